@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The front door: `make help` lists the targets. ./setup installs what is missing on a bare machine and then comes here.
+#
+# One build directory per variant (build, build-asan, build-clang, build-cover, build-fuzz), so that switching between them never
+# rebuilds anything. A target that needs another variant calls this file again with VARIANT set.
+
+VERSION := 0.1.0
+SOVERSION := 0
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+
+VARIANT ?= release
+B := $(if $(filter release,$(VARIANT)),build,build-$(VARIANT))
+
+# Make itself runs in parallel unless told otherwise: a -j on the command line wins, and sub-makes share the outermost one's jobs.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+.DELETE_ON_ERROR:
+Q := $(if $(V),,@)
+
+# ---- Compilers and flags ------------------------------------------------------------------------------------------------------
+
+ifneq ($(filter default undefined,$(origin CC)),)
+CC := $(if $(filter clang fuzz,$(VARIANT)),clang,gcc)
+endif
+is_clang := $(findstring clang,$(CC))
+CLANG_FORMAT ?= clang-format
+CLANG_TIDY ?= clang-tidy
+CPPCHECK ?= cppcheck
+
+warnings := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
+	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wformat=2 -Wimplicit-fallthrough -Wdouble-promotion
+gcc_warnings := -Wcast-align=strict -Wlogical-op -Wduplicated-cond -Wduplicated-branches
+# Sanitizers and -O0 change what a compiler can see (larger frames, "maybe uninitialized" where nothing is): the release builds
+# of gcc and clang are the judges of warnings, the other variants only run.
+judges := $(filter release clang,$(VARIANT))
+warnings += $(if $(is_clang),,$(gcc_warnings)) $(if $(judges),-Wframe-larger-than=4096)
+WERROR ?= $(if $(judges),1,0)
+warnings += $(if $(filter 1,$(WERROR)),-Werror)
+
+hardening := -O3 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+sanitizers := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+variant_release := $(hardening)
+variant_clang := $(hardening)
+variant_asan := $(sanitizers)
+variant_fuzz := $(sanitizers) -fsanitize=fuzzer-no-link
+variant_cover := -O0 -g --coverage
+$(if $(variant_$(VARIANT)),,$(error there is no variant "$(VARIANT)": release, asan, clang, cover, fuzz))
+
+# Everything is position independent, so that one object serves the program and the shared library; without interposition the
+# compiler inlines as freely as in a program.
+compile_flags = -std=gnu11 -pthread $(warnings) $(variant_$(VARIANT)) -fPIC -fno-semantic-interposition \
+	-DFAN_VERSION='"$(VERSION)"' $(DPDK_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+# Tests find their vectors by the absolute path, wherever they are run.
+test_flags := -DFAN_SOURCE_DIR='"$(CURDIR)"'
+link_flags = -pthread $(filter -O% -g -fsanitize=address% --coverage,$(variant_$(VARIANT))) -Wl,-z,relro,-z,now \
+	-Wl,--as-needed $(LDFLAGS)
+# pkg-config names DPDK's libraries but not its drivers, which EAL loads by itself; these two are called by name.
+library_libs = $(DPDK_LIBS) -lrte_bus_vdev -lrte_net_ring -lIPSec_MB -lroaring $(PCAP_LIBS)
+program_libs = $(library_libs) $(OTHER_LIBS)
+
+# ---- What there is -------------------------------------------------------------------------------------------------------------
+
+library_c := $(wildcard dataplane/*.c) $(wildcard host-api/fanfare.c)
+program_c := $(filter-out $(library_c),$(wildcard host-api/*.c)) $(wildcard ue/*.c)
+test_c := $(wildcard tests/test_*.c)
+test_support_c := $(filter-out $(test_c),$(wildcard tests/*.c))
+fuzz_c := $(wildcard tests/fuzz/fuzz_*.c)
+bench_c := $(wildcard bench/bench_*.c)
+bench_support_c := $(filter-out $(bench_c),$(wildcard bench/*.c))
+example_c := $(wildcard host-api/examples/*.c)
+all_c := $(library_c) $(program_c) $(test_c) $(test_support_c) $(fuzz_c) $(bench_c) $(bench_support_c) $(example_c)
+all_h := $(wildcard dataplane/*.h host-api/*.h ue/*.h tests/*.h tests/fuzz/*.h bench/*.h)
+scripts := $(wildcard tests/e2e/*.sh)
+
+objects = $(patsubst %.c,$(B)/%.o,$1)
+tests := $(test_c:%.c=$(B)/%)
+fuzzers := $(fuzz_c:%.c=build-fuzz/%)
+benches := $(bench_c:%.c=$(B)/%)
+examples := $(example_c:host-api/%.c=$(B)/%)
+library := $(B)/libfanfare.so.$(SOVERSION)
+# All but main(): what tests, fuzzers and benchmarks link, each taking only the objects that it uses.
+archive := $(B)/everything.a
+
+# ---- Targets ---------------------------------------------------------------------------------------------------------------------
+
+.DEFAULT_GOAL := all
+.PHONY: all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts fuzz fuzzers cover bench tests \
+	examples install clean help FORCE
+
+all: $(B)/fanfare $(library) ## build the program (build/fanfare) and the library
+
+# What varies `make run`: a name on make's command line becomes an option of `fanfare fanout`. The shell reads the values from
+# its environment, so that quotes and blanks in a text survive.
+UES ?= 1000000
+TEXT ?= Flood warning: the river will pass 6.2 m at 18:40 today. Leave the low streets now; go to Hill School. This is a test.
+export UES TEXT
+option = $(if $($1),--$2 "$$$1")
+flag = $(if $(filter-out 0 no,$($1)),--$2)
+run_options = $(call option,UES,ues) $(if $(MESSAGE),--message "$$MESSAGE",--text "$$TEXT") $(call option,PROFILE,profile) \
+	$(call option,CIPHER,cipher) $(call option,INTEGRITY,integrity) $(call option,ENGINE,engine) $(call option,WORKERS,workers) \
+	$(call option,REPEAT,repeat) $(call option,SEED,seed) $(call option,SDU,sdu) $(call option,SDAP,sdap) \
+	$(call option,EGRESS,egress) $(call option,PCAP,pcap) $(call option,CONTEXTS,contexts) $(call flag,IPV6,ipv6) \
+	$(call flag,JSON,json) $(if $(filter 0 no,$(VERIFY)),--no-verify) $(ARGS) $(if $(EAL),-- $(EAL))
+run: all ## send one message to UES=1000000 UEs, check what arrives, print the figures
+	@$(B)/fanfare fanout $(run_options)
+
+check: tests ## run the quick tests of what changed since they last passed (ALL=1: all of them)
+	@tests/run $(if $(ALL),,--changed) $(tests)
+
+# Each variant is built to the end before the next, then everything runs under one runner, which closes with one line of totals.
+# Lint goes first and alone takes one of the two jobs: it is the longest.
+test: ## run everything: tests by gcc, by clang and under ASan+UBSan, end-to-end scripts, examples, fuzzers, lint
+	@$(MAKE) all tests examples
+	@$(MAKE) VARIANT=clang all tests
+	@$(MAKE) VARIANT=asan tests
+	@$(MAKE) fuzzers
+	@tests/run --fuzz-seconds $(SECONDS) '$(MAKE) -k lint' $(tests) $(tests:build/%=build-clang/%) $(tests:build/%=build-asan/%) \
+		$(examples) $(scripts) $(fuzzers)
+
+asan: ## run the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) VARIANT=asan tests
+	@tests/run $(tests:build/%=build-asan/%)
+
+clang: ## build everything and run the tests by clang
+	@$(MAKE) VARIANT=clang all tests
+	@tests/run $(tests:build/%=build-clang/%)
+
+lint: lint-format lint-cppcheck lint-tidy lint-scripts ## clang-format, clang-tidy, cppcheck and shell syntax; changes no file
+
+format: ## lay out every C file by .clang-format
+	$(Q)$(CLANG_FORMAT) -i $(all_c) $(all_h)
+
+SECONDS := 20
+fuzz: fuzzers ## run every fuzzer for SECONDS=20, from the kept corpus
+	@tests/run --fuzz-seconds $(SECONDS) $(fuzzers)
+
+cover: ## run the tests and write build-cover/html/index.html: which lines they reach
+	@$(MAKE) VARIANT=cover tests
+	@find build-cover -name '*.gcda' -delete
+	@tests/run $(tests:build/%=build-cover/%)
+	$(Q)lcov --quiet --capture --directory build-cover --base-directory . --no-external --output-file build-cover/all.info 2>&1 | \
+		grep -v ' redefined at '; test -s build-cover/all.info
+	$(Q)lcov --quiet --remove build-cover/all.info '*/tests/*' --output-file build-cover/cover.info
+	$(Q)genhtml --quiet --output-directory build-cover/html build-cover/cover.info
+	@lcov --list build-cover/cover.info
+
+bench: all $(benches) ## measure, with peers in the same run
+	@for b in $(benches) $(wildcard bench/bench_*.sh); do echo "== $$b"; FANFARE=$(CURDIR)/$(B)/fanfare $$b || exit; done
+
+install: all ## install program, library, header, pkg-config file and completion; DESTDIR= PREFIX=/usr/local
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(COMPLETIONDIR)
+	install -m 755 $(B)/fanfare $(DESTDIR)$(BINDIR)/fanfare
+	install -m 755 $(library) $(DESTDIR)$(LIBDIR)/libfanfare.so.$(SOVERSION)
+	ln -sf libfanfare.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libfanfare.so
+	install -m 644 host-api/fanfare.h $(DESTDIR)$(INCLUDEDIR)/fanfare.h
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+		host-api/fanfare.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/fanfare.pc
+	$(B)/fanfare completion bash > $(DESTDIR)$(COMPLETIONDIR)/fanfare
+
+clean: ## remove the build directories of all variants
+	rm -rf build build-asan build-clang build-cover build-fuzz
+
+help: ## say this
+	@echo 'make TARGET [NAME=VALUE...]      ./setup TARGET... does the same and first installs what is missing'
+	@echo
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | \
+		while IFS="$$(printf '\t')" read -r name what; do printf '  %-9s %s\n' "$$name" "$$what"; done
+	@echo
+	@echo 'What varies `make run`:'
+	@echo '  UES=20000                 how many UEs           MESSAGE=FILE or TEXT="..."   what is sent'
+	@echo '  PROFILE=nr-pdcp-18,...    see fanfare --help     ENGINE=reference,ipsec-mb    what protects it'
+	@echo '  CIPHER=0..3 INTEGRITY=0..3|none                  WORKERS=2 REPEAT=10 SEED=7 SDU=raw SDAP=9 IPV6=1'
+	@echo '  PCAP=FILE CONTEXTS=FILE   what left, for whom    EGRESS=net_null VERIFY=0 JSON=1'
+	@echo '  ARGS="..."                any option of fanfare fanout; EAL="..." goes to EAL'
+	@echo
+	@echo 'What varies a build: CC=clang, CFLAGS, CPPFLAGS, LDFLAGS, WERROR=0 (warnings are not errors), V=1 (show the commands)'
+
+# ---- Libraries ---------------------------------------------------------------------------------------------------------------------
+
+# Looked for once, and again when Debian's list of packages or ./setup changes. The DPDK headers count as system headers: they
+# are not written to these warnings.
+ifneq ($(filter-out help clean format,$(or $(MAKECMDGOALS),all)),)
+include $(B)/libraries.mk
+endif
+$(B)/libraries.mk: setup $(wildcard /var/lib/dpkg/status)
+	@CC='$(CC)' ./setup --check build
+	@mkdir -p $(@D)
+	@{ echo "DPDK_CFLAGS := $$(pkg-config --cflags libdpdk | sed 's/-I/-isystem /g')"; \
+	   echo "DPDK_LIBS := $$(pkg-config --libs libdpdk)"; \
+	   echo "PCAP_LIBS := $$(pkg-config --libs libpcap)"; \
+	   echo "OTHER_LIBS := $$(pkg-config --libs jansson libcrypto)"; \
+	   echo "VERSIONS := $$(pkg-config --modversion libdpdk jansson libpcap libcrypto | tr '\n' ' ')"; } > $@
+$(B)/found-%:
+	@CC='$(CC)' ./setup --check $*
+	@mkdir -p $(@D) && touch $@
+
+# Everything that decides what an object is made of. It is rewritten only when it differs, and then everything is built anew.
+$(B)/flags: export FLAGS_NOW = $(shell $(CC) --version | head -n 1) $(CC) $(compile_flags) $(link_flags) $(VERSIONS)
+$(B)/flags: FORCE
+	@mkdir -p $(@D); printf '%s\n' "$$FLAGS_NOW" | cmp -s - $@ || printf '%s\n' "$$FLAGS_NOW" > $@
+
+# ---- Building --------------------------------------------------------------------------------------------------------------------
+
+$(B)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	@echo '  CC    $@'
+	$(Q)$(CC) $(compile_flags) $(if $(filter tests/%,$<),$(test_flags)) -MMD -MP -c -o $@ $<
+
+$(call objects,$(test_c) $(test_support_c)): | $(B)/found-test
+
+-include $(patsubst %.c,$(B)/%.d,$(all_c))
+
+$(archive): $(call objects,$(filter-out host-api/main.c,$(library_c) $(program_c)))
+	@rm -f $@
+	$(Q)$(AR) qcs $@ $^
+
+link = @echo '  LINK  $@'; mkdir -p $(@D)
+$(B)/fanfare: $(B)/host-api/main.o $(archive)
+	$(link)
+	$(Q)$(CC) -pie $(link_flags) -o $@ $^ $(program_libs)
+
+# The functions that fanfare.h declares are exported, and nothing else.
+$(B)/libfanfare.map: host-api/fanfare.h $(B)/flags
+	$(Q){ echo 'FANFARE_$(SOVERSION) { global:'; $(CC) -E -P -x c $< | grep -o 'fan_[a-z0-9_]*(' | tr '(' ';' | sort -u; \
+	   echo 'local: *; };'; } > $@
+$(library): $(call objects,$(library_c)) $(B)/libfanfare.map
+	$(link)
+	$(Q)$(CC) -shared $(link_flags) -Wl,-z,defs -Wl,-soname,$(@F) -Wl,--version-script=$(B)/libfanfare.map -o $@ \
+		$(filter %.o,$^) $(library_libs)
+
+tests: $(tests)
+$(tests): $(B)/tests/%: $(B)/tests/%.o $(call objects,$(test_support_c)) $(archive)
+	$(link)
+	$(Q)$(CC) -pie $(link_flags) -o $@ $^ -lcriterion $(program_libs)
+
+fuzzers:
+	@$(if $(filter fuzz,$(VARIANT)),:,$(MAKE) VARIANT=fuzz fuzzers)
+ifeq ($(VARIANT),fuzz)
+fuzzers: $(fuzzers)
+endif
+$(fuzzers): build-fuzz/%: build-fuzz/%.o build-fuzz/everything.a | $(B)/found-clang
+	$(link)
+	$(Q)$(CC) $(link_flags) -fsanitize=fuzzer -o $@ $^ $(program_libs)
+
+$(benches): $(B)/bench/%: $(B)/bench/%.o $(call objects,$(bench_support_c)) $(archive) | $(B)/found-bench
+	$(link)
+	$(Q)$(CC) -pie $(link_flags) -o $@ $^ $(program_libs)
+
+# An example sees what an installed library offers, through pkg-config, and nothing of this tree.
+stage := $(CURDIR)/$(B)/stage
+$(B)/staged: $(B)/fanfare $(library) host-api/fanfare.h host-api/fanfare.pc.in Makefile
+	$(Q)rm -rf $(stage) && $(MAKE) -s install DESTDIR=$(stage) PREFIX=/usr/local && touch $@
+examples: $(examples) $(B)/staged
+$(examples): $(B)/examples/%: host-api/examples/%.c $(B)/staged
+	$(link)
+	$(Q)export PKG_CONFIG_PATH=$(stage)/usr/local/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$(stage); \
+	$(CC) -std=c11 $(filter -W%,$(warnings)) -O2 -g $$(pkg-config --cflags fanfare) -o $@ $< $$(pkg-config --libs fanfare) \
+		-Wl,-rpath,$(stage)/usr/local/lib
+
+# ---- Lint ------------------------------------------------------------------------------------------------------------------------
+
+lint-format: | $(B)/found-lint
+	@echo '  FORMAT'
+	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(all_c) $(all_h)
+
+lint-cppcheck: | $(B)/found-lint
+	@echo '  CPPCHECK'
+	@mkdir -p $(B)/lint/cppcheck
+	$(Q)$(CPPCHECK) --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--suppressions-list=.cppcheck --library=.cppcheck.cfg --cppcheck-build-dir=$(B)/lint/cppcheck $(all_c)
+
+# One stamp per file, so that files are checked in parallel and once; a header's change checks them all again.
+lint-tidy: $(all_c:%=$(B)/lint/%.tidy)
+$(B)/lint/%.tidy: % $(all_h) .clang-tidy $(B)/flags | $(B)/found-lint $(B)/found-test
+	@mkdir -p $(@D)
+	@echo '  TIDY  $<'
+	$(Q)$(CLANG_TIDY) --quiet $< -- -std=gnu11 -Ihost-api $(DPDK_CFLAGS) $(test_flags) 2>$@.log || { cat $@.log; exit 1; }
+	@touch $@
+
+lint-scripts:
+	$(Q)sh -n setup; for s in tests/run .ci/run $(scripts); do bash -n $$s || exit; done
