@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Engines protect batches: one message, up to 64 UE contexts of one protection. Nothing in a batch differs but key, COUNT,
+ * address and the private head; no engine takes any other shape. An adapter for a peer that wants jobs makes them itself.
+ *
+ * A PDU inside a packet, with the one pointer (`text`) that an engine gets per UE:
+ *
+ *      NAS                 | MAC 4 | clear prefix: SN 1            | text (ciphered)                   |
+ *      PDCP                        | clear prefix: header, SDAP    | text (ciphered) | MAC-I 4 (ciphered; NR with integrity)
+ *                                                                  ^ text[i]
+ *
+ * The clear prefix is covered by the MAC and not ciphered. The first 16 * head_blocks octets of the text (or all of it, when it
+ * is shorter) are the UE's private head: plaintext that lies in the packet already. The rest of the plaintext is shape->message.
+ */
+#ifndef FAN_ENGINE_H
+#define FAN_ENGINE_H
+
+#include "context.h"
+
+enum fan_sequence {
+	FAN_CIPHER_THEN_MAC, /* NAS: MAC over clear prefix and ciphertext, stored before the prefix (TS 24.301 4.4.4, 4.4.5) */
+	FAN_MAC_THEN_CIPHER, /* NR PDCP: MAC over prefix and plaintext, then text and MAC-I are ciphered (TS 38.323 5.8, 5.9) */
+	FAN_CIPHER_ONLY,     /* LTE PDCP DRB, NR PDCP DRB without integrity */
+};
+
+#define FAN_CLEAR_BYTES_MAX 16
+/* An engine may read this many octets past the end of shape->message, and may touch (read, and write the same value back) no
+ * octet of a packet outside the PDU but the FAN_SCRATCH_BYTES before its clear prefix. */
+#define FAN_MESSAGE_SLACK_BYTES 64
+#define FAN_SCRATCH_BYTES 8
+
+/* What all UEs of a batch share. Immutable while any batch refers to it. */
+struct fan_shape {
+	uint8_t cipher;         /* 0..3 */
+	uint8_t integrity;      /* 0..3; not looked at for FAN_CIPHER_ONLY */
+	uint8_t sequence;       /* enum fan_sequence */
+	uint8_t clear_bytes;    /* 0..FAN_CLEAR_BYTES_MAX */
+	uint8_t head_blocks;    /* 0..FAN_HEAD_BLOCKS_MAX */
+	uint16_t text_bytes;    /* 1..FAN_PDU_BYTES_MAX - clear_bytes */
+	const uint8_t *message; /* text_bytes of plaintext, FAN_MESSAGE_SLACK_BYTES readable behind it */
+};
+
+enum fan_batch_status {
+	FAN_BATCH_PENDING,
+	FAN_BATCH_DONE,
+	FAN_BATCH_UNTOUCHED, /* the engine failed and no octet derived from these COUNTs exists outside this host: may be replayed */
+	FAN_BATCH_EXPOSED, /* the engine failed and a PDU may have left it: replay only with fresh COUNTs */
+};
+
+struct fan_batch {
+	const struct fan_shape *shape;
+	struct fan_context *context[FAN_BATCH_UES_MAX]; /* engines read keys and bearer_direction here, and write nothing ... */
+	uint32_t count[FAN_BATCH_UES_MAX]; /* ... but take COUNT only from here: it was spent by the worker (count.h) */
+	uint8_t *text[FAN_BATCH_UES_MAX];  /* In/Out: see the drawing above; any alignment; distinct packets */
+	uint16_t ue_count;                 /* 1..FAN_BATCH_UES_MAX */
+	uint16_t status;                   /* Out: enum fan_batch_status */
+};
+
+/*
+ * An engine instance belongs to one worker thread: no locks inside.
+ * Embedded as first member of each engine's own struct.
+ */
+struct fan_engine {
+	const struct fan_engine_ops *ops;
+};
+
+struct fan_engine_ops {
+	const char *name;        /* "reference", "ipsec-mb", ... */
+	const char *description; /* one line for `fanfare engines` */
+
+	/* Out: *engine. UNSUPPORTED names the CPU feature or device that is missing. */
+	int (*open)(struct fan_engine **engine);
+	/* Wipes all key-derived state. No batch may be in flight. */
+	void (*close)(struct fan_engine *engine);
+	/* Whether the engine can serve a shape; asked once per message, not per batch. */
+	bool (*takes)(const struct fan_engine *engine, const struct fan_shape *shape);
+	/* Takes leading batches, returns how many; 0..batch_count. Short means back-pressure. Never blocks. Batches, packets and
+	 * contexts stay untouched by the caller until poll_burst gives the batch back. */
+	uint16_t (*submit_burst)(struct fan_engine *engine, struct fan_batch *const *batches, uint16_t batch_count);
+	/* Gives finished batches back, in any order, with `status` set. Returns how many, 0..batch_max. Never blocks. */
+	uint16_t (*poll_burst)(struct fan_engine *engine, struct fan_batch **batches, uint16_t batch_max);
+};
+
+/* All engines of this build, NULL-terminated, in the order in which `fanfare engines` lists them. */
+extern const struct fan_engine_ops *const fan_engines[];
+
+/* By name. NOT_FOUND lists the names there are. */
+int fan_engine_find(const struct fan_engine_ops **ops, const char *name);
+
+extern const struct fan_engine_ops fan_engine_reference;
+extern const struct fan_engine_ops fan_engine_ipsec_mb;
+
+/*
+ * Finished batches of an engine that works inside submit_burst: a first-in first-out queue of bounded depth.
+ */
+#define FAN_FINISHED_DEPTH 32
+
+struct fan_finished {
+	struct fan_batch *batch[FAN_FINISHED_DEPTH];
+	uint16_t head, count;
+};
+
+static inline uint16_t
+fan_finished_room(const struct fan_finished *finished)
+{
+	return (uint16_t)(FAN_FINISHED_DEPTH - finished->count);
+}
+
+static inline void
+fan_finished_put(struct fan_finished *finished, struct fan_batch *batch)
+{
+	finished->batch[(finished->head + finished->count++) % FAN_FINISHED_DEPTH] = batch;
+}
+
+static inline uint16_t
+fan_finished_take_burst(struct fan_finished *finished, struct fan_batch **batches, uint16_t batch_max)
+{
+	uint16_t n = 0;
+
+	while (n < batch_max && finished->count > 0) {
+		batches[n++] = finished->batch[finished->head];
+		finished->head = (uint16_t)((finished->head + 1) % FAN_FINISHED_DEPTH);
+		finished->count--;
+	}
+	return n;
+}
+
+#endif

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * fanfare.h: the one installed header of libfanfare.
+ *
+ * One group message in, one individually protected unicast message out for every member of the group (3GPP "group message
+ * delivery via unicast", TS 29.122 4.4.5). A program opens an appliance inside its own process, provisions UEs, forms groups
+ * and sends messages to them; or it uses the bulk-protection call alone and brings its own packets.
+ *
+ * Conventions of every declaration below:
+ *  - Arguments run: handle, outputs, inputs, counts.
+ *  - Functions return 0 or a negative enum fan_error unless they say otherwise; fan_error_detail() then holds one line that
+ *    names what was wrong and its limit. No function aborts on its arguments' values.
+ *  - Unless a comment says otherwise, all calls on one handle come from one thread (the control thread). Worker threads
+ *    belong to the library and are never visible.
+ *  - Keys handed over are copied; the copies live in memory that is excluded from core dumps and wiped when released.
+ *
+ * This header includes nothing of the project: it is the vocabulary that every other folder may use.
+ */
+#ifndef FANFARE_H
+#define FANFARE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FAN_KEY_BYTES 16       /* K_NASenc, K_NASint, K_UPenc, K_UPint: 128-bit algorithms (TS 33.401 Annex B) */
+#define FAN_BATCH_UES_MAX 64   /* UEs of one batch: what fan_protect() takes in one call's stride */
+#define FAN_PDU_BYTES_MAX 1500 /* clear prefix and text of one PDU: what an Ethernet path carries without fragments */
+#define FAN_HEAD_BLOCKS_MAX 3  /* private head, in blocks of 16 octets */
+#define FAN_MAC_BYTES 4        /* MAC-I and NAS-MAC, 32 bits */
+#define FAN_PARTS_MAX 255      /* parts of one concatenated short message (TS 23.040 9.2.3.24.1) */
+#define FAN_WORKERS_MAX 64
+
+/* ---- Errors ------------------------------------------------------------------------------------------------------------ */
+
+enum fan_error {
+	FAN_E_INVALID = -1,     /* a value outside its range, or values that contradict each other */
+	FAN_E_MEMORY = -2,      /* not enough memory; the detail says how much is needed */
+	FAN_E_UNSUPPORTED = -3, /* this CPU, engine or port cannot do it */
+	FAN_E_TOO_LONG = -4,    /* the message fits no format of a profile asked for */
+	FAN_E_EXISTS = -5,      /* already there */
+	FAN_E_NOT_FOUND = -6,   /* no such group, UE, file or port */
+	FAN_E_BUSY = -7,        /* in use by a message in flight, or a queue is full: try again after fan_poll() */
+	FAN_E_IO = -8,          /* a file, port or EAL call failed */
+};
+
+/* One word for an error, "ok" for 0. Static storage; any thread. */
+const char *fan_error_name(int error);
+
+/* One line on the last error of this thread: what was wrong, its limit, the way out. Never holds key material. Valid until the
+ * next failing call of this thread; empty before the first. */
+const char *fan_error_detail(void);
+
+/* ---- Algorithms, protections and profiles ------------------------------------------------------------------------------ */
+
+/* Cipher and integrity algorithms carry their 3GPP numbers: 128-EEAn = 128-NEAn, 128-EIAn = 128-NIAn (TS 33.501 Annex D).
+ * 0 null, 1 SNOW 3G, 2 AES, 3 ZUC. EIA0 is refused unless the UE is marked emergency (TS 33.401 5.1.4.2). */
+#define FAN_ALGORITHM_MAX 3
+#define FAN_INTEGRITY_NONE 0xff /* no MAC-I at all: LTE DRBs, and NR DRBs without integrity (TS 38.323 6.3.4) */
+
+/* What protects a message: one context table exists per (kind, cipher, integrity). */
+enum fan_kind {
+	FAN_EPS_NAS,     /* TS 24.301 security header type 2 */
+	FAN_5GS_NAS,     /* TS 24.501 security header type 2 */
+	FAN_LTE_PDCP_12, /* TS 36.323 DRB, 12-bit SN, cipher only */
+	FAN_LTE_PDCP_18, /* TS 36.323 DRB, 18-bit SN, cipher only */
+	FAN_NR_PDCP_12,  /* TS 38.323 DRB, 12-bit SN */
+	FAN_NR_PDCP_18,  /* TS 38.323 DRB, 18-bit SN */
+	FAN_KIND_COUNT
+};
+
+/* A profile is a kind and the form that a message takes in it. */
+enum fan_profile {
+	FAN_EPS_NAS_NIDD, /* ESM DATA TRANSPORT, TS 24.301 8.3.25 */
+	FAN_EPS_NAS_SMS,  /* DOWNLINK NAS TRANSPORT with SMS-DELIVER, TS 24.301 8.2.12 */
+	FAN_5GS_NAS_SMS,  /* DL NAS TRANSPORT, payload container type 2, TS 24.501 8.2.11 */
+	FAN_5GS_NAS_CIOT, /* DL NAS TRANSPORT, payload container type 8 */
+	FAN_PROFILE_LTE_PDCP_12,
+	FAN_PROFILE_LTE_PDCP_18,
+	FAN_PROFILE_NR_PDCP_12,
+	FAN_PROFILE_NR_PDCP_18,
+	FAN_PROFILE_COUNT
+};
+
+/* "eps-nas-nidd" ... "nr-pdcp-18"; NULL outside the enum. Static storage; any thread. */
+const char *fan_profile_name(enum fan_profile profile);
+/* The profile of that name, or FAN_E_NOT_FOUND. */
+int fan_profile_find(const char *name);
+enum fan_kind fan_profile_kind(enum fan_profile profile);
+
+/* Why a message was not sent to a UE. One list makes the enum, the text and the counters. */
+#define FAN_DROP_LIST(X)                                                                                                       \
+	X(UNREACHABLE, "unreachable", "the UE is marked unreachable; no COUNT was spent")                                      \
+	X(WINDOW, "window", "too many messages without proof of reception; resynchronise the UE")                              \
+	X(RESERVATION, "reservation", "no COUNT is reserved beyond the last one spent")                                        \
+	X(COUNT_END, "count-end", "COUNT is near its end; the UE needs a new key")                                             \
+	X(ENGINE, "engine", "no engine could protect the message")
+
+enum fan_drop {
+	FAN_DROP_NONE,
+#define FAN_DROP_ENUM(name, text, why) FAN_DROP_##name,
+	FAN_DROP_LIST(FAN_DROP_ENUM)
+#undef FAN_DROP_ENUM
+	/* how many there are */
+	FAN_DROP_COUNT
+};
+
+/* "unreachable" ...; "none" for FAN_DROP_NONE. Static storage; any thread. */
+const char *fan_drop_name(enum fan_drop drop);
+
+/* ---- The appliance ----------------------------------------------------------------------------------------------------- */
+
+struct fanfare;
+
+struct fan_options {
+	const char *program;    /* name in EAL messages; NULL: "fanfare" */
+	const char *engines;    /* comma-separated, in order of preference; NULL: "ipsec-mb" */
+	unsigned workers;       /* 1..FAN_WORKERS_MAX worker lcores; 0: 1 */
+	const char *egress;     /* "net_ring" (NULL), "net_null", "af_packet:IFACE", "tap", or a DPDK port name */
+	bool ipv6;              /* outer transport over IPv6 instead of IPv4 */
+	bool udp_checksum;      /* fill the outer UDP checksum over IPv4 too; IPv6 always has it */
+	const char *capture;    /* write every egress frame to this pcap file; NULL: none */
+	const char *const *eal; /* further EAL arguments, NULL-terminated; NULL: none */
+};
+
+/* Starts EAL (once per process), the egress port and the workers. In: options, may be NULL for the defaults. Out: *out, owned
+ * by the caller until fan_close(). Errors: INVALID, UNSUPPORTED (no such engine on this CPU), NOT_FOUND (no such port), IO. */
+int fan_open(struct fanfare **out, const struct fan_options *options);
+
+/* Stops the workers, wipes and frees everything, groups included. Messages in flight end; their callbacks do not run. NULL is
+ * ignored. Returns IO when a capture could not be written whole. */
+int fan_close(struct fanfare *fanfare);
+
+/* ---- Next hops and UEs ------------------------------------------------------------------------------------------------- */
+
+/* A next hop: an MME/AMF relay for NAS, a gNB-DU (F1-U) or eNB for bearers. */
+struct fan_next_hop {
+	uint8_t ethernet[6]; /* destination address on the egress link */
+	uint8_t address[16]; /* IPv4 in the first 4 octets, or IPv6, network order, as options.ipv6 says */
+};
+
+/* Appends a next hop. Returns its index 0..65535 or an error (INVALID, EXISTS for an address twice, MEMORY). */
+int fan_next_hop_add(struct fanfare *fanfare, const struct fan_next_hop *next_hop);
+
+/* A UE context as leased from the MME, AMF or gNB: keys, the next COUNT to use, and where its messages go. */
+struct fan_ue {
+	enum fan_kind kind;
+	uint8_t cipher;    /* 0..3 */
+	uint8_t integrity; /* 0..3 or FAN_INTEGRITY_NONE; LTE PDCP takes only NONE, NAS never */
+	bool emergency;    /* allows integrity 0 */
+	uint8_t k_enc[FAN_KEY_BYTES];
+	uint8_t k_int[FAN_KEY_BYTES];
+	uint32_t count;          /* the next COUNT to be spent; the one before is the last that the UE accepted */
+	uint32_t count_reserved; /* first COUNT that is not leased to us: spending stops there */
+	uint8_t bearer;          /* 0..31: NAS 0 (EPS), 1 (5GS, 3GPP access); DRB identity - 1 for bearers */
+	uint16_t next_hop;       /* index from fan_next_hop_add() */
+	uint32_t ue;             /* the caller's own index of the UE, given back in reports */
+	/* bearers */
+	uint32_t teid;   /* non-zero, of the tunnel at the next hop */
+	uint8_t ipv4[4]; /* the UE's own address: destination of the packet a bearer carries */
+	uint32_t nru_sn; /* next NR-U sequence number, 24 bits (TS 38.425) */
+	/* NAS */
+	uint64_t mme_ue_id;   /* MME-UE-S1AP-ID 0..2^32-1, or AMF-UE-NGAP-ID 0..2^40-1 */
+	uint32_t ran_ue_id;   /* eNB-UE-S1AP-ID 0..2^24-1, or RAN-UE-NGAP-ID 0..2^32-1 */
+	uint8_t bearer_id;    /* EPS bearer identity 5..15 of NIDD data, or PDU session identity 1..15 of CIoT data */
+	uint8_t transaction;  /* next CP transaction identifier 0..6 */
+	uint8_t rp_reference; /* next RP message reference 0..255 */
+};
+
+/* A context's name for its whole life: table in the upper half, slot in the lower. */
+typedef uint64_t fan_context_id;
+
+/* Makes room for `contexts` further contexts of one protection before they are added, and says so if memory is short (MEMORY,
+ * with the bytes needed, nothing allocated). */
+int fan_ue_reserve(struct fanfare *fanfare, enum fan_kind kind, uint8_t cipher, uint8_t integrity, size_t contexts);
+
+/* Adds a context. Out: *id. Errors: INVALID (names the field and its range), MEMORY. May be called while messages run. */
+int fan_ue_add(struct fanfare *fanfare, fan_context_id *id, const struct fan_ue *ue);
+
+/* Wipes a context's keys and takes it out of every group. Out: *next_count, the first COUNT not spent, to be handed back to the
+ * lender. BUSY while a message in flight may still use it: call again after fan_poll(). */
+int fan_ue_remove(struct fanfare *fanfare, uint32_t *next_count, fan_context_id id);
+
+/* Extends (never shortens: INVALID) the lease of a context: spending stops at count_reserved. Any time. */
+int fan_ue_lease(struct fanfare *fanfare, fan_context_id id, uint32_t count_reserved);
+
+/* An unreachable UE is skipped, reported and spends no COUNT. */
+int fan_ue_reachable(struct fanfare *fanfare, fan_context_id id, bool reachable);
+
+/* Proof of reception (an acknowledgement from the UE) for contexts first .. first + count - 1 of one table: their window of
+ * unacknowledged COUNTs starts anew. Slots that hold no context are passed over. BUSY while a message is in flight. */
+int fan_ue_received(struct fanfare *fanfare, fan_context_id first, size_t count);
+
+/* ---- Groups ------------------------------------------------------------------------------------------------------------ */
+
+/*
+ * A group is named by a GID that is unique across networks, in one of two forms:
+ *   External Group Identifier, "local@domain" (TS 23.682 4.6.3; TS 29.571 writes "extgroupid-local@domain")
+ *   IMSI-Group-Id, "SSSSSSSS-MCC-MNC-LL.." (TS 23.003 19.9, TS 29.571): service identifier 8 hex digits, MCC 3 and MNC 2 or 3
+ *   decimal digits, local id 1..10 octets in hex
+ */
+struct fan_group;
+
+/* Out: *group, owned by the appliance until fan_group_delete() or fan_close(). EXISTS when the GID, in canonical form, is taken. */
+int fan_group_create(struct fanfare *fanfare, struct fan_group **group, const char *gid);
+struct fan_group *fan_group_find(struct fanfare *fanfare, const char *gid);
+void fan_group_delete(struct fan_group *group);
+/* The canonical GID; valid while the group is. */
+const char *fan_group_gid(const struct fan_group *group);
+
+/* Adds a context to a group under the profile by which its messages shall reach it. Adding a member again under the same
+ * profile changes nothing; under another profile of the same table it moves. A running message keeps the members it began
+ * with. INVALID when the profile is not of the context's kind. */
+int fan_group_add(struct fan_group *group, fan_context_id id, enum fan_profile profile);
+/* The same for contexts first .. first + count - 1 of one table, at a cost per range rather than per member. */
+int fan_group_add_range(struct fan_group *group, fan_context_id first, size_t count, enum fan_profile profile);
+int fan_group_remove(struct fan_group *group, fan_context_id id);
+uint64_t fan_group_size(const struct fan_group *group);
+
+/* ---- Messages ---------------------------------------------------------------------------------------------------------- */
+
+enum fan_coding {
+	FAN_CODING_AUTO, /* GSM 7-bit where the text allows, else UCS-2; 8-bit data when it is not UTF-8 text */
+	FAN_CODING_GSM7,
+	FAN_CODING_UCS2,
+	FAN_CODING_8BIT,
+};
+
+struct fan_message {
+	const uint8_t *bytes; /* copied by fan_send() */
+	size_t byte_count;    /* 1 or more */
+	uint8_t priority;     /* 0 (default) .. 7; a higher one goes first, equal ones in fair turns */
+	/* SMS profiles */
+	enum fan_coding coding;
+	const char *originator;     /* TP-OA: digits, "+" and digits, or up to 11 GSM 7-bit characters; NULL: "Fanfare" */
+	const char *service_centre; /* RP-OA: "+" and up to 20 digits; NULL: "+10000000000" */
+	bool device_trigger;        /* TP-PID 0x48 and the application port below (TS 23.040 9.2.3.9) */
+	uint16_t application_port;  /* destination port of the 16-bit addressing element */
+	int64_t timestamp_s;        /* TP-SCTS, seconds since 1970 UTC; 0: now */
+	/* bearers */
+	bool raw;     /* the bytes as they are (non-IP bearer) instead of an IPv4/UDP packet to the UE */
+	int sdap_qfi; /* NR: 0..63 puts an SDAP header with this QFI before the data; -1: none. 0 is a valid QFI: set it */
+	uint8_t source_ipv4[4];    /* of the packet to the UE; 0.0.0.0: 192.0.2.1 */
+	uint16_t source_port;      /* 0: 40000 */
+	uint16_t destination_port; /* 0: 40000 */
+};
+
+/* Fills in the defaults above, sdap_qfi = -1 among them. */
+void fan_message_init(struct fan_message *message, const void *bytes, size_t byte_count);
+
+struct fan_result {
+	uint64_t ues;     /* members in the snapshot */
+	uint64_t created; /* PDUs: members x parts; created = sent + sum of dropped */
+	uint64_t sent;
+	uint64_t bytes_out; /* octets of the frames sent, from Ethernet up */
+	uint64_t dropped[FAN_DROP_COUNT];
+	uint64_t first_ns; /* from fan_send() to the first frame handed to the port */
+	uint64_t last_ns;  /* ... and to the last */
+};
+
+/* Results in detail, valid inside the callback: see fan_outcome_profile() and fan_outcome_not_served(). */
+struct fan_outcome;
+
+typedef void (*fan_done)(void *user, const struct fan_result *result, const struct fan_outcome *outcome);
+
+/*
+ * Sends a message to a group as it is now. Returns 0 once the message is encoded for every profile of the group and handed to
+ * the workers; `done` runs later inside fan_poll(), once, in the caller's thread.
+ * Errors, with nothing sent: INVALID (empty message or group), TOO_LONG (names the profile and its limit), BUSY (too many
+ * messages in flight), MEMORY.
+ */
+int fan_send(struct fanfare *fanfare, struct fan_group *group, const struct fan_message *message, fan_done done, void *user);
+
+/* Runs the callbacks of messages that have ended. Returns how many are still in flight. Never blocks. */
+int fan_poll(struct fanfare *fanfare);
+
+/* Inside a callback only: result of one profile (all zero when the group had no member of it). */
+void fan_outcome_profile(const struct fan_outcome *outcome, struct fan_result *result, enum fan_profile profile);
+
+/* Inside a callback only: calls `each` for every member not served, with the reason. */
+void fan_outcome_not_served(const struct fan_outcome *outcome,
+			    void (*each)(void *user, fan_context_id id, uint32_t ue, enum fan_drop drop), void *user);
+
+/* ---- Bulk protection alone --------------------------------------------------------------------------------------------- */
+
+/*
+ * For programs that bring their own packets: no EAL, no port, no worker. A protector owns one engine and one table of contexts
+ * of one protection; the caller owns the packets.
+ */
+struct fan_protector;
+
+/* Where the pieces of a PDU lie, the same for every UE of a call. */
+struct fan_layout {
+	uint8_t clear_bytes; /* 0..16: header octets right before the text, covered by the MAC and not ciphered */
+	uint8_t head_blocks; /* 0..3: that many 16-octet blocks at the front of the text are the UE's own, already in place */
+	uint16_t text_bytes; /* 1..1500 - clear_bytes: octets to cipher; MAC-I of NR PDCP comes on top */
+	const uint8_t *message; /* text_bytes octets shared by all UEs; those of the private head are not read */
+};
+
+/* Errors: INVALID, UNSUPPORTED, MEMORY. The engine is one name; NULL: "ipsec-mb". */
+int fan_protector_open(struct fan_protector **out, const char *engine, enum fan_kind kind, uint8_t cipher, uint8_t integrity,
+		       size_t contexts_max);
+void fan_protector_close(struct fan_protector *protector);
+
+/* Adds a context; returns its slot 0.. or an error. Fields about transport are ignored. */
+int64_t fan_protector_add(struct fan_protector *protector, const struct fan_ue *ue);
+/* Proof of reception for a slot, as fan_ue_received(). */
+int fan_protector_received(struct fan_protector *protector, uint32_t slot);
+
+/*
+ * Protects one message for `ue_count` UEs. In/Out: text[i] points at the first octet to cipher inside the i-th packet; the
+ * clear prefix lies before it. NAS: the MAC is stored in the 4 octets before the clear prefix. NR PDCP with integrity: MAC-I is
+ * stored, ciphered, in the 4 octets after the text. Out: count[i], the COUNT spent on packet i (so that the caller can write SN
+ * into the clear prefix BEFORE the call, fan_protector_count() tells it), drop[i], FAN_DROP_NONE when protected; both may be NULL.
+ * The caller's clear prefix must hold the SN of that COUNT. Slots must differ within a call.
+ * Returns how many of the packets were protected, or an error (INVALID) with no COUNT spent.
+ * Thread: one thread per protector. Does not allocate, lock or log.
+ */
+int64_t fan_protect(struct fan_protector *protector, uint8_t *const *text, uint32_t *count, uint8_t *drop,
+		    const struct fan_layout *layout, const uint32_t *slots, size_t ue_count);
+
+/* The COUNT that the next fan_protect() will spend on a slot. */
+uint32_t fan_protector_count(const struct fan_protector *protector, uint32_t slot);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "../dataplane/context.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+static struct fan_protection
+protection(unsigned kind, unsigned cipher, unsigned integrity)
+{
+	const bool nas = kind == FAN_EPS_NAS || kind == FAN_5GS_NAS;
+
+	return (struct fan_protection){ (uint8_t)kind, (uint8_t)cipher, (uint8_t)integrity, nas ? 5 : 0 };
+}
+
+static struct fan_ue
+make_ue(enum fan_kind kind)
+{
+	struct fan_ue ue = {
+		.kind = kind,
+		.cipher = 2,
+		.integrity = kind == FAN_LTE_PDCP_12 || kind == FAN_LTE_PDCP_18 ? FAN_INTEGRITY_NONE : 2,
+		.count = 0x010203,
+		.count_reserved = 0x040506,
+		.bearer = 19,
+		.next_hop = 0x0708,
+		.ue = 0x090a0b0c,
+		.teid = 0x0d0e0f10,
+		.ipv4 = { 0x11, 0x12, 0x13, 0x14 },
+		.nru_sn = 0x151617,
+		.mme_ue_id = 0x18191a1b,
+		.ran_ue_id = 0x1c1d1e,
+		.bearer_id = 5,
+		.transaction = 6,
+		.rp_reference = 0xff,
+	};
+
+	memset(ue.k_enc, 0xee, sizeof(ue.k_enc));
+	memset(ue.k_int, 0xdd, sizeof(ue.k_int));
+	return ue;
+}
+
+static struct fan_context_table
+make_table(const struct fan_ue *ue, size_t capacity)
+{
+	struct fan_context_table table;
+
+	cr_assert_eq(fan_context_table_init(&table, protection(ue->kind, ue->cipher, ue->integrity), capacity), 0, "%s", fan_error_detail());
+	return table;
+}
+
+/* The card and the engines read these octets: offsets in hex, little-endian integers. */
+Test(context, a_context_is_one_cache_line_laid_out_as_the_card_reads_it)
+{
+	static const struct {
+		enum fan_kind kind;
+		uint64_t mme_ue_id;
+		const char *tail; /* octets 32..63 */
+	} rows[] = {
+		{ FAN_EPS_NAS, 0x18191a1b, "03020100" "06050400" "0c0b0a09" "0807" "9c" "01" "1b1a1918" "1e1d1c00" "00" "05" "06" "ff" "0000" "0000" },
+		{ FAN_5GS_NAS, 0xab18191a1b, "03020100" "06050400" "0c0b0a09" "0807" "9c" "01" "1b1a1918" "1e1d1c00" "ab" "05" "06" "ff" "0000" "0000" },
+		{ FAN_NR_PDCP_18, 0, "03020100" "06050400" "0c0b0a09" "0807" "9c" "01" "100f0e0d" "11121314" "17161500" "0000" "0000" },
+	};
+
+	cr_assert_eq(sizeof(struct fan_context), 64);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fan_ue ue = make_ue(rows[i].kind);
+		struct fan_context_table table = make_table(&ue, 1);
+		const uint8_t *octets;
+		char hex[65];
+
+		ue.mme_ue_id = rows[i].mme_ue_id;
+		cr_assert_eq(fan_context_add(&table, &ue), 0, "%s", fan_error_detail());
+		octets = (const uint8_t *)table.slots;
+		cr_assert_eq((uintptr_t)octets % 64, 0);
+		cr_assert(memcmp(octets, ue.k_enc, 16) == 0 && memcmp(octets + 16, ue.k_int, 16) == 0);
+		for (unsigned j = 0; j < 32; j++)
+			snprintf(hex + 2 * j, 3, "%02x", octets[32 + j]);
+		cr_assert_str_eq(hex, rows[i].tail);
+		fan_context_table_free(&table);
+	}
+}
+
+Test(context, slots_are_reused_and_wiped)
+{
+	static const uint8_t zero[FAN_KEY_BYTES];
+	struct fan_ue ue = make_ue(FAN_EPS_NAS);
+	struct fan_context_table table = make_table(&ue, 4);
+	const struct fan_context *slots = table.slots;
+
+	for (unsigned i = 0; i < 4; i++)
+		cr_assert_eq(fan_context_add(&table, &ue), i);
+	cr_assert_eq(fan_context_add(&table, &ue), FAN_E_MEMORY);
+	cr_assert_not_null(strstr(fan_error_detail(), "4 contexts"), "%s", fan_error_detail());
+	fan_context_remove(&table, 1);
+	fan_context_remove(&table, 3);
+	cr_assert_eq(table.present, 2);
+	for (unsigned i = 1; i < 4; i += 2) {
+		cr_assert_not(fan_context_present(&table, i));
+		cr_assert(memcmp(slots[i].k_enc, zero, 16) == 0 && memcmp(slots[i].k_int, zero, 16) == 0, "keys are left in slot %u", i);
+		cr_assert(slots[i].count == 0 && slots[i].count_reserved == 0 && slots[i].flags == 0 && slots[i].gap == 0);
+		cr_assert(slots[i].nas.mme_ue_id_low == 0 && slots[i].nas.ran_ue_id == 0);
+	}
+	cr_assert(fan_context_present(&table, 0) && fan_context_present(&table, 2));
+	cr_assert_not(fan_context_present(&table, 4));
+	cr_assert_not(fan_context_present(&table, UINT32_MAX));
+	/* Both come back, each once, and what stood there before does not shine through. */
+	ue.ue = 77;
+	ue.count = 5;
+	{
+		const int64_t a = fan_context_add(&table, &ue), b = fan_context_add(&table, &ue);
+
+		cr_assert((a == 1 && b == 3) || (a == 3 && b == 1));
+		cr_assert(slots[a].ue == 77 && slots[a].count == 5 && slots[a].gap == 0 && slots[a].flags == FAN_CONTEXT_PRESENT);
+	}
+	cr_assert_eq(fan_context_add(&table, &ue), FAN_E_MEMORY);
+	cr_assert_eq(table.present, 4);
+	fan_context_table_free(&table);
+	fan_context_table_free(&table);
+	cr_assert_null(table.slots);
+}
+
+/* Every field outside its range is refused by name, the value at the edge is taken. */
+Test(context, fields_are_checked_against_their_ranges)
+{
+#define FIELD(kind, field, good, bad, name, limit)                                                                             \
+	{ kind, offsetof(struct fan_ue, field), sizeof(((struct fan_ue *)0)->field), good, bad, name, limit }
+	static const struct {
+		enum fan_kind kind;
+		size_t at, byte_count;
+		uint64_t good, bad;
+		const char *name, *limit; /* both stand in the refusal */
+	} rows[] = {
+		FIELD(FAN_NR_PDCP_12, bearer, 31, 32, "BEARER 32", "31"),
+		FIELD(FAN_EPS_NAS, mme_ue_id, 0xffffffff, 0x100000000, "MME-UE-S1AP-ID 4294967296", "4294967295"),
+		FIELD(FAN_5GS_NAS, mme_ue_id, 0xffffffffff, 0x10000000000, "AMF-UE-NGAP-ID 1099511627776", "1099511627775"),
+		FIELD(FAN_EPS_NAS, ran_ue_id, 0xffffff, 0x1000000, "eNB-UE-S1AP-ID 16777216", "16777215"),
+		FIELD(FAN_EPS_NAS, transaction, 6, 7, "transaction identifier 7", "6"),
+		FIELD(FAN_EPS_NAS, count, 0x40506, 0x40507, "COUNT 263431", "263430"),
+		FIELD(FAN_EPS_NAS, count_reserved, 0x1000000, 0x1000001, "16777217", "24 bits"),
+		FIELD(FAN_5GS_NAS, count_reserved, 0x1000000, 0x1000001, "16777217", "24 bits"),
+		FIELD(FAN_NR_PDCP_18, count_reserved, UINT32_MAX, 0x10202, "COUNT 66051", "66050"),
+		FIELD(FAN_NR_PDCP_18, nru_sn, 0xffffff, 0x1000000, "NR-U SN 16777216", "24 bits"),
+		FIELD(FAN_EPS_NAS, cipher, 2, 1, "another protection", ""),
+		FIELD(FAN_EPS_NAS, integrity, 2, 3, "another protection", ""),
+		FIELD(FAN_EPS_NAS, kind, FAN_EPS_NAS, FAN_5GS_NAS, "another protection", ""),
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fan_ue ue = make_ue(rows[i].kind);
+		struct fan_context_table table = make_table(&ue, 1);
+
+		memcpy((char *)&ue + rows[i].at, &rows[i].bad, rows[i].byte_count);
+		cr_assert_eq(fan_context_add(&table, &ue), FAN_E_INVALID, "row %zu is accepted", i);
+		cr_assert_not_null(strstr(fan_error_detail(), rows[i].name), "row %zu: %s", i, fan_error_detail());
+		cr_assert_not_null(strstr(fan_error_detail(), rows[i].limit), "row %zu: %s", i, fan_error_detail());
+		cr_assert(table.used == 0 && table.present == 0);
+		memcpy((char *)&ue + rows[i].at, &rows[i].good, rows[i].byte_count);
+		cr_assert_eq(fan_context_add(&table, &ue), 0, "row %zu: %s", i, fan_error_detail());
+		fan_context_table_free(&table);
+	}
+}
+
+static bool
+standard_has(unsigned kind, unsigned cipher, unsigned integrity, bool emergency)
+{
+	if (kind >= FAN_KIND_COUNT || cipher > 3)
+		return false;
+	if (kind == FAN_LTE_PDCP_12 || kind == FAN_LTE_PDCP_18)
+		return integrity == FAN_INTEGRITY_NONE;
+	if (integrity == FAN_INTEGRITY_NONE)
+		return kind == FAN_NR_PDCP_12 || kind == FAN_NR_PDCP_18;
+	return integrity <= 3 && (integrity > 0 || emergency);
+}
+
+Test(context, every_combination_of_algorithms_is_judged)
+{
+	static const unsigned integrities[] = { 0, 1, 2, 3, 4, 17, 254, FAN_INTEGRITY_NONE };
+
+	for (unsigned kind = 0; kind <= FAN_KIND_COUNT + 1; kind++)
+		for (unsigned cipher = 0; cipher < 6; cipher++)
+			for (unsigned i = 0; i < sizeof(integrities) / sizeof(integrities[0]); i++)
+				for (unsigned emergency = 0; emergency < 2; emergency++) {
+					const int error = fan_protection_check(protection(kind, cipher, integrities[i]), emergency);
+					const bool good = standard_has(kind, cipher, integrities[i], emergency);
+
+					cr_assert_eq(error, good ? 0 : FAN_E_INVALID, "kind %u, cipher %u, integrity %u, emergency %u", kind,
+						     cipher, integrities[i], emergency);
+				}
+}
+
+Test(context, refused_combinations_say_why)
+{
+	static const struct {
+		unsigned kind, cipher, integrity, bearer_id;
+		const char *says[2];
+	} rows[] = {
+		{ FAN_EPS_NAS, 2, 0, 5, { "EIA0", "emergency" } },	{ FAN_NR_PDCP_12, 2, 0, 0, { "EIA0", "emergency" } },
+		{ FAN_LTE_PDCP_12, 2, 2, 0, { "integrity 2", "LTE" } }, { FAN_5GS_NAS, 2, 255, 5, { "none", "NAS" } },
+		{ FAN_EPS_NAS, 4, 2, 5, { "cipher", "4" } },		{ FAN_EPS_NAS, 2, 4, 5, { "integrity", "4" } },
+		{ FAN_KIND_COUNT, 2, 2, 0, { "kind", "6" } },		{ FAN_EPS_NAS, 2, 2, 4, { "bearer identity 4", "5 to 15" } },
+		{ FAN_EPS_NAS, 2, 2, 16, { "identity 16", "15" } },	{ FAN_5GS_NAS, 2, 2, 0, { "session identity 0", "1 to 15" } },
+		{ FAN_5GS_NAS, 2, 2, 16, { "identity 16", "15" } },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct fan_protection asked = { (uint8_t)rows[i].kind, (uint8_t)rows[i].cipher, (uint8_t)rows[i].integrity,
+						      (uint8_t)rows[i].bearer_id };
+
+		cr_assert_eq(fan_protection_check(asked, false), FAN_E_INVALID, "row %zu", i);
+		for (unsigned j = 0; j < 2; j++)
+			cr_assert_not_null(strstr(fan_error_detail(), rows[i].says[j]), "row %zu: %s", i, fan_error_detail());
+	}
+}
+
+/* The line that follows "VmFlags:" of the mapping that holds an address. */
+static void
+read_vm_flags(char *flags, size_t flags_bytes, const void *address)
+{
+	FILE *smaps = fopen("/proc/self/smaps", "r");
+	char line[512];
+	bool inside = false;
+
+	cr_assert_not_null(smaps);
+	flags[0] = '\0';
+	while (fgets(line, sizeof(line), smaps) != NULL) {
+		unsigned long begin, end;
+
+		if (sscanf(line, "%lx-%lx ", &begin, &end) == 2)
+			inside = begin <= (uintptr_t)address && (uintptr_t)address < end;
+		else if (inside && strncmp(line, "VmFlags:", 8) == 0)
+			snprintf(flags, flags_bytes, "%s", line + 8);
+	}
+	fclose(smaps);
+}
+
+Test(context, tables_stay_out_of_core_dumps)
+{
+	const struct fan_ue ue = make_ue(FAN_EPS_NAS);
+	struct fan_context_table table = make_table(&ue, 100000);
+	char flags[512];
+
+	cr_assert_eq(fan_context_add(&table, &ue), 0);
+	read_vm_flags(flags, sizeof(flags), &table.slots[0]);
+	cr_assert_not_null(strstr(flags, " dd"), "first page: %s", flags);
+	read_vm_flags(flags, sizeof(flags), &table.slots[99999]);
+	cr_assert_not_null(strstr(flags, " dd"), "last page: %s", flags);
+	fan_context_table_free(&table);
+}
+
+Test(context, tables_of_impossible_sizes_are_refused)
+{
+	struct fan_context_table table;
+
+	cr_assert_eq(fan_context_table_init(&table, protection(FAN_EPS_NAS, 2, 2), 0), FAN_E_INVALID);
+	cr_assert_eq(fan_context_table_init(&table, protection(FAN_EPS_NAS, 2, 2), (size_t)FAN_CONTEXT_SLOTS_MAX + 1), FAN_E_INVALID);
+	cr_assert_not_null(strstr(fan_error_detail(), "134217728"), "%s", fan_error_detail());
+	/* Address space alone: a table of the largest size costs no memory until it is used. */
+	cr_assert_eq(fan_context_table_init(&table, protection(FAN_EPS_NAS, 2, 2), FAN_CONTEXT_SLOTS_MAX), 0, "%s", fan_error_detail());
+	fan_context_table_free(&table);
+	cr_assert_gt(fan_memory_available_bytes(), 1UL << 20);
+}
+
+Test(context, profiles_have_names_and_kinds)
+{
+	static const struct {
+		const char *name;
+		enum fan_kind kind;
+	} rows[FAN_PROFILE_COUNT] = {
+		{ "eps-nas-nidd", FAN_EPS_NAS },    { "eps-nas-sms", FAN_EPS_NAS },	{ "5gs-nas-sms", FAN_5GS_NAS },
+		{ "5gs-nas-ciot", FAN_5GS_NAS },    { "lte-pdcp-12", FAN_LTE_PDCP_12 }, { "lte-pdcp-18", FAN_LTE_PDCP_18 },
+		{ "nr-pdcp-12", FAN_NR_PDCP_12 }, { "nr-pdcp-18", FAN_NR_PDCP_18 },
+	};
+
+	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++) {
+		cr_assert_str_eq(fan_profile_name((enum fan_profile)i), rows[i].name);
+		cr_assert_eq(fan_profile_kind((enum fan_profile)i), rows[i].kind);
+		cr_assert_eq(fan_profile_find(rows[i].name), (int)i);
+	}
+	cr_assert_null(fan_profile_name(FAN_PROFILE_COUNT));
+	cr_assert_eq(fan_profile_find("nr-pdcp"), FAN_E_NOT_FOUND);
+	cr_assert_not_null(strstr(fan_error_detail(), "\"nr-pdcp\""), "%s", fan_error_detail());
+	cr_assert_eq(fan_profile_find(""), FAN_E_NOT_FOUND);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "../dataplane/count.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#define NAS_END ((1U << 24) - 4096)
+#define PDCP_END (UINT32_MAX - 4095)
+
+/* Spends one COUNT; a drop must leave every octet of the context as it was, a success moves count and gap by one and no other. */
+static enum fan_drop
+spend(struct fan_context *context, uint32_t *count, enum fan_kind kind)
+{
+	struct fan_context before = *context;
+	const enum fan_drop drop = fan_count_spend(context, count, &fan_count_rules[kind]);
+
+	if (drop == FAN_DROP_NONE) {
+		cr_assert_eq(*count, before.count);
+		before.count++;
+		before.gap++;
+	}
+	cr_assert_eq(memcmp(&before, context, sizeof(before)), 0, "%s: the context changed otherwise", fan_drop_name(drop));
+	return drop;
+}
+
+Test(count, every_rule_holds_at_its_edge)
+{
+	static const struct {
+		enum fan_kind kind;
+		uint32_t count, reserved;
+		uint16_t gap;
+		uint8_t flags;
+		enum fan_drop drop;
+	} rows[] = {
+		{ FAN_EPS_NAS, 0, 1, 0, 1, FAN_DROP_NONE },
+		{ FAN_EPS_NAS, 0, 0, 0, 1, FAN_DROP_RESERVATION },
+		{ FAN_EPS_NAS, 7, 8, 0, 1, FAN_DROP_NONE },
+		{ FAN_EPS_NAS, 8, 8, 0, 1, FAN_DROP_RESERVATION },
+		{ FAN_EPS_NAS, 9, 8, 0, 1, FAN_DROP_RESERVATION },
+		{ FAN_EPS_NAS, 7, 8, 199, 1, FAN_DROP_NONE },
+		{ FAN_EPS_NAS, 7, 8, 200, 1, FAN_DROP_WINDOW },
+		{ FAN_EPS_NAS, 7, 8, 65535, 1, FAN_DROP_WINDOW },
+		{ FAN_5GS_NAS, 7, 8, 199, 1, FAN_DROP_NONE },
+		{ FAN_5GS_NAS, 7, 8, 200, 1, FAN_DROP_WINDOW },
+		{ FAN_LTE_PDCP_12, 7, 8, 1599, 1, FAN_DROP_NONE },
+		{ FAN_LTE_PDCP_12, 7, 8, 1600, 1, FAN_DROP_WINDOW },
+		{ FAN_NR_PDCP_12, 7, 8, 1599, 1, FAN_DROP_NONE },
+		{ FAN_NR_PDCP_12, 7, 8, 1600, 1, FAN_DROP_WINDOW },
+		{ FAN_LTE_PDCP_18, 7, 8, 59999, 1, FAN_DROP_NONE },
+		{ FAN_LTE_PDCP_18, 7, 8, 60000, 1, FAN_DROP_WINDOW },
+		{ FAN_NR_PDCP_18, 7, 8, 59999, 1, FAN_DROP_NONE },
+		{ FAN_NR_PDCP_18, 7, 8, 60000, 1, FAN_DROP_WINDOW },
+		{ FAN_EPS_NAS, NAS_END - 1, 1U << 24, 0, 1, FAN_DROP_NONE },
+		{ FAN_EPS_NAS, NAS_END, 1U << 24, 0, 1, FAN_DROP_COUNT_END },
+		{ FAN_5GS_NAS, NAS_END - 1, 1U << 24, 0, 1, FAN_DROP_NONE },
+		{ FAN_5GS_NAS, NAS_END, 1U << 24, 0, 1, FAN_DROP_COUNT_END },
+		{ FAN_LTE_PDCP_12, PDCP_END - 1, UINT32_MAX, 0, 1, FAN_DROP_NONE },
+		{ FAN_LTE_PDCP_12, PDCP_END, UINT32_MAX, 0, 1, FAN_DROP_COUNT_END },
+		{ FAN_LTE_PDCP_18, PDCP_END, UINT32_MAX, 0, 1, FAN_DROP_COUNT_END },
+		{ FAN_NR_PDCP_12, PDCP_END - 1, UINT32_MAX, 0, 1, FAN_DROP_NONE },
+		{ FAN_NR_PDCP_12, PDCP_END, UINT32_MAX, 0, 1, FAN_DROP_COUNT_END },
+		{ FAN_NR_PDCP_18, PDCP_END - 1, UINT32_MAX, 0, 1, FAN_DROP_NONE },
+		{ FAN_NR_PDCP_18, UINT32_MAX - 1, UINT32_MAX, 0, 1, FAN_DROP_COUNT_END },
+		{ FAN_EPS_NAS, 7, 8, 0, 3, FAN_DROP_UNREACHABLE },
+		{ FAN_EPS_NAS, 7, 8, 0, 0, FAN_DROP_UNREACHABLE }, /* a slot without a context */
+		/* An unreachable UE is reported as that, whatever else is wrong: it needs no new key and no lease. */
+		{ FAN_EPS_NAS, NAS_END, NAS_END, 200, 3, FAN_DROP_UNREACHABLE },
+		/* Nothing is spent without a reservation, whatever else is wrong. */
+		{ FAN_EPS_NAS, NAS_END, NAS_END, 200, 1, FAN_DROP_RESERVATION },
+		{ FAN_EPS_NAS, NAS_END, 1U << 24, 200, 1, FAN_DROP_COUNT_END },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fan_context context = {
+			.count = rows[i].count,
+			.count_reserved = rows[i].reserved,
+			.gap = rows[i].gap,
+			.flags = rows[i].flags,
+		};
+		uint32_t count = 0xdead;
+		const enum fan_drop drop = spend(&context, &count, rows[i].kind);
+
+		cr_assert_eq(drop, rows[i].drop, "row %zu: %s instead of %s", i, fan_drop_name(drop), fan_drop_name(rows[i].drop));
+	}
+}
+
+Test(count, rises_by_one_until_the_window_ends_and_again_after_proof)
+{
+	for (unsigned kind = 0; kind < FAN_KIND_COUNT; kind++) {
+		struct fan_context context = { .count = 0xfe, .count_reserved = 1U << 24, .flags = FAN_CONTEXT_PRESENT };
+		uint32_t expected = 0xfe, count;
+
+		for (unsigned round = 0; round < 3; round++) {
+			for (unsigned i = 0; i < fan_count_rules[kind].gap_max; i++) {
+				cr_assert_eq(spend(&context, &count, (enum fan_kind)kind), FAN_DROP_NONE);
+				cr_assert_eq(count, expected++);
+			}
+			for (unsigned i = 0; i < 3; i++)
+				cr_assert_eq(spend(&context, &count, (enum fan_kind)kind), FAN_DROP_WINDOW);
+			context.gap = 0;
+		}
+	}
+}
+
+/* What a receiver can follow (TS 24.301 4.4.3.1, TS 36.323 5.1.2, TS 38.323 5.2.2.1) and what may have been skipped by a crash. */
+Test(count, windows_stay_inside_what_a_receiver_follows)
+{
+	for (unsigned kind = 0; kind < FAN_KIND_COUNT; kind++) {
+		const struct fan_count_rule *rule = &fan_count_rules[kind];
+		const bool nas = kind == FAN_EPS_NAS || kind == FAN_5GS_NAS;
+		const uint32_t reach = nas ? 255 : (1U << (rule->sn_bits - 1)) - 1;
+
+		cr_assert_leq(rule->gap_max, 65535);
+		cr_assert_leq(rule->gap_max + (nas ? 54U : 0U), reach, "kind %u", kind);
+		cr_assert_eq(rule->sn_bits, nas ? 8 : kind == FAN_LTE_PDCP_12 || kind == FAN_NR_PDCP_12 ? 12 : 18);
+	}
+}
+
+Test(count, drops_have_names)
+{
+	cr_assert_str_eq(fan_drop_name(FAN_DROP_NONE), "none");
+	cr_assert_str_eq(fan_drop_name(FAN_DROP_UNREACHABLE), "unreachable");
+	cr_assert_str_eq(fan_drop_name(FAN_DROP_WINDOW), "window");
+	cr_assert_str_eq(fan_drop_name(FAN_DROP_RESERVATION), "reservation");
+	cr_assert_str_eq(fan_drop_name(FAN_DROP_COUNT_END), "count-end");
+	cr_assert_str_eq(fan_drop_name(FAN_DROP_ENGINE), "engine");
+	cr_assert_not_null(fan_drop_name(FAN_DROP_COUNT));
+}
