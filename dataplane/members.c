@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "members.h"
+
+#include "context.h"
+
+#include <string.h>
+
+#define EXTERNAL_GROUP_PREFIX "extgroupid-" /* TS 29.571 5.2.2, ExternalGroupId */
+
+enum {
+	DOMAIN_LABEL_BYTES_MAX = 63, /* RFC 1035 2.3.4, as the limit of the domain: 253 without the closing dot */
+	DOMAIN_BYTES_MAX = 253,
+	SERVICE_IDENTIFIER_DIGITS = 8,
+	LOCAL_IDENTIFIER_OCTETS_MAX = 10,
+
+	BLOCK_SLOTS = 65536,         /* one container of a Roaring bitmap */
+	BLOCK_BYTES_MAX = 8192 + 64, /* the largest container, with the allocator's share */
+	FULL_BLOCK_BYTES = 128,      /* a container that is one run, and its entry in the array of containers */
+	BLOCK_ENTRY_BYTES = 32,      /* an entry in the array of containers while that array is being copied to a larger one */
+
+	STEPS_BEFORE_BULK = 8, /* slots of a stripe read singly at first: see read_stripe() */
+};
+
+static_assert(BLOCK_SLOTS % FAN_CONTEXT_STRIPE == 0, "a stripe lies in one container");
+
+/* ---- Group identities -------------------------------------------------------------------------------------------------- */
+
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool
+is_hex(char c)
+{
+	return is_digit(c) || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
+}
+
+static bool
+is_letter(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+static char
+to_upper(char c)
+{
+	return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
+static char
+to_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* What an NAI's user name may have between its dots (RFC 4282 2.1), without escapes and without characters beyond ASCII: two
+ * spellings of one look must not make two groups. */
+static bool
+is_local_character(char c)
+{
+	return c != '\0' && (is_letter(c) || is_digit(c) || strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+}
+
+static int
+check_local(const char *local, size_t local_bytes)
+{
+	if (local_bytes == 0)
+		return fan_fail(FAN_E_INVALID, "group identity has no local part before @");
+	for (size_t i = 0; i < local_bytes; i++) {
+		bool inner = i > 0 && i + 1 < local_bytes;
+
+		if (local[i] == '.' && (!inner || local[i - 1] == '.'))
+			return fan_fail(FAN_E_INVALID, "local part of the group identity has an empty string beside a dot");
+		if (local[i] != '.' && !is_local_character(local[i]))
+			return fan_fail(FAN_E_INVALID, "local part of the group identity has octet 0x%02x, which an NAI cannot",
+					(unsigned)(unsigned char)local[i]);
+	}
+	if (local_bytes >= strlen(EXTERNAL_GROUP_PREFIX) &&
+	    memcmp(local, EXTERNAL_GROUP_PREFIX, strlen(EXTERNAL_GROUP_PREFIX)) == 0)
+		return fan_fail(FAN_E_INVALID, "group identity has %s twice", EXTERNAL_GROUP_PREFIX);
+	return 0;
+}
+
+static int
+check_label(const char *label, size_t label_bytes)
+{
+	if (label_bytes == 0 || label_bytes > DOMAIN_LABEL_BYTES_MAX)
+		return fan_fail(FAN_E_INVALID, "domain of the group identity has a label of %zu characters; it takes 1..%d",
+				label_bytes, DOMAIN_LABEL_BYTES_MAX);
+	for (size_t i = 0; i < label_bytes; i++) {
+		if (!is_letter(label[i]) && !is_digit(label[i]) && label[i] != '-')
+			return fan_fail(FAN_E_INVALID, "domain of the group identity has octet 0x%02x; it takes a-z 0-9 - .",
+					(unsigned)(unsigned char)label[i]);
+	}
+	if (label[0] == '-' || label[label_bytes - 1] == '-')
+		return fan_fail(FAN_E_INVALID, "domain of the group identity has a label that begins or ends with -");
+	return 0;
+}
+
+static int
+check_domain(const char *domain)
+{
+	size_t domain_bytes = strlen(domain), label_bytes;
+	int error;
+
+	if (domain_bytes == 0)
+		return fan_fail(FAN_E_INVALID, "group identity has no domain behind @");
+	if (strchr(domain, '@') != NULL)
+		return fan_fail(FAN_E_INVALID, "group identity has more than one @");
+	if (domain_bytes > DOMAIN_BYTES_MAX)
+		return fan_fail(FAN_E_INVALID, "domain of the group identity has %zu characters; at most %d", domain_bytes,
+				DOMAIN_BYTES_MAX);
+	for (;;) {
+		label_bytes = strcspn(domain, ".");
+		error = check_label(domain, label_bytes);
+		if (error != 0 || domain[label_bytes] == '\0')
+			return error;
+		domain += label_bytes + 1;
+	}
+}
+
+static int
+canonical_external(char *canonical, const char *gid, const char *at_sign)
+{
+	size_t local_bytes, domain_bytes = strlen(at_sign + 1);
+	int error;
+
+	if (strncmp(gid, EXTERNAL_GROUP_PREFIX, strlen(EXTERNAL_GROUP_PREFIX)) == 0)
+		gid += strlen(EXTERNAL_GROUP_PREFIX);
+	local_bytes = (size_t)(at_sign - gid);
+	error = check_local(gid, local_bytes);
+	if (error != 0)
+		return error;
+	error = check_domain(at_sign + 1);
+	if (error != 0)
+		return error;
+	if (local_bytes + 1 + domain_bytes > FAN_GID_BYTES_MAX)
+		return fan_fail(FAN_E_INVALID, "group identity has %zu characters; at most %d", local_bytes + 1 + domain_bytes,
+				FAN_GID_BYTES_MAX);
+	memcpy(canonical, gid, local_bytes + 1);
+	for (size_t i = 0; i <= domain_bytes; i++)
+		canonical[local_bytes + 1 + i] = to_lower(at_sign[1 + i]);
+	return 0;
+}
+
+/* Characters of a kind at the front of text. */
+static size_t
+span(const char *text, bool (*is)(char c))
+{
+	size_t count = 0;
+
+	while (is(text[count]))
+		count++;
+	return count;
+}
+
+/* SSSSSSSS-MCC-MNC-LL.. (TS 23.003 19.9) */
+static int
+canonical_imsi_group(char *canonical, const char *gid)
+{
+	const char *at = gid;
+	size_t mnc_digits, local_digits, i;
+
+	if (span(at, is_hex) != SERVICE_IDENTIFIER_DIGITS || at[SERVICE_IDENTIFIER_DIGITS] != '-')
+		return fan_fail(FAN_E_INVALID, "group identity is neither local@domain nor %d hex digits and -",
+				SERVICE_IDENTIFIER_DIGITS);
+	at += SERVICE_IDENTIFIER_DIGITS + 1;
+	if (span(at, is_digit) != 3 || at[3] != '-')
+		return fan_fail(FAN_E_INVALID, "MCC of the IMSI-Group-Id must be 3 digits and -");
+	at += 3 + 1;
+	mnc_digits = span(at, is_digit);
+	if (mnc_digits < 2 || mnc_digits > 3 || at[mnc_digits] != '-')
+		return fan_fail(FAN_E_INVALID, "MNC of the IMSI-Group-Id must be 2 or 3 digits and -");
+	at += mnc_digits + 1;
+	local_digits = span(at, is_hex);
+	if (at[local_digits] != '\0' || local_digits % 2 != 0 || local_digits < 2 ||
+	    local_digits > 2 * LOCAL_IDENTIFIER_OCTETS_MAX)
+		return fan_fail(FAN_E_INVALID, "local identifier of the IMSI-Group-Id must be 1..%d octets in hex",
+				LOCAL_IDENTIFIER_OCTETS_MAX);
+	for (i = 0; gid[i] != '\0'; i++)
+		canonical[i] = to_upper(gid[i]);
+	canonical[i] = '\0';
+	return 0;
+}
+
+int
+fan_gid_canonical(char *canonical, const char *gid)
+{
+	const char *at_sign;
+
+	canonical[0] = '\0';
+	if (gid == NULL || gid[0] == '\0')
+		return fan_fail(FAN_E_INVALID, "group identity is empty");
+	at_sign = strchr(gid, '@');
+	return at_sign != NULL ? canonical_external(canonical, gid, at_sign) : canonical_imsi_group(canonical, gid);
+}
+
+/* ---- Members ----------------------------------------------------------------------------------------------------------- */
+
+static struct fan_member_set *
+find_set(const struct fan_members *members, uint16_t table, enum fan_profile profile)
+{
+	for (unsigned i = 0; i < members->set_count; i++) {
+		if (members->sets[i].table == table && members->sets[i].profile == profile)
+			return &members->sets[i];
+	}
+	return NULL;
+}
+
+/* NULL when memory is short. */
+static struct fan_member_set *
+append_set(struct fan_members *members, uint16_t table, enum fan_profile profile)
+{
+	struct fan_member_set *sets = realloc(members->sets, (members->set_count + 1) * sizeof(*sets));
+	roaring_bitmap_t *slots;
+
+	if (sets == NULL)
+		return NULL;
+	members->sets = sets;
+	slots = roaring_bitmap_create();
+	if (slots == NULL)
+		return NULL;
+	sets[members->set_count] = (struct fan_member_set){ .table = table, .profile = (uint8_t)profile, .slots = slots };
+	return &sets[members->set_count++];
+}
+
+static void
+drop_empty_sets(struct fan_members *members)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < members->set_count; i++) {
+		if (roaring_bitmap_is_empty(members->sets[i].slots))
+			roaring_bitmap_free(members->sets[i].slots);
+		else
+			members->sets[kept++] = members->sets[i];
+	}
+	members->set_count = kept;
+	if (kept == 0) {
+		free(members->sets);
+		members->sets = NULL;
+	}
+}
+
+/* The most that a change of slots first..last may allocate: in each set CRoaring changes the container at either end in a copy
+ * and may copy its array of containers; in the set that grows it replaces the containers between by runs. */
+static size_t
+change_bytes_max(const struct fan_members *members, uint32_t first, uint32_t last)
+{
+	size_t blocks = last / BLOCK_SLOTS - first / BLOCK_SLOTS + 1;
+	size_t bytes = blocks * FULL_BLOCK_BYTES + 2 * BLOCK_BYTES_MAX;
+
+	for (unsigned i = 0; i < members->set_count; i++)
+		bytes += (size_t)members->sets[i].slots->high_low_container.size * BLOCK_ENTRY_BYTES + 2 * BLOCK_BYTES_MAX;
+	return bytes;
+}
+
+static bool
+memory_has_room(size_t bytes)
+{
+	/* Volatile: a compiler may take an allocation whose result is not used for one that succeeds. */
+	void *volatile trial = malloc(bytes);
+	bool room = trial != NULL;
+
+	free(trial);
+	return room;
+}
+
+/* Takes first..last out of every set of the table but `keep`. */
+static void
+remove_elsewhere(struct fan_members *members, const struct fan_member_set *keep, uint32_t first, uint32_t last)
+{
+	bool emptied = false;
+
+	for (unsigned i = 0; i < members->set_count; i++) {
+		struct fan_member_set *set = &members->sets[i];
+
+		if (set == keep || set->table != keep->table)
+			continue;
+		if (first == last)
+			roaring_bitmap_remove(set->slots, first);
+		else
+			roaring_bitmap_remove_range_closed(set->slots, first, last);
+		emptied = emptied || roaring_bitmap_is_empty(set->slots);
+	}
+	if (emptied)
+		drop_empty_sets(members);
+}
+
+int
+fan_members_add_range(struct fan_members *members, uint16_t table, enum fan_profile profile, uint32_t first, uint64_t count)
+{
+	struct fan_member_set *set;
+	uint32_t last;
+	size_t bytes;
+
+	if ((unsigned)profile >= FAN_PROFILE_COUNT)
+		return fan_fail(FAN_E_INVALID, "profile %d; there are 0..%d", (int)profile, FAN_PROFILE_COUNT - 1);
+	if (count > (uint64_t)UINT32_MAX + 1 - first)
+		return fan_fail(FAN_E_INVALID, "%llu slots from %u go beyond the last, %u", (unsigned long long)count, first,
+				UINT32_MAX);
+	if (count == 0)
+		return 0;
+	last = (uint32_t)(first + (count - 1));
+	bytes = change_bytes_max(members, first, last);
+	if (!memory_has_room(bytes))
+		return fan_fail(FAN_E_MEMORY, "%zu octets to add %llu members", bytes, (unsigned long long)count);
+	set = find_set(members, table, profile);
+	if (set == NULL)
+		set = append_set(members, table, profile);
+	if (set == NULL)
+		return fan_fail(FAN_E_MEMORY, "%zu octets to add %llu members", bytes, (unsigned long long)count);
+	if (first == last)
+		roaring_bitmap_add(set->slots, first);
+	else
+		roaring_bitmap_add_range_closed(set->slots, first, last);
+	remove_elsewhere(members, set, first, last);
+	return 0;
+}
+
+bool
+fan_members_remove(struct fan_members *members, uint16_t table, uint32_t slot)
+{
+	for (unsigned i = 0; i < members->set_count; i++) {
+		struct fan_member_set *set = &members->sets[i];
+
+		if (set->table != table || !roaring_bitmap_remove_checked(set->slots, slot))
+			continue;
+		if (roaring_bitmap_is_empty(set->slots))
+			drop_empty_sets(members);
+		return true;
+	}
+	return false;
+}
+
+uint64_t
+fan_members_count(const struct fan_members *members)
+{
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i < members->set_count; i++)
+		count += roaring_bitmap_get_cardinality(members->sets[i].slots);
+	return count;
+}
+
+/* NULL when memory is short. */
+static roaring_bitmap_t *
+copy_slots(const roaring_bitmap_t *slots)
+{
+	roaring_bitmap_t *copy = roaring_bitmap_copy(slots);
+
+	if (copy == NULL)
+		return NULL;
+	/* A container is converted in a copy of its own, one at a time. */
+	if (!memory_has_room(2 * BLOCK_BYTES_MAX)) {
+		roaring_bitmap_free(copy);
+		return NULL;
+	}
+	roaring_bitmap_run_optimize(copy);
+	roaring_bitmap_shrink_to_fit(copy);
+	return copy;
+}
+
+int
+fan_members_snapshot(struct fan_members *copy, const struct fan_members *members)
+{
+	struct fan_members made = { .sets = calloc(members->set_count, sizeof(*made.sets)) };
+
+	*copy = (struct fan_members){ 0 };
+	for (unsigned i = 0; made.sets != NULL && i < members->set_count; i++) {
+		made.sets[i] = members->sets[i];
+		made.sets[i].slots = copy_slots(members->sets[i].slots);
+		if (made.sets[i].slots == NULL)
+			break;
+		made.set_count++;
+	}
+	if (made.set_count < members->set_count) {
+		fan_members_free(&made);
+		return fan_fail(FAN_E_MEMORY, "no memory for a copy of a group of %llu members",
+				(unsigned long long)fan_members_count(members));
+	}
+	*copy = made;
+	return 0;
+}
+
+void
+fan_members_free(struct fan_members *members)
+{
+	for (unsigned i = 0; i < members->set_count; i++)
+		if (members->sets[i].slots != NULL)
+			roaring_bitmap_free(members->sets[i].slots);
+	free(members->sets);
+	*members = (struct fan_members){ 0 };
+}
+
+/* ---- Cursors ----------------------------------------------------------------------------------------------------------- */
+
+void
+fan_member_cursor_init(struct fan_member_cursor *cursor, const roaring_bitmap_t *slots, unsigned worker, unsigned worker_count)
+{
+	FAN_REQUIRE(worker < worker_count && worker_count <= FAN_WORKERS_MAX);
+	*cursor = (struct fan_member_cursor){ .worker = (uint16_t)worker, .worker_count = (uint16_t)worker_count };
+	roaring_init_iterator(slots, &cursor->at);
+}
+
+/* Moves the iterator on to a slot in one of the worker's stripes and sets stripe_last. False at the end. */
+static bool
+seek_stripe(struct fan_member_cursor *cursor)
+{
+	while (cursor->at.has_value) {
+		uint32_t stripe = cursor->at.current_value / FAN_CONTEXT_STRIPE;
+		uint32_t ahead = (cursor->worker + cursor->worker_count - stripe % cursor->worker_count) % cursor->worker_count;
+
+		if (ahead == 0) {
+			cursor->stripe_last = stripe * FAN_CONTEXT_STRIPE + (FAN_CONTEXT_STRIPE - 1);
+			return true;
+		}
+		if (ahead > UINT32_MAX / FAN_CONTEXT_STRIPE - stripe)
+			cursor->at.has_value = false;
+		else
+			roaring_move_uint32_iterator_equalorlarger(&cursor->at, (stripe + ahead) * FAN_CONTEXT_STRIPE);
+	}
+	return false;
+}
+
+static bool
+in_stripe(const struct fan_member_cursor *cursor)
+{
+	return cursor->at.has_value && cursor->at.current_value <= cursor->stripe_last;
+}
+
+/*
+ * Reads up to slot_max slots of the stripe that the iterator is in. Reading in bulk costs 0.6 ns a slot where stepping costs
+ * 2.3 (8 workers, all slots members), but knows no end: what was read past the stripe is given back. A thin stripe is stepped
+ * through instead: at 1 member in 1,000 slots reading in bulk from the start costs 135 ns a member, this 72.
+ */
+static unsigned
+read_stripe(struct fan_member_cursor *cursor, uint32_t *slots, unsigned slot_max)
+{
+	unsigned slot_count = 0;
+
+	while (slot_count < slot_max && slot_count < STEPS_BEFORE_BULK && in_stripe(cursor)) {
+		slots[slot_count++] = cursor->at.current_value;
+		roaring_advance_uint32_iterator(&cursor->at);
+	}
+	if (slot_count == slot_max || !in_stripe(cursor))
+		return slot_count;
+	slot_count += roaring_read_uint32_iterator(&cursor->at, slots + slot_count, slot_max - slot_count);
+	if (slots[slot_count - 1] <= cursor->stripe_last)
+		return slot_count;
+	/* Ends at the slots that were stepped to, at the latest. */
+	while (slots[slot_count - 1] > cursor->stripe_last)
+		slot_count--;
+	roaring_move_uint32_iterator_equalorlarger(&cursor->at, slots[slot_count]);
+	return slot_count;
+}
+
+unsigned
+fan_member_cursor_next_burst(struct fan_member_cursor *cursor, uint32_t *slots, unsigned slot_max)
+{
+	unsigned slot_count = 0;
+
+	if (cursor->worker_count == 1)
+		return cursor->at.has_value ? roaring_read_uint32_iterator(&cursor->at, slots, slot_max) : 0;
+	while (slot_count < slot_max && seek_stripe(cursor))
+		slot_count += read_stripe(cursor, slots + slot_count, slot_max - slot_count);
+	return slot_count;
+}

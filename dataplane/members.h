@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Group membership: which context slots a group's message goes to, by table and profile. Bitmaps are CRoaring's.
+ *
+ * All calls come from the control thread. A snapshot is a private copy: workers read it without locks while the group changes.
+ *
+ * Memory: CRoaring reports a failed allocation when it creates or copies a bitmap and not when it changes one. Additions are
+ * therefore preceded by a trial allocation of the most that they can take, so that MEMORY is reported with nothing changed. On
+ * a machine that overcommits, the kernel may still end the process later: fan_memory_available_bytes() is the check for that.
+ */
+#ifndef FAN_MEMBERS_H
+#define FAN_MEMBERS_H
+
+#include "error.h"
+
+#include <roaring/roaring.h>
+
+#define FAN_GID_BYTES_MAX 255 /* canonical text without the closing zero */
+
+/* One bitmap of slots: the members that receive in `profile` and whose contexts lie in table `table`. */
+struct fan_member_set {
+	uint16_t table;
+	uint8_t profile; /* enum fan_profile */
+	roaring_bitmap_t *slots;
+};
+
+/* Zeroed: no members. A (table, profile) has one set at most, and a slot of a table is in one set at most. */
+struct fan_members {
+	struct fan_member_set *sets; /* owned; empty sets are dropped */
+	unsigned set_count;
+};
+
+/*
+ * Writes the canonical form of a group identity, which is its own canonical form:
+ *   External Group Identifier "local@domain" (TS 23.682 4.6.3, TS 23.003 19.7.3): an "extgroupid-" in front is taken off, the
+ *     domain is lower-cased. The local part is that of an NAI (RFC 4282 2.1) in ASCII and keeps its case; the domain has labels
+ *     of letters, digits and inner hyphens, 1..63 each.
+ *   IMSI-Group-Id (TS 23.003 19.9): hex digits upper-cased.
+ * INVALID names what is wrong. Out: canonical[FAN_GID_BYTES_MAX + 1], empty on error. Any thread.
+ */
+int fan_gid_canonical(char *canonical, const char *gid);
+
+/*
+ * Adds slots first .. first + count - 1 under a profile; a slot of the same table that is there under another profile moves, so
+ * that a member can never be served twice. count 0 changes nothing. Costs as many steps as blocks of 65,536 slots touched.
+ * INVALID (slots beyond 2^32, no such profile), MEMORY; nothing is changed on error.
+ */
+int fan_members_add_range(struct fan_members *members, uint16_t table, enum fan_profile profile, uint32_t first,
+			  uint64_t count);
+/* True when the slot was a member. */
+bool fan_members_remove(struct fan_members *members, uint16_t table, uint32_t slot);
+uint64_t fan_members_count(const struct fan_members *members);
+/* Deep copy, run-optimised, shares nothing with the original. Out: *copy, whatever it held before is not released; zeroed on
+ * error. MEMORY. */
+int fan_members_snapshot(struct fan_members *copy, const struct fan_members *members);
+/* Safe on a zeroed struct, twice, and on sets whose bitmap was taken over (NULL). */
+void fan_members_free(struct fan_members *members);
+
+/*
+ * Walks the slots that belong to one worker: stripes of FAN_CONTEXT_STRIPE slots go to workers in turn (context.h), stripe s to
+ * worker s mod worker_count. One cursor per worker; the bitmap must not change meanwhile and must outlive the cursor. Neither
+ * call allocates or locks; a skipped stripe costs nothing by itself.
+ */
+struct fan_member_cursor {
+	roaring_uint32_iterator_t at;
+	uint32_t stripe_last; /* last slot of the stripe that `at` is in, when that stripe is the worker's; inclusive */
+	uint16_t worker, worker_count;
+};
+
+/* worker 0..worker_count-1. */
+void fan_member_cursor_init(struct fan_member_cursor *cursor, const roaring_bitmap_t *slots, unsigned worker,
+			    unsigned worker_count);
+/* Out: slots[] in rising order. Returns how many, 0..slot_max; fewer than slot_max only at the end, 0 from then on. */
+unsigned fan_member_cursor_next_burst(struct fan_member_cursor *cursor, uint32_t *slots, unsigned slot_max);
+
+#endif
