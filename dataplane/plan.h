@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Plans: one group message encoded once for one profile and protection. A plan holds the plaintext PDU (private head and shared
+ * tail), the shape an engine needs, and the header templates; a worker writes it into the packets of a batch.
+ * A message longer than one short message has a plan for every part.
+ */
+#ifndef FAN_PLAN_H
+#define FAN_PLAN_H
+
+#include "engine.h"
+#include "transport.h"
+
+/* What of the private head is the UE's own. */
+enum fan_head {
+	FAN_HEAD_NONE,
+	FAN_HEAD_SMS, /* CP transaction identifier, RP message reference */
+	FAN_HEAD_IP,  /* IPv4 destination, header checksum, UDP checksum */
+};
+
+struct fan_plan {
+	struct fan_shape shape;
+	uint8_t kind;                                  /* enum fan_kind */
+	uint8_t profile;                               /* enum fan_profile */
+	uint8_t head;                                  /* enum fan_head */
+	uint8_t transaction_at, reference_at;          /* FAN_HEAD_SMS: offsets into the text */
+	uint8_t trailer_bytes;                         /* MAC-I behind the text */
+	uint8_t sdap_bytes;                            /* of the clear prefix */
+	uint8_t head_octets[FAN_HEAD_BLOCKS_MAX * 16]; /* template of the private head */
+	uint32_t ipv4_sum, udp_sum;                    /* FAN_HEAD_IP: ones' complement sums without the destination address */
+	struct fan_header header[FAN_HEADERS_MAX];     /* NAS: by lengths of the two ids; bearers: the first alone */
+	uint8_t text[FAN_PDU_BYTES_MAX + FAN_MESSAGE_SLACK_BYTES];
+};
+
+/* The plans of one message for one profile and protection, one per part. */
+struct fan_plans {
+	struct fan_plan *part; /* owned */
+	unsigned part_count;
+};
+
+/*
+ * Encodes. In: the message (already accepted by fan_message_check()), the profile and the protection, which must be of one kind,
+ * and the link. Errors: TOO_LONG (names the profile, the octets and the limit), INVALID, MEMORY. Control thread.
+ */
+int fan_plans_make(struct fan_plans *plans, const struct fan_message *message, enum fan_profile profile,
+		   struct fan_protection protection, const struct fan_link *link);
+void fan_plans_free(struct fan_plans *plans);
+
+/* The part of a shape that follows from the protection alone: algorithms and sequence. */
+void fan_shape_init(struct fan_shape *shape, struct fan_protection protection);
+
+/* Checks what does not depend on a profile: sizes and ranges. INVALID names the field. */
+int fan_message_check(const struct fan_message *message);
+
+/*
+ * Writes headers, clear prefixes and private heads into the packets of a batch and sets batch->shape and batch->text[]. Of each
+ * context the sequence numbers that belong to the UE alone (transaction, RP reference, NR-U SN) move on.
+ * In: batch->context[], batch->count[], batch->ue_count; one mbuf per UE with nothing but FAN_TEXT_OFFSET of headroom needed.
+ * Thread: the worker that owns the contexts.
+ */
+void fan_plan_write_burst(struct fan_batch *batch, struct rte_mbuf **frames, const struct fan_plan *plan,
+			  const struct fan_link *link, const struct fan_hop *hops);
+
+#endif

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "../dataplane/count.h"
+#include "../dataplane/plan.h"
+
+#include <criterion/criterion.h>
+#include <rte_ip.h>
+#include <rte_udp.h>
+#include <string.h>
+
+#define BUFFER_BYTES (FAN_TEXT_OFFSET + 1700)
+
+static const struct fan_link ipv4_link = { .ethernet = { 2, 0, 0, 0, 0, 9 }, .address = { 192, 0, 2, 1 } };
+static const struct fan_link ipv6_link = { .ipv6 = true,
+					   .ethernet = { 2, 0, 0, 0, 0, 9 },
+					   .address = { 0x20, 1, 0x0d, 0xb8, [15] = 1 } };
+
+/* One packet written by a plan and protected by the reference engine, without EAL. */
+struct written {
+	struct rte_mbuf frame;
+	uint8_t buffer[BUFFER_BYTES] __attribute__((aligned(64)));
+	struct fan_context context;
+	const uint8_t *octets; /* the frame */
+	size_t byte_count;
+};
+
+static struct fan_ue
+make_ue(enum fan_kind kind, uint8_t cipher, uint8_t integrity)
+{
+	struct fan_ue ue = {
+		.kind = kind,
+		.cipher = cipher,
+		.integrity = integrity,
+		.count = 0x102,
+		.count_reserved = 1U << 24,
+		.bearer = kind == FAN_5GS_NAS ? 1 : 0,
+		.teid = 0x01020304,
+		.ipv4 = { 10, 1, 2, 3 },
+		.nru_sn = 0xabcdef,
+		.mme_ue_id = 0x010203,
+		.ran_ue_id = 0x0405,
+		.bearer_id = 5,
+		.transaction = 6,
+		.rp_reference = 0xff,
+	};
+
+	for (uint8_t i = 0; i < FAN_KEY_BYTES; i++) {
+		ue.k_enc[i] = i;
+		ue.k_int[i] = (uint8_t)(0x10 + i);
+	}
+	return ue;
+}
+
+static struct fan_protection
+protection_of(const struct fan_ue *ue)
+{
+	const bool nas = ue->kind == FAN_EPS_NAS || ue->kind == FAN_5GS_NAS;
+
+	return (struct fan_protection){ (uint8_t)ue->kind, ue->cipher, ue->integrity, nas ? ue->bearer_id : 0 };
+}
+
+static void
+protect(struct fan_batch *batch)
+{
+	struct fan_engine *engine;
+	struct fan_batch *finished = NULL;
+
+	cr_assert_eq(fan_engine_reference.open(&engine), 0);
+	cr_assert_eq(fan_engine_reference.submit_burst(engine, &batch, 1), 1);
+	cr_assert_eq(fan_engine_reference.poll_burst(engine, &finished, 1), 1);
+	cr_assert_eq(batch->status, FAN_BATCH_DONE);
+	fan_engine_reference.close(engine);
+}
+
+/* Writes part `part` of a message to one UE; the plaintext stays when `clear`. */
+static void
+write_one(struct written *written, const struct fan_ue *ue, const struct fan_message *message, enum fan_profile profile,
+	  const struct fan_link *link, unsigned part, bool clear)
+{
+	const struct fan_next_hop next_hop = { .ethernet = { 2, 1, 1, 1, 1, 1 }, .address = { 198, 51, 100, 7, [15] = 2 } };
+	struct fan_context_table table;
+	struct fan_batch batch = { .ue_count = 1 };
+	struct rte_mbuf *frame = &written->frame;
+	struct fan_plans plans;
+	struct fan_hop hop;
+
+	memset(written, 0, sizeof(*written));
+	fan_hop_make(&hop, &next_hop);
+	cr_assert_eq(fan_context_table_init(&table, protection_of(ue), 1), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_context_add(&table, ue), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_plans_make(&plans, message, profile, protection_of(ue), link), 0, "%s", fan_error_detail());
+	cr_assert_lt(part, plans.part_count);
+	batch.context[0] = &table.slots[0];
+	cr_assert_eq(fan_count_spend(&table.slots[0], &batch.count[0], &fan_count_rules[ue->kind]), FAN_DROP_NONE);
+	written->frame.buf_addr = written->buffer;
+	fan_plan_write_burst(&batch, &frame, &plans.part[part], link, &hop);
+	if (clear)
+		memcpy(batch.text[0] + 16 * plans.part[part].shape.head_blocks,
+		       plans.part[part].text + 16 * plans.part[part].shape.head_blocks,
+		       (size_t)RTE_MAX(plans.part[part].shape.text_bytes - 16 * plans.part[part].shape.head_blocks, 0));
+	else
+		protect(&batch);
+	if (link->ipv6 || link->udp_checksum)
+		fan_udp_checksum_fill(frame, link->ipv6);
+	written->context = table.slots[0];
+	written->octets = written->buffer + frame->data_off;
+	written->byte_count = frame->pkt_len;
+	fan_plans_free(&plans);
+	fan_context_table_free(&table);
+}
+
+static void
+expect_hex(const uint8_t *octets, size_t byte_count, const char *hex)
+{
+	static char text[2 * BUFFER_BYTES + 1];
+
+	for (size_t i = 0; i < byte_count; i++)
+		snprintf(text + 2 * i, 3, "%02x", octets[i]);
+	cr_assert_str_eq(text, hex);
+}
+
+/* RFC 1071, octet by octet: the sum of a span of a frame with its checksum in place, over any pseudo header's sum. */
+static uint16_t
+internet_sum(const uint8_t *octets, size_t byte_count, uint32_t sum)
+{
+	for (size_t i = 0; i < byte_count; i++)
+		sum += (uint32_t)octets[i] << (i % 2 == 0 ? 8 : 0);
+	while (sum > 0xffff)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+/* Whether the UDP datagram behind an IP header of `ip_bytes` adds up with its pseudo header (RFC 768, RFC 8200 8.1). */
+static bool
+udp_adds_up(const uint8_t *ip, size_t ip_bytes, size_t udp_bytes)
+{
+	const size_t address_bytes = ip_bytes == 40 ? 32 : 8;
+	const uint8_t *addresses = ip + ip_bytes - address_bytes;
+	const uint32_t pseudo = internet_sum(addresses, address_bytes, 17 + (uint32_t)udp_bytes);
+
+	return internet_sum(ip + ip_bytes, udp_bytes, pseudo) == 0xffff;
+}
+
+/* The two whole examples were made by an independent program and read back by tshark and pycrate. */
+Test(plan, s1ap_nidd_matches_the_published_example)
+{
+	const struct fan_ue ue = make_ue(FAN_EPS_NAS, 2, 2);
+	struct fan_message message;
+	static struct written written;
+
+	fan_message_init(&message, "hello", 5);
+	write_one(&written, &ue, &message, FAN_EPS_NAS_NIDD, &ipv4_link, 0, false);
+	expect_hex(written.octets + 42, written.byte_count - 42,
+		   "000b4027000003000000048001020300080003400405001a00111027414691f0028411ab10f7186b47a133");
+}
+
+Test(plan, ngap_ciot_matches_the_published_example)
+{
+	struct fan_ue ue = make_ue(FAN_5GS_NAS, 2, 2);
+	struct fan_message message;
+	static struct written written;
+
+	ue.mme_ue_id = 0x0102030405;
+	ue.ran_ue_id = 0x060708;
+	fan_message_init(&message, "hello", 5);
+	write_one(&written, &ue, &message, FAN_5GS_NAS_CIOT, &ipv4_link, 0, false);
+	expect_hex(written.octets + 42, written.byte_count - 42,
+		   "0004402e000003000a0006800102030405005500048006070800260015147e0296855d170293206dfe9dff18ffc8115f4645");
+}
+
+Test(plan, ids_of_every_length_are_encoded_as_short_as_they_can_be)
+{
+	static const struct {
+		enum fan_kind kind;
+		uint64_t mme;
+		uint32_t ran;
+		const char *ids; /* both IEs, in hex */
+	} rows[] = {
+		{ FAN_EPS_NAS, 0, 0,
+		  "000000020000"
+		  "000800020000" },
+		{ FAN_EPS_NAS, 0xff, 0xff,
+		  "0000000200ff"
+		  "0008000200ff" },
+		{ FAN_EPS_NAS, 0x100, 0x100,
+		  "00000003400100"
+		  "00080003400100" },
+		{ FAN_EPS_NAS, 0xffffff, 0xffffff,
+		  "0000000480ffffff"
+		  "0008000480ffffff" },
+		{ FAN_EPS_NAS, 0xffffffff, 1,
+		  "00000005c0ffffffff"
+		  "000800020001" },
+		{ FAN_5GS_NAS, 0, 0,
+		  "000a00020000"
+		  "005500020000" },
+		{ FAN_5GS_NAS, 0x100, 0x10000,
+		  "000a0003200100"
+		  "0055000480010000" },
+		{ FAN_5GS_NAS, 0xffffff, 0xff,
+		  "000a000440ffffff"
+		  "0055000200ff" },
+		{ FAN_5GS_NAS, 0xffffffff, 0xffff,
+		  "000a000560ffffffff"
+		  "0055000340ffff" },
+		{ FAN_5GS_NAS, 0xffffffffff, 0xffffffff,
+		  "000a000680ffffffffff"
+		  "00550005c0ffffffff" },
+	};
+
+	for (size_t i = 0; i < RTE_DIM(rows); i++) {
+		struct fan_ue ue = make_ue(rows[i].kind, 2, 2);
+		struct fan_message message;
+		static struct written written;
+
+		ue.mme_ue_id = rows[i].mme;
+		ue.ran_ue_id = rows[i].ran;
+		fan_message_init(&message, "hello", 5);
+		write_one(&written, &ue, &message, rows[i].kind == FAN_EPS_NAS ? FAN_EPS_NAS_NIDD : FAN_5GS_NAS_CIOT,
+			  &ipv4_link, 0, false);
+		expect_hex(written.octets + 42 + 7, strlen(rows[i].ids) / 2, rows[i].ids);
+		cr_assert_eq(written.octets[42 + 3], written.byte_count - 42 - 4, "row %zu: length of the message", i);
+	}
+}
+
+Test(plan, long_nas_pdus_have_two_octet_lengths)
+{
+	const struct fan_ue ue = make_ue(FAN_EPS_NAS, 0, 2);
+	static uint8_t octets[1200];
+	struct fan_message message;
+	static struct written written;
+
+	memset(octets, 0x5a, sizeof(octets));
+	fan_message_init(&message, octets, sizeof(octets));
+	write_one(&written, &ue, &message, FAN_EPS_NAS_NIDD, &ipv4_link, 0, false);
+	/* 1,200 octets, ESM header 5, NAS header 6 = 1,211 = 0x4bb; the IE 2 more; the message 3 + 8 + 7 + 5 + 1,213 = 1,236. */
+	expect_hex(written.octets + 42, 31, "000b4084d4000003000000048001020300080003400405001a0084bd84bb27");
+}
+
+Test(plan, the_ip_header_has_every_length_and_checksum_right)
+{
+	static const enum fan_profile profiles[] = { FAN_EPS_NAS_NIDD, FAN_PROFILE_NR_PDCP_18, FAN_PROFILE_LTE_PDCP_12 };
+	struct fan_link checked_link = ipv4_link;
+
+	checked_link.udp_checksum = true;
+	for (size_t i = 0; i < RTE_DIM(profiles); i++) {
+		const bool lte = profiles[i] == FAN_PROFILE_LTE_PDCP_12;
+		const struct fan_ue ue = make_ue(fan_profile_kind(profiles[i]), 2, lte ? FAN_INTEGRITY_NONE : 2);
+		struct fan_message message;
+		static struct written written;
+		const struct rte_ipv4_hdr *ip;
+		const struct rte_udp_hdr *udp;
+
+		fan_message_init(&message, "odd", 3);
+		write_one(&written, &ue, &message, profiles[i], &checked_link, 0, false);
+		ip = (const void *)(written.octets + 14);
+		udp = (const void *)(ip + 1);
+		cr_assert_eq(rte_be_to_cpu_16(ip->total_length), written.byte_count - 14);
+		cr_assert_eq(internet_sum(written.octets + 14, 20, 0), 0xffff, "IPv4 header checksum");
+		cr_assert_eq(rte_be_to_cpu_16(udp->dgram_len), written.byte_count - 34);
+		cr_assert(udp_adds_up(written.octets + 14, 20, written.byte_count - 34), "UDP checksum");
+		cr_assert_neq(udp->dgram_cksum, 0);
+		expect_hex(written.octets, 14, "0201010101010200000000090800");
+		expect_hex(written.octets + 30, 4, "c6336407");
+	}
+}
+
+Test(plan, ipv6_has_its_udp_checksum)
+{
+	const struct fan_ue ue = make_ue(FAN_NR_PDCP_12, 2, 2);
+	struct fan_message message;
+	static struct written written;
+	const struct rte_ipv6_hdr *ip;
+	const struct rte_udp_hdr *udp;
+
+	fan_message_init(&message, "hello", 5);
+	write_one(&written, &ue, &message, FAN_PROFILE_NR_PDCP_12, &ipv6_link, 0, false);
+	ip = (const void *)(written.octets + 14);
+	udp = (const void *)(ip + 1);
+	expect_hex(written.octets + 12, 6, "86dd60000000");
+	cr_assert_eq(rte_be_to_cpu_16(ip->payload_len), written.byte_count - 54);
+	cr_assert(udp_adds_up(written.octets + 14, 40, written.byte_count - 54));
+	cr_assert_neq(udp->dgram_cksum, 0);
+	cr_assert_eq(ip->dst_addr[15], 2);
+}
+
+/* Without cipher the bearer's own packet can be read. */
+Test(plan, a_bearer_carries_a_packet_to_the_ues_own_address)
+{
+	const struct fan_ue ue = make_ue(FAN_NR_PDCP_18, 0, FAN_INTEGRITY_NONE);
+
+	for (size_t byte_count = 1; byte_count < 40; byte_count++) {
+		uint8_t octets[40];
+		struct fan_message message;
+		static struct written written;
+		const uint8_t *inner;
+		const struct rte_ipv4_hdr *ip;
+		const struct rte_udp_hdr *udp;
+
+		for (size_t i = 0; i < byte_count; i++)
+			octets[i] = (uint8_t)(byte_count * 7 + i * 13);
+		fan_message_init(&message, octets, byte_count);
+		write_one(&written, &ue, &message, FAN_PROFILE_NR_PDCP_18, &ipv4_link, 0, false);
+		inner = written.octets + 42 + 8 + 12 + 3;
+		ip = (const void *)inner;
+		udp = (const void *)(ip + 1);
+		cr_assert_eq(internet_sum(inner, 20, 0), 0xffff);
+		cr_assert(udp_adds_up(inner, 20, 8 + byte_count), "%zu octets", byte_count);
+		cr_assert_neq(udp->dgram_cksum, 0);
+		cr_assert_eq(memcmp(&ip->dst_addr, ue.ipv4, 4), 0);
+		cr_assert_eq(memcmp(udp + 1, octets, byte_count), 0);
+		cr_assert_eq(rte_be_to_cpu_16(ip->total_length), 28 + byte_count);
+	}
+}
+
+Test(plan, gtpu_and_pdcp_headers)
+{
+	static const struct {
+		enum fan_kind kind;
+		enum fan_profile profile;
+		uint8_t integrity;
+		uint32_t count;
+		int qfi;
+		const char *hex; /* from GTP-U to the end of the clear prefix; the message is 4 raw octets */
+	} rows[] = {
+		{ FAN_LTE_PDCP_12, FAN_PROFILE_LTE_PDCP_12, FAN_INTEGRITY_NONE, 0xabc, -1,
+		  "30ff000601020304"
+		  "8abc" },
+		{ FAN_LTE_PDCP_12, FAN_PROFILE_LTE_PDCP_12, FAN_INTEGRITY_NONE, 0x12fff, 9,
+		  "30ff000601020304"
+		  "8fff" },
+		{ FAN_LTE_PDCP_18, FAN_PROFILE_LTE_PDCP_18, FAN_INTEGRITY_NONE, 0xffffff, -1,
+		  "30ff000701020304"
+		  "83ffff" },
+		{ FAN_NR_PDCP_12, FAN_PROFILE_NR_PDCP_12, FAN_INTEGRITY_NONE, 0x102, -1,
+		  "34ff0012010203040000008402"
+		  "0000abcdef00"
+		  "00"
+		  "8102" },
+		{ FAN_NR_PDCP_12, FAN_PROFILE_NR_PDCP_12, 2, 0x102, 63,
+		  "34ff0017010203040000008402"
+		  "0000abcdef00"
+		  "00"
+		  "81023f" },
+		{ FAN_NR_PDCP_18, FAN_PROFILE_NR_PDCP_18, 2, 0x40001, 0,
+		  "34ff0018010203040000008402"
+		  "0000abcdef00"
+		  "00"
+		  "80000100" },
+	};
+
+	for (size_t i = 0; i < RTE_DIM(rows); i++) {
+		struct fan_ue ue = make_ue(rows[i].kind, 2, rows[i].integrity);
+		struct fan_message message;
+		static struct written written;
+
+		ue.count = rows[i].count;
+		ue.count_reserved = UINT32_MAX;
+		fan_message_init(&message, "abcd", 4);
+		message.raw = true;
+		message.sdap_qfi = rows[i].qfi;
+		write_one(&written, &ue, &message, rows[i].profile, &ipv4_link, 0, false);
+		expect_hex(written.octets + 42, strlen(rows[i].hex) / 2, rows[i].hex);
+		if (rows[i].kind >= FAN_NR_PDCP_12)
+			cr_assert_eq(written.context.drb.nru_sn, 0xabcdf0);
+	}
+}
+
+Test(plan, nru_sequence_numbers_wrap_at_24_bits)
+{
+	struct fan_ue ue = make_ue(FAN_NR_PDCP_12, 2, 2);
+	struct fan_message message;
+	static struct written written;
+
+	ue.nru_sn = 0xffffff;
+	fan_message_init(&message, "abcd", 4);
+	write_one(&written, &ue, &message, FAN_PROFILE_NR_PDCP_12, &ipv4_link, 0, false);
+	cr_assert_eq(written.context.drb.nru_sn, 0);
+}
+
+Test(plan, sms_has_the_ues_own_transaction_and_reference)
+{
+	static const struct {
+		enum fan_kind kind;
+		enum fan_profile profile;
+		size_t cp_at; /* of CP-DATA in the plaintext */
+	} rows[] = { { FAN_EPS_NAS, FAN_EPS_NAS_SMS, 3 }, { FAN_5GS_NAS, FAN_5GS_NAS_SMS, 6 } };
+
+	for (size_t i = 0; i < RTE_DIM(rows); i++) {
+		const struct fan_ue ue = make_ue(rows[i].kind, 2, 2);
+		struct fan_message message;
+		static struct written written;
+		const uint8_t *text = written.buffer + FAN_TEXT_OFFSET;
+
+		fan_message_init(&message, "hello", 5);
+		write_one(&written, &ue, &message, rows[i].profile, &ipv4_link, 0, true);
+		cr_assert_eq(text[rows[i].cp_at], 0x69, "TI 6, flag 0, SMS");
+		cr_assert_eq(text[rows[i].cp_at + 1], 0x01, "CP-DATA");
+		cr_assert_eq(text[rows[i].cp_at + 4], 0xff, "RP message reference");
+		cr_assert_eq(written.context.nas.transaction, 0, "6 is the last identifier");
+		cr_assert_eq(written.context.nas.rp_reference, 0);
+	}
+}
+
+Test(plan, messages_that_fit_no_format_are_refused)
+{
+	static const struct {
+		enum fan_profile profile;
+		bool raw;
+		int qfi;
+		size_t most; /* octets; one more is refused */
+	} rows[] = {
+		{ FAN_EPS_NAS_NIDD, false, -1, 1494 },        { FAN_5GS_NAS_CIOT, false, -1, 1491 },
+		{ FAN_PROFILE_LTE_PDCP_12, false, -1, 1470 }, { FAN_PROFILE_LTE_PDCP_12, true, -1, 1498 },
+		{ FAN_PROFILE_NR_PDCP_18, true, 5, 1496 },    { FAN_PROFILE_NR_PDCP_18, true, -1, 1497 },
+	};
+	static uint8_t octets[2000];
+
+	for (size_t i = 0; i < RTE_DIM(rows); i++) {
+		const enum fan_kind kind = fan_profile_kind(rows[i].profile);
+		const bool lte = kind == FAN_LTE_PDCP_12;
+		const struct fan_ue ue = make_ue(kind, 2, lte ? FAN_INTEGRITY_NONE : 2);
+		char limit[16];
+
+		for (size_t extra = 0; extra <= 1; extra++) {
+			struct fan_message message;
+			struct fan_plans plans;
+			int error;
+
+			fan_message_init(&message, octets, rows[i].most + extra);
+			message.raw = rows[i].raw;
+			message.sdap_qfi = rows[i].qfi;
+			error = fan_plans_make(&plans, &message, rows[i].profile, protection_of(&ue), &ipv4_link);
+			cr_assert_eq(error, extra == 0 ? 0 : FAN_E_TOO_LONG, "row %zu, %zu octets: %s", i, rows[i].most + extra,
+				     fan_error_detail());
+			fan_plans_free(&plans);
+		}
+		snprintf(limit, sizeof(limit), "%zu at most", rows[i].most);
+		cr_assert_not_null(strstr(fan_error_detail(), limit), "row %zu: %s", i, fan_error_detail());
+		cr_assert_not_null(strstr(fan_error_detail(), fan_profile_name(rows[i].profile)));
+	}
+}
+
+Test(plan, message_checks)
+{
+	struct fan_message message;
+
+	fan_message_init(&message, "", 0);
+	cr_assert_eq(fan_message_check(&message), FAN_E_INVALID);
+	fan_message_init(&message, "x", 1);
+	cr_assert_eq(fan_message_check(&message), 0);
+	message.sdap_qfi = 64;
+	cr_assert_eq(fan_message_check(&message), FAN_E_INVALID);
+	message.sdap_qfi = 63;
+	message.priority = 8;
+	cr_assert_eq(fan_message_check(&message), FAN_E_INVALID);
+}
