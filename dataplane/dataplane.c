@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane.h"
+
+#include "eal.h"
+
+#include <rte_cycles.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define HOPS_BYTES (FAN_NEXT_HOPS_MAX * sizeof(struct fan_hop))
+
+/* Finds every engine of a comma-separated list. */
+static int
+parse_engines(struct fan_dataplane *dataplane, const char *names)
+{
+	char *copy = strdup(names != NULL ? names : "ipsec-mb"), *rest = copy, *name;
+	int error = copy == NULL ? fan_fail(FAN_E_MEMORY, "no memory") : 0;
+
+	while (error == 0 && (name = strsep(&rest, ",")) != NULL) {
+		if (dataplane->engine_count == FAN_ENGINES_MAX)
+			error = fan_fail(FAN_E_INVALID, "engines %s: %d at most", names, FAN_ENGINES_MAX);
+		else
+			error = fan_engine_find(&dataplane->engines[dataplane->engine_count++], name);
+	}
+	free(copy);
+	return error;
+}
+
+static void
+init_link(struct fan_link *link, const struct fan_options *options)
+{
+	/* Documentation addresses (RFC 5737, RFC 3849) and a locally administered Ethernet address. */
+	static const uint8_t ethernet[6] = { 0x02, 0xfa, 0x00, 0x00, 0x00, 0x01 };
+	static const uint8_t ipv4[4] = { 192, 0, 2, 1 };
+	static const uint8_t ipv6[16] = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 };
+
+	link->ipv6 = options->ipv6;
+	link->udp_checksum = options->udp_checksum;
+	memcpy(link->ethernet, ethernet, sizeof(ethernet));
+	if (options->ipv6)
+		memcpy(link->address, ipv6, sizeof(ipv6));
+	else
+		memcpy(link->address, ipv4, sizeof(ipv4));
+}
+
+static int
+start_workers(struct fan_dataplane *dataplane)
+{
+	unsigned lcore = rte_get_next_lcore((unsigned)-1, 1, 0);
+
+	for (unsigned i = 0; i < dataplane->worker_count; i++, lcore = rte_get_next_lcore(lcore, 1, 0)) {
+		const struct fan_worker_config config = {
+			.index = i,
+			.worker_count = dataplane->worker_count,
+			.engines = dataplane->engines,
+			.engine_count = dataplane->engine_count,
+			.egress = &dataplane->egress,
+			.link = &dataplane->link,
+			.hops = dataplane->hops,
+		};
+		int error = fan_worker_make(&dataplane->worker[i], &config);
+
+		if (error != 0)
+			return error;
+		dataplane->lcore[i] = lcore;
+		if (rte_eal_remote_launch(fan_worker_run, dataplane->worker[i], lcore) != 0)
+			return fan_fail(FAN_E_IO, "worker %u: lcore %u is busy; close the other appliance first", i, lcore);
+		dataplane->running_count = i + 1;
+	}
+	return 0;
+}
+
+static int
+allocate(struct fan_dataplane *dataplane)
+{
+	void *hops = mmap(NULL, HOPS_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	dataplane->hops = hops == MAP_FAILED ? NULL : hops;
+	dataplane->tables = calloc(FAN_TABLES_MAX, sizeof(*dataplane->tables));
+	if (dataplane->hops == NULL || dataplane->tables == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory for tables");
+	return 0;
+}
+
+int
+fan_dataplane_open(struct fan_dataplane **out, const struct fan_options *options)
+{
+	struct fan_dataplane *dataplane = calloc(1, sizeof(*dataplane));
+	int error;
+
+	if (dataplane == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory for a dataplane");
+	dataplane->worker_count = options->workers != 0 ? options->workers : 1;
+	init_link(&dataplane->link, options);
+	if (dataplane->worker_count > FAN_WORKERS_MAX)
+		error = fan_fail(FAN_E_INVALID, "%u workers: 1 to %d", dataplane->worker_count, FAN_WORKERS_MAX);
+	else
+		error = parse_engines(dataplane, options->engines);
+	if (error == 0)
+		error = allocate(dataplane);
+	if (error == 0)
+		error = fan_eal_start(options->program, dataplane->worker_count, options->eal);
+	if (error == 0)
+		error = fan_egress_open(&dataplane->egress, options->egress != NULL ? options->egress : "net_ring",
+					dataplane->worker_count, options->capture);
+	if (error == 0)
+		error = start_workers(dataplane);
+	if (error != 0) {
+		(void)fan_dataplane_close(dataplane);
+		return error;
+	}
+	*out = dataplane;
+	return 0;
+}
+
+int
+fan_dataplane_close(struct fan_dataplane *dataplane)
+{
+	int error;
+
+	if (dataplane == NULL)
+		return 0;
+	for (unsigned i = 0; i < dataplane->running_count; i++)
+		fan_worker_stop(dataplane->worker[i]);
+	for (unsigned i = 0; i < dataplane->running_count; i++)
+		(void)rte_eal_wait_lcore(dataplane->lcore[i]);
+	for (unsigned i = 0; i < dataplane->worker_count && i < FAN_WORKERS_MAX; i++)
+		fan_worker_free(dataplane->worker[i]);
+	while (dataplane->flights != NULL) {
+		struct fan_flight *flight = dataplane->flights;
+
+		dataplane->flights = flight->next;
+		fan_flight_free(flight);
+	}
+	error = fan_egress_close(&dataplane->egress);
+	for (unsigned i = 0; i < dataplane->table_count; i++)
+		fan_context_table_free(&dataplane->tables[i]);
+	free(dataplane->tables);
+	if (dataplane->hops != NULL)
+		munmap(dataplane->hops, HOPS_BYTES);
+	free(dataplane);
+	return error;
+}
+
+int
+fan_dataplane_table(struct fan_dataplane *dataplane, struct fan_protection protection)
+{
+	int error;
+
+	for (unsigned i = 0; i < dataplane->table_count; i++)
+		if (memcmp(&dataplane->tables[i].protection, &protection, sizeof(protection)) == 0)
+			return (int)i;
+	FAN_REQUIRE(dataplane->table_count < FAN_TABLES_MAX);
+	error = fan_context_table_init(&dataplane->tables[dataplane->table_count], protection, FAN_CONTEXT_SLOTS_MAX);
+	return error != 0 ? error : (int)dataplane->table_count++;
+}
+
+int
+fan_dataplane_next_hop_add(struct fan_dataplane *dataplane, const struct fan_next_hop *next_hop)
+{
+	struct fan_hop *hop = &dataplane->hops[dataplane->hop_count];
+	const size_t address_bytes = dataplane->link.ipv6 ? 16 : 4;
+
+	if (dataplane->hop_count == FAN_NEXT_HOPS_MAX)
+		return fan_fail(FAN_E_INVALID, "too many next hops: %d at most", FAN_NEXT_HOPS_MAX);
+	for (unsigned i = 0; i < dataplane->hop_count; i++)
+		if (memcmp(dataplane->hops[i].address, next_hop->address, address_bytes) == 0)
+			return fan_fail(FAN_E_EXISTS, "next hop %u has that address already", i);
+	fan_hop_make(hop, next_hop);
+	return (int)dataplane->hop_count++;
+}
+
+/* A frame that the port cannot carry must be refused before any COUNT is spent. */
+static int
+check_frames(const struct fan_dataplane *dataplane, const struct fan_flight *flight)
+{
+	const size_t most = fan_flight_frame_bytes_max(flight);
+
+	if (most > dataplane->egress.frame_bytes_max)
+		return fan_fail(FAN_E_TOO_LONG,
+				"a frame of %zu octets does not fit the port's %u: shorten the message or raise the MTU", most,
+				dataplane->egress.frame_bytes_max);
+	return 0;
+}
+
+/* So must a message that no engine can protect. */
+static int
+check_engines(const struct fan_dataplane *dataplane, const struct fan_flight *flight)
+{
+	for (unsigned i = 0; i < flight->order_count; i++) {
+		const struct fan_order *order = &flight->orders[i];
+
+		for (unsigned part = 0; part < order->plans.part_count; part++) {
+			const struct fan_shape *shape = &order->plans.part[part].shape;
+
+			if (fan_worker_engine_for(dataplane->worker[0], shape) < 0)
+				return fan_fail(FAN_E_UNSUPPORTED,
+						"no engine in use takes %s with cipher %u and integrity %u: name ipsec-mb too",
+						fan_profile_name(order->profile), shape->cipher, shape->integrity);
+		}
+	}
+	return 0;
+}
+
+int
+fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_members *snapshot, const struct fan_message *message,
+		   fan_done done, void *user)
+{
+	struct fan_flight *flight, **last = &dataplane->flights;
+	const uint64_t begin_tsc = rte_rdtsc();
+	int error;
+
+	if (dataplane->flight_count == FAN_FLIGHTS_MAX) {
+		fan_members_free(snapshot);
+		return fan_fail(FAN_E_BUSY, "%d messages are in flight already: poll first", FAN_FLIGHTS_MAX);
+	}
+	error = fan_flight_make(&flight, snapshot, dataplane->tables, message, &dataplane->link, dataplane->worker_count);
+	if (error != 0)
+		return error;
+	error = check_frames(dataplane, flight);
+	if (error == 0)
+		error = check_engines(dataplane, flight);
+	if (error != 0) {
+		fan_flight_free(flight);
+		return error;
+	}
+	flight->begin_tsc = begin_tsc;
+	flight->done = done;
+	flight->user = user;
+	while (*last != NULL)
+		last = &(*last)->next;
+	*last = flight;
+	dataplane->flight_count++;
+	for (unsigned i = 0; i < dataplane->worker_count; i++)
+		fan_worker_order(dataplane->worker[i], flight);
+	return 0;
+}
+
+struct fan_flight *
+fan_dataplane_take_ended(struct fan_dataplane *dataplane)
+{
+	for (struct fan_flight **link = &dataplane->flights; *link != NULL; link = &(*link)->next) {
+		struct fan_flight *flight = *link;
+
+		if (__atomic_load_n(&flight->workers_left, __ATOMIC_ACQUIRE) != 0)
+			continue;
+		*link = flight->next;
+		dataplane->flight_count--;
+		return flight;
+	}
+	return NULL;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The dataplane as a whole: EAL, context tables, next hops, the egress port and the workers. All calls come from the control
+ * thread, which is the one that called fan_dataplane_open().
+ */
+#ifndef FAN_DATAPLANE_H
+#define FAN_DATAPLANE_H
+
+#include "worker.h"
+
+#define FAN_NEXT_HOPS_MAX 65536 /* the context's index has 16 bits */
+/* Every protection that fan_protection_check() lets pass: EPS NAS 4 x 4 x 11 EPS bearers, 5GS NAS 4 x 4 x 15 PDU sessions, LTE PDCP
+ * 2 x 4, NR PDCP 2 x 4 x 5. */
+#define FAN_TABLES_MAX 464
+
+struct fan_dataplane {
+	struct fan_context_table *tables; /* FAN_TABLES_MAX, made as they are needed */
+	unsigned table_count;
+	struct fan_hop *hops; /* FAN_NEXT_HOPS_MAX, demand-zero */
+	unsigned hop_count;
+	struct fan_link link;
+	struct fan_egress egress;
+	struct fan_worker *worker[FAN_WORKERS_MAX];
+	unsigned lcore[FAN_WORKERS_MAX]; /* each worker's lcore id */
+	unsigned worker_count, running_count;
+	const struct fan_engine_ops *engines[FAN_ENGINES_MAX];
+	unsigned engine_count;
+	struct fan_flight *flights; /* in flight, oldest first */
+	unsigned flight_count;
+};
+
+/* As fan_open(). */
+int fan_dataplane_open(struct fan_dataplane **dataplane, const struct fan_options *options);
+/* Stops the workers and frees everything; IO when a capture is incomplete. NULL is ignored. */
+int fan_dataplane_close(struct fan_dataplane *dataplane);
+
+/* Index of the table of a protection, made when it is new; or an error. */
+int fan_dataplane_table(struct fan_dataplane *dataplane, struct fan_protection protection);
+int fan_dataplane_next_hop_add(struct fan_dataplane *dataplane, const struct fan_next_hop *next_hop);
+
+/* Encodes a message for a snapshot of members, which it takes over, and hands it to every worker. As fan_send(). */
+int fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_members *snapshot, const struct fan_message *message,
+		       fan_done done, void *user);
+
+/* Takes the oldest flight that has ended off the list; NULL: none. The caller frees it. */
+struct fan_flight *fan_dataplane_take_ended(struct fan_dataplane *dataplane);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "egress.h"
+
+#include "transport.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <rte_bus_vdev.h>
+#include <rte_errno.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+/* Frames that may wait in one queue of a port or between a worker and it, and what EAL's per-lcore caches hold back. */
+#define FRAMES_PER_QUEUE 4096
+#define FRAME_CACHE 512
+/* Behind the headroom: PDU, MAC-I, and what an engine may write past the end with wide stores; with the mbuf itself an element has an
+ * odd number of cache lines, so that buffers spread over all cache sets. */
+#define FRAME_DATA_BYTES (FAN_TEXT_OFFSET + 1664)
+
+static bool
+starts_with(const char *text, const char *start)
+{
+	return strncmp(text, start, strlen(start)) == 0;
+}
+
+static int
+attach(struct fan_egress *egress, const char *arguments)
+{
+	const int error = rte_vdev_init(egress->device, arguments);
+
+	if (error != 0 || rte_eth_dev_get_port_by_name(egress->device, &egress->port) != 0) {
+		(void)fan_fail(FAN_E_IO, "egress %s: the port could not be made (%s); the driver's own message stands above%s",
+			       egress->device, rte_strerror(error < 0 ? -error : ENODEV),
+			       geteuid() != 0 ? ", and it may need root" : "");
+		egress->device[0] = '\0';
+		return FAN_E_IO;
+	}
+	return 0;
+}
+
+/* Makes the port that a short name stands for, unless EAL has it. Out: egress->port. */
+static int
+attach_named(struct fan_egress *egress, const char *name, unsigned queue_count)
+{
+	char *device = egress->device;
+	char arguments[256] = "";
+	const char *comma = strchr(name, ',');
+
+	if (starts_with(name, "af_packet:")) {
+		const char *interface = name + strlen("af_packet:");
+
+		if (if_nametoindex(interface) == 0)
+			return fan_fail(FAN_E_NOT_FOUND, "egress %s: no network interface \"%s\"", name, interface);
+		snprintf(device, RTE_ETH_NAME_MAX_LEN, "net_af_packet0");
+		snprintf(arguments, sizeof(arguments), "iface=%s,qpairs=%u", interface, queue_count);
+		return attach(egress, arguments);
+	}
+	snprintf(device, RTE_ETH_NAME_MAX_LEN, "%.*s", comma != NULL ? (int)(comma - name) : 40, name);
+	if (strcmp(name, "tap") == 0)
+		snprintf(device, RTE_ETH_NAME_MAX_LEN, "net_tap0");
+	if (strcmp(name, "net_null") == 0 || strcmp(name, "net_ring") == 0)
+		snprintf(device, RTE_ETH_NAME_MAX_LEN, "%s0", name);
+	if (rte_eth_dev_get_port_by_name(device, &egress->port) == 0) {
+		device[0] = '\0';
+		return 0;
+	}
+	if (strcmp(name, "tap") != 0 && !starts_with(name, "net_"))
+		return fan_fail(FAN_E_NOT_FOUND,
+				"egress %s: no DPDK port of that name; use net_ring, net_null, af_packet:IFACE, tap, or "
+				"make one with EAL arguments",
+				name);
+	snprintf(arguments, sizeof(arguments), "%s", comma != NULL ? comma + 1 : "");
+	return attach(egress, arguments);
+}
+
+static int
+make_pool(struct fan_egress *egress)
+{
+	const unsigned frame_count = FRAMES_PER_QUEUE * (egress->queue_count + 1U);
+	static unsigned serial;
+	char pool_name[RTE_MEMPOOL_NAMESIZE];
+
+	snprintf(pool_name, sizeof(pool_name), "fan_frames_%u", serial++);
+	egress->frames = rte_pktmbuf_pool_create(pool_name, frame_count, FRAME_CACHE, 0, FRAME_DATA_BYTES, SOCKET_ID_ANY);
+	if (egress->frames == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory for %u frames of %d octets in EAL's heap (%s): give EAL more with -m",
+				frame_count, FRAME_DATA_BYTES, rte_strerror(rte_errno));
+	return 0;
+}
+
+static int
+start_port(struct fan_egress *egress, const char *name)
+{
+	const struct rte_eth_conf conf = { .rxmode = { .mq_mode = RTE_ETH_MQ_RX_NONE } };
+	struct rte_eth_dev_info info;
+	uint16_t rx_queues, rx_descriptors = 1024, tx_descriptors = 1024;
+	int error = rte_eth_dev_info_get(egress->port, &info);
+
+	if (error != 0)
+		return fan_fail(FAN_E_IO, "egress %s: %s", name, rte_strerror(-error));
+	if (info.max_tx_queues < egress->queue_count)
+		return fan_fail(FAN_E_UNSUPPORTED,
+				"egress %s has %u transmit queue(s), %u workers need one each: use fewer workers", name,
+				info.max_tx_queues, egress->queue_count);
+	rx_queues = info.max_rx_queues < egress->queue_count ? info.max_rx_queues : egress->queue_count;
+	error = rte_eth_dev_configure(egress->port, rx_queues, egress->queue_count, &conf);
+	if (error == 0)
+		error = rte_eth_dev_adjust_nb_rx_tx_desc(egress->port, &rx_descriptors, &tx_descriptors);
+	for (uint16_t i = 0; error == 0 && i < egress->queue_count; i++)
+		error = rte_eth_tx_queue_setup(egress->port, i, tx_descriptors, (unsigned)SOCKET_ID_ANY, NULL);
+	for (uint16_t i = 0; error == 0 && i < rx_queues; i++)
+		error = rte_eth_rx_queue_setup(egress->port, i, rx_descriptors, (unsigned)SOCKET_ID_ANY, NULL, egress->frames);
+	if (error == 0)
+		error = rte_eth_dev_start(egress->port);
+	if (error != 0)
+		return fan_fail(FAN_E_IO, "egress %s does not start: %s", name, rte_strerror(-error));
+	egress->started = true;
+	egress->receive_queues = strcmp(info.driver_name, "net_ring") == 0 ? rx_queues : 0;
+	return 0;
+}
+
+/* Ports of software carry any frame; on others the kernel or the wire sets the limit. */
+static void
+read_frame_limit(struct fan_egress *egress)
+{
+	struct rte_eth_dev_info info;
+	uint16_t mtu = RTE_ETHER_MTU;
+
+	egress->frame_bytes_max = UINT16_MAX;
+	if (rte_eth_dev_info_get(egress->port, &info) != 0)
+		return;
+	if (strcmp(info.driver_name, "net_null") == 0 || strcmp(info.driver_name, "net_ring") == 0 ||
+	    strcmp(info.driver_name, "net_pcap") == 0)
+		return;
+	(void)rte_eth_dev_get_mtu(egress->port, &mtu);
+	egress->frame_bytes_max = (uint16_t)(mtu + RTE_ETHER_HDR_LEN);
+}
+
+static int
+open_capture(struct fan_egress *egress, const char *path)
+{
+	egress->capture_format = pcap_open_dead(DLT_EN10MB, 65535);
+	if (egress->capture_format != NULL)
+		egress->capture = pcap_dump_open(egress->capture_format, path);
+	if (egress->capture == NULL)
+		return fan_fail(FAN_E_IO, "capture %s: %s", path,
+				egress->capture_format != NULL ? pcap_geterr(egress->capture_format) : "no memory");
+	return 0;
+}
+
+int
+fan_egress_open(struct fan_egress *egress, const char *name, unsigned queue_count, const char *capture)
+{
+	int error;
+
+	memset(egress, 0, sizeof(*egress));
+	egress->queue_count = (uint16_t)queue_count;
+	pthread_mutex_init(&egress->capture_lock, NULL);
+	error = attach_named(egress, name, queue_count);
+	if (error == 0)
+		error = make_pool(egress);
+	if (error == 0)
+		error = start_port(egress, name);
+	if (error == 0)
+		read_frame_limit(egress);
+	if (error == 0 && capture != NULL)
+		error = open_capture(egress, capture);
+	if (error != 0)
+		(void)fan_egress_close(egress);
+	return error;
+}
+
+/* Frames that came back and were not taken belong to the pool. */
+static void
+drain(const struct fan_egress *egress)
+{
+	struct rte_mbuf *frames[64];
+
+	for (uint16_t queue = 0; queue < egress->receive_queues; queue++) {
+		uint16_t n;
+
+		while ((n = rte_eth_rx_burst(egress->port, queue, frames, RTE_DIM(frames))) > 0)
+			rte_pktmbuf_free_bulk(frames, n);
+	}
+}
+
+int
+fan_egress_close(struct fan_egress *egress)
+{
+	bool failed = egress->capture_failed;
+
+	if (egress->started) {
+		drain(egress);
+		(void)rte_eth_dev_stop(egress->port);
+	}
+	if (egress->device[0] != '\0')
+		(void)rte_vdev_uninit(egress->device);
+	if (egress->capture != NULL) {
+		failed |= pcap_dump_flush(egress->capture) != 0;
+		pcap_dump_close(egress->capture);
+	}
+	if (egress->capture_format != NULL)
+		pcap_close(egress->capture_format);
+	rte_mempool_free(egress->frames);
+	memset(egress, 0, sizeof(*egress));
+	return failed ? fan_fail(FAN_E_IO, "the capture is incomplete: %s", strerror(errno != 0 ? errno : EIO)) : 0;
+}
+
+void
+fan_egress_capture_burst(struct fan_egress *egress, struct rte_mbuf *const *frames, uint16_t frame_count)
+{
+	struct pcap_pkthdr packet = { .caplen = 0 };
+
+	gettimeofday(&packet.ts, NULL);
+	pthread_mutex_lock(&egress->capture_lock);
+	for (uint16_t i = 0; i < frame_count; i++) {
+		packet.caplen = packet.len = frames[i]->pkt_len;
+		pcap_dump((u_char *)egress->capture, &packet, rte_pktmbuf_mtod(frames[i], const u_char *));
+	}
+	if (ferror(pcap_dump_file(egress->capture)))
+		egress->capture_failed = true;
+	pthread_mutex_unlock(&egress->capture_lock);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Bulk protection alone (fanfare.h): an engine and a table of contexts for programs that bring their own packets.
+ */
+#include "count.h"
+#include "plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct fan_protector {
+	struct fan_engine *engine;
+	struct fan_context_table table;
+};
+
+int
+fan_protector_open(struct fan_protector **out, const char *engine, enum fan_kind kind, uint8_t cipher, uint8_t integrity,
+		   size_t contexts_max)
+{
+	const struct fan_protection protection = {
+		.kind = (uint8_t)kind,
+		.cipher = cipher,
+		.integrity = integrity,
+		.bearer_id = kind == FAN_EPS_NAS || kind == FAN_5GS_NAS ? 5 : 0, /* the caller's business; any valid one */
+	};
+	struct fan_protector *protector = calloc(1, sizeof(*protector));
+	const struct fan_engine_ops *ops;
+	int error = protector == NULL ? fan_fail(FAN_E_MEMORY, "no memory for a protector")
+				      : fan_protection_check(protection, true);
+
+	if (error == 0)
+		error = fan_engine_find(&ops, engine != NULL ? engine : "ipsec-mb");
+	if (error == 0)
+		error = fan_context_table_init(&protector->table, protection, contexts_max);
+	if (error == 0)
+		error = ops->open(&protector->engine);
+	if (error != 0) {
+		fan_protector_close(protector);
+		return error;
+	}
+	*out = protector;
+	return 0;
+}
+
+void
+fan_protector_close(struct fan_protector *protector)
+{
+	if (protector == NULL)
+		return;
+	if (protector->engine != NULL)
+		protector->engine->ops->close(protector->engine);
+	fan_context_table_free(&protector->table);
+	free(protector);
+}
+
+int64_t
+fan_protector_add(struct fan_protector *protector, const struct fan_ue *ue)
+{
+	return fan_context_add(&protector->table, ue);
+}
+
+int
+fan_protector_received(struct fan_protector *protector, uint32_t slot)
+{
+	if (!fan_context_present(&protector->table, slot))
+		return fan_fail(FAN_E_NOT_FOUND, "no context in slot %u", slot);
+	protector->table.slots[slot].gap = 0;
+	return 0;
+}
+
+uint32_t
+fan_protector_count(const struct fan_protector *protector, uint32_t slot)
+{
+	return fan_context_present(&protector->table, slot) ? protector->table.slots[slot].count : 0;
+}
+
+static int
+make_shape(struct fan_shape *shape, const struct fan_protector *protector, const struct fan_layout *layout)
+{
+	if (layout->clear_bytes > FAN_CLEAR_BYTES_MAX)
+		return fan_fail(FAN_E_INVALID, "clear prefix of %u octets: 0 to %d", layout->clear_bytes, FAN_CLEAR_BYTES_MAX);
+	if (layout->head_blocks > FAN_HEAD_BLOCKS_MAX)
+		return fan_fail(FAN_E_INVALID, "private head of %u blocks: 0 to %d", layout->head_blocks, FAN_HEAD_BLOCKS_MAX);
+	if (layout->text_bytes == 0 || layout->text_bytes + layout->clear_bytes > FAN_PDU_BYTES_MAX)
+		return fan_fail(FAN_E_INVALID, "text of %u octets: 1 to %d", layout->text_bytes,
+				FAN_PDU_BYTES_MAX - layout->clear_bytes);
+	fan_shape_init(shape, protector->table.protection);
+	shape->clear_bytes = layout->clear_bytes;
+	shape->head_blocks = layout->head_blocks;
+	shape->text_bytes = layout->text_bytes;
+	return 0;
+}
+
+static int
+check_slots(const struct fan_protector *protector, const uint32_t *slots, size_t ue_count)
+{
+	for (size_t i = 0; i < ue_count; i++)
+		if (slots[i] >= protector->table.used)
+			return fan_fail(FAN_E_INVALID, "no context in slot %u: %u are in use", slots[i], protector->table.used);
+	return 0;
+}
+
+struct spending {
+	uint32_t *count; /* per UE of the call, or NULL */
+	uint8_t *drop;
+};
+
+/* Fills a batch from the next UEs; returns how many UEs of the call it has dealt with, dropped ones included. */
+static size_t
+fill_batch(struct fan_batch *batch, struct fan_protector *protector, const struct spending *spending, uint8_t *const *text,
+	   const uint32_t *slots, size_t first, size_t ue_count)
+{
+	const struct fan_count_rule *rule = &fan_count_rules[protector->table.protection.kind];
+	size_t at = first;
+
+	batch->ue_count = 0;
+	for (; at < ue_count && batch->ue_count < FAN_BATCH_UES_MAX; at++) {
+		struct fan_context *context = &protector->table.slots[slots[at]];
+		uint32_t *count = &batch->count[batch->ue_count];
+		const enum fan_drop drop = fan_count_spend(context, count, rule);
+
+		if (at + FAN_BATCH_UES_MAX < ue_count)
+			__builtin_prefetch(&protector->table.slots[slots[at + FAN_BATCH_UES_MAX]], 1);
+		if (spending->drop != NULL)
+			spending->drop[at] = (uint8_t)drop;
+		if (drop != FAN_DROP_NONE)
+			continue;
+		if (spending->count != NULL)
+			spending->count[at] = *count;
+		batch->context[batch->ue_count] = context;
+		batch->text[batch->ue_count++] = text[at];
+	}
+	return at - first;
+}
+
+/* True when the engine protected the batch. */
+static bool
+run(struct fan_engine *engine, struct fan_batch *batch)
+{
+	struct fan_batch *one = batch, *finished = NULL;
+
+	batch->status = FAN_BATCH_PENDING;
+	while (engine->ops->submit_burst(engine, &one, 1) == 0)
+		;
+	while (engine->ops->poll_burst(engine, &finished, 1) == 0)
+		;
+	return batch->status == FAN_BATCH_DONE;
+}
+
+int64_t
+fan_protect(struct fan_protector *protector, uint8_t *const *text, uint32_t *count, uint8_t *drop,
+	    const struct fan_layout *layout, const uint32_t *slots, size_t ue_count)
+{
+	const struct spending spending = { .count = count, .drop = drop };
+	uint8_t message[FAN_PDU_BYTES_MAX + FAN_MESSAGE_SLACK_BYTES];
+	struct fan_shape shape;
+	struct fan_batch batch;
+	int64_t protected_ues = 0;
+	int error = make_shape(&shape, protector, layout);
+
+	if (error == 0)
+		error = check_slots(protector, slots, ue_count);
+	if (error == 0 && !protector->engine->ops->takes(protector->engine, &shape))
+		error = fan_fail(FAN_E_UNSUPPORTED, "engine %s does not take this layout", protector->engine->ops->name);
+	if (error != 0)
+		return error;
+	/* The caller's buffer may end where its message does; engines may read a little further. */
+	memcpy(message, layout->message, layout->text_bytes);
+	memset(message + layout->text_bytes, 0, FAN_MESSAGE_SLACK_BYTES);
+	shape.message = message;
+	batch.shape = &shape;
+	for (size_t at = 0; at < ue_count;) {
+		const size_t first = at;
+
+		at += fill_batch(&batch, protector, &spending, text, slots, at, ue_count);
+		if (batch.ue_count > 0 && run(protector->engine, &batch))
+			protected_ues += batch.ue_count;
+		else if (drop != NULL)
+			for (size_t i = first; i < at; i++)
+				drop[i] = drop[i] != FAN_DROP_NONE ? drop[i] : FAN_DROP_ENGINE;
+	}
+	return protected_ues;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Flights from the control thread's side: made before the workers see them, summed up and freed after.
+ */
+#include "order.h"
+
+#include <rte_cycles.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *
+fan_drop_name(enum fan_drop drop)
+{
+	static const char *const names[FAN_DROP_COUNT] = {
+		[FAN_DROP_NONE] = "none",
+#define FAN_DROP_NAME(name, text, why) [FAN_DROP_##name] = text,
+		FAN_DROP_LIST(FAN_DROP_NAME)
+#undef FAN_DROP_NAME
+	};
+
+	return (unsigned)drop < FAN_DROP_COUNT ? names[drop] : "unknown";
+}
+
+static int
+make_order(struct fan_order *order, struct fan_member_set *set, struct fan_context_table *table,
+	   const struct fan_message *message, const struct fan_link *link, unsigned worker_count)
+{
+	order->table = table;
+	order->table_index = set->table;
+	order->profile = set->profile;
+	order->slots = set->slots;
+	set->slots = NULL;
+	order->ues = roaring_bitmap_get_cardinality(order->slots);
+	/* Zero pages until a member is not served. */
+	order->not_served = calloc(table->used, 1);
+	order->tally = aligned_alloc(64, worker_count * sizeof(*order->tally));
+	if (order->not_served == NULL || order->tally == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory for the report of %llu UEs", (unsigned long long)order->ues);
+	memset(order->tally, 0, worker_count * sizeof(*order->tally));
+	return fan_plans_make(&order->plans, message, set->profile, table->protection, link);
+}
+
+int
+fan_flight_make(struct fan_flight **out, struct fan_members *snapshot, struct fan_context_table *tables,
+		const struct fan_message *message, const struct fan_link *link, unsigned worker_count)
+{
+	struct fan_flight *flight = aligned_alloc(64, sizeof(*flight));
+	int error = 0;
+
+	if (flight != NULL) {
+		memset(flight, 0, sizeof(*flight));
+		flight->orders = calloc(snapshot->set_count, sizeof(*flight->orders));
+	}
+	if (flight == NULL || flight->orders == NULL)
+		error = fan_fail(FAN_E_MEMORY, "no memory for a message in flight");
+	for (unsigned i = 0; error == 0 && i < snapshot->set_count; i++) {
+		flight->order_count = i + 1;
+		error = make_order(&flight->orders[i], &snapshot->sets[i], &tables[snapshot->sets[i].table], message, link,
+				   worker_count);
+	}
+	fan_members_free(snapshot);
+	if (error != 0) {
+		fan_flight_free(flight);
+		return error;
+	}
+	flight->priority = message->priority;
+	flight->worker_count = worker_count;
+	flight->workers_left = worker_count;
+	*out = flight;
+	return 0;
+}
+
+void
+fan_flight_free(struct fan_flight *flight)
+{
+	if (flight == NULL)
+		return;
+	for (unsigned i = 0; i < flight->order_count; i++) {
+		struct fan_order *order = &flight->orders[i];
+
+		fan_plans_free(&order->plans);
+		if (order->slots != NULL)
+			roaring_bitmap_free(order->slots);
+		free(order->not_served);
+		free(order->tally);
+	}
+	free(flight->orders);
+	free(flight);
+}
+
+size_t
+fan_flight_frame_bytes_max(const struct fan_flight *flight)
+{
+	size_t most = 0;
+
+	for (unsigned i = 0; i < flight->order_count; i++) {
+		const struct fan_plans *plans = &flight->orders[i].plans;
+
+		for (unsigned part = 0; part < plans->part_count; part++)
+			for (unsigned j = 0; j < FAN_HEADERS_MAX; j++)
+				most = RTE_MAX(most, (size_t)plans->part[part].header[j].frame_bytes);
+	}
+	return most;
+}
+
+static uint64_t
+nanoseconds(uint64_t cycles)
+{
+	return (uint64_t)((double)cycles * 1e9 / (double)rte_get_tsc_hz());
+}
+
+static void
+read_span(const struct fan_flight *flight, struct fan_result *result)
+{
+	uint64_t first = UINT64_MAX, last = 0;
+
+	for (unsigned i = 0; i < flight->worker_count; i++) {
+		const struct fan_span *span = &flight->span[i];
+
+		if (span->last_tsc == 0)
+			continue;
+		first = RTE_MIN(first, span->first_tsc);
+		last = RTE_MAX(last, span->last_tsc);
+	}
+	if (last == 0)
+		return;
+	result->first_ns = nanoseconds(first - flight->begin_tsc);
+	result->last_ns = nanoseconds(last - flight->begin_tsc);
+}
+
+void
+fan_flight_result(const struct fan_flight *flight, struct fan_result *result, enum fan_profile profile)
+{
+	memset(result, 0, sizeof(*result));
+	for (unsigned i = 0; i < flight->order_count; i++) {
+		const struct fan_order *order = &flight->orders[i];
+
+		if (profile != FAN_PROFILE_COUNT && order->profile != profile)
+			continue;
+		result->ues += order->ues;
+		for (unsigned worker = 0; worker < flight->worker_count; worker++) {
+			const struct fan_tally *tally = &order->tally[worker];
+
+			result->created += tally->created;
+			result->sent += tally->sent;
+			result->bytes_out += tally->bytes_out;
+			for (unsigned drop = 0; drop < FAN_DROP_COUNT; drop++)
+				result->dropped[drop] += tally->dropped[drop];
+		}
+	}
+	read_span(flight, result);
+}

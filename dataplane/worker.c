@@ -1,0 +1,652 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The life of a group message, from a worker's side. One turn of fan_worker_run() is these steps in this order:
+ *
+ *   accept          take flights from the ring of orders                                   accept_flights()
+ *   encode          was done once per profile by the control thread                        plan.c
+ *   choose members  the next 64 slots of the snapshot that this worker owns                choose_members()
+ *   spend COUNT     one per UE, or a drop with its reason                                  spend_counts()
+ *   protect         headers and private heads are written, an engine gets the batch        submit_oldest(), poll_engines()
+ *   emit            finished batches leave in the order in which COUNT was spent           emit()
+ *   report          tallies per order; the flight is let go after its last frame           report()
+ *
+ * Batches leave strictly in order, whatever engine finished them first: a UE that gets two parts of a message must see their
+ * COUNTs rise (TS 24.301 4.4.3.2).
+ */
+#include "worker.h"
+
+#include "count.h"
+
+#include <rte_cycles.h>
+#include <rte_prefetch.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define BATCHES_MAX 16       /* under way in one worker: enough for an engine with latency, few enough to stay in L2 */
+#define TURN_BATCHES 8       /* a flight's fair turn; 512 UEs, some 50 us */
+#define IDLE_TURNS_SPIN 2000 /* turns without work before the core is given away */
+
+enum work_state {
+	WORK_READY,
+	WORK_SUBMITTED,
+	WORK_EXPOSED, /* failed, and a PDU may have left the host: waits for fresh COUNTs */
+	WORK_FINISHED,
+};
+
+struct task;
+
+/* A batch under way, with its frames. */
+struct work {
+	struct fan_batch batch; /* first: engines give the batch back and so the work */
+	struct rte_mbuf *frame[FAN_BATCH_UES_MAX];
+	struct task *task;
+	struct fan_order *order;
+	const struct fan_plan *plan;
+	uint16_t sent;          /* leading frames that the port took */
+	uint8_t state;          /* enum work_state */
+	uint8_t engines_failed; /* mask of those that have failed the batch */
+	uint8_t engine;         /* that has it */
+	bool captured;
+};
+static_assert(FAN_ENGINES_MAX <= 8, "engines_failed has a bit for each engine");
+static_assert(offsetof(struct work, batch) == 0, "a batch pointer is a work pointer");
+
+/* A flight as one worker sees it. */
+struct task {
+	struct fan_flight *flight; /* NULL: free */
+	struct fan_order *order;   /* being worked on */
+	unsigned order_at;
+	struct fan_member_cursor cursor;
+	uint32_t slot[FAN_BATCH_UES_MAX]; /* chosen; their contexts are on the way into the cache */
+	unsigned slot_count;
+	unsigned part;        /* next part for these slots */
+	unsigned engine_mask; /* engines that take the order's shapes */
+	unsigned under_way;   /* batches */
+	bool exhausted;       /* every member has been taken */
+};
+
+struct fan_worker {
+	struct fan_worker_config config;
+	struct rte_ring *orders;
+	struct fan_engine *engine[FAN_ENGINES_MAX];
+	bool stop; /* atomic */
+	struct task task[FAN_FLIGHTS_MAX];
+	unsigned task_count; /* tasks in use lie below this index */
+	unsigned task_at, turn_left;
+	struct work work[BATCHES_MAX]; /* a ring: COUNTs were spent in this order */
+	unsigned work_first, work_count;
+	struct fan_worker_counters counters;
+};
+
+/* Single writer: a plain read, a store that a reader on another core never sees torn. */
+static inline void
+add(uint64_t *counter, uint64_t by)
+{
+	__atomic_store_n(counter, *counter + by, __ATOMIC_RELAXED);
+}
+
+static inline struct fan_tally *
+tally_of(const struct fan_worker *worker, const struct fan_order *order)
+{
+	return &order->tally[worker->config.index];
+}
+
+static inline struct work *
+work_at(struct fan_worker *worker, unsigned position)
+{
+	return &worker->work[(worker->work_first + position) % BATCHES_MAX];
+}
+
+static void
+count_drop(struct fan_worker *worker, struct fan_order *order, const struct fan_context *context, enum fan_drop drop)
+{
+	order->not_served[context - order->table->slots] = (uint8_t)drop;
+	tally_of(worker, order)->dropped[drop]++;
+	add(&worker->counters.dropped, 1);
+}
+
+/* ---- accept, choose members ------------------------------------------------------------------------------------------- */
+
+static void
+choose_members(struct task *task)
+{
+	task->part = 0;
+	task->slot_count = fan_member_cursor_next_burst(&task->cursor, task->slot, FAN_BATCH_UES_MAX);
+	for (unsigned i = 0; i < task->slot_count; i++)
+		rte_prefetch0(&task->order->table->slots[task->slot[i]]);
+}
+
+static unsigned
+engines_for(const struct fan_worker *worker, const struct fan_order *order)
+{
+	unsigned mask = 0;
+
+	for (unsigned i = 0; i < worker->config.engine_count; i++) {
+		bool takes = true;
+
+		for (unsigned part = 0; part < order->plans.part_count; part++)
+			takes = takes && worker->engine[i]->ops->takes(worker->engine[i], &order->plans.part[part].shape);
+		mask |= (unsigned)takes << i;
+	}
+	return mask;
+}
+
+/* Goes on to the first order from `order_at` on in which this worker owns a member. */
+static void
+begin_order(struct fan_worker *worker, struct task *task)
+{
+	task->slot_count = 0;
+	for (; task->order_at < task->flight->order_count; task->order_at++) {
+		task->order = &task->flight->orders[task->order_at];
+		fan_member_cursor_init(&task->cursor, task->order->slots, worker->config.index, worker->config.worker_count);
+		choose_members(task);
+		if (task->slot_count > 0) {
+			task->engine_mask = engines_for(worker, task->order);
+			return;
+		}
+	}
+	task->exhausted = true;
+}
+
+static bool
+accept_flights(struct fan_worker *worker)
+{
+	void *flight;
+	bool any = false;
+
+	while (rte_ring_sc_dequeue(worker->orders, &flight) == 0) {
+		unsigned at = 0;
+
+		while (worker->task[at].flight != NULL)
+			at++;
+		memset(&worker->task[at], 0, sizeof(worker->task[at]));
+		worker->task[at].flight = flight;
+		worker->task_count = RTE_MAX(worker->task_count, at + 1);
+		begin_order(worker, &worker->task[at]);
+		worker->turn_left = 0; /* it may be more urgent than the one whose turn it is */
+		any = true;
+	}
+	return any;
+}
+
+/* The flight whose turn it is: the highest priority, and among equals the next after the last. NULL: nothing to begin. */
+static struct task *
+pick_task(struct fan_worker *worker)
+{
+	struct task *best = NULL;
+
+	if (worker->turn_left > 0 && worker->task[worker->task_at].flight != NULL && !worker->task[worker->task_at].exhausted)
+		return &worker->task[worker->task_at];
+	for (unsigned i = 1; i <= worker->task_count; i++) {
+		struct task *task = &worker->task[(worker->task_at + i) % worker->task_count];
+
+		if (task->flight != NULL && !task->exhausted &&
+		    (best == NULL || task->flight->priority > best->flight->priority))
+			best = task;
+	}
+	if (best != NULL) {
+		worker->task_at = (unsigned)(best - worker->task);
+		worker->turn_left = TURN_BATCHES;
+	}
+	return best;
+}
+
+/* ---- spend COUNT, write ----------------------------------------------------------------------------------------------- */
+
+static void
+spend_counts(struct fan_worker *worker, struct work *work, const struct task *task)
+{
+	struct fan_order *order = task->order;
+	const struct fan_count_rule *rule = &fan_count_rules[order->table->protection.kind];
+	struct fan_batch *batch = &work->batch;
+	uint16_t ue_count = 0;
+
+	for (unsigned i = 0; i < task->slot_count; i++) {
+		struct fan_context *context = &order->table->slots[task->slot[i]];
+		const enum fan_drop drop = fan_count_spend(context, &batch->count[ue_count], rule);
+
+		batch->context[ue_count] = context;
+		if (__builtin_expect(drop == FAN_DROP_NONE, 1))
+			ue_count++;
+		else
+			count_drop(worker, order, context, drop);
+	}
+	batch->ue_count = ue_count;
+	tally_of(worker, order)->created += task->slot_count;
+	add(&worker->counters.created, task->slot_count);
+}
+
+static void
+write_frames(const struct fan_worker *worker, struct work *work)
+{
+	fan_plan_write_burst(&work->batch, work->frame, work->plan, worker->config.link, worker->config.hops);
+}
+
+/* The batch and part are spent for these members: next part, or next members. */
+static void
+advance(struct fan_worker *worker, struct task *task)
+{
+	if (++task->part < task->order->plans.part_count)
+		return;
+	choose_members(task);
+	if (task->slot_count == 0) {
+		task->order_at++;
+		begin_order(worker, task);
+	}
+}
+
+/* Begins one batch. COUNT is spent only once everything else that the batch needs is there. */
+static bool
+begin_batch(struct fan_worker *worker)
+{
+	struct work *work = work_at(worker, worker->work_count);
+	struct task *task;
+
+	if (worker->work_count == BATCHES_MAX)
+		return false;
+	task = pick_task(worker);
+	if (task == NULL || rte_pktmbuf_alloc_bulk(worker->config.egress->frames, work->frame, task->slot_count) != 0)
+		return false;
+	work->task = task;
+	work->order = task->order;
+	work->plan = &task->order->plans.part[task->part];
+	work->sent = 0;
+	work->engines_failed = 0;
+	work->captured = false;
+	spend_counts(worker, work, task);
+	rte_pktmbuf_free_bulk(work->frame + work->batch.ue_count, task->slot_count - work->batch.ue_count);
+	worker->turn_left--;
+	if (work->batch.ue_count > 0) {
+		write_frames(worker, work);
+		work->state = WORK_READY;
+		task->under_way++;
+		worker->work_count++;
+	}
+	advance(worker, task);
+	return true;
+}
+
+/* ---- protect ----------------------------------------------------------------------------------------------------------- */
+
+static void
+drop_batch(struct fan_worker *worker, struct work *work)
+{
+	for (unsigned i = 0; i < work->batch.ue_count; i++)
+		count_drop(worker, work->order, work->batch.context[i], FAN_DROP_ENGINE);
+	rte_pktmbuf_free_bulk(work->frame, work->batch.ue_count);
+	work->batch.ue_count = 0;
+	work->state = WORK_FINISHED;
+}
+
+/* True when an engine took it, or none will ever. */
+static bool
+submit(struct fan_worker *worker, struct work *work)
+{
+	unsigned mask = work->task->engine_mask & ~(unsigned)work->engines_failed;
+	struct fan_batch *batch = &work->batch;
+
+	if (mask == 0) {
+		drop_batch(worker, work);
+		return true;
+	}
+	for (; mask != 0; mask &= mask - 1) {
+		const unsigned i = (unsigned)__builtin_ctz(mask);
+
+		batch->status = FAN_BATCH_PENDING;
+		if (worker->engine[i]->ops->submit_burst(worker->engine[i], &batch, 1) == 1) {
+			work->engine = (uint8_t)i;
+			work->state = WORK_SUBMITTED;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+submit_oldest(struct fan_worker *worker)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < worker->work_count; i++) {
+		struct work *work = work_at(worker, i);
+
+		if (work->state != WORK_READY)
+			continue;
+		if (!submit(worker, work))
+			break;
+		any = true;
+	}
+	return any;
+}
+
+/* An engine failed the batch: another one gets it. Untouched, it keeps its COUNTs and its place; else see respend(). */
+static void
+retry(struct fan_worker *worker, struct work *work)
+{
+	work->engines_failed = (uint8_t)(work->engines_failed | 1U << work->engine);
+	if (work->batch.status == FAN_BATCH_EXPOSED) {
+		work->state = WORK_EXPOSED;
+		return;
+	}
+	write_frames(worker, work);
+	work->state = WORK_READY;
+}
+
+static void
+spend_fresh_counts(struct fan_worker *worker, struct work *work)
+{
+	const struct fan_count_rule *rule = &fan_count_rules[work->plan->kind];
+	struct fan_batch *batch = &work->batch;
+	uint16_t kept = 0;
+
+	for (unsigned i = 0; i < batch->ue_count; i++) {
+		struct fan_context *context = batch->context[i];
+		struct rte_mbuf *frame = work->frame[i];
+		const enum fan_drop drop = fan_count_spend(context, &batch->count[kept], rule);
+
+		batch->context[kept] = context;
+		work->frame[kept] = frame;
+		if (drop == FAN_DROP_NONE) {
+			kept++;
+			continue;
+		}
+		count_drop(worker, work->order, context, drop);
+		rte_pktmbuf_free(frame);
+	}
+	batch->ue_count = kept;
+}
+
+/* Takes the exposed batch at the head of the ring to its end and spends fresh COUNTs there: batches begun since it was have COUNTs of
+ * the same UEs, and the ring is in the order of COUNTs. */
+static void
+respend(struct fan_worker *worker)
+{
+	const struct work *head = work_at(worker, 0);
+	struct work *work;
+
+	worker->work_first = (worker->work_first + 1) % BATCHES_MAX;
+	work = work_at(worker, worker->work_count - 1);
+	if (work != head) /* a full ring begins where it ends */
+		*work = *head;
+	spend_fresh_counts(worker, work);
+	write_frames(worker, work);
+	work->state = work->batch.ue_count > 0 ? WORK_READY : WORK_FINISHED;
+}
+
+static void
+finish(struct fan_worker *worker, struct work *work)
+{
+	const struct fan_link *link = worker->config.link;
+
+	if (work->batch.status != FAN_BATCH_DONE) {
+		retry(worker, work);
+		return;
+	}
+	add(&worker->counters.engine_ues[work->engine], work->batch.ue_count);
+	if (link->ipv6 || link->udp_checksum)
+		for (unsigned i = 0; i < work->batch.ue_count; i++)
+			fan_udp_checksum_fill(work->frame[i], link->ipv6);
+	work->state = WORK_FINISHED;
+}
+
+static bool
+poll_engines(struct fan_worker *worker)
+{
+	struct fan_batch *batches[BATCHES_MAX];
+	bool any = false;
+
+	for (unsigned i = 0; i < worker->config.engine_count; i++) {
+		const uint16_t n = worker->engine[i]->ops->poll_burst(worker->engine[i], batches, BATCHES_MAX);
+
+		for (uint16_t j = 0; j < n; j++)
+			finish(worker, (struct work *)batches[j]);
+		any = any || n > 0;
+	}
+	return any;
+}
+
+/* ---- emit, report ------------------------------------------------------------------------------------------------------ */
+
+static uint64_t
+frame_bytes(struct rte_mbuf *const *frames, unsigned frame_count)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < frame_count; i++)
+		bytes += frames[i]->pkt_len;
+	return bytes;
+}
+
+/* Hands the batch's frames to the port; true when it took the last. */
+static bool
+send_frames(struct fan_worker *worker, struct work *work)
+{
+	struct fan_span *span = &work->task->flight->span[worker->config.index];
+	struct fan_tally *tally = tally_of(worker, work->order);
+	struct rte_mbuf **frames = work->frame + work->sent;
+	const uint16_t frame_count = (uint16_t)(work->batch.ue_count - work->sent);
+	uint64_t bytes = frame_bytes(frames, frame_count);
+	const uint16_t n = fan_egress_send_burst(worker->config.egress, (uint16_t)worker->config.index, frames, frame_count);
+
+	if (n > 0) {
+		span->last_tsc = rte_rdtsc();
+		if (span->first_tsc == 0)
+			span->first_tsc = span->last_tsc;
+		bytes -= frame_bytes(frames + n, frame_count - n);
+		tally->sent += n;
+		tally->bytes_out += bytes;
+		add(&worker->counters.sent, n);
+		add(&worker->counters.bytes_out, bytes);
+		work->sent = (uint16_t)(work->sent + n);
+	}
+	return n == frame_count;
+}
+
+/* In the order of emission, and before the port owns the frames. */
+static void
+capture(const struct fan_worker *worker, struct work *work)
+{
+	if (worker->config.egress->capture == NULL || work->captured)
+		return;
+	fan_egress_capture_burst(worker->config.egress, work->frame, work->batch.ue_count);
+	work->captured = true;
+}
+
+static bool
+emit(struct fan_worker *worker)
+{
+	bool any = false;
+
+	while (worker->work_count > 0) {
+		struct work *work = work_at(worker, 0);
+		const uint16_t sent = work->sent;
+
+		if (work->state == WORK_EXPOSED) {
+			respend(worker);
+			any = true;
+			continue;
+		}
+		if (work->state != WORK_FINISHED)
+			return any;
+		capture(worker, work);
+		if (work->sent < work->batch.ue_count && !send_frames(worker, work))
+			return any || work->sent > sent;
+		work->task->under_way--;
+		worker->work_first = (worker->work_first + 1) % BATCHES_MAX;
+		worker->work_count--;
+		any = true;
+	}
+	return any;
+}
+
+/* Lets go of flights whose last frame has left. */
+static bool
+report(struct fan_worker *worker)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < worker->task_count; i++) {
+		struct task *task = &worker->task[i];
+		struct fan_flight *flight = task->flight;
+
+		if (flight == NULL || !task->exhausted || task->under_way > 0)
+			continue;
+		task->flight = NULL;
+		__atomic_fetch_sub(&flight->workers_left, 1, __ATOMIC_RELEASE);
+		any = true;
+	}
+	while (worker->task_count > 0 && worker->task[worker->task_count - 1].flight == NULL)
+		worker->task_count--;
+	return any;
+}
+
+/* ---- The loop ---------------------------------------------------------------------------------------------------------- */
+
+/* A port or engine that makes us wait may need this very core: give it away soon. Without any message, sleep. */
+static void
+rest(const struct fan_worker *worker, unsigned idle_turns)
+{
+	const struct timespec nap = { .tv_nsec = 20000 };
+
+	rte_pause();
+	if (worker->task_count > 0) {
+		if (idle_turns % 16 == 0)
+			sched_yield();
+	} else if (idle_turns > IDLE_TURNS_SPIN) {
+		nanosleep(&nap, NULL);
+	}
+}
+
+static bool
+turn(struct fan_worker *worker)
+{
+	bool any = accept_flights(worker);
+	uint64_t begin;
+	bool engines_worked;
+
+	any = begin_batch(worker) || any;
+	begin = rte_rdtsc();
+	engines_worked = submit_oldest(worker);
+	engines_worked = (worker->work_count > 0 && poll_engines(worker)) || engines_worked;
+	if (engines_worked)
+		add(&worker->counters.engine_cycles, rte_rdtsc() - begin);
+	any = emit(worker) || any;
+	any = report(worker) || any;
+	return any || engines_worked;
+}
+
+/* Engines are closed with nothing in flight (engine.h), and frames freed after an engine has let go of them. */
+static void
+drain_engines(struct fan_worker *worker)
+{
+	struct fan_batch *batches[BATCHES_MAX];
+	unsigned submitted = 0;
+
+	for (unsigned i = 0; i < worker->work_count; i++)
+		submitted += work_at(worker, i)->state == WORK_SUBMITTED;
+	while (submitted > 0)
+		for (unsigned i = 0; i < worker->config.engine_count; i++)
+			submitted -= worker->engine[i]->ops->poll_burst(worker->engine[i], batches, BATCHES_MAX);
+}
+
+int
+fan_worker_run(void *argument)
+{
+	struct fan_worker *worker = argument;
+	unsigned idle_turns = 0;
+
+	while (!__atomic_load_n(&worker->stop, __ATOMIC_ACQUIRE)) {
+		const uint64_t begin = rte_rdtsc();
+
+		if (turn(worker)) {
+			add(&worker->counters.busy_cycles, rte_rdtsc() - begin);
+			idle_turns = 0;
+		} else {
+			rest(worker, ++idle_turns);
+		}
+	}
+	drain_engines(worker);
+	return 0;
+}
+
+void
+fan_worker_stop(struct fan_worker *worker)
+{
+	__atomic_store_n(&worker->stop, true, __ATOMIC_RELEASE);
+}
+
+int
+fan_worker_engine_for(const struct fan_worker *worker, const struct fan_shape *shape)
+{
+	for (unsigned i = 0; i < worker->config.engine_count; i++)
+		if (worker->engine[i]->ops->takes(worker->engine[i], shape))
+			return (int)i;
+	return -1;
+}
+
+void
+fan_worker_order(struct fan_worker *worker, struct fan_flight *flight)
+{
+	FAN_REQUIRE(rte_ring_sp_enqueue(worker->orders, flight) == 0);
+}
+
+void
+fan_worker_counters_read(const struct fan_worker *worker, struct fan_worker_counters *counters)
+{
+	const struct fan_worker_counters *from = &worker->counters;
+
+	counters->created = __atomic_load_n(&from->created, __ATOMIC_RELAXED);
+	counters->sent = __atomic_load_n(&from->sent, __ATOMIC_RELAXED);
+	counters->dropped = __atomic_load_n(&from->dropped, __ATOMIC_RELAXED);
+	counters->bytes_out = __atomic_load_n(&from->bytes_out, __ATOMIC_RELAXED);
+	counters->busy_cycles = __atomic_load_n(&from->busy_cycles, __ATOMIC_RELAXED);
+	counters->engine_cycles = __atomic_load_n(&from->engine_cycles, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < FAN_ENGINES_MAX; i++)
+		counters->engine_ues[i] = __atomic_load_n(&from->engine_ues[i], __ATOMIC_RELAXED);
+}
+
+int
+fan_worker_make(struct fan_worker **out, const struct fan_worker_config *config)
+{
+	static unsigned serial;
+	struct fan_worker *worker = aligned_alloc(64, sizeof(*worker));
+	char ring_name[RTE_RING_NAMESIZE];
+	int error = 0;
+
+	if (worker == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory for worker %u", config->index);
+	memset(worker, 0, sizeof(*worker));
+	worker->config = *config;
+	snprintf(ring_name, sizeof(ring_name), "fan_orders_%u", serial++);
+	worker->orders = rte_ring_create(ring_name, 2 * FAN_FLIGHTS_MAX, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	if (worker->orders == NULL)
+		error = fan_fail(FAN_E_MEMORY, "no memory for the ring of orders of worker %u", config->index);
+	for (unsigned i = 0; error == 0 && i < config->engine_count; i++)
+		error = config->engines[i]->open(&worker->engine[i]);
+	if (error != 0) {
+		fan_worker_free(worker);
+		return error;
+	}
+	*out = worker;
+	return 0;
+}
+
+void
+fan_worker_free(struct fan_worker *worker)
+{
+	if (worker == NULL)
+		return;
+	for (unsigned i = 0; i < worker->work_count; i++) {
+		struct work *work = work_at(worker, i);
+
+		rte_pktmbuf_free_bulk(work->frame + work->sent, (unsigned)work->batch.ue_count - work->sent);
+	}
+	for (unsigned i = 0; i < FAN_ENGINES_MAX; i++)
+		if (worker->engine[i] != NULL)
+			worker->engine[i]->ops->close(worker->engine[i]);
+	rte_ring_free(worker->orders);
+	explicit_bzero(worker, sizeof(*worker));
+	free(worker);
+}

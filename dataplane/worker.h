@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Workers: one lcore each, run to completion. A worker owns a slice of every context table (stripes of FAN_CONTEXT_STRIPE slots in
+ * turn), shares nothing on the hot path, takes no lock, allocates nothing and logs nothing.
+ */
+#ifndef FAN_WORKER_H
+#define FAN_WORKER_H
+
+#include "egress.h"
+#include "order.h"
+
+#define FAN_FLIGHTS_MAX 64 /* messages in flight; one bound for the ring of orders and a worker's own list */
+#define FAN_ENGINES_MAX 8  /* engines that can serve one run */
+
+/* Written by one worker, read by the control thread at any time. */
+struct fan_worker_counters {
+	uint64_t created, sent, dropped, bytes_out;
+	uint64_t busy_cycles;                 /* turns that did work */
+	uint64_t engine_cycles;               /* of these, inside engines */
+	uint64_t engine_ues[FAN_ENGINES_MAX]; /* PDUs protected, by engine */
+} __attribute__((aligned(64)));
+
+struct fan_worker;
+
+/* What a worker is given; everything outlives it. */
+struct fan_worker_config {
+	unsigned index, worker_count;
+	const struct fan_engine_ops *const *engines; /* in order of preference */
+	unsigned engine_count;
+	struct fan_egress *egress;
+	const struct fan_link *link;
+	const struct fan_hop *hops;
+};
+
+/* Opens the worker's own engine instances and its ring of orders. Control thread. */
+int fan_worker_make(struct fan_worker **worker, const struct fan_worker_config *config);
+/* Frees a worker whose loop has returned; frames still held go back to their pool. */
+void fan_worker_free(struct fan_worker *worker);
+
+/* Index in config.engines of the first engine that takes a shape, or -1. Any thread: engines answer without state. */
+int fan_worker_engine_for(const struct fan_worker *worker, const struct fan_shape *shape);
+
+/* The loop; an lcore_function_t. Returns 0 after fan_worker_stop(). */
+int fan_worker_run(void *worker);
+void fan_worker_stop(struct fan_worker *worker);
+
+/* Hands a flight over. Never fails while at most FAN_FLIGHTS_MAX are in flight. Control thread. */
+void fan_worker_order(struct fan_worker *worker, struct fan_flight *flight);
+
+void fan_worker_counters_read(const struct fan_worker *worker, struct fan_worker_counters *counters);
+
+#endif

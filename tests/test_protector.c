@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Bulk protection alone, held against the algorithms of the reference engine message by message. No EAL, no port.
+ */
+#include "../dataplane/count.h"
+#include "../dataplane/engine_reference.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UES 150 /* more than two batches */
+#define PACKET_BYTES 2048
+#define TEXT_AT 64
+#define FIRST_COUNT 0xfff0U
+
+static struct fan_ue
+make_ue(enum fan_kind kind, uint8_t cipher, uint8_t integrity, uint32_t index)
+{
+	struct fan_ue ue = {
+		.kind = kind,
+		.cipher = cipher,
+		.integrity = integrity,
+		.emergency = integrity == 0,
+		.count = FIRST_COUNT + index,
+		.count_reserved = 1U << 24,
+		.bearer = kind == FAN_EPS_NAS ? 0 : kind == FAN_5GS_NAS ? 1 : (uint8_t)(index % 32),
+		.ue = index,
+	};
+
+	for (unsigned i = 0; i < FAN_KEY_BYTES; i++) {
+		ue.k_enc[i] = (uint8_t)(index * 13 + i * 7 + 1);
+		ue.k_int[i] = (uint8_t)(index * 31 + i * 3 + 2);
+	}
+	return ue;
+}
+
+static void
+fill(uint8_t *octets, size_t byte_count, unsigned seed)
+{
+	for (size_t i = 0; i < byte_count; i++)
+		octets[i] = (uint8_t)(seed * 101 + i * 37 + (i >> 3));
+}
+
+/* What one packet must become: TS 24.301 4.4, TS 38.323 5.8 and 5.9, TS 36.323 5.6. */
+static void
+expect(uint8_t *packet, const struct fan_ue *ue, const struct fan_layout *layout, uint32_t count)
+{
+	const size_t own_bytes = layout->head_blocks * 16U < layout->text_bytes ? layout->head_blocks * 16U : layout->text_bytes;
+	uint8_t *text = packet + TEXT_AT, *prefix = text - layout->clear_bytes;
+	const bool nas = ue->kind == FAN_EPS_NAS || ue->kind == FAN_5GS_NAS, has_mac = ue->integrity != FAN_INTEGRITY_NONE;
+	size_t covered = layout->clear_bytes + (size_t)layout->text_bytes, ciphered = layout->text_bytes;
+	uint32_t mac = 0;
+
+	memcpy(text + own_bytes, layout->message + own_bytes, layout->text_bytes - own_bytes);
+	if (has_mac && !nas) {
+		mac = fan_reference_mac(ue->integrity, ue->k_int, count, ue->bearer, 1, prefix, covered * 8);
+		for (unsigned i = 0; i < 4; i++)
+			text[ciphered++] = (uint8_t)(mac >> (24 - 8 * i));
+	}
+	fan_reference_cipher(text, ue->cipher, ue->k_enc, count, ue->bearer, 1, text, ciphered * 8);
+	if (nas) {
+		mac = fan_reference_mac(ue->integrity, ue->k_int, count, ue->bearer, 1, prefix, covered * 8);
+		for (unsigned i = 0; i < 4; i++)
+			prefix[(int)i - 4] = (uint8_t)(mac >> (24 - 8 * i));
+	}
+}
+
+struct bulk {
+	struct fan_protector *protector;
+	struct fan_ue ue[UES];
+	uint32_t slot[UES];
+	uint8_t packet[UES][PACKET_BYTES], expected[UES][PACKET_BYTES];
+	uint8_t *text[UES];
+	uint32_t count[UES];
+	uint8_t drop[UES];
+};
+
+static struct bulk bulk;
+
+static void
+open_bulk(const char *engine, enum fan_kind kind, uint8_t cipher, uint8_t integrity)
+{
+	memset(&bulk, 0, sizeof(bulk));
+	cr_assert_eq(fan_protector_open(&bulk.protector, engine, kind, cipher, integrity, UES), 0, "%s", fan_error_detail());
+	for (unsigned i = 0; i < UES; i++) {
+		bulk.ue[i] = make_ue(kind, cipher, integrity, i);
+		cr_assert_eq(fan_protector_add(bulk.protector, &bulk.ue[i]), (int64_t)i, "%s", fan_error_detail());
+		bulk.slot[i] = (i * 7) % UES; /* not in order */
+		bulk.text[i] = bulk.packet[i] + TEXT_AT;
+	}
+}
+
+/* Protects for all and compares whole packets, guards included: nothing but text and MAC may have changed. */
+static void
+protect_and_compare(const struct fan_layout *layout, uint32_t counts_before)
+{
+	for (unsigned i = 0; i < UES; i++) {
+		const struct fan_ue *ue = &bulk.ue[bulk.slot[i]];
+		const uint32_t count = fan_protector_count(bulk.protector, bulk.slot[i]);
+
+		cr_assert_eq(count, ue->count + counts_before);
+		fill(bulk.packet[i], PACKET_BYTES, i);
+		memcpy(bulk.expected[i], bulk.packet[i], PACKET_BYTES);
+		expect(bulk.expected[i], ue, layout, count);
+	}
+	cr_assert_eq(fan_protect(bulk.protector, bulk.text, bulk.count, bulk.drop, layout, bulk.slot, UES), UES, "%s", fan_error_detail());
+	for (unsigned i = 0; i < UES; i++) {
+		cr_assert_eq(bulk.drop[i], FAN_DROP_NONE);
+		cr_assert_eq(bulk.count[i], bulk.ue[bulk.slot[i]].count + counts_before);
+		cr_assert_eq(memcmp(bulk.packet[i], bulk.expected[i], PACKET_BYTES), 0, "packet %u of kind %u, cipher %u, integrity %u", i,
+			     bulk.ue[0].kind, bulk.ue[0].cipher, bulk.ue[0].integrity);
+	}
+}
+
+static void
+compare_protection(const char *engine, enum fan_kind kind, uint8_t cipher, uint8_t integrity)
+{
+	static const struct {
+		uint8_t clear_bytes, head_blocks;
+		uint16_t text_bytes;
+	} rows[] = { { 1, 0, 1 }, { 3, 2, 33 }, { 2, 3, 20 }, { 0, 1, 130 }, { 16, 0, 257 } };
+	uint8_t *message = malloc(1500);
+
+	cr_assert_not_null(message);
+	fill(message, 1500, 77);
+	open_bulk(engine, kind, cipher, integrity);
+	for (unsigned row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+		const struct fan_layout layout = {
+			.clear_bytes = rows[row].clear_bytes,
+			.head_blocks = rows[row].head_blocks,
+			.text_bytes = rows[row].text_bytes,
+			.message = message + 1500 - rows[row].text_bytes, /* ends where the memory does */
+		};
+
+		protect_and_compare(&layout, row);
+	}
+	fan_protector_close(bulk.protector);
+	free(message);
+}
+
+Test(protector, agrees_with_the_reference_for_all_kinds_and_algorithms, .timeout = 120)
+{
+	static const uint8_t integrities[] = { 0, 1, 2, 3, FAN_INTEGRITY_NONE };
+	static const char *const engines[] = { NULL, "ipsec-mb", "reference" };
+
+	for (unsigned kind = 0; kind < FAN_KIND_COUNT; kind++)
+		for (uint8_t cipher = 0; cipher <= FAN_ALGORITHM_MAX; cipher++)
+			for (unsigned i = 0; i < 5; i++) {
+				const bool lte = kind == FAN_LTE_PDCP_12 || kind == FAN_LTE_PDCP_18;
+
+				/* Every algorithm with each engine for one kind of a sequence, AES for its twin. */
+				if ((lte && i != 4) || (kind <= FAN_5GS_NAS && i == 4) || (kind % 2 != 0 && cipher != 2))
+					continue;
+				compare_protection(engines[(kind + i + cipher) % 3], (enum fan_kind)kind, cipher, integrities[i]);
+			}
+}
+
+Test(protector, longest_texts)
+{
+	static uint8_t message[FAN_PDU_BYTES_MAX];
+	const struct fan_layout layouts[] = {
+		{ .clear_bytes = 0, .text_bytes = 1500, .message = message },
+		{ .clear_bytes = 16, .text_bytes = 1484, .message = message, .head_blocks = 3 },
+	};
+
+	fill(message, sizeof(message), 5);
+	open_bulk(NULL, FAN_NR_PDCP_18, 2, 2);
+	for (unsigned i = 0; i < 2; i++)
+		protect_and_compare(&layouts[i], i);
+	fan_protector_close(bulk.protector);
+}
+
+/* Drops spend nothing, say why, and do not keep the others from being protected. */
+Test(protector, counts_and_drops)
+{
+	static const uint8_t message[20] = "exactly twenty chars";
+	const struct fan_layout layout = { .clear_bytes = 1, .text_bytes = 20, .message = message };
+	uint8_t untouched[PACKET_BYTES];
+
+	open_bulk(NULL, FAN_EPS_NAS, 2, 2);
+	fan_protector_close(bulk.protector);
+	cr_assert_eq(fan_protector_open(&bulk.protector, "reference", FAN_EPS_NAS, 2, 2, UES), 0);
+	for (unsigned i = 0; i < UES; i++) {
+		struct fan_ue ue = bulk.ue[i];
+
+		bulk.slot[i] = i;
+		ue.count_reserved = i % 3 == 0 ? ue.count + 1 : 1U << 24;
+		if (i == 70)
+			ue.count = (1U << 24) - 4096;
+		cr_assert_eq(fan_protector_add(bulk.protector, &ue), (int64_t)i, "%s", fan_error_detail());
+	}
+	cr_assert_eq(fan_protector_add(bulk.protector, &bulk.ue[0]), FAN_E_MEMORY);
+	cr_assert_eq(fan_protect(bulk.protector, bulk.text, NULL, NULL, &layout, bulk.slot, UES), UES - 1);
+	memset(bulk.packet, 0x77, sizeof(bulk.packet));
+	memset(untouched, 0x77, sizeof(untouched));
+	cr_assert_eq(fan_protect(bulk.protector, bulk.text, bulk.count, bulk.drop, &layout, bulk.slot, UES), UES - UES / 3 - 1);
+	for (unsigned i = 0; i < UES; i++) {
+		const uint8_t drop = i == 70 ? FAN_DROP_COUNT_END : i % 3 == 0 ? FAN_DROP_RESERVATION : FAN_DROP_NONE;
+
+		cr_assert_eq(bulk.drop[i], drop, "UE %u: %s", i, fan_drop_name((enum fan_drop)bulk.drop[i]));
+		if (drop == FAN_DROP_NONE)
+			cr_assert_eq(bulk.count[i], bulk.ue[i].count + 1);
+		else
+			cr_assert_eq(memcmp(bulk.packet[i], untouched, PACKET_BYTES), 0, "a dropped packet was written to");
+	}
+	cr_assert_eq(fan_protector_count(bulk.protector, 0), bulk.ue[0].count + 1);
+	cr_assert_eq(fan_protector_count(bulk.protector, 1), bulk.ue[1].count + 2);
+	cr_assert_eq(fan_protector_count(bulk.protector, 70), (1U << 24) - 4096);
+	/* The window: 200 without proof, then proof. */
+	for (unsigned i = 2; i < 200; i++)
+		cr_assert_eq(fan_protect(bulk.protector, bulk.text, NULL, bulk.drop, &layout, &bulk.slot[1], 1), 1);
+	cr_assert_eq(fan_protect(bulk.protector, bulk.text, NULL, bulk.drop, &layout, &bulk.slot[1], 1), 0);
+	cr_assert_eq(bulk.drop[0], FAN_DROP_WINDOW);
+	cr_assert_eq(fan_protector_received(bulk.protector, 1), 0);
+	cr_assert_eq(fan_protect(bulk.protector, bulk.text, bulk.count, bulk.drop, &layout, &bulk.slot[1], 1), 1);
+	cr_assert_eq(bulk.count[0], bulk.ue[1].count + 200);
+	fan_protector_close(bulk.protector);
+}
+
+Test(protector, refusals_name_the_limit_and_spend_nothing)
+{
+	static const struct {
+		enum fan_kind kind;
+		uint8_t cipher, integrity;
+		const char *engine;
+		size_t contexts_max;
+		int error;
+	} opens[] = {
+		{ FAN_KIND_COUNT, 2, 2, NULL, 1, FAN_E_INVALID },
+		{ (enum fan_kind)(256 + FAN_EPS_NAS), 2, 2, NULL, 1, FAN_E_INVALID },
+		{ FAN_EPS_NAS, 4, 2, NULL, 1, FAN_E_INVALID },
+		{ FAN_EPS_NAS, 2, FAN_INTEGRITY_NONE, NULL, 1, FAN_E_INVALID },
+		{ FAN_LTE_PDCP_12, 2, 2, NULL, 1, FAN_E_INVALID },
+		{ FAN_EPS_NAS, 2, 2, "none-such", 1, FAN_E_NOT_FOUND },
+		{ FAN_EPS_NAS, 2, 2, NULL, 0, FAN_E_INVALID },
+		{ FAN_EPS_NAS, 2, 2, NULL, SIZE_MAX, FAN_E_INVALID },
+	};
+	static uint8_t message[FAN_PDU_BYTES_MAX + 1];
+	static const struct {
+		struct fan_layout layout;
+		const char *says;
+	} layouts[] = {
+		{ { .clear_bytes = 17, .text_bytes = 10, .message = message }, "16" },
+		{ { .head_blocks = 4, .text_bytes = 10, .message = message }, "3" },
+		{ { .text_bytes = 0, .message = message }, "1 to 1500" },
+		{ { .text_bytes = 1501, .message = message }, "1500" },
+		{ { .clear_bytes = 2, .text_bytes = 1499, .message = message }, "1498" },
+	};
+	const struct fan_layout good = { .clear_bytes = 1, .text_bytes = 10, .message = message };
+	struct fan_protector *protector = NULL;
+	struct fan_ue emergency;
+
+	for (size_t i = 0; i < sizeof(opens) / sizeof(opens[0]); i++) {
+		cr_assert_eq(fan_protector_open(&protector, opens[i].engine, opens[i].kind, opens[i].cipher, opens[i].integrity,
+						opens[i].contexts_max),
+			     opens[i].error, "row %zu: %s", i, fan_error_detail());
+		cr_assert_null(protector);
+	}
+	fan_protector_close(NULL);
+	open_bulk(NULL, FAN_EPS_NAS, 2, 2);
+	for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++) {
+		cr_assert_eq(fan_protect(bulk.protector, bulk.text, bulk.count, bulk.drop, &layouts[i].layout, bulk.slot, UES), FAN_E_INVALID,
+			     "row %zu", i);
+		cr_assert_not_null(strstr(fan_error_detail(), layouts[i].says), "row %zu: %s", i, fan_error_detail());
+	}
+	bulk.slot[UES - 1] = UES; /* the last of them does not exist */
+	cr_assert_eq(fan_protect(bulk.protector, bulk.text, bulk.count, bulk.drop, &good, bulk.slot, UES), FAN_E_INVALID);
+	for (unsigned i = 0; i < UES; i++)
+		cr_assert_eq(fan_protector_count(bulk.protector, i), bulk.ue[i].count, "a refused call spent a COUNT");
+	cr_assert_eq(fan_protect(bulk.protector, bulk.text, bulk.count, bulk.drop, &good, bulk.slot, 0), 0);
+	cr_assert_lt(fan_protector_received(bulk.protector, UES), 0);
+	fan_protector_close(bulk.protector);
+	/* EIA0 only for UEs marked emergency. */
+	cr_assert_eq(fan_protector_open(&protector, NULL, FAN_EPS_NAS, 2, 0, 2), 0, "%s", fan_error_detail());
+	emergency = make_ue(FAN_EPS_NAS, 2, 0, 0);
+	cr_assert_eq(fan_protector_add(protector, &emergency), 0);
+	emergency.emergency = false;
+	cr_assert_eq(fan_protector_add(protector, &emergency), FAN_E_INVALID);
+	fan_protector_close(protector);
+}

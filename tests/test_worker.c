@@ -1,0 +1,837 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One or more workers on a real port, with engines that fail, wait and shuffle as the test asks. The engines protect with the
+ * reference engine, so that the UE side judges every frame that leaves; and they keep a record of every (context, COUNT) they
+ * were handed, which is the safety rule itself.
+ */
+#include "../dataplane/eal.h"
+#include "../dataplane/worker.h"
+#include "appliance_fixture.h"
+
+#include <criterion/criterion.h>
+#include <rte_launch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FAKES 3
+#define HELD_MAX 64
+#define RECORDS_MAX 400000
+#define WAIT_SECONDS 30.0
+
+/* ---- Engines --------------------------------------------------------------------------------------------------------------- */
+
+struct record {
+	const struct fan_context *context;
+	uint32_t count;
+	uint16_t status; /* with which the engine gave it back; PENDING while it has it */
+};
+
+static struct record records[RECORDS_MAX];
+static unsigned record_count;
+
+/* How a fake engine behaves; set before the worker is made. Counted by batches. */
+struct behaviour {
+	unsigned refuse;           /* so many submissions are refused before each one that is taken */
+	unsigned hold;             /* so many batches are kept before any is given back */
+	bool shuffle;              /* given back last in, first out */
+	bool null;                 /* does not protect */
+	bool takes_nothing;        /* no shape */
+	unsigned fail_every;       /* each n-th batch fails, 0: none, 1: all */
+	enum fan_batch_status fail_as;
+	unsigned refuse_first;     /* so many submissions are refused at the very beginning, then none */
+	double latency_s;          /* nothing is given back until so long after the last submission */
+};
+
+struct fake {
+	struct fan_engine engine;
+	struct behaviour behaviour;
+	struct fan_engine *reference;
+	struct fan_batch *held[HELD_MAX];
+	unsigned record_at[HELD_MAX]; /* first record of each held batch */
+	unsigned held_count;
+	unsigned submissions, taken, polls_since;
+	double submitted_at;
+	unsigned refused_in_row;
+	bool open;
+	bool closed_with_batches;
+};
+
+static struct fake fakes[FAKES];
+
+static bool
+fake_takes(const struct fan_engine *engine, const struct fan_shape *shape)
+{
+	(void)shape;
+	return !((const struct fake *)(const void *)engine)->behaviour.takes_nothing;
+}
+
+static bool
+refuses(struct fake *fake)
+{
+	const struct behaviour *behaviour = &fake->behaviour;
+
+	fake->submissions++;
+	if (fake->held_count == HELD_MAX || fake->submissions <= behaviour->refuse_first)
+		return true;
+	if (fake->refused_in_row < behaviour->refuse) {
+		fake->refused_in_row++;
+		return true;
+	}
+	fake->refused_in_row = 0;
+	return false;
+}
+
+static uint16_t
+fake_submit_burst(struct fan_engine *engine, struct fan_batch *const *batches, uint16_t batch_count)
+{
+	struct fake *fake = (struct fake *)(void *)engine;
+	struct fan_batch *batch = batches[0];
+
+	cr_assert_geq(batch_count, 1);
+	if (refuses(fake))
+		return 0;
+	cr_assert(batch->ue_count >= 1 && batch->ue_count <= FAN_BATCH_UES_MAX);
+	cr_assert_eq(batch->status, FAN_BATCH_PENDING);
+	cr_assert_lt(record_count + batch->ue_count, RECORDS_MAX);
+	fake->record_at[fake->held_count] = record_count;
+	fake->held[fake->held_count++] = batch;
+	fake->taken++;
+	fake->submitted_at = fan_test_now_s();
+	for (unsigned i = 0; i < batch->ue_count; i++)
+		records[record_count++] = (struct record){ batch->context[i], batch->count[i], FAN_BATCH_PENDING };
+	return 1;
+}
+
+/* Protects, or fails: then the packets are spoilt, as an engine in trouble may leave them. */
+static void
+fake_finish(struct fake *fake, struct fan_batch *batch, unsigned record_at)
+{
+	const struct behaviour *behaviour = &fake->behaviour;
+	struct fan_batch *finished = batch;
+
+	batch->status = FAN_BATCH_DONE;
+	if (behaviour->fail_every != 0 && fake->taken % behaviour->fail_every == 0) {
+		batch->status = (uint16_t)behaviour->fail_as;
+		for (unsigned i = 0; i < batch->ue_count; i++)
+			memset(batch->text[i] - batch->shape->clear_bytes, 0xe5, batch->shape->text_bytes + batch->shape->clear_bytes);
+	} else if (!behaviour->null) {
+		cr_assert_eq(fake->reference->ops->submit_burst(fake->reference, &batch, 1), 1);
+		cr_assert_eq(fake->reference->ops->poll_burst(fake->reference, &finished, 1), 1);
+	}
+	for (unsigned i = 0; i < batch->ue_count; i++)
+		records[record_at + i].status = batch->status;
+}
+
+static uint16_t
+fake_poll_burst(struct fan_engine *engine, struct fan_batch **batches, uint16_t batch_max)
+{
+	struct fake *fake = (struct fake *)(void *)engine;
+	uint16_t n = 0;
+
+	/* What is held for company goes out all the same when no more comes. */
+	if (fake->held_count == 0 || (fake->held_count <= fake->behaviour.hold && fake->polls_since++ < 50) ||
+	    (fake->behaviour.latency_s > 0 && fan_test_now_s() < fake->submitted_at + fake->behaviour.latency_s))
+		return 0;
+	fake->polls_since = 0;
+	while (fake->held_count > 0 && n < batch_max) {
+		const unsigned at = fake->behaviour.shuffle ? fake->held_count - 1 : 0;
+
+		batches[n] = fake->held[at];
+		fake_finish(fake, batches[n], fake->record_at[at]);
+		fake->held_count--;
+		memmove(&fake->held[at], &fake->held[at + 1], (fake->held_count - at) * sizeof(fake->held[0]));
+		memmove(&fake->record_at[at], &fake->record_at[at + 1], (fake->held_count - at) * sizeof(fake->record_at[0]));
+		n++;
+	}
+	return n;
+}
+
+static void
+fake_close(struct fan_engine *engine)
+{
+	struct fake *fake = (struct fake *)(void *)engine;
+
+	fake->closed_with_batches = fake->held_count > 0;
+	fake->open = false;
+	fake->reference->ops->close(fake->reference);
+}
+
+static int fake_open_0(struct fan_engine **engine);
+static int fake_open_1(struct fan_engine **engine);
+static int fake_open_2(struct fan_engine **engine);
+
+static const struct fan_engine_ops fake_ops[FAKES] = {
+	{ "fake-0", "first", fake_open_0, fake_close, fake_takes, fake_submit_burst, fake_poll_burst },
+	{ "fake-1", "second", fake_open_1, fake_close, fake_takes, fake_submit_burst, fake_poll_burst },
+	{ "fake-2", "third", fake_open_2, fake_close, fake_takes, fake_submit_burst, fake_poll_burst },
+};
+
+static int
+fake_open(struct fan_engine **engine, unsigned index)
+{
+	struct fake *fake = &fakes[index];
+	const struct behaviour behaviour = fake->behaviour;
+
+	memset(fake, 0, sizeof(*fake));
+	fake->behaviour = behaviour;
+	fake->engine.ops = &fake_ops[index];
+	fake->open = true;
+	*engine = &fake->engine;
+	return fan_engine_reference.open(&fake->reference);
+}
+
+static int
+fake_open_0(struct fan_engine **engine)
+{
+	return fake_open(engine, 0);
+}
+
+static int
+fake_open_1(struct fan_engine **engine)
+{
+	return fake_open(engine, 1);
+}
+
+static int
+fake_open_2(struct fan_engine **engine)
+{
+	return fake_open(engine, 2);
+}
+
+static int
+compare_records(const void *a, const void *b)
+{
+	const struct record *x = a, *y = b;
+
+	if (x->context != y->context)
+		return x->context < y->context ? -1 : 1;
+	return x->count < y->count ? -1 : x->count > y->count;
+}
+
+/* Whether any (context, COUNT) was given to an engine again after an engine had used it, or may have let it out. Sorts. */
+static void
+expect_no_count_twice(void)
+{
+	for (unsigned i = 0; i < record_count; i++)
+		records[i].status = records[i].status == FAN_BATCH_UNTOUCHED ? 0 : 1; /* 1: that COUNT is gone */
+	qsort(records, record_count, sizeof(records[0]), compare_records);
+	for (unsigned i = 0, gone = 0; i < record_count; i++) {
+		gone = i > 0 && compare_records(&records[i - 1], &records[i]) == 0 ? gone : 0;
+		gone += records[i].status;
+		cr_assert_leq(gone, 1, "COUNT %u of UE %u was used twice", records[i].count, records[i].context->ue);
+	}
+}
+
+/* ---- A bench: a table of UEs, a port, workers ---------------------------------------------------------------------------- */
+
+static struct bench {
+	struct fan_test_side side;
+	struct fan_context_table table;
+	struct fan_hop hops[FAN_TEST_HOPS];
+	struct fan_link link;
+	struct fan_egress egress;
+	const struct fan_engine_ops *engines[FAKES];
+	struct fan_worker *worker[4];
+	unsigned lcore[4];
+	unsigned worker_count;
+} bench;
+
+/* EPS NAS UEs, which take NIDD as well as SMS in parts. */
+static void
+open_bench(const char *egress, unsigned ues, unsigned worker_count)
+{
+	const struct fan_protection protection = { FAN_EPS_NAS, 2, 2, 5 };
+
+	memset(&bench, 0, sizeof(bench));
+	memset(fakes, 0, sizeof(fakes));
+	record_count = 0;
+	bench.worker_count = worker_count;
+	bench.link = (struct fan_link){ .ethernet = { 2, 0, 0, 0, 0, 9 }, .address = { 192, 0, 2, 1 } };
+	cr_assert_eq(fan_eal_start("test_worker", worker_count, NULL), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_egress_open(&bench.egress, egress, worker_count, NULL), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_context_table_init(&bench.table, protection, ues), 0, "%s", fan_error_detail());
+	fan_test_side_open(&bench.side, ues);
+	for (unsigned i = 0; i < FAN_TEST_HOPS; i++) {
+		const struct fan_next_hop hop = fan_test_hop(i, false);
+
+		fan_hop_make(&bench.hops[i], &hop);
+	}
+	for (unsigned i = 0; i < ues; i++) {
+		struct fan_test_subscriber *subscriber = fan_test_subscribe(&bench.side, FAN_EPS_NAS, 2, 2);
+
+		subscriber->ue.bearer_id = 5;
+		subscriber->ue.ran_ue_id &= 0xffffff;
+		cr_assert_eq(fan_context_add(&bench.table, &subscriber->ue), (int64_t)i, "%s", fan_error_detail());
+	}
+}
+
+static void
+close_bench(void)
+{
+	fan_context_table_free(&bench.table);
+	cr_assert_eq(fan_egress_close(&bench.egress), 0);
+	fan_test_side_close(&bench.side);
+}
+
+static void
+start_workers(unsigned engine_count)
+{
+	unsigned lcore = rte_get_next_lcore((unsigned)-1, 1, 0);
+
+	for (unsigned i = 0; i < engine_count; i++)
+		bench.engines[i] = &fake_ops[i];
+	for (unsigned i = 0; i < bench.worker_count; i++, lcore = rte_get_next_lcore(lcore, 1, 0)) {
+		const struct fan_worker_config config = {
+			.index = i,
+			.worker_count = bench.worker_count,
+			.engines = bench.engines,
+			.engine_count = engine_count,
+			.egress = &bench.egress,
+			.link = &bench.link,
+			.hops = bench.hops,
+		};
+
+		cr_assert_eq(fan_worker_make(&bench.worker[i], &config), 0, "%s", fan_error_detail());
+		bench.lcore[i] = lcore;
+		cr_assert_eq(rte_eal_remote_launch(fan_worker_run, bench.worker[i], lcore), 0);
+	}
+}
+
+static void
+stop_workers(void)
+{
+	for (unsigned i = 0; i < bench.worker_count; i++)
+		fan_worker_stop(bench.worker[i]);
+	for (unsigned i = 0; i < bench.worker_count; i++) {
+		cr_assert_eq(rte_eal_wait_lcore(bench.lcore[i]), 0);
+		fan_worker_free(bench.worker[i]);
+	}
+	for (unsigned i = 0; i < FAKES; i++) {
+		cr_assert_not(fakes[i].open, "engine %u is left open", i);
+		cr_assert_not(fakes[i].closed_with_batches, "engine %u was closed with batches in flight", i);
+	}
+}
+
+/* A flight for UEs first .. first + count - 1. */
+static struct fan_flight *
+make_flight(const struct fan_message *message, enum fan_profile profile, unsigned first, unsigned count)
+{
+	struct fan_members members = { .set_count = 0 };
+	struct fan_members snapshot;
+	struct fan_flight *flight;
+
+	cr_assert_eq(fan_members_add_range(&members, 0, profile, first, count), 0);
+	cr_assert_eq(fan_members_snapshot(&snapshot, &members), 0);
+	fan_members_free(&members);
+	cr_assert_eq(fan_flight_make(&flight, &snapshot, &bench.table, message, &bench.link, bench.worker_count), 0, "%s",
+		     fan_error_detail());
+	return flight;
+}
+
+static void
+order(struct fan_flight *flight)
+{
+	for (unsigned i = 0; i < bench.worker_count; i++)
+		fan_worker_order(bench.worker[i], flight);
+}
+
+static bool
+ended(const struct fan_flight *flight)
+{
+	return __atomic_load_n(&flight->workers_left, __ATOMIC_ACQUIRE) == 0;
+}
+
+static unsigned
+receive(void)
+{
+	unsigned received = 0;
+
+	for (uint16_t queue = 0; queue < bench.egress.receive_queues; queue++) {
+		struct rte_mbuf *frames[64];
+		const uint16_t n = rte_eth_rx_burst(bench.egress.port, queue, frames, RTE_DIM(frames));
+
+		for (uint16_t i = 0; i < n; i++)
+			(void)fan_test_side_receive(&bench.side, rte_pktmbuf_mtod(frames[i], const uint8_t *), frames[i]->pkt_len);
+		rte_pktmbuf_free_bulk(frames, n);
+		received += n;
+	}
+	return received;
+}
+
+/* Receives until a flight has ended and all its frames are in; then checks its accounts. */
+static struct fan_result
+finish(struct fan_flight *flight)
+{
+	const double deadline = fan_test_now_s() + WAIT_SECONDS;
+	struct fan_result result;
+	uint64_t dropped = 0;
+
+	while (!ended(flight)) {
+		(void)receive();
+		cr_assert_lt(fan_test_now_s(), deadline, "the flight does not end");
+	}
+	while (receive() > 0)
+		;
+	fan_flight_result(flight, &result, FAN_PROFILE_COUNT);
+	for (unsigned i = 0; i < FAN_DROP_COUNT; i++)
+		dropped += result.dropped[i];
+	cr_assert_eq(result.created, result.sent + dropped);
+	return result;
+}
+
+static void
+wait_until_still(void)
+{
+	struct fan_worker_counters before, now;
+
+	fan_worker_counters_read(bench.worker[0], &now);
+	do {
+		before = now;
+		usleep(20000);
+		fan_worker_counters_read(bench.worker[0], &now);
+	} while (now.created != before.created || now.sent != before.sent || now.created == 0);
+}
+
+static void
+expect_all_accepted(uint64_t frames)
+{
+	cr_assert_eq(bench.side.frames, frames, "%lu frames of %lu", bench.side.frames, frames);
+	for (unsigned i = 1; i < FAN_UE_VERDICT_COUNT; i++)
+		cr_assert_eq(bench.side.verdicts[i], 0, "%lu x %s", bench.side.verdicts[i], fan_ue_verdict_name((enum fan_ue_verdict)i));
+	cr_assert_eq(bench.side.differing, 0);
+}
+
+static void
+expect_pool_full(void)
+{
+	cr_assert_eq(rte_mempool_avail_count(bench.egress.frames), bench.egress.frames->size, "frames are lost");
+}
+
+/* 200 characters: two parts. */
+static const char two_parts[] = "The river will pass 6.2 m at 18:40 today. Leave the low streets now and go to Hill School; take water, "
+				"medicine and papers with you. This is a test of the flood warning system, nobody needs to do anything.";
+
+/* ---- Tests ------------------------------------------------------------------------------------------------------------------ */
+
+/* Every way in which engines that do not fail may behave: all is delivered, once, COUNTs rising for each UE. */
+Test(worker, engines_that_wait_or_shuffle_lose_and_reorder_nothing, .timeout = 60)
+{
+	static const struct {
+		unsigned engine_count;
+		struct behaviour behaviour[FAKES];
+	} rows[] = {
+		{ 1, { { .refuse = 0 } } },
+		{ 1, { { .refuse = 1 } } },
+		{ 1, { { .refuse = 7, .hold = 3 } } },
+		{ 1, { { .hold = 5, .shuffle = true } } },
+		{ 1, { { .hold = 15, .shuffle = true } } },
+		{ 2, { { .refuse = 1, .hold = 4, .shuffle = true }, { .hold = 6 } } },
+		{ 2, { { .latency_s = 0.001 }, { .latency_s = 0.0001 } } },
+		{ 2, { { .takes_nothing = true }, { .shuffle = true, .hold = 2 } } },
+	};
+	struct fan_message message;
+	const unsigned ues = 700;
+	uint64_t frames = 0;
+
+	open_bench("net_ring", ues, 1);
+	fan_message_init(&message, two_parts, sizeof(two_parts) - 1);
+	bench.side.message = &message;
+	for (size_t i = 0; i < RTE_DIM(rows); i++) {
+		struct fan_flight *flight = make_flight(&message, FAN_EPS_NAS_SMS, 0, ues);
+		struct fan_result result;
+
+		cr_assert_eq(flight->orders[0].plans.part_count, 2);
+		record_count = 0;
+		for (unsigned j = 0; j < FAKES; j++)
+			fakes[j].behaviour = rows[i].behaviour[j];
+		start_workers(rows[i].engine_count);
+		order(flight);
+		result = finish(flight);
+		stop_workers();
+		frames += 2 * ues;
+		cr_assert(result.ues == ues && result.created == 2 * ues && result.sent == 2 * ues, "row %zu", i);
+		cr_assert_eq(result.bytes_out, bench.side.frame_bytes);
+		bench.side.frame_bytes = 0;
+		expect_all_accepted(frames);
+		cr_assert_eq(record_count, 2 * ues);
+		expect_no_count_twice();
+		expect_pool_full();
+		cr_assert_eq(bench.side.complete, (i + 1) * ues);
+		fan_flight_free(flight);
+	}
+	close_bench();
+}
+
+/* Failing engines: another one gets the work, under the same COUNTs only when nothing can have left; UEs see COUNTs rise. */
+Test(worker, a_failed_batch_is_served_by_the_next_engine, .timeout = 60)
+{
+	static const struct {
+		unsigned engine_count;
+		struct behaviour behaviour[FAKES];
+		bool fresh; /* COUNTs are spent anew */
+		bool all;   /* every batch fails once */
+	} rows[] = {
+		{ 2, { { .fail_every = 1, .fail_as = FAN_BATCH_UNTOUCHED } }, false, true },
+		{ 2, { { .fail_every = 3, .fail_as = FAN_BATCH_UNTOUCHED, .hold = 5, .shuffle = true }, { .hold = 2 } }, false, false },
+		{ 2, { { .fail_every = 1, .fail_as = FAN_BATCH_EXPOSED } }, true, true },
+		{ 2, { { .fail_every = 3, .fail_as = FAN_BATCH_EXPOSED } }, true, false },
+		{ 2, { { .fail_every = 3, .fail_as = FAN_BATCH_EXPOSED, .hold = 5, .shuffle = true }, { .hold = 2 } }, true, false },
+		{ 2, { { .fail_every = 2, .fail_as = FAN_BATCH_EXPOSED, .hold = 15, .shuffle = true }, { .refuse = 3 } }, true, false },
+		{ 3, { { .fail_every = 1, .fail_as = FAN_BATCH_EXPOSED, .hold = 3 }, { .fail_every = 2, .fail_as = FAN_BATCH_EXPOSED } }, true, true },
+	};
+	struct fan_message message;
+	const unsigned ues = 700;
+	uint64_t frames = 0;
+
+	open_bench("net_ring", ues, 1);
+	fan_message_init(&message, two_parts, sizeof(two_parts) - 1);
+	for (size_t i = 0; i < RTE_DIM(rows); i++) {
+		struct fan_flight *flight = make_flight(&message, FAN_EPS_NAS_SMS, 0, ues);
+		const uint32_t count = bench.table.slots[7].count;
+		struct fan_result result;
+
+		record_count = 0;
+		for (unsigned j = 0; j < FAKES; j++)
+			fakes[j].behaviour = rows[i].behaviour[j];
+		start_workers(rows[i].engine_count);
+		order(flight);
+		result = finish(flight);
+		stop_workers();
+		frames += 2 * ues;
+		cr_assert(result.created == 2 * ues && result.sent == 2 * ues, "row %zu: %lu sent", i, result.sent);
+		expect_all_accepted(frames);
+		if (!rows[i].fresh)
+			cr_assert_eq(bench.table.slots[7].count, count + 2, "row %zu: an untouched batch keeps its COUNT", i);
+		else if (rows[i].all)
+			cr_assert_geq(bench.table.slots[7].count, count + 4, "row %zu: an exposed batch needs fresh COUNTs", i);
+		expect_no_count_twice();
+		expect_pool_full();
+		for (unsigned j = 0; j < ues; j++)
+			bench.table.slots[j].gap = 0;
+		fan_flight_free(flight);
+	}
+	for (unsigned i = 0; i < ues; i++)
+		cr_assert_eq(bench.side.subscribers[i].accepted, 2 * RTE_DIM(rows));
+	close_bench();
+}
+
+Test(worker, what_no_engine_can_protect_is_dropped_with_that_reason, .timeout = 60)
+{
+	static const struct {
+		unsigned engine_count;
+		struct behaviour behaviour[FAKES];
+	} rows[] = {
+		{ 1, { { .fail_every = 1, .fail_as = FAN_BATCH_UNTOUCHED } } },
+		{ 1, { { .fail_every = 1, .fail_as = FAN_BATCH_EXPOSED } } },
+		{ 1, { { .takes_nothing = true } } },
+		{ 3,
+		  { { .fail_every = 1, .fail_as = FAN_BATCH_EXPOSED, .hold = 4, .shuffle = true },
+		    { .fail_every = 1, .fail_as = FAN_BATCH_UNTOUCHED },
+		    { .fail_every = 1, .fail_as = FAN_BATCH_EXPOSED } } },
+	};
+	struct fan_message message;
+	const unsigned ues = 300;
+
+	open_bench("net_ring", ues, 1);
+	fan_message_init(&message, "hello", 5);
+	for (size_t i = 0; i < RTE_DIM(rows); i++) {
+		struct fan_flight *flight = make_flight(&message, FAN_EPS_NAS_NIDD, 0, ues);
+		struct fan_result result;
+
+		record_count = 0;
+		for (unsigned j = 0; j < FAKES; j++)
+			fakes[j].behaviour = rows[i].behaviour[j];
+		start_workers(rows[i].engine_count);
+		order(flight);
+		result = finish(flight);
+		stop_workers();
+		cr_assert(result.created == ues && result.sent == 0 && result.dropped[FAN_DROP_ENGINE] == ues, "row %zu", i);
+		for (unsigned j = 0; j < ues; j++)
+			cr_assert_eq(flight->orders[0].not_served[j], FAN_DROP_ENGINE);
+		cr_assert_eq(bench.side.frames, 0);
+		expect_no_count_twice();
+		expect_pool_full();
+		fan_flight_free(flight);
+	}
+	close_bench();
+}
+
+/* An engine that was merely busy when another one failed has failed nothing: it gets the work. */
+Test(worker, an_engine_that_was_busy_is_asked_again, .timeout = 60)
+{
+	struct fan_message message;
+	struct fan_flight *flight;
+	struct fan_result result;
+
+	open_bench("net_ring", 64, 1);
+	fan_message_init(&message, "hello", 5);
+	fakes[0].behaviour = (struct behaviour){ .refuse_first = 1 };
+	fakes[1].behaviour = (struct behaviour){ .fail_every = 1, .fail_as = FAN_BATCH_UNTOUCHED };
+	start_workers(2);
+	flight = make_flight(&message, FAN_EPS_NAS_NIDD, 0, 64);
+	order(flight);
+	result = finish(flight);
+	stop_workers();
+	cr_assert_eq(result.sent, 64, "%lu sent", result.sent);
+	fan_flight_free(flight);
+	close_bench();
+}
+
+/* A replay under fresh COUNTs is subject to the same rules as any spending. */
+Test(worker, fresh_counts_of_a_replay_respect_the_lease, .timeout = 60)
+{
+	struct fan_message message;
+	struct fan_flight *flight;
+	struct fan_result result;
+
+	open_bench("net_ring", 64, 1);
+	fan_message_init(&message, "hello", 5);
+	for (unsigned i = 0; i < 64; i += 2)
+		bench.table.slots[i].count_reserved = bench.table.slots[i].count + 1;
+	fakes[0].behaviour = (struct behaviour){ .fail_every = 1, .fail_as = FAN_BATCH_EXPOSED };
+	start_workers(2);
+	flight = make_flight(&message, FAN_EPS_NAS_NIDD, 0, 64);
+	order(flight);
+	result = finish(flight);
+	stop_workers();
+	cr_assert(result.sent == 32 && result.dropped[FAN_DROP_RESERVATION] == 32);
+	for (unsigned i = 0; i < 64; i++) {
+		cr_assert_eq(flight->orders[0].not_served[i], i % 2 == 0 ? FAN_DROP_RESERVATION : FAN_DROP_NONE);
+		cr_assert_eq(bench.side.subscribers[i].accepted, i % 2);
+		cr_assert_leq(bench.table.slots[i].count, bench.table.slots[i].count_reserved);
+	}
+	expect_all_accepted(32);
+	expect_no_count_twice();
+	expect_pool_full();
+	fan_flight_free(flight);
+	close_bench();
+}
+
+/* A port that takes nothing for a while, then an empty pool of frames: all waits, nothing is lost, order stays. */
+Test(worker, back_pressure_loses_nothing, .timeout = 60)
+{
+	static struct rte_mbuf *hostages[8192];
+	struct fan_worker_counters counters;
+	struct fan_message message;
+	const unsigned ues = 3000;
+	struct fan_flight *flight;
+	unsigned hostage_count = 0;
+
+	open_bench("net_ring", ues, 1);
+	fan_message_init(&message, two_parts, sizeof(two_parts) - 1);
+	bench.side.message = &message;
+	fakes[0].behaviour = (struct behaviour){ .hold = 3, .shuffle = true };
+	start_workers(1);
+	flight = make_flight(&message, FAN_EPS_NAS_SMS, 0, ues);
+	order(flight);
+	wait_until_still();
+	cr_assert_not(ended(flight));
+	fan_worker_counters_read(bench.worker[0], &counters);
+	cr_assert(counters.sent > 0 && counters.sent < ues && counters.dropped == 0);
+	cr_assert_eq(finish(flight).sent, 2 * ues);
+	expect_all_accepted(2 * ues);
+	fan_flight_free(flight);
+
+	while (hostage_count < RTE_DIM(hostages) && (hostages[hostage_count] = rte_pktmbuf_alloc(bench.egress.frames)) != NULL)
+		hostage_count++;
+	cr_assert_lt(hostage_count, RTE_DIM(hostages));
+	flight = make_flight(&message, FAN_EPS_NAS_SMS, 0, ues);
+	order(flight);
+	for (unsigned i = 0; i < 100; i++) {
+		usleep(1000);
+		(void)receive(); /* what the worker's own cache of frames lets it send comes in, and the frames stay out */
+	}
+	cr_assert_not(ended(flight));
+	for (unsigned i = 0; i < hostage_count; i++)
+		rte_pktmbuf_free(hostages[i]);
+	cr_assert_eq(finish(flight).sent, 2 * ues);
+	stop_workers();
+	expect_all_accepted(4 * ues);
+	expect_no_count_twice();
+	expect_pool_full();
+	fan_flight_free(flight);
+	close_bench();
+}
+
+/* Stopped while the port is full, batches wait and engines are at work: every frame goes back, no engine is closed at work. */
+Test(worker, a_stop_in_the_middle_frees_everything, .timeout = 60)
+{
+	static const struct behaviour behaviours[] = {
+		{ .refuse = 0 },
+		{ .latency_s = 0.3 },
+		{ .refuse = 1000000000 },
+	};
+	struct fan_message message;
+	const unsigned ues = 3000;
+
+	fan_message_init(&message, "hello", 5);
+	for (size_t i = 0; i < RTE_DIM(behaviours); i++) {
+		struct fan_flight *flight, *queued;
+
+		open_bench("net_ring", ues, 1);
+		fakes[0].behaviour = behaviours[i];
+		start_workers(1);
+		flight = make_flight(&message, FAN_EPS_NAS_NIDD, 0, ues);
+		queued = make_flight(&message, FAN_EPS_NAS_NIDD, 0, ues);
+		order(flight);
+		wait_until_still();
+		order(queued);
+		stop_workers();
+		cr_assert(!ended(flight) && !ended(queued));
+		while (receive() > 0)
+			;
+		expect_pool_full();
+		expect_no_count_twice();
+		fan_flight_free(flight);
+		fan_flight_free(queued);
+		close_bench();
+	}
+}
+
+/* The order in which flights' frames leave, told apart by their lengths. */
+struct sequence {
+	size_t frame_bytes[3]; /* of each flight */
+	unsigned seen[3];
+	unsigned position;     /* frames so far */
+	unsigned last_at[3];   /* position of the last frame of a flight */
+	unsigned run, run_max; /* frames of one flight in a row; the longest while the first two flights were both at it */
+	unsigned previous;
+};
+
+static void
+note_frame(struct sequence *sequence, size_t frame_bytes, unsigned first, unsigned second)
+{
+	unsigned which = 0;
+
+	while (which < 3 && sequence->frame_bytes[which] != frame_bytes)
+		which++;
+	cr_assert_lt(which, 3, "a frame of %zu octets", frame_bytes);
+	sequence->run = which == sequence->previous ? sequence->run + 1 : 1;
+	sequence->previous = which;
+	sequence->seen[which]++;
+	sequence->last_at[which] = ++sequence->position;
+	if (sequence->seen[1] > 0 && sequence->seen[0] < first && sequence->seen[1] < second)
+		sequence->run_max = RTE_MAX(sequence->run_max, sequence->run);
+}
+
+static void
+drain_sequence(struct sequence *sequence, unsigned first, unsigned second)
+{
+	struct rte_mbuf *frames[64];
+	uint16_t n;
+
+	while ((n = rte_eth_rx_burst(bench.egress.port, 0, frames, RTE_DIM(frames))) > 0) {
+		for (uint16_t i = 0; i < n; i++)
+			note_frame(sequence, frames[i]->pkt_len, first, second);
+		rte_pktmbuf_free_bulk(frames, n);
+	}
+}
+
+/* Three flights, of `counts` UEs each: the first fills the port, then the others come, then the port is emptied. */
+static struct sequence
+run_three(const unsigned counts[3], const uint8_t priorities[3])
+{
+	static const char text[] = "hello";
+	struct sequence sequence = { .position = 0 };
+	struct fan_flight *flight[3];
+	struct fan_message message[3];
+
+	start_workers(1);
+	for (unsigned i = 0; i < 3; i++) {
+		fan_message_init(&message[i], text, 1 + i);
+		message[i].priority = priorities[i];
+		flight[i] = make_flight(&message[i], FAN_EPS_NAS_NIDD, 300, counts[i]);
+		sequence.frame_bytes[i] = flight[i]->orders[0].plans.part[0].header[3 * FAN_RAN_ID_LENGTHS + 2].frame_bytes;
+	}
+	order(flight[0]);
+	wait_until_still();
+	order(flight[1]);
+	order(flight[2]);
+	usleep(20000);
+	while (!ended(flight[0]) || !ended(flight[1]) || !ended(flight[2]))
+		drain_sequence(&sequence, counts[0], counts[1]);
+	drain_sequence(&sequence, counts[0], counts[1]);
+	stop_workers();
+	for (unsigned i = 0; i < 3; i++) {
+		cr_assert_eq(finish(flight[i]).sent, counts[i]);
+		cr_assert_eq(sequence.seen[i], counts[i]);
+		fan_flight_free(flight[i]);
+	}
+	return sequence;
+}
+
+/* What a full port and the worker's own batches hold when a flight arrives: it cannot be overtaken. */
+#define AHEAD (1024 + 17 * 64)
+
+/* The ids are 4 and 3 octets long for all UEs, so that a flight's frames have one length. */
+Test(worker, urgent_flights_go_first_and_equal_ones_in_turns, .timeout = 60)
+{
+	static const unsigned urgent_counts[3] = { 200000, 64, 640 };
+	static const uint8_t urgent_priorities[3] = { 0, 7, 3 }, equal_priorities[3] = { 2, 2, 2 };
+	static const unsigned equal_counts[3] = { 12000, 12000, 64 };
+	struct sequence sequence;
+
+	open_bench("net_ring", 200300, 1);
+	for (unsigned i = 0; i < 200300; i++) {
+		bench.table.slots[i].nas.mme_ue_id_low = 0x01000000 + i;
+		bench.table.slots[i].nas.ran_ue_id = 0x00100000 + i;
+	}
+	fakes[0].behaviour = (struct behaviour){ .null = true };
+	sequence = run_three(urgent_counts, urgent_priorities);
+	cr_assert_leq(sequence.last_at[1], AHEAD + 64, "the urgent flight ended after %u frames", sequence.last_at[1]);
+	cr_assert_leq(sequence.last_at[2], AHEAD + 64 + 640, "the next one ended after %u frames", sequence.last_at[2]);
+	record_count = 0;
+	sequence = run_three(equal_counts, equal_priorities);
+	cr_assert_leq(sequence.last_at[2], AHEAD + 3 * 512, "the small flight ended after %u frames", sequence.last_at[2]);
+	cr_assert_leq(sequence.run_max, 512, "a turn of %u frames", sequence.run_max);
+	expect_pool_full();
+	close_bench();
+}
+
+/* Each member is served by the one worker that owns its stripe. Fake engines are shared memory, so the reference does it here. */
+Test(worker, workers_share_the_members_out, .timeout = 60)
+{
+	static const unsigned worker_counts[] = { 1, 2, 4 };
+	const unsigned ues = 5 * FAN_CONTEXT_STRIPE + 100;
+	struct fan_message message;
+
+	cr_assert_eq(fan_eal_start("test_worker", 4, NULL), 0, "%s", fan_error_detail());
+	fan_message_init(&message, "h", 1);
+	for (size_t i = 0; i < RTE_DIM(worker_counts); i++) {
+		const struct fan_engine_ops *const engines[] = { &fan_engine_ipsec_mb };
+		struct fan_flight *flight;
+		struct fan_result result;
+		unsigned lcore = rte_get_next_lcore((unsigned)-1, 1, 0), active = 0;
+
+		open_bench("net_null", ues, worker_counts[i]);
+		for (unsigned j = 0; j < worker_counts[i]; j++, lcore = rte_get_next_lcore(lcore, 1, 0)) {
+			const struct fan_worker_config config = {
+				.index = j,
+				.worker_count = worker_counts[i],
+				.engines = engines,
+				.engine_count = 1,
+				.egress = &bench.egress,
+				.link = &bench.link,
+				.hops = bench.hops,
+			};
+
+			cr_assert_eq(fan_worker_make(&bench.worker[j], &config), 0, "%s", fan_error_detail());
+			bench.lcore[j] = lcore;
+			cr_assert_eq(rte_eal_remote_launch(fan_worker_run, bench.worker[j], lcore), 0);
+		}
+		flight = make_flight(&message, FAN_EPS_NAS_NIDD, 10, ues - 20);
+		order(flight);
+		result = finish(flight);
+		stop_workers();
+		cr_assert(result.ues == ues - 20 && result.created == ues - 20 && result.sent == ues - 20);
+		for (unsigned j = 0; j < ues; j++)
+			cr_assert_eq(bench.table.slots[j].gap, j >= 10 && j < ues - 10 ? 1 : 0, "slot %u", j);
+		for (unsigned j = 0; j < worker_counts[i]; j++)
+			active += flight->orders[0].tally[j].sent > 0;
+		cr_assert_eq(active, worker_counts[i]);
+		expect_pool_full();
+		fan_flight_free(flight);
+		close_bench();
+	}
+}
