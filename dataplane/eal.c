@@ -120,14 +120,14 @@ compose(struct command_line *line, const char *program, unsigned worker_count, c
 int
 fan_eal_start(const char *program, unsigned worker_count, const char *const *arguments)
 {
-	struct command_line line = { .count = 0 };
+	static struct command_line line; /* EAL keeps pointers into its arguments: they live as long as the process */
 	int result;
 
 	if (!started) {
+		line.count = 0;
 		compose(&line, program, worker_count, arguments);
 		if (line.count == ARGUMENTS_MAX)
 			return fan_fail(FAN_E_INVALID, "too many EAL arguments: %d at most", ARGUMENTS_MAX);
-		/* EAL keeps pointers into its arguments: they live as long as the process. */
 		result = rte_eal_init((int)line.count, line.argument);
 		if (result < 0)
 			return fan_fail(FAN_E_IO,

@@ -17,6 +17,9 @@
 /* Behind the headroom: PDU, MAC-I, and what an engine may write past the end with wide stores; with the mbuf itself an element has an
  * odd number of cache lines, so that buffers spread over all cache sets. */
 #define FRAME_DATA_BYTES (FAN_TEXT_OFFSET + 1664)
+/* Of the rings that net_af_packet shares with the kernel: its receive side wants what follows a header of 32 octets to fit our
+ * buffers. */
+#define AF_PACKET_FRAME_BYTES (FRAME_DATA_BYTES - FAN_TEXT_OFFSET + 32)
 
 static bool
 starts_with(const char *text, const char *start)
@@ -53,7 +56,7 @@ attach_named(struct fan_egress *egress, const char *name, unsigned queue_count)
 		if (if_nametoindex(interface) == 0)
 			return fan_fail(FAN_E_NOT_FOUND, "egress %s: no network interface \"%s\"", name, interface);
 		snprintf(device, RTE_ETH_NAME_MAX_LEN, "net_af_packet0");
-		snprintf(arguments, sizeof(arguments), "iface=%s,qpairs=%u", interface, queue_count);
+		snprintf(arguments, sizeof(arguments), "iface=%s,qpairs=%u,framesz=%d", interface, queue_count, AF_PACKET_FRAME_BYTES);
 		return attach(egress, arguments);
 	}
 	snprintf(device, RTE_ETH_NAME_MAX_LEN, "%.*s", comma != NULL ? (int)(comma - name) : 40, name);
@@ -188,7 +191,7 @@ drain(const struct fan_egress *egress)
 int
 fan_egress_close(struct fan_egress *egress)
 {
-	bool failed = egress->capture_failed;
+	int failure = egress->capture_errno;
 
 	if (egress->started) {
 		drain(egress);
@@ -197,14 +200,15 @@ fan_egress_close(struct fan_egress *egress)
 	if (egress->device[0] != '\0')
 		(void)rte_vdev_uninit(egress->device);
 	if (egress->capture != NULL) {
-		failed |= pcap_dump_flush(egress->capture) != 0;
+		if (failure == 0 && pcap_dump_flush(egress->capture) != 0)
+			failure = errno;
 		pcap_dump_close(egress->capture);
 	}
 	if (egress->capture_format != NULL)
 		pcap_close(egress->capture_format);
 	rte_mempool_free(egress->frames);
 	memset(egress, 0, sizeof(*egress));
-	return failed ? fan_fail(FAN_E_IO, "the capture is incomplete: %s", strerror(errno != 0 ? errno : EIO)) : 0;
+	return failure != 0 ? fan_fail(FAN_E_IO, "the capture is incomplete: %s", strerror(failure)) : 0;
 }
 
 void
@@ -218,7 +222,7 @@ fan_egress_capture_burst(struct fan_egress *egress, struct rte_mbuf *const *fram
 		packet.caplen = packet.len = frames[i]->pkt_len;
 		pcap_dump((u_char *)egress->capture, &packet, rte_pktmbuf_mtod(frames[i], const u_char *));
 	}
-	if (ferror(pcap_dump_file(egress->capture)))
-		egress->capture_failed = true;
+	if (egress->capture_errno == 0 && ferror(pcap_dump_file(egress->capture)))
+		egress->capture_errno = errno != 0 ? errno : EIO;
 	pthread_mutex_unlock(&egress->capture_lock);
 }

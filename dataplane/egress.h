@@ -22,7 +22,7 @@ struct fan_egress {
 	pcap_t *capture_format;
 	pcap_dumper_t *capture; /* NULL: no capture */
 	pthread_mutex_t capture_lock;
-	bool capture_failed;
+	int capture_errno; /* of the first write that failed; 0: none did */
 };
 
 /*

@@ -2,7 +2,6 @@
 #include "plan.h"
 
 #include "count.h"
-#include "sms.h"
 
 #include <rte_ip.h>
 #include <rte_udp.h>
@@ -307,38 +306,56 @@ make_plan(struct fan_plan *plan, const struct fan_message *message, const struct
 	return make_headers(plan, link, message->sdap_qfi);
 }
 
-/* Puts the profile in front of what the encoder of short messages had to say. */
-static int
-name_profile(enum fan_error error, enum fan_profile profile)
+int
+fan_short_messages_encode(struct fan_sms *sms, const struct fan_message *message, enum fan_profile profile)
 {
+	const int error = fan_sms_encode(sms, message);
 	char detail[256];
 
+	if (error != FAN_E_TOO_LONG)
+		return error;
 	snprintf(detail, sizeof(detail), "%s", fan_error_detail());
-	return fan_fail(error, "too long for %s: %s", fan_profile_name(profile), detail);
+	return fan_fail(FAN_E_TOO_LONG, "too long for %s: %s", fan_profile_name(profile), detail);
+}
+
+bool
+fan_profile_is_sms(enum fan_profile profile)
+{
+	return profile == FAN_EPS_NAS_SMS || profile == FAN_5GS_NAS_SMS;
+}
+
+static int
+make_parts(struct fan_plans *plans, const struct fan_message *message, enum fan_profile profile,
+	   struct fan_protection protection, const struct fan_sms *sms, const struct fan_link *link)
+{
+	int error = 0;
+
+	plans->part_count = sms != NULL ? sms->part_count : 1;
+	plans->part = calloc(plans->part_count, sizeof(*plans->part));
+	if (plans->part == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory for %u plans of %zu octets", plans->part_count, sizeof(*plans->part));
+	for (unsigned i = 0; error == 0 && i < plans->part_count; i++)
+		error = make_plan(&plans->part[i], message, sms != NULL ? &sms->parts[i] : NULL, profile, protection, link);
+	return error;
 }
 
 int
 fan_plans_make(struct fan_plans *plans, const struct fan_message *message, enum fan_profile profile,
-	       struct fan_protection protection, const struct fan_link *link)
+	       struct fan_protection protection, const struct fan_sms *sms, const struct fan_link *link)
 {
-	const bool is_sms = profile == FAN_EPS_NAS_SMS || profile == FAN_5GS_NAS_SMS;
-	struct fan_sms sms = { .part_count = 1 };
+	const bool is_sms = fan_profile_is_sms(profile);
+	struct fan_sms own = { .part_count = 0 };
 	int error = 0;
 
 	FAN_REQUIRE(fan_profile_kind(profile) == protection.kind);
 	memset(plans, 0, sizeof(*plans));
-	if (is_sms)
-		error = fan_sms_encode(&sms, message);
-	if (error != 0)
-		return error == FAN_E_TOO_LONG ? name_profile(error, profile) : error;
-	plans->part_count = sms.part_count;
-	plans->part = calloc(sms.part_count, sizeof(*plans->part));
-	if (plans->part == NULL)
-		error = fan_fail(FAN_E_MEMORY, "no memory for %u plans of %zu octets", sms.part_count, sizeof(*plans->part));
-	for (unsigned i = 0; error == 0 && i < plans->part_count; i++)
-		error = make_plan(&plans->part[i], message, is_sms ? &sms.parts[i] : NULL, profile, protection, link);
-	if (is_sms)
-		fan_sms_free(&sms);
+	if (is_sms && sms == NULL) {
+		error = fan_short_messages_encode(&own, message, profile);
+		sms = &own;
+	}
+	if (error == 0)
+		error = make_parts(plans, message, profile, protection, is_sms ? sms : NULL, link);
+	fan_sms_free(&own);
 	if (error != 0)
 		fan_plans_free(plans);
 	return error;

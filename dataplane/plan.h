@@ -8,6 +8,7 @@
 #define FAN_PLAN_H
 
 #include "engine.h"
+#include "sms.h"
 #include "transport.h"
 
 /* What of the private head is the UE's own. */
@@ -38,12 +39,18 @@ struct fan_plans {
 };
 
 /*
- * Encodes. In: the message (already accepted by fan_message_check()), the profile and the protection, which must be of one kind,
- * and the link. Errors: TOO_LONG (names the profile, the octets and the limit), INVALID, MEMORY. Control thread.
+ * Encodes. In: the message (already accepted by fan_message_check()), the profile and the protection, which must be of one kind, the
+ * message as short messages for an SMS profile (else not looked at; NULL: encoded here), and the link. Errors: TOO_LONG (names the
+ * profile, the octets and the limit), INVALID, MEMORY. Control thread.
  */
 int fan_plans_make(struct fan_plans *plans, const struct fan_message *message, enum fan_profile profile,
-		   struct fan_protection protection, const struct fan_link *link);
+		   struct fan_protection protection, const struct fan_sms *sms, const struct fan_link *link);
 void fan_plans_free(struct fan_plans *plans);
+
+bool fan_profile_is_sms(enum fan_profile profile);
+
+/* fan_sms_encode() for a profile: TOO_LONG names it. */
+int fan_short_messages_encode(struct fan_sms *sms, const struct fan_message *message, enum fan_profile profile);
 
 /* The part of a shape that follows from the protection alone: algorithms and sequence. */
 void fan_shape_init(struct fan_shape *shape, struct fan_protection protection);

@@ -23,7 +23,7 @@ fan_drop_name(enum fan_drop drop)
 
 static int
 make_order(struct fan_order *order, struct fan_member_set *set, struct fan_context_table *table,
-	   const struct fan_message *message, const struct fan_link *link, unsigned worker_count)
+	   const struct fan_message *message, const struct fan_sms *sms, const struct fan_link *link, unsigned worker_count)
 {
 	order->table = table;
 	order->table_index = set->table;
@@ -37,27 +37,50 @@ make_order(struct fan_order *order, struct fan_member_set *set, struct fan_conte
 	if (order->not_served == NULL || order->tally == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory for the report of %llu UEs", (unsigned long long)order->ues);
 	memset(order->tally, 0, worker_count * sizeof(*order->tally));
-	return fan_plans_make(&order->plans, message, set->profile, table->protection, link);
+	return fan_plans_make(&order->plans, message, set->profile, table->protection, sms, link);
+}
+
+/* Short messages are encoded once for all tables, so that every UE gets the same time stamp and concatenation reference. */
+static int
+encode_sms(struct fan_sms *sms, const struct fan_members *snapshot, const struct fan_message *message)
+{
+	for (unsigned i = 0; i < snapshot->set_count; i++)
+		if (fan_profile_is_sms(snapshot->sets[i].profile))
+			return fan_short_messages_encode(sms, message, snapshot->sets[i].profile);
+	return 0;
+}
+
+static struct fan_flight *
+allocate(unsigned order_count)
+{
+	struct fan_flight *flight = aligned_alloc(64, sizeof(*flight));
+
+	if (flight == NULL)
+		return NULL;
+	memset(flight, 0, sizeof(*flight));
+	flight->orders = calloc(order_count, sizeof(*flight->orders));
+	if (flight->orders == NULL) {
+		free(flight);
+		return NULL;
+	}
+	return flight;
 }
 
 int
 fan_flight_make(struct fan_flight **out, struct fan_members *snapshot, struct fan_context_table *tables,
 		const struct fan_message *message, const struct fan_link *link, unsigned worker_count)
 {
-	struct fan_flight *flight = aligned_alloc(64, sizeof(*flight));
-	int error = 0;
+	struct fan_flight *flight = allocate(snapshot->set_count);
+	struct fan_sms sms = { .part_count = 0 };
+	int error = flight == NULL ? fan_fail(FAN_E_MEMORY, "no memory for a message in flight")
+				   : encode_sms(&sms, snapshot, message);
 
-	if (flight != NULL) {
-		memset(flight, 0, sizeof(*flight));
-		flight->orders = calloc(snapshot->set_count, sizeof(*flight->orders));
-	}
-	if (flight == NULL || flight->orders == NULL)
-		error = fan_fail(FAN_E_MEMORY, "no memory for a message in flight");
 	for (unsigned i = 0; error == 0 && i < snapshot->set_count; i++) {
 		flight->order_count = i + 1;
-		error = make_order(&flight->orders[i], &snapshot->sets[i], &tables[snapshot->sets[i].table], message, link,
-				   worker_count);
+		error = make_order(&flight->orders[i], &snapshot->sets[i], &tables[snapshot->sets[i].table], message, &sms,
+				   link, worker_count);
 	}
+	fan_sms_free(&sms);
 	fan_members_free(snapshot);
 	if (error != 0) {
 		fan_flight_free(flight);

@@ -87,7 +87,7 @@ write_one(struct written *written, const struct fan_ue *ue, const struct fan_mes
 	fan_hop_make(&hop, &next_hop);
 	cr_assert_eq(fan_context_table_init(&table, protection_of(ue), 1), 0, "%s", fan_error_detail());
 	cr_assert_eq(fan_context_add(&table, ue), 0, "%s", fan_error_detail());
-	cr_assert_eq(fan_plans_make(&plans, message, profile, protection_of(ue), link), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_plans_make(&plans, message, profile, protection_of(ue), NULL, link), 0, "%s", fan_error_detail());
 	cr_assert_lt(part, plans.part_count);
 	batch.context[0] = &table.slots[0];
 	cr_assert_eq(fan_count_spend(&table.slots[0], &batch.count[0], &fan_count_rules[ue->kind]), FAN_DROP_NONE);
@@ -429,7 +429,7 @@ Test(plan, messages_that_fit_no_format_are_refused)
 			fan_message_init(&message, octets, rows[i].most + extra);
 			message.raw = rows[i].raw;
 			message.sdap_qfi = rows[i].qfi;
-			error = fan_plans_make(&plans, &message, rows[i].profile, protection_of(&ue), &ipv4_link);
+			error = fan_plans_make(&plans, &message, rows[i].profile, protection_of(&ue), NULL, &ipv4_link);
 			cr_assert_eq(error, extra == 0 ? 0 : FAN_E_TOO_LONG, "row %zu, %zu octets: %s", i, rows[i].most + extra,
 				     fan_error_detail());
 			fan_plans_free(&plans);
