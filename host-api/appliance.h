@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the project's own programs ask of an appliance beyond fanfare.h: progress while a message runs, the receiving end of a
+ * looped-back egress, and figures for the result table. Not installed.
+ */
+#ifndef FAN_APPLIANCE_H
+#define FAN_APPLIANCE_H
+
+#include "fanfare.h"
+
+/* Counters since fan_open(), summed over workers while they run; each is exact once nothing is in flight. */
+struct fan_progress {
+	uint64_t created, sent, dropped;
+	uint64_t bytes_out;
+	uint64_t busy_cycles;   /* TSC cycles that workers spent on turns of their loop that did work */
+	uint64_t engine_cycles; /* of these, inside engines */
+};
+
+void fan_progress_read(const struct fanfare *fanfare, struct fan_progress *progress);
+
+/* Frequency of the counter behind busy_cycles. */
+uint64_t fan_tsc_hz(void);
+
+/* Name of the engine that is asked first for a protection; "none" when no engine takes it. Static storage. */
+const char *fan_engine_serving(const struct fanfare *fanfare, enum fan_kind kind, uint8_t cipher, uint8_t integrity);
+
+/* True when frames come back to this process (egress net_ring): they must be taken with fan_loop_receive() or the workers wait. */
+bool fan_loops_back(const struct fanfare *fanfare);
+
+/* Hands up to frame_max frames that came back to `each`, which may read them only during the call. Returns how many. Never
+ * blocks. Control thread. */
+unsigned fan_loop_receive(struct fanfare *fanfare, void (*each)(void *user, const uint8_t *frame, size_t frame_bytes),
+			  void *user, unsigned frame_max);
+
+/* True when EAL runs on huge pages. */
+bool fan_huge_pages(void);
+
+#endif

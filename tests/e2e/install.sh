@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What `make install` puts under DESTDIR is complete, exports what fanfare.h declares and nothing else, and is found by
+# pkg-config. build/stage was made by `make examples` with PREFIX=/usr/local.
+set -u
+stage=build/stage
+prefix=$stage/usr/local
+library=$prefix/lib/libfanfare.so.0
+wrong=0
+
+fail() {
+	echo "install: $*"
+	wrong=1
+}
+
+expected='bin/fanfare
+include/fanfare.h
+lib/libfanfare.so
+lib/libfanfare.so.0
+lib/pkgconfig/fanfare.pc
+share/bash-completion/completions/fanfare'
+installed=$(cd $prefix && find . \( -type f -o -type l \) -printf '%P\n' | sort)
+[ "$installed" = "$expected" ] || fail "files installed: $installed"
+[ -z "$(find $stage -type f -not -path "$prefix/*")" ] || fail "files outside PREFIX"
+[ "$(readlink $prefix/lib/libfanfare.so)" = libfanfare.so.0 ] || fail "libfanfare.so leads elsewhere"
+readelf -d $library | grep -q 'SONAME.*\[libfanfare\.so\.0\]' || fail "the library has another SONAME"
+
+# The names that a compiler sees declared, comments taken off, by another way than the one that made the version script.
+sed -e 's|/\*.*\*/||' -e '/\/\*/,/\*\//d' host-api/fanfare.h | grep -o '\bfan_[a-z0-9_]*(' | tr -d '(' | sort -u >"$TMPDIR/declared"
+nm -D --defined-only $library | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort >"$TMPDIR/exported"
+diff "$TMPDIR/declared" "$TMPDIR/exported" >"$TMPDIR/diff" || fail "declared (<) and exported (>) names differ: $(cat "$TMPDIR/diff")"
+[ -s "$TMPDIR/declared" ] || fail "no declaration was found in fanfare.h"
+
+# The header stands alone, as strict C11 and as C++.
+echo '#include "fanfare.h"' >"$TMPDIR/alone.c"
+gcc -std=c11 -Wall -Wextra -Wpedantic -Wstrict-prototypes -Werror -fsyntax-only -I$prefix/include "$TMPDIR/alone.c" || fail "fanfare.h as C11"
+if command -v clang >/dev/null; then
+	clang -x c++ -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I$prefix/include "$TMPDIR/alone.c" || fail "fanfare.h as C++"
+fi
+
+# A program that links it needs none of the project's own dependencies by name.
+flags=$(PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config --cflags --libs fanfare) || fail "pkg-config"
+case $flags in *dpdk* | *rte_* | *roaring* | *IPSec*) fail "fanfare.pc drags in: $flags" ;; esac
+
+bash -n $prefix/share/bash-completion/completions/fanfare || fail "the completion is not shell"
+grep -q 'complete .*fanfare' $prefix/share/bash-completion/completions/fanfare || fail "the completion completes nothing"
+# Nothing of the tree's place may stay in what is installed, so that it can be moved and rebuilt.
+readelf -d $library $prefix/bin/fanfare | grep -E 'RPATH|RUNPATH' && fail "a run path is left in an installed file"
+exit $wrong
