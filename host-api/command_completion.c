@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The completion script for bash, made from the option tables. It needs no bash-completion package: `--option=value` reaches a
+ * completion function as three words (COMP_WORDBREAKS), and in a comma-separated list only the last element is completed.
+ */
+#include "command.h"
+
+#include <string.h>
+
+static void
+print_words(const char *(*word)(unsigned index))
+{
+	const char *name;
+
+	for (unsigned i = 0; (name = word(i)) != NULL; i++)
+		printf("%s%s", i == 0 ? "" : " ", name);
+}
+
+static void
+print_value_case(const struct fan_command *command, const struct fan_option *option)
+{
+	printf("\t%s/--%s) ", command->name, option->name);
+	switch (option->type) {
+	case FAN_OPTION_CHOICE:
+	case FAN_OPTION_LIST:
+		if (option->choice != NULL) {
+			printf("_fanfare_%s \"", option->type == FAN_OPTION_LIST ? "list" : "words");
+			print_words(option->choice);
+			printf("\"; return ;;\n");
+			break;
+		}
+		printf("return ;;\n");
+		break;
+	case FAN_OPTION_FILE:
+		printf("compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n");
+		break;
+	case FAN_OPTION_NUMBER:
+	case FAN_OPTION_TEXT:
+	case FAN_OPTION_FLAG:
+		printf("return ;;\n");
+		break;
+	}
+}
+
+static void
+print_command_case(const struct fan_command *command)
+{
+	printf("\t%s) _fanfare_words \"", command->name);
+	if (command->operand != NULL) {
+		print_words(command->operand);
+		putchar(' ');
+	}
+	for (size_t i = 0; i < command->option_count; i++)
+		printf("--%s ", command->options[i].name);
+	printf("--help\" ;;\n");
+}
+
+static void
+print_bash(void)
+{
+	printf("# bash completion of fanfare; use: source <(fanfare completion bash)\n"
+	       "_fanfare_words()\n{\n\tCOMPREPLY=($(compgen -W \"$1\" -- \"$word\"))\n}\n"
+	       "_fanfare_list()\n{\n"
+	       "\tlocal before=\"\"\n"
+	       "\tcase \"$word\" in *,*) before=\"${word%%,*},\" ;; esac\n"
+	       "\tCOMPREPLY=($(compgen -P \"$before\" -W \"$1\" -- \"${word##*,}\"))\n"
+	       "\tcompopt -o nospace 2>/dev/null\n}\n"
+	       "_fanfare()\n{\n"
+	       "\tlocal word=\"${COMP_WORDS[COMP_CWORD]}\" option=\"${COMP_WORDS[COMP_CWORD-1]}\" i\n"
+	       "\tCOMPREPLY=()\n"
+	       "\tif [ \"$COMP_CWORD\" -eq 1 ]; then\n\t\t_fanfare_words \"");
+	print_words(fan_command_help.operand);
+	printf(" --help --version\"\n\t\treturn\n\tfi\n"
+	       "\tfor ((i = 2; i < COMP_CWORD; i++)); do\n"
+	       "\t\tif [ \"${COMP_WORDS[i]}\" = \"--\" ]; then return; fi\n\tdone\n"
+	       "\tif [ \"$word\" = \"=\" ]; then word=\"\"\n"
+	       "\telif [ \"$option\" = \"=\" ]; then option=\"${COMP_WORDS[COMP_CWORD-2]}\"\n\tfi\n"
+	       "\tcase \"${COMP_WORDS[1]}/$option\" in\n");
+	for (size_t i = 0; fan_commands[i] != NULL; i++) {
+		for (size_t j = 0; j < fan_commands[i]->option_count; j++) {
+			if (fan_commands[i]->options[j].type != FAN_OPTION_FLAG)
+				print_value_case(fan_commands[i], &fan_commands[i]->options[j]);
+		}
+	}
+	printf("\tesac\n\tcase \"${COMP_WORDS[1]}\" in\n");
+	for (size_t i = 0; fan_commands[i] != NULL; i++)
+		print_command_case(fan_commands[i]);
+	printf("\tesac\n}\ncomplete -F _fanfare fanfare\n");
+}
+
+static const char *
+shell(unsigned index)
+{
+	return index == 0 ? "bash" : NULL;
+}
+
+static int
+run(const struct fan_command *command, int argc, char **argv)
+{
+	char no_values;
+	int rest;
+	enum fan_parsed parsed = fan_command_parse(command, &no_values, &rest, argc, argv);
+
+	if (parsed != FAN_PARSED)
+		return parsed == FAN_PARSED_HELP ? FAN_EXIT_OK : FAN_EXIT_USAGE;
+	if (rest != argc - 1 || strcmp(argv[rest], "bash") != 0)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "%s: takes the name of one shell, bash",
+					rest < argc ? argv[rest] : "no shell named");
+	print_bash();
+	return FAN_EXIT_OK;
+}
+
+const struct fan_command fan_command_completion = {
+	.name = "completion",
+	.summary = "Prints a completion script for a shell",
+	.operands = "bash",
+	.text = "Use it with: source <(fanfare completion bash)",
+	.operand = shell,
+	.run = run,
+};

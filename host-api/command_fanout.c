@@ -1,0 +1,712 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "contexts_csv.h"
+#include "fanout.h"
+
+#include "../dataplane/context.h"
+#include "../dataplane/engine.h"
+#include "../dataplane/plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DEFAULT_TEXT "Fanfare test message. One text, one key per UE, no action needed."
+/* Longer than any format holds: 255 short messages of 153 characters, 3 octets of UTF-8 each at the most. */
+#define MESSAGE_FILE_BYTES_MAX (FAN_PARTS_MAX * 153 * 3)
+#define NOT_GIVEN UINT64_MAX
+#define REPEAT_MAX 100000
+
+/* ---- Options ----------------------------------------------------------------------------------------------------------- */
+
+struct chosen {
+	uint64_t ues, seed, cipher, workers, repeat, sdap, trigger, priority;
+	const char *profiles, *integrity, *message_file, *text, *coding, *originator, *service_centre, *engines, *egress, *sdu;
+	const char *capture, *contexts;
+	bool ipv6, udp_checksum, no_verify, assume_received, emergency, json, quiet;
+};
+
+static const char *
+profile_choice(unsigned index)
+{
+	return index < FAN_PROFILE_COUNT ? fan_profile_name((enum fan_profile)index) : NULL;
+}
+
+static const char *
+engine_choice(unsigned index)
+{
+	return fan_engines[index] == NULL ? NULL : fan_engines[index]->name;
+}
+
+static const char *
+integrity_choice(unsigned index)
+{
+	static const char *const names[] = { "0", "1", "2", "3", "none" };
+
+	return index < sizeof(names) / sizeof(names[0]) ? names[index] : NULL;
+}
+
+/* In the order of enum fan_coding. */
+static const char *
+coding_choice(unsigned index)
+{
+	static const char *const names[] = { "auto", "gsm7", "ucs2", "8bit" };
+
+	return index < sizeof(names) / sizeof(names[0]) ? names[index] : NULL;
+}
+
+static const char *
+sdu_choice(unsigned index)
+{
+	static const char *const names[] = { "ip", "raw" };
+
+	return index < sizeof(names) / sizeof(names[0]) ? names[index] : NULL;
+}
+
+static const char *
+egress_choice(unsigned index)
+{
+	static const char *const names[] = { "net_ring", "net_null", "af_packet:", "tap" };
+
+	return index < sizeof(names) / sizeof(names[0]) ? names[index] : NULL;
+}
+
+#define AT(field) .offset = offsetof(struct chosen, field)
+#define NUMBER(from, to) .type = FAN_OPTION_NUMBER, .minimum = (from), .maximum = (to)
+
+static const struct fan_option options[] = {
+	{ .name = "ues",
+	  .value = "N",
+	  .help = "UEs of the synthetic population (1000000)",
+	  NUMBER(1, FAN_POPULATION_UES_MAX),
+	  AT(ues) },
+	{ .name = "seed", .value = "S", .help = "seed of the population (1)", NUMBER(0, UINT64_MAX), AT(seed) },
+	{ .name = "profile",
+	  .value = "NAME[=WEIGHT],...",
+	  .help = "profiles and their shares (all eight, equally); one UE has one profile",
+	  .type = FAN_OPTION_LIST,
+	  .choice = profile_choice,
+	  AT(profiles) },
+	{ .name = "cipher",
+	  .value = "0..3",
+	  .help = "128-EEA/128-NEA number: 0 null, 1 SNOW 3G, 2 AES, 3 ZUC (2)",
+	  NUMBER(0, 3),
+	  AT(cipher) },
+	{ .name = "integrity",
+	  .value = "0..3|none",
+	  .help = "128-EIA/128-NIA number (2); none for PDCP alone; LTE PDCP has none in\nany case; 0 needs --emergency",
+	  .type = FAN_OPTION_CHOICE,
+	  .choice = integrity_choice,
+	  AT(integrity) },
+	{ .name = "emergency", .help = "UEs in emergency calls: allows integrity 0", .type = FAN_OPTION_FLAG, AT(emergency) },
+	{ .name = "message",
+	  .value = "FILE",
+	  .help = "the message, octet by octet",
+	  .type = FAN_OPTION_FILE,
+	  AT(message_file) },
+	{ .name = "text", .value = "STRING", .help = "the message, in UTF-8 (a test text)", .type = FAN_OPTION_TEXT, AT(text) },
+	{ .name = "coding",
+	  .value = "NAME",
+	  .help = "of short messages: auto, gsm7, ucs2 or 8bit (auto)",
+	  .type = FAN_OPTION_CHOICE,
+	  .choice = coding_choice,
+	  AT(coding) },
+	{ .name = "originator",
+	  .value = "ADDRESS",
+	  .help = "TP-OA of short messages: digits, + and digits, or up to 11\ncharacters (Fanfare)",
+	  .type = FAN_OPTION_TEXT,
+	  AT(originator) },
+	{ .name = "service-centre",
+	  .value = "NUMBER",
+	  .help = "RP-OA of short messages (+10000000000)",
+	  .type = FAN_OPTION_TEXT,
+	  AT(service_centre) },
+	{ .name = "trigger",
+	  .value = "PORT",
+	  .help = "short messages are device triggers to this application port",
+	  NUMBER(0, 65535),
+	  AT(trigger) },
+	{ .name = "sdu",
+	  .value = "ip|raw",
+	  .help = "what bearers carry: an IPv4/UDP packet to the UE with the message in it,\nor its octets as they are (ip)",
+	  .type = FAN_OPTION_CHOICE,
+	  .choice = sdu_choice,
+	  AT(sdu) },
+	{ .name = "sdap", .value = "QFI", .help = "NR bearers have an SDAP header with this QFI", NUMBER(0, 63), AT(sdap) },
+	{ .name = "priority", .value = "0..7", .help = "a higher one goes first (0)", NUMBER(0, 7), AT(priority) },
+	{ .name = "repeat", .value = "R", .help = "send the message so many times (1)", NUMBER(1, REPEAT_MAX), AT(repeat) },
+	{ .name = "engine",
+	  .value = "NAME[,NAME]",
+	  .help = "engines in order of preference (see 'fanfare engines')",
+	  .type = FAN_OPTION_LIST,
+	  .choice = engine_choice,
+	  AT(engines) },
+	{ .name = "workers",
+	  .value = "N",
+	  .help = "worker cores besides the one of control (1)",
+	  NUMBER(1, FAN_WORKERS_MAX),
+	  AT(workers) },
+	{ .name = "egress",
+	  .value = "PORT",
+	  .help = "net_ring (comes back to be verified), net_null, af_packet:IFACE, tap,\nor the name of any port given to EAL (net_ring)",
+	  .type = FAN_OPTION_LIST,
+	  .choice = egress_choice,
+	  AT(egress) },
+	{ .name = "ipv6", .help = "transport over IPv6", .type = FAN_OPTION_FLAG, AT(ipv6) },
+	{ .name = "udp-checksum", .help = "outer UDP checksum over IPv4 too", .type = FAN_OPTION_FLAG, AT(udp_checksum) },
+	{ .name = "pcap", .value = "FILE", .help = "write every frame that is sent", .type = FAN_OPTION_FILE, AT(capture) },
+	{ .name = "contexts",
+	  .value = "FILE",
+	  .help = "write the population with its keys as CSV",
+	  .type = FAN_OPTION_FILE,
+	  AT(contexts) },
+	{ .name = "no-verify", .help = "no UE side: nothing is received and checked", .type = FAN_OPTION_FLAG, AT(no_verify) },
+	{ .name = "assume-received",
+	  .help = "without a UE side, take every message as received once it is sent\n(synthetic UEs only: lets --repeat go beyond the "
+		  "200 messages that a UE\nfollows without an acknowledgement)",
+	  .type = FAN_OPTION_FLAG,
+	  AT(assume_received) },
+	{ .name = "json", .help = "one JSON object on stdout instead of the table", .type = FAN_OPTION_FLAG, AT(json) },
+	{ .name = "quiet", .help = "no progress, no table", .type = FAN_OPTION_FLAG, AT(quiet) },
+};
+
+/* ---- Profiles ---------------------------------------------------------------------------------------------------------- */
+
+static const char *
+profile_candidate(const void *user, unsigned index)
+{
+	(void)user;
+	return profile_choice(index);
+}
+
+static int
+refuse_profile(const struct fan_command *command, const char *name)
+{
+	const char *nearest = fan_command_nearest(name, profile_candidate, NULL);
+
+	if (nearest != NULL)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "--profile %s: no such profile, did you mean %s?", name,
+					nearest);
+	return fan_command_fail(
+		command, FAN_EXIT_USAGE,
+		"--profile %s: no such profile; there are eps-nas-nidd, eps-nas-sms, 5gs-nas-sms, 5gs-nas-ciot, "
+		"lte-pdcp-12, lte-pdcp-18, nr-pdcp-12, nr-pdcp-18",
+		name);
+}
+
+/* One "NAME" or "NAME=WEIGHT". */
+static int
+add_weight(uint32_t weight[FAN_PROFILE_COUNT], const struct fan_command *command, char *element)
+{
+	char *equals = strchr(element, '=');
+	uint64_t share = 1;
+	int profile;
+
+	if (equals != NULL)
+		*equals = '\0';
+	profile = fan_profile_find(element);
+	if (profile < 0)
+		return refuse_profile(command, element);
+	if (equals != NULL && (!fan_command_number(&share, equals + 1) || share == 0 || share > FAN_POPULATION_WEIGHT_MAX))
+		return fan_command_fail(command, FAN_EXIT_USAGE, "--profile %s=%s: a weight is a number from 1 to %d", element,
+					equals + 1, FAN_POPULATION_WEIGHT_MAX);
+	if (weight[profile] != 0)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "--profile %s: given twice", element);
+	weight[profile] = (uint32_t)share;
+	return FAN_EXIT_OK;
+}
+
+static int
+read_weights(uint32_t weight[FAN_PROFILE_COUNT], const struct fan_command *command, const char *list)
+{
+	char *copy = strdup(list), *rest = copy;
+	int exit_code = FAN_EXIT_OK;
+
+	if (copy == NULL)
+		return fan_command_fail(command, FAN_EXIT_FAILED, "--profile: no memory");
+	while (rest != NULL && exit_code == FAN_EXIT_OK)
+		exit_code = add_weight(weight, command, strsep(&rest, ","));
+	free(copy);
+	return exit_code;
+}
+
+static int
+read_population(struct fan_fanout_request *request, const struct chosen *chosen)
+{
+	struct fan_population_options population = {
+		.ues = (uint32_t)chosen->ues,
+		.seed = chosen->seed,
+		.cipher = (uint8_t)chosen->cipher,
+		.integrity = strcmp(chosen->integrity, "none") == 0 ? FAN_INTEGRITY_NONE
+								    : (uint8_t)(chosen->integrity[0] - '0'),
+		.emergency = chosen->emergency,
+		.ipv6 = chosen->ipv6,
+	};
+	int error, exit_code = FAN_EXIT_OK;
+
+	if (chosen->profiles != NULL)
+		exit_code = read_weights(population.weight, request->command, chosen->profiles);
+	for (unsigned i = 0; chosen->profiles == NULL && i < FAN_PROFILE_COUNT; i++)
+		population.weight[i] = 1;
+	if (exit_code != FAN_EXIT_OK)
+		return exit_code;
+	error = fan_population_init(&request->population, &population);
+	if (error != 0)
+		return fan_command_fail(request->command, fan_command_exit_code(error), "--integrity %s: %s", chosen->integrity,
+					fan_error_detail());
+	return FAN_EXIT_OK;
+}
+
+/* ---- Engines ----------------------------------------------------------------------------------------------------------- */
+
+/* Every name must be known, and one of the engines must run on this CPU; the others are passed over. */
+static int
+check_engines(const struct fan_command *command, const char *list)
+{
+	char *copy = strdup(list), *rest = copy;
+	char why[256] = "";
+	bool available = false;
+	int exit_code = FAN_EXIT_OK;
+
+	if (copy == NULL)
+		return fan_command_fail(command, FAN_EXIT_FAILED, "--engine: no memory");
+	while (rest != NULL && exit_code == FAN_EXIT_OK) {
+		const char *name = strsep(&rest, ",");
+		const struct fan_engine_ops *ops;
+		struct fan_engine *engine;
+
+		if (fan_engine_find(&ops, name) != 0) {
+			exit_code = fan_command_fail(command, FAN_EXIT_USAGE, "--engine %s: %s", name, fan_error_detail());
+		} else if (ops->open(&engine) == 0) {
+			ops->close(engine);
+			available = true;
+		} else {
+			snprintf(why, sizeof(why), "%s", fan_error_detail());
+		}
+	}
+	free(copy);
+	if (exit_code == FAN_EXIT_OK && !available)
+		return fan_command_fail(command, FAN_EXIT_FAILED, "--engine %s: %s", list, why);
+	return exit_code;
+}
+
+/* ---- Message ----------------------------------------------------------------------------------------------------------- */
+
+static int
+read_message_file(uint8_t **bytes, size_t *byte_count, const struct fan_command *command, const char *path)
+{
+	FILE *file = fopen(path, "rb");
+	int exit_code = FAN_EXIT_OK;
+
+	if (file == NULL)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "--message %s: %s", path, strerror(errno));
+	*bytes = malloc(MESSAGE_FILE_BYTES_MAX + 1);
+	if (*bytes == NULL) {
+		fclose(file);
+		return fan_command_fail(command, FAN_EXIT_FAILED, "--message %s: no memory", path);
+	}
+	*byte_count = fread(*bytes, 1, MESSAGE_FILE_BYTES_MAX + 1, file);
+	if (ferror(file))
+		exit_code = fan_command_fail(command, FAN_EXIT_USAGE, "--message %s: %s", path, strerror(errno));
+	else if (*byte_count == 0)
+		exit_code = fan_command_fail(command, FAN_EXIT_USAGE, "--message %s: empty; a message has 1 octet or more",
+					     path);
+	else if (*byte_count > MESSAGE_FILE_BYTES_MAX)
+		exit_code = fan_command_fail(command, FAN_EXIT_USAGE,
+					     "--message %s: longer than %d octets, which no profile takes", path,
+					     MESSAGE_FILE_BYTES_MAX);
+	fclose(file);
+	return exit_code;
+}
+
+static int
+read_message_bytes(uint8_t **bytes, size_t *byte_count, const struct fan_command *command, const struct chosen *chosen)
+{
+	const char *text = chosen->text == NULL ? DEFAULT_TEXT : chosen->text;
+
+	if (chosen->message_file != NULL && chosen->text != NULL)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "--message and --text: give one of the two");
+	if (chosen->message_file != NULL)
+		return read_message_file(bytes, byte_count, command, chosen->message_file);
+	if (*text == '\0')
+		return fan_command_fail(command, FAN_EXIT_USAGE, "--text: empty; a message has 1 octet or more");
+	*byte_count = strlen(text);
+	*bytes = (uint8_t *)strdup(text);
+	return *bytes != NULL ? FAN_EXIT_OK : fan_command_fail(command, FAN_EXIT_FAILED, "--text: no memory");
+}
+
+static void
+set_message_options(struct fan_message *message, const struct chosen *chosen)
+{
+	for (unsigned i = 0; coding_choice(i) != NULL; i++) {
+		if (strcmp(coding_choice(i), chosen->coding) == 0)
+			message->coding = (enum fan_coding)i;
+	}
+	message->priority = (uint8_t)chosen->priority;
+	if (chosen->originator != NULL)
+		message->originator = chosen->originator;
+	if (chosen->service_centre != NULL)
+		message->service_centre = chosen->service_centre;
+	message->device_trigger = chosen->trigger != NOT_GIVEN;
+	message->application_port = message->device_trigger ? (uint16_t)chosen->trigger : 0;
+	message->raw = strcmp(chosen->sdu, "raw") == 0;
+	message->sdap_qfi = chosen->sdap == NOT_GIVEN ? -1 : (int)chosen->sdap;
+}
+
+/* Encodes the message for every profile of the run, for its limits and for the number of PDUs. */
+static int
+check_message(struct fan_fanout_request *request)
+{
+	const struct fan_population *population = &request->population;
+	const struct fan_link link = { .ipv6 = population->options.ipv6, .udp_checksum = request->appliance.udp_checksum };
+	int error = fan_message_check(&request->message);
+
+	for (unsigned i = 0; i < FAN_PROFILE_COUNT && error == 0; i++) {
+		enum fan_profile profile = (enum fan_profile)i;
+		struct fan_protection protection = {
+			.kind = (uint8_t)fan_profile_kind(profile),
+			.cipher = population->options.cipher,
+			.integrity = fan_population_integrity(population, profile),
+		};
+		struct fan_plans plans;
+
+		if (population->options.weight[i] == 0)
+			continue;
+		error = fan_plans_make(&plans, &request->message, profile, protection, NULL, &link);
+		if (error != 0)
+			break;
+		request->parts[i] = plans.part_count;
+		fan_plans_free(&plans);
+	}
+	return error == 0 ? FAN_EXIT_OK
+			  : fan_command_fail(request->command, fan_command_exit_code(error), "message: %s", fan_error_detail());
+}
+
+static int
+check_contradictions(const struct fan_fanout_request *request, const struct chosen *chosen)
+{
+	const uint32_t *weight = request->population.options.weight;
+
+	if (chosen->sdap != NOT_GIVEN && weight[FAN_PROFILE_NR_PDCP_12] + weight[FAN_PROFILE_NR_PDCP_18] == 0)
+		return fan_command_fail(request->command, FAN_EXIT_USAGE, "--sdap: no NR bearer among the profiles");
+	if (chosen->trigger != NOT_GIVEN && weight[FAN_EPS_NAS_SMS] + weight[FAN_5GS_NAS_SMS] == 0)
+		return fan_command_fail(request->command, FAN_EXIT_USAGE, "--trigger: no SMS profile among the profiles");
+	if (chosen->assume_received && !chosen->no_verify &&
+	    (chosen->egress == NULL || strcmp(chosen->egress, "net_ring") == 0))
+		return fan_command_fail(
+			request->command, FAN_EXIT_USAGE,
+			"--assume-received: the UE side of this run proves reception; give --no-verify with it");
+	if (chosen->capture != NULL && chosen->contexts != NULL && strcmp(chosen->capture, chosen->contexts) == 0)
+		return fan_command_fail(request->command, FAN_EXIT_USAGE, "--pcap and --contexts: both name %s",
+					chosen->capture);
+	return FAN_EXIT_OK;
+}
+
+static int
+check_memory(const struct fan_fanout_request *request)
+{
+	const uint64_t ues = request->population.options.ues;
+	const uint64_t ue_bytes = FAN_FANOUT_UE_BYTES + (request->verify ? FAN_FANOUT_VERIFY_UE_BYTES : 0);
+	const uint64_t needed_bytes = FAN_FANOUT_FIXED_BYTES + ues * ue_bytes;
+	const uint64_t available_bytes = fan_memory_available_bytes();
+	const uint64_t fit = available_bytes > FAN_FANOUT_FIXED_BYTES ? (available_bytes - FAN_FANOUT_FIXED_BYTES) / ue_bytes
+								      : 0;
+
+	if (needed_bytes <= available_bytes)
+		return FAN_EXIT_OK;
+	return fan_command_fail(request->command, FAN_EXIT_FAILED,
+				"--ues %llu: needs %llu MiB of memory, %llu MiB are available; %llu UEs fit",
+				(unsigned long long)ues, (unsigned long long)(needed_bytes >> 20),
+				(unsigned long long)(available_bytes >> 20), (unsigned long long)fit);
+}
+
+/* ---- Output files ------------------------------------------------------------------------------------------------------ */
+
+/* A file that comes to be whole or not at all: written beside its place and moved there at the end. What is no regular file (a
+ * pipe, /dev/stdout) is written directly. */
+struct output {
+	char *path;      /* owned; NULL: no such output */
+	char *temporary; /* owned; NULL: direct */
+};
+
+static const char *
+output_target(const struct output *output)
+{
+	return output->temporary != NULL ? output->temporary : output->path;
+}
+
+static bool
+goes_direct(const char *path)
+{
+	struct stat found;
+
+	if (strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0)
+		return true;
+	return stat(path, &found) == 0 && !S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode);
+}
+
+static int
+output_open(struct output *output, const struct fan_command *command, const char *option, const char *path, mode_t mode)
+{
+	struct stat found;
+	size_t temporary_bytes;
+	int file;
+
+	if (path == NULL)
+		return FAN_EXIT_OK;
+	if (stat(path, &found) == 0 && S_ISDIR(found.st_mode))
+		return fan_command_fail(command, FAN_EXIT_FAILED, "--%s %s: %s", option, path, strerror(EISDIR));
+	output->path = goes_direct(path) ? strdup(path) : realpath(path, NULL);
+	if (output->path == NULL && errno == ENOENT)
+		output->path = strdup(path);
+	if (output->path == NULL)
+		return fan_command_fail(command, FAN_EXIT_FAILED, "--%s %s: %s", option, path, strerror(errno));
+	if (goes_direct(path)) {
+		/* main() made this process closed to others, and the kernel then closes /proc/self/fd, where /dev/stdout leads, to
+		 * all but root. The keys of this command are synthetic, so what was asked for goes first. */
+		prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+		return access(path, W_OK) == 0
+			       ? FAN_EXIT_OK
+			       : fan_command_fail(command, FAN_EXIT_FAILED, "--%s %s: %s", option, path, strerror(errno));
+	}
+	temporary_bytes = strlen(output->path) + sizeof(".partial-") + 20;
+	output->temporary = malloc(temporary_bytes);
+	if (output->temporary == NULL)
+		return fan_command_fail(command, FAN_EXIT_FAILED, "--%s %s: no memory", option, path);
+	snprintf(output->temporary, temporary_bytes, "%s.partial-%ld", output->path, (long)getpid());
+	file = open(output->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (file < 0) {
+		int exit_code = fan_command_fail(command, FAN_EXIT_FAILED, "--%s %s: %s", option, path, strerror(errno));
+
+		free(output->temporary);
+		output->temporary = NULL;
+		return exit_code;
+	}
+	close(file);
+	return FAN_EXIT_OK;
+}
+
+/* Puts a finished file into its place. */
+static int
+output_commit(struct output *output, const struct fan_command *command)
+{
+	if (output->temporary == NULL)
+		return FAN_EXIT_OK;
+	if (rename(output->temporary, output->path) != 0)
+		return fan_command_fail(command, FAN_EXIT_FAILED, "%s: %s", output->path, strerror(errno));
+	free(output->temporary);
+	output->temporary = NULL;
+	return FAN_EXIT_OK;
+}
+
+/* Takes away what was not committed. */
+static void
+output_close(struct output *output)
+{
+	if (output->temporary != NULL)
+		unlink(output->temporary);
+	free(output->temporary);
+	free(output->path);
+}
+
+static void
+fill_row(struct fan_contexts_row *row, const struct fan_population *population, uint32_t index)
+{
+	struct fan_population_ue made;
+	struct fan_next_hop next_hop;
+
+	fan_population_ue(population, &made, index);
+	fan_population_next_hop(population, &next_hop, made.ue.next_hop);
+	*row = (struct fan_contexts_row){
+		.ue = index,
+		.profile = made.profile,
+		.cipher = made.ue.cipher,
+		.integrity = made.ue.integrity,
+		.count = made.ue.count,
+		.bearer = made.ue.bearer,
+		.teid = made.ue.teid,
+		.mme_ue_id = made.ue.mme_ue_id,
+		.ran_ue_id = made.ue.ran_ue_id,
+		.ipv6 = population->options.ipv6,
+	};
+	fan_population_imsi(row->imsi, index);
+	memcpy(row->k_enc, made.ue.k_enc, sizeof(row->k_enc));
+	memcpy(row->k_int, made.ue.k_int, sizeof(row->k_int));
+	memcpy(row->ue_ip, made.ue.ipv4, sizeof(row->ue_ip));
+	memcpy(row->next_hop, next_hop.address, sizeof(row->next_hop));
+}
+
+static int
+write_contexts(const struct output *output, const struct fan_fanout_request *request)
+{
+	FILE *file;
+	bool good;
+
+	if (output->path == NULL)
+		return FAN_EXIT_OK;
+	file = fopen(output_target(output), "w");
+	good = file != NULL && fputs(FAN_CONTEXTS_CSV_HEADER "\n", file) != EOF;
+	for (uint32_t index = 0; good && index < request->population.options.ues && !fan_fanout_stop; index++) {
+		char line[FAN_CONTEXTS_CSV_LINE_MAX];
+		struct fan_contexts_row row;
+		size_t line_bytes;
+
+		fill_row(&row, &request->population, index);
+		line_bytes = fan_contexts_csv_format(line, &row);
+		good = fwrite_unlocked(line, 1, line_bytes, file) == line_bytes;
+	}
+	if (file != NULL && fclose(file) != 0)
+		good = false;
+	if (good && !fan_fanout_stop)
+		return FAN_EXIT_OK;
+	return fan_command_fail(request->command, FAN_EXIT_FAILED, "--contexts %s: %s", output->path,
+				fan_fanout_stop ? "interrupted" : strerror(errno));
+}
+
+/* ---- The command ------------------------------------------------------------------------------------------------------- */
+
+static void
+ask_to_stop(int signal_number)
+{
+	fan_fanout_stop = signal_number;
+}
+
+/* Lets a run end in order, so that nothing half-written stays behind; a second signal ends it at once. */
+static void
+catch_signals(void)
+{
+	const struct sigaction action = { .sa_handler = ask_to_stop, .sa_flags = (int)SA_RESETHAND };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+}
+
+static int
+print_result(const struct fan_fanout_request *request, const struct fan_fanout_result *result, const struct chosen *chosen)
+{
+	if (chosen->json)
+		return fan_fanout_print_json(stdout, request, result)
+			       ? FAN_EXIT_OK
+			       : fan_command_fail(request->command, FAN_EXIT_FAILED, "stdout: the result could not be written");
+	if (!chosen->quiet)
+		fan_fanout_print_table(stdout, request, result);
+	return FAN_EXIT_OK;
+}
+
+/* Both files open, all checks passed: from here on things happen. */
+static int
+perform(struct fan_fanout_request *request, const struct chosen *chosen, struct output *contexts, struct output *capture)
+{
+	struct fan_fanout_result result;
+	int exit_code = write_contexts(contexts, request);
+	int run_code;
+
+	if (exit_code != FAN_EXIT_OK)
+		return exit_code;
+	request->appliance.capture = capture->path == NULL ? NULL : output_target(capture);
+	run_code = fan_fanout_run(&result, request);
+	if (result.passes < request->repeat)
+		return run_code;
+	exit_code = result.capture_failed ? FAN_EXIT_FAILED : output_commit(capture, request->command);
+	if (exit_code == FAN_EXIT_OK)
+		exit_code = output_commit(contexts, request->command);
+	if (print_result(request, &result, chosen) != FAN_EXIT_OK || exit_code != FAN_EXIT_OK)
+		return FAN_EXIT_FAILED;
+	return run_code;
+}
+
+static int
+perform_with_outputs(struct fan_fanout_request *request, const struct chosen *chosen)
+{
+	struct output contexts = { 0 }, capture = { 0 };
+	int exit_code = output_open(&contexts, request->command, "contexts", chosen->contexts, 0600);
+
+	if (exit_code == FAN_EXIT_OK)
+		exit_code = output_open(&capture, request->command, "pcap", chosen->capture, 0666);
+	if (exit_code == FAN_EXIT_OK)
+		exit_code = perform(request, chosen, &contexts, &capture);
+	output_close(&contexts);
+	output_close(&capture);
+	return exit_code;
+}
+
+/* Checks in order, all before anything is touched: profiles and algorithms, engines, message, contradictions, memory. */
+static int
+prepare(struct fan_fanout_request *request, uint8_t **bytes, const struct chosen *chosen)
+{
+	size_t byte_count = 0;
+	int exit_code = read_population(request, chosen);
+
+	if (exit_code == FAN_EXIT_OK && chosen->engines != NULL)
+		exit_code = check_engines(request->command, chosen->engines);
+	if (exit_code == FAN_EXIT_OK)
+		exit_code = read_message_bytes(bytes, &byte_count, request->command, chosen);
+	if (exit_code != FAN_EXIT_OK)
+		return exit_code;
+	fan_message_init(&request->message, *bytes, byte_count);
+	set_message_options(&request->message, chosen);
+	exit_code = check_contradictions(request, chosen);
+	if (exit_code == FAN_EXIT_OK)
+		exit_code = check_message(request);
+	return exit_code == FAN_EXIT_OK ? check_memory(request) : exit_code;
+}
+
+static int
+run(const struct fan_command *command, int argc, char **argv)
+{
+	struct chosen chosen = { .ues = 1000000,
+				 .seed = 1,
+				 .cipher = 2,
+				 .integrity = "2",
+				 .repeat = 1,
+				 .workers = 1,
+				 .sdap = NOT_GIVEN,
+				 .trigger = NOT_GIVEN,
+				 .coding = "auto",
+				 .sdu = "ip" };
+	struct fan_fanout_request request = { .command = command };
+	uint8_t *bytes = NULL;
+	int rest, exit_code;
+	enum fan_parsed parsed = fan_command_parse(command, &chosen, &rest, argc, argv);
+
+	if (parsed != FAN_PARSED)
+		return parsed == FAN_PARSED_HELP ? FAN_EXIT_OK : FAN_EXIT_USAGE;
+	request.repeat = (uint32_t)chosen.repeat;
+	request.verify = !chosen.no_verify;
+	request.assume_received = chosen.assume_received;
+	request.progress = !chosen.quiet;
+	request.appliance = (struct fan_options){
+		.engines = chosen.engines,
+		.workers = (unsigned)chosen.workers,
+		.egress = chosen.egress,
+		.ipv6 = chosen.ipv6,
+		.udp_checksum = chosen.udp_checksum,
+		.eal = rest < argc ? (const char *const *)&argv[rest] : NULL,
+	};
+	catch_signals();
+	exit_code = prepare(&request, &bytes, &chosen);
+	if (exit_code == FAN_EXIT_OK)
+		exit_code = perform_with_outputs(&request, &chosen);
+	fan_population_free(&request.population);
+	free(bytes);
+	return exit_code;
+}
+
+const struct fan_command fan_command_fanout = {
+	.name = "fanout",
+	.summary = "Sends one message to a synthetic population and has a UE side check it",
+	.operands = "[-- EAL...]",
+	.text = "What stands after -- is handed to EAL. The table (or --json) counts, per profile, PDUs created, sent and dropped,\n"
+		"and messages that the UE side verified. Files of --pcap and --contexts appear whole or not at all; --contexts is\n"
+		"readable by its owner alone, since it holds keys.\n\n"
+		"Exit codes: 0 every UE was served, and verified unless verification is off; 1 the run failed (EAL, memory, files,\n"
+		"no engine that this CPU can run), UEs were not served, or the UE side found a fault; 2 wrong options or message.",
+	.options = options,
+	.option_count = sizeof(options) / sizeof(options[0]),
+	.takes_rest = true,
+	.run = run,
+};

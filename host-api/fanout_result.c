@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "fanout.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+
+#define MEMORY_UES_MIN 500000 /* below, transparent huge pages of 2 MiB, a few per table, outweigh the contexts in them */
+#define GROUPED_BYTES 32      /* 20 digits, 6 separators */
+
+/* The processor as the kernel names it. */
+static void
+cpu_model(char *model, size_t model_bytes)
+{
+	FILE *cpuinfo = fopen("/proc/cpuinfo", "r");
+	char line[256];
+
+	snprintf(model, model_bytes, "unknown");
+	if (cpuinfo == NULL)
+		return;
+	while (fgets(line, sizeof(line), cpuinfo) != NULL) {
+		const char *colon = strchr(line, ':');
+
+		if (strncmp(line, "model name", 10) != 0 || colon == NULL)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(model, model_bytes, "%s", colon + (colon[1] == ' ' ? 2 : 1));
+		break;
+	}
+	fclose(cpuinfo);
+}
+
+static double
+rate(double amount, double seconds)
+{
+	return seconds > 0 ? amount / seconds : 0;
+}
+
+static double
+bytes_per_ue(const struct fan_fanout_result *result)
+{
+	return rate((double)result->ue_memory_bytes, (double)result->total.ues);
+}
+
+/* UEs that one worker serves in a second while it has work, from its own cycles alone. */
+static double
+dataplane_ues_per_second(const struct fan_fanout_result *result)
+{
+	return rate((double)result->ues_served * (double)result->tsc_hz, (double)result->busy_cycles) * result->workers;
+}
+
+static const char *
+egress_name(const struct fan_fanout_request *request)
+{
+	return request->appliance.egress == NULL ? "net_ring" : request->appliance.egress;
+}
+
+/* ---- JSON -------------------------------------------------------------------------------------------------------------- */
+
+/* jansson's integers are signed. */
+static json_t *
+number(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+static json_t *
+dropped_object(const struct fan_fanout_profile_result *result)
+{
+	json_t *dropped = json_object();
+
+	for (unsigned i = FAN_DROP_NONE + 1; i < FAN_DROP_COUNT; i++)
+		json_object_set_new(dropped, fan_drop_name((enum fan_drop)i), number(result->dropped[i]));
+	return dropped;
+}
+
+static json_t *
+profiles_object(const struct fan_fanout_result *result)
+{
+	json_t *profiles = json_object();
+
+	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++) {
+		const struct fan_fanout_profile_result *one = &result->profile[i];
+		json_t *profile;
+
+		if (one->ues == 0)
+			continue;
+		profile = json_object();
+		json_object_set_new(profile, "ues", number(one->ues));
+		json_object_set_new(profile, "created", number(one->created));
+		json_object_set_new(profile, "sent", number(one->sent));
+		json_object_set_new(profile, "verified", number(one->verified));
+		json_object_set_new(profile, "bytes_out", number(one->bytes_out));
+		json_object_set_new(profile, "dropped", dropped_object(one));
+		json_object_set_new(profiles, fan_profile_name((enum fan_profile)i), profile);
+	}
+	return profiles;
+}
+
+static json_t *
+faults_object(const struct fan_fanout_result *result)
+{
+	json_t *faults = json_object();
+
+	for (unsigned i = 0; i < FAN_UE_VERDICT_COUNT; i++) {
+		if (i != FAN_UE_ACCEPTED && result->verdicts[i] > 0)
+			json_object_set_new(faults, fan_ue_verdict_name((enum fan_ue_verdict)i), number(result->verdicts[i]));
+	}
+	for (unsigned i = 0; i < FAN_RECEPTION_COUNT; i++) {
+		if (i != FAN_RECEPTION_COMPLETE && i != FAN_RECEPTION_PART && result->outcomes[i] > 0)
+			json_object_set_new(faults, fan_reception_name((enum fan_reception_outcome)i),
+					    number(result->outcomes[i]));
+	}
+	if (result->frames_missing > 0)
+		json_object_set_new(faults, "missing", number(result->frames_missing));
+	return faults;
+}
+
+static void
+set_counts(json_t *object, const struct fan_fanout_request *request, const struct fan_fanout_result *result)
+{
+	json_object_set_new(object, "ues", number(result->total.ues));
+	json_object_set_new(object, "created", number(result->total.created));
+	json_object_set_new(object, "sent", number(result->total.sent));
+	json_object_set_new(object, "dropped", dropped_object(&result->total));
+	json_object_set_new(object, "verified", number(result->total.verified));
+	if (!result->verified)
+		json_object_set_new(object, "not_verified", json_string(result->not_verified));
+	json_object_set_new(object, "faults", faults_object(result));
+	json_object_set_new(object, "ues_served", number(result->ues_served));
+	json_object_set_new(object, "bytes_out", number(result->total.bytes_out));
+	json_object_set_new(object, "profiles", profiles_object(result));
+	json_object_set_new(object, "message_bytes", number(request->message.byte_count));
+	json_object_set_new(object, "seed", number(request->population.options.seed));
+	json_object_set_new(object, "repeat", number(request->repeat));
+	json_object_set_new(object, "egress", json_string(egress_name(request)));
+}
+
+static void
+set_figures(json_t *object, const struct fan_fanout_result *result)
+{
+	const double ues = (double)result->ues_served;
+	char cpu[160];
+
+	cpu_model(cpu, sizeof(cpu));
+	json_object_set_new(object, "seconds", json_real(result->seconds));
+	json_object_set_new(object, "ues_per_second", json_real(rate(ues, result->seconds)));
+	json_object_set_new(object, "gbit_per_second",
+			    json_real(rate((double)result->total.bytes_out * 8e-9, result->seconds)));
+	json_object_set_new(object, "first_ue_seconds", json_real(result->first_ue_seconds));
+	json_object_set_new(object, "last_ue_seconds", json_real(result->last_ue_seconds));
+	json_object_set_new(object, "provision_seconds", json_real(result->provision_seconds));
+	json_object_set_new(object, "engine", json_string(result->engines));
+	json_object_set_new(object, "workers", number(result->workers));
+	json_object_set_new(object, "cpu", json_string(cpu));
+	json_object_set_new(object, "busy_cycles_per_ue", json_real(rate((double)result->busy_cycles, ues)));
+	json_object_set_new(object, "engine_cycles_per_ue", json_real(rate((double)result->engine_cycles, ues)));
+	json_object_set_new(object, "tsc_hz", number(result->tsc_hz));
+	json_object_set_new(object, "dataplane_ues_per_second", json_real(dataplane_ues_per_second(result)));
+	json_object_set_new(object, "bytes_per_ue", json_real(bytes_per_ue(result)));
+	json_object_set_new(object, "fixed_bytes", number(result->fixed_bytes));
+	json_object_set_new(object, "peak_bytes", number(result->peak_bytes));
+	json_object_set_new(object, "huge_pages", json_boolean(result->huge_pages));
+}
+
+bool
+fan_fanout_print_json(FILE *out, const struct fan_fanout_request *request, const struct fan_fanout_result *result)
+{
+	json_t *object = json_object();
+	bool good;
+
+	if (object == NULL)
+		return false;
+	set_counts(object, request, result);
+	set_figures(object, result);
+	good = json_dumpf(object, out, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0 && fputc('\n', out) != EOF;
+	json_decref(object);
+	return good && fflush(out) == 0;
+}
+
+/* ---- Table ------------------------------------------------------------------------------------------------------------- */
+
+/* 1234567 as "1,234,567". */
+static const char *
+grouped(char text[GROUPED_BYTES], uint64_t value)
+{
+	char digits[24];
+	int count = snprintf(digits, sizeof(digits), "%" PRIu64, value);
+	char *to = text;
+
+	for (int i = 0; i < count; i++) {
+		if (i > 0 && (count - i) % 3 == 0)
+			*to++ = ',';
+		*to++ = digits[i];
+	}
+	*to = '\0';
+	return text;
+}
+
+static void
+print_row(FILE *out, const char *name, const struct fan_fanout_profile_result *row, bool verified)
+{
+	char text[GROUPED_BYTES];
+	uint64_t dropped = 0;
+
+	for (unsigned i = 0; i < FAN_DROP_COUNT; i++)
+		dropped += row->dropped[i];
+	fprintf(out, "  %-14s", name);
+	fprintf(out, " %14s", grouped(text, row->ues));
+	fprintf(out, " %14s", grouped(text, row->created));
+	fprintf(out, " %14s", grouped(text, row->sent));
+	fprintf(out, " %14s", verified ? grouped(text, row->verified) : "-");
+	fprintf(out, " %14s\n", grouped(text, dropped));
+}
+
+static void
+print_profiles(FILE *out, const struct fan_fanout_result *result)
+{
+	fprintf(out, "  %-14s %14s %14s %14s %14s %14s\n", "profile", "UEs", "PDUs created", "PDUs sent", "verified",
+		"dropped");
+	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++) {
+		if (result->profile[i].ues > 0)
+			print_row(out, fan_profile_name((enum fan_profile)i), &result->profile[i], result->verified);
+	}
+	print_row(out, "all", &result->total, result->verified);
+}
+
+static void
+print_drops(FILE *out, const struct fan_fanout_result *result)
+{
+	static const char *const why[FAN_DROP_COUNT] = {
+#define WHY(name, text, reason) [FAN_DROP_##name] = reason,
+		FAN_DROP_LIST(WHY)
+#undef WHY
+	};
+	char text[GROUPED_BYTES];
+
+	for (unsigned i = FAN_DROP_NONE + 1; i < FAN_DROP_COUNT; i++) {
+		if (result->total.dropped[i] > 0)
+			fprintf(out, "  dropped, %s: %s: %s\n", fan_drop_name((enum fan_drop)i),
+				grouped(text, result->total.dropped[i]), why[i]);
+	}
+	if (result->total.dropped[FAN_DROP_WINDOW] > 0 && !result->verified)
+		fprintf(out,
+			"    Nothing proves reception in this run. A UE follows COUNT over 200 unacknowledged messages of NAS\n"
+			"    and is left alone then. --assume-received takes every message as received (synthetic UEs only).\n");
+}
+
+static void
+print_faults(FILE *out, const struct fan_fanout_result *result)
+{
+	char text[GROUPED_BYTES];
+
+	if (!result->verified) {
+		fprintf(out, "  not verified: %s\n", result->not_verified);
+		return;
+	}
+	for (unsigned i = 0; i < FAN_UE_VERDICT_COUNT; i++) {
+		if (i != FAN_UE_ACCEPTED && result->verdicts[i] > 0)
+			fprintf(out, "  at fault, %s: %s frames\n", fan_ue_verdict_name((enum fan_ue_verdict)i),
+				grouped(text, result->verdicts[i]));
+	}
+	for (unsigned i = 0; i < FAN_RECEPTION_COUNT; i++) {
+		if (i != FAN_RECEPTION_COMPLETE && i != FAN_RECEPTION_PART && result->outcomes[i] > 0)
+			fprintf(out, "  at fault, %s: %s frames\n", fan_reception_name((enum fan_reception_outcome)i),
+				grouped(text, result->outcomes[i]));
+	}
+	if (result->frames_missing > 0)
+		fprintf(out, "  missing: %s frames were sent and did not come back\n", grouped(text, result->frames_missing));
+}
+
+/* "3.141 s", or "27.183 ms" below a second. */
+static const char *
+duration(char text[GROUPED_BYTES], double seconds)
+{
+	if (seconds < 1)
+		snprintf(text, GROUPED_BYTES, "%.3f ms", seconds * 1e3);
+	else
+		snprintf(text, GROUPED_BYTES, "%.3f s", seconds);
+	return text;
+}
+
+static void
+print_speed(FILE *out, const struct fan_fanout_result *result)
+{
+	const double ues = (double)result->ues_served;
+	char text[GROUPED_BYTES];
+
+	fprintf(out, "  %-14s first %s,", "time to UE", duration(text, result->first_ue_seconds));
+	fprintf(out, " last %s after the message was given\n", duration(text, result->last_ue_seconds));
+	fprintf(out, "  %-14s %s UEs/s, %.3f Gbit/s", "rate", grouped(text, (uint64_t)rate(ues, result->seconds)),
+		rate((double)result->total.bytes_out * 8e-9, result->seconds));
+	fprintf(out, " over %s\n", duration(text, result->seconds));
+	if (result->verified)
+		fprintf(out,
+			"  %-14s UE side on the control core limits this figure;\n"
+			"  %-14s --no-verify --egress net_null shows the dataplane alone\n",
+			"", "");
+	fprintf(out, "  %-14s %s UEs/s by the workers' own cycles: %.0f cycles per UE, %.0f of them in the engine\n",
+		"dataplane", grouped(text, (uint64_t)dataplane_ues_per_second(result)), rate((double)result->busy_cycles, ues),
+		rate((double)result->engine_cycles, ues));
+}
+
+static void
+print_machine(FILE *out, const struct fan_fanout_request *request, const struct fan_fanout_result *result)
+{
+	char cpu[160];
+
+	cpu_model(cpu, sizeof(cpu));
+	fprintf(out, "  %-14s %s, %u worker%s, egress %s\n", "engine", result->engines, result->workers,
+		result->workers == 1 ? "" : "s", egress_name(request));
+	fprintf(out, "  %-14s %s\n", "cpu", cpu);
+	if (result->total.ues >= MEMORY_UES_MIN)
+		fprintf(out, "  %-14s %.1f octets per UE (context 64%s), ", "memory", bytes_per_ue(result),
+			result->verified ? ", UE side 8" : "");
+	else
+		fprintf(out, "  %-14s (too few UEs to tell it per UE) ", "memory");
+	fprintf(out, "%.0f MB at the highest in all, provisioned in %.2f s\n", (double)result->peak_bytes / 1e6,
+		result->provision_seconds);
+	if (result->huge_pages)
+		fprintf(out, "  %-14s yes\n", "huge pages");
+	else
+		fprintf(out,
+			"  %-14s no: packet buffers lie in 4 KiB pages, which costs address translations and so speed;\n"
+			"  %-14s reserve some (vm.nr_hugepages) and let EAL use them\n",
+			"huge pages", "");
+}
+
+void
+fan_fanout_print_table(FILE *out, const struct fan_fanout_request *request, const struct fan_fanout_result *result)
+{
+	char text[GROUPED_BYTES];
+
+	fprintf(out, "One message of %zu octets to %s UEs", request->message.byte_count, grouped(text, result->total.ues));
+	if (request->repeat > 1)
+		fprintf(out, ", %" PRIu64 " times", result->passes);
+	fprintf(out, " (seed %" PRIu64 ")\n\n", request->population.options.seed);
+	print_profiles(out, result);
+	print_drops(out, result);
+	print_faults(out, result);
+	fputc('\n', out);
+	print_speed(out, result);
+	print_machine(out, request, result);
+}

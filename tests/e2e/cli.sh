@@ -1,0 +1,258 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The command line: what bad input gets (one line on stderr, the exit code, nothing on stdout, nothing left behind), what good input
+# gives (table, JSON, capture and contexts that agree), and completion. Takes the program's path from FANFARE.
+set -u
+
+fanfare=${FANFARE:-build/fanfare}
+[ -x "$fanfare" ] || { echo "no program at $fanfare"; exit 77; }
+fanfare=$(realpath "$fanfare")
+work=$(mktemp -d "${TMPDIR:-/tmp}/fanfare-cli.XXXXXX") || exit
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit
+failures=0
+
+fault() {
+	echo "FAULT: $*"
+	failures=$((failures + 1))
+}
+
+# refused CODE TEXT ARGUMENT...: exit code, one line on stderr that holds TEXT, silence on stdout, no file left behind
+refused() {
+	local code=$1 text=$2 got before
+	shift 2
+	before=$(ls -A)
+	timeout 60 "$fanfare" "$@" >.out 2>.err </dev/null
+	got=$?
+	[ "$got" -eq "$code" ] || fault "fanfare $*: exit $got, not $code: $(head -c 300 .err)"
+	grep -qF -e "$text" .err || fault "fanfare $*: '$text' is not in: $(head -c 300 .err)"
+	[ "$(grep -c ^fanfare .err)" -eq 1 ] || fault "fanfare $*: not one line: $(head -c 500 .err)"
+	[ ! -s .out ] || fault "fanfare $*: says on stdout: $(head -c 200 .out)"
+	rm -f .out .err
+	[ "$(ls -A)" = "$before" ] || fault "fanfare $*: left behind: $(ls -A)"
+}
+
+# good ARGUMENT...: exit code 0; stdout is kept in .out
+good() {
+	timeout 120 "$fanfare" "$@" >.out 2>.err </dev/null || fault "fanfare $*: exit $?: $(tail -c 300 .err)"
+}
+
+# json EXPRESSION: a Python expression over the object `o` in .out
+json() {
+	command -v python3 >/dev/null || return 0
+	python3 -c "import json,sys; o=json.load(open('.out')); sys.exit(0 if ($1) else 1)" || fault "JSON: not $1"
+}
+
+# ---- Bad input ---------------------------------------------------------------------------------------------------------------
+: >empty
+head -c 2000 /dev/zero | tr '\0' a >long
+head -c 50000 /dev/zero | tr '\0' a >longer
+head -c 200000 /dev/zero | tr '\0' a >longest
+mkdir folder
+small='--ues 100'
+
+"$fanfare" >.out 2>.err; [ $? -eq 2 ] && grep -q '^Usage: fanfare COMMAND' .err || fault 'no arguments'
+rm -f .out .err
+refused 2 "unknown command 'fanuot': did you mean 'fanout'?" fanuot
+refused 2 "unknown command 'xyzzy'" xyzzy
+refused 2 'a command comes first' --ues 7
+refused 2 "unknown option '--nosuch'" fanout --nosuch
+refused 2 'did you mean --cipher?' fanout --cihper 2
+refused 2 "'--se' is ambiguous: --seed --service-centre" fanout --se 1
+refused 2 '--ues: needs a value' fanout --ues
+refused 2 '--ues 0: takes a number from 1' fanout --ues 0
+refused 2 '--ues -1: takes a number' fanout --ues -1
+refused 2 '--ues 1e6: takes a number' fanout --ues 1e6
+refused 2 '--ues 99999999999: takes a number' fanout --ues 99999999999
+refused 1 'MiB of memory' fanout --ues 2000000000
+refused 2 '--cipher 4: takes a number from 0 to 3' fanout $small --cipher 4
+refused 2 '--integrity 4: takes one of 0, 1, 2, 3, none' fanout $small --integrity 4
+refused 2 'eps-nas-nidd' fanout $small --integrity 0
+refused 2 'eps-nas-nidd: NAS is always integrity protected' fanout $small --integrity none
+refused 2 '5gs-nas-sms' fanout $small --integrity none --profile nr-pdcp-12,5gs-nas-sms
+refused 2 'nr-pdcp-18' fanout $small --integrity 0 --profile nr-pdcp-18
+refused 2 '--profile nr-pdcp-13: no such profile, did you mean nr-pdcp-12?' fanout $small --profile nr-pdcp-13
+refused 2 'no such profile; there are' fanout $small --profile quux
+refused 2 'no such profile' fanout $small --profile ''
+refused 2 'no such profile' fanout $small --profile eps-nas-sms,
+refused 2 'given twice' fanout $small --profile eps-nas-sms,eps-nas-sms
+refused 2 'a weight is a number from 1' fanout $small --profile eps-nas-sms=0
+refused 2 'a weight is a number from 1' fanout $small --profile eps-nas-sms=1001
+refused 2 'a weight is a number from 1' fanout $small --profile eps-nas-sms=
+refused 2 '--engine quux:' fanout $small --engine quux
+refused 2 '--engine' fanout $small --engine ''
+refused 2 'nosuch: No such file' fanout $small --message nosuch
+refused 2 'folder: Is a directory' fanout $small --message folder
+refused 2 'empty' fanout $small --message empty
+refused 2 'empty' fanout $small --text ''
+refused 2 'give one of the two' fanout $small --text a --message long
+refused 2 '2000 octets' fanout $small --message long --profile eps-nas-nidd
+refused 2 '2000 octets' fanout $small --message long --profile lte-pdcp-12 --sdu raw
+refused 2 'short messages' fanout $small --message longer --profile eps-nas-sms
+refused 2 'longer than 117045 octets' fanout $small --message longest
+refused 2 '--repeat 0:' fanout $small --repeat 0
+refused 2 '--workers 0:' fanout $small --workers 0
+refused 2 '--workers 65:' fanout $small --workers 65
+refused 2 '--sdap 64:' fanout $small --sdap 64
+refused 2 '--sdap: no NR bearer' fanout $small --sdap 1 --profile lte-pdcp-12
+refused 2 '--trigger: no SMS profile' fanout $small --trigger 1 --profile lte-pdcp-12
+refused 2 '--trigger 65536:' fanout $small --trigger 65536
+refused 2 '--sdu udp: takes one of ip, raw' fanout $small --sdu udp
+refused 2 '--coding utf8: takes one of auto' fanout $small --coding utf8
+refused 2 'message:' fanout $small --coding gsm7 --text 'łódź' --profile eps-nas-sms
+refused 2 'message:' fanout $small --originator '+12x' --profile eps-nas-sms
+refused 2 'message:' fanout $small --service-centre 'abc' --profile eps-nas-sms
+refused 2 '--assume-received' fanout $small --assume-received
+refused 2 'both name x' fanout $small --pcap x --contexts x
+refused 2 'unexpected argument' fanout $small here
+refused 1 'nosuch/x' fanout $small --pcap nosuch/x
+refused 1 'nosuch/x' fanout $small --contexts nosuch/x
+refused 1 'folder: Is a directory' fanout $small --contexts folder
+refused 1 'fanfare fanout' fanout $small --egress nosuchport0
+refused 1 'fanfare fanout' fanout $small --contexts c --pcap p --egress af_packet:nosuchiface0
+refused 1 'fanfare fanout' fanout $small --contexts c --pcap p -- --no-such-eal-option
+refused 2 'both are needed' check
+refused 2 'nosuch: No such file' check --pcap nosuch --contexts nosuch
+refused 2 'line 1' check --pcap long --contexts empty
+refused 2 'takes the name of one shell' completion
+refused 2 'takes the name of one shell' completion fish
+refused 2 "unknown command 'fanuot'" help fanuot
+refused 2 'unexpected argument' engines now
+if [ "$(id -u)" -ne 0 ]; then
+	mkdir -m 555 closed
+	refused 1 'closed/x: Permission denied' fanout $small --pcap closed/x
+fi
+
+# ---- Good input --------------------------------------------------------------------------------------------------------------
+for command in fanout check engines completion version help; do
+	good help $command
+	cp .out help
+	good $command --help
+	cmp -s help .out || fault "help $command is not $command --help"
+	grep -q "^Usage: fanfare $command" help || fault "help of $command"
+done
+good --help
+good --version
+grep -q '^fanfare [0-9]' .out || fault version
+good engines
+grep -q '^reference .*available' .out || fault 'engine reference is not available'
+good engines --json
+json "any(e['name'] == 'reference' and e['available'] for e in o)"
+
+text='The river is rising; leave the low streets. Grüße, €, [x]'
+good fanout --ues 2000 --seed 3 --text "$text" --pcap a.pcap --contexts a.csv --json
+json "o['ues'] == 2000 and o['sent'] == o['created'] == 2000 and o['verified'] == 2000 and sum(o['dropped'].values()) == 0"
+for key in ues sent dropped verified seconds ues_per_second bytes_out engine cpu bytes_per_ue created profiles workers \
+	gbit_per_second first_ue_seconds last_ue_seconds busy_cycles_per_ue seed repeat egress huge_pages message_bytes; do
+	grep -q "^  \"$key\": " .out || fault "JSON: no $key"
+done
+json "sum(p['sent'] for p in o['profiles'].values()) == 2000 and len(o['profiles']) == 8"
+[ "$(wc -l <a.csv)" -eq 2001 ] || fault 'contexts: not 2000 rows'
+[ "$(stat -c %a a.csv)" = 600 ] || fault 'contexts: others may read the keys'
+[ "$(head -n 1 a.csv)" = ue,imsi,profile,cipher,integrity,k_enc,k_int,count,bearer,direction,teid,mme_ue_id,ran_ue_id,next_hop,ue_ip ] ||
+	fault 'contexts: header'
+[ "$(ls ./*.partial-* 2>/dev/null)" = '' ] || fault 'partial files are left'
+good check --pcap a.pcap --contexts a.csv --text "$text"
+good check --pcap a.pcap --contexts a.csv --text "$text" --json
+json "o['frames'] == o['accepted'] == 2000 and o['ues_served'] == 2000 and o['faults'] == 0"
+good check --pcap a.pcap --contexts a.csv
+
+# The same seed gives the same population, another does not.
+good fanout --ues 2000 --seed 3 --text x --contexts b.csv --no-verify --egress net_null --quiet
+cmp -s a.csv b.csv || fault 'one seed, two populations'
+[ ! -s .out ] || fault '--quiet says something'
+good fanout --ues 2000 --seed 4 --text x --contexts b.csv --no-verify --egress net_null --quiet
+cmp -s a.csv b.csv && fault 'two seeds, one population'
+
+# Every algorithm, the other transports and contents, long messages in parts: verified here, and once more from the capture.
+try() {
+	good fanout --ues 400 --json --pcap t.pcap --contexts t.csv "$@"
+	json "o['verified'] == 400 * o['repeat'] and o['sent'] == o['created']"
+}
+checked() {
+	good check --pcap t.pcap --contexts t.csv "$@"
+}
+head -c 1100 /dev/zero | tr '\0' b >kilo
+for cipher in 0 1 2 3; do
+	for integrity in 1 2 3; do
+		try --cipher $cipher --integrity $integrity --text "$text"
+		checked --text "$text"
+	done
+done
+try --message kilo
+checked --message kilo
+try --message kilo --engine reference --ipv6 --sdap 9
+checked --message kilo --sdap
+try --text "$text" --sdu raw --udp-checksum
+checked --text "$text" --sdu raw
+try --text "$text" --profile nr-pdcp-12,nr-pdcp-18,lte-pdcp-12 --integrity none --sdap 0
+checked --text "$text" --sdap
+try --text "$text" --integrity 0 --emergency
+checked --text "$text"
+try --text "$text" --profile eps-nas-sms,5gs-nas-sms --trigger 5000 --originator +4912345 --coding ucs2 --repeat 3
+checked --text "$text"
+try --message kilo --coding 8bit --profile eps-nas-sms=3,5gs-nas-sms --workers 2
+try --text x --repeat 300 --profile eps-nas-nidd,nr-pdcp-12
+
+# A capture that is not what was sent: another message, other keys, a frame cut short.
+timeout 60 "$fanfare" check --pcap a.pcap --contexts a.csv --text other >.out 2>.err
+[ $? -eq 1 ] && grep -q 'content differs' .out || fault 'another message was accepted'
+sed '2,$s/,[0-9a-f]\{32\},/,00000000000000000000000000000000,/' a.csv >wrong.csv
+timeout 60 "$fanfare" check --pcap a.pcap --contexts wrong.csv --text "$text" >.out 2>.err
+[ $? -eq 1 ] && grep -q '^frame 1:' .err || fault 'wrong keys were accepted'
+size=$(stat -c %s a.pcap)
+head -c $((size - 5)) a.pcap >cut.pcap
+timeout 60 "$fanfare" check --pcap cut.pcap --contexts a.csv >.out 2>.err
+[ $? -eq 2 ] && grep -q 'after frame 1999' .err || fault 'a cut capture was accepted'
+(head -n 5 a.csv; sed -n 3p a.csv) >twice.csv
+rm -f .out .err
+refused 2 'line 6: next_hop and mme_ue_id, ran_ue_id: the same as on line 3' check --pcap a.pcap --contexts twice.csv
+sed '4s/,192/,x192/' a.csv >bad.csv
+refused 2 'line 4: next_hop:' check --pcap a.pcap --contexts bad.csv
+
+# Without proof of reception a NAS UE is left alone after 200 messages; --assume-received goes on.
+timeout 60 "$fanfare" fanout --ues 80 --profile eps-nas-nidd --text x --repeat 201 --no-verify --egress net_null --json >.out 2>.err
+[ $? -eq 1 ] || fault 'UEs not served, and exit 0'
+json "o['dropped']['window'] == 80 and o['sent'] == 16000 and o['created'] == 16080"
+good fanout --ues 80 --profile eps-nas-nidd --text x --repeat 201 --no-verify --assume-received --egress net_null --json
+json "o['sent'] == 16080"
+good fanout --ues 500 --text x --no-verify --egress net_null --pcap n.pcap --contexts n.csv
+grep -q 'not verified: --no-verify' .out || fault 'the table does not say that nothing was verified'
+good check --pcap n.pcap --contexts n.csv --text x
+
+# Interrupted: nothing half-written.
+"$fanfare" fanout --ues 300000 --text x --repeat 1000 --pcap i.pcap --contexts i.csv >.out 2>.err &
+pid=$!
+sleep 2
+kill -TERM $pid
+wait $pid
+[ $? -eq 1 ] && grep -q interrupted .err || fault "interrupted: $(tail -c 200 .err)"
+[ "$(ls i.* 2>/dev/null)" = '' ] || fault "interrupted: left behind $(ls i.*)"
+
+# ---- Completion --------------------------------------------------------------------------------------------------------------
+"$fanfare" completion bash >complete.bash
+bash -n complete.bash || fault 'the completion script is no bash'
+# completes EXPECTED WORD...: what the last word becomes
+completes() {
+	local expected=$1 got
+	shift
+	got=$(bash -c 'source ./complete.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _fanfare 2>/dev/null; echo "${COMPREPLY[*]}"' \
+		bash "$@")
+	[ "$got" = "$expected" ] || fault "completion of '$*': '$got', not '$expected'"
+}
+completes fanout fanfare fano
+completes --no-verify fanfare fanout --no
+completes '--profile --priority --pcap' fanfare fanout --p
+completes eps-nas-nidd fanfare fanout --profile eps-nas-n
+completes eps-nas-sms,nr-pdcp-18 fanfare fanout --profile eps-nas-sms,nr-pdcp-18
+completes reference fanfare fanout --engine = ref
+completes none fanfare fanout --integrity n
+completes longest fanfare fanout --message longes
+completes '' fanfare fanout --ues 1
+completes '' fanfare fanout -- --no
+completes bash fanfare completion ba
+completes engines fanfare help eng
+
+[ $failures -eq 0 ] || { echo "$failures faults"; exit 1; }
+echo 'command line: all as it should be'
