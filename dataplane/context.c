@@ -180,6 +180,11 @@ check_fields(const struct fan_context_table *table, const struct fan_ue *ue)
 		return fan_fail(FAN_E_INVALID, "BEARER %u: 0 to 31", ue->bearer);
 	if (ue->count > ue->count_reserved)
 		return fan_fail(FAN_E_INVALID, "COUNT %u lies beyond its reservation %u", ue->count, ue->count_reserved);
+	/* TS 33.401 8.1.1: constant 0; TS 24.501 4.4.3.1: the NAS connection, 1 over 3GPP access, 2 over non-3GPP access. */
+	if (ue->kind == FAN_EPS_NAS && ue->bearer != 0)
+		return fan_fail(FAN_E_INVALID, "BEARER %u of EPS NAS: always 0", ue->bearer);
+	if (ue->kind == FAN_5GS_NAS && ue->bearer != 1 && ue->bearer != 2)
+		return fan_fail(FAN_E_INVALID, "BEARER %u of 5GS NAS: 1 (3GPP access) or 2 (non-3GPP access)", ue->bearer);
 	if (is_nas(ue->kind))
 		return check_nas_fields(ue);
 	if (ue->nru_sn >= 1U << 24)

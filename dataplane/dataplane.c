@@ -32,10 +32,10 @@ parse_engines(struct fan_dataplane *dataplane, const char *names)
 static void
 init_link(struct fan_link *link, const struct fan_options *options)
 {
-	/* Documentation addresses (RFC 5737, RFC 3849) and a locally administered Ethernet address. */
+	/* Documentation addresses (RFC 5737, RFC 3849), locally administered Ethernet. */
 	static const uint8_t ethernet[6] = { 0x02, 0xfa, 0x00, 0x00, 0x00, 0x01 };
-	static const uint8_t ipv4[4] = { 192, 0, 2, 1 };
-	static const uint8_t ipv6[16] = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 };
+	static const uint8_t ipv4[4] = { 203, 0, 113, 1 };
+	static const uint8_t ipv6[16] = { 0x20, 0x01, 0x0d, 0xb8, [4] = 0xff, [15] = 1 };
 
 	link->ipv6 = options->ipv6;
 	link->udp_checksum = options->udp_checksum;

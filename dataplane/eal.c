@@ -120,7 +120,8 @@ compose(struct command_line *line, const char *program, unsigned worker_count, c
 int
 fan_eal_start(const char *program, unsigned worker_count, const char *const *arguments)
 {
-	static struct command_line line; /* EAL keeps pointers into its arguments: they live as long as the process */
+	/* EAL keeps pointers into its arguments and moves them about in its copy: both live as long as the process. */
+	static struct command_line line, given_to_eal;
 	int result;
 
 	if (!started) {
@@ -128,7 +129,8 @@ fan_eal_start(const char *program, unsigned worker_count, const char *const *arg
 		compose(&line, program, worker_count, arguments);
 		if (line.count == ARGUMENTS_MAX)
 			return fan_fail(FAN_E_INVALID, "too many EAL arguments: %d at most", ARGUMENTS_MAX);
-		result = rte_eal_init((int)line.count, line.argument);
+		given_to_eal = line;
+		result = rte_eal_init((int)line.count, given_to_eal.argument);
 		if (result < 0)
 			return fan_fail(FAN_E_IO,
 					"EAL does not start: %s; its own message stands above, arguments after -- go to it",

@@ -8,6 +8,8 @@
 #include <rte_bus_vdev.h>
 #include <rte_errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -17,9 +19,9 @@
 /* Behind the headroom: PDU, MAC-I, and what an engine may write past the end with wide stores; with the mbuf itself an element has an
  * odd number of cache lines, so that buffers spread over all cache sets. */
 #define FRAME_DATA_BYTES (FAN_TEXT_OFFSET + 1664)
-/* Of the rings that net_af_packet shares with the kernel: its receive side wants what follows a header of 32 octets to fit our
- * buffers. */
-#define AF_PACKET_FRAME_BYTES (FRAME_DATA_BYTES - FAN_TEXT_OFFSET + 32)
+/* Rings that net_af_packet shares with the kernel: a frame less the kernel's 32 octets holds the longest of ours (1,611) and fits our
+ * buffers; blocks are whole pages and hold whole frames, since the driver takes frames to lie without gaps. */
+#define AF_PACKET_RINGS "framesz=1664,blocksz=53248,framecnt=512"
 
 static bool
 starts_with(const char *text, const char *start)
@@ -56,7 +58,7 @@ attach_named(struct fan_egress *egress, const char *name, unsigned queue_count)
 		if (if_nametoindex(interface) == 0)
 			return fan_fail(FAN_E_NOT_FOUND, "egress %s: no network interface \"%s\"", name, interface);
 		snprintf(device, RTE_ETH_NAME_MAX_LEN, "net_af_packet0");
-		snprintf(arguments, sizeof(arguments), "iface=%s,qpairs=%u,framesz=%d", interface, queue_count, AF_PACKET_FRAME_BYTES);
+		snprintf(arguments, sizeof(arguments), "iface=%s,qpairs=%u," AF_PACKET_RINGS, interface, queue_count);
 		return attach(egress, arguments);
 	}
 	snprintf(device, RTE_ETH_NAME_MAX_LEN, "%.*s", comma != NULL ? (int)(comma - name) : 40, name);
@@ -123,6 +125,23 @@ start_port(struct fan_egress *egress, const char *name)
 	return 0;
 }
 
+/* The MTU of the kernel's interface behind a port (af_packet, tap), whose driver does not know it; else the one it was told. */
+static uint16_t
+interface_mtu(unsigned if_index, uint16_t mtu)
+{
+	struct ifreq request;
+	const int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	memset(&request, 0, sizeof(request));
+	if (socket_fd < 0)
+		return mtu;
+	if (if_indextoname(if_index, request.ifr_name) != NULL && ioctl(socket_fd, SIOCGIFMTU, &request) == 0 &&
+	    request.ifr_mtu > 0 && request.ifr_mtu < mtu)
+		mtu = (uint16_t)request.ifr_mtu;
+	close(socket_fd);
+	return mtu;
+}
+
 /* Ports of software carry any frame; on others the kernel or the wire sets the limit. */
 static void
 read_frame_limit(struct fan_egress *egress)
@@ -137,6 +156,8 @@ read_frame_limit(struct fan_egress *egress)
 	    strcmp(info.driver_name, "net_pcap") == 0)
 		return;
 	(void)rte_eth_dev_get_mtu(egress->port, &mtu);
+	if (info.if_index != 0)
+		mtu = interface_mtu(info.if_index, mtu);
 	egress->frame_bytes_max = (uint16_t)(mtu + RTE_ETHER_HDR_LEN);
 }
 

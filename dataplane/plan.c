@@ -237,8 +237,12 @@ make_headers(struct fan_plan *plan, const struct fan_link *link, int sdap_qfi)
 
 	for (unsigned i = 0; i < (nas ? FAN_HEADERS_MAX : 1); i++) {
 		const uint8_t id_bytes[2] = { (uint8_t)(1 + i / FAN_RAN_ID_LENGTHS), (uint8_t)(1 + i % FAN_RAN_ID_LENGTHS) };
-		const int error = fan_header_make(&plan->header[i], link, application, prefix, pdu_bytes, id_bytes);
+		int error;
 
+		if (application == FAN_S1AP &&
+		    (id_bytes[0] > FAN_S1AP_MME_ID_BYTES_MAX || id_bytes[1] > FAN_S1AP_RAN_ID_BYTES_MAX))
+			continue;
+		error = fan_header_make(&plan->header[i], link, application, prefix, pdu_bytes, id_bytes);
 		if (error != 0)
 			return error;
 		write_prefix(plan, &plan->header[i], sdap_qfi);

@@ -192,6 +192,7 @@ fan_header_make(struct fan_header *header, const struct fan_link *link, enum fan
 	if (application == FAN_GTPU || application == FAN_GTPU_NR) {
 		put_gtpu(&writer, header, application == FAN_GTPU_NR, pdu_bytes);
 	} else {
+		FAN_REQUIRE(id_bytes != NULL);
 		port = application == FAN_S1AP ? FAN_PORT_S1AP : FAN_PORT_NGAP;
 		put_aper(&writer, header, application == FAN_S1AP ? &s1ap : &ngap, pdu_bytes, id_bytes);
 	}

@@ -22,6 +22,8 @@ _Static_assert(FAN_TEXT_OFFSET >= FAN_HEADER_BYTES_MAX, "headers are written int
 
 #define FAN_MME_ID_LENGTHS 5 /* 1..5 octets (AMF-UE-NGAP-ID); S1AP uses 1..4 */
 #define FAN_RAN_ID_LENGTHS 4 /* 1..4 octets (RAN-UE-NGAP-ID); S1AP uses 1..3 */
+#define FAN_S1AP_MME_ID_BYTES_MAX 4
+#define FAN_S1AP_RAN_ID_BYTES_MAX 3
 #define FAN_HEADERS_MAX (FAN_MME_ID_LENGTHS * FAN_RAN_ID_LENGTHS)
 
 /* The egress link as the sender sees it. Immutable once plans exist. */

@@ -57,8 +57,10 @@ fan_close(struct fanfare *fanfare)
 
 	if (fanfare == NULL)
 		return 0;
-	while (fanfare->groups != NULL)
-		fan_group_delete(fanfare->groups);
+	for (struct fan_group *group = fanfare->groups, *next; group != NULL; group = next) {
+		next = group->next;
+		fan_group_delete(group);
+	}
 	error = fan_dataplane_close(fanfare->dataplane);
 	free(fanfare);
 	return error;

@@ -156,7 +156,7 @@ struct fan_ue {
 	uint8_t k_int[FAN_KEY_BYTES];
 	uint32_t count;          /* the next COUNT to be spent; the one before is the last that the UE accepted */
 	uint32_t count_reserved; /* first COUNT that is not leased to us: spending stops there */
-	uint8_t bearer;          /* 0..31: NAS 0 (EPS), 1 (5GS, 3GPP access); DRB identity - 1 for bearers */
+	uint8_t bearer;          /* NAS 0 (EPS), 1 or 2 (5GS: 3GPP, non-3GPP access); bearers 0..31, DRB identity - 1 */
 	uint16_t next_hop;       /* index from fan_next_hop_add() */
 	uint32_t ue;             /* the caller's own index of the UE, given back in reports */
 	/* bearers */

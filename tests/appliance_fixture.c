@@ -30,7 +30,8 @@ is_nas(unsigned kind)
 struct fan_next_hop
 fan_test_hop(unsigned index, bool ipv6)
 {
-	struct fan_next_hop hop = { .ethernet = { 2, 0, 0, 0, 1, (uint8_t)index }, .address = { 198, 51, 100, (uint8_t)(7 + index) } };
+	struct fan_next_hop hop = { .ethernet = { 2, 0, 0, 0, 1, (uint8_t)index },
+				    .address = { 198, 51, 100, (uint8_t)(7 + index) } };
 
 	if (ipv6) {
 		static const uint8_t prefix[4] = { 0x20, 0x01, 0x0d, 0xb8 };
@@ -47,7 +48,7 @@ static bool
 find(void *user, struct fan_ue_subscriber *out, struct fan_ue_state **state, const struct fan_ue_address *address)
 {
 	struct fan_test_side *side = user;
-	const uint64_t index = !address->nas	? address->teid - (uint64_t)TEID_BASE
+	const uint64_t index = !address->nas     ? address->teid - (uint64_t)TEID_BASE
 			       : address->five_g ? address->mme_ue_id / AMF_FACTOR
 						 : address->mme_ue_id / MME_FACTOR;
 	struct fan_test_subscriber *subscriber;
@@ -114,7 +115,9 @@ fan_test_subscribe(struct fan_test_side *side, enum fan_kind kind, uint8_t ciphe
 		.emergency = integrity == 0,
 		.count = FAN_TEST_FIRST_COUNT,
 		.count_reserved = 1U << 24,
-		.bearer = kind == FAN_EPS_NAS ? 0 : kind == FAN_5GS_NAS ? 1 : (uint8_t)(index % 32),
+		.bearer = kind == FAN_EPS_NAS   ? 0
+			  : kind == FAN_5GS_NAS ? 1
+						: (uint8_t)(index % 32),
 		.next_hop = (uint16_t)(index % FAN_TEST_HOPS),
 		.ue = index,
 		.teid = TEID_BASE + index,
@@ -141,7 +144,8 @@ compare(struct fan_test_side *side, struct fan_test_subscriber *subscriber, cons
 	struct fan_ue_state *state = &subscriber->state;
 	const size_t at = state->received_bytes;
 
-	if (delivery->data_bytes > message->byte_count - at || memcmp(message->bytes + at, delivery->data, delivery->data_bytes) != 0) {
+	if (delivery->data_bytes > message->byte_count - at ||
+	    memcmp(message->bytes + at, delivery->data, delivery->data_bytes) != 0) {
 		side->differing++;
 		return;
 	}
@@ -180,7 +184,8 @@ fan_test_side_receive(struct fan_test_side *side, const uint8_t *frame, size_t f
 	side->frame_bytes += frame_bytes;
 	if (verdict != FAN_UE_ACCEPTED)
 		return verdict;
-	subscriber = (struct fan_test_subscriber *)(void *)((char *)delivery->state - offsetof(struct fan_test_subscriber, state));
+	subscriber = (struct fan_test_subscriber *)(void *)((char *)delivery->state -
+							    offsetof(struct fan_test_subscriber, state));
 	/* With EIA0 a UE cannot tell an old NAS message from a new one (TS 33.501 D.1). */
 	if (subscriber->ue.integrity != 0 || !is_nas(subscriber->ue.kind))
 		keep(side, frame, frame_bytes);
@@ -262,7 +267,8 @@ check_identity(const struct fan_result *result)
 	for (unsigned i = 0; i < FAN_DROP_COUNT; i++)
 		dropped += result->dropped[i];
 	cr_assert_eq(result->dropped[FAN_DROP_NONE], 0);
-	cr_assert_eq(result->created, result->sent + dropped, "created %lu, sent %lu, dropped %lu", result->created, result->sent, dropped);
+	cr_assert_eq(result->created, result->sent + dropped, "created %lu, sent %lu, dropped %lu", result->created,
+		     result->sent, dropped);
 }
 
 static void

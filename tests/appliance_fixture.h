@@ -27,12 +27,12 @@ struct fan_test_subscriber {
 	struct fan_ue ue; /* as provisioned; `ue.ue` is the index here */
 	fan_context_id id;
 	struct fan_ue_state state;
-	uint32_t accepted;      /* PDUs */
-	uint32_t complete;      /* whole messages */
-	uint32_t last_count;    /* of the last accepted PDU */
+	uint32_t accepted;                 /* PDUs */
+	uint32_t complete;                 /* whole messages */
+	uint32_t last_count;               /* of the last accepted PDU */
 	uint8_t transaction, rp_reference; /* of the last accepted SMS */
-	uint8_t drop;           /* enum fan_drop that the last outcome named */
-	uint16_t drop_reports;  /* how often outcomes named this UE */
+	uint8_t drop;                      /* enum fan_drop that the last outcome named */
+	uint16_t drop_reports;             /* how often outcomes named this UE */
 };
 
 /* The UEs and what they were given. */
@@ -52,7 +52,8 @@ struct fan_test_side {
 void fan_test_side_open(struct fan_test_side *side, unsigned subscriber_max);
 void fan_test_side_close(struct fan_test_side *side);
 /* A new subscriber: algorithms as given, all else made of its index. The pointer is valid until the side is closed. */
-struct fan_test_subscriber *fan_test_subscribe(struct fan_test_side *side, enum fan_kind kind, uint8_t cipher, uint8_t integrity);
+struct fan_test_subscriber *fan_test_subscribe(struct fan_test_side *side, enum fan_kind kind, uint8_t cipher,
+					       uint8_t integrity);
 /* One frame; the verdict is counted. */
 enum fan_ue_verdict fan_test_side_receive(struct fan_test_side *side, const uint8_t *frame, size_t frame_bytes);
 /* Gives every kept frame to the UEs once more, and forgets it; returns how many were not refused as replays. */
@@ -70,7 +71,8 @@ struct fan_test_appliance {
 };
 
 /* Opens with the options (NULL: defaults) and adds the next hops. */
-void fan_test_appliance_open(struct fan_test_appliance *appliance, struct fan_test_side *side, const struct fan_options *options);
+void fan_test_appliance_open(struct fan_test_appliance *appliance, struct fan_test_side *side,
+			     const struct fan_options *options);
 void fan_test_appliance_close(struct fan_test_appliance *appliance);
 /* Provisions a subscriber. */
 void fan_test_provision(struct fan_test_appliance *appliance, struct fan_test_subscriber *subscriber);

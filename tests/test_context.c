@@ -21,7 +21,9 @@ make_ue(enum fan_kind kind)
 		.integrity = kind == FAN_LTE_PDCP_12 || kind == FAN_LTE_PDCP_18 ? FAN_INTEGRITY_NONE : 2,
 		.count = 0x010203,
 		.count_reserved = 0x040506,
-		.bearer = 19,
+		.bearer = kind == FAN_EPS_NAS   ? 0
+			  : kind == FAN_5GS_NAS ? 1
+						: 19,
 		.next_hop = 0x0708,
 		.ue = 0x090a0b0c,
 		.teid = 0x0d0e0f10,
@@ -44,7 +46,8 @@ make_table(const struct fan_ue *ue, size_t capacity)
 {
 	struct fan_context_table table;
 
-	cr_assert_eq(fan_context_table_init(&table, protection(ue->kind, ue->cipher, ue->integrity), capacity), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_context_table_init(&table, protection(ue->kind, ue->cipher, ue->integrity), capacity), 0, "%s",
+		     fan_error_detail());
 	return table;
 }
 
@@ -56,9 +59,48 @@ Test(context, a_context_is_one_cache_line_laid_out_as_the_card_reads_it)
 		uint64_t mme_ue_id;
 		const char *tail; /* octets 32..63 */
 	} rows[] = {
-		{ FAN_EPS_NAS, 0x18191a1b, "03020100" "06050400" "0c0b0a09" "0807" "9c" "01" "1b1a1918" "1e1d1c00" "00" "05" "06" "ff" "0000" "0000" },
-		{ FAN_5GS_NAS, 0xab18191a1b, "03020100" "06050400" "0c0b0a09" "0807" "9c" "01" "1b1a1918" "1e1d1c00" "ab" "05" "06" "ff" "0000" "0000" },
-		{ FAN_NR_PDCP_18, 0, "03020100" "06050400" "0c0b0a09" "0807" "9c" "01" "100f0e0d" "11121314" "17161500" "0000" "0000" },
+		{ FAN_EPS_NAS, 0x18191a1b,
+		  "03020100"
+		  "06050400"
+		  "0c0b0a09"
+		  "0807"
+		  "04"
+		  "01"
+		  "1b1a1918"
+		  "1e1d1c00"
+		  "00"
+		  "05"
+		  "06"
+		  "ff"
+		  "0000"
+		  "0000" },
+		{ FAN_5GS_NAS, 0xab18191a1b,
+		  "03020100"
+		  "06050400"
+		  "0c0b0a09"
+		  "0807"
+		  "0c"
+		  "01"
+		  "1b1a1918"
+		  "1e1d1c00"
+		  "ab"
+		  "05"
+		  "06"
+		  "ff"
+		  "0000"
+		  "0000" },
+		{ FAN_NR_PDCP_18, 0,
+		  "03020100"
+		  "06050400"
+		  "0c0b0a09"
+		  "0807"
+		  "9c"
+		  "01"
+		  "100f0e0d"
+		  "11121314"
+		  "17161500"
+		  "0000"
+		  "0000" },
 	};
 
 	cr_assert_eq(sizeof(struct fan_context), 64);
@@ -96,7 +138,8 @@ Test(context, slots_are_reused_and_wiped)
 	cr_assert_eq(table.present, 2);
 	for (unsigned i = 1; i < 4; i += 2) {
 		cr_assert_not(fan_context_present(&table, i));
-		cr_assert(memcmp(slots[i].k_enc, zero, 16) == 0 && memcmp(slots[i].k_int, zero, 16) == 0, "keys are left in slot %u", i);
+		cr_assert(memcmp(slots[i].k_enc, zero, 16) == 0 && memcmp(slots[i].k_int, zero, 16) == 0,
+			  "keys are left in slot %u", i);
 		cr_assert(slots[i].count == 0 && slots[i].count_reserved == 0 && slots[i].flags == 0 && slots[i].gap == 0);
 		cr_assert(slots[i].nas.mme_ue_id_low == 0 && slots[i].nas.ran_ue_id == 0);
 	}
@@ -110,7 +153,8 @@ Test(context, slots_are_reused_and_wiped)
 		const int64_t a = fan_context_add(&table, &ue), b = fan_context_add(&table, &ue);
 
 		cr_assert((a == 1 && b == 3) || (a == 3 && b == 1));
-		cr_assert(slots[a].ue == 77 && slots[a].count == 5 && slots[a].gap == 0 && slots[a].flags == FAN_CONTEXT_PRESENT);
+		cr_assert(slots[a].ue == 77 && slots[a].count == 5 && slots[a].gap == 0 &&
+			  slots[a].flags == FAN_CONTEXT_PRESENT);
 	}
 	cr_assert_eq(fan_context_add(&table, &ue), FAN_E_MEMORY);
 	cr_assert_eq(table.present, 4);
@@ -123,7 +167,9 @@ Test(context, slots_are_reused_and_wiped)
 Test(context, fields_are_checked_against_their_ranges)
 {
 #define FIELD(kind, field, good, bad, name, limit)                                                                             \
-	{ kind, offsetof(struct fan_ue, field), sizeof(((struct fan_ue *)0)->field), good, bad, name, limit }
+	{                                                                                                                      \
+		kind, offsetof(struct fan_ue, field), sizeof(((struct fan_ue *)0)->field), good, bad, name, limit              \
+	}
 	static const struct {
 		enum fan_kind kind;
 		size_t at, byte_count;
@@ -131,6 +177,9 @@ Test(context, fields_are_checked_against_their_ranges)
 		const char *name, *limit; /* both stand in the refusal */
 	} rows[] = {
 		FIELD(FAN_NR_PDCP_12, bearer, 31, 32, "BEARER 32", "31"),
+		FIELD(FAN_EPS_NAS, bearer, 0, 1, "BEARER 1", "always 0"),
+		FIELD(FAN_5GS_NAS, bearer, 1, 0, "BEARER 0", "1 (3GPP access) or 2"),
+		FIELD(FAN_5GS_NAS, bearer, 2, 3, "BEARER 3", "1 (3GPP access) or 2"),
 		FIELD(FAN_EPS_NAS, mme_ue_id, 0xffffffff, 0x100000000, "MME-UE-S1AP-ID 4294967296", "4294967295"),
 		FIELD(FAN_5GS_NAS, mme_ue_id, 0xffffffffff, 0x10000000000, "AMF-UE-NGAP-ID 1099511627776", "1099511627775"),
 		FIELD(FAN_EPS_NAS, ran_ue_id, 0xffffff, 0x1000000, "eNB-UE-S1AP-ID 16777216", "16777215"),
@@ -180,11 +229,13 @@ Test(context, every_combination_of_algorithms_is_judged)
 		for (unsigned cipher = 0; cipher < 6; cipher++)
 			for (unsigned i = 0; i < sizeof(integrities) / sizeof(integrities[0]); i++)
 				for (unsigned emergency = 0; emergency < 2; emergency++) {
-					const int error = fan_protection_check(protection(kind, cipher, integrities[i]), emergency);
+					const int error = fan_protection_check(protection(kind, cipher, integrities[i]),
+									       emergency);
 					const bool good = standard_has(kind, cipher, integrities[i], emergency);
 
-					cr_assert_eq(error, good ? 0 : FAN_E_INVALID, "kind %u, cipher %u, integrity %u, emergency %u", kind,
-						     cipher, integrities[i], emergency);
+					cr_assert_eq(error, good ? 0 : FAN_E_INVALID,
+						     "kind %u, cipher %u, integrity %u, emergency %u", kind, cipher,
+						     integrities[i], emergency);
 				}
 }
 
@@ -194,17 +245,22 @@ Test(context, refused_combinations_say_why)
 		unsigned kind, cipher, integrity, bearer_id;
 		const char *says[2];
 	} rows[] = {
-		{ FAN_EPS_NAS, 2, 0, 5, { "EIA0", "emergency" } },	{ FAN_NR_PDCP_12, 2, 0, 0, { "EIA0", "emergency" } },
-		{ FAN_LTE_PDCP_12, 2, 2, 0, { "integrity 2", "LTE" } }, { FAN_5GS_NAS, 2, 255, 5, { "none", "NAS" } },
-		{ FAN_EPS_NAS, 4, 2, 5, { "cipher", "4" } },		{ FAN_EPS_NAS, 2, 4, 5, { "integrity", "4" } },
-		{ FAN_KIND_COUNT, 2, 2, 0, { "kind", "6" } },		{ FAN_EPS_NAS, 2, 2, 4, { "bearer identity 4", "5 to 15" } },
-		{ FAN_EPS_NAS, 2, 2, 16, { "identity 16", "15" } },	{ FAN_5GS_NAS, 2, 2, 0, { "session identity 0", "1 to 15" } },
+		{ FAN_EPS_NAS, 2, 0, 5, { "EIA0", "emergency" } },
+		{ FAN_NR_PDCP_12, 2, 0, 0, { "EIA0", "emergency" } },
+		{ FAN_LTE_PDCP_12, 2, 2, 0, { "integrity 2", "LTE" } },
+		{ FAN_5GS_NAS, 2, 255, 5, { "none", "NAS" } },
+		{ FAN_EPS_NAS, 4, 2, 5, { "cipher", "4" } },
+		{ FAN_EPS_NAS, 2, 4, 5, { "integrity", "4" } },
+		{ FAN_KIND_COUNT, 2, 2, 0, { "kind", "6" } },
+		{ FAN_EPS_NAS, 2, 2, 4, { "bearer identity 4", "5 to 15" } },
+		{ FAN_EPS_NAS, 2, 2, 16, { "identity 16", "15" } },
+		{ FAN_5GS_NAS, 2, 2, 0, { "session identity 0", "1 to 15" } },
 		{ FAN_5GS_NAS, 2, 2, 16, { "identity 16", "15" } },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const struct fan_protection asked = { (uint8_t)rows[i].kind, (uint8_t)rows[i].cipher, (uint8_t)rows[i].integrity,
-						      (uint8_t)rows[i].bearer_id };
+		const struct fan_protection asked = { (uint8_t)rows[i].kind, (uint8_t)rows[i].cipher,
+						      (uint8_t)rows[i].integrity, (uint8_t)rows[i].bearer_id };
 
 		cr_assert_eq(fan_protection_check(asked, false), FAN_E_INVALID, "row %zu", i);
 		for (unsigned j = 0; j < 2; j++)
@@ -252,10 +308,12 @@ Test(context, tables_of_impossible_sizes_are_refused)
 	struct fan_context_table table;
 
 	cr_assert_eq(fan_context_table_init(&table, protection(FAN_EPS_NAS, 2, 2), 0), FAN_E_INVALID);
-	cr_assert_eq(fan_context_table_init(&table, protection(FAN_EPS_NAS, 2, 2), (size_t)FAN_CONTEXT_SLOTS_MAX + 1), FAN_E_INVALID);
+	cr_assert_eq(fan_context_table_init(&table, protection(FAN_EPS_NAS, 2, 2), (size_t)FAN_CONTEXT_SLOTS_MAX + 1),
+		     FAN_E_INVALID);
 	cr_assert_not_null(strstr(fan_error_detail(), "134217728"), "%s", fan_error_detail());
 	/* Address space alone: a table of the largest size costs no memory until it is used. */
-	cr_assert_eq(fan_context_table_init(&table, protection(FAN_EPS_NAS, 2, 2), FAN_CONTEXT_SLOTS_MAX), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_context_table_init(&table, protection(FAN_EPS_NAS, 2, 2), FAN_CONTEXT_SLOTS_MAX), 0, "%s",
+		     fan_error_detail());
 	fan_context_table_free(&table);
 	cr_assert_gt(fan_memory_available_bytes(), 1UL << 20);
 }
@@ -266,8 +324,8 @@ Test(context, profiles_have_names_and_kinds)
 		const char *name;
 		enum fan_kind kind;
 	} rows[FAN_PROFILE_COUNT] = {
-		{ "eps-nas-nidd", FAN_EPS_NAS },    { "eps-nas-sms", FAN_EPS_NAS },	{ "5gs-nas-sms", FAN_5GS_NAS },
-		{ "5gs-nas-ciot", FAN_5GS_NAS },    { "lte-pdcp-12", FAN_LTE_PDCP_12 }, { "lte-pdcp-18", FAN_LTE_PDCP_18 },
+		{ "eps-nas-nidd", FAN_EPS_NAS },  { "eps-nas-sms", FAN_EPS_NAS },     { "5gs-nas-sms", FAN_5GS_NAS },
+		{ "5gs-nas-ciot", FAN_5GS_NAS },  { "lte-pdcp-12", FAN_LTE_PDCP_12 }, { "lte-pdcp-18", FAN_LTE_PDCP_18 },
 		{ "nr-pdcp-12", FAN_NR_PDCP_12 }, { "nr-pdcp-18", FAN_NR_PDCP_18 },
 	};
 

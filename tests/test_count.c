@@ -80,7 +80,8 @@ Test(count, every_rule_holds_at_its_edge)
 		uint32_t count = 0xdead;
 		const enum fan_drop drop = spend(&context, &count, rows[i].kind);
 
-		cr_assert_eq(drop, rows[i].drop, "row %zu: %s instead of %s", i, fan_drop_name(drop), fan_drop_name(rows[i].drop));
+		cr_assert_eq(drop, rows[i].drop, "row %zu: %s instead of %s", i, fan_drop_name(drop),
+			     fan_drop_name(rows[i].drop));
 	}
 }
 

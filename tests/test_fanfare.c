@@ -105,12 +105,14 @@ Test(fanfare, opens_and_closes_again_and_again_in_one_process, .timeout = 60)
 
 		fan_test_side_open(&side, 5);
 		fan_test_appliance_open(&appliance, &side, &rows[i]);
-		cr_assert_eq(fan_loops_back(appliance.fanfare), rows[i].egress == NULL || strcmp(rows[i].egress, "net_ring") == 0);
+		cr_assert_eq(fan_loops_back(appliance.fanfare),
+			     rows[i].egress == NULL || strcmp(rows[i].egress, "net_ring") == 0);
 		/* A second one in the same process is refused and does the first no harm. */
 		cr_assert_lt(fan_open(&second, &rows[i]), 0);
 		cr_assert_null(second);
 		for (unsigned j = 0; j < 5; j++)
-			fan_test_provision(&appliance, fan_test_subscribe(&side, j % 2 == 0 ? FAN_5GS_NAS : FAN_NR_PDCP_12, 2, 2));
+			fan_test_provision(&appliance,
+					   fan_test_subscribe(&side, j % 2 == 0 ? FAN_5GS_NAS : FAN_NR_PDCP_12, 2, 2));
 		(void)fan_test_group(&appliance, GROUP, 0, 1, FAN_5GS_NAS_CIOT);
 		(void)fan_test_group(&appliance, GROUP, 2, 1, FAN_5GS_NAS_SMS);
 		fan_test_send(&appliance, fan_test_group(&appliance, GROUP, 1, 1, FAN_PROFILE_NR_PDCP_12), &message);
@@ -182,8 +184,8 @@ provision_every_protection(struct fan_test_appliance *appliance)
 				if ((lte && i != 4) || (nas && i == 4))
 					continue;
 				for (unsigned j = 0; j < 2; j++)
-					fan_test_provision(appliance, fan_test_subscribe(appliance->side, (enum fan_kind)kind, (uint8_t)cipher,
-											 integrities[i]));
+					fan_test_provision(appliance, fan_test_subscribe(appliance->side, (enum fan_kind)kind,
+											 (uint8_t)cipher, integrities[i]));
 			}
 }
 
@@ -195,8 +197,8 @@ send_in_every_form(struct fan_test_appliance *appliance)
 		bool sms, raw;
 		int qfi;
 	} rows[] = {
-		{ 1, false, false, -1 }, { 1, true, true, -1 },	  { 37, false, false, 9 },    { 100, true, true, 0 },
-		{ 3, false, true, 63 },	 { 16, true, false, -1 }, { 1400, false, false, -1 }, { 1469, false, false, -1 },
+		{ 1, false, false, -1 }, { 1, true, true, -1 },   { 37, false, false, 9 },    { 100, true, true, 0 },
+		{ 3, false, true, 63 },  { 16, true, false, -1 }, { 1400, false, false, -1 }, { 1469, false, false, -1 },
 	};
 	struct fan_test_side *side = appliance->side;
 	static char text[1500];
@@ -224,7 +226,9 @@ send_in_every_form(struct fan_test_appliance *appliance)
 
 Test(fanfare, every_profile_and_algorithm_is_delivered, .timeout = 120)
 {
-	static const struct fan_options rows[] = { { .engines = "ipsec-mb" }, { .engines = "reference", .ipv6 = true }, { .udp_checksum = true } };
+	static const struct fan_options rows[] = { { .engines = "ipsec-mb" },
+						   { .engines = "reference", .ipv6 = true },
+						   { .udp_checksum = true } };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct fan_test_side side;
@@ -252,13 +256,13 @@ Test(fanfare, short_messages_in_parts_and_codings, .timeout = 60)
 		uint8_t dcs_bits; /* bits 3..2 of TP-DCS: 0 GSM 7-bit, 4 8-bit, 8 UCS-2 (TS 23.038 4) */
 		bool trigger;
 	} rows[] = {
-		{ "x", 1, 1, 1, FAN_CODING_AUTO, 0, false },	 { "x", 160, 1, 1, FAN_CODING_AUTO, 0, false },
-		{ "x", 161, 1, 2, FAN_CODING_GSM7, 0, false },	 { "x", 306, 1, 2, FAN_CODING_AUTO, 0, false },
-		{ "x", 307, 1, 3, FAN_CODING_AUTO, 0, false },	 { "x", 459, 1, 3, FAN_CODING_AUTO, 0, false },
-		{ "\u0416", 70, 2, 1, FAN_CODING_AUTO, 8, false }, { "\u0416", 71, 2, 2, FAN_CODING_AUTO, 8, false },
-		{ "x", 201, 1, 3, FAN_CODING_UCS2, 8, false },	 { "\x80", 140, 1, 1, FAN_CODING_AUTO, 4, false },
-		{ "\x80", 141, 1, 2, FAN_CODING_AUTO, 4, false }, { "z", 268, 1, 2, FAN_CODING_8BIT, 4, false },
-		{ "\x01\x02", 20, 2, 1, FAN_CODING_8BIT, 4, true },	 { "x", 200, 1, 2, FAN_CODING_8BIT, 4, true },
+		{ "x", 1, 1, 1, FAN_CODING_AUTO, 0, false },        { "x", 160, 1, 1, FAN_CODING_AUTO, 0, false },
+		{ "x", 161, 1, 2, FAN_CODING_GSM7, 0, false },      { "x", 306, 1, 2, FAN_CODING_AUTO, 0, false },
+		{ "x", 307, 1, 3, FAN_CODING_AUTO, 0, false },      { "x", 459, 1, 3, FAN_CODING_AUTO, 0, false },
+		{ "\u0416", 70, 2, 1, FAN_CODING_AUTO, 8, false },  { "\u0416", 71, 2, 2, FAN_CODING_AUTO, 8, false },
+		{ "x", 201, 1, 3, FAN_CODING_UCS2, 8, false },      { "\x80", 140, 1, 1, FAN_CODING_AUTO, 4, false },
+		{ "\x80", 141, 1, 2, FAN_CODING_AUTO, 4, false },   { "z", 268, 1, 2, FAN_CODING_8BIT, 4, false },
+		{ "\x01\x02", 20, 2, 1, FAN_CODING_8BIT, 4, true }, { "x", 200, 1, 2, FAN_CODING_8BIT, 4, true },
 	};
 	struct fan_test_side side;
 	struct fan_test_appliance appliance;
@@ -269,7 +273,8 @@ Test(fanfare, short_messages_in_parts_and_codings, .timeout = 60)
 	side.keep_bytes_max = 4 << 20;
 	fan_test_appliance_open(&appliance, &side, NULL);
 	for (unsigned i = 0; i < 80; i++)
-		fan_test_provision(&appliance, fan_test_subscribe(&side, i < 40 ? FAN_EPS_NAS : FAN_5GS_NAS, (uint8_t)(i % 4), (uint8_t)(1 + i % 3)));
+		fan_test_provision(&appliance, fan_test_subscribe(&side, i < 40 ? FAN_EPS_NAS : FAN_5GS_NAS, (uint8_t)(i % 4),
+								  (uint8_t)(1 + i % 3)));
 	(void)fan_test_group(&appliance, GROUP, 0, 40, FAN_EPS_NAS_SMS);
 	group = fan_test_group(&appliance, GROUP, 40, 40, FAN_5GS_NAS_SMS);
 	for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
@@ -287,8 +292,8 @@ Test(fanfare, short_messages_in_parts_and_codings, .timeout = 60)
 		side.complete = 0;
 		fan_test_send(&appliance, group, &message);
 		expect_all_accepted(&side);
-		cr_assert(appliance.result.created == 80 * rows[row].parts && appliance.result.sent == 80 * rows[row].parts, "row %zu: %lu PDUs",
-			  row, appliance.result.created);
+		cr_assert(appliance.result.created == 80 * rows[row].parts && appliance.result.sent == 80 * rows[row].parts,
+			  "row %zu: %lu PDUs", row, appliance.result.created);
 		cr_assert_eq(appliance.result.ues, 80);
 		cr_assert_eq(side.complete, 80, "row %zu", row);
 		cr_assert(side.last.sms_part == rows[row].parts && side.last.sms_parts == rows[row].parts, "row %zu", row);
@@ -306,6 +311,7 @@ Test(fanfare, short_messages_in_parts_and_codings, .timeout = 60)
 			cr_assert_eq(subscriber->rp_reference, (uint8_t)(subscriber->ue.rp_reference + accepted - 1));
 		}
 	}
+	side.message = NULL;
 	cr_assert_eq(fan_test_side_replay(&side), 0, "a replayed frame was not refused");
 	fan_test_appliance_close(&appliance);
 	fan_test_side_close(&side);
@@ -337,8 +343,12 @@ Test(fanfare, nidd_and_sms_to_the_same_ues_in_turn_share_one_count, .timeout = 6
 	}
 	/* And both in flight at once: each UE gets both, under two COUNTs. */
 	side.message = &message;
-	cr_assert_eq(fan_send(appliance.fanfare, fan_group_find(appliance.fanfare, "sms@example.org"), &message, fan_test_done, &appliance), 0);
-	cr_assert_eq(fan_send(appliance.fanfare, fan_group_find(appliance.fanfare, "data@example.org"), &message, fan_test_done, &appliance), 0);
+	cr_assert_eq(fan_send(appliance.fanfare, fan_group_find(appliance.fanfare, "sms@example.org"), &message, fan_test_done,
+			      &appliance),
+		     0);
+	cr_assert_eq(fan_send(appliance.fanfare, fan_group_find(appliance.fanfare, "data@example.org"), &message, fan_test_done,
+			      &appliance),
+		     0);
 	fan_test_run(&appliance, 0);
 	expect_all_accepted(&side);
 	cr_assert_eq(side.complete, 22 * 100);
@@ -354,7 +364,9 @@ Test(fanfare, nidd_and_sms_to_the_same_ues_in_turn_share_one_count, .timeout = 6
 static void
 expect_names_are_unique(struct fanfare *fanfare)
 {
-	static const char *const bad[] = { "", "nobody", "@example.org", "a@", "a b@example.org", "0000000G-262-01-0A", "00000001-26-01-0A", "a@-x.org" };
+	static const char *const bad[] = {
+		"", "nobody", "@example.org", "a@", "a b@example.org", "0000000G-262-01-0A", "00000001-26-01-0A", "a@-x.org"
+	};
 	struct fan_group *group, *other;
 
 	cr_assert_eq(fan_group_create(fanfare, &group, "Flood@Example.ORG"), 0, "%s", fan_error_detail());
@@ -410,7 +422,7 @@ Test(fanfare, groups_have_unique_names_and_exact_members, .timeout = 60)
 	cr_assert_eq(fan_group_add(group, side.subscribers[0].id, FAN_5GS_NAS_SMS), FAN_E_INVALID);
 	expect_detail("5gs-nas-sms");
 	cr_assert_eq(fan_group_add(group, side.subscribers[0].id, FAN_PROFILE_COUNT), FAN_E_INVALID);
-	cr_assert_eq(fan_group_add(group, side.subscribers[0].id, (enum fan_profile)-1), FAN_E_INVALID);
+	cr_assert_eq(fan_group_add(group, side.subscribers[0].id, (enum fan_profile) - 1), FAN_E_INVALID);
 	cr_assert_eq(fan_group_add(group, side.subscribers[9].id + 1, FAN_EPS_NAS_NIDD), FAN_E_NOT_FOUND);
 	cr_assert_eq(fan_group_add(group, UINT64_MAX, FAN_EPS_NAS_NIDD), FAN_E_NOT_FOUND);
 	cr_assert_eq(fan_group_add_range(group, side.subscribers[0].id, 11, FAN_EPS_NAS_NIDD), FAN_E_NOT_FOUND);
@@ -529,16 +541,26 @@ Test(fanfare, ues_that_cannot_be_served_are_named_with_the_reason, .timeout = 60
 		  appliance.profile[FAN_PROFILE_NR_PDCP_18].dropped[FAN_DROP_RESERVATION] == 1);
 	cr_assert_eq(appliance.not_served, 5);
 	{
-		static const uint8_t drops[10] = { FAN_DROP_UNREACHABLE, FAN_DROP_RESERVATION, FAN_DROP_COUNT_END, 0, 0,
-						   FAN_DROP_UNREACHABLE, FAN_DROP_RESERVATION, 0,		   0, 0 };
+		static const uint8_t drops[10] = { FAN_DROP_UNREACHABLE,
+						   FAN_DROP_RESERVATION,
+						   FAN_DROP_COUNT_END,
+						   0,
+						   0,
+						   FAN_DROP_UNREACHABLE,
+						   FAN_DROP_RESERVATION,
+						   0,
+						   0,
+						   0 };
 
 		for (unsigned i = 0; i < 10; i++)
-			cr_assert_eq(side.subscribers[i].drop, drops[i], "UE %u: %s", i, fan_drop_name((enum fan_drop)side.subscribers[i].drop));
+			cr_assert_eq(side.subscribers[i].drop, drops[i], "UE %u: %s", i,
+				     fan_drop_name((enum fan_drop)side.subscribers[i].drop));
 	}
 	/* Back within reach, and with a longer lease: served, no COUNT was skipped. */
 	cr_assert_eq(fan_ue_reachable(fanfare, side.subscribers[0].id, true), 0);
 	cr_assert_eq(fan_ue_reachable(fanfare, side.subscribers[5].id, true), 0);
-	cr_assert_eq(fan_ue_lease(fanfare, side.subscribers[1].id, FAN_TEST_FIRST_COUNT), FAN_E_INVALID, "a lease is never shortened");
+	cr_assert_eq(fan_ue_lease(fanfare, side.subscribers[1].id, FAN_TEST_FIRST_COUNT), FAN_E_INVALID,
+		     "a lease is never shortened");
 	cr_assert_eq(fan_ue_lease(fanfare, side.subscribers[1].id, (1U << 24) + 1), FAN_E_INVALID);
 	cr_assert_eq(fan_ue_lease(fanfare, side.subscribers[1].id, FAN_TEST_FIRST_COUNT + 2), 0);
 	cr_assert_eq(fan_ue_lease(fanfare, side.subscribers[6].id, UINT32_MAX), 0);
@@ -548,7 +570,8 @@ Test(fanfare, ues_that_cannot_be_served_are_named_with_the_reason, .timeout = 60
 		if (i == 0 || i == 5 || i == 6)
 			cr_assert_eq(side.subscribers[i].last_count, FAN_TEST_FIRST_COUNT);
 	fan_test_send(&appliance, group, &message);
-	cr_assert(appliance.result.sent == 8 && side.subscribers[1].drop == FAN_DROP_RESERVATION, "the lease had one more COUNT");
+	cr_assert(appliance.result.sent == 8 && side.subscribers[1].drop == FAN_DROP_RESERVATION,
+		  "the lease had one more COUNT");
 	cr_assert_eq(side.subscribers[1].last_count, FAN_TEST_FIRST_COUNT + 1);
 	expect_all_accepted(&side);
 	cr_assert_eq(fan_ue_lease(fanfare, side.subscribers[9].id + 1, 5), FAN_E_NOT_FOUND);
@@ -819,7 +842,8 @@ Test(fanfare, the_65th_message_in_flight_is_refused, .timeout = 60)
 		cr_assert_eq(fan_send(appliance.fanfare, group, &message, fan_test_done, &appliance), 0);
 		wait_until_full(&appliance);
 		while (fan_poll(appliance.fanfare) < 64)
-			cr_assert_eq(fan_send(appliance.fanfare, small, &message, fan_test_done, &appliance), 0, "%s", fan_error_detail());
+			cr_assert_eq(fan_send(appliance.fanfare, small, &message, fan_test_done, &appliance), 0, "%s",
+				     fan_error_detail());
 		cr_assert_eq(fan_send(appliance.fanfare, small, &urgent, fan_test_done, &appliance), FAN_E_BUSY);
 		expect_detail("64");
 		fan_test_run(&appliance, 0);
@@ -859,7 +883,8 @@ Test(fanfare, several_workers_serve_many_ues_of_all_kinds, .timeout = 120)
 			fan_test_provision(&appliance, fan_test_subscribe(&side, kind, 2, lte ? FAN_INTEGRITY_NONE : 2));
 		}
 		for (unsigned i = 0; i < ues; i += ues / FAN_KIND_COUNT)
-			group = fan_test_group(&appliance, GROUP, i, ues / FAN_KIND_COUNT, profile_of(side.subscribers[i].ue.kind, true));
+			group = fan_test_group(&appliance, GROUP, i, ues / FAN_KIND_COUNT,
+					       profile_of(side.subscribers[i].ue.kind, true));
 		for (unsigned round = 1; round <= 2; round++) {
 			fan_test_send(&appliance, group, &message);
 			cr_assert_eq(appliance.result.sent, ues + ues / 3, "NAS UEs get two parts");
@@ -869,9 +894,11 @@ Test(fanfare, several_workers_serve_many_ues_of_all_kinds, .timeout = 120)
 		}
 		expect_all_accepted(&side);
 		fan_progress_read(appliance.fanfare, &progress);
-		cr_assert(progress.created == 2 * appliance.result.sent && progress.sent == progress.created && progress.dropped == 0);
+		cr_assert(progress.created == 2 * appliance.result.sent && progress.sent == progress.created &&
+			  progress.dropped == 0);
 		cr_assert_eq(progress.bytes_out, side.frame_bytes);
-		cr_assert(progress.busy_cycles > 0 && progress.engine_cycles > 0 && progress.engine_cycles <= progress.busy_cycles);
+		cr_assert(progress.busy_cycles > 0 && progress.engine_cycles > 0 &&
+			  progress.engine_cycles <= progress.busy_cycles);
 		fan_test_appliance_close(&appliance);
 		fan_test_side_close(&side);
 	}
@@ -879,7 +906,8 @@ Test(fanfare, several_workers_serve_many_ues_of_all_kinds, .timeout = 120)
 
 Test(fanfare, errors_have_names)
 {
-	static const char *const names[] = { "ok", "invalid", "memory", "unsupported", "too-long", "exists", "not-found", "busy", "io" };
+	static const char *const names[] = { "ok",     "invalid",   "memory", "unsupported", "too-long",
+					     "exists", "not-found", "busy",   "io" };
 
 	for (int i = 0; i < 9; i++) {
 		const char *name = fan_error_name(-i);

@@ -24,7 +24,9 @@ make_ue(enum fan_kind kind, uint8_t cipher, uint8_t integrity, uint32_t index)
 		.emergency = integrity == 0,
 		.count = FIRST_COUNT + index,
 		.count_reserved = 1U << 24,
-		.bearer = kind == FAN_EPS_NAS ? 0 : kind == FAN_5GS_NAS ? 1 : (uint8_t)(index % 32),
+		.bearer = kind == FAN_EPS_NAS   ? 0
+			  : kind == FAN_5GS_NAS ? 1
+						: (uint8_t)(index % 32),
 		.ue = index,
 	};
 
@@ -46,7 +48,8 @@ fill(uint8_t *octets, size_t byte_count, unsigned seed)
 static void
 expect(uint8_t *packet, const struct fan_ue *ue, const struct fan_layout *layout, uint32_t count)
 {
-	const size_t own_bytes = layout->head_blocks * 16U < layout->text_bytes ? layout->head_blocks * 16U : layout->text_bytes;
+	const size_t own_bytes = layout->head_blocks * 16U < layout->text_bytes ? layout->head_blocks * 16U
+										: layout->text_bytes;
 	uint8_t *text = packet + TEXT_AT, *prefix = text - layout->clear_bytes;
 	const bool nas = ue->kind == FAN_EPS_NAS || ue->kind == FAN_5GS_NAS, has_mac = ue->integrity != FAN_INTEGRITY_NONE;
 	size_t covered = layout->clear_bytes + (size_t)layout->text_bytes, ciphered = layout->text_bytes;
@@ -104,12 +107,14 @@ protect_and_compare(const struct fan_layout *layout, uint32_t counts_before)
 		memcpy(bulk.expected[i], bulk.packet[i], PACKET_BYTES);
 		expect(bulk.expected[i], ue, layout, count);
 	}
-	cr_assert_eq(fan_protect(bulk.protector, bulk.text, bulk.count, bulk.drop, layout, bulk.slot, UES), UES, "%s", fan_error_detail());
+	cr_assert_eq(fan_protect(bulk.protector, bulk.text, bulk.count, bulk.drop, layout, bulk.slot, UES), UES, "%s",
+		     fan_error_detail());
 	for (unsigned i = 0; i < UES; i++) {
 		cr_assert_eq(bulk.drop[i], FAN_DROP_NONE);
 		cr_assert_eq(bulk.count[i], bulk.ue[bulk.slot[i]].count + counts_before);
-		cr_assert_eq(memcmp(bulk.packet[i], bulk.expected[i], PACKET_BYTES), 0, "packet %u of kind %u, cipher %u, integrity %u", i,
-			     bulk.ue[0].kind, bulk.ue[0].cipher, bulk.ue[0].integrity);
+		cr_assert_eq(memcmp(bulk.packet[i], bulk.expected[i], PACKET_BYTES), 0,
+			     "packet %u of kind %u, cipher %u, integrity %u", i, bulk.ue[0].kind, bulk.ue[0].cipher,
+			     bulk.ue[0].integrity);
 	}
 }
 
@@ -152,7 +157,8 @@ Test(protector, agrees_with_the_reference_for_all_kinds_and_algorithms, .timeout
 				/* Every algorithm with each engine for one kind of a sequence, AES for its twin. */
 				if ((lte && i != 4) || (kind <= FAN_5GS_NAS && i == 4) || (kind % 2 != 0 && cipher != 2))
 					continue;
-				compare_protection(engines[(kind + i + cipher) % 3], (enum fan_kind)kind, cipher, integrities[i]);
+				compare_protection(engines[(kind + i + cipher) % 3], (enum fan_kind)kind, cipher,
+						   integrities[i]);
 			}
 }
 
@@ -260,8 +266,8 @@ Test(protector, refusals_name_the_limit_and_spend_nothing)
 	fan_protector_close(NULL);
 	open_bulk(NULL, FAN_EPS_NAS, 2, 2);
 	for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++) {
-		cr_assert_eq(fan_protect(bulk.protector, bulk.text, bulk.count, bulk.drop, &layouts[i].layout, bulk.slot, UES), FAN_E_INVALID,
-			     "row %zu", i);
+		cr_assert_eq(fan_protect(bulk.protector, bulk.text, bulk.count, bulk.drop, &layouts[i].layout, bulk.slot, UES),
+			     FAN_E_INVALID, "row %zu", i);
 		cr_assert_not_null(strstr(fan_error_detail(), layouts[i].says), "row %zu: %s", i, fan_error_detail());
 	}
 	bulk.slot[UES - 1] = UES; /* the last of them does not exist */

@@ -32,15 +32,15 @@ static unsigned record_count;
 
 /* How a fake engine behaves; set before the worker is made. Counted by batches. */
 struct behaviour {
-	unsigned refuse;           /* so many submissions are refused before each one that is taken */
-	unsigned hold;             /* so many batches are kept before any is given back */
-	bool shuffle;              /* given back last in, first out */
-	bool null;                 /* does not protect */
-	bool takes_nothing;        /* no shape */
-	unsigned fail_every;       /* each n-th batch fails, 0: none, 1: all */
+	unsigned refuse;     /* so many submissions are refused before each one that is taken */
+	unsigned hold;       /* so many batches are kept before any is given back */
+	bool shuffle;        /* given back last in, first out */
+	bool null;           /* does not protect */
+	bool takes_nothing;  /* no shape */
+	unsigned fail_every; /* each n-th batch fails, 0: none, 1: all */
 	enum fan_batch_status fail_as;
-	unsigned refuse_first;     /* so many submissions are refused at the very beginning, then none */
-	double latency_s;          /* nothing is given back until so long after the last submission */
+	unsigned refuse_first; /* so many submissions are refused at the very beginning, then none */
+	double latency_s;      /* nothing is given back until so long after the last submission */
 };
 
 struct fake {
@@ -114,7 +114,8 @@ fake_finish(struct fake *fake, struct fan_batch *batch, unsigned record_at)
 	if (behaviour->fail_every != 0 && fake->taken % behaviour->fail_every == 0) {
 		batch->status = (uint16_t)behaviour->fail_as;
 		for (unsigned i = 0; i < batch->ue_count; i++)
-			memset(batch->text[i] - batch->shape->clear_bytes, 0xe5, batch->shape->text_bytes + batch->shape->clear_bytes);
+			memset(batch->text[i] - batch->shape->clear_bytes, 0xe5,
+			       batch->shape->text_bytes + batch->shape->clear_bytes);
 	} else if (!behaviour->null) {
 		cr_assert_eq(fake->reference->ops->submit_burst(fake->reference, &batch, 1), 1);
 		cr_assert_eq(fake->reference->ops->poll_burst(fake->reference, &finished, 1), 1);
@@ -140,8 +141,10 @@ fake_poll_burst(struct fan_engine *engine, struct fan_batch **batches, uint16_t 
 		batches[n] = fake->held[at];
 		fake_finish(fake, batches[n], fake->record_at[at]);
 		fake->held_count--;
-		memmove(&fake->held[at], &fake->held[at + 1], (fake->held_count - at) * sizeof(fake->held[0]));
-		memmove(&fake->record_at[at], &fake->record_at[at + 1], (fake->held_count - at) * sizeof(fake->record_at[0]));
+		for (unsigned i = at; i < fake->held_count; i++) {
+			fake->held[i] = fake->held[i + 1];
+			fake->record_at[i] = fake->record_at[i + 1];
+		}
 		n++;
 	}
 	return n;
@@ -352,7 +355,8 @@ receive(void)
 		const uint16_t n = rte_eth_rx_burst(bench.egress.port, queue, frames, RTE_DIM(frames));
 
 		for (uint16_t i = 0; i < n; i++)
-			(void)fan_test_side_receive(&bench.side, rte_pktmbuf_mtod(frames[i], const uint8_t *), frames[i]->pkt_len);
+			(void)fan_test_side_receive(&bench.side, rte_pktmbuf_mtod(frames[i], const uint8_t *),
+						    frames[i]->pkt_len);
 		rte_pktmbuf_free_bulk(frames, n);
 		received += n;
 	}
@@ -398,7 +402,8 @@ expect_all_accepted(uint64_t frames)
 {
 	cr_assert_eq(bench.side.frames, frames, "%lu frames of %lu", bench.side.frames, frames);
 	for (unsigned i = 1; i < FAN_UE_VERDICT_COUNT; i++)
-		cr_assert_eq(bench.side.verdicts[i], 0, "%lu x %s", bench.side.verdicts[i], fan_ue_verdict_name((enum fan_ue_verdict)i));
+		cr_assert_eq(bench.side.verdicts[i], 0, "%lu x %s", bench.side.verdicts[i],
+			     fan_ue_verdict_name((enum fan_ue_verdict)i));
 	cr_assert_eq(bench.side.differing, 0);
 }
 
@@ -409,8 +414,9 @@ expect_pool_full(void)
 }
 
 /* 200 characters: two parts. */
-static const char two_parts[] = "The river will pass 6.2 m at 18:40 today. Leave the low streets now and go to Hill School; take water, "
-				"medicine and papers with you. This is a test of the flood warning system, nobody needs to do anything.";
+static const char two_parts[] =
+	"The river will pass 6.2 m at 18:40 today. Leave the low streets now and go to Hill School; take water, "
+	"medicine and papers with you. This is a test of the flood warning system, nobody needs to do anything.";
 
 /* ---- Tests ------------------------------------------------------------------------------------------------------------------ */
 
@@ -473,12 +479,25 @@ Test(worker, a_failed_batch_is_served_by_the_next_engine, .timeout = 60)
 		bool all;   /* every batch fails once */
 	} rows[] = {
 		{ 2, { { .fail_every = 1, .fail_as = FAN_BATCH_UNTOUCHED } }, false, true },
-		{ 2, { { .fail_every = 3, .fail_as = FAN_BATCH_UNTOUCHED, .hold = 5, .shuffle = true }, { .hold = 2 } }, false, false },
+		{ 2,
+		  { { .fail_every = 3, .fail_as = FAN_BATCH_UNTOUCHED, .hold = 5, .shuffle = true }, { .hold = 2 } },
+		  false,
+		  false },
 		{ 2, { { .fail_every = 1, .fail_as = FAN_BATCH_EXPOSED } }, true, true },
 		{ 2, { { .fail_every = 3, .fail_as = FAN_BATCH_EXPOSED } }, true, false },
-		{ 2, { { .fail_every = 3, .fail_as = FAN_BATCH_EXPOSED, .hold = 5, .shuffle = true }, { .hold = 2 } }, true, false },
-		{ 2, { { .fail_every = 2, .fail_as = FAN_BATCH_EXPOSED, .hold = 15, .shuffle = true }, { .refuse = 3 } }, true, false },
-		{ 3, { { .fail_every = 1, .fail_as = FAN_BATCH_EXPOSED, .hold = 3 }, { .fail_every = 2, .fail_as = FAN_BATCH_EXPOSED } }, true, true },
+		{ 2,
+		  { { .fail_every = 3, .fail_as = FAN_BATCH_EXPOSED, .hold = 5, .shuffle = true }, { .hold = 2 } },
+		  true,
+		  false },
+		{ 2,
+		  { { .fail_every = 2, .fail_as = FAN_BATCH_EXPOSED, .hold = 15, .shuffle = true }, { .refuse = 3 } },
+		  true,
+		  false },
+		{ 3,
+		  { { .fail_every = 1, .fail_as = FAN_BATCH_EXPOSED, .hold = 3 },
+		    { .fail_every = 2, .fail_as = FAN_BATCH_EXPOSED } },
+		  true,
+		  true },
 	};
 	struct fan_message message;
 	const unsigned ues = 700;

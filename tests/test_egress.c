@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "../dataplane/eal.h"
+#include "../dataplane/egress.h"
+#include "appliance_fixture.h"
+
+#include <criterion/criterion.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define GROUP "all@example.org"
+
+static char path[64];
+
+static const char *
+new_path(void)
+{
+	const char *folder = getenv("TMPDIR");
+	int file;
+
+	snprintf(path, sizeof(path), "%.40s/fanfare-XXXXXX", folder != NULL ? folder : "/tmp");
+	file = mkstemp(path);
+	cr_assert_geq(file, 0);
+	close(file);
+	return path;
+}
+
+/* Gives every packet of a capture to the UE side; returns how many. */
+static unsigned
+read_capture(struct fan_test_side *side, const char *name)
+{
+	char error[PCAP_ERRBUF_SIZE];
+	pcap_t *capture = pcap_open_offline(name, error);
+	struct pcap_pkthdr *header;
+	const u_char *octets;
+	unsigned packets = 0;
+	int more;
+
+	cr_assert_not_null(capture, "%s", error);
+	cr_assert_eq(pcap_datalink(capture), DLT_EN10MB);
+	while ((more = pcap_next_ex(capture, &header, &octets)) == 1) {
+		cr_assert_eq(header->caplen, header->len);
+		cr_assert_gt(header->ts.tv_sec, 1600000000);
+		(void)fan_test_side_receive(side, octets, header->caplen);
+		packets++;
+	}
+	cr_assert_eq(more, PCAP_ERROR_BREAK, "the capture ends in the middle: %s", pcap_geterr(capture));
+	pcap_close(capture);
+	return packets;
+}
+
+/* A fresh UE side with the same subscribers: what was captured must serve them as what was sent did. */
+static void
+copy_side(struct fan_test_side *copy, const struct fan_test_side *side)
+{
+	fan_test_side_open(copy, side->subscriber_max);
+	copy->message = side->message;
+	for (unsigned i = 0; i < side->subscriber_count; i++)
+		copy->subscribers[i].ue = side->subscribers[i].ue;
+	copy->subscriber_count = side->subscriber_count;
+}
+
+static void
+run_with_capture(const struct fan_options *options, unsigned ues)
+{
+	struct fan_test_side side, captured;
+	struct fan_test_appliance appliance;
+	static char text[161];
+	struct fan_message message;
+	struct fan_group *group;
+	uint64_t sent = 0;
+
+	memset(text, 'c', sizeof(text));
+	fan_message_init(&message, text, sizeof(text));
+	fan_test_side_open(&side, ues);
+	side.keep_bytes_max = options->workers == 1 ? 4 << 20 : 0;
+	fan_test_appliance_open(&appliance, &side, options);
+	for (unsigned i = 0; i < ues; i++)
+		fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_5GS_NAS, 2, 2));
+	group = fan_test_group(&appliance, GROUP, 0, ues, FAN_5GS_NAS_SMS);
+	for (unsigned i = 0; i < 3; i++) {
+		fan_test_send(&appliance, group, &message);
+		sent += appliance.result.sent;
+	}
+	fan_test_appliance_close(&appliance);
+	cr_assert(sent == 6 * ues && side.frames == sent && side.complete == 3 * ues);
+	copy_side(&captured, &side);
+	captured.keep_bytes_max = side.keep_bytes_max;
+	cr_assert_eq(read_capture(&captured, options->capture), sent);
+	cr_assert_eq(captured.verdicts[FAN_UE_ACCEPTED], sent, "COUNTs do not rise in the capture");
+	cr_assert_eq(captured.complete, 3 * ues);
+	cr_assert_eq(captured.frame_bytes, side.frame_bytes);
+	if (options->workers == 1) {
+		cr_assert_gt(side.kept_bytes, 0);
+		cr_assert_eq(side.kept_bytes, captured.kept_bytes);
+		cr_assert_eq(memcmp(side.kept, captured.kept, side.kept_bytes), 0,
+			     "frames were captured in another order than sent");
+	}
+	fan_test_side_close(&captured);
+	fan_test_side_close(&side);
+}
+
+Test(egress, a_capture_holds_what_was_sent_in_order, .timeout = 60)
+{
+	struct fan_options options = { .capture = new_path(), .workers = 2 };
+
+	run_with_capture(&options, 3000);
+	options.workers = 1;
+	options.ipv6 = true;
+	run_with_capture(&options, 500);
+	unlink(path);
+}
+
+/* A capture that was not written whole is an error of fan_close(); the messages themselves are sent. */
+Test(egress, a_full_disk_is_reported, .timeout = 60)
+{
+	static const unsigned ue_counts[] = { 0, 3,
+					      2000 }; /* the file's own header alone fails; little; more than any buffer */
+
+	for (size_t row = 0; row < 3; row++) {
+		const struct fan_options options = { .capture = "/dev/full" };
+		struct fan_test_side side;
+		struct fan_test_appliance appliance;
+		struct fan_message message;
+
+		fan_test_side_open(&side, 2000);
+		fan_test_appliance_open(&appliance, &side, &options);
+		fan_message_init(&message, "hello", 5);
+		for (unsigned i = 0; i < ue_counts[row]; i++)
+			fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_EPS_NAS, 2, 2));
+		if (ue_counts[row] > 0) {
+			fan_test_send(&appliance, fan_test_group(&appliance, GROUP, 0, ue_counts[row], FAN_EPS_NAS_NIDD),
+				      &message);
+			cr_assert_eq(side.complete, ue_counts[row]);
+		}
+		cr_assert_eq(fan_close(appliance.fanfare), FAN_E_IO, "%u frames", ue_counts[row]);
+		cr_assert_not_null(strstr(fan_error_detail(), "capture"), "%s", fan_error_detail());
+		cr_assert_not_null(strstr(fan_error_detail(), strerror(ENOSPC)), "%s", fan_error_detail());
+		fan_test_side_close(&side);
+	}
+}
+
+/* What opens, closes; every frame that a port was given is back in the pool or gone with it. */
+Test(egress, ports_open_and_close, .timeout = 60)
+{
+	static const struct {
+		const char *name;
+		unsigned queues;
+		bool loops;
+	} rows[] = {
+		{ "net_null", 1, false }, { "net_null", 3, false }, { "net_ring", 1, true },
+		{ "net_ring", 3, true },  { "net_ring", 1, true },  { "net_null5,copy=1", 1, false },
+	};
+
+	cr_assert_eq(fan_eal_start("test_egress", 3, NULL), 0, "%s", fan_error_detail());
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fan_egress egress;
+		static struct rte_mbuf *frames[2000];
+		uint16_t taken = 0;
+
+		cr_assert_eq(fan_egress_open(&egress, rows[i].name, rows[i].queues, NULL), 0, "row %zu: %s", i,
+			     fan_error_detail());
+		cr_assert_eq(egress.receive_queues, rows[i].loops ? rows[i].queues : 0);
+		cr_assert_eq(egress.frame_bytes_max, UINT16_MAX);
+		for (unsigned j = 0; j < 2000; j++) {
+			frames[j] = rte_pktmbuf_alloc(egress.frames);
+			cr_assert_not_null(frames[j]);
+			cr_assert_not_null(rte_pktmbuf_append(frames[j], 60));
+		}
+		while (taken < 2000) {
+			const uint16_t n = fan_egress_send_burst(&egress, (uint16_t)(rows[i].queues - 1), frames + taken,
+								 (uint16_t)(2000 - taken > 64 ? 64 : 2000 - taken));
+
+			taken = (uint16_t)(taken + n);
+			if (n == 0)
+				break;
+		}
+		/* A ring that nobody empties says so; a null port takes all. */
+		cr_assert(rows[i].loops ? taken > 0 && taken < 2000 : taken == 2000, "row %zu: %u", i, taken);
+		rte_pktmbuf_free_bulk(frames + taken, 2000U - taken);
+		cr_assert_eq(fan_egress_close(&egress), 0);
+		cr_assert_eq(fan_egress_close(&egress), 0, "twice");
+	}
+}
+
+Test(egress, the_kernels_mtu_bounds_frames, .timeout = 60)
+{
+	struct fan_egress egress;
+
+	if (geteuid() != 0 || if_nametoindex("lo") == 0)
+		cr_skip_test("af_packet on the loopback interface needs root");
+	cr_assert_eq(fan_eal_start("test_egress", 1, NULL), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_egress_open(&egress, "af_packet:lo", 1, NULL), 0, "%s", fan_error_detail());
+	cr_assert_lt(egress.frame_bytes_max, UINT16_MAX);
+	cr_assert_geq(egress.frame_bytes_max, 1500);
+	cr_assert_eq(fan_egress_close(&egress), 0);
+}
