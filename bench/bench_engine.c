@@ -169,7 +169,8 @@ fill_contexts(struct fan_context *contexts, uint32_t ue_count)
 			state = state * 6364136223846793005U + 1442695040888963407U;
 			words[w] = state ^ state >> 29;
 		}
-		memcpy(contexts[i].k_enc, words, sizeof(words));
+		memcpy(contexts[i].k_enc, words, FAN_KEY_BYTES);
+		memcpy(contexts[i].k_int, words + 2, FAN_KEY_BYTES);
 		contexts[i].bearer_direction = FAN_DIRECTION_DOWNLINK << 2;
 		contexts[i].ue = i;
 	}

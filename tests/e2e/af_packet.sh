@@ -113,7 +113,8 @@ run() {
 	local name=$1 expected=$(($2 * ues)) listener sent compared
 	shift 2
 	mkfifo "$TMPDIR/ready.$name"
-	ip netns exec "$space" "$TMPDIR/frames" listen "$there" "$expected" 30 "$TMPDIR/$name.kernel" >"$TMPDIR/ready.$name" &
+	# Not `ip netns exec`, which wants to mount, and cannot in a chroot.
+	nsenter --net="/run/netns/$space" "$TMPDIR/frames" listen "$there" "$expected" 30 "$TMPDIR/$name.kernel" >"$TMPDIR/ready.$name" &
 	listener=$!
 	read -r _ <"$TMPDIR/ready.$name" || { fail "$name: the listener does not start"; return; }
 	timeout 60 "$FANFARE" fanout --ues $ues --egress "af_packet:$here" --pcap "$TMPDIR/$name.sent" --no-verify --json "$@" \
