@@ -12,21 +12,30 @@
 
 #define HOPS_BYTES (FAN_NEXT_HOPS_MAX * sizeof(struct fan_hop))
 
-/* Finds every engine of a comma-separated list. */
+/* Opens the control thread's instances. Of automatic engines those count that open; the judge serves only where none does. EAL runs
+ * already, since some engines are DPDK devices. */
 static int
-parse_engines(struct fan_dataplane *dataplane, const char *names)
+open_engines(struct fan_dataplane *dataplane, bool automatic)
 {
-	char *copy = strdup(names != NULL ? names : "ipsec-mb"), *rest = copy, *name;
-	int error = copy == NULL ? fan_fail(FAN_E_MEMORY, "no memory") : 0;
+	const unsigned wanted = dataplane->engine_count;
 
-	while (error == 0 && (name = strsep(&rest, ",")) != NULL) {
-		if (dataplane->engine_count == FAN_ENGINES_MAX)
-			error = fan_fail(FAN_E_INVALID, "engines %s: %d at most", names, FAN_ENGINES_MAX);
-		else
-			error = fan_engine_find(&dataplane->engines[dataplane->engine_count++], name);
+	dataplane->engine_count = 0;
+	for (unsigned i = 0; i < wanted; i++) {
+		const unsigned at = dataplane->engine_count;
+		const int error = dataplane->engines[i]->open(&dataplane->engine[at]);
+
+		if (error != 0 && !automatic)
+			return error;
+		if (error == 0)
+			dataplane->engines[dataplane->engine_count++] = dataplane->engines[i];
 	}
-	free(copy);
-	return error;
+	if (!automatic)
+		return 0;
+	if (dataplane->engine_count == 0) {
+		dataplane->engines[dataplane->engine_count++] = &fan_engine_reference;
+		return fan_engine_reference.open(&dataplane->engine[0]);
+	}
+	return fan_calibration_make(&dataplane->calibration, dataplane->engine, dataplane->engine_count);
 }
 
 static void
@@ -89,6 +98,7 @@ int
 fan_dataplane_open(struct fan_dataplane **out, const struct fan_options *options)
 {
 	struct fan_dataplane *dataplane = calloc(1, sizeof(*dataplane));
+	const char *engines = options->engines != NULL ? options->engines : FAN_ENGINE_AUTO;
 	int error;
 
 	if (dataplane == NULL)
@@ -98,11 +108,17 @@ fan_dataplane_open(struct fan_dataplane **out, const struct fan_options *options
 	if (dataplane->worker_count > FAN_WORKERS_MAX)
 		error = fan_fail(FAN_E_INVALID, "%u workers: 1 to %d", dataplane->worker_count, FAN_WORKERS_MAX);
 	else
-		error = parse_engines(dataplane, options->engines);
-	if (error == 0)
 		error = allocate(dataplane);
 	if (error == 0)
+		error = fan_engine_list_find(dataplane->engines, engines);
+	if (error > 0) {
+		dataplane->engine_count = (unsigned)error;
+		error = 0;
+	}
+	if (error == 0)
 		error = fan_eal_start(options->program, dataplane->worker_count, options->eal);
+	if (error == 0)
+		error = open_engines(dataplane, strcmp(engines, FAN_ENGINE_AUTO) == 0);
 	if (error == 0)
 		error = fan_egress_open(&dataplane->egress, options->egress != NULL ? options->egress : "net_ring",
 					dataplane->worker_count, options->capture);
@@ -129,6 +145,10 @@ fan_dataplane_close(struct fan_dataplane *dataplane)
 		(void)rte_eal_wait_lcore(dataplane->lcore[i]);
 	for (unsigned i = 0; i < dataplane->worker_count && i < FAN_WORKERS_MAX; i++)
 		fan_worker_free(dataplane->worker[i]);
+	fan_calibration_free(dataplane->calibration);
+	for (unsigned i = 0; i < dataplane->engine_count; i++)
+		if (dataplane->engine[i] != NULL)
+			dataplane->engine[i]->ops->close(dataplane->engine[i]);
 	while (dataplane->flights != NULL) {
 		struct fan_flight *flight = dataplane->flights;
 
@@ -186,21 +206,41 @@ check_frames(const struct fan_dataplane *dataplane, const struct fan_flight *fli
 	return 0;
 }
 
-/* So must a message that no engine can protect. */
+const char *
+fan_dataplane_engine_for(const struct fan_dataplane *dataplane, const struct fan_shape *shape)
+{
+	uint8_t preference[FAN_ENGINES_MAX] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+
+	static_assert(FAN_ENGINES_MAX == 8, "the order given");
+	if (dataplane->calibration != NULL)
+		fan_calibration_rank(dataplane->calibration, preference, shape);
+	for (unsigned i = 0; i < dataplane->engine_count; i++) {
+		const struct fan_engine *engine = dataplane->engine[preference[i]];
+
+		if (engine->ops->takes(engine, shape))
+			return engine->ops->name;
+	}
+	return NULL;
+}
+
+/* So must a message that no engine can protect. Engines are put in order of speed where that was asked for. */
 static int
-check_engines(const struct fan_dataplane *dataplane, const struct fan_flight *flight)
+choose_engines(const struct fan_dataplane *dataplane, struct fan_flight *flight)
 {
 	for (unsigned i = 0; i < flight->order_count; i++) {
-		const struct fan_order *order = &flight->orders[i];
+		struct fan_order *order = &flight->orders[i];
 
 		for (unsigned part = 0; part < order->plans.part_count; part++) {
 			const struct fan_shape *shape = &order->plans.part[part].shape;
 
-			if (fan_worker_engine_for(dataplane->worker[0], shape) < 0)
-				return fan_fail(FAN_E_UNSUPPORTED,
-						"no engine in use takes %s with cipher %u and integrity %u: name ipsec-mb too",
-						fan_profile_name(order->profile), shape->cipher, shape->integrity);
+			if (fan_dataplane_engine_for(dataplane, shape) == NULL)
+				return fan_fail(
+					FAN_E_UNSUPPORTED,
+					"no engine in use takes %s with cipher %u and integrity %u: name another, or auto",
+					fan_profile_name(order->profile), shape->cipher, shape->integrity);
 		}
+		if (dataplane->calibration != NULL)
+			fan_calibration_rank(dataplane->calibration, order->preference, &order->plans.part[0].shape);
 	}
 	return 0;
 }
@@ -222,7 +262,7 @@ fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_members *snapshot
 		return error;
 	error = check_frames(dataplane, flight);
 	if (error == 0)
-		error = check_engines(dataplane, flight);
+		error = choose_engines(dataplane, flight);
 	if (error != 0) {
 		fan_flight_free(flight);
 		return error;

@@ -24,8 +24,10 @@ struct fan_dataplane {
 	unsigned lcore[FAN_WORKERS_MAX]; /* each worker's lcore id */
 	unsigned worker_count, running_count;
 	const struct fan_engine_ops *engines[FAN_ENGINES_MAX];
+	struct fan_engine *engine[FAN_ENGINES_MAX]; /* the control thread's own instances, to ask and to compare */
 	unsigned engine_count;
-	struct fan_flight *flights; /* in flight, oldest first */
+	struct fan_calibration *calibration; /* "auto": ranks the engines for each shape; else NULL, in the order given */
+	struct fan_flight *flights;          /* in flight, oldest first */
 	unsigned flight_count;
 };
 
@@ -37,6 +39,9 @@ int fan_dataplane_close(struct fan_dataplane *dataplane);
 /* Index of the table of a protection, made when it is new; or an error. */
 int fan_dataplane_table(struct fan_dataplane *dataplane, struct fan_protection protection);
 int fan_dataplane_next_hop_add(struct fan_dataplane *dataplane, const struct fan_next_hop *next_hop);
+
+/* Name of the engine that is asked first for a shape; NULL when none takes it. */
+const char *fan_dataplane_engine_for(const struct fan_dataplane *dataplane, const struct fan_shape *shape);
 
 /* Encodes a message for a snapshot of members, which it takes over, and hands it to every worker. As fan_send(). */
 int fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_members *snapshot, const struct fan_message *message,

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const struct fan_engine_ops *const fan_engines[] = {
+	&fan_engine_lockstep,
 	&fan_engine_ipsec_mb,
 	&fan_engine_reference,
+	&fan_engine_lockstep_vaes512,
+	&fan_engine_lockstep_vaes256,
+	&fan_engine_lockstep_aesni,
 	NULL,
 };
 
@@ -32,5 +37,37 @@ fan_engine_find(const struct fan_engine_ops **ops, const char *name)
 		}
 	}
 	list_names(names, sizeof(names));
-	return fan_fail(FAN_E_NOT_FOUND, "no engine \"%s\" in this build; there are: %s", name, names);
+	return fan_fail(FAN_E_NOT_FOUND, "no engine \"%s\" in this build; there are: %s, and auto", name, names);
+}
+
+static int
+find_automatic(const struct fan_engine_ops **ops)
+{
+	int count = 0;
+
+	for (unsigned i = 0; fan_engines[i] != NULL && count < FAN_ENGINES_MAX; i++)
+		if (fan_engines[i]->automatic)
+			ops[count++] = fan_engines[i];
+	return count;
+}
+
+int
+fan_engine_list_find(const struct fan_engine_ops **ops, const char *names)
+{
+	char *copy, *rest, *name;
+	int count = 0, error = 0;
+
+	if (strcmp(names, FAN_ENGINE_AUTO) == 0)
+		return find_automatic(ops);
+	copy = rest = strdup(names);
+	if (copy == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory");
+	while (error == 0 && (name = strsep(&rest, ",")) != NULL) {
+		if (count == FAN_ENGINES_MAX)
+			error = fan_fail(FAN_E_INVALID, "too many engines: %d at most", FAN_ENGINES_MAX);
+		else
+			error = fan_engine_find(&ops[count++], name);
+	}
+	free(copy);
+	return error != 0 ? error : count;
 }

@@ -67,6 +67,7 @@ struct fan_engine {
 struct fan_engine_ops {
 	const char *name;        /* "reference", "ipsec-mb", ... */
 	const char *description; /* one line for `fanfare engines` */
+	bool automatic;          /* takes part in "auto": runs on any CPU that has its instructions, and may be the fastest */
 
 	/* Out: *engine. UNSUPPORTED names the CPU feature or device that is missing. */
 	int (*open)(struct fan_engine **engine);
@@ -87,8 +88,20 @@ extern const struct fan_engine_ops *const fan_engines[];
 /* By name. NOT_FOUND lists the names there are. */
 int fan_engine_find(const struct fan_engine_ops **ops, const char *name);
 
+#define FAN_ENGINES_MAX 8      /* engines that can serve one run */
+#define FAN_ENGINE_AUTO "auto" /* in place of a list: every automatic engine, the fastest for each shape first */
+
+/* The engines of a comma-separated list, or those that "auto" tries. Out: ops[FAN_ENGINES_MAX]. Returns how many, or NOT_FOUND,
+ * INVALID (too many), MEMORY. */
+int fan_engine_list_find(const struct fan_engine_ops **ops, const char *names);
+
 extern const struct fan_engine_ops fan_engine_reference;
 extern const struct fan_engine_ops fan_engine_ipsec_mb;
+/* Lockstep on the widest registers of this CPU, and on each kind by name. */
+extern const struct fan_engine_ops fan_engine_lockstep;
+extern const struct fan_engine_ops fan_engine_lockstep_vaes512;
+extern const struct fan_engine_ops fan_engine_lockstep_vaes256;
+extern const struct fan_engine_ops fan_engine_lockstep_aesni;
 
 /*
  * Finished batches of an engine that works inside submit_burst: a first-in first-out queue of bounded depth.

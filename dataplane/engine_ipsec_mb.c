@@ -664,6 +664,7 @@ open_engine(struct fan_engine **out)
 const struct fan_engine_ops fan_engine_ipsec_mb = {
 	.name = "ipsec-mb",
 	.description = "Intel multi-buffer library on AES-NI or wider; keys expanded side by side",
+	.automatic = true,
 	.open = open_engine,
 	.close = close_engine,
 	.takes = takes,

@@ -9,6 +9,7 @@
 #ifndef FAN_ORDER_H
 #define FAN_ORDER_H
 
+#include "calibration.h"
 #include "members.h"
 #include "plan.h"
 
@@ -25,6 +26,7 @@ struct fan_order {
 	struct fan_plans plans;  /* owned */
 	roaring_bitmap_t *slots; /* the snapshot of members, owned */
 	uint64_t ues;
+	uint8_t preference[FAN_ENGINES_MAX]; /* indices of the run's engines in the order in which they are asked */
 	uint8_t *not_served;     /* per slot of the table as it was: enum fan_drop of a member that missed a part; owned */
 	struct fan_tally *tally; /* one per worker, owned */
 };

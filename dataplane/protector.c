@@ -2,6 +2,7 @@
 /*
  * Bulk protection alone (fanfare.h): an engine and a table of contexts for programs that bring their own packets.
  */
+#include "calibration.h"
 #include "count.h"
 #include "plan.h"
 
@@ -12,6 +13,48 @@ struct fan_protector {
 	struct fan_engine *engine;
 	struct fan_context_table table;
 };
+
+/* Opens every automatic engine and keeps the one that is fastest for a usual message. */
+static int
+open_fastest(struct fan_engine **fastest, struct fan_protection protection)
+{
+	static const uint8_t text[160 + FAN_MESSAGE_SLACK_BYTES];
+	struct fan_shape shape = { .clear_bytes = 1, .text_bytes = 160, .message = text };
+	const struct fan_engine_ops *ops[FAN_ENGINES_MAX];
+	struct fan_engine *engines[FAN_ENGINES_MAX];
+	uint8_t preference[FAN_ENGINES_MAX];
+	struct fan_calibration *calibration;
+	const int automatic = fan_engine_list_find(ops, FAN_ENGINE_AUTO);
+	unsigned opened = 0;
+	int error;
+
+	for (int i = 0; i < automatic; i++)
+		if (ops[i]->open(&engines[opened]) == 0)
+			opened++;
+	fan_shape_init(&shape, protection);
+	error = fan_calibration_make(&calibration, engines, opened);
+	if (error == 0) {
+		fan_calibration_rank(calibration, preference, &shape);
+		fan_calibration_free(calibration);
+	}
+	*fastest = NULL;
+	for (unsigned i = 0; i < opened; i++) {
+		if (error == 0 && i == preference[0] && engines[i]->ops->takes(engines[i], &shape))
+			*fastest = engines[i];
+		else
+			engines[i]->ops->close(engines[i]);
+	}
+	return error != 0 || *fastest != NULL ? error : fan_engine_reference.open(fastest);
+}
+
+static int
+open_named(struct fan_engine **engine, const char *name)
+{
+	const struct fan_engine_ops *ops;
+	const int error = fan_engine_find(&ops, name);
+
+	return error != 0 ? error : ops->open(engine);
+}
 
 int
 fan_protector_open(struct fan_protector **out, const char *engine, enum fan_kind kind, uint8_t cipher, uint8_t integrity,
@@ -24,16 +67,13 @@ fan_protector_open(struct fan_protector **out, const char *engine, enum fan_kind
 		.bearer_id = kind == FAN_EPS_NAS || kind == FAN_5GS_NAS ? 5 : 0, /* the caller's business; any valid one */
 	};
 	struct fan_protector *protector = calloc(1, sizeof(*protector));
-	const struct fan_engine_ops *ops;
 	int error = protector == NULL ? fan_fail(FAN_E_MEMORY, "no memory for a protector")
 				      : fan_protection_check(protection, true);
 
 	if (error == 0)
-		error = fan_engine_find(&ops, engine != NULL ? engine : "ipsec-mb");
-	if (error == 0)
 		error = fan_context_table_init(&protector->table, protection, contexts_max);
 	if (error == 0)
-		error = ops->open(&protector->engine);
+		error = engine != NULL ? open_named(&protector->engine, engine) : open_fastest(&protector->engine, protection);
 	if (error != 0) {
 		fan_protector_close(protector);
 		return error;

@@ -30,6 +30,8 @@ make_order(struct fan_order *order, struct fan_member_set *set, struct fan_conte
 	order->profile = set->profile;
 	order->slots = set->slots;
 	set->slots = NULL;
+	for (uint8_t i = 0; i < FAN_ENGINES_MAX; i++)
+		order->preference[i] = i;
 	order->ues = roaring_bitmap_get_cardinality(order->slots);
 	/* Zero pages until a member is not served. */
 	order->not_served = calloc(table->used, 1);

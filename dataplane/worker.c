@@ -284,16 +284,18 @@ drop_batch(struct fan_worker *worker, struct work *work)
 static bool
 submit(struct fan_worker *worker, struct work *work)
 {
-	unsigned mask = work->task->engine_mask & ~(unsigned)work->engines_failed;
+	const unsigned mask = work->task->engine_mask & ~(unsigned)work->engines_failed;
 	struct fan_batch *batch = &work->batch;
 
 	if (mask == 0) {
 		drop_batch(worker, work);
 		return true;
 	}
-	for (; mask != 0; mask &= mask - 1) {
-		const unsigned i = (unsigned)__builtin_ctz(mask);
+	for (unsigned k = 0; k < worker->config.engine_count; k++) {
+		const unsigned i = work->order->preference[k];
 
+		if ((mask >> i & 1) == 0)
+			continue;
 		batch->status = FAN_BATCH_PENDING;
 		if (worker->engine[i]->ops->submit_burst(worker->engine[i], &batch, 1) == 1) {
 			work->engine = (uint8_t)i;
@@ -575,15 +577,6 @@ void
 fan_worker_stop(struct fan_worker *worker)
 {
 	__atomic_store_n(&worker->stop, true, __ATOMIC_RELEASE);
-}
-
-int
-fan_worker_engine_for(const struct fan_worker *worker, const struct fan_shape *shape)
-{
-	for (unsigned i = 0; i < worker->config.engine_count; i++)
-		if (worker->engine[i]->ops->takes(worker->engine[i], shape))
-			return (int)i;
-	return -1;
 }
 
 void

@@ -10,7 +10,6 @@
 #include "order.h"
 
 #define FAN_FLIGHTS_MAX 64 /* messages in flight; one bound for the ring of orders and a worker's own list */
-#define FAN_ENGINES_MAX 8  /* engines that can serve one run */
 
 /* Written by one worker, read by the control thread at any time. */
 struct fan_worker_counters {
@@ -25,7 +24,7 @@ struct fan_worker;
 /* What a worker is given; everything outlives it. */
 struct fan_worker_config {
 	unsigned index, worker_count;
-	const struct fan_engine_ops *const *engines; /* in order of preference */
+	const struct fan_engine_ops *const *engines; /* an order says in which order they are asked */
 	unsigned engine_count;
 	struct fan_egress *egress;
 	const struct fan_link *link;
@@ -36,9 +35,6 @@ struct fan_worker_config {
 int fan_worker_make(struct fan_worker **worker, const struct fan_worker_config *config);
 /* Frees a worker whose loop has returned; frames still held go back to their pool. */
 void fan_worker_free(struct fan_worker *worker);
-
-/* Index in config.engines of the first engine that takes a shape, or -1. Any thread: engines answer without state. */
-int fan_worker_engine_for(const struct fan_worker *worker, const struct fan_shape *shape);
 
 /* The loop; an lcore_function_t. Returns 0 after fan_worker_stop(). */
 int fan_worker_run(void *worker);

@@ -33,10 +33,9 @@ print_table(void)
 	for (size_t i = 0; fan_engines[i] != NULL; i++) {
 		bool there = available(fan_engines[i]);
 
-		printf("%-12s  %-11s  %s\n", fan_engines[i]->name, there ? "available" : "missing",
-		       fan_engines[i]->description);
+		printf("%-16s  %-9s  %s\n", fan_engines[i]->name, there ? "available" : "missing", fan_engines[i]->description);
 		if (!there)
-			printf("%-12s  %-11s  %s\n", "", "", fan_error_detail());
+			printf("%-16s  %-9s  %s\n", "", "", fan_error_detail());
 	}
 }
 

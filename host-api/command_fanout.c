@@ -38,7 +38,9 @@ profile_choice(unsigned index)
 static const char *
 engine_choice(unsigned index)
 {
-	return fan_engines[index] == NULL ? NULL : fan_engines[index]->name;
+	if (index == 0)
+		return FAN_ENGINE_AUTO;
+	return fan_engines[index - 1] == NULL ? NULL : fan_engines[index - 1]->name;
 }
 
 static const char *
@@ -140,7 +142,7 @@ static const struct fan_option options[] = {
 	{ .name = "repeat", .value = "R", .help = "send the message so many times (1)", NUMBER(1, REPEAT_MAX), AT(repeat) },
 	{ .name = "engine",
 	  .value = "NAME[,NAME]",
-	  .help = "engines in order of preference (see 'fanfare engines')",
+	  .help = "engines in order of preference (see 'fanfare engines'); auto: the fastest for each profile, by trying (auto)",
 	  .type = FAN_OPTION_LIST,
 	  .choice = engine_choice,
 	  AT(engines) },
@@ -262,35 +264,15 @@ read_population(struct fan_fanout_request *request, const struct chosen *chosen)
 
 /* ---- Engines ----------------------------------------------------------------------------------------------------------- */
 
-/* Every name must be known, and one of the engines must run on this CPU; the others are passed over. */
+/* Every name must be known; whether this machine has what an engine needs is found out when it is opened. */
 static int
 check_engines(const struct fan_command *command, const char *list)
 {
-	char *copy = strdup(list), *rest = copy;
-	char why[256] = "";
-	bool available = false;
-	int exit_code = FAN_EXIT_OK;
+	const struct fan_engine_ops *ops[FAN_ENGINES_MAX];
 
-	if (copy == NULL)
-		return fan_command_fail(command, FAN_EXIT_FAILED, "--engine: no memory");
-	while (rest != NULL && exit_code == FAN_EXIT_OK) {
-		const char *name = strsep(&rest, ",");
-		const struct fan_engine_ops *ops;
-		struct fan_engine *engine;
-
-		if (fan_engine_find(&ops, name) != 0) {
-			exit_code = fan_command_fail(command, FAN_EXIT_USAGE, "--engine %s: %s", name, fan_error_detail());
-		} else if (ops->open(&engine) == 0) {
-			ops->close(engine);
-			available = true;
-		} else {
-			snprintf(why, sizeof(why), "%s", fan_error_detail());
-		}
-	}
-	free(copy);
-	if (exit_code == FAN_EXIT_OK && !available)
-		return fan_command_fail(command, FAN_EXIT_FAILED, "--engine %s: %s", list, why);
-	return exit_code;
+	if (fan_engine_list_find(ops, list) < 0)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "--engine %s: %s", list, fan_error_detail());
+	return FAN_EXIT_OK;
 }
 
 /* ---- Message ----------------------------------------------------------------------------------------------------------- */

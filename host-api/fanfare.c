@@ -409,12 +409,14 @@ const char *
 fan_engine_serving(const struct fanfare *fanfare, enum fan_kind kind, uint8_t cipher, uint8_t integrity)
 {
 	const struct fan_protection protection = { .kind = (uint8_t)kind, .cipher = cipher, .integrity = integrity };
-	struct fan_shape shape = { .clear_bytes = 1, .text_bytes = 1 };
-	int engine;
+	/* As long as a usual message; engines that are ranked by speed are tried on it. */
+	static const uint8_t text[160 + FAN_MESSAGE_SLACK_BYTES];
+	struct fan_shape shape = { .clear_bytes = 1, .text_bytes = 160, .message = text };
+	const char *name;
 
 	fan_shape_init(&shape, protection);
-	engine = fan_worker_engine_for(fanfare->dataplane->worker[0], &shape);
-	return engine < 0 ? "none" : fanfare->dataplane->engines[engine]->name;
+	name = fan_dataplane_engine_for(fanfare->dataplane, &shape);
+	return name != NULL ? name : "none";
 }
 
 bool

@@ -117,13 +117,13 @@ const char *fan_drop_name(enum fan_drop drop);
 struct fanfare;
 
 struct fan_options {
-	const char *program;    /* name in EAL messages; NULL: "fanfare" */
-	const char *engines;    /* comma-separated, in order of preference; NULL: "ipsec-mb" */
-	unsigned workers;       /* 1..FAN_WORKERS_MAX worker lcores; 0: 1 */
-	const char *egress;     /* "net_ring" (NULL), "net_null", "af_packet:IFACE", "tap", or a DPDK port name */
-	bool ipv6;              /* outer transport over IPv6 instead of IPv4 */
-	bool udp_checksum;      /* fill the outer UDP checksum over IPv4 too; IPv6 always has it */
-	const char *capture;    /* write every egress frame to this pcap file; NULL: none */
+	const char *program; /* name in EAL messages; NULL: "fanfare" */
+	const char *engines; /* comma-separated, in order of preference; NULL: "auto", the fastest for each shape by trying */
+	unsigned workers;    /* 1..FAN_WORKERS_MAX worker lcores; 0: 1 */
+	const char *egress;  /* "net_ring" (NULL), "net_null", "af_packet:IFACE", "tap", or a DPDK port name */
+	bool ipv6;           /* outer transport over IPv6 instead of IPv4 */
+	bool udp_checksum;   /* fill the outer UDP checksum over IPv4 too; IPv6 always has it */
+	const char *capture; /* write every egress frame to this pcap file; NULL: none */
 	const char *const *eal; /* further EAL arguments, NULL-terminated; NULL: none */
 };
 
@@ -301,7 +301,7 @@ struct fan_layout {
 	const uint8_t *message; /* text_bytes octets shared by all UEs; those of the private head are not read */
 };
 
-/* Errors: INVALID, UNSUPPORTED, MEMORY. The engine is one name; NULL: "ipsec-mb". */
+/* Errors: INVALID, UNSUPPORTED, MEMORY. The engine is one name; NULL: the fastest that serves them, by trying. */
 int fan_protector_open(struct fan_protector **out, const char *engine, enum fan_kind kind, uint8_t cipher, uint8_t integrity,
 		       size_t contexts_max);
 void fan_protector_close(struct fan_protector *protector);
