@@ -212,6 +212,7 @@ fan_dataplane_engine_for(const struct fan_dataplane *dataplane, const struct fan
 	uint8_t preference[FAN_ENGINES_MAX] = { 0, 1, 2, 3, 4, 5, 6, 7 };
 
 	static_assert(FAN_ENGINES_MAX == 8, "the order given");
+	fan_error_record("%s", "");
 	if (dataplane->calibration != NULL)
 		fan_calibration_rank(dataplane->calibration, preference, shape);
 	for (unsigned i = 0; i < dataplane->engine_count; i++) {
@@ -221,6 +222,18 @@ fan_dataplane_engine_for(const struct fan_dataplane *dataplane, const struct fan
 			return engine->ops->name;
 	}
 	return NULL;
+}
+
+/* An engine may have said why: a crypto device, which algorithm it lacks. */
+static int
+refuse_shape(const struct fan_shape *shape, uint8_t profile)
+{
+	char why[256];
+
+	snprintf(why, sizeof(why), "%s", fan_error_detail());
+	return fan_fail(FAN_E_UNSUPPORTED,
+			"no engine in use takes %s with cipher %u and integrity %u: name another, or auto%s%s",
+			fan_profile_name(profile), shape->cipher, shape->integrity, why[0] != '\0' ? "; " : "", why);
 }
 
 /* So must a message that no engine can protect. Engines are put in order of speed where that was asked for. */
@@ -234,10 +247,7 @@ choose_engines(const struct fan_dataplane *dataplane, struct fan_flight *flight)
 			const struct fan_shape *shape = &order->plans.part[part].shape;
 
 			if (fan_dataplane_engine_for(dataplane, shape) == NULL)
-				return fan_fail(
-					FAN_E_UNSUPPORTED,
-					"no engine in use takes %s with cipher %u and integrity %u: name another, or auto",
-					fan_profile_name(order->profile), shape->cipher, shape->integrity);
+				return refuse_shape(shape, order->profile);
 		}
 		if (dataplane->calibration != NULL)
 			fan_calibration_rank(dataplane->calibration, order->preference, &order->plans.part[0].shape);

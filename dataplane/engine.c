@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "engine.h"
+#include "engine_cryptodev.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 const struct fan_engine_ops *const fan_engines[] = {
-	&fan_engine_lockstep,
-	&fan_engine_ipsec_mb,
-	&fan_engine_reference,
-	&fan_engine_lockstep_vaes512,
-	&fan_engine_lockstep_vaes256,
-	&fan_engine_lockstep_aesni,
-	NULL,
+	&fan_engine_lockstep,         &fan_engine_ipsec_mb,         &fan_engine_cryptodev,      &fan_engine_reference,
+	&fan_engine_lockstep_vaes512, &fan_engine_lockstep_vaes256, &fan_engine_lockstep_aesni, NULL,
 };
 
 /* As much of "one, other, third" as fits. */
@@ -28,8 +23,11 @@ list_names(char *names, size_t names_bytes)
 int
 fan_engine_find(const struct fan_engine_ops **ops, const char *name)
 {
+	static const char device_prefix[] = "cryptodev:";
 	char names[256];
 
+	if (strncmp(name, device_prefix, sizeof(device_prefix) - 1) == 0)
+		return fan_engine_cryptodev_name(ops, name + sizeof(device_prefix) - 1);
 	for (unsigned i = 0; fan_engines[i] != NULL; i++) {
 		if (strcmp(fan_engines[i]->name, name) == 0) {
 			*ops = fan_engines[i];

@@ -1,0 +1,899 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The cryptodev engine against the reference engine, on every crypto device in software that DPDK brings. This file stands
+ * between engine and device at enqueue and dequeue, to make a device fail, and looks at memory in the moment it is given back.
+ */
+#define _GNU_SOURCE
+/* Pools of sessions, see the engine. */
+#define ALLOW_EXPERIMENTAL_API
+#include "../dataplane/eal.h"
+#include "../dataplane/engine_cryptodev.h"
+#include "../dataplane/engine_reference.h"
+#include "batch.h"
+
+#include <criterion/criterion.h>
+#include <dlfcn.h>
+#include <rte_cryptodev.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Full batches that the engine holds, and operations it hands over at once. */
+#define BATCHES_HELD 8
+
+/* ---- Devices ----------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	uint8_t ciphers, integrities; /* bit per algorithm */
+} devices[] = {
+	{ "crypto_aesni_mb", 0xf, 0xf },
+	{ "crypto_openssl", 0x5, 0x5 },
+	{ "crypto_snow3g", 0x3, 0x3 },
+	{ "crypto_zuc", 0x9, 0x9 },
+};
+
+#define DEVICES (sizeof(devices) / sizeof(devices[0]))
+
+static void
+start_eal(const char *vdev, const char *other)
+{
+	const char *arguments[] = { "--no-huge", "--no-pci", "--no-shconf", "-m", "256", vdev, other, NULL };
+
+	cr_assert_eq(fan_eal_start("test", 1, arguments), 0, "%s", fan_error_detail());
+}
+
+static void
+start_all_devices(void)
+{
+	const char *arguments[] = { "--no-huge",
+				    "--no-pci",
+				    "--no-shconf",
+				    "-m",
+				    "256",
+				    "--vdev=crypto_aesni_mb",
+				    "--vdev=crypto_openssl",
+				    "--vdev=crypto_snow3g",
+				    "--vdev=crypto_zuc",
+				    NULL };
+
+	cr_assert_eq(fan_eal_start("test", 1, arguments), 0, "%s", fan_error_detail());
+}
+
+static struct fan_engine *
+open_ops(const struct fan_engine_ops *ops)
+{
+	struct fan_engine *engine;
+
+	cr_assert_eq(ops->open(&engine), 0, "%s: %s", ops->name, fan_error_detail());
+	return engine;
+}
+
+static struct fan_engine *
+open_named(const char *device)
+{
+	const struct fan_engine_ops *ops;
+
+	cr_assert_eq(fan_engine_cryptodev_name(&ops, device), 0, "%s", fan_error_detail());
+	return open_ops(ops);
+}
+
+/* ---- Between engine and device ------------------------------------------------------------------------------------------ */
+
+static enqueue_pkt_burst_t real_enqueue;
+static dequeue_pkt_burst_t real_dequeue;
+static unsigned enqueued, dequeued; /* operations */
+
+static unsigned enqueue_room, refused_op, fail_op, lose_op, repeat_op, turn;
+static bool fail_appended_macs, spoil_ciphers;
+static struct rte_crypto_op *lost, *refused;
+
+#define NONE UINT_MAX
+
+static uint16_t
+watched_enqueue(void *queue_pair, struct rte_crypto_op **ops, uint16_t op_count)
+{
+	uint16_t taken;
+
+	if (enqueue_room != NONE && op_count > enqueue_room)
+		op_count = (uint16_t)(turn++ % 3 == 0 ? 0 : enqueue_room);
+	/* As a driver does that finds fault with an operation: it says so and takes those before it, however often it is asked. */
+	if (refused_op >= enqueued && refused_op < enqueued + op_count) {
+		refused = ops[refused_op - enqueued];
+		refused->status = RTE_CRYPTO_OP_STATUS_INVALID_ARGS;
+		op_count = (uint16_t)(refused_op - enqueued);
+		refused_op = NONE;
+	} else if (ops[0] == refused && ops[0]->status == RTE_CRYPTO_OP_STATUS_INVALID_ARGS) {
+		return 0;
+	}
+	taken = real_enqueue(queue_pair, ops, op_count);
+	enqueued += taken;
+	return taken;
+}
+
+static void
+disturb(struct rte_crypto_op *op)
+{
+	const uint8_t *buffer = op->sym->m_src->buf_addr;
+
+	if (dequeued == fail_op || (fail_appended_macs && op->sym->auth.digest.data != buffer))
+		op->status = RTE_CRYPTO_OP_STATUS_ERROR;
+	if (spoil_ciphers)
+		*rte_pktmbuf_mtod_offset(op->sym->m_src, uint8_t *, 20) ^= 1;
+}
+
+static uint16_t
+watched_dequeue(void *queue_pair, struct rte_crypto_op **ops, uint16_t op_count)
+{
+	uint16_t back = real_dequeue(queue_pair, ops, (uint16_t)(op_count > 1 ? op_count - 1 : 1)), kept = 0;
+
+	for (uint16_t i = 0; i < back; i++, dequeued++) {
+		disturb(ops[i]);
+		if (dequeued == lose_op)
+			lost = ops[i];
+		else
+			ops[kept++] = ops[i];
+	}
+	if (kept > 0 && dequeued > repeat_op && kept < op_count) {
+		repeat_op = NONE;
+		ops[kept] = ops[0];
+		kept++;
+	}
+	return kept;
+}
+
+/* The engine must be open: a device gets its functions as it starts. */
+static void
+watch_device(const char *name)
+{
+	struct rte_crypto_fp_ops *functions = &rte_crypto_fp_ops[rte_cryptodev_get_dev_id(name)];
+
+	real_enqueue = functions->enqueue_burst;
+	real_dequeue = functions->dequeue_burst;
+	functions->enqueue_burst = watched_enqueue;
+	functions->dequeue_burst = watched_dequeue;
+	enqueue_room = refused_op = fail_op = lose_op = repeat_op = NONE;
+	enqueued = dequeued = turn = 0;
+}
+
+static const uint8_t *watched_mapping;
+static size_t octets_left_behind, unmapped_bytes, session_octets_left, session_octets;
+
+int
+munmap(void *memory, size_t byte_count)
+{
+	if (memory == watched_mapping && watched_mapping != NULL) {
+		unmapped_bytes = byte_count;
+		for (size_t i = 0; i < byte_count; i++)
+			octets_left_behind += watched_mapping[i] != 0;
+	}
+	return (int)syscall(SYS_munmap, memory, byte_count);
+}
+
+static void
+count_octets(struct rte_mempool *pool, void *arg, void *object, unsigned index)
+{
+	(void)arg;
+	(void)index;
+	session_octets += pool->elt_size;
+	for (unsigned i = 0; i < pool->elt_size; i++)
+		session_octets_left += ((const uint8_t *)object)[i] != 0;
+}
+
+/* Takes the place of DPDK's function of that name for the engine in this program. */
+void
+rte_mempool_free(struct rte_mempool *pool)
+{
+	void (*real)(struct rte_mempool *);
+
+	if (pool != NULL && strstr(pool->name, "sessions") != NULL)
+		rte_mempool_obj_iter(pool, count_octets, NULL);
+	*(void **)&real = dlsym(RTLD_NEXT, "rte_mempool_free");
+	real(pool);
+}
+
+/* ---- Against the reference engine -------------------------------------------------------------------------------------- */
+
+/* Consumes `one`. */
+static void
+protect_and_compare(struct fan_engine *engine, struct fan_engine *reference, struct fan_test_batch *one)
+{
+	struct fan_test_batch other;
+	struct fan_batch *mine = &one->batch, *judge = &other.batch;
+
+	fan_test_batch_clone(&other, one);
+	cr_assert(fan_test_engine_protect(engine, &mine, 1), "%s", engine->ops->name);
+	cr_assert(fan_test_engine_protect(reference, &judge, 1));
+	cr_assert(fan_test_batch_guards_intact(one), "%s", engine->ops->name);
+	cr_assert(fan_test_batch_equal(one, &other), "%s", engine->ops->name);
+	fan_test_batch_free(&other);
+	fan_test_batch_free(one);
+}
+
+static bool
+should_take(unsigned device, const struct fan_shape *shape)
+{
+	return (devices[device].ciphers >> shape->cipher & 1) != 0 &&
+	       (shape->sequence == FAN_CIPHER_ONLY || (devices[device].integrities >> shape->integrity & 1) != 0);
+}
+
+Test(engine_cryptodev, random_batches_on_every_device, .timeout = 120)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *reference = open_ops(&fan_engine_reference);
+
+	start_all_devices();
+	for (unsigned device = 0; device < DEVICES; device++) {
+		struct fan_engine *engine = open_named(devices[device].name);
+		struct fan_test_batch batch;
+
+		for (unsigned i = 0; i < 4 * 48; i++) {
+			fan_test_batch_make(&batch, &random, (uint8_t)(i / 12 % 4), (uint8_t)(i / 3 % 4), (uint8_t)(i % 3));
+			cr_assert_eq(engine->ops->takes(engine, &batch.shape), should_take(device, &batch.shape),
+				     "%s cipher %u integrity %u sequence %u", devices[device].name, batch.shape.cipher,
+				     batch.shape.integrity, batch.shape.sequence);
+			if (should_take(device, &batch.shape))
+				protect_and_compare(engine, reference, &batch);
+			else
+				fan_test_batch_free(&batch);
+		}
+		engine->ops->close(engine);
+	}
+	reference->ops->close(reference);
+}
+
+Test(engine_cryptodev, every_text_length, .timeout = 120)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *reference = open_ops(&fan_engine_reference);
+
+	start_all_devices();
+	for (unsigned device = 0; device < DEVICES; device++) {
+		struct fan_engine *engine = open_named(devices[device].name);
+		struct fan_test_batch batch;
+
+		for (unsigned text_bytes = 1; text_bytes < FAN_PDU_BYTES_MAX; text_bytes += text_bytes < 80 ? 1 : 7) {
+			for (uint8_t algorithm = 1; algorithm <= FAN_ALGORITHM_MAX; algorithm++) {
+				struct fan_shape shape = fan_test_random_shape(&random, algorithm, algorithm, text_bytes % 2);
+
+				shape.text_bytes = (uint16_t)text_bytes;
+				shape.clear_bytes = 1;
+				if (!should_take(device, &shape))
+					continue;
+				fan_test_batch_make_as(&batch, &random, &shape, 2, true);
+				protect_and_compare(engine, reference, &batch);
+			}
+		}
+		engine->ops->close(engine);
+	}
+	reference->ops->close(reference);
+}
+
+#define MANY 48
+
+/* Batches of all shapes at once through one engine: operations of different algorithms mix in the device. */
+static void
+protect_many(struct fan_engine *engine, unsigned device, struct fan_test_random *random)
+{
+	struct fan_engine *reference = open_ops(&fan_engine_reference);
+	static struct fan_test_batch one[MANY], other[MANY];
+	struct fan_batch *mine[MANY], *judge[MANY];
+	unsigned n = 0;
+
+	for (unsigned i = 0; n < MANY; i++) {
+		fan_test_batch_make(&one[n], random, (uint8_t)(i / 12 % 4), (uint8_t)(i / 3 % 4), (uint8_t)(i % 3));
+		if (!should_take(device, &one[n].shape)) {
+			fan_test_batch_free(&one[n]);
+			continue;
+		}
+		fan_test_batch_clone(&other[n], &one[n]);
+		mine[n] = &one[n].batch;
+		judge[n] = &other[n].batch;
+		n++;
+	}
+	cr_assert(fan_test_engine_protect(engine, mine, MANY), "%s", engine->ops->name);
+	cr_assert(fan_test_engine_protect(reference, judge, MANY));
+	for (unsigned i = 0; i < MANY; i++) {
+		cr_assert(fan_test_batch_guards_intact(&one[i]), "%s", engine->ops->name);
+		cr_assert(fan_test_batch_equal(&one[i], &other[i]), "%s", engine->ops->name);
+		fan_test_batch_free(&one[i]);
+		fan_test_batch_free(&other[i]);
+	}
+	reference->ops->close(reference);
+}
+
+Test(engine_cryptodev, many_batches_in_flight, .timeout = 120)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+
+	start_all_devices();
+	for (unsigned device = 0; device < DEVICES; device++) {
+		struct fan_engine *engine = open_named(devices[device].name);
+
+		protect_many(engine, device, &random);
+		engine->ops->close(engine);
+	}
+}
+
+/* A chain is one operation per UE. crypto_aesni_mb does not cipher a MAC that it has just made, crypto_snow3g does. */
+Test(engine_cryptodev, operations_are_chained_where_the_device_can)
+{
+	static const struct {
+		const char *device;
+		struct fan_shape shape;
+		unsigned ops_per_ue;
+	} rows[] = {
+		{ "crypto_aesni_mb", { 2, 2, FAN_CIPHER_THEN_MAC, 1, 0, 100, NULL }, 1 },
+		{ "crypto_aesni_mb", { 2, 1, FAN_CIPHER_THEN_MAC, 1, 0, 100, NULL }, 1 },
+		{ "crypto_aesni_mb", { 2, 2, FAN_MAC_THEN_CIPHER, 1, 0, 100, NULL }, 2 },
+		{ "crypto_aesni_mb", { 2, 0, FAN_CIPHER_THEN_MAC, 1, 0, 100, NULL }, 1 },
+		{ "crypto_aesni_mb", { 0, 2, FAN_MAC_THEN_CIPHER, 1, 0, 100, NULL }, 1 },
+		{ "crypto_aesni_mb", { 0, 0, FAN_CIPHER_THEN_MAC, 1, 0, 100, NULL }, 0 },
+		{ "crypto_snow3g", { 1, 1, FAN_MAC_THEN_CIPHER, 1, 0, 100, NULL }, 1 },
+	};
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *reference = open_ops(&fan_engine_reference);
+
+	start_all_devices();
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fan_engine *engine = open_named(rows[i].device);
+		struct fan_test_batch batch;
+
+		watch_device(rows[i].device);
+		fan_test_batch_make_as(&batch, &random, &rows[i].shape, 10, true);
+		protect_and_compare(engine, reference, &batch);
+		cr_assert_eq(enqueued, 10 * rows[i].ops_per_ue, "row %u: %u operations", i, enqueued);
+		engine->ops->close(engine);
+	}
+	reference->ops->close(reference);
+}
+
+/* ---- Sessions ---------------------------------------------------------------------------------------------------------- */
+
+static const struct fan_shape nas = { 2, 2, FAN_CIPHER_THEN_MAC, 1, 1, 60, NULL };
+static const struct fan_shape pdcp = { 2, 2, FAN_MAC_THEN_CIPHER, 3, 1, 60, NULL };
+
+static void
+protect_with_sessions(uint32_t sessions)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *reference = open_ops(&fan_engine_reference), *engine;
+	struct fan_test_batch batch;
+
+	start_eal("--vdev=crypto_aesni_mb", NULL);
+	cr_assert_eq(fan_engine_cryptodev_sessions(sessions), 0);
+	engine = open_ops(&fan_engine_cryptodev);
+	for (unsigned i = 0; i < 6; i++) {
+		fan_test_batch_make_as(&batch, &random, i % 2 == 0 ? &nas : &pdcp, FAN_BATCH_UES_MAX, true);
+		protect_and_compare(engine, reference, &batch);
+	}
+	protect_many(engine, 0, &random);
+	engine->ops->close(engine);
+	reference->ops->close(reference);
+}
+
+Test(engine_cryptodev, four_sessions_serve_64_ues)
+{
+	protect_with_sessions(4);
+}
+
+Test(engine_cryptodev, one_session_is_enough)
+{
+	protect_with_sessions(1);
+}
+
+Test(engine_cryptodev, number_of_sessions_is_bounded)
+{
+	cr_assert_eq(fan_engine_cryptodev_sessions(0), FAN_E_INVALID);
+	cr_assert_eq(fan_engine_cryptodev_sessions(FAN_CRYPTODEV_SESSIONS_MAX + 1), FAN_E_INVALID);
+	cr_assert_eq(fan_engine_cryptodev_sessions(FAN_CRYPTODEV_SESSIONS_MAX), 0);
+}
+
+static unsigned sessions_made;
+
+void *
+rte_cryptodev_sym_session_create(uint8_t device, struct rte_crypto_sym_xform *xforms, struct rte_mempool *pool)
+{
+	void *(*real)(uint8_t, struct rte_crypto_sym_xform *, struct rte_mempool *);
+
+	sessions_made++;
+	*(void **)&real = dlsym(RTLD_NEXT, "rte_cryptodev_sym_session_create");
+	return real(device, xforms, pool);
+}
+
+/* The same slot, first with one UE's keys and then with another's; what changes is K_enc, K_int or nothing. */
+Test(engine_cryptodev, sessions_are_kept_until_a_key_changes)
+{
+	static const unsigned changed_at[] = { 99, 5, 20, 99 }, made[] = { 0, 8, 8, 0 };
+	static struct fan_context contexts[8];
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *reference = open_ops(&fan_engine_reference), *engine;
+
+	start_eal("--vdev=crypto_aesni_mb", NULL);
+	engine = open_ops(&fan_engine_cryptodev);
+	for (unsigned round = 0; round < 4; round++) {
+		struct fan_test_batch one, other;
+		struct fan_batch *mine = &one.batch, *judge = &other.batch;
+
+		fan_test_batch_make_as(&one, &random, &nas, 8, true);
+		fan_test_batch_clone(&other, &one);
+		for (unsigned i = 0; i < 8; i++) {
+			if (changed_at[round] < 32)
+				((uint8_t *)&contexts[i])[changed_at[round]] ^= (uint8_t)(i + 1);
+			one.batch.context[i] = other.batch.context[i] = &contexts[i];
+		}
+		sessions_made = 0;
+		cr_assert(fan_test_engine_protect(engine, &mine, 1));
+		cr_assert(fan_test_engine_protect(reference, &judge, 1));
+		cr_assert(fan_test_batch_equal(&one, &other), "round %u", round);
+		cr_assert_eq(sessions_made, round == 0 ? 8 : made[round], "round %u made %u", round, sessions_made);
+		fan_test_batch_free(&other);
+		fan_test_batch_free(&one);
+	}
+	engine->ops->close(engine);
+	reference->ops->close(reference);
+}
+
+/* UEs that come back keep their sessions while others pass by: 8 of 16 sessions, 4 new UEs in each round. */
+Test(engine_cryptodev, sessions_in_use_outlive_others)
+{
+	static struct fan_context contexts[8], passers[24][4];
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *engine;
+
+	start_eal("--vdev=crypto_aesni_mb", NULL);
+	cr_assert_eq(fan_engine_cryptodev_sessions(16), 0);
+	engine = open_ops(&fan_engine_cryptodev);
+	for (unsigned round = 0; round < 48; round++) {
+		const bool regulars = round % 2 == 0;
+		struct fan_test_batch test;
+		struct fan_batch *batch = &test.batch;
+
+		fan_test_batch_make_as(&test, &random, &nas, regulars ? 8 : 4, true);
+		for (unsigned i = 0; i < batch->ue_count; i++)
+			batch->context[i] = regulars ? &contexts[i] : &passers[round / 2][i];
+		sessions_made = 0;
+		cr_assert(fan_test_engine_protect(engine, &batch, 1));
+		cr_assert(round < 16 || sessions_made == (regulars ? 0 : 4), "round %u made %u", round, sessions_made);
+		fan_test_batch_free(&test);
+	}
+	engine->ops->close(engine);
+}
+
+Test(engine_cryptodev, close_wipes)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *reference = open_ops(&fan_engine_reference);
+
+	start_all_devices();
+	for (unsigned device = 0; device < DEVICES; device++) {
+		struct fan_engine *engine = open_named(devices[device].name);
+		const uint8_t algorithm = device == 0 ? 2 : device == 1 ? 2 : device == 2 ? 1 : 3;
+		struct fan_test_batch batch;
+
+		fan_test_batch_make(&batch, &random, algorithm, algorithm, FAN_CIPHER_THEN_MAC);
+		protect_and_compare(engine, reference, &batch);
+		watched_mapping = (const uint8_t *)engine;
+		session_octets = 0;
+		engine->ops->close(engine);
+		watched_mapping = NULL;
+		cr_assert_gt(session_octets, FAN_CRYPTODEV_SESSIONS_DEFAULT);
+		cr_assert_eq(session_octets_left, 0, "%s: %zu of %zu", devices[device].name, session_octets_left,
+			     session_octets);
+		cr_assert_gt(unmapped_bytes, FAN_CRYPTODEV_SESSIONS_DEFAULT * 2 * FAN_KEY_BYTES);
+		cr_assert_eq(octets_left_behind, 0);
+	}
+	fan_engine_cryptodev.close(NULL);
+	reference->ops->close(reference);
+}
+
+/* ---- Back-pressure ----------------------------------------------------------------------------------------------------- */
+
+#define QUEUED (BATCHES_HELD + 4)
+
+Test(engine_cryptodev, full_engine_is_back_pressure)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *engine;
+	static struct fan_test_batch batch[QUEUED];
+	struct fan_batch *in[QUEUED], *out[QUEUED];
+	unsigned back = 0;
+
+	start_eal("--vdev=crypto_aesni_mb", NULL);
+	engine = open_ops(&fan_engine_cryptodev);
+	for (unsigned i = 0; i < QUEUED; i++) {
+		fan_test_batch_make_as(&batch[i], &random, &nas, FAN_BATCH_UES_MAX, true);
+		in[i] = &batch[i].batch;
+	}
+	cr_assert_eq(engine->ops->poll_burst(engine, out, QUEUED), 0);
+	cr_assert_eq(engine->ops->submit_burst(engine, in, QUEUED), BATCHES_HELD);
+	cr_assert_eq(engine->ops->submit_burst(engine, in + BATCHES_HELD, 4), 0);
+	cr_assert_eq(in[BATCHES_HELD]->status, FAN_BATCH_PENDING);
+	while (back < BATCHES_HELD)
+		back += engine->ops->poll_burst(engine, out + back, (uint16_t)(QUEUED - back));
+	cr_assert_eq(engine->ops->submit_burst(engine, in + BATCHES_HELD, 4), 4);
+	while (back < QUEUED)
+		back += engine->ops->poll_burst(engine, out + back, (uint16_t)(QUEUED - back));
+	for (unsigned i = 0; i < QUEUED; i++) {
+		cr_assert_eq(in[i]->status, FAN_BATCH_DONE);
+		fan_test_batch_free(&batch[i]);
+	}
+	engine->ops->close(engine);
+}
+
+/* More small batches than can be given back without a poll. */
+Test(engine_cryptodev, small_batches_are_bounded_too)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *engine;
+	static struct fan_test_batch batch[FAN_FINISHED_DEPTH + 2];
+	struct fan_batch *in[FAN_FINISHED_DEPTH + 2], *out[FAN_FINISHED_DEPTH + 2];
+	unsigned back = 0;
+
+	start_eal("--vdev=crypto_aesni_mb", NULL);
+	engine = open_ops(&fan_engine_cryptodev);
+	for (unsigned i = 0; i < FAN_FINISHED_DEPTH + 2; i++) {
+		fan_test_batch_make_as(&batch[i], &random, &nas, 2, true);
+		in[i] = &batch[i].batch;
+	}
+	cr_assert_eq(engine->ops->submit_burst(engine, in, FAN_FINISHED_DEPTH + 2), FAN_FINISHED_DEPTH);
+	while (back < FAN_FINISHED_DEPTH)
+		back += engine->ops->poll_burst(engine, out + back, FAN_FINISHED_DEPTH);
+	cr_assert_eq(engine->ops->poll_burst(engine, out, 1), 0);
+	for (unsigned i = 0; i < FAN_FINISHED_DEPTH + 2; i++)
+		fan_test_batch_free(&batch[i]);
+	engine->ops->close(engine);
+}
+
+/* A queue that takes few operations at a time, or none, delays and loses nothing. */
+Test(engine_cryptodev, full_queue_is_waited_for, .timeout = 60)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *engine;
+
+	start_eal("--vdev=crypto_aesni_mb", NULL);
+	engine = open_ops(&fan_engine_cryptodev);
+	watch_device("crypto_aesni_mb");
+	enqueue_room = 3;
+	protect_many(engine, 0, &random);
+	engine->ops->close(engine);
+}
+
+/* ---- A device that fails ----------------------------------------------------------------------------------------------- */
+
+/* The failed batch is as it was, the reference engine can protect it, and the engine protects the next one. */
+static void
+expect_untouched(struct fan_engine *engine, struct fan_test_random *random, const struct fan_shape *shape)
+{
+	struct fan_engine *reference = open_ops(&fan_engine_reference);
+	const time_t end = time(NULL) + 20;
+	struct fan_test_batch batch, before;
+	struct fan_batch *in = &batch.batch, *out = NULL;
+
+	fan_test_batch_make_as(&batch, random, shape, FAN_BATCH_UES_MAX, true);
+	fan_test_batch_clone(&before, &batch);
+	cr_assert_eq(engine->ops->submit_burst(engine, &in, 1), 1);
+	while (engine->ops->poll_burst(engine, &out, 1) == 0)
+		cr_assert(time(NULL) < end, "the batch does not come back");
+	cr_assert_eq(in->status, FAN_BATCH_UNTOUCHED);
+	cr_assert(fan_test_batch_equal(&batch, &before));
+	fan_test_batch_free(&before);
+	fan_test_batch_free(&batch);
+	for (unsigned i = 0; i < 2 * BATCHES_HELD; i++) {
+		fan_test_batch_make_as(&batch, random, shape, FAN_BATCH_UES_MAX, true);
+		protect_and_compare(engine, reference, &batch);
+	}
+	reference->ops->close(reference);
+}
+
+Test(engine_cryptodev, failed_operation_fails_the_batch)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *engine;
+
+	start_eal("--vdev=crypto_aesni_mb", NULL);
+	engine = open_ops(&fan_engine_cryptodev);
+	watch_device("crypto_aesni_mb");
+	fail_op = 17;
+	expect_untouched(engine, &random, &nas);
+	fail_op = dequeued + 3; /* a MAC, whose cipher operation is then never made */
+	expect_untouched(engine, &random, &pdcp);
+	fail_op = dequeued + 100; /* a cipher operation */
+	expect_untouched(engine, &random, &pdcp);
+	engine->ops->close(engine);
+}
+
+Test(engine_cryptodev, refused_operation_fails_the_batch)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *engine;
+
+	start_eal("--vdev=crypto_aesni_mb", NULL);
+	engine = open_ops(&fan_engine_cryptodev);
+	watch_device("crypto_aesni_mb");
+	refused_op = 40;
+	expect_untouched(engine, &random, &nas);
+	refused_op = enqueued;
+	expect_untouched(engine, &random, &pdcp);
+	engine->ops->close(engine);
+}
+
+Test(engine_cryptodev, repeated_operation_is_ignored)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *reference = open_ops(&fan_engine_reference), *engine;
+	struct fan_test_batch batch;
+
+	start_eal("--vdev=crypto_aesni_mb", NULL);
+	engine = open_ops(&fan_engine_cryptodev);
+	watch_device("crypto_aesni_mb");
+	for (unsigned i = 0; i < 20; i++) {
+		repeat_op = dequeued + 5 * i;
+		fan_test_batch_make_as(&batch, &random, i % 2 == 0 ? &nas : &pdcp, FAN_BATCH_UES_MAX, true);
+		protect_and_compare(engine, reference, &batch);
+	}
+	engine->ops->close(engine);
+	reference->ops->close(reference);
+}
+
+/* An operation that never comes back: the batch does, after two seconds, and close() leaves the memory to the device. */
+Test(engine_cryptodev, lost_operation_is_given_up, .timeout = 60)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *engine, *second;
+
+	start_eal("--vdev=crypto_aesni_mb", NULL);
+	engine = open_ops(&fan_engine_cryptodev);
+	watch_device("crypto_aesni_mb");
+	lose_op = 50;
+	expect_untouched(engine, &random, &nas);
+	cr_assert_not_null(lost);
+	session_octets = 0;
+	engine->ops->close(engine);
+	cr_assert_eq(session_octets, 0);
+	second = open_ops(&fan_engine_cryptodev);
+	second->ops->close(second);
+	cr_assert_gt(session_octets, 0);
+}
+
+static uint16_t
+dead_dequeue(void *queue_pair, struct rte_crypto_op **ops, uint16_t op_count)
+{
+	(void)queue_pair;
+	(void)ops;
+	(void)op_count;
+	return 0;
+}
+
+/* Everything given to a device that died comes back, what follows at once; and when it wakes up it serves again. */
+Test(engine_cryptodev, dead_device_blocks_nobody, .timeout = 60)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct rte_crypto_fp_ops *functions;
+	struct fan_engine *reference = open_ops(&fan_engine_reference), *engine;
+	static struct fan_test_batch batch[QUEUED];
+	struct fan_batch *in[QUEUED], *out[QUEUED];
+	const time_t end = time(NULL) + 20;
+	unsigned submitted = 0, back = 0;
+
+	start_eal("--vdev=crypto_aesni_mb", NULL);
+	engine = open_ops(&fan_engine_cryptodev);
+	watch_device("crypto_aesni_mb");
+	functions = &rte_crypto_fp_ops[rte_cryptodev_get_dev_id("crypto_aesni_mb")];
+	functions->dequeue_burst = dead_dequeue;
+	for (unsigned i = 0; i < QUEUED; i++) {
+		fan_test_batch_make_as(&batch[i], &random, i % 2 == 0 ? &nas : &pdcp, FAN_BATCH_UES_MAX, true);
+		in[i] = &batch[i].batch;
+	}
+	while (back < QUEUED) {
+		submitted += engine->ops->submit_burst(engine, in + submitted, (uint16_t)(QUEUED - submitted));
+		back += engine->ops->poll_burst(engine, out + back, (uint16_t)(QUEUED - back));
+		cr_assert(time(NULL) < end, "%u of %u came back", back, QUEUED);
+	}
+	for (unsigned i = 0; i < QUEUED; i++) {
+		cr_assert_eq(in[i]->status, FAN_BATCH_UNTOUCHED);
+		fan_test_batch_free(&batch[i]);
+	}
+	functions->dequeue_burst = watched_dequeue;
+	cr_assert_eq(engine->ops->poll_burst(engine, out, QUEUED), 0);
+	for (unsigned i = 0; i < QUEUED; i++) {
+		fan_test_batch_make_as(&batch[0], &random, &pdcp, FAN_BATCH_UES_MAX, true);
+		protect_and_compare(engine, reference, &batch[0]);
+	}
+	engine->ops->close(engine);
+	reference->ops->close(reference);
+}
+
+/* ---- What a device lacks ----------------------------------------------------------------------------------------------- */
+
+Test(engine_cryptodev, refusals_name_device_and_algorithm)
+{
+	static const struct {
+		unsigned device;
+		struct fan_shape shape;
+		const char *algorithm;
+	} rows[] = {
+		{ 1, { 1, 2, FAN_CIPHER_THEN_MAC, 1, 0, 60, NULL }, "EEA1 (SNOW 3G)" },
+		{ 1, { 2, 3, FAN_MAC_THEN_CIPHER, 1, 0, 60, NULL }, "EIA3 (ZUC)" },
+		{ 2, { 2, 1, FAN_CIPHER_ONLY, 1, 0, 60, NULL }, "EEA2 (AES-CTR)" },
+		{ 2, { 0, 2, FAN_CIPHER_THEN_MAC, 1, 0, 60, NULL }, "EIA2 (AES-CMAC)" },
+		{ 3, { 3, 1, FAN_CIPHER_THEN_MAC, 1, 0, 60, NULL }, "EIA1 (SNOW 3G)" },
+		{ 2, { 3, 1, FAN_CIPHER_THEN_MAC, 1, 0, 60, NULL }, "EEA3 (ZUC)" },
+	};
+
+	start_all_devices();
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fan_engine *engine = open_named(devices[rows[i].device].name);
+
+		cr_assert_not(engine->ops->takes(engine, &rows[i].shape), "row %u", i);
+		cr_assert_not_null(strstr(fan_error_detail(), devices[rows[i].device].name), "row %u: %s", i,
+				   fan_error_detail());
+		cr_assert_not_null(strstr(fan_error_detail(), rows[i].algorithm), "row %u: %s", i, fan_error_detail());
+		engine->ops->close(engine);
+	}
+}
+
+Test(engine_cryptodev, takes_what_the_contract_allows)
+{
+	struct fan_engine *engine;
+	struct fan_shape shape;
+
+	start_eal("--vdev=crypto_aesni_mb", NULL);
+	engine = open_ops(&fan_engine_cryptodev);
+#define CHECK(expected, field, value)                                                                                          \
+	do {                                                                                                                   \
+		shape = nas;                                                                                                   \
+		shape.field = (value);                                                                                         \
+		cr_assert_eq(engine->ops->takes(engine, &shape), (expected), #field " " #value);                               \
+	} while (0)
+	CHECK(true, cipher, 3);
+	CHECK(false, cipher, 4);
+	CHECK(false, integrity, FAN_INTEGRITY_NONE);
+	CHECK(false, sequence, 3);
+	CHECK(true, clear_bytes, FAN_CLEAR_BYTES_MAX);
+	CHECK(false, clear_bytes, FAN_CLEAR_BYTES_MAX + 1);
+	CHECK(false, head_blocks, FAN_HEAD_BLOCKS_MAX + 1);
+	CHECK(false, text_bytes, 0);
+	CHECK(true, text_bytes, FAN_PDU_BYTES_MAX - 1);
+	CHECK(false, text_bytes, FAN_PDU_BYTES_MAX);
+#undef CHECK
+	shape = nas;
+	shape.sequence = FAN_CIPHER_ONLY;
+	shape.integrity = FAN_INTEGRITY_NONE;
+	cr_assert(engine->ops->takes(engine, &shape));
+	engine->ops->close(engine);
+}
+
+Test(engine_cryptodev, foreign_shape_is_left_untouched)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *engine;
+	struct fan_test_batch batch, before;
+	struct fan_batch *in = &batch.batch, *out = NULL;
+
+	start_eal("--vdev=crypto_snow3g", NULL);
+	engine = open_ops(&fan_engine_cryptodev);
+	fan_test_batch_make(&batch, &random, 2, 2, FAN_CIPHER_THEN_MAC);
+	fan_test_batch_clone(&before, &batch);
+	cr_assert_eq(engine->ops->submit_burst(engine, &in, 1), 1);
+	cr_assert_eq(engine->ops->poll_burst(engine, &out, 1), 1);
+	cr_assert_eq(in->status, FAN_BATCH_UNTOUCHED);
+	cr_assert(fan_test_batch_equal(&batch, &before));
+	fan_test_batch_free(&before);
+	fan_test_batch_free(&batch);
+	engine->ops->close(engine);
+}
+
+/* A device that computes something else than the standard says is found out as it is opened. */
+Test(engine_cryptodev, wrong_results_are_not_used)
+{
+	struct fan_engine *first, *engine;
+
+	start_eal("--vdev=crypto_aesni_mb", NULL);
+	first = open_ops(&fan_engine_cryptodev);
+	cr_assert(first->ops->takes(first, &nas));
+	watch_device("crypto_aesni_mb");
+	spoil_ciphers = true;
+	engine = open_ops(&fan_engine_cryptodev);
+	cr_assert_not(engine->ops->takes(engine, &nas));
+	cr_assert_not_null(strstr(fan_error_detail(), "crypto_aesni_mb"), "%s", fan_error_detail());
+	cr_assert(first->ops->takes(first, &nas));
+	engine->ops->close(engine);
+	first->ops->close(first);
+}
+
+/* A chain that does not work is replaced by single operations. */
+Test(engine_cryptodev, broken_chain_is_not_used)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *reference = open_ops(&fan_engine_reference), *first, *engine;
+	struct fan_shape shape = pdcp;
+	struct fan_test_batch batch;
+
+	start_eal("--vdev=crypto_snow3g", NULL);
+	first = open_ops(&fan_engine_cryptodev);
+	watch_device("crypto_snow3g");
+	fail_appended_macs = true;
+	engine = open_ops(&fan_engine_cryptodev);
+	enqueued = 0;
+	shape.cipher = shape.integrity = 1;
+	cr_assert(engine->ops->takes(engine, &shape));
+	fan_test_batch_make_as(&batch, &random, &shape, 10, true);
+	protect_and_compare(engine, reference, &batch);
+	cr_assert_eq(enqueued, 20);
+	engine->ops->close(engine);
+	first->ops->close(first);
+	reference->ops->close(reference);
+}
+
+/* ---- Life -------------------------------------------------------------------------------------------------------------- */
+
+Test(engine_cryptodev, no_device_is_refused)
+{
+	struct fan_engine *engine;
+
+	cr_assert_eq(fan_engine_cryptodev.open(&engine), FAN_E_UNSUPPORTED, "before EAL runs");
+	start_eal(NULL, NULL);
+	cr_assert_eq(fan_engine_cryptodev.open(&engine), FAN_E_UNSUPPORTED);
+	cr_assert_null(engine);
+	cr_assert_not_null(strstr(fan_error_detail(), "--vdev=crypto_aesni_mb"), "%s", fan_error_detail());
+}
+
+Test(engine_cryptodev, found_by_name)
+{
+	const struct fan_engine_ops *ops, *again;
+	struct fan_engine *engine;
+
+	cr_assert_eq(fan_engine_find(&ops, "cryptodev"), 0);
+	cr_assert_eq(ops, &fan_engine_cryptodev);
+	cr_assert_eq(fan_engine_find(&ops, "cryptodev:crypto_snow3g"), 0);
+	cr_assert_str_eq(ops->name, "cryptodev:crypto_snow3g");
+	cr_assert_eq(fan_engine_find(&again, "cryptodev:crypto_snow3g"), 0);
+	cr_assert_eq(ops, again);
+	cr_assert_eq(fan_engine_find(&ops, "cryptodev:"), FAN_E_INVALID);
+	cr_assert_eq(fan_engine_find(&ops, "cryptodev:crypto_of_a_name_that_is_longer_than_any_device_may_have_in_dpdk"),
+		     FAN_E_INVALID);
+	start_eal("--vdev=crypto_zuc", "--vdev=crypto_snow3g");
+	cr_assert_eq(again->open(&engine), 0);
+	cr_assert_eq(engine->ops, again);
+	engine->ops->close(engine);
+	cr_assert_eq(fan_engine_find(&ops, "cryptodev:crypto_openssl"), 0);
+	cr_assert_eq(ops->open(&engine), FAN_E_UNSUPPORTED);
+	cr_assert_not_null(strstr(fan_error_detail(), "crypto_openssl"), "%s", fan_error_detail());
+}
+
+Test(engine_cryptodev, names_are_bounded)
+{
+	const struct fan_engine_ops *ops;
+	char name[] = "0";
+
+	for (; name[0] < '0' + FAN_CRYPTODEV_NAMES_MAX; name[0]++)
+		cr_assert_eq(fan_engine_cryptodev_name(&ops, name), 0);
+	cr_assert_eq(fan_engine_cryptodev_name(&ops, name), FAN_E_INVALID);
+	cr_assert_eq(fan_engine_cryptodev_name(&ops, "0"), 0);
+}
+
+/* Each engine has a queue pair of its own; the last one to close stops the device, which can then start anew. */
+Test(engine_cryptodev, engines_share_a_device)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *one, *other, *third;
+
+	start_eal("--vdev=crypto_aesni_mb,max_nb_queue_pairs=2", NULL);
+	for (unsigned round = 0; round < 2; round++) {
+		one = open_ops(&fan_engine_cryptodev);
+		other = open_ops(&fan_engine_cryptodev);
+		cr_assert_eq(fan_engine_cryptodev.open(&third), FAN_E_UNSUPPORTED);
+		cr_assert_not_null(strstr(fan_error_detail(), "2 queue pairs"), "%s", fan_error_detail());
+		protect_many(one, 0, &random);
+		protect_many(other, 0, &random);
+		one->ops->close(one);
+		third = open_ops(&fan_engine_cryptodev);
+		protect_many(other, 0, &random);
+		protect_many(third, 0, &random);
+		other->ops->close(other);
+		third->ops->close(third);
+	}
+}
