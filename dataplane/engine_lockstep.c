@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The lockstep engine: 128-EEA2 and 128-EIA2 of a whole batch in the lanes of vector registers (lockstep_aes128.h). The technique is
- * chosen from the CPU at open; the engines that carry a technique's name have that one or refuse.
+ * The lockstep engine: a whole batch in the lanes of vector registers, AES by lockstep_aes128.h, SNOW 3G and ZUC by
+ * lockstep_stream_avx512.h. Techniques are chosen from the CPU at open; the engines that carry a technique's name have that one for AES
+ * alone, or refuse.
  */
 #include "lockstep.h"
 
@@ -14,49 +15,83 @@ const struct fan_lockstep *const fan_lockstep_techniques[FAN_LOCKSTEP_TECHNIQUES
 	&fan_lockstep_aesni,
 };
 
-struct lockstep_engine {
-	struct fan_engine engine;
+#define SERVED_MAX 3 /* AES, SNOW 3G, ZUC */
+
+struct served {
 	const struct fan_lockstep *technique;
-	struct fan_finished finished;
-	size_t mapped_bytes;
 	struct fan_lockstep_scratch *scratch;
 };
 
-static int
-open_technique(struct fan_engine **out, const struct fan_engine_ops *ops, const struct fan_lockstep *technique)
+struct lockstep_engine {
+	struct fan_engine engine;
+	struct fan_finished finished;
+	size_t mapped_bytes;
+	struct served served[SERVED_MAX];
+	unsigned served_count;
+};
+
+static size_t
+whole_lines(size_t bytes)
 {
-	const size_t own_bytes = (sizeof(struct lockstep_engine) + 63) & ~(size_t)63;
+	return (bytes + 63) & ~(size_t)63;
+}
+
+static int
+open_techniques(struct fan_engine **out, const struct fan_engine_ops *ops, const struct fan_lockstep *const *techniques,
+		unsigned technique_count)
+{
+	size_t at = whole_lines(sizeof(struct lockstep_engine)), bytes = at;
 	struct lockstep_engine *engine;
-	size_t bytes;
 	void *memory;
 
 	*out = NULL;
-	if (!technique->runs())
-		return fan_fail(FAN_E_UNSUPPORTED, "engine %s: this CPU does not have %s", ops->name, technique->instructions);
-	bytes = own_bytes + technique->scratch_bytes;
+	for (unsigned i = 0; i < technique_count; i++)
+		bytes += whole_lines(techniques[i]->scratch_bytes);
 	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		return fan_fail(FAN_E_MEMORY, "engine %s: no memory for %zu octets", ops->name, bytes);
 	(void)madvise(memory, bytes, MADV_DONTDUMP);
 	engine = memory;
 	engine->engine.ops = ops;
-	engine->technique = technique;
 	engine->mapped_bytes = bytes;
-	engine->scratch = (struct fan_lockstep_scratch *)((uint8_t *)memory + own_bytes);
-	technique->init(engine->scratch);
+	engine->served_count = technique_count;
+	for (unsigned i = 0; i < technique_count; i++) {
+		engine->served[i].technique = techniques[i];
+		engine->served[i].scratch = (struct fan_lockstep_scratch *)((uint8_t *)memory + at);
+		techniques[i]->init(engine->served[i].scratch);
+		at += whole_lines(techniques[i]->scratch_bytes);
+	}
 	*out = &engine->engine;
 	return 0;
 }
 
 static int
+open_technique(struct fan_engine **out, const struct fan_engine_ops *ops, const struct fan_lockstep *technique)
+{
+	*out = NULL;
+	if (!technique->runs())
+		return fan_fail(FAN_E_UNSUPPORTED, "engine %s: this CPU does not have %s", ops->name, technique->instructions);
+	return open_techniques(out, ops, &technique, 1);
+}
+
+/* The best technique for AES, and those for SNOW 3G and ZUC where they run. */
+static int
 open_best(struct fan_engine **out)
 {
-	for (unsigned i = 0; i < FAN_LOCKSTEP_TECHNIQUES; i++) {
+	static const struct fan_lockstep *const streams[] = { &fan_lockstep_snow3g_avx512, &fan_lockstep_zuc_avx512 };
+	const struct fan_lockstep *techniques[SERVED_MAX];
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < FAN_LOCKSTEP_TECHNIQUES && count == 0; i++)
 		if (fan_lockstep_techniques[i]->runs())
-			return open_technique(out, &fan_engine_lockstep, fan_lockstep_techniques[i]);
-	}
+			techniques[count++] = fan_lockstep_techniques[i];
 	*out = NULL;
-	return fan_fail(FAN_E_UNSUPPORTED, "engine lockstep: this CPU has no AES instructions; use --engine reference");
+	if (count == 0)
+		return fan_fail(FAN_E_UNSUPPORTED, "engine lockstep: this CPU has no AES instructions; use --engine reference");
+	for (unsigned i = 0; i < sizeof(streams) / sizeof(streams[0]); i++)
+		if (streams[i]->runs())
+			techniques[count++] = streams[i];
+	return open_techniques(out, &fan_engine_lockstep, techniques, count);
 }
 
 static int
@@ -90,16 +125,25 @@ close_engine(struct fan_engine *base)
 	munmap(engine, bytes);
 }
 
+/* What serves a shape; NULL: nothing here does. */
+static const struct served *
+find_served(const struct fan_engine *base, const struct fan_shape *shape)
+{
+	const struct lockstep_engine *engine = (const struct lockstep_engine *)base;
+
+	if (shape->clear_bytes > FAN_CLEAR_BYTES_MAX || shape->head_blocks > FAN_HEAD_BLOCKS_MAX || shape->text_bytes == 0 ||
+	    shape->text_bytes + shape->clear_bytes > FAN_PDU_BYTES_MAX || shape->sequence > FAN_CIPHER_ONLY)
+		return NULL;
+	for (unsigned i = 0; i < engine->served_count; i++)
+		if (engine->served[i].technique->takes(shape))
+			return &engine->served[i];
+	return NULL;
+}
+
 static bool
 takes(const struct fan_engine *engine, const struct fan_shape *shape)
 {
-	(void)engine;
-	if (shape->clear_bytes > FAN_CLEAR_BYTES_MAX || shape->head_blocks > FAN_HEAD_BLOCKS_MAX || shape->text_bytes == 0 ||
-	    shape->text_bytes + shape->clear_bytes > FAN_PDU_BYTES_MAX || shape->cipher != 2)
-		return false;
-	if (shape->sequence == FAN_CIPHER_ONLY)
-		return true;
-	return shape->integrity == 2 && (shape->sequence == FAN_CIPHER_THEN_MAC || shape->sequence == FAN_MAC_THEN_CIPHER);
+	return find_served(engine, shape) != NULL;
 }
 
 static uint16_t
@@ -110,11 +154,11 @@ submit_burst(struct fan_engine *base, struct fan_batch *const *batches, uint16_t
 	const uint16_t n = batch_count < room ? batch_count : room;
 
 	for (uint16_t i = 0; i < n; i++) {
-		const bool taken = takes(base, batches[i]->shape);
+		const struct served *served = find_served(base, batches[i]->shape);
 
-		if (taken)
-			engine->technique->protect(engine->scratch, batches[i]);
-		batches[i]->status = taken ? FAN_BATCH_DONE : FAN_BATCH_UNTOUCHED;
+		if (served != NULL)
+			served->technique->protect(served->scratch, batches[i]);
+		batches[i]->status = served != NULL ? FAN_BATCH_DONE : FAN_BATCH_UNTOUCHED;
 		fan_finished_put(&engine->finished, batches[i]);
 	}
 	return n;
@@ -133,12 +177,11 @@ poll_burst(struct fan_engine *base, struct fan_batch **batches, uint16_t batch_m
 	}
 
 const struct fan_engine_ops fan_engine_lockstep =
-	ENGINE("lockstep", "128-EEA2/EIA2 of 16, 8 or 4 UEs side by side, by the widest AES instructions of this CPU", true,
-	       open_best);
+	ENGINE("lockstep", "16, 8 or 4 UEs side by side in vector registers: AES; SNOW 3G and ZUC on AVX-512", true, open_best);
 const struct fan_engine_ops fan_engine_lockstep_vaes512 = ENGINE("lockstep-vaes512",
-								 "the same on AVX-512 with VAES and GFNI: 16 UEs", false,
+								 "AES alone, on AVX-512 with VAES and GFNI: 16 UEs", false,
 								 open_vaes512);
-const struct fan_engine_ops fan_engine_lockstep_vaes256 = ENGINE("lockstep-vaes256", "the same on AVX2 with VAES: 8 UEs", false,
-								 open_vaes256);
-const struct fan_engine_ops fan_engine_lockstep_aesni = ENGINE("lockstep-aesni", "the same on SSE4.1 with AES-NI: 4 UEs", false,
-							       open_aesni);
+const struct fan_engine_ops fan_engine_lockstep_vaes256 = ENGINE("lockstep-vaes256", "AES alone, on AVX2 with VAES: 8 UEs",
+								 false, open_vaes256);
+const struct fan_engine_ops fan_engine_lockstep_aesni = ENGINE("lockstep-aesni", "AES alone, on SSE4.1 with AES-NI: 4 UEs",
+							       false, open_aesni);

@@ -158,6 +158,7 @@ runs(void)
 const struct fan_lockstep fan_lockstep_aesni = {
 	.instructions = "SSE4.1 and AES-NI",
 	.runs = runs,
+	.takes = takes_aes,
 	.scratch_bytes = sizeof(struct fan_lockstep_scratch),
 	.init = init_scratch,
 	.protect = protect,

@@ -174,6 +174,7 @@ runs(void)
 const struct fan_lockstep fan_lockstep_vaes256 = {
 	.instructions = "AVX2 and VAES",
 	.runs = runs,
+	.takes = takes_aes,
 	.scratch_bytes = sizeof(struct fan_lockstep_scratch),
 	.init = init_scratch,
 	.protect = protect,

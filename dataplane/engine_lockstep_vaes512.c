@@ -200,6 +200,7 @@ runs(void)
 const struct fan_lockstep fan_lockstep_vaes512 = {
 	.instructions = "AVX-512, VAES and GFNI",
 	.runs = runs,
+	.takes = takes_aes,
 	.scratch_bytes = sizeof(struct fan_lockstep_scratch),
 	.init = init_scratch,
 	.protect = protect,

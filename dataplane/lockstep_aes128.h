@@ -574,6 +574,12 @@ protect(struct fan_lockstep_scratch *scratch, const struct fan_batch *batch)
 	}
 }
 
+static bool
+takes_aes(const struct fan_shape *shape)
+{
+	return shape->cipher == 2 && (shape->sequence == FAN_CIPHER_ONLY || shape->integrity == 2);
+}
+
 static void
 init_scratch(struct fan_lockstep_scratch *scratch)
 {

@@ -496,6 +496,18 @@ Test(engine_lockstep, close_wipes)
 	fan_engine_lockstep.close(NULL);
 }
 
+static size_t
+stream_bytes(void)
+{
+	static const struct fan_lockstep *const streams[] = { &fan_lockstep_snow3g_avx512, &fan_lockstep_zuc_avx512 };
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < 2; i++)
+		if (streams[i]->runs())
+			bytes += (streams[i]->scratch_bytes + 63) & ~(size_t)63;
+	return bytes;
+}
+
 /* Each row hides instructions; the engine takes the first technique that is left, and the others refuse with what is missing. */
 Test(engine_lockstep, technique_fits_the_cpu)
 {
@@ -530,8 +542,9 @@ Test(engine_lockstep, technique_fits_the_cpu)
 			cr_assert_not_null(strstr(fan_error_detail(), fan_lockstep_techniques[i]->instructions));
 		}
 		if (best != NULL) {
-			/* Techniques differ in what they map. */
-			cr_assert_eq(open_work_close(&fan_engine_lockstep), open_work_close(best), "row %u", row);
+			/* Techniques differ in what they map; SNOW 3G and ZUC come on top where they run. */
+			cr_assert_eq(open_work_close(&fan_engine_lockstep), open_work_close(best) + stream_bytes(), "row %u",
+				     row);
 		} else {
 			cr_assert_eq(fan_engine_lockstep.open(&engine), FAN_E_UNSUPPORTED, "row %u", row);
 			cr_assert_not_null(strstr(fan_error_detail(), "reference"));
