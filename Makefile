@@ -91,8 +91,8 @@ archive := $(B)/everything.a
 # ---- Targets ---------------------------------------------------------------------------------------------------------------------
 
 .DEFAULT_GOAL := all
-.PHONY: all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts fuzz fuzzers cover bench tests \
-	examples install clean help FORCE
+.PHONY: all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts fuzz fuzzers cover bench \
+	bench-quick bench-compare benches tests examples install clean help FORCE
 
 all: $(B)/fanfare $(library) ## build the program (build/fanfare) and the library
 
@@ -117,7 +117,7 @@ check: tests ## run the quick tests of what changed since they last passed (ALL=
 # Each variant is built to the end before the next, then everything runs under one runner, which closes with one line of totals.
 # Lint goes first and alone takes one of the two jobs: it is the longest.
 test: ## run everything: tests by gcc, by clang and under ASan+UBSan, end-to-end scripts, examples, fuzzers, lint
-	@$(MAKE) all tests examples
+	@$(MAKE) all tests examples benches
 	@$(MAKE) VARIANT=clang all tests
 	@$(MAKE) VARIANT=asan tests
 	@$(MAKE) fuzzers
@@ -151,8 +151,16 @@ cover: ## run the tests and write build-cover/html/index.html: which lines they 
 	$(Q)genhtml --quiet --output-directory build-cover/html build-cover/cover.info
 	@lcov --list build-cover/cover.info
 
-bench: all $(benches) ## measure, with peers in the same run
-	@for b in $(benches) $(wildcard bench/bench_*.sh); do echo "== $$b"; FANFARE=$(CURDIR)/$(B)/fanfare $$b || exit; done
+# ARGS goes to bench/run.py: ARGS="--questions engine,path"; its --help tells the rest.
+bench bench-quick: run_bench = @FANFARE=$(CURDIR)/$(B)/fanfare FANFARE_BENCHES=$(CURDIR)/$(B)/bench bench/run.py $(ARGS)
+bench: all benches | $(B)/found-bench ## measure beside the peers: tables, bench/results/*.json, plots; about 5 minutes
+	$(run_bench)
+
+bench-quick: all benches | $(B)/found-bench ## less of everything, under a minute; into the same files
+	$(run_bench) --quick
+
+bench-compare: ## what changed since BASE=FILE (or a git revision) in stored results; measures nothing
+	$(if $(BASE),,$(error name what to compare with: BASE=FILE or a git revision))@bench/run.py --compare '$(BASE)' $(ARGS)
 
 install: all ## install program, library, header, pkg-config file and completion; DESTDIR= PREFIX=/usr/local
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(COMPLETIONDIR)
@@ -170,8 +178,8 @@ clean: ## remove the build directories of all variants
 help: ## say this
 	@echo 'make TARGET [NAME=VALUE...]      ./setup TARGET... does the same and first installs what is missing'
 	@echo
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | \
-		while IFS="$$(printf '\t')" read -r name what; do printf '  %-9s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | \
+		while IFS="$$(printf '\t')" read -r name what; do printf '  %-13s %s\n' "$$name" "$$what"; done
 	@echo
 	@echo 'What varies `make run`:'
 	@echo '  UES=20000                 how many UEs           MESSAGE=FILE or TEXT="..."   what is sent'
@@ -249,7 +257,8 @@ $(fuzzers): build-fuzz/%: build-fuzz/%.o build-fuzz/everything.a | $(B)/found-cl
 	$(link)
 	$(Q)$(CC) $(link_flags) -fsanitize=fuzzer -o $@ $^ $(program_libs)
 
-$(benches): $(B)/bench/%: $(B)/bench/%.o $(call objects,$(bench_support_c)) $(archive) | $(B)/found-bench
+benches: $(benches)
+$(benches): $(B)/bench/%: $(B)/bench/%.o $(call objects,$(bench_support_c)) $(archive)
 	$(link)
 	$(Q)$(CC) -pie $(link_flags) -o $@ $^ $(program_libs)
 

@@ -2,18 +2,23 @@
 /*
  * What does an engine cost per UE? TSC cycles of one thread from picking up contexts to finished batches, over many distinct
  * UEs, so that contexts come from memory and packets from the second-level cache, as in the appliance. Headers, COUNT checks
- * and transmission are not in it.
+ * and transmission are not in it. Several engines take turns, A B A B, over the same contexts and packets.
  *
- *	bench_engine [engine=ipsec-mb] [ues=1048576] [bytes=20,40,80,160,320,640,1280] [cipher=2] [integrity=2]
- *	             [sequence=nas|pdcp|cipher-only] [clear=1] [head=0] [passes=5] [packets=256]
+ *	bench_engine [engine=ipsec-mb,..] [ues=1048576] [bytes=20,40,80,160,320,640,1280] [cipher=2] [integrity=2]
+ *	             [sequence=nas|pdcp|cipher-only] [clear=1] [head=0] [batch=64,..] [passes=5] [milliseconds=0]
+ *	             [packets=256] [eal=ARGUMENT].. [json=0]
  *
- * One line per size: what a tenth and what half of all slices of 4,096 UEs stayed below, and the same loop without the engine.
- * On a quiet machine the first two are equal; on a busy one the first is nearer the truth.
+ * A pass is every UE once, or, with milliseconds, as many as that allows, going on where the turn before ended. One line per
+ * engine and size: what a tenth and what half of all slices of up to 4,096 UEs stayed below (slices.h), and the same loop
+ * without the engine. json=1: one object per turn and line, for run.py. eal= starts EAL, which engines on DPDK devices need,
+ * with this argument (eal=default: with none).
  */
+#include "../dataplane/eal.h"
 #include "../dataplane/engine.h"
+#include "slices.h"
 
+#include <jansson.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <x86intrin.h>
 
 /* 29 cache lines: an odd number, so that packets spread over all cache sets, as DPDK's pools do. */
@@ -21,28 +26,50 @@
 /* Text starts here in a packet: behind headroom, Ethernet, IPv4, UDP and GTP-U or S1AP. */
 #define TEXT_OFFSET 208
 #define PASSES_MAX 64
-/* Time is taken per slice of this many UEs, so that a slice in which another process had the core can be told from the rest. */
+/* Time is taken per slice of so many UEs, or fewer where that many would take more than about 0.4 ms. */
 #define SLICE_UES 4096
-#define SIZES_MAX 32
+#define SLICE_CYCLES (1U << 20)
+#define NUMBERS_MAX 32
+#define ENGINES_MAX 16
+#define BATCHES_MAX 64
+#define EAL_ARGUMENTS_MAX 8
 
-static_assert(SLICE_UES % FAN_BATCH_UES_MAX == 0, "a slice is whole batches");
 static_assert(TEXT_OFFSET + FAN_PDU_BYTES_MAX + FAN_MAC_BYTES <= PACKET_STRIDE, "a packet holds the longest PDU");
 
+struct numbers {
+	uint32_t value[NUMBERS_MAX];
+	unsigned count;
+};
+
 struct options {
-	const char *engine;
-	uint32_t ues;
-	uint32_t passes;
-	uint32_t packets;
+	char *engines;
+	uint32_t ues, passes, packets, milliseconds;
 	struct fan_shape shape;
-	uint16_t bytes[SIZES_MAX];
-	unsigned size_count;
+	struct numbers bytes, batch;
+	const char *eal[EAL_ARGUMENTS_MAX + 1];
+	unsigned eal_count;
+	bool eal_wanted;
+	uint32_t json;
+};
+
+/* One engine, or with `engine` NULL the loop alone. */
+struct contender {
+	const char *name;
+	const struct fan_engine_ops *ops;
+	struct fan_engine *engine;
+	uint32_t slice_ues;
+	struct fan_slices slices; /* of all turns */
 };
 
 struct bench {
-	struct fan_engine *engine; /* NULL: the loop alone */
 	struct fan_context *contexts;
 	uint8_t *packets;
-	uint32_t ue_count, packet_count;
+	uint32_t ue_count, next_ue, batch_ues;
+	uint64_t turn_cycles; /* 0: a turn is all UEs */
+	/* Batches are filled in turn, each with packets of its own; an engine may hold all of them at once. */
+	struct fan_batch batch[BATCHES_MAX];
+	bool in_flight[BATCHES_MAX];
+	unsigned batch_count, next_batch;
 };
 
 static int
@@ -50,8 +77,9 @@ usage(const char *what)
 {
 	fprintf(stderr,
 		"bench_engine: cannot use \"%s\"\n"
-		"usage: bench_engine [engine=NAME] [ues=N] [bytes=N,N..] [cipher=0..3] [integrity=0..3]\n"
-		"                    [sequence=nas|pdcp|cipher-only] [clear=0..16] [head=0..3] [passes=1..64] [packets=N]\n",
+		"usage: bench_engine [engine=NAME,NAME..] [ues=N] [bytes=N,N..] [cipher=0..3] [integrity=0..3]\n"
+		"                    [sequence=nas|pdcp|cipher-only] [clear=0..16] [head=0..3] [batch=1..64,..]\n"
+		"                    [passes=1..64] [milliseconds=N] [packets=64..4096] [eal=ARGUMENT].. [json=0|1]\n",
 		what);
 	return EXIT_FAILURE;
 }
@@ -77,17 +105,18 @@ parse_octet(uint8_t *out, const char *text, uint32_t last)
 	return good;
 }
 
+/* "N,N..": each 1..last. */
 static bool
-parse_sizes(struct options *options, const char *text)
+parse_numbers(struct numbers *numbers, const char *text, uint32_t last)
 {
-	options->size_count = 0;
-	while (options->size_count < SIZES_MAX) {
+	numbers->count = 0;
+	while (numbers->count < NUMBERS_MAX) {
 		char *end;
 		unsigned long value = strtoul(text, &end, 10);
 
-		if (end == text || value < 1 || value > FAN_PDU_BYTES_MAX - FAN_CLEAR_BYTES_MAX)
+		if (end == text || value < 1 || value > last)
 			return false;
-		options->bytes[options->size_count++] = (uint16_t)value;
+		numbers->value[numbers->count++] = (uint32_t)value;
 		if (*end == '\0')
 			return true;
 		if (*end != ',')
@@ -110,9 +139,21 @@ parse_sequence(uint8_t *sequence, const char *text)
 }
 
 static bool
-parse_option(struct options *options, const char *argument)
+parse_eal(struct options *options, const char *value)
 {
-	const char *value = strchr(argument, '=');
+	options->eal_wanted = true;
+	if (strcmp(value, "default") == 0)
+		return true;
+	if (options->eal_count == EAL_ARGUMENTS_MAX)
+		return false;
+	options->eal[options->eal_count++] = value;
+	return true;
+}
+
+static bool
+parse_option(struct options *options, char *argument)
+{
+	char *value = strchr(argument, '=');
 	size_t name_bytes = value == NULL ? 0 : (size_t)(value - argument);
 #define IS(name) (name_bytes == sizeof(name) - 1 && memcmp(argument, name, name_bytes) == 0)
 
@@ -120,15 +161,19 @@ parse_option(struct options *options, const char *argument)
 		return false;
 	value++;
 	if (IS("engine")) {
-		options->engine = value;
+		options->engines = value;
 		return true;
 	}
 	if (IS("ues"))
 		return parse_number(&options->ues, value, FAN_BATCH_UES_MAX, 100000000);
 	if (IS("passes"))
 		return parse_number(&options->passes, value, 1, PASSES_MAX);
+	if (IS("milliseconds"))
+		return parse_number(&options->milliseconds, value, 0, 100000);
 	if (IS("packets"))
-		return parse_number(&options->packets, value, FAN_BATCH_UES_MAX, 1000000);
+		return parse_number(&options->packets, value, FAN_BATCH_UES_MAX, BATCHES_MAX * FAN_BATCH_UES_MAX);
+	if (IS("json"))
+		return parse_number(&options->json, value, 0, 1);
 	if (IS("cipher"))
 		return parse_octet(&options->shape.cipher, value, FAN_ALGORITHM_MAX);
 	if (IS("integrity"))
@@ -139,21 +184,12 @@ parse_option(struct options *options, const char *argument)
 		return parse_octet(&options->shape.head_blocks, value, FAN_HEAD_BLOCKS_MAX);
 	if (IS("sequence"))
 		return parse_sequence(&options->shape.sequence, value);
-	return IS("bytes") && parse_sizes(options, value);
+	if (IS("batch"))
+		return parse_numbers(&options->batch, value, FAN_BATCH_UES_MAX);
+	if (IS("eal"))
+		return parse_eal(options, value);
+	return IS("bytes") && parse_numbers(&options->bytes, value, FAN_PDU_BYTES_MAX - FAN_CLEAR_BYTES_MAX);
 #undef IS
-}
-
-static void *
-map(size_t byte_count)
-{
-	void *memory = mmap(NULL, byte_count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (memory == MAP_FAILED) {
-		fprintf(stderr, "bench_engine: no %zu octets of memory\n", byte_count);
-		exit(EXIT_FAILURE);
-	}
-	madvise(memory, byte_count, MADV_HUGEPAGE);
-	return memory;
 }
 
 /* Distinct keys; what they are does not matter to any engine's time. */
@@ -169,8 +205,8 @@ fill_contexts(struct fan_context *contexts, uint32_t ue_count)
 			state = state * 6364136223846793005U + 1442695040888963407U;
 			words[w] = state ^ state >> 29;
 		}
-		memcpy(contexts[i].k_enc, words, FAN_KEY_BYTES);
-		memcpy(contexts[i].k_int, words + 2, FAN_KEY_BYTES);
+		memcpy(contexts[i].k_enc, words, sizeof(contexts[i].k_enc));
+		memcpy(contexts[i].k_int, words + 2, sizeof(contexts[i].k_int));
 		contexts[i].bearer_direction = FAN_DIRECTION_DOWNLINK << 2;
 		contexts[i].ue = i;
 	}
@@ -178,135 +214,319 @@ fill_contexts(struct fan_context *contexts, uint32_t ue_count)
 
 /* What a worker does to a context before an engine sees it: fetch it ahead, spend a COUNT, write the SN. */
 static void
-build_batch(struct fan_batch *batch, const struct bench *bench, uint32_t first)
+build_batch(struct fan_batch *batch, const struct bench *bench, uint32_t first, uint32_t ue_count)
 {
-	uint32_t left = bench->ue_count - first;
-
-	batch->ue_count = (uint16_t)(left < FAN_BATCH_UES_MAX ? left : FAN_BATCH_UES_MAX);
-	for (unsigned i = 0; i < batch->ue_count; i++) {
+	batch->ue_count = (uint16_t)ue_count;
+	for (unsigned i = 0; i < ue_count; i++) {
 		struct fan_context *context = &bench->contexts[first + i];
 
 		__builtin_prefetch(context + FAN_BATCH_UES_MAX, 1);
 		batch->context[i] = context;
 		batch->count[i] = context->count++;
-		batch->text[i] = bench->packets + (size_t)((first + i) % bench->packet_count) * PACKET_STRIDE + TEXT_OFFSET;
 		batch->text[i][-1] = (uint8_t)batch->count[i];
 	}
 }
 
-static void
-protect_batch(struct fan_engine *engine, struct fan_batch *batch)
+/* Takes back what has finished. False when the engine failed. */
+static bool
+collect(struct bench *bench, struct fan_engine *engine)
 {
-	struct fan_batch *finished;
+	struct fan_batch *finished[8];
+	const uint16_t n = engine->ops->poll_burst(engine, finished, 8);
+	bool good = true;
 
-	while (engine->ops->submit_burst(engine, &batch, 1) == 0)
-		;
-	while (engine->ops->poll_burst(engine, &finished, 1) == 0)
-		;
-	if (finished->status != FAN_BATCH_DONE) {
-		fprintf(stderr, "bench_engine: the engine failed\n");
-		exit(EXIT_FAILURE);
+	for (uint16_t i = 0; i < n; i++) {
+		bench->in_flight[finished[i] - bench->batch] = false;
+		good = good && finished[i]->status == FAN_BATCH_DONE;
 	}
+	return good;
 }
 
-/* One pass over all contexts. Out: cycles[], per UE, of each slice; returns how many slices there are. */
-static size_t
-run_pass(double *cycles, const struct bench *bench, struct fan_batch *batch)
+static bool
+drain(struct bench *bench, struct fan_engine *engine)
 {
-	size_t slices = 0;
+	bool good = true;
 
-	for (uint32_t slice = 0; slice < bench->ue_count; slice += SLICE_UES) {
-		uint32_t left = bench->ue_count - slice, end = slice + (left < SLICE_UES ? left : SLICE_UES);
-		uint64_t start = __rdtsc();
-
-		for (uint32_t first = slice; first < end; first += FAN_BATCH_UES_MAX) {
-			build_batch(batch, bench, first);
-			if (bench->engine != NULL)
-				protect_batch(bench->engine, batch);
-		}
-		cycles[slices++] = (double)(__rdtsc() - start) / (end - slice);
+	for (unsigned i = 0; i < bench->batch_count; i++) {
+		while (bench->in_flight[i])
+			good = collect(bench, engine) && good;
 	}
-	return slices;
+	return good;
 }
 
-static int
-compare_doubles(const void *one, const void *other)
+/* One batch further; an engine that works inside submit_burst has it finished on return. False when the engine failed. */
+static bool
+protect_batch(struct bench *bench, const struct contender *contender, uint32_t ue_count)
 {
-	double a = *(const double *)one, b = *(const double *)other;
+	const unsigned at = bench->next_batch;
+	struct fan_batch *batch = &bench->batch[at];
+	bool good = true;
 
-	return (a > b) - (a < b);
+	while (bench->in_flight[at])
+		good = collect(bench, contender->engine) && good;
+	build_batch(batch, bench, bench->next_ue, ue_count);
+	bench->next_batch = at + 1 == bench->batch_count ? 0 : at + 1;
+	if (contender->engine == NULL)
+		return true;
+	bench->in_flight[at] = true;
+	while (contender->ops->submit_burst(contender->engine, &batch, 1) == 0)
+		good = collect(bench, contender->engine) && good;
+	return collect(bench, contender->engine) && good;
 }
 
-/* Out: quantiles[2], cycles per UE that a tenth and a half of all slices stayed below. */
+/* Protects at least ue_count UEs and waits for the last. Out: *cycles per UE. Returns how many UEs, 0 when the engine failed. */
+static uint32_t
+run_slice(double *cycles, struct bench *bench, const struct contender *contender, uint32_t ue_count)
+{
+	const uint64_t start = __rdtsc();
+	uint32_t done = 0;
+	bool good = true;
+
+	while (done < ue_count && good) {
+		const uint32_t left = bench->ue_count - bench->next_ue;
+		const uint32_t n = left < bench->batch_ues ? left : bench->batch_ues;
+
+		good = protect_batch(bench, contender, n);
+		bench->next_ue = left == n ? 0 : bench->next_ue + n;
+		done += n;
+	}
+	if (contender->engine != NULL)
+		good = drain(bench, contender->engine) && good;
+	*cycles = (double)(__rdtsc() - start) / done;
+	return good ? done : 0;
+}
+
+/* How many UEs make a slice: the second of two runs of one batch's worth tells, unless the first was long already. */
+static bool
+size_slices(struct contender *contender, struct bench *bench)
+{
+	double cycles, ues;
+
+	if (run_slice(&cycles, bench, contender, FAN_BATCH_UES_MAX) == 0)
+		return false;
+	if (cycles * FAN_BATCH_UES_MAX < SLICE_CYCLES && run_slice(&cycles, bench, contender, FAN_BATCH_UES_MAX) == 0)
+		return false;
+	ues = SLICE_CYCLES / cycles;
+	contender->slice_ues = ues > SLICE_UES ? SLICE_UES : ues < FAN_BATCH_UES_MAX ? FAN_BATCH_UES_MAX : (uint32_t)ues;
+	return true;
+}
+
+/* One turn. Appends to the contender's slices. False when the engine failed. */
+static bool
+run_turn(struct contender *contender, struct bench *bench)
+{
+	const uint64_t begin = __rdtsc();
+	uint32_t done = 0;
+
+	while (bench->turn_cycles == 0 ? done < bench->ue_count : __rdtsc() - begin < bench->turn_cycles) {
+		double cycles;
+		const uint32_t n = run_slice(&cycles, bench, contender, contender->slice_ues);
+
+		if (n == 0)
+			return false;
+		fan_slices_put(&contender->slices, cycles);
+		done += n;
+	}
+	return true;
+}
+
+/* ---- What is printed --------------------------------------------------------------------------------------------------- */
+
 static void
-run_passes(double *quantiles, const struct bench *bench, struct fan_batch *batch, uint32_t passes)
+print_skipped(const struct options *options, const char *engine, const char *why)
 {
-	double *cycles = map(sizeof(*cycles) * passes * (bench->ue_count / SLICE_UES + 1));
-	size_t slices = 0;
+	if (options->json) {
+		json_t *row = json_pack("{s:s, s:s}", "engine", engine, "skipped", why);
 
-	for (uint32_t pass = 0; pass < passes; pass++)
-		slices += run_pass(cycles + slices, bench, batch);
-	qsort(cycles, slices, sizeof(*cycles), compare_doubles);
-	quantiles[0] = cycles[slices / 10];
-	quantiles[1] = cycles[slices / 2];
-	munmap(cycles, sizeof(*cycles) * passes * (bench->ue_count / SLICE_UES + 1));
+		json_dumpf(row, stdout, JSON_COMPACT);
+		putchar('\n');
+		json_decref(row);
+	} else {
+		printf("%-16s skipped: %s\n", engine, why);
+	}
+	fflush(stdout);
 }
 
 static void
-run_size(const struct bench *bench, const struct options *options, const struct fan_shape *shape)
+print_turn(const struct bench *bench, const struct contender *contender, struct fan_slices *turn, const struct fan_shape *shape,
+	   unsigned round, double loop)
 {
-	struct fan_batch batch = { .shape = shape };
-	struct bench loop_alone = *bench;
+	json_t *row = json_pack("{s:s, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:i}", "engine", contender->name, "bytes",
+				(int)shape->text_bytes, "ues", (int)bench->ue_count, "batch", (int)bench->batch_ues, "round",
+				(int)round, "cycles_per_ue", fan_slices_quantile(turn, 0.1), "median",
+				fan_slices_quantile(turn, 0.5), "loop", loop, "slices", (int)turn->count);
+
+	json_dumpf(row, stdout, JSON_COMPACT | JSON_REAL_PRECISION(7));
+	putchar('\n');
+	fflush(stdout);
+	json_decref(row);
+}
+
+static void
+print_contender(struct contender *contender, const struct fan_shape *shape, uint32_t batch_ues, double loop)
+{
 	char mac[8] = "no MAC";
-	double loop[2], cycles[2];
 
 	if (shape->sequence != FAN_CIPHER_ONLY)
 		snprintf(mac, sizeof(mac), "EIA%u", shape->integrity % 4U);
-	loop_alone.engine = NULL;
-	run_passes(loop, &loop_alone, &batch, 1);
-	run_passes(cycles, bench, &batch, options->passes);
-	printf("%-10s EEA%u %-6s %6u octets: %7.1f  median %7.1f  loop alone %5.1f cycles/UE\n", options->engine, shape->cipher,
-	       mac, shape->text_bytes, cycles[0], cycles[1], loop[0]);
+	printf("%-16s EEA%u %-6s %6u octets, batches of %2u: %7.1f  median %7.1f  loop alone %5.1f cycles/UE\n",
+	       contender->name, shape->cipher, mac, shape->text_bytes, batch_ues, fan_slices_quantile(&contender->slices, 0.1),
+	       fan_slices_quantile(&contender->slices, 0.5), loop);
 	fflush(stdout);
+}
+
+/* ---- Sizes, rounds and engines ----------------------------------------------------------------------------------------- */
+
+static double
+measure_loop(struct bench *bench)
+{
+	struct contender alone = { .name = "loop", .slice_ues = SLICE_UES };
+	double cycles;
+
+	fan_slices_open(&alone.slices);
+	run_turn(&alone, bench);
+	cycles = fan_slices_quantile(&alone.slices, 0.1);
+	fan_slices_close(&alone.slices);
+	return cycles;
+}
+
+/* Closes a contender for good, so that it is left out from here on. */
+static void
+drop_out(struct contender *contender, const struct options *options, const char *why)
+{
+	print_skipped(options, contender->name, why);
+	contender->ops->close(contender->engine);
+	contender->engine = NULL;
+}
+
+static void
+run_round(struct contender *contenders, unsigned contender_count, struct bench *bench, const struct options *options,
+	  const struct fan_shape *shape, unsigned round, double loop)
+{
+	for (unsigned c = 0; c < contender_count; c++) {
+		struct contender *contender = &contenders[c];
+		const size_t before = contender->slices.count;
+		struct fan_slices turn;
+
+		if (contender->engine == NULL || !contender->ops->takes(contender->engine, shape))
+			continue;
+		if (!size_slices(contender, bench) || !run_turn(contender, bench)) {
+			drop_out(contender, options, "the engine failed");
+			continue;
+		}
+		if (!options->json)
+			continue;
+		turn.value = contender->slices.value + before;
+		turn.count = contender->slices.count - before;
+		print_turn(bench, contender, &turn, shape, round, loop);
+		contender->slices.count = before;
+	}
+}
+
+static void
+run_size(struct contender *contenders, unsigned contender_count, struct bench *bench, const struct options *options,
+	 const struct fan_shape *shape)
+{
+	const double loop = measure_loop(bench);
+
+	for (unsigned i = 0; i < bench->batch_count; i++)
+		bench->batch[i].shape = shape;
+	for (unsigned c = 0; c < contender_count; c++) {
+		contenders[c].slices.count = 0;
+		if (contenders[c].engine != NULL && !contenders[c].ops->takes(contenders[c].engine, shape))
+			print_skipped(options, contenders[c].name, "it does not take this shape");
+	}
+	for (unsigned round = 0; round < options->passes; round++)
+		run_round(contenders, contender_count, bench, options, shape, round, loop);
+	for (unsigned c = 0; c < contender_count && !options->json; c++) {
+		if (contenders[c].slices.count > 0)
+			print_contender(&contenders[c], shape, bench->batch_ues, loop);
+	}
+}
+
+/* Returns how many could be opened. */
+static unsigned
+open_contenders(struct contender *contenders, unsigned *contender_count, const struct options *options)
+{
+	unsigned opened = 0;
+
+	*contender_count = 0;
+	for (char *name = strtok(options->engines, ","); name != NULL && *contender_count < ENGINES_MAX;
+	     name = strtok(NULL, ",")) {
+		struct contender *contender = &contenders[*contender_count];
+
+		*contender = (struct contender){ .name = name };
+		if (fan_engine_find(&contender->ops, name) != 0 || contender->ops->open(&contender->engine) != 0) {
+			print_skipped(options, name, fan_error_detail());
+			continue;
+		}
+		fan_slices_open(&contender->slices);
+		(*contender_count)++;
+		opened++;
+	}
+	return opened;
+}
+
+static void
+prepare(struct bench *bench, const struct options *options)
+{
+	bench->ue_count = options->ues;
+	bench->turn_cycles = (uint64_t)(fan_slices_tsc_hz() * options->milliseconds / 1000);
+	bench->batch_count = options->packets / FAN_BATCH_UES_MAX;
+	/* Room to fetch ahead of the last one. */
+	bench->contexts = fan_slices_map(((size_t)options->ues + 2 * FAN_BATCH_UES_MAX) * sizeof(*bench->contexts));
+	bench->packets = fan_slices_map((size_t)options->packets * PACKET_STRIDE);
+	fill_contexts(bench->contexts, options->ues);
+	for (unsigned b = 0; b < bench->batch_count; b++) {
+		for (unsigned i = 0; i < FAN_BATCH_UES_MAX; i++)
+			bench->batch[b].text[i] = bench->packets + (size_t)(b * FAN_BATCH_UES_MAX + i) * PACKET_STRIDE +
+						  TEXT_OFFSET;
+	}
 }
 
 int
 main(int argc, char **argv)
 {
+	static char all[] = "ipsec-mb";
 	struct options options = {
-		.engine = "ipsec-mb",
+		.engines = all,
 		.ues = 1 << 20,
 		.passes = 5,
 		.packets = 256,
 		.shape = { .cipher = 2, .integrity = 2, .sequence = FAN_CIPHER_THEN_MAC, .clear_bytes = 1 },
-		.bytes = { 20, 40, 80, 160, 320, 640, 1280 },
-		.size_count = 7,
+		.bytes = { { 20, 40, 80, 160, 320, 640, 1280 }, 7 },
+		.batch = { { FAN_BATCH_UES_MAX }, 1 },
 	};
 	static uint8_t message[FAN_PDU_BYTES_MAX + FAN_MESSAGE_SLACK_BYTES];
-	const struct fan_engine_ops *ops;
-	struct bench bench = { 0 };
+	static struct bench bench;
+	struct contender contenders[ENGINES_MAX];
+	unsigned contender_count;
 
 	for (int i = 1; i < argc; i++) {
 		if (!parse_option(&options, argv[i]))
 			return usage(argv[i]);
 	}
-	if (fan_engine_find(&ops, options.engine) != 0 || ops->open(&bench.engine) != 0) {
+	if (options.eal_wanted && fan_eal_start("bench_engine", 0, options.eal) != 0) {
 		fprintf(stderr, "bench_engine: %s\n", fan_error_detail());
 		return EXIT_FAILURE;
 	}
-	bench.ue_count = options.ues;
-	bench.packet_count = options.packets;
-	/* Room to fetch ahead of the last one. */
-	bench.contexts = map(((size_t)options.ues + FAN_BATCH_UES_MAX) * sizeof(*bench.contexts));
-	bench.packets = map((size_t)options.packets * PACKET_STRIDE);
-	fill_contexts(bench.contexts, options.ues);
+	if (open_contenders(contenders, &contender_count, &options) == 0)
+		return EXIT_FAILURE;
+	prepare(&bench, &options);
 	options.shape.message = message;
-	for (unsigned i = 0; i < options.size_count; i++) {
+	for (unsigned i = 0; i < options.bytes.count; i++) {
 		struct fan_shape shape = options.shape;
 
-		shape.text_bytes = options.bytes[i];
-		run_size(&bench, &options, &shape);
+		shape.text_bytes = (uint16_t)options.bytes.value[i];
+		for (unsigned b = 0; b < options.batch.count; b++) {
+			bench.batch_ues = options.batch.value[b];
+			run_size(contenders, contender_count, &bench, &options, &shape);
+		}
 	}
-	ops->close(bench.engine);
+	for (unsigned c = 0; c < contender_count; c++) {
+		if (contenders[c].engine != NULL)
+			contenders[c].ops->close(contenders[c].engine);
+		fan_slices_close(&contenders[c].slices);
+	}
 	return EXIT_SUCCESS;
 }

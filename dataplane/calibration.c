@@ -32,7 +32,8 @@ fan_calibration_make(struct fan_calibration **out, struct fan_engine *const *eng
 	if (calibration == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory to compare engines");
 	memset(calibration, 0, sizeof(*calibration));
-	memcpy(calibration->engines, engines, engine_count * sizeof(*engines));
+	for (unsigned i = 0; i < engine_count; i++)
+		calibration->engines[i] = engines[i];
 	calibration->engine_count = engine_count;
 	/* Keys of nobody; that they differ is all that counts. */
 	for (unsigned i = 0; i < FAN_BATCH_UES_MAX; i++) {

@@ -227,7 +227,7 @@ gather_mac_block(const struct group *group, const struct walk *walk, unsigned bl
 {
 	const unsigned begin = block == 0 ? PREFIX : 0;
 	const unsigned limit = end - block * BLOCK < BLOCK ? end - block * BLOCK : BLOCK;
-	const ptrdiff_t offset = (ptrdiff_t)(block * BLOCK) - PREFIX - walk->shape->clear_bytes;
+	const ptrdiff_t offset = (ptrdiff_t)block * BLOCK - PREFIX - walk->shape->clear_bytes;
 	struct quad out;
 
 	for (unsigned i = 0; i < VECTORS; i++)
@@ -246,9 +246,9 @@ load_text(const struct group *group, const struct fan_shape *shape, unsigned blo
 	struct quad out;
 
 	for (unsigned i = 0; i < VECTORS; i++)
-		out.v[i] = block < shape->head_blocks ? v_gather(group->text + i * LANES, (ptrdiff_t)(block * BLOCK), 0,
-								 left < BLOCK ? left : BLOCK)
-						      : v_broadcast(shape->message + block * BLOCK);
+		out.v[i] = block < shape->head_blocks
+				   ? v_gather(group->text + i * LANES, (ptrdiff_t)block * BLOCK, 0, left < BLOCK ? left : BLOCK)
+				   : v_broadcast(shape->message + block * BLOCK);
 	return out;
 }
 

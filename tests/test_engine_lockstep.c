@@ -112,7 +112,8 @@ protect_and_compare(struct contest *contest, struct fan_test_batch *judge)
 /* Random keys, COUNTs, lengths, clear prefixes, heads and batch sizes, the last packet against a page that cannot be touched. */
 Test(engine_lockstep, random_batches, .timeout = 3600)
 {
-	const unsigned ues_wanted = getenv("FAN_SLOW") != NULL && atoi(getenv("FAN_SLOW")) != 0 ? 1000000 : 70000;
+	const char *slow = getenv("FAN_SLOW");
+	const unsigned ues_wanted = slow != NULL && strcmp(slow, "0") != 0 ? 1000000 : 70000;
 	struct fan_test_random random = fan_test_random_from_environment();
 	struct contest contest = open_contest();
 	struct fan_test_batch batch;
