@@ -91,7 +91,7 @@ archive := $(B)/everything.a
 # ---- Targets ---------------------------------------------------------------------------------------------------------------------
 
 .DEFAULT_GOAL := all
-.PHONY: all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts fuzz fuzzers cover bench \
+.PHONY: rtl rtl-synth all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts fuzz fuzzers cover bench \
 	bench-quick bench-compare benches tests examples install clean help FORCE
 
 all: $(B)/fanfare $(library) ## build the program (build/fanfare) and the library
@@ -161,6 +161,12 @@ bench-quick: all benches | $(B)/found-bench ## less of everything, under a minut
 
 bench-compare: ## what changed since BASE=FILE (or a git revision) in stored results; measures nothing
 	$(if $(BASE),,$(error name what to compare with: BASE=FILE or a git revision))@bench/run.py --compare '$(BASE)' $(ARGS)
+
+rtl: ## lint, simulate and prove the RTL of hw/ (Verilator, Icarus, yosys, z3); hw/README.md
+	@$(MAKE) -C hw lint test formal
+
+rtl-synth: ## the area of the RTL on a Xilinx part, by yosys; some 6 minutes
+	@$(MAKE) -C hw synth
 
 install: all ## install program, library, header, pkg-config file and completion; DESTDIR= PREFIX=/usr/local
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(COMPLETIONDIR)

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// One lane: two AES pipes in lockstep, one for the counters of 128-EEA2 and one for the chain of 128-EIA2, and 24 UEs that go
+// round in them. A message is loaded once; then every UE is one work item in and one protected PDU out, a UE every
+// max(counter blocks, CMAC blocks + 1) clocks, without a bubble between UEs or between messages.
+//
+//   message_* --> fan_messages --(plan, octets)----------------+
+//                                                              v
+//   item_* --> slot memories --(head)--------------------> fan_text --(protected block)--------------> fan_results --> result_*
+//      |            |   \                                   |      ^ key stream                              ^ MAC
+//      v            |    \--(identity, clear prefix)--> fan_mac_block  |                                     |
+//   fan_carousel    |                                       |     aes128_pipe (CTR)                          |
+//   (whose turn)    +--(keys)------------------------------>+--> aes128_pipe (CMAC) --> chain --> fan_subkey  |
+//                                                                                         +------------------+
+//
+// Clocks of one turn of a slot. The same letters name the registers: x_c is used in clock C.
+//
+//      A  carousel: the slot's UE goes on, retires, or makes place for the item that is offered
+//      B  plan and old contents of the slot memories are read, new contents written; message RAM is addressed
+//      C  text from message or head, ^ key stream (result of the CTR pipe for the turn before)
+//      D  protected block to fan_results; text rotated for CMAC; L kept; MAC of a UE that retires taken
+//      E  block of CMAC put together; keys read
+//      F  into both pipes; CMAC chained (result of the CMAC pipe for the turn before)
+//
+// F plus the 21 clocks of a pipe is C of the next turn: hence 24 slots at least. More slots are possible, up to 32, and only make
+// the delays longer.
+//
+// After reset the lane overwrites all its memories, keys first, and is not ready until it has (4,128 clocks); nothing of an earlier user is
+// left in it then.
+//
+`include "fan_assert.svh"
+`default_nettype none
+
+module fan_lane #(
+	parameter int Slots = 24,           // UEs in flight, 24..32
+	parameter int RingBlocks = 4096,    // result blocks in flight: 25 PDUs of the greatest length
+	parameter int Records = 512         // results in flight
+) (
+	input  wire  clk_i,
+	input  wire  rst_ni,                // synchronous
+
+	input  wire  message_valid_i,
+	output wire  message_ready_o,
+	input  wire  fan_message_beat_t message_i,
+
+	input  wire  item_valid_i,
+	output wire  item_ready_o,
+	input  wire  fan_item_t item_i,
+
+	output wire  result_valid_o,
+	input  wire  result_ready_i,
+	output fan_result_t result_o
+);
+	localparam int RingBits = $clog2(RingBlocks);
+	localparam int RecordBits = $clog2(Records);
+	localparam int LedgerBits = RingBits + RecordBits + 1 + fan_pkg::TAG_BITS;
+
+	// ---- Scrub -------------------------------------------------------------------------------------------------------------
+
+	logic scrub_q;
+	logic [RingBits:0] scrub_count_q;
+	wire [RingBits-1:0] scrub_address = scrub_count_q[RingBits-1:0];
+
+	always_ff @(posedge clk_i) begin
+		if (!rst_ni) begin
+			scrub_q <= 1'b1;
+			scrub_count_q <= '0;
+		end else if (scrub_q) begin
+			// The longest memory once, and a turn more, because the first clocks still write what was under way.
+			scrub_q <= !(scrub_count_q[RingBits] && scrub_count_q[5]);
+			scrub_count_q <= scrub_count_q + 1'b1;
+		end
+	end
+
+	// ---- A: whose turn -----------------------------------------------------------------------------------------------------
+
+	fan_visit_t visit_b;
+	fan_plan_t front_plan, plan_b;
+	fan_message_t front, visiting;
+	fan_step_t visiting_steps, text_block_b;
+	fan_block_t message_c;
+	wire open, room;
+	wire take = item_valid_i && item_ready_o;
+
+	fan_carousel #(.Slots(Slots)) u_carousel (
+		.clk_i, .rst_ni, .scrub_i(scrub_q),
+		.item_valid_i, .item_ready_o,
+		.admit_i(open && room), .front_i(front), .front_steps_i(front_plan.steps),
+		.message_o(visiting), .steps_i(visiting_steps),
+		.visit_o(visit_b)
+	);
+
+	localparam int MessageBits = $clog2(fan_pkg::MESSAGES * fan_pkg::MESSAGE_BLOCKS);
+
+	fan_messages #(.Slots(Slots)) u_messages (
+		.clk_i, .rst_ni, .scrub_i(scrub_q), .scrub_address_i(scrub_address[MessageBits-1:0]),
+		.valid_i(message_valid_i), .ready_o(message_ready_o), .beat_i(message_i),
+		.open_o(open), .front_o(front), .front_plan_o(front_plan),
+		.take_i(take), .take_last_i(item_i.last),
+		.retire_i(visit_b.retire), .retired_i(visit_b.message),
+		.steps_message_i(visiting), .steps_o(visiting_steps),
+		.plan_message_i(visit_b.message), .plan_o(plan_b),
+		.read_message_i(visit_b.message), .read_block_i(text_block_b), .read_data_o(message_c)
+	);
+
+	// ---- B: the slot's memories --------------------------------------------------------------------------------------------
+
+	typedef struct packed {
+		logic [RingBits-1:0]          ring;
+		logic [RecordBits:0]          record;
+		fan_tag_t tag;
+	} ledger_t;
+
+	wire [RingBits-1:0] ring_a;
+	wire [RecordBits:0] record_a;
+	fan_item_t item_b;
+	ledger_t ledger_new_b, ledger_b;
+	wire [LedgerBits-1:0] ledger_bits_b;
+	wire [383:0] head_b;
+	wire unused_last = item_b.last;
+	wire write_b = visit_b.load || scrub_q;
+
+	always_ff @(posedge clk_i) begin
+		if (scrub_q) begin
+			item_b <= '0;
+			ledger_new_b <= '0;
+		end else begin
+			item_b <= item_i;
+			ledger_new_b.ring <= ring_a;
+			ledger_new_b.record <= record_a;
+			ledger_new_b.tag <= item_i.tag;
+		end
+	end
+
+	fan_ram_async #(.Width(LedgerBits), .Depth(fan_pkg::SLOTS_MAX)) u_ledger (
+		.clk_i,
+		.write_i(write_b), .write_address_i(visit_b.slot), .write_data_i(ledger_new_b),
+		.read_address_i(visit_b.slot), .read_data_o(ledger_bits_b)
+	);
+	assign ledger_b = ledger_bits_b;
+
+	fan_ram_async #(.Width(384), .Depth(fan_pkg::SLOTS_MAX)) u_heads (
+		.clk_i,
+		.write_i(write_b), .write_address_i(visit_b.slot), .write_data_i(item_b.head),
+		.read_address_i(visit_b.slot), .read_data_o(head_b)
+	);
+
+	// ---- C..F: what travels with the turn ----------------------------------------------------------------------------------
+
+	fan_visit_t visit_c, visit_d, visit_e;
+	fan_plan_t plan_c, plan_d, plan_e;
+	ledger_t ledger_c, ledger_d;
+	fan_step_t step_d;
+	fan_step_t step_e, step_f;
+	logic lag_f;
+
+	always_ff @(posedge clk_i) begin
+		visit_c <= visit_b;
+		visit_d <= visit_c;
+		visit_e <= visit_d;
+		if (scrub_q)
+			plan_c <= '0;
+		else
+			plan_c <= plan_b;
+		plan_d <= plan_c;
+		plan_e <= plan_d;
+		ledger_c <= ledger_b;
+		ledger_d <= ledger_c;
+		step_e <= step_d;
+		step_f <= step_e;
+		lag_f <= plan_e.lag;
+	end
+	// The step that is issued; the one that fan_text finishes is the old UE's.
+	assign step_d = visit_d.load ? '0 : visit_d.step;
+
+	// ---- C, D: text --------------------------------------------------------------------------------------------------------
+
+	fan_block_t key_stream, key_stream_c, out_d, mac_source_d;
+	fan_step_t out_block_d;
+	wire out_valid_d;
+
+	fan_text u_text (
+		.clk_i, .scrub_i(scrub_q),
+		.visit_i(visit_b), .plan_i(plan_b), .head_i(head_b), .block_o(text_block_b),
+		.message_i(message_c), .key_stream_i(key_stream_c),
+		.out_valid_o(out_valid_d), .out_block_o(out_block_d), .out_o(out_d), .mac_source_o(mac_source_d)
+	);
+
+	// ---- D, E: block of CMAC and subkey ------------------------------------------------------------------------------------
+
+	fan_block_t chain, chain_d, chain_f, mac_block_f, subkey_f;
+	wire [fan_pkg::IDENTITY_BITS+127:0] identity_clear_d;
+	fan_identity_t identity_e, identity_f;
+	fan_block_t clear_e;
+	wire last_e = plan_e.shape.order.mac && step_e + 7'd1 == plan_e.steps;
+
+	fan_ram_async #(.Width(fan_pkg::IDENTITY_BITS + 128), .Depth(fan_pkg::SLOTS_MAX)) u_identities (
+		.clk_i,
+		.write_i(write_b), .write_address_i(visit_b.slot), .write_data_i({item_b.identity, item_b.clear}),
+		.read_address_i(visit_d.slot), .read_data_o(identity_clear_d)
+	);
+
+	always_ff @(posedge clk_i) begin
+		{identity_e, clear_e} <= identity_clear_d;
+		identity_f <= identity_e;
+	end
+
+	fan_mac_block u_mac_block (
+		.clk_i, .source_i(mac_source_d), .offset_i(plan_d.offset),
+		.slot_i(visit_e.slot), .step_i(step_e), .lag_i(plan_e.lag), .last_i(last_e), .tail_i(plan_e.tail),
+		.identity_i(identity_e), .clear_i(clear_e), .block_o(mac_block_f)
+	);
+
+	fan_subkey u_subkey (
+		.clk_i,
+		.keep_i(step_d == 7'd1 || scrub_q), .keep_slot_i(visit_d.slot), .chain_i(chain_d),
+		.slot_i(visit_e.slot), .use_i(last_e), .padded_i(plan_e.tail != '0), .subkey_o(subkey_f)
+	);
+
+	// ---- E, F: into the pipes ----------------------------------------------------------------------------------------------
+
+	wire [fan_pkg::KEYS_BITS-1:0] keys_bits_e;
+	fan_keys_t keys_f;
+	// Step 0 follows another UE, whose plan is not this one's: its block is counter 0, or, with lag, nobody's.
+	fan_step_t counter_f;
+	assign counter_f = step_f == '0 ? '0 : step_f - {6'd0, lag_f};
+	fan_block_t counter_block_f;
+	assign counter_block_f = {identity_f, 26'd0, 57'd0, counter_f};
+	fan_block_t chained_f;
+	assign chained_f = mac_block_f ^ subkey_f ^ (step_f >= 7'd2 ? chain_f : '0);
+
+	fan_ram_async #(.Width(fan_pkg::KEYS_BITS), .Depth(fan_pkg::SLOTS_MAX)) u_keys (
+		.clk_i,
+		.write_i(write_b), .write_address_i(visit_b.slot), .write_data_i(item_b.keys),
+		.read_address_i(visit_e.slot), .read_data_o(keys_bits_e)
+	);
+
+	always_ff @(posedge clk_i)
+		keys_f <= keys_bits_e;
+
+	aes128_pipe u_ctr (.clk_i, .key_i(keys_f.k_enc), .block_i(counter_block_f), .block_o(key_stream));
+	aes128_pipe u_cmac (.clk_i, .key_i(keys_f.k_int), .block_i(chained_f), .block_o(chain));
+
+	localparam int Spare = Slots - fan_pkg::AES_LATENCY - 3;
+
+	fan_delay #(.Clocks(Spare)) u_delay_key_stream (.clk_i, .value_i(key_stream), .value_o(key_stream_c));
+	fan_delay #(.Clocks(Spare + 1)) u_delay_chain_d (.clk_i, .value_i(chain), .value_o(chain_d));
+	fan_delay #(.Clocks(2)) u_delay_chain_f (.clk_i, .value_i(chain_d), .value_o(chain_f));
+
+	// ---- D: results --------------------------------------------------------------------------------------------------------
+
+	fan_results #(.RingBlocks(RingBlocks), .Records(Records)) u_results (
+		.clk_i, .rst_ni, .scrub_i(scrub_q), .scrub_address_i(scrub_address),
+		.room_blocks_i(front_plan.out_blocks), .room_o(room),
+		.allocate_i(take), .ring_o(ring_a), .record_o(record_a),
+		.write_i(out_valid_d), .write_address_i(ledger_d.ring + RingBits'(out_block_d)), .write_data_i(out_d),
+		.retire_i(visit_d.retire), .retire_record_i(ledger_d.record),
+		.mac_behind_i(plan_d.shape.order.mac_behind), .text_bytes_i(plan_d.shape.text_bytes), .tag_i(ledger_d.tag),
+		.mac_i(plan_d.shape.order.mac ? chain_d[127:96] : '0),
+		.valid_o(result_valid_o), .ready_i(result_ready_i), .result_o(result_o)
+	);
+
+	fan_stable_check #(.Width(fan_pkg::ITEM_BITS)) u_check_item (
+		.clk_i, .rst_ni, .valid_i(item_valid_i), .ready_i(item_ready_o), .data_i(item_i)
+	);
+	`FAN_ASSERT(AssertSlotsEnough, Slots >= fan_pkg::AES_LATENCY + 3 && Slots <= fan_pkg::SLOTS_MAX)
+endmodule
+
+`default_nettype wire

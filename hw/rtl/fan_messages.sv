@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The messages being sent: their octets in block RAM, their plans in registers.
+//
+// A message enters once and is read once per step by every UE in turn. Messages are worked on in the order in which they came:
+// items belong to the front one until an item says it is the last, and a message's place is free again when the last of its UEs
+// has retired. While one is worked on, the next ones are filled and the ones before drained, so that the slots never wait at a
+// change of message.
+//
+//               first beat         last beat written        last item taken       its UEs retired
+//      empty ---------------> held ------------------> open ----------------> held --------------> empty
+//
+`include "fan_assert.svh"
+`default_nettype none
+
+module fan_messages #(
+	parameter int Slots = 24
+) (
+	input  wire  clk_i,
+	input  wire  rst_ni,
+	input  wire  scrub_i,           // overwrite the octets at scrub_address_i with zeros
+	input  wire  [$clog2(fan_pkg::MESSAGES * fan_pkg::MESSAGE_BLOCKS)-1:0] scrub_address_i,
+
+	input  wire  valid_i,
+	output wire  ready_o,
+	input  wire  fan_message_beat_t beat_i,
+
+	output wire  open_o,            // the front message is there and takes items
+	output wire  fan_message_t front_o,
+	output fan_plan_t front_plan_o,
+	input  wire  take_i,            // an item of the front message has been taken ...
+	input  wire  take_last_i,       // ... and it was the last
+	input  wire  retire_i,          // a UE of message retired_i has been served
+	input  wire  fan_message_t retired_i,
+
+	input  wire  fan_message_t steps_message_i,
+	output wire  fan_step_t steps_o,
+	input  wire  fan_message_t plan_message_i,
+	output fan_plan_t plan_o,
+	input  wire  fan_message_t read_message_i,
+	input  wire  fan_step_t read_block_i,
+	output wire  fan_block_t read_data_o   // one clock later
+);
+	localparam int Messages = fan_pkg::MESSAGES;
+	localparam int PlanBits = fan_pkg::PLAN_BITS;
+	localparam int FlightBits = $clog2(Slots + 2);
+
+	// ---- Filling: a beat is registered, then written -----------------------------------------------------------------------
+
+	logic [Messages-1:0] held_q, open_q, closed_q;
+	fan_message_t fill_q, write_message_q;
+	fan_step_t fill_block_q, fill_last_q, write_block_q;
+	logic filling_q, write_q, write_first_q, write_last_q;
+	fan_shape_t write_shape_q;
+	fan_block_t write_data_q;
+
+	wire [10:0] beat_rounded = beat_i.shape.text_bytes + 11'd15;
+	fan_step_t beat_blocks;
+	assign beat_blocks = beat_rounded[10:4];
+	wire unused = ^beat_rounded[3:0];
+	wire beat_last = filling_q ? fill_block_q == fill_last_q : beat_blocks == 7'd1;
+	wire beat_taken = valid_i && ready_o;
+
+	assign ready_o = !scrub_i && (filling_q || !held_q[fill_q]);
+
+	always_ff @(posedge clk_i) begin
+		if (!rst_ni) begin
+			fill_q <= '0;
+			filling_q <= 1'b0;
+			write_q <= 1'b0;
+			fill_block_q <= '0;
+		end else begin
+			write_q <= beat_taken;
+			if (beat_taken) begin
+				filling_q <= !beat_last;
+				fill_block_q <= beat_last ? '0 : fill_block_q + 7'd1;
+				if (beat_last)
+					fill_q <= fill_q + 1'b1;
+			end
+		end
+	end
+
+	always_ff @(posedge clk_i) begin
+		if (!filling_q)
+			fill_last_q <= beat_blocks - 7'd1;
+		write_message_q <= fill_q;
+		write_block_q <= fill_block_q;
+		write_first_q <= !filling_q;
+		write_last_q <= beat_last;
+		write_shape_q <= beat_i.shape;
+		write_data_q <= scrub_i ? '0 : beat_i.data;
+	end
+
+	localparam int AddressBits = $clog2(fan_pkg::MESSAGES * fan_pkg::MESSAGE_BLOCKS);
+	wire [AddressBits-1:0] write_address = scrub_i ? scrub_address_i : {write_message_q, write_block_q};
+
+	fan_ram_sync #(.Width(128), .Depth(fan_pkg::MESSAGES * fan_pkg::MESSAGE_BLOCKS)) u_octets (
+		.clk_i,
+		.write_i(write_q || scrub_i), .write_address_i(write_address), .write_data_i(write_data_q),
+		.read_i(1'b1), .read_address_i({read_message_i, read_block_i}), .read_data_o(read_data_o)
+	);
+
+	// ---- Plans -------------------------------------------------------------------------------------------------------------
+
+	logic [PlanBits-1:0] plan_q [0:Messages-1];
+	fan_plan_t write_plan, steps_plan;
+	fan_message_t front_q;
+
+	fan_plan u_plan (.shape_i(write_shape_q), .plan_o(write_plan));
+
+	always_ff @(posedge clk_i) begin
+		if (write_q && write_first_q)
+			plan_q[write_message_q] <= write_plan;
+	end
+	assign front_plan_o = plan_q[front_q];
+	assign plan_o = plan_q[plan_message_i];
+	assign steps_plan = plan_q[steps_message_i];
+	assign steps_o = steps_plan.steps;
+	wire unused_plan = ^steps_plan;
+
+	// ---- Life of a message -------------------------------------------------------------------------------------------------
+
+	assign open_o = open_q[front_q];
+	assign front_o = front_q;
+
+	always_ff @(posedge clk_i) begin
+		if (!rst_ni)
+			front_q <= '0;
+		else if (take_i && take_last_i)
+			front_q <= front_q + 1'b1;
+	end
+
+	for (genvar m = 0; m < Messages; m++) begin : g_message
+		logic [FlightBits-1:0] flight_q;  // UEs of the message that have been taken and not retired
+		wire fill_here = fill_q == fan_pkg::MESSAGE_BITS'(m);
+		wire take_here = take_i && front_q == fan_pkg::MESSAGE_BITS'(m);
+		wire retire_here = retire_i && retired_i == fan_pkg::MESSAGE_BITS'(m);
+
+		always_ff @(posedge clk_i) begin
+			if (!rst_ni) begin
+				held_q[m] <= 1'b0;
+				open_q[m] <= 1'b0;
+				closed_q[m] <= 1'b0;
+				flight_q <= '0;
+			end else begin
+				flight_q <= flight_q + FlightBits'(take_here) - FlightBits'(retire_here);
+				if (beat_taken && fill_here)
+					held_q[m] <= 1'b1;
+				else if (closed_q[m] && flight_q == '0)
+					held_q[m] <= 1'b0;
+				if (write_q && write_last_q && write_message_q == fan_pkg::MESSAGE_BITS'(m))
+					open_q[m] <= 1'b1;
+				else if (take_here && take_last_i)
+					open_q[m] <= 1'b0;
+				if (take_here && take_last_i)
+					closed_q[m] <= 1'b1;
+				else if (flight_q == '0)
+					closed_q[m] <= 1'b0;
+			end
+		end
+
+		// One more than there are slots: a UE is counted out one clock after the next one in its slot has been counted in.
+		`FAN_ASSERT(AssertFlightNotOver, flight_q <= FlightBits'(Slots + 1))
+		`FAN_ASSERT(AssertFlightNotUnder, !(retire_here && flight_q == '0))
+		`FAN_ASSERT(AssertOpenIsHeld, !open_q[m] || held_q[m])
+		`FAN_ASSERT(AssertClosedIsHeld, !closed_q[m] || (held_q[m] && !open_q[m]))
+		`FAN_ASSERT(AssertNotOverwritten, !(beat_taken && fill_here && !filling_q && held_q[m]))
+	end
+
+	`FAN_ASSERT(AssertTakenFromOpen, !take_i || open_o)
+	`FAN_ASSERT(AssertFillingIsHeld, !filling_q || (held_q[fill_q] && !open_q[fill_q] && !closed_q[fill_q]))
+	`FAN_ASSERT(AssertWriteIsHeld,
+		!write_q || (held_q[write_message_q] && !open_q[write_message_q] && !closed_q[write_message_q]))
+	fan_stable_check #(.Width(fan_pkg::MESSAGE_BEAT_BITS)) u_check (
+		.clk_i, .rst_ni, .valid_i, .ready_i(ready_o), .data_i(beat_i)
+	);
+endmodule
+
+`default_nettype wire

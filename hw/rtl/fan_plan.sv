@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What a shape means for the steps of a UE, worked out once per message. Combinational.
+//
+// The message of CMAC is EIA2's prefix of 8 octets, the clear prefix, the text. With up to 7 clear octets text begins in the
+// first block of CMAC; with 8 and more that block holds no text (`lag`), and the text, its key stream and all that follows run
+// one step later, so that a block of CMAC is never made of more than the current block of text and the one before.
+//
+`default_nettype none
+
+module fan_plan (
+	input  wire  fan_shape_t shape_i,
+	output fan_plan_t plan_o
+);
+	wire [10:0] out_bytes = shape_i.text_bytes + (shape_i.order.mac_behind ? 11'(fan_pkg::MAC_BYTES) : 11'd0);
+	wire [10:0] mac_bytes = shape_i.text_bytes + {6'd0, shape_i.clear_bytes} + 11'd8;
+	wire [10:0] out_rounded = out_bytes + 11'd15;
+	wire [10:0] mac_rounded = mac_bytes + 11'd15;
+	wire unused = ^{out_rounded[3:0], mac_rounded[3:0]};
+
+	assign plan_o.shape = shape_i;
+	assign plan_o.out_blocks = out_rounded[10:4];
+	assign plan_o.steps = shape_i.order.mac ? mac_rounded[10:4] + 7'd1 : out_rounded[10:4];
+	assign plan_o.lag = shape_i.order.mac && shape_i.clear_bytes >= 5'd8;
+	assign plan_o.offset = shape_i.clear_bytes[3:0] ^ 4'd8;
+	assign plan_o.tail = mac_bytes[3:0];
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Tests of one lane:
+ *
+ *	vectors   the published vectors of 128-EEA2 and 128-EIA2
+ *	random    random messages and UEs, all orders, lengths and heads, against the reference engine
+ *	reset     resets at random clocks: what follows is right, and memories are wiped
+ *	rate      clocks per UE at all sizes, checked against the bound
+ *
+ * Usage: lane_test TEST [--seed N] [--stall P] [--ues N] [--max-cycles N]
+ */
+#include "lane_bench.h"
+
+#include "Vfan_lane___024root.h"
+
+extern "C" {
+#include "../../dataplane/engine_reference.h"
+#include "../../tests/vectors.h"
+}
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#define QUIET_CYCLES_MAX 200000 /* without a PDU while there is work: the longest UE takes 24 * 97, and stalls 10 times that */
+
+/* ---- A lane and what is expected of it ------------------------------------------------------------------------------------ */
+
+struct expected_pdu {
+	bench_pdu pdu;
+	struct fan_shape shape;
+};
+
+class checked_lane
+{
+      public:
+	lane_bench bench;
+	std::deque<expected_pdu> expected;
+	uint64_t pdus = 0, last_pdu_cycle = 0;
+
+	explicit checked_lane(const bench_options &options) : bench(options)
+	{
+		bench.on_pdu = [this](const bench_pdu &pdu) { check(pdu); };
+	}
+
+	void
+	forget()
+	{
+		expected.clear();
+		last_pdu_cycle = bench.cycle;
+	}
+
+	void
+	step()
+	{
+		bench.step();
+		if (!expected.empty() && bench.cycle - last_pdu_cycle > QUIET_CYCLES_MAX)
+			bench_fail("watchdog: no PDU for %d clocks, %zu are owed", QUIET_CYCLES_MAX, expected.size());
+	}
+
+	void
+	drain()
+	{
+		while (!expected.empty())
+			step();
+		for (int i = 0; i < 200; i++)
+			bench.step();
+	}
+
+      private:
+	void
+	check(const bench_pdu &pdu)
+	{
+		if (expected.empty())
+			bench_fail("cycle %lu: a PDU that nobody asked for, tag %u", bench.cycle, pdu.tag);
+		const expected_pdu &want = expected.front();
+		const struct fan_shape &shape = want.shape;
+
+		if (pdu.tag != want.pdu.tag || pdu.mac != want.pdu.mac || pdu.octets != want.pdu.octets) {
+			size_t at = 0;
+
+			while (at < pdu.octets.size() && at < want.pdu.octets.size() && pdu.octets[at] == want.pdu.octets[at])
+				at++;
+			bench_fail("cycle %lu, PDU %lu, sequence %u cipher %u integrity %u text %u clear %u head %u: tag %u want %u, "
+				   "MAC %08x want %08x, %zu octets want %zu, first that differs %zu",
+				   bench.cycle, pdus, shape.sequence, shape.cipher, shape.integrity, shape.text_bytes,
+				   shape.clear_bytes, shape.head_blocks, pdu.tag, want.pdu.tag, pdu.mac, want.pdu.mac,
+				   pdu.octets.size(), want.pdu.octets.size(), at);
+		}
+		expected.pop_front();
+		pdus++;
+		last_pdu_cycle = bench.cycle;
+	}
+};
+
+/* ---- Random work, judged by the reference engine --------------------------------------------------------------------------- */
+
+class random_work
+{
+      public:
+	explicit random_work(uint64_t seed) : random{ seed } { fan_engine_reference.open(&engine); }
+	~random_work() { fan_engine_reference.close(engine); }
+
+	/* Half of the lengths at edges, most of them short, all possible. */
+	struct fan_shape
+	shape()
+	{
+		static const unsigned bytes_max[] = { 40, 70, 300, FAN_PDU_BYTES_MAX };
+		struct fan_shape shape = fan_test_random_shape(&random, pick(2) ? 2 : 0, pick(4) ? 2 : 0, (uint8_t)pick(3));
+
+		if (pick(4) != 0)
+			shape.cipher = 2;
+		shape.text_bytes = fan_test_random_text_bytes(
+			&random, std::min(bytes_max[pick(4)], (unsigned)FAN_PDU_BYTES_MAX - shape.clear_bytes));
+		return shape;
+	}
+
+	/* Queues one message with its UEs, and what must come of it. */
+	void
+	queue(checked_lane &lane, struct fan_shape shape, unsigned ue_count)
+	{
+		uint8_t message[FAN_PDU_BYTES_MAX + FAN_MESSAGE_SLACK_BYTES];
+
+		fan_test_random_fill(&random, message, sizeof(message));
+		shape.message = message;
+		lane.bench.queue_message(shape, message);
+		for (unsigned i = 0; i < ue_count; i++)
+			queue_ue(lane, shape, i + 1 == ue_count);
+	}
+
+	uint32_t pick(uint32_t limit) { return fan_test_random_below(&random, limit); }
+
+	struct fan_test_random random;
+
+      private:
+	struct fan_engine *engine;
+
+	void
+	queue_ue(checked_lane &lane, const struct fan_shape &shape, bool last)
+	{
+		uint8_t packet[64 + FAN_PDU_BYTES_MAX + 64], *const text = packet + 64;
+		struct fan_context context = {};
+		struct fan_batch batch = {}, *batches[1] = { &batch }, *done;
+		expected_pdu want;
+		bench_ue ue;
+
+		fan_test_random_fill(&random, (uint8_t *)&ue, sizeof(ue));
+		ue.count = fan_test_random_count(&random);
+		ue.bearer_direction &= 0xfc;
+		memcpy(context.k_enc, ue.k_enc, 16);
+		memcpy(context.k_int, ue.k_int, 16);
+		context.bearer_direction = ue.bearer_direction;
+		memcpy(text, ue.head, sizeof(ue.head));
+		memcpy(text - shape.clear_bytes, ue.clear, shape.clear_bytes);
+		want.pdu.mac = mac_of(shape, context, ue, text);
+		batch.shape = &shape;
+		batch.context[0] = &context;
+		batch.count[0] = ue.count;
+		batch.text[0] = text;
+		batch.ue_count = 1;
+		if (fan_engine_reference.submit_burst(engine, batches, 1) != 1 ||
+		    fan_engine_reference.poll_burst(engine, &done, 1) != 1 || batch.status != FAN_BATCH_DONE)
+			bench_fail("the reference engine did not do its work");
+		want.pdu.tag = ue.tag;
+		want.pdu.octets.assign(text, text + shape.text_bytes + (shape.sequence == FAN_MAC_THEN_CIPHER ? 4 : 0));
+		if (shape.sequence == FAN_CIPHER_THEN_MAC) {
+			const uint8_t *const mac = text - shape.clear_bytes - 4;
+
+			want.pdu.mac = (uint32_t)mac[0] << 24 | (uint32_t)mac[1] << 16 | (uint32_t)mac[2] << 8 | mac[3];
+		}
+		want.shape = shape;
+		lane.expected.push_back(want);
+		lane.bench.queue_item(ue, last);
+	}
+
+	/* The MAC before it is ciphered, which the PDU does not show. */
+	uint32_t
+	mac_of(const struct fan_shape &shape, const struct fan_context &context, const bench_ue &ue, const uint8_t *text)
+	{
+		uint8_t covered[FAN_PDU_BYTES_MAX + 64];
+		const unsigned head_bytes = std::min(16u * shape.head_blocks, (unsigned)shape.text_bytes);
+
+		if (shape.sequence != FAN_MAC_THEN_CIPHER)
+			return 0;
+		memcpy(covered, text - shape.clear_bytes, shape.clear_bytes + head_bytes);
+		memcpy(covered + shape.clear_bytes + head_bytes, shape.message + head_bytes, shape.text_bytes - head_bytes);
+		return fan_reference_mac(shape.integrity, context.k_int, ue.count, ue.bearer_direction >> 3,
+					 ue.bearer_direction >> 2 & 1, covered, 8u * (shape.clear_bytes + shape.text_bytes));
+	}
+};
+
+static unsigned
+random_ue_count(random_work &work)
+{
+	return work.pick(4) == 0 ? 1 + work.pick(FAN_BATCH_UES_MAX) : 1 + work.pick(8);
+}
+
+static void
+run_random(const bench_options &options)
+{
+	checked_lane lane(options);
+	random_work work(options.seed);
+	uint64_t queued = 0;
+	unsigned orders[3][2][2] = {};
+	const auto started = std::chrono::steady_clock::now();
+	double lane_seconds = 0;
+
+	lane.bench.reset(2);
+	lane.bench.wait_ready();
+	while (queued < options.ues || !lane.expected.empty()) {
+		while (queued < options.ues && lane.expected.size() < 2000) {
+			const struct fan_shape shape = work.shape();
+			const unsigned ue_count = random_ue_count(work);
+
+			work.queue(lane, shape, ue_count);
+			orders[shape.sequence][shape.cipher / 2][shape.integrity / 2] += ue_count;
+			queued += ue_count;
+		}
+		const auto from = std::chrono::steady_clock::now();
+
+		for (int i = 0; i < 4096 && !lane.expected.empty(); i++)
+			lane.step();
+		lane_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - from).count();
+	}
+	lane.drain();
+	for (int sequence = 0; sequence < 3; sequence++)
+		for (int cipher = 0; cipher < 2; cipher++)
+			for (int integrity = 0; integrity < 2; integrity++)
+				if (options.ues >= 10000 && orders[sequence][cipher][integrity] == 0)
+					bench_fail("order %d %d %d never came up", sequence, cipher, integrity);
+	printf("random: %lu UEs equal to the reference engine, stall %.2f, %lu cycles; simulation %.2f Mcycle/s, %.1f k UE/s "
+	       "(%.1f s with the reference)\n",
+	       lane.pdus, options.stall, lane.bench.cycle, lane.bench.cycle / lane_seconds / 1e6, lane.pdus / lane_seconds / 1e3,
+	       std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
+}
+
+/* ---- Reset ------------------------------------------------------------------------------------------------------------------- */
+
+#define SLOTS 24
+#define SLOTS_MAX 32 /* words of a slot memory, of which the first SLOTS are in use */
+
+template <typename Words>
+static void
+expect_zero(const Words &words, const char *name, unsigned used = 1, unsigned of = 1)
+{
+	const uint8_t *const octets = (const uint8_t *)&words;
+
+	for (size_t i = 0; i < sizeof(words) / of * used; i++)
+		if (octets[i] != 0)
+			bench_fail("%s is not wiped by reset: octet %zu is %02x", name, i, octets[i]);
+}
+
+static void
+expect_wiped(const Vfan_lane___024root *root)
+{
+	expect_zero(root->fan_lane__DOT__u_keys__DOT__words, "key memory", SLOTS, SLOTS_MAX);
+	expect_zero(root->fan_lane__DOT__u_heads__DOT__words, "memory of private heads", SLOTS, SLOTS_MAX);
+	expect_zero(root->fan_lane__DOT__u_identities__DOT__words, "memory of COUNT and clear prefix", SLOTS, SLOTS_MAX);
+	expect_zero(root->fan_lane__DOT__u_ledger__DOT__words, "ledger", SLOTS, SLOTS_MAX);
+	expect_zero(root->fan_lane__DOT__u_messages__DOT__u_octets__DOT__words, "message memory");
+	expect_zero(root->fan_lane__DOT__u_results__DOT__u_ring__DOT__words, "result ring");
+	expect_zero(root->fan_lane__DOT__u_results__DOT__u_records__DOT__words, "records");
+	expect_zero(root->fan_lane__DOT__u_mac_block__DOT__u_kept__DOT__words, "memory of rotated text", SLOTS, SLOTS_MAX);
+}
+
+static void
+run_reset(const bench_options &options)
+{
+	checked_lane lane(options);
+	random_work work(options.seed);
+	const unsigned resets = (unsigned)std::max<uint64_t>(options.ues / 1000, 10);
+	uint64_t scrub = 0;
+
+	lane.bench.reset(2);
+	for (unsigned i = 0; i < resets; i++) {
+		scrub = std::max(scrub, lane.bench.wait_ready());
+		expect_wiped(lane.bench.lane->rootp);
+		for (unsigned until = work.pick(i % 2 == 0 ? 300 : 6000); until > 0; until--) {
+			if (lane.expected.size() < 200)
+				work.queue(lane, work.shape(), random_ue_count(work));
+			lane.step();
+		}
+		lane.bench.reset(1 + work.pick(30));
+		lane.forget();
+	}
+	lane.bench.wait_ready();
+	for (int i = 0; i < 20; i++)
+		work.queue(lane, work.shape(), random_ue_count(work));
+	lane.drain();
+	printf("reset: %u resets at random clocks, %lu UEs right between them, memories wiped within %lu clocks\n", resets, lane.pdus,
+	       scrub);
+}
+
+/* ---- Published vectors -------------------------------------------------------------------------------------------------------- */
+
+static unsigned
+run_cipher_vectors(checked_lane &lane)
+{
+	struct fan_vectors vectors = fan_vectors_load("EEA2.json");
+	unsigned done = 0;
+
+	for (size_t i = 0; i < vectors.count; i++) {
+		const json_t *const vector = fan_vector_at(&vectors, i);
+		uint8_t plain[1600] = {}, ciphered[1600] = {};
+		const uint32_t bits = fan_vector_number(vector, "length_bits");
+		struct fan_shape shape = { 2, 0, FAN_CIPHER_ONLY, 0, 0, (uint16_t)((bits + 7) / 8), plain };
+		bench_ue ue = {};
+
+		/* A text has at least one octet. */
+		if (bits == 0)
+			continue;
+		fan_vector_bytes(vector, plain, "plaintext", sizeof(plain));
+		fan_vector_bytes(vector, ciphered, "ciphertext", sizeof(ciphered));
+		fan_vector_bytes(vector, ue.k_enc, "key", 16);
+		ue.count = fan_vector_number(vector, "count");
+		ue.bearer_direction =
+			(uint8_t)(fan_vector_number(vector, "bearer") << 3 | fan_vector_number(vector, "direction") << 2);
+		ue.tag = (uint16_t)i;
+		/* Bits behind the last one are ciphered with the octet; the vectors do not say how. */
+		lane.bench.on_pdu = [&](const bench_pdu &pdu) {
+			const uint8_t mask = bits % 8 == 0 ? 0xff : (uint8_t)(0xff00 >> bits % 8);
+
+			if (pdu.octets.size() != shape.text_bytes ||
+			    memcmp(pdu.octets.data(), ciphered, shape.text_bytes - 1u) != 0 ||
+			    ((pdu.octets.back() ^ ciphered[shape.text_bytes - 1]) & mask) != 0)
+				bench_fail("EEA2.json: %s", fan_vector_text(vector, "id"));
+			done++;
+		};
+		lane.bench.queue_message(shape, plain);
+		lane.bench.queue_item(ue, true);
+		for (const unsigned before = done; done == before;)
+			lane.bench.step();
+	}
+	fan_vectors_free(&vectors);
+	return done;
+}
+
+/* Every split of the message into clear prefix and text must give the same MAC. */
+static unsigned
+run_mac_vectors(checked_lane &lane, unsigned *skipped)
+{
+	struct fan_vectors vectors = fan_vectors_load("EIA2.json");
+	unsigned done = 0;
+
+	for (size_t i = 0; i < vectors.count; i++) {
+		const json_t *const vector = fan_vector_at(&vectors, i);
+		uint8_t message[4096] = {}, mac[4];
+		const uint32_t bits = fan_vector_number(vector, "length_bits");
+
+		if (bits % 8 != 0 || bits / 8 > FAN_PDU_BYTES_MAX) {
+			(*skipped)++;
+			continue;
+		}
+		fan_vector_bytes(vector, message, "message", sizeof(message));
+		fan_vector_bytes(vector, mac, "mac", sizeof(mac));
+		for (unsigned clear_bytes = 0; clear_bytes <= 16 && clear_bytes < bits / 8; clear_bytes++) {
+			struct fan_shape shape = { 0, 2, FAN_CIPHER_THEN_MAC, (uint8_t)clear_bytes, 0,
+						   (uint16_t)(bits / 8 - clear_bytes), message };
+			bench_ue ue = {};
+			bool came = false;
+
+			fan_vector_bytes(vector, ue.k_int, "key", 16);
+			memcpy(ue.clear, message, clear_bytes);
+			ue.count = fan_vector_number(vector, "count");
+			ue.bearer_direction = (uint8_t)(fan_vector_number(vector, "bearer") << 3 |
+							fan_vector_number(vector, "direction") << 2);
+			lane.bench.on_pdu = [&](const bench_pdu &pdu) {
+				if (pdu.mac != ((uint32_t)mac[0] << 24 | (uint32_t)mac[1] << 16 | (uint32_t)mac[2] << 8 | mac[3]))
+					bench_fail("EIA2.json: %s, clear prefix of %u", fan_vector_text(vector, "id"), clear_bytes);
+				came = true;
+			};
+			lane.bench.queue_message(shape, message + clear_bytes);
+			lane.bench.queue_item(ue, true);
+			while (!came)
+				lane.bench.step();
+		}
+		done++;
+	}
+	fan_vectors_free(&vectors);
+	return done;
+}
+
+static void
+run_vectors(const bench_options &options)
+{
+	checked_lane lane(options);
+	unsigned skipped = 0;
+
+	lane.bench.reset(2);
+	lane.bench.wait_ready();
+	const unsigned ciphers = run_cipher_vectors(lane), macs = run_mac_vectors(lane, &skipped);
+
+	if (ciphers < 10 || macs < 7)
+		bench_fail("only %u vectors of EEA2 and %u of EIA2", ciphers, macs);
+	printf("vectors: %u of 128-EEA2, %u of 128-EIA2 each with clear prefixes 0..16 (%u of 128-EIA2 left out: not whole octets, "
+	       "or longer than a PDU)\n", ciphers, macs, skipped);
+}
+
+/* ---- Clocks per UE ------------------------------------------------------------------------------------------------------------ */
+
+static unsigned
+bound_of(const struct fan_shape &shape)
+{
+	const unsigned trailer = shape.sequence == FAN_MAC_THEN_CIPHER ? 4 : 0;
+	const unsigned ctr = (shape.text_bytes + trailer + 15) / 16, cmac = (8u + shape.clear_bytes + shape.text_bytes + 15) / 16;
+
+	return shape.sequence == FAN_CIPHER_ONLY ? ctr : std::max(ctr, cmac + 1);
+}
+
+/* Messages of `ues` UEs each, back to back, shapes taken in turn. Clocks per UE between one full round and a later one, over the
+ * bound's own; 1.0 is the bound. Octets are not compared: that is the random test's. */
+static double
+measure(const bench_options &options, const std::vector<struct fan_shape> &shapes, unsigned ues, double *clocks_per_ue)
+{
+	lane_bench bench(options);
+	const uint8_t message[FAN_PDU_BYTES_MAX + 64] = {};
+	std::vector<uint64_t> taken;
+	std::vector<unsigned> cost;
+	const size_t from = 24 * 4, until = from + 24 * 16 / (ues * shapes.size() > 192 ? 1 : 2);
+	const size_t measured = shapes.size() == 1 ? until : from + 24 * 64;
+	const bench_ue ue = {};
+
+	bench.reset(2);
+	bench.wait_ready();
+	bench.on_item = [&](uint64_t cycle) { taken.push_back(cycle); };
+	for (size_t m = 0; cost.size() < measured + 24; m++) {
+		const struct fan_shape &shape = shapes[m % shapes.size()];
+
+		bench.queue_message(shape, message);
+		for (unsigned i = 0; i < ues; i++) {
+			bench.queue_item(ue, i + 1 == ues);
+			cost.push_back(bound_of(shape));
+		}
+	}
+	while (taken.size() <= measured)
+		bench.step();
+	double bound = 0;
+
+	for (size_t i = from; i < measured; i++)
+		bound += cost[i];
+	*clocks_per_ue = (double)(taken[measured] - taken[from]) / (double)(measured - from);
+	return (double)(taken[measured] - taken[from]) / bound;
+}
+
+static void
+check_rate(const char *what, double ratio)
+{
+	if (ratio > 1.05)
+		bench_fail("%s: %.3f times the bound", what, ratio);
+}
+
+static void
+run_rate(const bench_options &options)
+{
+	static const unsigned sizes[] = { 16, 32, 64, 100, 128, 160, 256, 512, 1024, 1484, 1500 };
+	static const struct {
+		const char *name;
+		uint8_t cipher, integrity, sequence, clear_bytes;
+	} orders[] = {
+		{ "cipher, MAC (NAS)", 2, 2, FAN_CIPHER_THEN_MAC, 1 },
+		{ "MAC, cipher (NR PDCP)", 2, 2, FAN_MAC_THEN_CIPHER, 3 },
+		{ "cipher only", 2, 0, FAN_CIPHER_ONLY, 2 },
+		{ "MAC only", 0, 2, FAN_CIPHER_THEN_MAC, 1 },
+	};
+	double clocks;
+	unsigned shapes = 0;
+
+	printf("rate: clocks per UE (and over the bound), PDU octets, messages of 64 UEs back to back\n%-24s", "");
+	for (const unsigned size : sizes)
+		printf("%13u", size);
+	for (const auto &order : orders) {
+		printf("\n%-24s", order.name);
+		for (const unsigned size : sizes) {
+			struct fan_shape shape = { order.cipher, order.integrity, order.sequence, order.clear_bytes, 0,
+						   (uint16_t)std::min(size, FAN_PDU_BYTES_MAX - (unsigned)order.clear_bytes), nullptr };
+			const double ratio = measure(options, { shape }, 64, &clocks);
+
+			printf("%6.2f (%.3f)", clocks, ratio);
+			fflush(stdout);
+			check_rate(order.name, ratio);
+		}
+	}
+	printf("\n");
+	for (unsigned text_bytes = 16; text_bytes <= 1500 - 16; text_bytes += 1 + text_bytes / 24) {
+		struct fan_shape shape = { 2, 2, (uint8_t)(shapes % 2), (uint8_t)(shapes * 5 % 17), (uint8_t)(shapes % 4),
+					   (uint16_t)text_bytes, nullptr };
+
+		check_rate("size", measure(options, { shape }, 64, &clocks));
+		shapes++;
+	}
+	printf("rate: %u sizes from 16 to 1,484 octets, all clear prefixes and heads, within 5 %% of the bound\n", shapes);
+	const struct fan_shape small = { 2, 2, FAN_CIPHER_THEN_MAC, 1, 1, 16, nullptr };
+	const struct fan_shape middle = { 2, 2, FAN_MAC_THEN_CIPHER, 3, 0, 160, nullptr };
+	const struct fan_shape large = { 2, 2, FAN_CIPHER_THEN_MAC, 1, 0, 1499, nullptr };
+	const struct {
+		const char *name;
+		std::vector<struct fan_shape> shapes;
+		unsigned ues;
+	} mixes[] = {
+		{ "160 octets, 64 UEs a message", { middle }, 64 },
+		{ "160 octets, 12 UEs a message", { middle }, 12 },
+		{ "16 and 160 octets in turn, 64 UEs", { small, middle }, 64 },
+		{ "160 and 1,500 octets in turn, 64 UEs", { middle, large }, 64 },
+		{ "16 and 1,500 octets in turn, 64 UEs", { small, large }, 64 },
+		{ "1,500, 160 and 16 octets in turn, 16 UEs", { large, middle, small }, 16 },
+	};
+	for (const auto &mix : mixes) {
+		const double ratio = measure(options, mix.shapes, mix.ues, &clocks);
+
+		printf("rate: %-42s %7.2f clocks per UE, %.3f times the bound\n", mix.name, clocks, ratio);
+		check_rate(mix.name, ratio);
+	}
+}
+
+/* ---- Command line --------------------------------------------------------------------------------------------------------------- */
+
+int
+main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		void (*run)(const bench_options &);
+	} tests[] = { { "vectors", run_vectors }, { "random", run_random }, { "reset", run_reset }, { "rate", run_rate } };
+	bench_options options;
+
+	for (int i = 2; i + 1 < argc; i += 2) {
+		const std::string name = argv[i];
+
+		if (name == "--seed")
+			options.seed = strtoull(argv[i + 1], nullptr, 0);
+		else if (name == "--stall")
+			options.stall = strtod(argv[i + 1], nullptr);
+		else if (name == "--ues")
+			options.ues = strtoull(argv[i + 1], nullptr, 0);
+		else if (name == "--max-cycles")
+			options.cycles_max = strtoull(argv[i + 1], nullptr, 0);
+		else
+			bench_fail("unknown option %s", argv[i]);
+	}
+	if (options.stall < 0 || options.stall > 0.99 || argc % 2 != 0)
+		bench_fail("usage: %s vectors|random|reset|rate [--seed N] [--stall 0..0.99] [--ues N] [--max-cycles N]", argv[0]);
+	for (const auto &test : tests) {
+		if (strcmp(argv[1], test.name) == 0) {
+			printf("seed 0x%lx\n", options.seed);
+			test.run(options);
+			return 0;
+		}
+	}
+	bench_fail("no test \"%s\"", argv[1]);
+}
