@@ -178,6 +178,9 @@ check_fields(const struct fan_context_table *table, const struct fan_ue *ue)
 		return fan_fail(FAN_E_INVALID, "a UE of another protection than the table's");
 	if (ue->bearer > 31)
 		return fan_fail(FAN_E_INVALID, "BEARER %u: 0 to 31", ue->bearer);
+	if (ue->unacknowledged > ue->count || ue->unacknowledged > fan_count_rules[ue->kind].gap_max)
+		return fan_fail(FAN_E_INVALID, "%u COUNTs unacknowledged before COUNT %u: %u at most", ue->unacknowledged,
+				ue->count, fan_count_rules[ue->kind].gap_max);
 	if (ue->count > ue->count_reserved)
 		return fan_fail(FAN_E_INVALID, "COUNT %u lies beyond its reservation %u", ue->count, ue->count_reserved);
 	/* TS 33.401 8.1.1: constant 0; TS 24.501 4.4.3.1: the NAS connection, 1 over 3GPP access, 2 over non-3GPP access. */
@@ -200,6 +203,7 @@ fill(struct fan_context *context, const struct fan_ue *ue)
 	memcpy(context->k_int, ue->k_int, FAN_KEY_BYTES);
 	context->count = ue->count;
 	context->count_reserved = ue->count_reserved;
+	context->awaited = (uint16_t)(ue->count - ue->unacknowledged);
 	context->ue = ue->ue;
 	context->next_hop = ue->next_hop;
 	context->bearer_direction = (uint8_t)(ue->bearer << 3 | FAN_DIRECTION_DOWNLINK << 2);
@@ -247,6 +251,19 @@ fan_context_remove(struct fan_context_table *table, uint32_t slot)
 	table->slots[slot].ue = table->free_first;
 	table->free_first = slot;
 	table->present--;
+}
+
+int
+fan_context_lease(struct fan_context_table *table, uint32_t slot, uint32_t count_reserved)
+{
+	uint32_t *lease = &table->slots[slot].count_reserved;
+
+	if (count_reserved < *lease)
+		return fan_fail(FAN_E_INVALID, "a lease up to COUNT %u cannot be shortened to %u", *lease, count_reserved);
+	if (is_nas(table->protection.kind) && count_reserved > UINT32_C(1) << 24)
+		return fan_fail(FAN_E_INVALID, "NAS COUNT %u: 24 bits", count_reserved);
+	__atomic_store_n(lease, count_reserved, __ATOMIC_RELAXED);
+	return 0;
 }
 
 bool

@@ -30,7 +30,8 @@ enum fan_context_flag {
  * All integers are in host order (little endian, as the FPGA reads them); octet strings in network order.
  * Writers: the control thread fills a slot before any worker can see it (publication is the order ring), and later only `flags`
  * and
- * `count_reserved` (atomically). While a message is in flight the worker that owns the slot writes count, gap and the UE's sequence numbers.
+ * `count_reserved` and `awaited` (atomically). While a message is in flight the worker that owns the slot writes
+ * count and the UE's sequence numbers.
  */
 struct fan_context {
 	uint8_t k_enc[FAN_KEY_BYTES]; /*  0 */
@@ -56,8 +57,8 @@ struct fan_context {
 			uint32_t nru_sn; /* 56 next NR-U sequence number, 24 bits used */
 		} drb;
 	};
-	uint16_t gap;   /* 60 COUNTs spent since the last proof of reception */
-	uint16_t spare; /* 62 zero */
+	uint16_t awaited; /* 60 low bits of the first COUNT that the UE is not known to have accepted */
+	uint16_t spare;   /* 62 zero */
 } __attribute__((aligned(64)));
 
 static_assert(sizeof(struct fan_context) == 64, "a context is one cache line");
@@ -70,7 +71,7 @@ static_assert(offsetof(struct fan_context, bearer_direction) == 46, "shared with
 static_assert(offsetof(struct fan_context, flags) == 47, "shared with the FPGA");
 static_assert(offsetof(struct fan_context, nas.mme_ue_id_low) == 48, "shared with the FPGA");
 static_assert(offsetof(struct fan_context, drb.nru_sn) == 56, "shared with the FPGA");
-static_assert(offsetof(struct fan_context, gap) == 60, "shared with the FPGA");
+static_assert(offsetof(struct fan_context, awaited) == 60, "shared with the FPGA");
 
 #define FAN_DIRECTION_DOWNLINK 1
 /* Slots are owned by workers in turns of this many: 1,024 slots are 64 KiB, long enough to walk in order, short enough that few
@@ -102,6 +103,8 @@ void fan_context_table_free(struct fan_context_table *table);
 int64_t fan_context_add(struct fan_context_table *table, const struct fan_ue *ue);
 /* Wipes a slot and gives it back for reuse; no worker may hold it any more. Control thread. */
 void fan_context_remove(struct fan_context_table *table, uint32_t slot);
+/* Extends the reservation of a present context; INVALID when it would shrink. Any time. */
+int fan_context_lease(struct fan_context_table *table, uint32_t slot, uint32_t count_reserved);
 bool fan_context_present(const struct fan_context_table *table, uint32_t slot);
 
 /* Octets of memory the machine can give without swapping; for checks before allocating. */

@@ -30,26 +30,34 @@ static const struct fan_count_rule fan_count_rules[FAN_KIND_COUNT] = {
 	[FAN_NR_PDCP_18] = { .end = UINT32_MAX - 4095, .gap_max = 60000, .sn_bits = 18 },
 };
 
+/* COUNTs spent without proof of reception; the limits keep them below 2^16. */
+static inline uint16_t
+fan_count_gap(const struct fan_context *context)
+{
+	return (uint16_t)(context->count - __atomic_load_n(&context->awaited, __ATOMIC_RELAXED));
+}
+
 /*
- * Spends one COUNT of a context. Out: *count, valid when FAN_DROP_NONE is returned; otherwise nothing was spent.
- * Thread: the worker that owns the slot. The reservation check stays on in every build.
+ * Spends one COUNT of a context, if this one and those for the parts that follow fit: a message of several parts is sent to a UE
+ * whole or not at all. In: parts_left, this one included, 1 or more. Out: *count, valid when FAN_DROP_NONE is returned; otherwise
+ * nothing was spent. Thread: the worker that owns the slot. The reservation check stays on in every build.
  */
 static inline enum fan_drop
-fan_count_spend(struct fan_context *context, uint32_t *count, const struct fan_count_rule *rule)
+fan_count_spend(struct fan_context *context, uint32_t *count, const struct fan_count_rule *rule, unsigned parts_left)
 {
 	const uint32_t next = context->count;
+	const uint64_t end = (uint64_t)next + parts_left;
 	const uint8_t flags = __atomic_load_n(&context->flags, __ATOMIC_RELAXED);
 
 	if (__builtin_expect(flags != FAN_CONTEXT_PRESENT, 0))
 		return FAN_DROP_UNREACHABLE;
-	if (__builtin_expect(next >= __atomic_load_n(&context->count_reserved, __ATOMIC_RELAXED), 0))
+	if (__builtin_expect(end > __atomic_load_n(&context->count_reserved, __ATOMIC_RELAXED), 0))
 		return FAN_DROP_RESERVATION;
-	if (__builtin_expect(next >= rule->end, 0))
+	if (__builtin_expect(end > rule->end, 0))
 		return FAN_DROP_COUNT_END;
-	if (__builtin_expect(context->gap >= rule->gap_max, 0))
+	if (__builtin_expect(fan_count_gap(context) + parts_left > rule->gap_max, 0))
 		return FAN_DROP_WINDOW;
 	context->count = next + 1;
-	context->gap++;
 	*count = next;
 	return FAN_DROP_NONE;
 }

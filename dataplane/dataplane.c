@@ -120,7 +120,7 @@ fan_dataplane_open(struct fan_dataplane **out, const struct fan_options *options
 	if (error == 0)
 		error = open_engines(dataplane, strcmp(engines, FAN_ENGINE_AUTO) == 0);
 	if (error == 0)
-		error = fan_egress_open(&dataplane->egress, options->egress != NULL ? options->egress : "net_ring",
+		error = fan_egress_open(&dataplane->egress, options->egress != NULL ? options->egress : "net_null",
 					dataplane->worker_count, options->capture);
 	if (error == 0)
 		error = start_workers(dataplane);

@@ -10,8 +10,9 @@
 #include <sys/mman.h>
 
 #define ARGUMENTS_MAX 64
-/* Frames of 64 workers fit; ordinary pages are taken only as they are touched. */
-#define MEMORY_MIB "512"
+/* Frames of a worker take some 8 MiB; ordinary pages are taken only as they are touched. */
+#define MEMORY_MIB_FIXED 256
+#define MEMORY_MIB_PER_WORKER 12
 #define HUGE_PROBE_BYTES (64UL << 20)
 
 static bool started;
@@ -94,6 +95,9 @@ append_lcores(struct command_line *line, unsigned worker_count)
 static void
 compose(struct command_line *line, const char *program, unsigned worker_count, const char *const *arguments)
 {
+	char memory_mib[16];
+
+	snprintf(memory_mib, sizeof(memory_mib), "%u", MEMORY_MIB_FIXED + worker_count * MEMORY_MIB_PER_WORKER);
 	append(line, program != NULL ? program : "fanfare");
 	append(line, "--log-level=error");
 	if (!given(arguments, "-l -c --lcores -s"))
@@ -110,7 +114,7 @@ compose(struct command_line *line, const char *program, unsigned worker_count, c
 			append(line, "--no-huge");
 			append(line, "--no-shconf");
 			append(line, "-m");
-			append(line, MEMORY_MIB);
+			append(line, memory_mib);
 		}
 	}
 	for (; arguments != NULL && *arguments != NULL; arguments++)

@@ -335,6 +335,10 @@ make_parts(struct fan_plans *plans, const struct fan_message *message, enum fan_
 	int error = 0;
 
 	plans->part_count = sms != NULL ? sms->part_count : 1;
+	if (plans->part_count > fan_count_rules[protection.kind].gap_max)
+		return fan_fail(FAN_E_TOO_LONG,
+				"too long for %s: %u short messages, a UE follows %u without an acknowledgement",
+				fan_profile_name(profile), plans->part_count, fan_count_rules[protection.kind].gap_max);
 	plans->part = calloc(plans->part_count, sizeof(*plans->part));
 	if (plans->part == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory for %u plans of %zu octets", plans->part_count, sizeof(*plans->part));

@@ -104,7 +104,25 @@ fan_protector_received(struct fan_protector *protector, uint32_t slot)
 {
 	if (!fan_context_present(&protector->table, slot))
 		return fan_fail(FAN_E_NOT_FOUND, "no context in slot %u", slot);
-	protector->table.slots[slot].gap = 0;
+	protector->table.slots[slot].awaited = (uint16_t)protector->table.slots[slot].count;
+	return 0;
+}
+
+int
+fan_protector_lease(struct fan_protector *protector, uint32_t slot, uint32_t count_reserved)
+{
+	if (!fan_context_present(&protector->table, slot))
+		return fan_fail(FAN_E_NOT_FOUND, "no context in slot %u", slot);
+	return fan_context_lease(&protector->table, slot, count_reserved);
+}
+
+int
+fan_protector_remove(struct fan_protector *protector, uint32_t *next_count, uint32_t slot)
+{
+	if (!fan_context_present(&protector->table, slot))
+		return fan_fail(FAN_E_NOT_FOUND, "no context in slot %u", slot);
+	*next_count = protector->table.slots[slot].count;
+	fan_context_remove(&protector->table, slot);
 	return 0;
 }
 
@@ -117,6 +135,8 @@ fan_protector_count(const struct fan_protector *protector, uint32_t slot)
 static int
 make_shape(struct fan_shape *shape, const struct fan_protector *protector, const struct fan_layout *layout)
 {
+	if (layout->message == NULL)
+		return fan_fail(FAN_E_INVALID, "the layout has no message");
 	if (layout->clear_bytes > FAN_CLEAR_BYTES_MAX)
 		return fan_fail(FAN_E_INVALID, "clear prefix of %u octets: 0 to %d", layout->clear_bytes, FAN_CLEAR_BYTES_MAX);
 	if (layout->head_blocks > FAN_HEAD_BLOCKS_MAX)
@@ -157,7 +177,7 @@ fill_batch(struct fan_batch *batch, struct fan_protector *protector, const struc
 	for (; at < ue_count && batch->ue_count < FAN_BATCH_UES_MAX; at++) {
 		struct fan_context *context = &protector->table.slots[slots[at]];
 		uint32_t *count = &batch->count[batch->ue_count];
-		const enum fan_drop drop = fan_count_spend(context, count, rule);
+		const enum fan_drop drop = fan_count_spend(context, count, rule, 1);
 
 		if (at + FAN_BATCH_UES_MAX < ue_count)
 			__builtin_prefetch(&protector->table.slots[slots[at + FAN_BATCH_UES_MAX]], 1);
@@ -193,7 +213,7 @@ fan_protect(struct fan_protector *protector, uint8_t *const *text, uint32_t *cou
 {
 	const struct spending spending = { .count = count, .drop = drop };
 	uint8_t message[FAN_PDU_BYTES_MAX + FAN_MESSAGE_SLACK_BYTES];
-	struct fan_shape shape;
+	struct fan_shape shape = { .message = message };
 	struct fan_batch batch;
 	int64_t protected_ues = 0;
 	int error = make_shape(&shape, protector, layout);
@@ -207,7 +227,6 @@ fan_protect(struct fan_protector *protector, uint8_t *const *text, uint32_t *cou
 	/* The caller's buffer may end where its message does; engines may read a little further. */
 	memcpy(message, layout->message, layout->text_bytes);
 	memset(message + layout->text_bytes, 0, FAN_MESSAGE_SLACK_BYTES);
-	shape.message = message;
 	batch.shape = &shape;
 	for (size_t at = 0; at < ue_count;) {
 		const size_t first = at;

@@ -99,12 +99,14 @@ work_at(struct fan_worker *worker, unsigned position)
 	return &worker->work[(worker->work_first + position) % BATCHES_MAX];
 }
 
+/* `parts` of the message do not go to this UE. */
 static void
-count_drop(struct fan_worker *worker, struct fan_order *order, const struct fan_context *context, enum fan_drop drop)
+count_drop(struct fan_worker *worker, struct fan_order *order, const struct fan_context *context, enum fan_drop drop,
+	   unsigned parts)
 {
 	order->not_served[context - order->table->slots] = (uint8_t)drop;
-	tally_of(worker, order)->dropped[drop]++;
-	add(&worker->counters.dropped, 1);
+	tally_of(worker, order)->dropped[drop] += parts;
+	add(&worker->counters.dropped, parts);
 }
 
 /* ---- accept, choose members ------------------------------------------------------------------------------------------- */
@@ -195,27 +197,34 @@ pick_task(struct fan_worker *worker)
 
 /* ---- spend COUNT, write ----------------------------------------------------------------------------------------------- */
 
+/* A UE that cannot have this part leaves the chosen ones: it gets none of the parts that follow either. */
 static void
-spend_counts(struct fan_worker *worker, struct work *work, const struct task *task)
+spend_counts(struct fan_worker *worker, struct work *work, struct task *task)
 {
 	struct fan_order *order = task->order;
 	const struct fan_count_rule *rule = &fan_count_rules[order->table->protection.kind];
+	const unsigned parts_left = order->plans.part_count - task->part;
 	struct fan_batch *batch = &work->batch;
 	uint16_t ue_count = 0;
+	uint64_t created;
 
 	for (unsigned i = 0; i < task->slot_count; i++) {
-		struct fan_context *context = &order->table->slots[task->slot[i]];
-		const enum fan_drop drop = fan_count_spend(context, &batch->count[ue_count], rule);
+		const uint32_t slot = task->slot[i];
+		struct fan_context *context = &order->table->slots[slot];
+		const enum fan_drop drop = fan_count_spend(context, &batch->count[ue_count], rule, parts_left);
 
 		batch->context[ue_count] = context;
+		task->slot[ue_count] = slot;
 		if (__builtin_expect(drop == FAN_DROP_NONE, 1))
 			ue_count++;
 		else
-			count_drop(worker, order, context, drop);
+			count_drop(worker, order, context, drop, parts_left);
 	}
+	created = ue_count + (uint64_t)(task->slot_count - ue_count) * parts_left;
+	task->slot_count = ue_count;
 	batch->ue_count = ue_count;
-	tally_of(worker, order)->created += task->slot_count;
-	add(&worker->counters.created, task->slot_count);
+	tally_of(worker, order)->created += created;
+	add(&worker->counters.created, created);
 }
 
 static void
@@ -224,11 +233,11 @@ write_frames(const struct fan_worker *worker, struct work *work)
 	fan_plan_write_burst(&work->batch, work->frame, work->plan, worker->config.link, worker->config.hops);
 }
 
-/* The batch and part are spent for these members: next part, or next members. */
+/* The part is spent for these members: their next part, or the next members. */
 static void
 advance(struct fan_worker *worker, struct task *task)
 {
-	if (++task->part < task->order->plans.part_count)
+	if (++task->part < task->order->plans.part_count && task->slot_count > 0)
 		return;
 	choose_members(task);
 	if (task->slot_count == 0) {
@@ -243,11 +252,15 @@ begin_batch(struct fan_worker *worker)
 {
 	struct work *work = work_at(worker, worker->work_count);
 	struct task *task;
+	unsigned frame_count;
 
 	if (worker->work_count == BATCHES_MAX)
 		return false;
 	task = pick_task(worker);
-	if (task == NULL || rte_pktmbuf_alloc_bulk(worker->config.egress->frames, work->frame, task->slot_count) != 0)
+	if (task == NULL)
+		return false;
+	frame_count = task->slot_count;
+	if (rte_pktmbuf_alloc_bulk(worker->config.egress->frames, work->frame, frame_count) != 0)
 		return false;
 	work->task = task;
 	work->order = task->order;
@@ -256,7 +269,7 @@ begin_batch(struct fan_worker *worker)
 	work->engines_failed = 0;
 	work->captured = false;
 	spend_counts(worker, work, task);
-	rte_pktmbuf_free_bulk(work->frame + work->batch.ue_count, task->slot_count - work->batch.ue_count);
+	rte_pktmbuf_free_bulk(work->frame + work->batch.ue_count, frame_count - work->batch.ue_count);
 	worker->turn_left--;
 	if (work->batch.ue_count > 0) {
 		write_frames(worker, work);
@@ -274,7 +287,7 @@ static void
 drop_batch(struct fan_worker *worker, struct work *work)
 {
 	for (unsigned i = 0; i < work->batch.ue_count; i++)
-		count_drop(worker, work->order, work->batch.context[i], FAN_DROP_ENGINE);
+		count_drop(worker, work->order, work->batch.context[i], FAN_DROP_ENGINE, 1);
 	rte_pktmbuf_free_bulk(work->frame, work->batch.ue_count);
 	work->batch.ue_count = 0;
 	work->state = WORK_FINISHED;
@@ -346,7 +359,7 @@ spend_fresh_counts(struct fan_worker *worker, struct work *work)
 	for (unsigned i = 0; i < batch->ue_count; i++) {
 		struct fan_context *context = batch->context[i];
 		struct rte_mbuf *frame = work->frame[i];
-		const enum fan_drop drop = fan_count_spend(context, &batch->count[kept], rule);
+		const enum fan_drop drop = fan_count_spend(context, &batch->count[kept], rule, 1);
 
 		batch->context[kept] = context;
 		work->frame[kept] = frame;
@@ -354,7 +367,7 @@ spend_fresh_counts(struct fan_worker *worker, struct work *work)
 			kept++;
 			continue;
 		}
-		count_drop(worker, work->order, context, drop);
+		count_drop(worker, work->order, context, drop, 1);
 		rte_pktmbuf_free(frame);
 	}
 	batch->ue_count = kept;

@@ -664,7 +664,7 @@ run(const struct fan_command *command, int argc, char **argv)
 	request.appliance = (struct fan_options){
 		.engines = chosen.engines,
 		.workers = (unsigned)chosen.workers,
-		.egress = chosen.egress,
+		.egress = chosen.egress != NULL ? chosen.egress : "net_ring",
 		.ipv6 = chosen.ipv6,
 		.udp_checksum = chosen.udp_checksum,
 		.eal = rest < argc ? (const char *const *)&argv[rest] : NULL,

@@ -4,6 +4,7 @@
  */
 #include "appliance.h"
 
+#include "../dataplane/count.h"
 #include "../dataplane/dataplane.h"
 #include "../dataplane/eal.h"
 
@@ -39,6 +40,7 @@ fan_open(struct fanfare **out, const struct fan_options *options)
 	struct fanfare *fanfare = calloc(1, sizeof(*fanfare));
 	int error;
 
+	*out = NULL;
 	if (fanfare == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory for an appliance");
 	error = fan_dataplane_open(&fanfare->dataplane, options != NULL ? options : &defaults);
@@ -147,7 +149,7 @@ fan_ue_add(struct fanfare *fanfare, fan_context_id *id, const struct fan_ue *ue)
 }
 
 int
-fan_ue_remove(struct fanfare *fanfare, uint32_t *next_count, fan_context_id id)
+fan_ue_remove(struct fanfare *fanfare, uint32_t *next_count, uint16_t *unacknowledged, fan_context_id id)
 {
 	uint32_t slot;
 	struct fan_context_table *table = find_context(fanfare, &slot, id);
@@ -159,6 +161,7 @@ fan_ue_remove(struct fanfare *fanfare, uint32_t *next_count, fan_context_id id)
 	for (struct fan_group *group = fanfare->groups; group != NULL; group = group->next)
 		(void)fan_members_remove(&group->members, (uint16_t)(id >> 32), slot);
 	*next_count = table->slots[slot].count;
+	*unacknowledged = fan_count_gap(&table->slots[slot]);
 	fan_context_remove(table, slot);
 	return 0;
 }
@@ -168,17 +171,8 @@ fan_ue_lease(struct fanfare *fanfare, fan_context_id id, uint32_t count_reserved
 {
 	uint32_t slot;
 	struct fan_context_table *table = find_context(fanfare, &slot, id);
-	uint32_t *lease;
 
-	if (table == NULL)
-		return FAN_E_NOT_FOUND;
-	lease = &table->slots[slot].count_reserved;
-	if (count_reserved < *lease)
-		return fan_fail(FAN_E_INVALID, "a lease up to COUNT %u cannot be shortened to %u", *lease, count_reserved);
-	if (table->protection.kind <= FAN_5GS_NAS && count_reserved > 1U << 24)
-		return fan_fail(FAN_E_INVALID, "NAS COUNT %u: 24 bits", count_reserved);
-	__atomic_store_n(lease, count_reserved, __ATOMIC_RELAXED);
-	return 0;
+	return table == NULL ? FAN_E_NOT_FOUND : fan_context_lease(table, slot, count_reserved);
 }
 
 int
@@ -195,6 +189,26 @@ fan_ue_reachable(struct fanfare *fanfare, fan_context_id id, bool reachable)
 }
 
 int
+fan_ue_acknowledged(struct fanfare *fanfare, fan_context_id id, uint32_t count)
+{
+	uint32_t slot;
+	struct fan_context_table *table = find_context(fanfare, &slot, id);
+	struct fan_context *context;
+	uint32_t next;
+
+	if (table == NULL)
+		return FAN_E_NOT_FOUND;
+	context = &table->slots[slot];
+	next = __atomic_load_n(&context->count, __ATOMIC_RELAXED);
+	if (count >= next)
+		return fan_fail(FAN_E_INVALID, "COUNT %u was not spent yet: the next one is %u", count, next);
+	/* An older proof than the last one says nothing new. */
+	if (next - 1 - count < (uint16_t)(next - context->awaited))
+		__atomic_store_n(&context->awaited, (uint16_t)(count + 1), __ATOMIC_RELAXED);
+	return 0;
+}
+
+int
 fan_ue_received(struct fanfare *fanfare, fan_context_id first, size_t count)
 {
 	struct fan_dataplane *dataplane = fanfare->dataplane;
@@ -207,7 +221,7 @@ fan_ue_received(struct fanfare *fanfare, fan_context_id first, size_t count)
 		return fan_fail(FAN_E_NOT_FOUND, "no UE contexts have the ids %#llx and %zu further", (unsigned long long)first,
 				count);
 	for (uint64_t slot = begin; slot < end; slot++)
-		dataplane->tables[table].slots[slot].gap = 0;
+		dataplane->tables[table].slots[slot].awaited = (uint16_t)dataplane->tables[table].slots[slot].count;
 	return 0;
 }
 

@@ -120,7 +120,7 @@ struct fan_options {
 	const char *program; /* name in EAL messages; NULL: "fanfare" */
 	const char *engines; /* comma-separated, in order of preference; NULL: "auto", the fastest for each shape by trying */
 	unsigned workers;    /* 1..FAN_WORKERS_MAX worker lcores; 0: 1 */
-	const char *egress;  /* "net_ring" (NULL), "net_null", "af_packet:IFACE", "tap", or a DPDK port name */
+	const char *egress;  /* "net_null" (NULL), "af_packet:IFACE", "tap", or a DPDK port */
 	bool ipv6;           /* outer transport over IPv6 instead of IPv4 */
 	bool udp_checksum;   /* fill the outer UDP checksum over IPv4 too; IPv6 always has it */
 	const char *capture; /* write every egress frame to this pcap file; NULL: none */
@@ -128,10 +128,12 @@ struct fan_options {
 };
 
 /* Starts EAL (once per process), the egress port and the workers. In: options, may be NULL for the defaults. Out: *out, owned
- * by the caller until fan_close(). Errors: INVALID, UNSUPPORTED (no such engine on this CPU), NOT_FOUND (no such port), IO. */
+ * by the caller until fan_close(). Errors, with *out NULL: INVALID, UNSUPPORTED (no such engine on this CPU; EAL runs already with fewer workers), NOT_FOUND
+ * (no such port), IO. */
 int fan_open(struct fanfare **out, const struct fan_options *options);
 
-/* Stops the workers, wipes and frees everything, groups included. Messages in flight end; their callbacks do not run. NULL is
+/* Stops the workers, wipes and frees everything, groups included. Messages in flight are abandoned where they are, and the COUNTs
+ * they spent stay spent; their callbacks do not run. NULL is
  * ignored. Returns IO when a capture could not be written whole. */
 int fan_close(struct fanfare *fanfare);
 
@@ -154,8 +156,9 @@ struct fan_ue {
 	bool emergency;    /* allows integrity 0 */
 	uint8_t k_enc[FAN_KEY_BYTES];
 	uint8_t k_int[FAN_KEY_BYTES];
-	uint32_t count;          /* the next COUNT to be spent; the one before is the last that the UE accepted */
+	uint32_t count;          /* the next COUNT to be spent */
 	uint32_t count_reserved; /* first COUNT that is not leased to us: spending stops there */
+	uint16_t unacknowledged; /* COUNTs right before `count` without proof of reception; 0: the UE accepted the last one */
 	uint8_t bearer;          /* NAS 0 (EPS), 1 or 2 (5GS: 3GPP, non-3GPP access); bearers 0..31, DRB identity - 1 */
 	uint16_t next_hop;       /* index from fan_next_hop_add() */
 	uint32_t ue;             /* the caller's own index of the UE, given back in reports */
@@ -174,16 +177,19 @@ struct fan_ue {
 /* A context's name for its whole life: table in the upper half, slot in the lower. */
 typedef uint64_t fan_context_id;
 
-/* Makes room for `contexts` further contexts of one protection before they are added, and says so if memory is short (MEMORY,
- * with the bytes needed, nothing allocated). */
+/* Checks, before they are added, that memory for so many further contexts is free now (MEMORY, with the bytes needed). Nothing is
+ * allocated: tables take memory as contexts are added. */
 int fan_ue_reserve(struct fanfare *fanfare, enum fan_kind kind, uint8_t cipher, uint8_t integrity, size_t contexts);
 
-/* Adds a context. Out: *id. Errors: INVALID (names the field and its range), MEMORY. May be called while messages run. */
+/* Adds a context. Out: *id. Errors: INVALID (names the field and its range), MEMORY. May be called while messages run.
+ * A security context is added ONCE, however many bearers the UE has: two contexts with one key would spend the same COUNTs. Whether
+ * a message reaches a NAS context as SMS or as user data is a matter of groups. Ids are used again after fan_ue_remove(). */
 int fan_ue_add(struct fanfare *fanfare, fan_context_id *id, const struct fan_ue *ue);
 
-/* Wipes a context's keys and takes it out of every group. Out: *next_count, the first COUNT not spent, to be handed back to the
- * lender. BUSY while a message in flight may still use it: call again after fan_poll(). */
-int fan_ue_remove(struct fanfare *fanfare, uint32_t *next_count, fan_context_id id);
+/* Wipes a context's keys and takes it out of every group. Out: *next_count, the first COUNT not spent, and *unacknowledged, how many
+ * before it have no proof of reception: both go back to the lender. BUSY while any message is in flight: call again after
+ * fan_poll(). */
+int fan_ue_remove(struct fanfare *fanfare, uint32_t *next_count, uint16_t *unacknowledged, fan_context_id id);
 
 /* Extends (never shortens: INVALID) the lease of a context: spending stops at count_reserved. Any time. */
 int fan_ue_lease(struct fanfare *fanfare, fan_context_id id, uint32_t count_reserved);
@@ -191,8 +197,12 @@ int fan_ue_lease(struct fanfare *fanfare, fan_context_id id, uint32_t count_rese
 /* An unreachable UE is skipped, reported and spends no COUNT. */
 int fan_ue_reachable(struct fanfare *fanfare, fan_context_id id, bool reachable);
 
-/* Proof of reception (an acknowledgement from the UE) for contexts first .. first + count - 1 of one table: their window of
- * unacknowledged COUNTs starts anew. Slots that hold no context are passed over. BUSY while a message is in flight. */
+/* Proof of reception: the UE accepted the message under this COUNT. The window of unacknowledged COUNTs begins behind it. Any time,
+ * messages in flight or not. INVALID for a COUNT not spent yet; an older one than the last proof changes nothing. */
+int fan_ue_acknowledged(struct fanfare *fanfare, fan_context_id id, uint32_t count);
+
+/* Proof that ALL that was sent was received, for contexts first .. first + count - 1 of one table: their window of
+ * unacknowledged COUNTs starts anew. Slots that hold no context are passed over. BUSY while any message is in flight. */
 int fan_ue_received(struct fanfare *fanfare, fan_context_id first, size_t count);
 
 /* ---- Groups ------------------------------------------------------------------------------------------------------------ */
@@ -308,8 +318,11 @@ void fan_protector_close(struct fan_protector *protector);
 
 /* Adds a context; returns its slot 0.. or an error. Fields about transport are ignored. */
 int64_t fan_protector_add(struct fan_protector *protector, const struct fan_ue *ue);
-/* Proof of reception for a slot, as fan_ue_received(). */
+/* Proof that all that was protected for a slot was received, as fan_ue_received(). */
 int fan_protector_received(struct fan_protector *protector, uint32_t slot);
+/* As fan_ue_lease() and fan_ue_remove(). */
+int fan_protector_lease(struct fan_protector *protector, uint32_t slot, uint32_t count_reserved);
+int fan_protector_remove(struct fan_protector *protector, uint32_t *next_count, uint32_t slot);
 
 /*
  * Protects one message for `ue_count` UEs. In/Out: text[i] points at the first octet to cipher inside the i-th packet; the

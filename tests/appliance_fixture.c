@@ -224,9 +224,15 @@ fan_test_side_replay(struct fan_test_side *side)
 void
 fan_test_appliance_open(struct fan_test_appliance *appliance, struct fan_test_side *side, const struct fan_options *options)
 {
+	static const struct fan_options defaults;
+	struct fan_options looped = options != NULL ? *options : defaults;
+
 	memset(appliance, 0, sizeof(*appliance));
 	appliance->side = side;
-	cr_assert_eq(fan_open(&appliance->fanfare, options), 0, "%s", fan_error_detail());
+	/* What is sent comes back to the UE side unless a test says otherwise. */
+	if (looped.egress == NULL)
+		looped.egress = "net_ring";
+	cr_assert_eq(fan_open(&appliance->fanfare, &looped), 0, "%s", fan_error_detail());
 	for (unsigned i = 0; i < FAN_TEST_HOPS; i++) {
 		const struct fan_next_hop hop = fan_test_hop(i, options != NULL && options->ipv6);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "../dataplane/context.h"
+#include "../dataplane/count.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -72,7 +72,7 @@ Test(context, a_context_is_one_cache_line_laid_out_as_the_card_reads_it)
 		  "05"
 		  "06"
 		  "ff"
-		  "0000"
+		  "0302"
 		  "0000" },
 		{ FAN_5GS_NAS, 0xab18191a1b,
 		  "03020100"
@@ -87,7 +87,7 @@ Test(context, a_context_is_one_cache_line_laid_out_as_the_card_reads_it)
 		  "05"
 		  "06"
 		  "ff"
-		  "0000"
+		  "0302"
 		  "0000" },
 		{ FAN_NR_PDCP_18, 0,
 		  "03020100"
@@ -99,7 +99,7 @@ Test(context, a_context_is_one_cache_line_laid_out_as_the_card_reads_it)
 		  "100f0e0d"
 		  "11121314"
 		  "17161500"
-		  "0000"
+		  "0302"
 		  "0000" },
 	};
 
@@ -140,7 +140,7 @@ Test(context, slots_are_reused_and_wiped)
 		cr_assert_not(fan_context_present(&table, i));
 		cr_assert(memcmp(slots[i].k_enc, zero, 16) == 0 && memcmp(slots[i].k_int, zero, 16) == 0,
 			  "keys are left in slot %u", i);
-		cr_assert(slots[i].count == 0 && slots[i].count_reserved == 0 && slots[i].flags == 0 && slots[i].gap == 0);
+		cr_assert(slots[i].count == 0 && slots[i].count_reserved == 0 && slots[i].flags == 0 && slots[i].awaited == 0);
 		cr_assert(slots[i].nas.mme_ue_id_low == 0 && slots[i].nas.ran_ue_id == 0);
 	}
 	cr_assert(fan_context_present(&table, 0) && fan_context_present(&table, 2));
@@ -153,7 +153,7 @@ Test(context, slots_are_reused_and_wiped)
 		const int64_t a = fan_context_add(&table, &ue), b = fan_context_add(&table, &ue);
 
 		cr_assert((a == 1 && b == 3) || (a == 3 && b == 1));
-		cr_assert(slots[a].ue == 77 && slots[a].count == 5 && slots[a].gap == 0 &&
+		cr_assert(slots[a].ue == 77 && slots[a].count == 5 && fan_count_gap(&slots[a]) == 0 &&
 			  slots[a].flags == FAN_CONTEXT_PRESENT);
 	}
 	cr_assert_eq(fan_context_add(&table, &ue), FAN_E_MEMORY);

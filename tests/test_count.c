@@ -7,17 +7,16 @@
 #define NAS_END ((1U << 24) - 4096)
 #define PDCP_END (UINT32_MAX - 4095)
 
-/* Spends one COUNT; a drop must leave every octet of the context as it was, a success moves count and gap by one and no other. */
+/* Spends one COUNT; a drop must leave every octet of the context as it was, a success moves count by one and nothing else. */
 static enum fan_drop
 spend(struct fan_context *context, uint32_t *count, enum fan_kind kind)
 {
 	struct fan_context before = *context;
-	const enum fan_drop drop = fan_count_spend(context, count, &fan_count_rules[kind]);
+	const enum fan_drop drop = fan_count_spend(context, count, &fan_count_rules[kind], 1);
 
 	if (drop == FAN_DROP_NONE) {
 		cr_assert_eq(*count, before.count);
 		before.count++;
-		before.gap++;
 	}
 	cr_assert_eq(memcmp(&before, context, sizeof(before)), 0, "%s: the context changed otherwise", fan_drop_name(drop));
 	return drop;
@@ -74,7 +73,7 @@ Test(count, every_rule_holds_at_its_edge)
 		struct fan_context context = {
 			.count = rows[i].count,
 			.count_reserved = rows[i].reserved,
-			.gap = rows[i].gap,
+			.awaited = (uint16_t)(rows[i].count - rows[i].gap),
 			.flags = rows[i].flags,
 		};
 		uint32_t count = 0xdead;
@@ -88,7 +87,9 @@ Test(count, every_rule_holds_at_its_edge)
 Test(count, rises_by_one_until_the_window_ends_and_again_after_proof)
 {
 	for (unsigned kind = 0; kind < FAN_KIND_COUNT; kind++) {
-		struct fan_context context = { .count = 0xfe, .count_reserved = 1U << 24, .flags = FAN_CONTEXT_PRESENT };
+		struct fan_context context = {
+			.count = 0xfe, .awaited = 0xfe, .count_reserved = 1U << 24, .flags = FAN_CONTEXT_PRESENT
+		};
 		uint32_t expected = 0xfe, count;
 
 		for (unsigned round = 0; round < 3; round++) {
@@ -98,7 +99,7 @@ Test(count, rises_by_one_until_the_window_ends_and_again_after_proof)
 			}
 			for (unsigned i = 0; i < 3; i++)
 				cr_assert_eq(spend(&context, &count, (enum fan_kind)kind), FAN_DROP_WINDOW);
-			context.gap = 0;
+			context.awaited = (uint16_t)context.count;
 		}
 	}
 }
@@ -126,4 +127,38 @@ Test(count, drops_have_names)
 	cr_assert_str_eq(fan_drop_name(FAN_DROP_COUNT_END), "count-end");
 	cr_assert_str_eq(fan_drop_name(FAN_DROP_ENGINE), "engine");
 	cr_assert_not_null(fan_drop_name(FAN_DROP_COUNT));
+}
+
+/* A message of several parts goes out whole or not at all: every rule looks at all the parts that are left. */
+Test(count, parts_fit_together_or_not_at_all)
+{
+	const struct fan_count_rule *rule = &fan_count_rules[FAN_EPS_NAS];
+	static const struct {
+		uint32_t count, reserved;
+		uint16_t gap;
+		unsigned parts;
+		enum fan_drop drop;
+	} rows[] = {
+		{ 500, 503, 0, 3, FAN_DROP_NONE },
+		{ 500, 503, 0, 4, FAN_DROP_RESERVATION },
+		{ 500, 1000, 197, 3, FAN_DROP_NONE },
+		{ 500, 1000, 198, 3, FAN_DROP_WINDOW },
+		{ NAS_END - 3, 1U << 24, 0, 3, FAN_DROP_NONE },
+		{ NAS_END - 3, 1U << 24, 0, 4, FAN_DROP_COUNT_END },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fan_context context = {
+			.count = rows[i].count,
+			.count_reserved = rows[i].reserved,
+			.awaited = (uint16_t)(rows[i].count - rows[i].gap),
+			.flags = FAN_CONTEXT_PRESENT,
+		};
+		uint32_t count;
+
+		for (unsigned part = 0; part < (rows[i].drop == FAN_DROP_NONE ? rows[i].parts : 1); part++)
+			cr_assert_eq(fan_count_spend(&context, &count, rule, rows[i].parts - part), rows[i].drop,
+				     "row %zu, part %u", i, part);
+		cr_assert_eq(context.count, rows[i].count + (rows[i].drop == FAN_DROP_NONE ? rows[i].parts : 0), "row %zu", i);
+	}
 }

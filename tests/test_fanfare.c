@@ -605,20 +605,30 @@ Test(fanfare, the_window_ends_at_200_and_begins_anew_with_proof, .timeout = 60)
 		fan_test_send(&appliance, group, &message);
 	expect_all_accepted(&side);
 	cr_assert_eq(side.complete, 4 * 199);
-	/* One COUNT is left: the first part goes, the second is dropped, and the UE is named once. */
+	/* One COUNT is left: a message of two parts does not begin, and each UE is named once. */
 	fan_test_send(&appliance, sms, &parts);
-	cr_assert(appliance.result.ues == 4 && appliance.result.created == 8 && appliance.result.sent == 4 &&
-		  appliance.result.dropped[FAN_DROP_WINDOW] == 4 && appliance.not_served == 4);
+	cr_assert(appliance.result.ues == 4 && appliance.result.created == 8 && appliance.result.sent == 0 &&
+		  appliance.result.dropped[FAN_DROP_WINDOW] == 8 && appliance.not_served == 4);
+	fan_test_send(&appliance, group, &message);
+	cr_assert_eq(appliance.result.sent, 4);
 	fan_test_send(&appliance, group, &message);
 	expect_dropped(&appliance, 4, 0, FAN_DROP_WINDOW);
-	for (unsigned i = 0; i < 4; i++)
-		side.subscribers[i].state.received_bytes = 0; /* of the message that was cut short */
-	/* Proof from two of them. */
+	/* Two received all of it; of the first, only a late proof of its first message comes, which frees one COUNT and no more. */
 	cr_assert_eq(fan_ue_received(appliance.fanfare, side.subscribers[1].id, 2), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_ue_acknowledged(appliance.fanfare, side.subscribers[0].id, FAN_TEST_FIRST_COUNT), 0);
+	cr_assert_eq(fan_ue_acknowledged(appliance.fanfare, side.subscribers[3].id, FAN_TEST_FIRST_COUNT + 200), FAN_E_INVALID);
+	fan_test_send(&appliance, group, &message);
+	expect_dropped(&appliance, 4, 3, FAN_DROP_WINDOW);
 	fan_test_send(&appliance, group, &message);
 	expect_dropped(&appliance, 4, 2, FAN_DROP_WINDOW);
+	/* An older proof than the last takes nothing back. */
+	cr_assert_eq(fan_ue_acknowledged(appliance.fanfare, side.subscribers[1].id, FAN_TEST_FIRST_COUNT), 0);
 	for (unsigned i = 0; i < 4; i++)
-		cr_assert_eq(side.subscribers[i].last_count, FAN_TEST_FIRST_COUNT + (i == 1 || i == 2 ? 200U : 199U));
+		cr_assert_eq(side.subscribers[i].last_count,
+			     FAN_TEST_FIRST_COUNT + (i == 1 || i == 2 ? 201U
+						     : i == 0         ? 200U
+								      : 199U),
+			     "UE %u", i);
 	expect_all_accepted(&side);
 	cr_assert_eq(fan_ue_received(appliance.fanfare, UINT64_MAX, 1), FAN_E_NOT_FOUND);
 	fan_test_appliance_close(&appliance);
@@ -634,6 +644,7 @@ Test(fanfare, removed_ues_give_their_count_back_and_leave_all_groups, .timeout =
 	struct fan_group *group, *other;
 	fan_context_id gone;
 	uint32_t next_count = 0;
+	uint16_t unacknowledged = 0;
 
 	fan_test_side_open(&side, 2001);
 	fan_test_appliance_open(&appliance, &side, NULL);
@@ -649,14 +660,15 @@ Test(fanfare, removed_ues_give_their_count_back_and_leave_all_groups, .timeout =
 	/* The port holds 1,024 frames: while the message waits nothing may be pulled from under it. */
 	cr_assert_eq(fan_send(appliance.fanfare, group, &message, fan_test_done, &appliance), 0);
 	gone = side.subscribers[700].id;
-	cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, gone), FAN_E_BUSY);
+	cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, &unacknowledged, gone), FAN_E_BUSY);
 	cr_assert_eq(fan_ue_received(appliance.fanfare, gone, 1), FAN_E_BUSY);
 	fan_test_run(&appliance, 0);
 	cr_assert_eq(side.complete, 2000);
-	cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, gone), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, &unacknowledged, gone), 0, "%s", fan_error_detail());
 	cr_assert_eq(next_count, FAN_TEST_FIRST_COUNT + 1);
+	cr_assert_eq(unacknowledged, 1, "nobody said that the UE received it");
 	cr_assert(fan_group_size(group) == 1999 && fan_group_size(other) == 1999);
-	cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, gone), FAN_E_NOT_FOUND);
+	cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, &unacknowledged, gone), FAN_E_NOT_FOUND);
 	cr_assert_eq(fan_group_add(group, gone, FAN_EPS_NAS_NIDD), FAN_E_NOT_FOUND);
 	cr_assert_eq(fan_ue_received(appliance.fanfare, side.subscribers[0].id, 2000), 0, "free slots are passed over");
 	cr_assert_eq(fan_group_add_range(group, side.subscribers[0].id, 2000, FAN_EPS_NAS_NIDD), FAN_E_NOT_FOUND);
@@ -737,6 +749,7 @@ Test(fanfare, what_cannot_be_sent_is_refused_before_anything_is_spent, .timeout 
 	struct fan_group *nidd, *sms, *bearer, *empty;
 	static char octets[FAN_PARTS_MAX * 153 + 1];
 	uint32_t next_count;
+	uint16_t unacknowledged;
 	struct fan_next_hop hop = fan_test_hop(0, false);
 
 	fan_test_side_open(&side, 3);
@@ -796,7 +809,7 @@ Test(fanfare, what_cannot_be_sent_is_refused_before_anything_is_spent, .timeout 
 	cr_assert_eq(fan_poll(appliance.fanfare), 0);
 	cr_assert_eq(appliance.ended, 0);
 	for (unsigned i = 0; i < 2; i++) {
-		cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, side.subscribers[i].id), 0);
+		cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, &unacknowledged, side.subscribers[i].id), 0);
 		cr_assert_eq(next_count, FAN_TEST_FIRST_COUNT, "a refused message spent a COUNT");
 	}
 	fan_test_appliance_close(&appliance);

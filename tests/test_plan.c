@@ -90,7 +90,7 @@ write_one(struct written *written, const struct fan_ue *ue, const struct fan_mes
 	cr_assert_eq(fan_plans_make(&plans, message, profile, protection_of(ue), NULL, link), 0, "%s", fan_error_detail());
 	cr_assert_lt(part, plans.part_count);
 	batch.context[0] = &table.slots[0];
-	cr_assert_eq(fan_count_spend(&table.slots[0], &batch.count[0], &fan_count_rules[ue->kind]), FAN_DROP_NONE);
+	cr_assert_eq(fan_count_spend(&table.slots[0], &batch.count[0], &fan_count_rules[ue->kind], 1), FAN_DROP_NONE);
 	written->frame.buf_addr = written->buffer;
 	fan_plan_write_burst(&batch, &frame, &plans.part[part], link, &hop);
 	if (clear)

@@ -15,9 +15,10 @@ ip netns add "$space" 2>"$TMPDIR/netns" || { echo "no network namespace can be m
 trap 'ip link del "$here" 2>/dev/null; ip netns del "$space"' EXIT
 ip link add "$here" type veth peer name "$there" netns "$space" 2>"$TMPDIR/veth" ||
 	{ echo "no veth can be made here: $(tail -n 1 "$TMPDIR/veth")"; exit 77; }
+# nsenter instead of `ip -n` and `ip netns exec`, which want to mount, and cannot in a chroot.
 # Nothing but our frames: no addresses of IPv6 are announced.
 ip link set "$here" addrgenmode none up
-ip -n "$space" link set "$there" addrgenmode none up
+nsenter --net="/run/netns/$space" ip link set "$there" addrgenmode none up
 
 cat >"$TMPDIR/frames.c" <<'C'
 #include <pcap/pcap.h>
@@ -113,7 +114,6 @@ run() {
 	local name=$1 expected=$(($2 * ues)) listener sent compared
 	shift 2
 	mkfifo "$TMPDIR/ready.$name"
-	# Not `ip netns exec`, which wants to mount, and cannot in a chroot.
 	nsenter --net="/run/netns/$space" "$TMPDIR/frames" listen "$there" "$expected" 30 "$TMPDIR/$name.kernel" >"$TMPDIR/ready.$name" &
 	listener=$!
 	read -r _ <"$TMPDIR/ready.$name" || { fail "$name: the listener does not start"; return; }
