@@ -56,12 +56,6 @@ fan_profile_kind(enum fan_profile profile)
 	return FAN_NR_PDCP_18;
 }
 
-static bool
-is_nas(unsigned kind)
-{
-	return kind == FAN_EPS_NAS || kind == FAN_5GS_NAS;
-}
-
 static int
 check_integrity(struct fan_protection protection, bool emergency)
 {
@@ -71,7 +65,7 @@ check_integrity(struct fan_protection protection, bool emergency)
 		return fan_fail(FAN_E_INVALID, "integrity %u on an LTE DRB: LTE PDCP DRBs have none (TS 36.323)",
 				protection.integrity);
 	if (protection.integrity == FAN_INTEGRITY_NONE) {
-		if (is_nas(protection.kind))
+		if (fan_kind_is_nas(protection.kind))
 			return fan_fail(FAN_E_INVALID, "integrity none on NAS: every NAS message carries a MAC; use 1, 2 or 3");
 		return 0;
 	}
@@ -188,7 +182,7 @@ check_fields(const struct fan_context_table *table, const struct fan_ue *ue)
 		return fan_fail(FAN_E_INVALID, "BEARER %u of EPS NAS: always 0", ue->bearer);
 	if (ue->kind == FAN_5GS_NAS && ue->bearer != 1 && ue->bearer != 2)
 		return fan_fail(FAN_E_INVALID, "BEARER %u of 5GS NAS: 1 (3GPP access) or 2 (non-3GPP access)", ue->bearer);
-	if (is_nas(ue->kind))
+	if (fan_kind_is_nas(ue->kind))
 		return check_nas_fields(ue);
 	if (ue->nru_sn >= 1U << 24)
 		return fan_fail(FAN_E_INVALID, "NR-U SN %u: 24 bits", ue->nru_sn);
@@ -208,7 +202,7 @@ fill(struct fan_context *context, const struct fan_ue *ue)
 	context->next_hop = ue->next_hop;
 	context->bearer_direction = (uint8_t)(ue->bearer << 3 | FAN_DIRECTION_DOWNLINK << 2);
 	context->flags = FAN_CONTEXT_PRESENT;
-	if (is_nas(ue->kind)) {
+	if (fan_kind_is_nas(ue->kind)) {
 		context->nas.mme_ue_id_low = (uint32_t)ue->mme_ue_id;
 		context->nas.mme_ue_id_high = (uint8_t)(ue->mme_ue_id >> 32);
 		context->nas.ran_ue_id = ue->ran_ue_id;
@@ -260,7 +254,7 @@ fan_context_lease(struct fan_context_table *table, uint32_t slot, uint32_t count
 
 	if (count_reserved < *lease)
 		return fan_fail(FAN_E_INVALID, "a lease up to COUNT %u cannot be shortened to %u", *lease, count_reserved);
-	if (is_nas(table->protection.kind) && count_reserved > UINT32_C(1) << 24)
+	if (fan_kind_is_nas(table->protection.kind) && count_reserved > UINT32_C(1) << 24)
 		return fan_fail(FAN_E_INVALID, "NAS COUNT %u: 24 bits", count_reserved);
 	__atomic_store_n(lease, count_reserved, __ATOMIC_RELAXED);
 	return 0;

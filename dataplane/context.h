@@ -91,6 +91,13 @@ struct fan_context_table {
 /* 8 GiB of address space a table. One UE is one slot, so a network of 134 M UEs under one protection fits. */
 #define FAN_CONTEXT_SLOTS_MAX (1U << 27)
 
+/* Whether NAS protects it (enum fan_kind), rather than a bearer's PDCP. */
+static inline bool
+fan_kind_is_nas(unsigned kind)
+{
+	return kind == FAN_EPS_NAS || kind == FAN_5GS_NAS;
+}
+
 /* INVALID, naming the value and the rule, for combinations the standards do not have. */
 int fan_protection_check(struct fan_protection protection, bool emergency);
 

@@ -129,12 +129,6 @@ encode_sms(struct fan_plan *plan, const struct fan_sms_part *part)
 	return 0;
 }
 
-static uint32_t
-sum_words(const void *octets, size_t byte_count)
-{
-	return (uint32_t)(uint16_t)rte_raw_cksum(octets, byte_count);
-}
-
 /* An IPv4/UDP packet to the UE's own address; what depends on that address is left to write_ip_head(). */
 static int
 encode_ip(struct fan_plan *plan, const struct fan_message *message)
@@ -165,10 +159,10 @@ encode_ip(struct fan_plan *plan, const struct fan_message *message)
 	plan->head = FAN_HEAD_IP;
 	plan->shape.head_blocks = 2;
 	static_assert(IP_UDP_BYTES <= 32, "the UE's own octets lie in two blocks");
-	plan->ipv4_sum = sum_words(&ip, sizeof(ip));
+	plan->ipv4_sum = rte_raw_cksum(&ip, sizeof(ip));
 	/* Pseudo header (source, protocol, length), UDP header, data. */
-	plan->udp_sum = sum_words(&ip.src_addr, sizeof(ip.src_addr)) + rte_cpu_to_be_16(IPPROTO_UDP) + udp.dgram_len +
-			sum_words(plan->text + sizeof(ip), sizeof(udp) + message->byte_count);
+	plan->udp_sum = (uint32_t)rte_raw_cksum(&ip.src_addr, sizeof(ip.src_addr)) + rte_cpu_to_be_16(IPPROTO_UDP) +
+			udp.dgram_len + rte_raw_cksum(plan->text + sizeof(ip), sizeof(udp) + message->byte_count);
 	return 0;
 }
 
@@ -256,7 +250,7 @@ fan_shape_init(struct fan_shape *shape, struct fan_protection protection)
 	shape->cipher = protection.cipher;
 	shape->integrity = protection.integrity;
 	shape->sequence = FAN_MAC_THEN_CIPHER;
-	if (protection.kind == FAN_EPS_NAS || protection.kind == FAN_5GS_NAS)
+	if (fan_kind_is_nas(protection.kind))
 		shape->sequence = FAN_CIPHER_THEN_MAC;
 	else if (protection.integrity == FAN_INTEGRITY_NONE)
 		shape->sequence = FAN_CIPHER_ONLY;
@@ -492,7 +486,7 @@ void
 fan_plan_write_burst(struct fan_batch *batch, struct rte_mbuf **frames, const struct fan_plan *plan,
 		     const struct fan_link *link, const struct fan_hop *hops)
 {
-	const bool nas = plan->kind == FAN_EPS_NAS || plan->kind == FAN_5GS_NAS;
+	const bool nas = fan_kind_is_nas(plan->kind);
 
 	batch->shape = &plan->shape;
 	for (unsigned i = 0; i < batch->ue_count; i++) {

@@ -64,7 +64,7 @@ fan_protector_open(struct fan_protector **out, const char *engine, enum fan_kind
 		.kind = (uint8_t)kind,
 		.cipher = cipher,
 		.integrity = integrity,
-		.bearer_id = kind == FAN_EPS_NAS || kind == FAN_5GS_NAS ? 5 : 0, /* the caller's business; any valid one */
+		.bearer_id = fan_kind_is_nas(kind) ? 5 : 0, /* the caller's business; any valid one */
 	};
 	struct fan_protector *protector = calloc(1, sizeof(*protector));
 	int error = protector == NULL ? fan_fail(FAN_E_MEMORY, "no memory for a protector")

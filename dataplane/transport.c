@@ -116,21 +116,6 @@ put_aper(struct writer *writer, struct fan_header *header, const struct aper_mes
 	put_length(writer, pdu_bytes);
 }
 
-/* Sum of 16-bit words as they lie in memory; ones' complement sums do not mind the byte order. */
-static uint32_t
-sum_words(const uint8_t *octets, size_t byte_count)
-{
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i + 1 < byte_count; i += 2) {
-		uint16_t word;
-
-		memcpy(&word, octets + i, sizeof(word));
-		sum += word;
-	}
-	return sum;
-}
-
 static void
 write_ip(struct fan_header *header, const struct fan_link *link, size_t udp_bytes)
 {
@@ -158,7 +143,7 @@ write_ip(struct fan_header *header, const struct fan_link *link, size_t udp_byte
 
 		memcpy(&ipv4.src_addr, link->address, sizeof(ipv4.src_addr));
 		memcpy(ip, &ipv4, sizeof(ipv4));
-		header->ipv4_sum = sum_words(ip, sizeof(ipv4));
+		header->ipv4_sum = rte_raw_cksum(ip, sizeof(ipv4));
 	}
 }
 
@@ -219,7 +204,7 @@ fan_hop_make(struct fan_hop *hop, const struct fan_next_hop *next_hop)
 	memset(hop, 0, sizeof(*hop));
 	memcpy(hop->ethernet, next_hop->ethernet, sizeof(hop->ethernet));
 	memcpy(hop->address, next_hop->address, sizeof(hop->address));
-	hop->address_sum = sum_words(hop->address, 4);
+	hop->address_sum = rte_raw_cksum(hop->address, 4);
 }
 
 void

@@ -3,6 +3,7 @@
  * `fanfare check`: the UE side as a tool. Every frame of a capture goes to the UE that its addresses name in the contexts file, as
  * `fanfare fanout --contexts --pcap` wrote them, or as anyone else did.
  */
+#include "../dataplane/context.h"
 #include "command.h"
 #include "contexts_csv.h"
 #include "reception.h"
@@ -82,19 +83,11 @@ struct check {
 	unsigned failures_shown;
 };
 
-static bool
-is_nas(enum fan_profile profile)
-{
-	enum fan_kind kind = fan_profile_kind(profile);
-
-	return kind == FAN_EPS_NAS || kind == FAN_5GS_NAS;
-}
-
 static struct fan_ue_address
 row_address(const struct fan_contexts_row *row)
 {
 	struct fan_ue_address address = { .ipv6 = row->ipv6,
-					  .nas = is_nas(row->profile),
+					  .nas = fan_kind_is_nas(fan_profile_kind(row->profile)),
 					  .teid = row->teid,
 					  .mme_ue_id = row->mme_ue_id,
 					  .ran_ue_id = row->ran_ue_id };

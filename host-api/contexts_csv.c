@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "contexts_csv.h"
 
+#include "../dataplane/context.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -28,12 +30,6 @@ enum field {
 static const char *const field_names[FIELDS] = { "ue",    "imsi",      "profile",   "cipher",   "integrity",
 						 "k_enc", "k_int",     "count",     "bearer",   "direction",
 						 "teid",  "mme_ue_id", "ran_ue_id", "next_hop", "ue_ip" };
-
-static bool
-is_nas(enum fan_kind kind)
-{
-	return kind == FAN_EPS_NAS || kind == FAN_5GS_NAS;
-}
 
 static bool
 is_lte_pdcp(enum fan_kind kind)
@@ -155,7 +151,7 @@ fan_contexts_csv_format(char *line, const struct fan_contexts_row *row)
 	*to++ = ',';
 	to = put_number(to, DIRECTION_DOWNLINK);
 	*to++ = ',';
-	to = put_place(to, row, is_nas(fan_profile_kind(row->profile)));
+	to = put_place(to, row, fan_kind_is_nas(fan_profile_kind(row->profile)));
 	*to++ = '\n';
 	return (size_t)(to - line);
 }
@@ -315,7 +311,7 @@ get_integrity(const struct reading *reading, uint8_t *integrity, enum fan_kind k
 
 	if (!none && is_lte_pdcp(kind))
 		return refuse(reading, FIELD_INTEGRITY, "none for LTE bearers");
-	if (none && is_nas(kind))
+	if (none && fan_kind_is_nas(kind))
 		return refuse(reading, FIELD_INTEGRITY, "0 to 3 for NAS, which is never without");
 	if (none) {
 		*integrity = FAN_INTEGRITY_NONE;
@@ -349,7 +345,7 @@ get_counters(const struct reading *reading, struct fan_contexts_row *row, enum f
 	uint64_t bearer_first = kind == FAN_5GS_NAS ? 1 : 0; /* 1: 3GPP access, 2: non-3GPP (TS 33.501 6.4.2.2) */
 	uint64_t bearer_last = kind == FAN_EPS_NAS ? 0 : kind == FAN_5GS_NAS ? 2 : 31;
 
-	if (!get_number(reading, &count, FIELD_COUNT, 0, is_nas(kind) ? 0xffffff : UINT32_MAX) ||
+	if (!get_number(reading, &count, FIELD_COUNT, 0, fan_kind_is_nas(kind) ? 0xffffff : UINT32_MAX) ||
 	    !get_number(reading, &bearer, FIELD_BEARER, bearer_first, bearer_last) ||
 	    !get_number(reading, &direction, FIELD_DIRECTION, DIRECTION_DOWNLINK, DIRECTION_DOWNLINK))
 		return false;
@@ -409,7 +405,7 @@ fan_contexts_csv_parse(struct fan_contexts_row *row, char *wrong, size_t wrong_b
 	kind = fan_profile_kind(row->profile);
 	if (!get_protection(&reading, row, kind) || !get_counters(&reading, row, kind))
 		return false;
-	if (is_nas(kind) ? !get_nas_place(&reading, row, kind == FAN_5GS_NAS) : !get_bearer_place(&reading, row))
+	if (fan_kind_is_nas(kind) ? !get_nas_place(&reading, row, kind == FAN_5GS_NAS) : !get_bearer_place(&reading, row))
 		return false;
 	return get_next_hop(&reading, row);
 }

@@ -105,7 +105,7 @@ fan_ue_reserve(struct fanfare *fanfare, enum fan_kind kind, uint8_t cipher, uint
 		.kind = (uint8_t)kind,
 		.cipher = cipher,
 		.integrity = integrity,
-		.bearer_id = kind == FAN_EPS_NAS || kind == FAN_5GS_NAS ? 5 : 0,
+		.bearer_id = fan_kind_is_nas(kind) ? 5 : 0,
 	};
 	const int error = fan_protection_check(protection, true);
 
@@ -123,7 +123,7 @@ fan_ue_reserve(struct fanfare *fanfare, enum fan_kind kind, uint8_t cipher, uint
 int
 fan_ue_add(struct fanfare *fanfare, fan_context_id *id, const struct fan_ue *ue)
 {
-	const bool nas = ue->kind == FAN_EPS_NAS || ue->kind == FAN_5GS_NAS;
+	const bool nas = fan_kind_is_nas(ue->kind);
 	const struct fan_protection protection = {
 		.kind = (uint8_t)ue->kind,
 		.cipher = ue->cipher,
