@@ -163,7 +163,7 @@ bench-compare: ## what changed since BASE=FILE (or a git revision) in stored res
 	$(if $(BASE),,$(error name what to compare with: BASE=FILE or a git revision))@bench/run.py --compare '$(BASE)' $(ARGS)
 
 rtl: ## lint, simulate and prove the RTL of hw/ (Verilator, Icarus, yosys, z3); hw/README.md
-	@$(MAKE) -C hw lint test formal
+	@$(MAKE) -C hw lint registers-check test formal
 
 rtl-synth: ## the area of the RTL on a Xilinx part, by yosys; some 6 minutes
 	@$(MAKE) -C hw synth

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What lies between the driver and a card: registers, memory that the card can reach, interrupts. One table of functions, so that
+ * the driver above it is the same for a Verilated model in this process, for a simulator in another process, and for a card behind
+ * PCIe (the table has the shape of what VFIO offers).
+ *
+ * Threads: any; queues of one card are driven by several workers. A transport locks inside where it must.
+ */
+#ifndef FAN_CARD_TRANSPORT_H
+#define FAN_CARD_TRANSPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Embedded as first member of each transport's own struct. */
+struct fan_card_transport {
+	const struct fan_card_transport_ops *ops;
+};
+
+struct fan_card_transport_ops {
+	const char *name; /* "model", "shm" */
+
+	/* offset: octets, a multiple of 4, below FAN_CARD_BYTES. A card that is gone reads as all ones, and writes to it are lost:
+	 * there is no error, as on PCIe. */
+	uint32_t (*mmio_read32)(struct fan_card_transport *transport, uint32_t offset);
+	void (*mmio_write32)(struct fan_card_transport *transport, uint32_t offset, uint32_t value);
+
+	/* Memory that host and card share for as long as it is not freed: zeroed, aligned to 4,096, left out of core dumps. Out: its
+	 * address here and the card's (iova). MEMORY. */
+	int (*dma_alloc)(struct fan_card_transport *transport, void **memory, uint64_t *iova, size_t bytes);
+	/* Wipes it. */
+	void (*dma_free)(struct fan_card_transport *transport, void *memory, size_t bytes);
+
+	/* Lets the card reach memory of the caller's; it stays the caller's. Out: iova of its first octet. UNSUPPORTED where the
+	 * transport cannot: the caller then copies through memory of dma_alloc. */
+	int (*dma_map)(struct fan_card_transport *transport, uint64_t *iova, void *memory, size_t bytes);
+	void (*dma_unmap)(struct fan_card_transport *transport, uint64_t iova, size_t bytes);
+
+	/* Waits for interrupt `vector` (a queue's number, or the number of queues for errors). 1: it came; 0: timeout; or an error. */
+	int (*wait_irq)(struct fan_card_transport *transport, unsigned vector, unsigned timeout_us);
+
+	/* The driver looked for completions in vain. A simulator in this process lets some clocks pass; others do nothing. */
+	void (*relax)(struct fan_card_transport *transport);
+
+	/* The card must not reach memory any more, whatever it is doing (bus mastering off). After it returns nothing is written. */
+	void (*isolate)(struct fan_card_transport *transport);
+
+	/* Every dma_alloc has been freed and every dma_map unmapped. */
+	void (*close)(struct fan_card_transport *transport);
+};
+
+/*
+ * Opens the card that `where` names; NULL: FAN_CARD_DEFAULT. Errors: INVALID (names what was not understood), UNSUPPORTED (what is not built
+ * or not there, and how to get it), IO.
+ *
+ *   model[,seed=N][,stall=P][,latency=CLOCKS][,max-cycles=N][,trace-fst=FILE][,trace-from=CLOCK][,trace-to=CLOCK]
+ *   shm:PATH    a simulator in another process (fanfare-cosim) that listens on the Unix socket PATH
+ */
+#define FAN_CARD_DEFAULT "model"
+int fan_card_transport_open(struct fan_card_transport **transport, const char *where);
+
+#endif
