@@ -399,22 +399,13 @@ write_addresses(uint8_t *text, const struct fan_header *header, const struct fan
 }
 
 static inline void
-set_frame(struct rte_mbuf *frame, const struct fan_header *header)
-{
-	frame->data_off = (uint16_t)(FAN_TEXT_OFFSET - header->byte_count);
-	frame->data_len = header->frame_bytes;
-	frame->pkt_len = header->frame_bytes;
-	frame->tx_offload = header->tx_offload;
-}
-
-static inline void
 write_id(uint8_t *at, uint64_t id, unsigned id_bytes)
 {
 	for (unsigned i = id_bytes; i > 0; i--, id >>= 8)
 		at[i - 1] = (uint8_t)id;
 }
 
-static inline void
+static inline uint32_t
 write_nas(uint8_t *text, struct rte_mbuf *frame, const struct fan_plan *plan, struct fan_context *context, uint32_t count,
 	  const struct fan_link *link, const struct fan_hop *hops)
 {
@@ -427,10 +418,11 @@ write_nas(uint8_t *text, struct rte_mbuf *frame, const struct fan_plan *plan, st
 	write_id(octets + header->id_at[0], mme_ue_id, mme_bytes);
 	write_id(octets + header->id_at[1], context->nas.ran_ue_id, ran_bytes);
 	text[-1] = (uint8_t)count;
-	set_frame(frame, header);
+	memcpy(&frame->rearm_data, &header->fields, sizeof(header->fields));
+	return header->frame_bytes;
 }
 
-static inline void
+static inline uint32_t
 write_bearer(uint8_t *text, struct rte_mbuf *frame, const struct fan_plan *plan, struct fan_context *context, uint32_t count,
 	     const struct fan_link *link, const struct fan_hop *hops)
 {
@@ -453,7 +445,8 @@ write_bearer(uint8_t *text, struct rte_mbuf *frame, const struct fan_plan *plan,
 		prefix[1] = (uint8_t)(count >> 8);
 		prefix[2] = (uint8_t)count;
 	}
-	set_frame(frame, header);
+	memcpy(&frame->rearm_data, &header->fields, sizeof(header->fields));
+	return header->frame_bytes;
 }
 
 static inline void
@@ -482,25 +475,27 @@ write_ip_head(uint8_t *text, const struct fan_plan *plan, const struct fan_conte
 	memcpy(text + sizeof(struct rte_ipv4_hdr) + offsetof(struct rte_udp_hdr, dgram_cksum), &checksum, sizeof(checksum));
 }
 
-void
+uint32_t
 fan_plan_write_burst(struct fan_batch *batch, struct rte_mbuf **frames, const struct fan_plan *plan,
-		     const struct fan_link *link, const struct fan_hop *hops)
+		     const struct fan_link *link, const struct fan_hop *hops, unsigned first, unsigned end)
 {
 	const bool nas = fan_kind_is_nas(plan->kind);
+	uint32_t bytes = 0;
 
 	batch->shape = &plan->shape;
-	for (unsigned i = 0; i < batch->ue_count; i++) {
+	for (unsigned i = first; i < end; i++) {
 		struct fan_context *context = batch->context[i];
 		uint8_t *text = (uint8_t *)frames[i]->buf_addr + FAN_TEXT_OFFSET;
 
 		batch->text[i] = text;
 		if (nas)
-			write_nas(text, frames[i], plan, context, batch->count[i], link, hops);
+			bytes += write_nas(text, frames[i], plan, context, batch->count[i], link, hops);
 		else
-			write_bearer(text, frames[i], plan, context, batch->count[i], link, hops);
+			bytes += write_bearer(text, frames[i], plan, context, batch->count[i], link, hops);
 		if (plan->head == FAN_HEAD_SMS)
 			write_sms_head(text, plan, context);
 		else if (plan->head == FAN_HEAD_IP)
 			write_ip_head(text, plan, context);
 	}
+	return bytes;
 }

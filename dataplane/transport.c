@@ -188,7 +188,14 @@ fan_header_make(struct fan_header *header, const struct fan_link *link, enum fan
 	FAN_REQUIRE(header_bytes <= FAN_HEADER_BYTES_MAX);
 	header->byte_count = (uint8_t)header_bytes;
 	header->frame_bytes = (uint16_t)(header_bytes - prefix_bytes + pdu_bytes);
-	header->tx_offload = rte_mbuf_tx_offload(ETHERNET_BYTES, ip_bytes, 0, 0, 0, 0, 0);
+	header->fields = (struct fan_frame_fields){
+		.data_off = (uint16_t)(FAN_TEXT_OFFSET - header_bytes),
+		.refcnt = 1,
+		.nb_segs = 1,
+		.port = RTE_MBUF_PORT_INVALID,
+		.pkt_len = header->frame_bytes,
+		.data_len = header->frame_bytes,
+	};
 	header->ip_at = (uint8_t)(FAN_HEADER_BYTES_MAX - header_bytes + ETHERNET_BYTES);
 	header->transport_at = (uint8_t)(header->ip_at + ip_bytes + sizeof(struct rte_udp_hdr));
 	memcpy(header->octets + header->transport_at, writer.octets, writer.used);
@@ -210,8 +217,9 @@ fan_hop_make(struct fan_hop *hop, const struct fan_next_hop *next_hop)
 void
 fan_udp_checksum_fill(struct rte_mbuf *frame, bool ipv6)
 {
-	const void *ip = rte_pktmbuf_mtod_offset(frame, const void *, frame->l2_len);
-	struct rte_udp_hdr *udp = rte_pktmbuf_mtod_offset(frame, struct rte_udp_hdr *, frame->l2_len + frame->l3_len);
+	const size_t ip_bytes = ipv6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
+	const void *ip = rte_pktmbuf_mtod_offset(frame, const void *, ETHERNET_BYTES);
+	struct rte_udp_hdr *udp = rte_pktmbuf_mtod_offset(frame, struct rte_udp_hdr *, ETHERNET_BYTES + ip_bytes);
 
 	udp->dgram_cksum = 0;
 	udp->dgram_cksum = ipv6 ? rte_ipv6_udptcp_cksum(ip, udp) : rte_ipv4_udptcp_cksum(ip, udp);

@@ -43,11 +43,30 @@ struct fan_hop {
 	uint32_t reserved_sum;
 };
 
+/* What an mbuf of one frame says of it, as it stands in the mbuf from rearm_data on: two wide stores make a raw mbuf of the pool, whose
+ * `next` is NULL already, a frame. */
+struct fan_frame_fields {
+	uint16_t data_off, refcnt, nb_segs, port;
+	uint64_t ol_flags;
+	uint32_t packet_type, pkt_len;
+	uint16_t data_len, vlan_tci;
+	uint32_t rss;
+};
+_Static_assert(offsetof(struct rte_mbuf, ol_flags) ==
+		       offsetof(struct rte_mbuf, rearm_data) + offsetof(struct fan_frame_fields, ol_flags),
+	       "copied as a whole");
+_Static_assert(offsetof(struct rte_mbuf, pkt_len) ==
+		       offsetof(struct rte_mbuf, rearm_data) + offsetof(struct fan_frame_fields, pkt_len),
+	       "copied as a whole");
+_Static_assert(offsetof(struct rte_mbuf, data_len) ==
+		       offsetof(struct rte_mbuf, rearm_data) + offsetof(struct fan_frame_fields, data_len),
+	       "copied as a whole");
+
 /* Right-aligned: octets[FAN_HEADER_BYTES_MAX - byte_count] is the first octet of the frame. Offsets are into octets[]. */
 struct fan_header {
 	uint8_t octets[FAN_HEADER_BYTES_MAX];
+	struct fan_frame_fields fields;
 	uint32_t ipv4_sum;    /* sum of the IPv4 header without destination and checksum */
-	uint64_t tx_offload;  /* lengths of layers 2 and 3, as an mbuf keeps them */
 	uint16_t frame_bytes; /* of the whole frame */
 	uint8_t byte_count;
 	uint8_t ip_at, transport_at;
@@ -80,7 +99,7 @@ fan_aper_bytes(uint64_t value)
 /* Out: *hop from a provisioned next hop. */
 void fan_hop_make(struct fan_hop *hop, const struct fan_next_hop *next_hop);
 
-/* Fills the outer UDP checksum of a finished frame whose mbuf has l2_len and l3_len set. */
+/* Fills the outer UDP checksum of a finished frame. */
 void fan_udp_checksum_fill(struct rte_mbuf *frame, bool ipv6);
 
 #endif

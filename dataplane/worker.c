@@ -26,6 +26,7 @@
 
 #define BATCHES_MAX 16       /* under way in one worker: enough for an engine with latency, few enough to stay in L2 */
 #define TURN_BATCHES 8       /* a flight's fair turn; 512 UEs, some 50 us */
+#define PREFETCHES 16        /* contexts on the way at a time: a core waits for about so many cache lines */
 #define IDLE_TURNS_SPIN 2000 /* turns without work before the core is given away */
 
 enum work_state {
@@ -45,6 +46,7 @@ struct work {
 	struct fan_order *order;
 	const struct fan_plan *plan;
 	uint16_t sent;          /* leading frames that the port took */
+	uint32_t bytes;         /* of the frames that it did not take yet */
 	uint8_t state;          /* enum work_state */
 	uint8_t engines_failed; /* mask of those that have failed the batch */
 	uint8_t engine;         /* that has it */
@@ -116,8 +118,6 @@ choose_members(struct task *task)
 {
 	task->part = 0;
 	task->slot_count = fan_member_cursor_next_burst(&task->cursor, task->slot, FAN_BATCH_UES_MAX);
-	for (unsigned i = 0; i < task->slot_count; i++)
-		rte_prefetch0(&task->order->table->slots[task->slot[i]]);
 }
 
 static unsigned
@@ -227,10 +227,36 @@ spend_counts(struct fan_worker *worker, struct work *work, struct task *task)
 	add(&worker->counters.created, created);
 }
 
+/* Writes the frames of UEs first .. end-1. */
+static void
+write_some_frames(const struct fan_worker *worker, struct work *work, unsigned first, unsigned end)
+{
+	work->bytes += fan_plan_write_burst(&work->batch, work->frame, work->plan, worker->config.link, worker->config.hops,
+					    first, end);
+}
+
 static void
 write_frames(const struct fan_worker *worker, struct work *work)
 {
-	fan_plan_write_burst(&work->batch, work->frame, work->plan, worker->config.link, worker->config.hops);
+	work->bytes = 0;
+	write_some_frames(worker, work, 0, work->batch.ue_count);
+}
+
+/* A core waits for some 16 cache lines at a time: contexts of the next batch are fetched in that many while this one's frames are
+ * written, instead of all at once. */
+static void
+write_frames_and_prefetch(const struct fan_worker *worker, struct work *work, const struct task *next)
+{
+	const struct fan_context *slots = next->slot_count > 0 ? next->order->table->slots : NULL;
+	const unsigned ue_count = work->batch.ue_count;
+
+	work->bytes = 0;
+	for (unsigned first = 0; first < RTE_MAX(ue_count, next->slot_count); first += PREFETCHES) {
+		for (unsigned i = first; i < RTE_MIN(first + PREFETCHES, next->slot_count); i++)
+			rte_prefetch0(&slots[next->slot[i]]);
+		if (first < ue_count)
+			write_some_frames(worker, work, first, RTE_MIN(first + PREFETCHES, ue_count));
+	}
 }
 
 /* The part is spent for these members: their next part, or the next members. */
@@ -260,7 +286,8 @@ begin_batch(struct fan_worker *worker)
 	if (task == NULL)
 		return false;
 	frame_count = task->slot_count;
-	if (rte_pktmbuf_alloc_bulk(worker->config.egress->frames, work->frame, frame_count) != 0)
+	/* Raw: a plan writes all that a reset would (struct fan_frame_fields). */
+	if (rte_mempool_get_bulk(worker->config.egress->frames, (void **)work->frame, frame_count) != 0)
 		return false;
 	work->task = task;
 	work->order = task->order;
@@ -271,13 +298,13 @@ begin_batch(struct fan_worker *worker)
 	spend_counts(worker, work, task);
 	rte_pktmbuf_free_bulk(work->frame + work->batch.ue_count, frame_count - work->batch.ue_count);
 	worker->turn_left--;
+	advance(worker, task);
+	write_frames_and_prefetch(worker, work, task);
 	if (work->batch.ue_count > 0) {
-		write_frames(worker, work);
 		work->state = WORK_READY;
 		task->under_way++;
 		worker->work_count++;
 	}
-	advance(worker, task);
 	return true;
 }
 
@@ -424,10 +451,10 @@ poll_engines(struct fan_worker *worker)
 
 /* ---- emit, report ------------------------------------------------------------------------------------------------------ */
 
-static uint64_t
+static uint32_t
 frame_bytes(struct rte_mbuf *const *frames, unsigned frame_count)
 {
-	uint64_t bytes = 0;
+	uint32_t bytes = 0;
 
 	for (unsigned i = 0; i < frame_count; i++)
 		bytes += frames[i]->pkt_len;
@@ -442,14 +469,16 @@ send_frames(struct fan_worker *worker, struct work *work)
 	struct fan_tally *tally = tally_of(worker, work->order);
 	struct rte_mbuf **frames = work->frame + work->sent;
 	const uint16_t frame_count = (uint16_t)(work->batch.ue_count - work->sent);
-	uint64_t bytes = frame_bytes(frames, frame_count);
 	const uint16_t n = fan_egress_send_burst(worker->config.egress, (uint16_t)worker->config.index, frames, frame_count);
 
 	if (n > 0) {
+		const uint32_t bytes_left = frame_bytes(frames + n, frame_count - n);
+		const uint32_t bytes = work->bytes - bytes_left;
+
 		span->last_tsc = rte_rdtsc();
 		if (span->first_tsc == 0)
 			span->first_tsc = span->last_tsc;
-		bytes -= frame_bytes(frames + n, frame_count - n);
+		work->bytes = bytes_left;
 		tally->sent += n;
 		tally->bytes_out += bytes;
 		add(&worker->counters.sent, n);

@@ -92,7 +92,7 @@ write_one(struct written *written, const struct fan_ue *ue, const struct fan_mes
 	batch.context[0] = &table.slots[0];
 	cr_assert_eq(fan_count_spend(&table.slots[0], &batch.count[0], &fan_count_rules[ue->kind], 1), FAN_DROP_NONE);
 	written->frame.buf_addr = written->buffer;
-	fan_plan_write_burst(&batch, &frame, &plans.part[part], link, &hop);
+	fan_plan_write_burst(&batch, &frame, &plans.part[part], link, &hop, 0, 1);
 	if (clear)
 		memcpy(batch.text[0] + 16 * plans.part[part].shape.head_blocks,
 		       plans.part[part].text + 16 * plans.part[part].shape.head_blocks,

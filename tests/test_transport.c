@@ -51,7 +51,7 @@ complete(uint8_t *frame, const struct fan_header *header, const struct fan_link 
 	const struct fan_next_hop next_hop = fan_test_hop(1, link->ipv6);
 	const size_t start = FAN_HEADER_BYTES_MAX - header->byte_count;
 	uint8_t *ip = frame + header->ip_at - start;
-	struct rte_mbuf mbuf = { .buf_addr = frame, .tx_offload = header->tx_offload };
+	struct rte_mbuf mbuf = { .buf_addr = frame };
 	struct fan_hop hop;
 
 	memset(frame, 0x11, header->frame_bytes);
@@ -168,7 +168,6 @@ Test(transport, udp_checksums_add_up)
 
 		cr_assert_eq(fan_header_make(&header, link, FAN_GTPU, 2, 4 + i / 2, NULL), 0);
 		udp_bytes = complete(frame, &header, link, i * 0x1010101U, 0) - 14 - ip_bytes;
-		mbuf.tx_offload = header.tx_offload;
 		pseudo = internet_sum(frame + 14 + ip_bytes - address_bytes, address_bytes, 17 + (uint32_t)udp_bytes);
 		fan_udp_checksum_fill(&mbuf, link->ipv6);
 		cr_assert_eq(internet_sum(udp, udp_bytes, pseudo), 0xffff, "%u", i);
