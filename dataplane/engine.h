@@ -64,6 +64,15 @@ struct fan_engine {
 	const struct fan_engine_ops *ops;
 };
 
+/* A number that an engine wants shown after a run. */
+struct fan_figure {
+	char name[48];    /* "clocks per UE" */
+	const char *unit; /* "", "octets", "%"; static */
+	double value;
+};
+
+#define FAN_FIGURES_MAX 64
+
 struct fan_engine_ops {
 	const char *name;        /* "reference", "ipsec-mb", ... */
 	const char *description; /* one line for `fanfare engines` */
@@ -80,6 +89,9 @@ struct fan_engine_ops {
 	uint16_t (*submit_burst)(struct fan_engine *engine, struct fan_batch *const *batches, uint16_t batch_count);
 	/* Gives finished batches back, in any order, with `status` set. Returns how many, 0..batch_max. Never blocks. */
 	uint16_t (*poll_burst)(struct fan_engine *engine, struct fan_batch **batches, uint16_t batch_max);
+	/* Out: figures[figure_max], of all instances in this process together. Returns how many. NULL: the engine has none. Control thread,
+	 * at any time. */
+	unsigned (*figures)(const struct fan_engine *engine, struct fan_figure *figures, unsigned figure_max);
 };
 
 /* All engines of this build, NULL-terminated, in the order in which `fanfare engines` lists them. */
@@ -97,6 +109,8 @@ int fan_engine_list_find(const struct fan_engine_ops **ops, const char *names);
 
 extern const struct fan_engine_ops fan_engine_reference;
 extern const struct fan_engine_ops fan_engine_ipsec_mb;
+/* Our card, or the model of it (driver/). */
+extern const struct fan_engine_ops fan_engine_fpga;
 /* Lockstep on the widest registers of this CPU, and on each kind by name. */
 extern const struct fan_engine_ops fan_engine_lockstep;
 extern const struct fan_engine_ops fan_engine_lockstep_vaes512;

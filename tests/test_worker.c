@@ -166,9 +166,9 @@ static int fake_open_1(struct fan_engine **engine);
 static int fake_open_2(struct fan_engine **engine);
 
 static const struct fan_engine_ops fake_ops[FAKES] = {
-	{ "fake-0", "first", false, fake_open_0, fake_close, fake_takes, fake_submit_burst, fake_poll_burst },
-	{ "fake-1", "second", false, fake_open_1, fake_close, fake_takes, fake_submit_burst, fake_poll_burst },
-	{ "fake-2", "third", false, fake_open_2, fake_close, fake_takes, fake_submit_burst, fake_poll_burst },
+	{ "fake-0", "first", false, fake_open_0, fake_close, fake_takes, fake_submit_burst, fake_poll_burst, NULL },
+	{ "fake-1", "second", false, fake_open_1, fake_close, fake_takes, fake_submit_burst, fake_poll_burst, NULL },
+	{ "fake-2", "third", false, fake_open_2, fake_close, fake_takes, fake_submit_burst, fake_poll_burst, NULL },
 };
 
 static int
