@@ -2,6 +2,7 @@
 #include "context.h"
 
 #include "count.h"
+#include "memory.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -124,6 +125,7 @@ fan_context_table_init(struct fan_context_table *table, struct fan_protection pr
 	/* Keys stay out of core dumps; both calls are advice and fail only on kernels built without the feature. */
 	(void)madvise(slots, bytes, MADV_DONTDUMP);
 	(void)madvise(slots, bytes, MADV_HUGEPAGE);
+	fan_memory_add(slots, bytes);
 	table->slots = slots;
 	table->protection = protection;
 	table->capacity = (uint32_t)capacity;
@@ -136,6 +138,7 @@ fan_context_table_free(struct fan_context_table *table)
 {
 	if (table->slots == NULL)
 		return;
+	fan_memory_remove(table->slots);
 	explicit_bzero(table->slots, (size_t)table->used * sizeof(struct fan_context));
 	munmap(table->slots, (size_t)table->capacity * sizeof(struct fan_context));
 	memset(table, 0, sizeof(*table));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "egress.h"
 
+#include "memory.h"
 #include "transport.h"
 
 #include <errno.h>
@@ -79,6 +80,24 @@ attach_named(struct fan_egress *egress, const char *name, unsigned queue_count)
 	return attach(egress, arguments);
 }
 
+static void
+announce_piece(struct rte_mempool *pool, void *user, struct rte_mempool_memhdr *piece, unsigned index)
+{
+	(void)pool;
+	(void)user;
+	(void)index;
+	fan_memory_add(piece->addr, piece->len);
+}
+
+static void
+withdraw_piece(struct rte_mempool *pool, void *user, struct rte_mempool_memhdr *piece, unsigned index)
+{
+	(void)pool;
+	(void)user;
+	(void)index;
+	fan_memory_remove(piece->addr);
+}
+
 static int
 make_pool(struct fan_egress *egress)
 {
@@ -91,6 +110,7 @@ make_pool(struct fan_egress *egress)
 	if (egress->frames == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory for %u frames of %d octets in EAL's heap (%s): give EAL more with -m",
 				frame_count, FRAME_DATA_BYTES, rte_strerror(rte_errno));
+	(void)rte_mempool_mem_iter(egress->frames, announce_piece, NULL);
 	return 0;
 }
 
@@ -227,6 +247,8 @@ fan_egress_close(struct fan_egress *egress)
 	}
 	if (egress->capture_format != NULL)
 		pcap_close(egress->capture_format);
+	if (egress->frames != NULL)
+		(void)rte_mempool_mem_iter(egress->frames, withdraw_piece, NULL);
 	rte_mempool_free(egress->frames);
 	memset(egress, 0, sizeof(*egress));
 	return failure != 0 ? fan_fail(FAN_E_IO, "the capture is incomplete: %s", strerror(failure)) : 0;

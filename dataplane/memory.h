@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Memory that an engine with DMA may let its card reach as it lies: tables of contexts and pools of frames. Who makes such memory
+ * announces it here, an engine asks for the region that an address lies in and has the card map it once; what was not announced is
+ * copied. Announcing promises nothing but that the region is there until it is withdrawn.
+ *
+ * Threads: any; a lock inside. The number of the registry's state is read without it, so that an engine can ask per burst.
+ */
+#ifndef FAN_MEMORY_H
+#define FAN_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* As many as there are tables (FAN_TABLES_MAX), and pieces of pools beside them. */
+#define FAN_MEMORY_REGIONS_MAX 1024
+
+struct fan_memory_region {
+	uint8_t *memory;
+	size_t bytes;
+	uint64_t
+		number; /* of this announcement; never given to another, so that memory gone and come back is not mistaken for the same */
+};
+
+/* Announces a region, which overlaps no other. One too many is not kept: it will be copied. */
+void fan_memory_add(void *memory, size_t bytes);
+/* Withdraws the region that begins at `memory`, before it is unmapped and with no batch under way that refers to it. Ignored when it
+ * is not there. */
+void fan_memory_remove(const void *memory);
+/* Out: the region that `address` lies in. False: in none. */
+bool fan_memory_find(struct fan_memory_region *region, const void *address);
+/* Changes when a region is withdrawn: mappings of those that are no longer there must be dropped before an address is looked up in
+ * them again. */
+uint64_t fan_memory_withdrawals(void);
+
+#endif
