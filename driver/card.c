@@ -1,0 +1,679 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "card.h"
+
+#include "card_map.h"
+#include "card_registers.h"
+
+#include <pthread.h>
+#include <rte_cycles.h>
+#include <sched.h>
+#include <string.h>
+
+#define WHERE_BYTES 512
+
+enum state { WORKING, RESETTING, DEAD };
+
+struct fan_card {
+	struct fan_card_transport *transport;
+	char where[WHERE_BYTES];
+	struct fan_card_build build;
+	unsigned users; /* under open_lock */
+
+	pthread_mutex_t lock; /* of all below that is not atomic */
+	uint32_t queues_taken;
+	uint32_t epoch; /* atomic */
+	uint8_t state;  /* atomic; enum state */
+	unsigned recoveries;
+	uint64_t reset_begin_tsc;
+	unsigned reset_polls;
+
+	struct fan_card_statistics past; /* of the card's counters, up to the last reset; of our own, atomic */
+	struct fan_card_statistics zero; /* where counting began */
+	uint32_t lane_ues_seen[FAN_CARD_LANES_MAX];
+	struct fan_card_maps maps;
+};
+
+static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct fan_card *the_card;
+static char chosen[WHERE_BYTES];
+static int (*opener)(struct fan_card_transport **transport, const char *where);
+
+/* So many clocks are 17 ms of a card and some 4 s of the model; the longest batch takes 6,144 clocks in one lane, and 16 queues' batches
+ * may come before it. */
+static struct fan_card_patience patience = {
+	.stall_clocks = UINT32_C(1) << 22,
+	.stall_ms = 100,
+	.polls = 256,
+	.standstill_ms = 3000,
+	.reset_ms = 3000,
+	.recoveries = 8,
+};
+
+const char *
+fan_card_fault_text(enum fan_card_fault fault)
+{
+	static const char *const texts[FAN_CARD_FAULT_COUNT] = {
+		[FAN_CARD_FAULT_SERIAL] = "completion with a serial number out of turn",
+		[FAN_CARD_FAULT_COOKIE] = "completion with a cookie never given",
+		[FAN_CARD_FAULT_STALE] = "completion of a batch not under way",
+		[FAN_CARD_FAULT_ERROR] = "completion with an unknown error",
+		[FAN_CARD_FAULT_BAD_UES] = "completion with an impossible number of bad UEs",
+		[FAN_CARD_FAULT_FIRST_BAD] = "completion with a first bad UE out of range",
+		[FAN_CARD_FAULT_RESERVED] = "completion with a reserved octet set",
+		[FAN_CARD_FAULT_HEAD] = "completion with an impossible head",
+		[FAN_CARD_FAULT_QUEUE] = "queue stopped by the card",
+		[FAN_CARD_FAULT_TIMEOUT] = "batch that does not end",
+		[FAN_CARD_FAULT_STANDSTILL] = "clock that stands still",
+		[FAN_CARD_FAULT_GONE] = "card gone",
+		[FAN_CARD_FAULT_RESET] = "reset that does not end",
+		[FAN_CARD_FAULT_WORN] = "too many resets",
+	};
+
+	return (unsigned)fault < FAN_CARD_FAULT_COUNT ? texts[fault] : "unknown fault";
+}
+
+const char *
+fan_card_error_text(unsigned error)
+{
+	static const char *const texts[FAN_CARD_ERRORS] = {
+		[FAN_CARD_ERROR_NONE] = "done",
+		[FAN_CARD_ERROR_BAD_DESCRIPTOR] = "descriptor refused",
+		[FAN_CARD_ERROR_BAD_SHAPE] = "shape refused",
+		[FAN_CARD_ERROR_UNSUPPORTED] = "no lane for the algorithms",
+		[FAN_CARD_ERROR_BAD_ADDRESS] = "address not aligned",
+		[FAN_CARD_ERROR_READ_MESSAGE] = "message not readable",
+		[FAN_CARD_ERROR_READ_ITEM] = "work item not readable",
+		[FAN_CARD_ERROR_READ_CONTEXT] = "context not readable",
+		[FAN_CARD_ERROR_WRITE_PDU] = "PDU not writable",
+	};
+
+	return error < FAN_CARD_ERRORS ? texts[error] : "unknown error";
+}
+
+void
+fan_card_patience_set(const struct fan_card_patience *wanted)
+{
+	patience = *wanted;
+}
+
+struct fan_card_patience
+fan_card_patience_get(void)
+{
+	return patience;
+}
+
+int
+fan_card_choose(const char *where)
+{
+	if (where == NULL)
+		where = "";
+	if (strlen(where) >= sizeof(chosen))
+		return fan_fail(FAN_E_INVALID, "the name of a card has %zu characters: %zu at most", strlen(where),
+				sizeof(chosen) - 1);
+	snprintf(chosen, sizeof(chosen), "%s", where);
+	return 0;
+}
+
+void
+fan_card_opener_set(int (*open)(struct fan_card_transport **transport, const char *where))
+{
+	opener = open;
+}
+
+/* ---- What others ask ------------------------------------------------------------------------------------------------------- */
+
+static enum state
+state_of(const struct fan_card *card)
+{
+	return (enum state)__atomic_load_n(&card->state, __ATOMIC_ACQUIRE);
+}
+
+static void
+set_state(struct fan_card *card, enum state state)
+{
+	__atomic_store_n(&card->state, (uint8_t)state, __ATOMIC_RELEASE);
+}
+
+const struct fan_card_build *
+fan_card_build_get(const struct fan_card *card)
+{
+	return &card->build;
+}
+
+const char *
+fan_card_where(const struct fan_card *card)
+{
+	return card->where;
+}
+
+const char *
+fan_card_transport_name(const struct fan_card *card)
+{
+	return card->transport->ops->name;
+}
+
+bool
+fan_card_dead(const struct fan_card *card)
+{
+	return state_of(card) == DEAD;
+}
+
+bool
+fan_card_working(const struct fan_card *card)
+{
+	return state_of(card) == WORKING;
+}
+
+uint32_t
+fan_card_epoch(const struct fan_card *card)
+{
+	return __atomic_load_n(&card->epoch, __ATOMIC_ACQUIRE);
+}
+
+struct fan_card_transport *
+fan_card_transport_of(const struct fan_card *card)
+{
+	return card->transport;
+}
+
+struct fan_card_maps *
+fan_card_maps_of(struct fan_card *card)
+{
+	return &card->maps;
+}
+
+void
+fan_card_lock(struct fan_card *card)
+{
+	pthread_mutex_lock(&card->lock);
+}
+
+void
+fan_card_unlock(struct fan_card *card)
+{
+	pthread_mutex_unlock(&card->lock);
+}
+
+/* ---- Counting -------------------------------------------------------------------------------------------------------------- */
+
+static void
+add(uint64_t *counter, uint64_t by)
+{
+	__atomic_fetch_add(counter, by, __ATOMIC_RELAXED);
+}
+
+void
+fan_card_count_batch(struct fan_card *card, unsigned ue_count, uint32_t clocks)
+{
+	add(&card->past.batches, 1);
+	add(&card->past.ues, ue_count);
+	add(&card->past.batch_clocks, clocks);
+}
+
+void
+fan_card_count_error(struct fan_card *card, unsigned error)
+{
+	add(&card->past.errors[error], 1);
+}
+
+void
+fan_card_count_copies(struct fan_card *card, unsigned contexts, unsigned pdus)
+{
+	if (contexts > 0)
+		add(&card->past.copied_contexts, contexts);
+	if (pdus > 0)
+		add(&card->past.copied_pdus, pdus);
+}
+
+/* Adds what the card has counted since its last reset. UEs of a lane are counted modulo 2^32, so `past` has what was seen. */
+static void
+add_counters(struct fan_card *card, struct fan_card_statistics *to)
+{
+	struct fan_card_transport *transport = card->transport;
+
+	if (fan_register_kind(transport) != FAN_CARD_KIND_VALUE)
+		return;
+	to->clocks += fan_register_clocks(transport);
+	to->read_bytes += fan_register_read_bytes(transport);
+	to->written_bytes += fan_register_written_bytes(transport);
+	to->error_batches += fan_register_error_batches(transport);
+	to->bus_errors += fan_register_bus_errors(transport);
+	if (to->bus_errors > 0 && to->bus_error_address == 0)
+		to->bus_error_address = fan_register_bus_error_address(transport);
+	for (unsigned i = 0; i < card->build.lane_count; i++) {
+		to->lane[i].cipher_busy += fan_register_lane_cipher_busy(transport, i);
+		to->lane[i].mac_busy += fan_register_lane_mac_busy(transport, i);
+	}
+}
+
+static void
+see_lane_ues(struct fan_card *card)
+{
+	for (unsigned i = 0; i < card->build.lane_count; i++) {
+		const uint32_t now = fan_register_lane_ues(card->transport, i);
+
+		if (fan_register_kind(card->transport) != FAN_CARD_KIND_VALUE)
+			return;
+		card->past.lane[i].ues += now - card->lane_ues_seen[i];
+		card->lane_ues_seen[i] = now;
+	}
+}
+
+static void
+read_statistics(struct fan_card *card, struct fan_card_statistics *statistics)
+{
+	if (state_of(card) == WORKING)
+		see_lane_ues(card);
+	*statistics = card->past;
+	if (state_of(card) == WORKING)
+		add_counters(card, statistics);
+}
+
+void
+fan_card_statistics_read(struct fan_card *card, struct fan_card_statistics *statistics)
+{
+	static_assert(sizeof(*statistics) % sizeof(uint64_t) == 0, "all of it are counters");
+	uint64_t address, *value = (uint64_t *)(void *)statistics;
+	const uint64_t *zero = (const uint64_t *)(const void *)&card->zero;
+
+	fan_card_lock(card);
+	read_statistics(card, statistics);
+	address = statistics->bus_error_address;
+	for (size_t i = 0; i < sizeof(*statistics) / sizeof(uint64_t); i++)
+		value[i] -= zero[i];
+	statistics->bus_error_address = address;
+	fan_card_unlock(card);
+}
+
+void
+fan_card_statistics_reset(struct fan_card *card)
+{
+	fan_card_lock(card);
+	read_statistics(card, &card->zero);
+	fan_card_unlock(card);
+}
+
+/* ---- Recovery: all under the lock -------------------------------------------------------------------------------------------- */
+
+/* Whatever happens to it, the card reaches no memory from here on; so batches may be given back. */
+static void
+die(struct fan_card *card, enum fan_card_fault fault)
+{
+	add(&card->past.faults[fault], 1);
+	card->transport->ops->isolate(card->transport);
+	set_state(card, DEAD);
+	__atomic_fetch_add(&card->epoch, 1, __ATOMIC_RELEASE);
+}
+
+static void
+begin_reset(struct fan_card *card)
+{
+	set_state(card, RESETTING);
+	card->reset_begin_tsc = rte_rdtsc();
+	card->reset_polls = 0;
+	memset(card->lane_ues_seen, 0, sizeof(card->lane_ues_seen));
+	fan_register_reset(card->transport);
+}
+
+static bool
+patience_ends(const struct fan_card *card)
+{
+	const uint64_t waited = rte_rdtsc() - card->reset_begin_tsc;
+
+	return card->reset_polls >= patience.polls && waited >= rte_get_tsc_hz() / 1000 * patience.reset_ms;
+}
+
+/* A card whose reset is done has ended what it owed the bus: nothing of the old epoch is written any more. */
+static void
+step_reset(struct fan_card *card)
+{
+	card->transport->ops->relax(card->transport);
+	card->reset_polls++;
+	switch (fan_register_pending(card->transport)) {
+	case FAN_REGISTER_DONE:
+		fan_register_enable(card->transport);
+		__atomic_fetch_add(&card->epoch, 1, __ATOMIC_RELEASE);
+		set_state(card, WORKING);
+		return;
+	case FAN_REGISTER_GONE:
+		die(card, FAN_CARD_FAULT_GONE);
+		return;
+	case FAN_REGISTER_PENDING:
+		if (patience_ends(card))
+			die(card, FAN_CARD_FAULT_RESET);
+		return;
+	}
+}
+
+static void
+recover(struct fan_card *card)
+{
+	if (fan_register_kind(card->transport) != FAN_CARD_KIND_VALUE) {
+		die(card, FAN_CARD_FAULT_GONE);
+		return;
+	}
+	if (card->recoveries == patience.recoveries) {
+		die(card, FAN_CARD_FAULT_WORN);
+		return;
+	}
+	card->recoveries++;
+	see_lane_ues(card);
+	add_counters(card, &card->past);
+	add(&card->past.resets, 1);
+	begin_reset(card);
+}
+
+void
+fan_card_fail(struct fan_card *card, uint32_t epoch, enum fan_card_fault fault)
+{
+	fan_card_lock(card);
+	if (fault != FAN_CARD_FAULT_GONE)
+		add(&card->past.faults[fault], 1);
+	if (epoch == fan_card_epoch(card) && state_of(card) == WORKING)
+		recover(card);
+	fan_card_unlock(card);
+}
+
+void
+fan_card_step(struct fan_card *card)
+{
+	if (state_of(card) != RESETTING || pthread_mutex_trylock(&card->lock) != 0)
+		return;
+	if (state_of(card) == RESETTING)
+		step_reset(card);
+	fan_card_unlock(card);
+}
+
+/* ---- Probe ------------------------------------------------------------------------------------------------------------------- */
+
+static int
+check_kind(const struct fan_card *card)
+{
+	const uint32_t kind = fan_register_kind(card->transport);
+
+	if (kind == UINT32_MAX)
+		return fan_fail(FAN_E_IO, "card %s: reads as all ones: it is unplugged, without power or not loaded",
+				card->where);
+	if (kind != FAN_CARD_KIND_VALUE)
+		return fan_fail(FAN_E_UNSUPPORTED, "card %s: is something else (kind 0x%08x, a card has 0x%08x)", card->where,
+				kind, FAN_CARD_KIND_VALUE);
+	return 0;
+}
+
+static int
+check_version(struct fan_card *card)
+{
+	struct fan_card_build *build = &card->build;
+
+	fan_register_version(card->transport, &build->version_major, &build->version_minor);
+	if (build->version_major != FAN_CARD_VERSION_MAJOR)
+		return fan_fail(
+			FAN_E_UNSUPPORTED,
+			"card %s: its registers are of version %u.%u, this driver is for version %u: load the gateware that "
+			"belongs to this driver",
+			card->where, build->version_major, build->version_minor, FAN_CARD_VERSION_MAJOR);
+	return 0;
+}
+
+static int
+read_lanes(struct fan_card *card, struct fan_register_build said)
+{
+	struct fan_card_build *build = &card->build;
+
+	for (unsigned i = 0; i < build->lane_count; i++) {
+		const unsigned algorithm = fan_register_lane_algorithm(card->transport, i);
+
+		build->lane_algorithm[i] = (uint8_t)algorithm;
+		build->lanes_of[algorithm]++;
+	}
+	if (build->lanes_of[1] != said.snow3g_lanes || build->lanes_of[2] != said.aes_lanes ||
+	    build->lanes_of[3] != said.zuc_lanes)
+		return fan_fail(FAN_E_IO,
+				"card %s: contradicts itself: %u AES, %u SNOW 3G, %u ZUC lanes, and by each lane %u, %u, %u",
+				card->where, said.aes_lanes, said.snow3g_lanes, said.zuc_lanes, build->lanes_of[2],
+				build->lanes_of[1], build->lanes_of[3]);
+	build->lanes_of[0] = build->lane_count;
+	return 0;
+}
+
+static int
+read_build(struct fan_card *card)
+{
+	const struct fan_register_build said = fan_register_build(card->transport);
+	struct fan_card_build *build = &card->build;
+	unsigned ues_max;
+
+	fan_register_limits(card->transport, &build->pdu_bytes_max, &ues_max);
+	build->queue_count = said.queues;
+	build->lane_count = said.aes_lanes + said.snow3g_lanes + said.zuc_lanes;
+	if (build->queue_count < 1 || build->queue_count > FAN_CARD_QUEUES_MAX)
+		return fan_fail(FAN_E_UNSUPPORTED, "card %s: %u queues: 1 to %d", card->where, build->queue_count,
+				FAN_CARD_QUEUES_MAX);
+	if (build->lane_count < 1 || build->lane_count > FAN_CARD_LANES_MAX)
+		return fan_fail(FAN_E_UNSUPPORTED, "card %s: %u lanes: 1 to %d", card->where, build->lane_count,
+				FAN_CARD_LANES_MAX);
+	if (ues_max < FAN_BATCH_UES_MAX)
+		return fan_fail(FAN_E_UNSUPPORTED, "card %s: takes batches of %u UEs: %d are needed", card->where, ues_max,
+				FAN_BATCH_UES_MAX);
+	return read_lanes(card, said);
+}
+
+/* Waits, which is for opening and closing only. False: it is dead now. */
+static bool
+wait_for_reset(struct fan_card *card)
+{
+	while (state_of(card) == RESETTING) {
+		fan_card_step(card);
+		sched_yield();
+	}
+	return state_of(card) == WORKING;
+}
+
+static int
+reset_and_wait(struct fan_card *card)
+{
+	fan_card_lock(card);
+	begin_reset(card);
+	fan_card_unlock(card);
+	if (wait_for_reset(card))
+		return 0;
+	return fan_fail(FAN_E_IO, "card %s: %s", card->where,
+			fan_card_fault_text(card->past.faults[FAN_CARD_FAULT_GONE] > 0 ? FAN_CARD_FAULT_GONE
+										       : FAN_CARD_FAULT_RESET));
+}
+
+static int
+test_scratch(const struct fan_card *card)
+{
+	static const uint32_t values[] = { 0, UINT32_MAX, 0x5555aaaa, 0xaaaa5555, 0x01234567, 0x00000001, 0x80000000, 0 };
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		uint32_t back;
+
+		fan_register_scratch_write(card->transport, values[i]);
+		back = fan_register_scratch(card->transport);
+		if (back != values[i])
+			return fan_fail(FAN_E_IO, "card %s: a register written with 0x%08x reads as 0x%08x", card->where,
+					values[i], back);
+	}
+	return 0;
+}
+
+static int
+test_clock(const struct fan_card *card)
+{
+	const uint64_t begin_tsc = rte_rdtsc(), limit = rte_get_tsc_hz() / 1000 * patience.standstill_ms;
+	const uint32_t clocks = fan_register_clocks_low(card->transport);
+	unsigned polls = 0;
+
+	while (fan_register_clocks_low(card->transport) == clocks) {
+		if (++polls >= patience.polls && rte_rdtsc() - begin_tsc > limit)
+			return fan_fail(FAN_E_IO, "card %s: %s", card->where, fan_card_fault_text(FAN_CARD_FAULT_STANDSTILL));
+		card->transport->ops->relax(card->transport);
+	}
+	return 0;
+}
+
+int
+fan_card_self_test(struct fan_card *card)
+{
+	int error = 0;
+
+	fan_card_lock(card);
+	if (state_of(card) == DEAD)
+		error = fan_fail(FAN_E_IO, "card %s: is out of service", card->where);
+	else
+		error = check_kind(card);
+	if (error == 0)
+		error = test_scratch(card);
+	if (error == 0 && state_of(card) == WORKING)
+		error = test_clock(card);
+	fan_card_unlock(card);
+	return error;
+}
+
+static int
+probe(struct fan_card *card)
+{
+	int error = check_kind(card);
+
+	if (error == 0)
+		error = check_version(card);
+	if (error == 0)
+		error = read_build(card);
+	if (error == 0)
+		error = reset_and_wait(card);
+	return error != 0 ? error : fan_card_self_test(card);
+}
+
+/* ---- Life ---------------------------------------------------------------------------------------------------------------------- */
+
+static int
+make(struct fan_card **out, const char *where)
+{
+	struct fan_card *card = calloc(1, sizeof(*card));
+	int error;
+
+	if (card == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory for a card");
+	snprintf(card->where, sizeof(card->where), "%s", where);
+	error = (opener != NULL ? opener : fan_card_transport_open)(&card->transport, where);
+	if (error != 0) {
+		free(card);
+		return error;
+	}
+	pthread_mutex_init(&card->lock, NULL);
+	error = probe(card);
+	if (error != 0) {
+		card->transport->ops->isolate(card->transport);
+		card->transport->ops->close(card->transport);
+		pthread_mutex_destroy(&card->lock);
+		free(card);
+		return error;
+	}
+	*out = card;
+	return 0;
+}
+
+static void
+end(struct fan_card *card)
+{
+	if (wait_for_reset(card)) {
+		fan_card_lock(card);
+		set_state(card, RESETTING);
+		card->reset_begin_tsc = rte_rdtsc();
+		card->reset_polls = 0;
+		fan_register_zeroise(card->transport);
+		fan_card_unlock(card);
+		(void)wait_for_reset(card);
+	}
+	card->transport->ops->isolate(card->transport);
+	fan_card_maps_free(&card->maps, card->transport);
+	card->transport->ops->close(card->transport);
+	pthread_mutex_destroy(&card->lock);
+	free(card);
+}
+
+int
+fan_card_open(struct fan_card **card, const char *where)
+{
+	int error = 0;
+
+	pthread_mutex_lock(&open_lock);
+	if (where == NULL)
+		where = chosen[0] != '\0' ? chosen : FAN_CARD_DEFAULT;
+	if (strlen(where) >= WHERE_BYTES)
+		error = fan_fail(FAN_E_INVALID, "the name of a card has %zu characters: %d at most", strlen(where),
+				 WHERE_BYTES - 1);
+	else if (the_card == NULL)
+		error = make(&the_card, where);
+	else if (strcmp(the_card->where, where) != 0)
+		error = fan_fail(FAN_E_BUSY, "card %s: this process has card %s open, and drives one at a time", where,
+				 the_card->where);
+	if (error == 0) {
+		the_card->users++;
+		*card = the_card;
+	}
+	pthread_mutex_unlock(&open_lock);
+	return error;
+}
+
+void
+fan_card_close(struct fan_card *card)
+{
+	if (card == NULL)
+		return;
+	pthread_mutex_lock(&open_lock);
+	if (--card->users == 0) {
+		the_card = NULL;
+		end(card);
+	}
+	pthread_mutex_unlock(&open_lock);
+}
+
+int
+fan_card_queue_claim(struct fan_card *card, unsigned *index)
+{
+	unsigned i = 0;
+
+	fan_card_lock(card);
+	while (i < card->build.queue_count && (card->queues_taken >> i & 1) != 0)
+		i++;
+	if (i < card->build.queue_count)
+		card->queues_taken |= UINT32_C(1) << i;
+	fan_card_unlock(card);
+	*index = i;
+	return i < card->build.queue_count
+		       ? 0
+		       : fan_fail(FAN_E_UNSUPPORTED, "card %s has %u queues, one per worker: use fewer workers", card->where,
+				  i);
+}
+
+void
+fan_card_queue_release(struct fan_card *card, unsigned index)
+{
+	fan_card_lock(card);
+	card->queues_taken &= ~(UINT32_C(1) << index);
+	fan_card_unlock(card);
+}
+
+int
+fan_card_memory_alloc(struct fan_card *card, struct fan_card_memory *memory, size_t bytes)
+{
+	void *octets;
+	const int error = card->transport->ops->dma_alloc(card->transport, &octets, &memory->iova, bytes);
+
+	memory->memory = error == 0 ? octets : NULL;
+	memory->bytes = bytes;
+	return error;
+}
+
+void
+fan_card_memory_free(struct fan_card *card, struct fan_card_memory *memory)
+{
+	if (memory->memory == NULL)
+		return;
+	explicit_bzero(memory->memory, memory->bytes);
+	card->transport->ops->dma_free(card->transport, memory->memory, memory->bytes);
+	memory->memory = NULL;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The card: what it and the host share (hw/registers.rdl, as C structs), and the device that all queues of this process share.
+ *
+ *	engine_fpga.c      batches of the dataplane, one instance per worker
+ *	card_queue.[ch]    a queue: two rings, completions judged before they are believed, a watch for those that do not come
+ *	card_map.[ch]      memory of the dataplane's that the card reaches as it lies
+ *	card.[ch]          the device: probe, life, recovery, statistics
+ *	card_registers.h   its registers; nothing else in the driver touches them
+ *	card_transport.h   model, simulator or PCIe
+ *
+ * When something goes wrong, the card is reset as a whole, by whichever queue noticed. The device counts these lives (epochs): a queue
+ * that sees another epoch than the one it was armed in knows that nothing of what it had under way will be written any more, gives
+ * all of it back, and arms itself again. A card that cannot be reset is cut off from memory (isolate) and is dead for the rest of the
+ * run: its epoch ends too, and no queue can be armed.
+ */
+#ifndef FAN_CARD_H
+#define FAN_CARD_H
+
+#include "../dataplane/context.h"
+#include "../hw/registers.h"
+#include "card_transport.h"
+
+#include <assert.h>
+#include <stdbool.h>
+
+/* ---- Shared with the card ------------------------------------------------------------------------------------------------ */
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "what the card reads and writes is little endian");
+
+#define FAN_DESCRIPTOR_PROTECT 1 /* operation */
+
+struct fan_descriptor {
+	uint64_t message, items, contexts; /* iova */
+	uint32_t message_number;
+	uint16_t cookie;
+	uint16_t ue_count;
+	uint16_t text_bytes;
+	uint8_t clear_bytes;
+	uint8_t head_blocks;
+	uint8_t cipher;
+	uint8_t integrity;
+	uint8_t sequence; /* enum fan_sequence */
+	uint8_t operation;
+	uint64_t reserved_0, reserved_1, reserved_2;
+};
+
+struct fan_item {
+	uint64_t pdu; /* iova */
+	uint32_t count;
+	uint32_t context_number;
+	uint8_t clear[16];
+	uint8_t head[]; /* blocks of 16 octets, then as many octets as fill the last FAN_ITEM_GRANULE_BYTES */
+};
+
+#define FAN_ITEM_GRANULE_BYTES 32
+#define FAN_ITEM_BLOCK_BYTES 16
+
+struct fan_completion {
+	uint16_t cookie;
+	uint8_t error; /* FAN_CARD_ERROR_... */
+	uint8_t bad_ues;
+	uint8_t first_bad;
+	uint8_t reserved;
+	uint16_t head;
+	uint32_t clocks;
+	uint32_t serial;
+};
+
+/* LAYOUT(struct fan_item, count, FAN_ITEM_COUNT) */
+#define FAN_LAYOUT(type, member, name)                                                                                         \
+	static_assert(offsetof(type, member) == name##_AT && sizeof(((type *)0)->member) == name##_BYTES, #name)
+
+static_assert(sizeof(struct fan_descriptor) == FAN_DESCRIPTOR_BYTES, "descriptor");
+FAN_LAYOUT(struct fan_descriptor, message, FAN_DESCRIPTOR_MESSAGE);
+FAN_LAYOUT(struct fan_descriptor, items, FAN_DESCRIPTOR_ITEMS);
+FAN_LAYOUT(struct fan_descriptor, contexts, FAN_DESCRIPTOR_CONTEXTS);
+FAN_LAYOUT(struct fan_descriptor, message_number, FAN_DESCRIPTOR_MESSAGE_NUMBER);
+FAN_LAYOUT(struct fan_descriptor, cookie, FAN_DESCRIPTOR_COOKIE);
+FAN_LAYOUT(struct fan_descriptor, ue_count, FAN_DESCRIPTOR_UE_COUNT);
+FAN_LAYOUT(struct fan_descriptor, text_bytes, FAN_DESCRIPTOR_TEXT_BYTES);
+FAN_LAYOUT(struct fan_descriptor, clear_bytes, FAN_DESCRIPTOR_CLEAR_BYTES);
+FAN_LAYOUT(struct fan_descriptor, head_blocks, FAN_DESCRIPTOR_HEAD_BLOCKS);
+FAN_LAYOUT(struct fan_descriptor, cipher, FAN_DESCRIPTOR_CIPHER);
+FAN_LAYOUT(struct fan_descriptor, integrity, FAN_DESCRIPTOR_INTEGRITY);
+FAN_LAYOUT(struct fan_descriptor, sequence, FAN_DESCRIPTOR_SEQUENCE);
+FAN_LAYOUT(struct fan_descriptor, operation, FAN_DESCRIPTOR_OPERATION);
+FAN_LAYOUT(struct fan_descriptor, reserved_0, FAN_DESCRIPTOR_RESERVED_0);
+FAN_LAYOUT(struct fan_descriptor, reserved_1, FAN_DESCRIPTOR_RESERVED_1);
+FAN_LAYOUT(struct fan_descriptor, reserved_2, FAN_DESCRIPTOR_RESERVED_2);
+static_assert(sizeof(struct fan_item) == FAN_ITEM_BYTES, "item");
+FAN_LAYOUT(struct fan_item, pdu, FAN_ITEM_PDU);
+FAN_LAYOUT(struct fan_item, count, FAN_ITEM_COUNT);
+FAN_LAYOUT(struct fan_item, context_number, FAN_ITEM_CONTEXT_NUMBER);
+FAN_LAYOUT(struct fan_item, clear, FAN_ITEM_CLEAR);
+static_assert(sizeof(struct fan_completion) == FAN_COMPLETION_BYTES, "completion");
+FAN_LAYOUT(struct fan_completion, cookie, FAN_COMPLETION_COOKIE);
+FAN_LAYOUT(struct fan_completion, error, FAN_COMPLETION_ERROR);
+FAN_LAYOUT(struct fan_completion, bad_ues, FAN_COMPLETION_BAD_UES);
+FAN_LAYOUT(struct fan_completion, first_bad, FAN_COMPLETION_FIRST_BAD);
+FAN_LAYOUT(struct fan_completion, reserved, FAN_COMPLETION_RESERVED);
+FAN_LAYOUT(struct fan_completion, head, FAN_COMPLETION_HEAD);
+FAN_LAYOUT(struct fan_completion, clocks, FAN_COMPLETION_CLOCKS);
+FAN_LAYOUT(struct fan_completion, serial, FAN_COMPLETION_SERIAL);
+static_assert(sizeof(struct fan_context) == FAN_CONTEXT_BYTES, "context");
+FAN_LAYOUT(struct fan_context, k_enc, FAN_CONTEXT_K_ENC);
+FAN_LAYOUT(struct fan_context, k_int, FAN_CONTEXT_K_INT);
+FAN_LAYOUT(struct fan_context, bearer_direction, FAN_CONTEXT_BEARER_DIRECTION);
+
+#define FAN_CARD_LANES_MAX 16
+#define FAN_CARD_QUEUES_MAX 16
+
+static_assert(FAN_CARD_LANE_BASE + FAN_CARD_LANES_MAX * FAN_CARD_LANE_STRIDE <= FAN_CARD_QUEUE_BASE, "lanes lie before queues");
+
+/* ---- The device ------------------------------------------------------------------------------------------------------------ */
+
+struct fan_card;
+
+/* What can be wrong with a card at work. The first group: what a completion says that cannot be. */
+enum fan_card_fault {
+	FAN_CARD_FAULT_SERIAL,     /* neither the one before nor the next */
+	FAN_CARD_FAULT_COOKIE,     /* of no slot */
+	FAN_CARD_FAULT_STALE,      /* of a batch that is not under way: twice, or late */
+	FAN_CARD_FAULT_ERROR,      /* an error that there is not */
+	FAN_CARD_FAULT_BAD_UES,    /* more than the batch has, or contradicting `error` */
+	FAN_CARD_FAULT_FIRST_BAD,  /* out of the batch */
+	FAN_CARD_FAULT_RESERVED,   /* not 0 */
+	FAN_CARD_FAULT_HEAD,       /* descriptors fetched that were not written, or fewer than before */
+	FAN_CARD_FAULT_QUEUE,      /* the card stopped the queue */
+	FAN_CARD_FAULT_TIMEOUT,    /* a batch does not end */
+	FAN_CARD_FAULT_STANDSTILL, /* the card's clock does not run */
+	FAN_CARD_FAULT_GONE,       /* reads as all ones, or as something else than a card */
+	FAN_CARD_FAULT_RESET,      /* a reset does not end */
+	FAN_CARD_FAULT_WORN,       /* was reset too often */
+	FAN_CARD_FAULT_COUNT,
+};
+
+/* A sentence for each, for people. */
+const char *fan_card_fault_text(enum fan_card_fault fault);
+/* Of FAN_CARD_ERROR_... */
+#define FAN_CARD_ERRORS 9
+const char *fan_card_error_text(unsigned error);
+
+/* What was found at probe; does not change. */
+struct fan_card_build {
+	unsigned version_major, version_minor;
+	unsigned queue_count, lane_count;
+	uint8_t lane_algorithm[FAN_CARD_LANES_MAX]; /* 1 SNOW 3G, 2 AES, 3 ZUC */
+	unsigned lanes_of[FAN_ALGORITHM_MAX + 1];   /* lanes by algorithm; [0]: all */
+	unsigned pdu_bytes_max;
+};
+
+/* How long to wait. A simulator is some hundred times slower than a card, may be halted by a debugger, and its worker may be denied the
+ * CPU: a batch is late only when the card's own clock has run for so long, and time has passed, and the queue was polled so often. */
+struct fan_card_patience {
+	uint32_t stall_clocks;  /* of the card, without the end of a queue's oldest batch */
+	unsigned stall_ms;      /* ... and at least so long */
+	unsigned polls;         /* ... and at least so many polls */
+	unsigned standstill_ms; /* in which the card's clock does not move, and as many polls */
+	unsigned reset_ms;      /* for a reset or a zeroise, and as many polls */
+	unsigned recoveries;    /* resets of a card at work before it is given up */
+};
+
+/* Before a card is opened. Not checked. */
+void fan_card_patience_set(const struct fan_card_patience *patience);
+struct fan_card_patience fan_card_patience_get(void);
+
+/* Which card fan_card_open(NULL) opens: as fan_card_transport_open() takes it; NULL: FAN_CARD_DEFAULT. Process-wide, before anything is
+ * opened. INVALID when it is too long. Control thread. */
+int fan_card_choose(const char *where);
+/* Puts another in the place of fan_card_transport_open(); NULL: that again. For tests and for transports of one's own. */
+void fan_card_opener_set(int (*open)(struct fan_card_transport **transport, const char *where));
+
+/*
+ * Opens the card, or shares the one that is open: there is one per process. In: where, or NULL for what was chosen. Probes it: kind,
+ * version, build; resets it; tries registers. Out: *card, owned until fan_card_close().
+ * Errors: of the transport; UNSUPPORTED (another version, a build that does not do, no card), IO (dead, does not reset, a register
+ * that does not keep its value), BUSY (another card is open), MEMORY. Blocks for some milliseconds, for longer with a simulator. Any
+ * thread.
+ */
+int fan_card_open(struct fan_card **card, const char *where);
+/* The last user's close has keys and messages overwritten in the card. NULL is ignored. */
+void fan_card_close(struct fan_card *card);
+
+const struct fan_card_build *fan_card_build_get(const struct fan_card *card);
+const char *fan_card_where(const struct fan_card *card);
+/* Name of the transport. */
+const char *fan_card_transport_name(const struct fan_card *card);
+/* True when the card is out of service for good. */
+bool fan_card_dead(const struct fan_card *card);
+
+/* Writes and reads back a register, and sees whether the clock runs. IO names what differs. Any time. */
+int fan_card_self_test(struct fan_card *card);
+
+struct fan_card_statistics {
+	/* Counted by the card, summed up over its resets. */
+	uint64_t clocks, read_bytes, written_bytes;
+	uint64_t error_batches, bus_errors;
+	uint64_t bus_error_address; /* of the first, when there is one */
+	struct {
+		uint64_t ues, cipher_busy, mac_busy; /* busy: clocks */
+	} lane[FAN_CARD_LANES_MAX];
+	/* Counted here. */
+	uint64_t batches, ues; /* completed without an error */
+	uint64_t batch_clocks; /* from descriptor to completion, of these batches */
+	uint64_t resets;
+	uint64_t copied_contexts, copied_pdus;
+	uint64_t errors[FAN_CARD_ERRORS]; /* completions by error */
+	uint64_t faults[FAN_CARD_FAULT_COUNT];
+};
+
+/* Out: all that there is to count. Any thread. */
+void fan_card_statistics_read(struct fan_card *card, struct fan_card_statistics *statistics);
+/* Counts from 0 again. */
+void fan_card_statistics_reset(struct fan_card *card);
+
+/* ---- For queues and maps ----------------------------------------------------------------------------------------------------- */
+
+/* Number of the card's present life. A batch that was begun in another one is over. */
+uint32_t fan_card_epoch(const struct fan_card *card);
+/* Whether the card takes descriptors; false while it is being reset, and once it is dead. */
+bool fan_card_working(const struct fan_card *card);
+/* A queue that was armed in `epoch` noticed a fault. Counts it and begins the card's reset, unless that has been done already. */
+void fan_card_fail(struct fan_card *card, uint32_t epoch, enum fan_card_fault fault);
+/* A card that is being reset comes a step further. Queues call it when they find the card not working. Never blocks. */
+void fan_card_step(struct fan_card *card);
+
+struct fan_card_transport *fan_card_transport_of(const struct fan_card *card);
+/* Excludes resets, and others who hold it. */
+void fan_card_lock(struct fan_card *card);
+void fan_card_unlock(struct fan_card *card);
+
+/* Out: a number of a queue that is nobody else's. UNSUPPORTED when all are taken. */
+int fan_card_queue_claim(struct fan_card *card, unsigned *index);
+void fan_card_queue_release(struct fan_card *card, unsigned index);
+
+/* What queues count. */
+void fan_card_count_batch(struct fan_card *card, unsigned ue_count, uint32_t clocks);
+void fan_card_count_error(struct fan_card *card, unsigned error);
+void fan_card_count_copies(struct fan_card *card, unsigned contexts, unsigned pdus);
+
+/* Memory that the card reaches, from dma_alloc. */
+struct fan_card_memory {
+	uint8_t *memory; /* NULL: none */
+	uint64_t iova;
+	size_t bytes;
+};
+
+int fan_card_memory_alloc(struct fan_card *card, struct fan_card_memory *memory, size_t bytes);
+/* Wipes. Safe on a zeroed struct. */
+void fan_card_memory_free(struct fan_card *card, struct fan_card_memory *memory);
+
+#endif

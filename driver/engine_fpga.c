@@ -1,0 +1,671 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The engine on our card. A batch becomes one descriptor and as many work items; the message is handed over once and named by its
+ * number afterwards; the card reads contexts and writes PDUs where they lie, if its transport can map memory and they lie in memory that
+ * was announced (dataplane/memory.h), and else through copies in memory of the transport's.
+ *
+ * What a batch comes back as:
+ *
+ *	DONE       the card says that every PDU has been written
+ *	UNTOUCHED  the card refused the descriptor: it says that it did nothing, so that no octet was made from these COUNTs. So does a
+ *	           batch that was never handed over
+ *	EXPOSED    the bus failed in the middle, or the card was reset with the batch under way, or what it said cannot be believed: PDUs
+ *	           may have been made and written, and a card that is broken may have written them anywhere
+ *
+ * An instance takes a queue of the card when it is first given a batch: the control thread's, which is only asked, takes none.
+ */
+#include "../dataplane/engine.h"
+#include "card_map.h"
+#include "card_queue.h"
+
+#include <string.h>
+
+#define FLIGHTS FAN_CARD_QUEUE_ENTRIES
+/* More than can be under way, so that there is always one to be replaced; and enough for the parts of several messages in turns. */
+#define MESSAGES 32
+#define MESSAGE_BYTES 1536
+#define ITEMS_BYTES ((size_t)FAN_BATCH_UES_MAX * (FAN_ITEM_BYTES + FAN_HEAD_BLOCKS_MAX * FAN_ITEM_BLOCK_BYTES + 16))
+/* A copied PDU: its text begins here, behind room for a MAC and a clear prefix. */
+#define PDU_TEXT_AT 64
+#define PDU_BYTES 1600
+#define COPIES_CONTEXTS_BYTES ((size_t)FAN_BATCH_UES_MAX * sizeof(struct fan_context))
+#define COPIES_BYTES (COPIES_CONTEXTS_BYTES + (size_t)FAN_BATCH_UES_MAX * PDU_BYTES)
+
+static_assert(MESSAGES > FLIGHTS, "a message that no batch under way uses");
+static_assert(MESSAGE_BYTES >= FAN_PDU_BYTES_MAX && MESSAGE_BYTES % 64 == 0, "the card reads whole lines of 64");
+static_assert((FAN_HEAD_BLOCKS_MAX * FAN_ITEM_BLOCK_BYTES + 16) % FAN_ITEM_GRANULE_BYTES == 0,
+	      "three blocks fill two granules");
+static_assert(ITEMS_BYTES % 64 == 0 && COPIES_CONTEXTS_BYTES % 64 == 0, "aligned to 64");
+static_assert(PDU_TEXT_AT >= FAN_CLEAR_BYTES_MAX + FAN_MAC_BYTES, "what stands before the text fits");
+static_assert(PDU_TEXT_AT + FAN_PDU_BYTES_MAX + FAN_MAC_BYTES <= PDU_BYTES, "a PDU fits");
+static_assert(FLIGHTS <= FAN_FINISHED_DEPTH, "all that is under way can come back at once");
+static_assert(FAN_CIPHER_THEN_MAC == 0 && FAN_MAC_THEN_CIPHER == 1 && FAN_CIPHER_ONLY == 2, "the card's numbers");
+
+/* A message in memory that the card reads. Octets that were given a number keep it; the number is never given to others, since the card
+ * may know it. */
+struct message {
+	uint32_t number;     /* 0: none is here, or it has none */
+	uint32_t last_use;   /* for the choice of what is replaced */
+	uint16_t text_bytes; /* 0: free */
+	uint16_t users;      /* batches under way */
+};
+
+/* A batch under way; its index is its slot in the queue. */
+struct flight {
+	struct fan_batch *batch; /* NULL: free */
+	struct message *message;
+	bool contexts_copied, pdus_copied;
+};
+
+struct fpga {
+	struct fan_engine engine;
+	struct fan_card *card;
+	bool queue_open, queue_failed;
+	struct fan_card_queue queue;
+	struct fan_card_reach reach;
+	struct fan_card_memory work;   /* items of each flight, then messages */
+	struct fan_card_memory copies; /* contexts and PDUs of each flight; made when first needed */
+	struct fan_finished finished;
+	struct flight flight[FLIGHTS];
+	unsigned flight_count;
+	struct message message[MESSAGES];
+	struct message *last_message;
+	uint32_t message_numbers, message_uses;
+};
+
+static unsigned instances; /* atomic; of all workers, and the control thread's */
+
+static struct fpga *
+instance(struct fan_engine *engine)
+{
+	return (void *)engine;
+}
+
+/* ---- Where things are in memory that the card reaches ---------------------------------------------------------------------- */
+
+static size_t
+items_at(unsigned slot)
+{
+	return slot * ITEMS_BYTES;
+}
+
+static size_t
+message_at(const struct fpga *engine, const struct message *message)
+{
+	return FLIGHTS * ITEMS_BYTES + (size_t)(message - engine->message) * MESSAGE_BYTES;
+}
+
+static size_t
+contexts_at(unsigned slot)
+{
+	return slot * COPIES_BYTES;
+}
+
+static size_t
+pdu_at(unsigned slot, unsigned ue)
+{
+	return slot * COPIES_BYTES + COPIES_CONTEXTS_BYTES + (size_t)ue * PDU_BYTES + PDU_TEXT_AT;
+}
+
+static bool
+have_copies(struct fpga *engine)
+{
+	return engine->copies.memory != NULL ||
+	       fan_card_memory_alloc(engine->card, &engine->copies, FLIGHTS * COPIES_BYTES) == 0;
+}
+
+/* ---- Messages ---------------------------------------------------------------------------------------------------------------- */
+
+static bool
+is(const struct fpga *engine, const struct message *message, const struct fan_shape *shape)
+{
+	return message->text_bytes == shape->text_bytes &&
+	       memcmp(engine->work.memory + message_at(engine, message), shape->message, shape->text_bytes) == 0;
+}
+
+static struct message *
+find_message(struct fpga *engine, const struct fan_shape *shape)
+{
+	if (engine->last_message != NULL && is(engine, engine->last_message, shape))
+		return engine->last_message;
+	for (unsigned i = 0; i < MESSAGES; i++)
+		if (is(engine, &engine->message[i], shape))
+			return &engine->message[i];
+	return NULL;
+}
+
+/* Replaces the message whose last use is longest ago. Numbers end after 2^32: those who come later have none, and are read each time. */
+static struct message *
+put_message(struct fpga *engine, const struct fan_shape *shape)
+{
+	struct message *message = NULL;
+
+	for (unsigned i = 0; i < MESSAGES; i++) {
+		struct message *other = &engine->message[i];
+
+		if (other->users == 0 && (message == NULL || (int32_t)(other->last_use - message->last_use) < 0))
+			message = other;
+	}
+	FAN_REQUIRE(message != NULL);
+	memcpy(engine->work.memory + message_at(engine, message), shape->message, shape->text_bytes);
+	message->text_bytes = shape->text_bytes;
+	message->number = engine->message_numbers == UINT32_MAX ? 0 : ++engine->message_numbers;
+	return message;
+}
+
+static struct message *
+use_message(struct fpga *engine, const struct fan_shape *shape)
+{
+	struct message *message = find_message(engine, shape);
+
+	if (message == NULL)
+		message = put_message(engine, shape);
+	message->last_use = ++engine->message_uses;
+	message->users++;
+	return engine->last_message = message;
+}
+
+/* ---- Batches to the card ------------------------------------------------------------------------------------------------------- */
+
+static unsigned
+lead_bytes(const struct fan_shape *shape)
+{
+	return shape->sequence == FAN_CIPHER_THEN_MAC ? (unsigned)shape->clear_bytes + FAN_MAC_BYTES : 0;
+}
+
+static unsigned
+trailer_bytes(const struct fan_shape *shape)
+{
+	return shape->sequence == FAN_MAC_THEN_CIPHER ? FAN_MAC_BYTES : 0;
+}
+
+static unsigned
+head_bytes(const struct fan_shape *shape)
+{
+	const unsigned blocks_bytes = (unsigned)shape->head_blocks * FAN_ITEM_BLOCK_BYTES;
+
+	return blocks_bytes < shape->text_bytes ? blocks_bytes : shape->text_bytes;
+}
+
+/* Blocks that the head really has: a short text ends before the last. */
+static unsigned
+head_blocks(const struct fan_shape *shape)
+{
+	return (head_bytes(shape) + FAN_ITEM_BLOCK_BYTES - 1) / FAN_ITEM_BLOCK_BYTES;
+}
+
+static size_t
+item_bytes(const struct fan_shape *shape)
+{
+	const size_t bytes = FAN_ITEM_BYTES + (size_t)head_blocks(shape) * FAN_ITEM_BLOCK_BYTES;
+
+	return (bytes + FAN_ITEM_GRANULE_BYTES - 1) / FAN_ITEM_GRANULE_BYTES * FAN_ITEM_GRANULE_BYTES;
+}
+
+/* Where the card finds the batch. */
+struct placement {
+	uint64_t contexts; /* what context numbers count from */
+	uint64_t context[FAN_BATCH_UES_MAX];
+	uint64_t pdu[FAN_BATCH_UES_MAX];
+};
+
+/* Contexts where they lie: all of them, or none. */
+static bool
+place_contexts(struct fpga *engine, struct placement *placement, const struct fan_batch *batch)
+{
+	placement->contexts = UINT64_MAX;
+	for (unsigned i = 0; i < batch->ue_count; i++) {
+		if (!fan_card_reach_find(&engine->reach, &placement->context[i], batch->context[i],
+					 sizeof(struct fan_context)) ||
+		    placement->context[i] % sizeof(struct fan_context) != 0)
+			return false;
+		if (placement->context[i] < placement->contexts)
+			placement->contexts = placement->context[i];
+	}
+	for (unsigned i = 0; i < batch->ue_count; i++)
+		if ((placement->context[i] - placement->contexts) / sizeof(struct fan_context) > UINT32_MAX)
+			return false;
+	return true;
+}
+
+static bool
+copy_contexts(struct fpga *engine, struct placement *placement, unsigned slot, const struct fan_batch *batch)
+{
+	if (!have_copies(engine))
+		return false;
+	placement->contexts = engine->copies.iova + contexts_at(slot);
+	for (unsigned i = 0; i < batch->ue_count; i++) {
+		const size_t at = contexts_at(slot) + i * sizeof(struct fan_context);
+
+		memcpy(engine->copies.memory + at, batch->context[i], sizeof(struct fan_context));
+		placement->context[i] = engine->copies.iova + at;
+	}
+	return true;
+}
+
+static bool
+place_pdus(struct fpga *engine, struct placement *placement, const struct fan_batch *batch)
+{
+	const unsigned lead = lead_bytes(batch->shape), all = lead + batch->shape->text_bytes + trailer_bytes(batch->shape);
+
+	for (unsigned i = 0; i < batch->ue_count; i++) {
+		if (!fan_card_reach_find(&engine->reach, &placement->pdu[i], batch->text[i] - lead, all))
+			return false;
+		placement->pdu[i] += lead;
+	}
+	return true;
+}
+
+static bool
+place_copied_pdus(struct fpga *engine, struct placement *placement, unsigned slot, const struct fan_batch *batch)
+{
+	if (!have_copies(engine))
+		return false;
+	for (unsigned i = 0; i < batch->ue_count; i++)
+		placement->pdu[i] = engine->copies.iova + pdu_at(slot, i);
+	return true;
+}
+
+static bool
+place(struct fpga *engine, struct placement *placement, unsigned slot, const struct fan_batch *batch)
+{
+	struct flight *flight = &engine->flight[slot];
+
+	flight->contexts_copied = !place_contexts(engine, placement, batch);
+	flight->pdus_copied = !place_pdus(engine, placement, batch);
+	fan_card_count_copies(engine->card, flight->contexts_copied ? batch->ue_count : 0,
+			      flight->pdus_copied ? batch->ue_count : 0);
+	return (!flight->contexts_copied || copy_contexts(engine, placement, slot, batch)) &&
+	       (!flight->pdus_copied || place_copied_pdus(engine, placement, slot, batch));
+}
+
+static void
+write_item(uint8_t *octets, const struct fan_batch *batch, const struct placement *placement, unsigned ue)
+{
+	const struct fan_shape *shape = batch->shape;
+	const unsigned clear_bytes = shape->clear_bytes, head = head_bytes(shape);
+	struct fan_item *item = (void *)octets;
+
+	item->pdu = placement->pdu[ue];
+	item->count = batch->count[ue];
+	item->context_number = (uint32_t)((placement->context[ue] - placement->contexts) / sizeof(struct fan_context));
+	memset(item->clear, 0, sizeof(item->clear));
+	memcpy(item->clear, batch->text[ue] - clear_bytes, clear_bytes);
+	memcpy(item->head, batch->text[ue], head);
+	memset(item->head + head, 0, item_bytes(shape) - FAN_ITEM_BYTES - head);
+}
+
+static void
+post(struct fpga *engine, unsigned slot, const struct placement *placement)
+{
+	const struct flight *flight = &engine->flight[slot];
+	const struct fan_batch *batch = flight->batch;
+	const struct fan_shape *shape = batch->shape;
+	const size_t bytes = item_bytes(shape);
+	const struct fan_descriptor descriptor = {
+		.message = engine->work.iova + message_at(engine, flight->message),
+		.items = engine->work.iova + items_at(slot),
+		.contexts = placement->contexts,
+		.message_number = flight->message->number,
+		.ue_count = batch->ue_count,
+		.text_bytes = shape->text_bytes,
+		.clear_bytes = shape->clear_bytes,
+		.head_blocks = (uint8_t)head_blocks(shape),
+		.cipher = shape->cipher,
+		.integrity = shape->sequence == FAN_CIPHER_ONLY ? 0 : shape->integrity,
+		.sequence = shape->sequence,
+		.operation = FAN_DESCRIPTOR_PROTECT,
+	};
+
+	for (unsigned i = 0; i < batch->ue_count; i++)
+		write_item(engine->work.memory + items_at(slot) + i * bytes, batch, placement, i);
+	fan_card_queue_post(&engine->queue, slot, &descriptor);
+}
+
+/* ---- Batches from the card ------------------------------------------------------------------------------------------------------ */
+
+static void
+give_back(struct fpga *engine, struct fan_batch *batch, enum fan_batch_status status)
+{
+	batch->status = (uint16_t)status;
+	fan_finished_put(&engine->finished, batch);
+}
+
+static void
+copy_pdus(const struct fpga *engine, unsigned slot)
+{
+	const struct fan_batch *batch = engine->flight[slot].batch;
+	const struct fan_shape *shape = batch->shape;
+	const unsigned lead = lead_bytes(shape);
+
+	for (unsigned i = 0; i < batch->ue_count; i++) {
+		const uint8_t *text = engine->copies.memory + pdu_at(slot, i);
+
+		memcpy(batch->text[i], text, shape->text_bytes + trailer_bytes(shape));
+		/* The clear prefix stands in the packet already. */
+		if (lead > 0)
+			memcpy(batch->text[i] - lead, text - lead, FAN_MAC_BYTES);
+	}
+}
+
+static void
+land(struct fpga *engine, unsigned slot, enum fan_batch_status status)
+{
+	struct flight *flight = &engine->flight[slot];
+	struct fan_batch *batch = flight->batch;
+
+	if (flight->pdus_copied && status == FAN_BATCH_DONE)
+		copy_pdus(engine, slot);
+	if (flight->contexts_copied)
+		explicit_bzero(engine->copies.memory + contexts_at(slot), batch->ue_count * sizeof(struct fan_context));
+	flight->message->users--;
+	flight->batch = NULL;
+	engine->flight_count--;
+	give_back(engine, batch, status);
+}
+
+/* See the head of this file. */
+static enum fan_batch_status
+status_of(const struct fan_completion *completion)
+{
+	switch (completion->error) {
+	case FAN_CARD_ERROR_NONE:
+		return FAN_BATCH_DONE;
+	case FAN_CARD_ERROR_BAD_DESCRIPTOR:
+	case FAN_CARD_ERROR_BAD_SHAPE:
+	case FAN_CARD_ERROR_UNSUPPORTED:
+	case FAN_CARD_ERROR_BAD_ADDRESS:
+		return FAN_BATCH_UNTOUCHED;
+	default:
+		return FAN_BATCH_EXPOSED;
+	}
+}
+
+static void
+land_all(struct fpga *engine)
+{
+	for (unsigned i = 0; i < FLIGHTS; i++)
+		if (engine->flight[i].batch != NULL)
+			land(engine, i, FAN_BATCH_EXPOSED);
+}
+
+static uint16_t
+poll_burst(struct fan_engine *base, struct fan_batch **batches, uint16_t batch_max)
+{
+	struct fpga *engine = instance(base);
+	struct fan_completion completion;
+	enum fan_card_event event = FAN_CARD_COMPLETED;
+	unsigned slot;
+
+	while (engine->flight_count > 0 && event != FAN_CARD_NOTHING) {
+		event = fan_card_queue_poll(&engine->queue, &slot, &completion);
+		if (event == FAN_CARD_COMPLETED)
+			land(engine, slot, status_of(&completion));
+		else if (event == FAN_CARD_LOST)
+			land_all(engine);
+	}
+	return fan_finished_take_burst(&engine->finished, batches, batch_max);
+}
+
+/* ---- Submitting --------------------------------------------------------------------------------------------------------------- */
+
+static const char *
+algorithm_name(unsigned algorithm)
+{
+	static const char *const names[FAN_ALGORITHM_MAX + 1] = { "any", "SNOW 3G", "AES", "ZUC" };
+
+	return names[algorithm & FAN_ALGORITHM_MAX];
+}
+
+/* What a lane must compute; -1 when no one lane can. 0: whatever it computes. */
+static int
+algorithm_of(const struct fan_shape *shape)
+{
+	const unsigned integrity = shape->sequence == FAN_CIPHER_ONLY ? 0 : shape->integrity;
+
+	if (shape->cipher > FAN_ALGORITHM_MAX || integrity > FAN_ALGORITHM_MAX)
+		return -1;
+	if (shape->cipher != 0 && integrity != 0 && shape->cipher != integrity)
+		return -1;
+	return (int)(shape->cipher | integrity);
+}
+
+static bool
+lengths_possible(const struct fan_shape *shape, unsigned pdu_bytes_max)
+{
+	return shape->sequence <= FAN_CIPHER_ONLY && shape->clear_bytes <= FAN_CLEAR_BYTES_MAX &&
+	       shape->head_blocks <= FAN_HEAD_BLOCKS_MAX && shape->text_bytes >= 1 &&
+	       shape->text_bytes + shape->clear_bytes <= FAN_PDU_BYTES_MAX &&
+	       (unsigned)shape->text_bytes + shape->clear_bytes <= pdu_bytes_max;
+}
+
+static bool
+takes(const struct fan_engine *base, const struct fan_shape *shape)
+{
+	const struct fpga *engine = (const void *)base;
+	const struct fan_card_build *build = fan_card_build_get(engine->card);
+	const char *where = fan_card_where(engine->card);
+	const int algorithm = algorithm_of(shape);
+
+	if (fan_card_dead(engine->card)) {
+		fan_error_record("fpga: card %s is out of service", where);
+		return false;
+	}
+	if (!lengths_possible(shape, build->pdu_bytes_max)) {
+		fan_error_record("fpga: card %s takes no such shape: %u octets of text behind a clear prefix of %u", where,
+				 shape->text_bytes, shape->clear_bytes);
+		return false;
+	}
+	if (algorithm < 0) {
+		fan_error_record("fpga: a lane computes one algorithm, not cipher %u with integrity %u", shape->cipher,
+				 shape->integrity);
+		return false;
+	}
+	if (build->lanes_of[algorithm] == 0) {
+		fan_error_record("fpga: card %s has no %s lane; build one with it, or name engine ipsec-mb too", where,
+				 algorithm_name((unsigned)algorithm));
+		return false;
+	}
+	return true;
+}
+
+/* Claimed when the first batch comes. Afterwards it is there, or it never will be. */
+static bool
+have_queue(struct fpga *engine)
+{
+	if (engine->queue_open || engine->queue_failed)
+		return engine->queue_open;
+	if (fan_card_memory_alloc(engine->card, &engine->work, FLIGHTS * ITEMS_BYTES + (size_t)MESSAGES * MESSAGE_BYTES) == 0)
+		engine->queue_open = fan_card_queue_open(&engine->queue, engine->card) == 0;
+	engine->queue_failed = !engine->queue_open;
+	return engine->queue_open;
+}
+
+/* Whether a batch was taken: handed over, or given back at once because nothing can come of it here. */
+static bool
+take(struct fpga *engine, struct fan_batch *batch)
+{
+	struct placement placement;
+	unsigned slot;
+
+	if (fan_finished_room(&engine->finished) <= engine->flight_count)
+		return false;
+	if (!takes(&engine->engine, batch->shape) || batch->ue_count == 0 || batch->ue_count > FAN_BATCH_UES_MAX ||
+	    !have_queue(engine)) {
+		give_back(engine, batch, FAN_BATCH_UNTOUCHED);
+		return true;
+	}
+	if (!fan_card_queue_ready(&engine->queue) || !fan_card_queue_slot(&engine->queue, &slot))
+		return false;
+	if (!place(engine, &placement, slot, batch)) {
+		give_back(engine, batch, FAN_BATCH_UNTOUCHED);
+		return true;
+	}
+	batch->status = FAN_BATCH_PENDING;
+	engine->flight[slot].batch = batch;
+	engine->flight[slot].message = use_message(engine, batch->shape);
+	engine->flight_count++;
+	post(engine, slot, &placement);
+	return true;
+}
+
+static uint16_t
+submit_burst(struct fan_engine *base, struct fan_batch *const *batches, uint16_t batch_count)
+{
+	struct fpga *engine = instance(base);
+	uint16_t taken = 0;
+
+	fan_card_reach_renew(&engine->reach);
+	while (taken < batch_count && take(engine, batches[taken]))
+		taken++;
+	if (engine->queue_open)
+		fan_card_queue_doorbell(&engine->queue);
+	return taken;
+}
+
+/* ---- Figures ------------------------------------------------------------------------------------------------------------------- */
+
+struct figures {
+	struct fan_figure *figure;
+	unsigned count, max;
+};
+
+static void
+put(struct figures *figures, double value, const char *unit, const char *name)
+{
+	struct fan_figure *figure = &figures->figure[figures->count];
+
+	if (figures->count == figures->max)
+		return;
+	snprintf(figure->name, sizeof(figure->name), "%s", name);
+	figure->unit = unit;
+	figure->value = value;
+	figures->count++;
+}
+
+static double
+ratio(uint64_t a, uint64_t b)
+{
+	return b == 0 ? 0 : (double)a / (double)b;
+}
+
+static void
+put_lane(struct figures *figures, const struct fan_card_statistics *statistics, unsigned lane, unsigned algorithm)
+{
+	char name[sizeof(figures->figure->name)];
+
+	snprintf(name, sizeof(name), "lane %u (%s): UEs", lane, algorithm_name(algorithm));
+	put(figures, (double)statistics->lane[lane].ues, "", name);
+	snprintf(name, sizeof(name), "lane %u (%s): cipher pipe busy", lane, algorithm_name(algorithm));
+	put(figures, 100 * ratio(statistics->lane[lane].cipher_busy, statistics->clocks), "%", name);
+	snprintf(name, sizeof(name), "lane %u (%s): MAC pipe busy", lane, algorithm_name(algorithm));
+	put(figures, 100 * ratio(statistics->lane[lane].mac_busy, statistics->clocks), "%", name);
+}
+
+/* What went wrong, by its name; nothing when nothing did. */
+static void
+put_failures(struct figures *figures, const struct fan_card_statistics *statistics)
+{
+	for (unsigned i = FAN_CARD_ERROR_NONE + 1; i < FAN_CARD_ERRORS; i++)
+		if (statistics->errors[i] > 0)
+			put(figures, (double)statistics->errors[i], "batches", fan_card_error_text(i));
+	for (unsigned i = 0; i < FAN_CARD_FAULT_COUNT; i++)
+		if (statistics->faults[i] > 0)
+			put(figures, (double)statistics->faults[i], "times", fan_card_fault_text((enum fan_card_fault)i));
+}
+
+static unsigned
+figures(const struct fan_engine *base, struct fan_figure *out, unsigned figure_max)
+{
+	const struct fpga *engine = (const void *)base;
+	const struct fan_card_build *build = fan_card_build_get(engine->card);
+	struct figures figures = { out, 0, figure_max };
+	struct fan_card_statistics statistics;
+	uint64_t refused = 0;
+
+	fan_card_statistics_read(engine->card, &statistics);
+	for (unsigned i = FAN_CARD_FAULT_SERIAL; i <= FAN_CARD_FAULT_HEAD; i++)
+		refused += statistics.faults[i];
+	put(&figures, (double)statistics.ues, "", "UEs");
+	put(&figures, (double)statistics.batches, "", "batches");
+	put(&figures, (double)statistics.clocks, "", "clocks");
+	put(&figures, ratio(statistics.clocks, statistics.ues), "", "clocks per UE");
+	put(&figures, ratio(statistics.batch_clocks, statistics.batches), "", "clocks from descriptor to completion");
+	put(&figures, ratio(statistics.read_bytes, statistics.ues), "octets", "read per UE");
+	put(&figures, ratio(statistics.written_bytes, statistics.ues), "octets", "written per UE");
+	put(&figures, (double)statistics.copied_contexts, "", "contexts copied");
+	put(&figures, (double)statistics.copied_pdus, "", "PDUs copied");
+	put(&figures, (double)statistics.resets, "", "resets");
+	put(&figures, (double)statistics.bus_errors, "", "bus errors");
+	put(&figures, (double)refused, "", "completions refused");
+	for (unsigned i = 0; i < build->lane_count; i++)
+		put_lane(&figures, &statistics, i, build->lane_algorithm[i]);
+	put_failures(&figures, &statistics);
+	return figures.count;
+}
+
+/* ---- Life ------------------------------------------------------------------------------------------------------------------------ */
+
+static void
+close_engine(struct fan_engine *base)
+{
+	struct fpga *engine = instance(base);
+
+	FAN_REQUIRE(engine->flight_count == 0);
+	if (engine->queue_open)
+		fan_card_queue_close(&engine->queue);
+	fan_card_memory_free(engine->card, &engine->copies);
+	fan_card_memory_free(engine->card, &engine->work);
+	fan_card_close(engine->card);
+	__atomic_fetch_sub(&instances, 1, __ATOMIC_RELAXED);
+	explicit_bzero(engine, sizeof(*engine));
+	free(engine);
+}
+
+/* Said when the engine is opened rather than when a worker's first batch comes: one queue for each instance but the control thread's. */
+static int
+check_queues(const struct fan_card *card)
+{
+	const unsigned queues = fan_card_build_get(card)->queue_count,
+		       now = __atomic_add_fetch(&instances, 1, __ATOMIC_RELAXED);
+
+	if (now <= queues + 1)
+		return 0;
+	__atomic_fetch_sub(&instances, 1, __ATOMIC_RELAXED);
+	return fan_fail(FAN_E_UNSUPPORTED, "fpga: card %s has %u queues, one per worker: use fewer workers",
+			fan_card_where(card), queues);
+}
+
+static int
+open_engine(struct fan_engine **out)
+{
+	struct fpga *engine = calloc(1, sizeof(*engine));
+	int error;
+
+	if (engine == NULL)
+		return fan_fail(FAN_E_MEMORY, "fpga: no memory for an engine");
+	error = fan_card_open(&engine->card, NULL);
+	if (error == 0)
+		error = check_queues(engine->card);
+	if (error != 0) {
+		fan_card_close(engine->card);
+		free(engine);
+		return error;
+	}
+	engine->engine.ops = &fan_engine_fpga;
+	fan_card_reach_init(&engine->reach, engine->card);
+	*out = &engine->engine;
+	return 0;
+}
+
+const struct fan_engine_ops fan_engine_fpga = {
+	.name = "fpga",
+	.description = "the RTL of hw/ on a card, or its model",
+	.automatic = false,
+	.open = open_engine,
+	.close = close_engine,
+	.takes = takes,
+	.submit_burst = submit_burst,
+	.poll_burst = poll_burst,
+	.figures = figures,
+};
