@@ -67,7 +67,7 @@ program_libs = $(library_libs) $(OTHER_LIBS)
 
 # ---- What there is -------------------------------------------------------------------------------------------------------------
 
-library_c := $(wildcard dataplane/*.c) $(wildcard host-api/fanfare.c)
+library_c := $(wildcard dataplane/*.c driver/*.c) $(wildcard host-api/fanfare.c)
 program_c := $(filter-out $(library_c),$(wildcard host-api/*.c)) $(wildcard ue/*.c)
 test_c := $(wildcard tests/test_*.c)
 test_support_c := $(filter-out $(test_c),$(wildcard tests/*.c))
@@ -76,7 +76,7 @@ bench_c := $(wildcard bench/bench_*.c)
 bench_support_c := $(filter-out $(bench_c),$(wildcard bench/*.c))
 example_c := $(wildcard host-api/examples/*.c)
 all_c := $(library_c) $(program_c) $(test_c) $(test_support_c) $(fuzz_c) $(bench_c) $(bench_support_c) $(example_c)
-all_h := $(wildcard dataplane/*.h host-api/*.h ue/*.h tests/*.h tests/fuzz/*.h bench/*.h)
+all_h := $(wildcard dataplane/*.h driver/*.h host-api/*.h ue/*.h tests/*.h tests/fuzz/*.h bench/*.h)
 scripts := $(wildcard tests/e2e/*.sh)
 
 objects = $(patsubst %.c,$(B)/%.o,$1)

@@ -5,8 +5,15 @@
 #include <string.h>
 
 const struct fan_engine_ops *const fan_engines[] = {
-	&fan_engine_lockstep,         &fan_engine_ipsec_mb,         &fan_engine_cryptodev,      &fan_engine_reference,
-	&fan_engine_lockstep_vaes512, &fan_engine_lockstep_vaes256, &fan_engine_lockstep_aesni, NULL,
+	&fan_engine_lockstep,
+	&fan_engine_ipsec_mb,
+	&fan_engine_cryptodev,
+	&fan_engine_fpga,
+	&fan_engine_reference,
+	&fan_engine_lockstep_vaes512,
+	&fan_engine_lockstep_vaes256,
+	&fan_engine_lockstep_aesni,
+	NULL,
 };
 
 /* As much of "one, other, third" as fits. */
