@@ -25,7 +25,7 @@
 struct chosen {
 	uint64_t ues, seed, cipher, workers, repeat, sdap, trigger, priority;
 	const char *profiles, *integrity, *message_file, *text, *coding, *originator, *service_centre, *engines, *egress, *sdu;
-	const char *capture, *contexts;
+	const char *capture, *contexts, *card;
 	bool ipv6, udp_checksum, no_verify, assume_received, emergency, json, quiet;
 };
 
@@ -146,6 +146,11 @@ static const struct fan_option options[] = {
 	  .type = FAN_OPTION_LIST,
 	  .choice = engine_choice,
 	  AT(engines) },
+	{ .name = "card",
+	  .value = "WHERE",
+	  .help = "of engine fpga: model[,seed=N][,stall=P]... in this process, or\nshm:PATH of a simulator in another one (model)",
+	  .type = FAN_OPTION_TEXT,
+	  AT(card) },
 	{ .name = "workers",
 	  .value = "N",
 	  .help = "worker cores besides the one of control (1)",
@@ -663,6 +668,7 @@ run(const struct fan_command *command, int argc, char **argv)
 	request.progress = !chosen.quiet;
 	request.appliance = (struct fan_options){
 		.engines = chosen.engines,
+		.card = chosen.card,
 		.workers = (unsigned)chosen.workers,
 		.egress = chosen.egress != NULL ? chosen.egress : "net_ring",
 		.ipv6 = chosen.ipv6,

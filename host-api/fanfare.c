@@ -7,6 +7,7 @@
 #include "../dataplane/count.h"
 #include "../dataplane/dataplane.h"
 #include "../dataplane/eal.h"
+#include "../driver/card.h"
 
 #include <rte_cycles.h>
 #include <search.h>
@@ -43,7 +44,11 @@ fan_open(struct fanfare **out, const struct fan_options *options)
 	*out = NULL;
 	if (fanfare == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory for an appliance");
-	error = fan_dataplane_open(&fanfare->dataplane, options != NULL ? options : &defaults);
+	if (options == NULL)
+		options = &defaults;
+	error = fan_card_choose(options->card);
+	if (error == 0)
+		error = fan_dataplane_open(&fanfare->dataplane, options);
 	if (error != 0) {
 		free(fanfare);
 		return error;

@@ -119,6 +119,7 @@ struct fanfare;
 struct fan_options {
 	const char *program; /* name in EAL messages; NULL: "fanfare" */
 	const char *engines; /* comma-separated, in order of preference; NULL: "auto", the fastest for each shape by trying */
+	const char *card;    /* of engine "fpga": "model[,...]", "shm:PATH"; NULL: the model in this process */
 	unsigned workers;    /* 1..FAN_WORKERS_MAX worker lcores; 0: 1 */
 	const char *egress;  /* "net_null" (NULL), "af_packet:IFACE", "tap", or a DPDK port */
 	bool ipv6;           /* outer transport over IPv6 instead of IPv4 */
