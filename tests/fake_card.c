@@ -12,6 +12,7 @@
 #define REGIONS_MAX 256
 #define MESSAGES_KEPT 64
 #define CLOCKS_PER_RELAX 2000
+#define CLOCKS_PER_LAZY_RELAX 4
 #define PACKET_TEXT_AT 64
 #define PACKET_BYTES 1600
 
@@ -480,7 +481,7 @@ fake_relax(struct fan_card_transport *transport)
 	(void)transport;
 	pthread_mutex_lock(&fake.lock);
 	if (!fake.stands && !fake.behaviour.clock_stuck)
-		fake.clocks += CLOCKS_PER_RELAX;
+		fake.clocks += fake.behaviour.lazy ? CLOCKS_PER_LAZY_RELAX : CLOCKS_PER_RELAX;
 	fake.relaxes++;
 	if (!fake.gone && !fake.hung && !fake.view.isolated && (!fake.behaviour.lazy || fake.relaxes % 64 == 0))
 		serve_queue(&fake.queue[fake.next_queue++ % QUEUES]);
@@ -753,6 +754,12 @@ fan_fake_trick(enum fan_fake_trick trick, bool again)
 	fake.behaviour.trick_at = fake.view.batches;
 	fake.behaviour.again = again;
 	pthread_mutex_unlock(&fake.lock);
+}
+
+void
+fan_fake_hang_resets(void)
+{
+	fake.behaviour.reset_hangs = true;
 }
 
 struct fan_fake_view

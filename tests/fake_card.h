@@ -77,6 +77,8 @@ struct fan_fake_view {
 void fan_fake_install(const struct fan_fake_behaviour *behaviour);
 /* From now on. */
 void fan_fake_trick(enum fan_fake_trick trick, bool again);
+/* From now on no reset ends. */
+void fan_fake_hang_resets(void);
 /* A look at it. */
 struct fan_fake_view fan_fake_look(void);
 /* The transport itself, to write registers past the driver. */

@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The engine fpga on a fake card: every shape against the reference engine, with memory mapped and copied; and what comes of
+ * batches when the card lies, hangs, dies or is pulled out.
+ */
+#include "../dataplane/memory.h"
+#include "batch.h"
+#include "fake_card.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct fan_fake_behaviour honest;
+
+static struct fan_engine *
+open_engine(void)
+{
+	struct fan_engine *engine;
+
+	cr_assert_eq(fan_engine_fpga.open(&engine), 0, "%s", fan_error_detail());
+	return engine;
+}
+
+static struct fan_engine *
+open_on(const struct fan_fake_behaviour *behaviour)
+{
+	fan_fake_install(behaviour);
+	return open_engine();
+}
+
+/* Closes the last instance: nothing is left behind. */
+static void
+close_engine(struct fan_engine *engine)
+{
+	struct fan_fake_view view;
+
+	engine->ops->close(engine);
+	view = fan_fake_look();
+	cr_assert(!view.open && view.dma_allocated == 0 && view.dma_mapped == 0);
+	cr_assert_eq(view.dirty_frees, 0, "memory of the card's was freed with something in it");
+}
+
+static void
+announce(const struct fan_test_batch *test)
+{
+	fan_memory_add(test->packets, test->packets_bytes);
+	fan_memory_add(test->shared, test->shared_bytes);
+}
+
+static void
+withdraw(const struct fan_test_batch *test)
+{
+	fan_memory_remove(test->packets);
+	fan_memory_remove(test->shared);
+}
+
+/* By the card's state; statistics are shared, so a second opening sees them. */
+static struct fan_card_statistics
+statistics(void)
+{
+	struct fan_card_statistics statistics;
+	struct fan_card *card;
+
+	cr_assert_eq(fan_card_open(&card, NULL), 0, "%s", fan_error_detail());
+	fan_card_statistics_read(card, &statistics);
+	fan_card_close(card);
+	return statistics;
+}
+
+static struct fan_batch *
+poll_one(struct fan_engine *engine)
+{
+	struct fan_batch *batch;
+
+	for (unsigned i = 0; i < 10000000; i++)
+		if (engine->ops->poll_burst(engine, &batch, 1) == 1)
+			return batch;
+	cr_assert_fail("no batch comes back");
+	return NULL;
+}
+
+static struct fan_batch *
+submit_and_poll(struct fan_engine *engine, struct fan_test_batch *test)
+{
+	struct fan_batch *batch = &test->batch;
+
+	while (engine->ops->submit_burst(engine, &batch, 1) == 0)
+		;
+	return poll_one(engine);
+}
+
+/* ---- Shapes ------------------------------------------------------------------------------------------------------------------ */
+
+#define ROUNDS 12
+#define BURST 6
+
+static void
+compare_with_reference(const struct fan_fake_behaviour *behaviour, bool mapped)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *engine = open_on(behaviour), *reference;
+	static struct fan_test_batch one[BURST], other[BURST];
+
+	cr_assert_eq(fan_engine_reference.open(&reference), 0);
+	for (unsigned i = 0; i < ROUNDS * 36; i++) {
+		const uint8_t algorithm = (uint8_t)(1 + i % 3), which = (uint8_t)(i / 3 % 4), sequence = (uint8_t)(i / 12 % 3);
+		struct fan_batch *ones[BURST], *others[BURST];
+
+		for (unsigned j = 0; j < BURST; j++) {
+			fan_test_batch_make(&one[j], &random, which & 1 ? algorithm : 0, which & 2 ? algorithm : 0, sequence);
+			fan_test_batch_clone(&other[j], &one[j]);
+			ones[j] = &one[j].batch;
+			others[j] = &other[j].batch;
+			cr_assert(engine->ops->takes(engine, &one[j].shape), "%s", fan_error_detail());
+			if (mapped)
+				announce(&one[j]);
+		}
+		cr_assert(fan_test_engine_protect(engine, ones, BURST));
+		cr_assert(fan_test_engine_protect(reference, others, BURST));
+		for (unsigned j = 0; j < BURST; j++) {
+			cr_assert(fan_test_batch_guards_intact(&one[j]));
+			cr_assert(fan_test_batch_equal(&one[j], &other[j]));
+			if (mapped)
+				withdraw(&one[j]);
+			fan_test_batch_free(&other[j]);
+			fan_test_batch_free(&one[j]);
+		}
+	}
+	cr_assert_eq(statistics().copied_pdus > 0, !mapped);
+	cr_assert_eq(statistics().copied_contexts > 0, !mapped);
+	cr_assert_eq(statistics().resets, 0);
+	cr_assert_eq(statistics().batches, ROUNDS * 36 * BURST);
+	reference->ops->close(reference);
+	close_engine(engine);
+}
+
+Test(engine_fpga, protects_as_the_reference_does_in_place, .timeout = 120)
+{
+	compare_with_reference(&honest, true);
+}
+
+Test(engine_fpga, protects_as_the_reference_does_through_copies, .timeout = 120)
+{
+	compare_with_reference(&honest, false);
+}
+
+Test(engine_fpga, protects_where_nothing_can_be_mapped_and_batches_end_in_any_order, .timeout = 120)
+{
+	compare_with_reference(&(struct fan_fake_behaviour){ .no_map = true, .shuffle = true }, false);
+}
+
+Test(engine_fpga, takes_what_a_lane_can_compute)
+{
+	static const struct {
+		struct fan_shape shape;
+		bool taken;
+	} rows[] = {
+		{ { .cipher = 2, .integrity = 2, .text_bytes = 1500 }, true },
+		{ { .cipher = 2, .integrity = 2, .text_bytes = 1501 }, false },
+		{ { .cipher = 2, .integrity = 2, .clear_bytes = 1, .text_bytes = 1500 }, false },
+		{ { .cipher = 2, .integrity = 2, .text_bytes = 0 }, false },
+		{ { .cipher = 2, .integrity = 2, .clear_bytes = 17, .text_bytes = 9 }, false },
+		{ { .cipher = 2, .integrity = 2, .head_blocks = 4, .text_bytes = 99 }, false },
+		{ { .cipher = 2, .integrity = 2, .sequence = 3, .text_bytes = 9 }, false },
+		{ { .cipher = 2, .integrity = 0, .text_bytes = 9 }, true },
+		{ { .cipher = 0, .integrity = 2, .text_bytes = 9 }, true },
+		{ { .cipher = 0, .integrity = 0, .text_bytes = 9 }, true },
+		{ { .cipher = 2, .integrity = 3, .text_bytes = 9 }, false },
+		{ { .cipher = 2, .integrity = 3, .sequence = FAN_CIPHER_ONLY, .text_bytes = 9 }, true },
+		{ { .cipher = 4, .integrity = 4, .text_bytes = 9 }, false },
+		{ { .cipher = 1, .integrity = 1, .text_bytes = 9 }, true },
+		{ { .cipher = 3, .integrity = 3, .text_bytes = 9 }, false }, /* this card has no ZUC */
+		{ { .cipher = 0, .integrity = 3, .text_bytes = 9 }, false },
+	};
+	struct fan_engine *engine = open_on(&(struct fan_fake_behaviour){ .build = 4 << 16 | 1 << 4 | 1 });
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct fan_shape *shape = &rows[i].shape;
+		struct fan_batch batch = { .shape = shape, .ue_count = 1 }, *one = &batch, *back;
+
+		cr_assert_eq(engine->ops->takes(engine, shape), rows[i].taken, "row %zu", i);
+		if (rows[i].taken)
+			continue;
+		cr_assert_eq(engine->ops->submit_burst(engine, &one, 1), 1);
+		cr_assert_eq(engine->ops->poll_burst(engine, &back, 1), 1);
+		cr_assert_eq(batch.status, FAN_BATCH_UNTOUCHED);
+	}
+	cr_assert_eq(fan_fake_look().doorbells, 0);
+	cr_assert_eq(fan_fake_look().queues_enabled, 0, "a queue was taken for nothing");
+	close_engine(engine);
+}
+
+/* ---- Messages, bursts --------------------------------------------------------------------------------------------------------- */
+
+/* One buffer whose octets change: the fake never reads a number twice, so that a number used for two messages makes wrong PDUs. */
+Test(engine_fpga, a_number_names_one_message_for_ever, .timeout = 60)
+{
+	enum { LIVES = 200 };
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *engine = open_on(&honest), *reference;
+	const struct fan_shape like = { .cipher = 2, .integrity = 2, .clear_bytes = 1, .text_bytes = 160 };
+	static uint8_t kept[40][160 + FAN_MESSAGE_SLACK_BYTES];
+	unsigned read_before;
+
+	cr_assert_eq(fan_engine_reference.open(&reference), 0);
+	fan_test_random_fill(&random, kept[0], sizeof(kept));
+	for (unsigned i = 0; i < LIVES; i++) {
+		static struct fan_test_batch one, other;
+		struct fan_batch *ones[1] = { &one.batch }, *others[1] = { &other.batch };
+
+		fan_test_batch_make_as(&one, &random, &like, 5, true);
+		fan_test_batch_clone(&other, &one);
+		kept[0][i % 160] ^= (uint8_t)(1 + i); /* only one octet differs from the last time */
+		one.shape.message = other.shape.message = kept[i % 2 == 0 ? 0 : i % 40];
+		cr_assert(fan_test_engine_protect(engine, ones, 1));
+		cr_assert(fan_test_engine_protect(reference, others, 1));
+		cr_assert(fan_test_batch_equal(&one, &other), "life %u", i);
+		fan_test_batch_free(&other);
+		fan_test_batch_free(&one);
+	}
+	/* Four messages in turns are read once each. */
+	read_before = fan_fake_look().messages_read;
+	for (unsigned i = 0; i < 40; i++) {
+		static struct fan_test_batch one;
+
+		fan_test_batch_make_as(&one, &random, &like, 64, true);
+		one.shape.message = kept[i % 4 + 10];
+		(void)submit_and_poll(engine, &one);
+		fan_test_batch_free(&one);
+	}
+	cr_assert_leq(fan_fake_look().messages_read, read_before + 4);
+	reference->ops->close(reference);
+	close_engine(engine);
+}
+
+Test(engine_fpga, a_burst_rings_once_and_a_full_queue_refuses, .timeout = 60)
+{
+	enum { BATCHES = 40 };
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *engine = open_on(&(struct fan_fake_behaviour){ .lazy = true });
+	static struct fan_test_batch tests[BATCHES];
+	struct fan_batch *batches[BATCHES];
+	unsigned taken, back = 0;
+
+	for (unsigned i = 0; i < BATCHES; i++) {
+		fan_test_batch_make(&tests[i], &random, 2, 2, FAN_CIPHER_THEN_MAC);
+		batches[i] = &tests[i].batch;
+	}
+	taken = engine->ops->submit_burst(engine, batches, BATCHES);
+	cr_assert_eq(taken, 16);
+	cr_assert_eq(fan_fake_look().doorbells, 1);
+	cr_assert_eq(engine->ops->submit_burst(engine, batches + taken, 1), 0);
+	cr_assert_eq(fan_fake_look().doorbells, 1);
+	while (back < BATCHES) {
+		cr_assert_eq(poll_one(engine)->status, FAN_BATCH_DONE);
+		back++;
+		taken += engine->ops->submit_burst(engine, batches + taken, (uint16_t)(BATCHES - taken));
+	}
+	cr_assert_eq(taken, BATCHES);
+	for (unsigned i = 0; i < BATCHES; i++)
+		fan_test_batch_free(&tests[i]);
+	close_engine(engine);
+}
+
+/* Time alone does not make a batch late: the worker may have been denied the CPU, or a simulator be slow. */
+Test(engine_fpga, a_slow_card_is_not_taken_for_a_dead_one, .timeout = 60)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *engine = open_on(&(struct fan_fake_behaviour){ .lazy = true });
+	const struct fan_card_patience patience = {
+		.stall_clocks = 1000000, .stall_ms = 1, .polls = 500, .standstill_ms = 1, .reset_ms = 20, .recoveries = 8
+	};
+	struct fan_test_batch test;
+	struct fan_batch *batch = &test.batch, *back;
+
+	fan_card_patience_set(&patience);
+	fan_test_batch_make(&test, &random, 2, 2, FAN_CIPHER_THEN_MAC);
+	cr_assert_eq(engine->ops->submit_burst(engine, &batch, 1), 1);
+	for (unsigned i = 0; i < 40; i++) {
+		usleep(3000);
+		cr_assert_eq(engine->ops->poll_burst(engine, &back, 1), 0);
+	}
+	cr_assert_eq(poll_one(engine)->status, FAN_BATCH_DONE);
+	cr_assert_eq(statistics().resets, 0);
+	fan_test_batch_free(&test);
+	close_engine(engine);
+}
+
+/* ---- A card that lies --------------------------------------------------------------------------------------------------------- */
+
+/* What each trick is counted as; FAN_CARD_FAULT_COUNT: as no fault. */
+static const struct {
+	enum fan_fake_trick trick;
+	enum fan_card_fault fault;
+	enum fan_batch_status status;
+} tricks[] = {
+	{ FAN_FAKE_SERIAL, FAN_CARD_FAULT_SERIAL, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_COOKIE, FAN_CARD_FAULT_COOKIE, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_STALE, FAN_CARD_FAULT_STALE, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_ERROR, FAN_CARD_FAULT_ERROR, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_BAD_UES_MANY, FAN_CARD_FAULT_BAD_UES, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_BAD_UES_WITHOUT_ERROR, FAN_CARD_FAULT_BAD_UES, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_ERROR_WITHOUT_BAD_UES, FAN_CARD_FAULT_BAD_UES, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_REFUSED_IN_PART, FAN_CARD_FAULT_BAD_UES, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_FIRST_BAD, FAN_CARD_FAULT_FIRST_BAD, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_RESERVED, FAN_CARD_FAULT_RESERVED, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_HEAD_AHEAD, FAN_CARD_FAULT_HEAD, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_HEAD_BACK, FAN_CARD_FAULT_HEAD, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_GARBAGE, FAN_CARD_FAULT_SERIAL, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_HANG, FAN_CARD_FAULT_TIMEOUT, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_LOSE, FAN_CARD_FAULT_TIMEOUT, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_STANDSTILL, FAN_CARD_FAULT_STANDSTILL, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_QUEUE_FAULT, FAN_CARD_FAULT_QUEUE, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_BUS_ERROR, FAN_CARD_FAULT_COUNT, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_REFUSE, FAN_CARD_FAULT_COUNT, FAN_BATCH_UNTOUCHED },
+};
+
+#define TRICK_ROWS (sizeof(tricks) / sizeof(tricks[0]))
+
+static unsigned
+faults_of(const struct fan_card_statistics *statistics)
+{
+	unsigned faults = 0;
+
+	for (unsigned i = 0; i < FAN_CARD_FAULT_COUNT; i++)
+		faults += (unsigned)statistics->faults[i];
+	return faults;
+}
+
+/* The trick is played on the fourth of six batches under way: those before it are done, it fails, those after it are lost with the
+ * reset or served; afterwards the card works again. */
+Test(engine_fpga, what_a_completion_says_is_judged, .timeout = 120)
+{
+	enum { BATCHES = 6, AT = 3 };
+	struct fan_test_random random = fan_test_random_from_environment();
+
+	for (size_t i = 0; i < TRICK_ROWS; i++) {
+		struct fan_engine *engine = open_on(&(struct fan_fake_behaviour){ .trick = tricks[i].trick, .trick_at = AT });
+		static struct fan_test_batch tests[BATCHES];
+		struct fan_batch *batches[BATCHES];
+		struct fan_card_statistics seen;
+
+		for (unsigned j = 0; j < BATCHES; j++) {
+			fan_test_batch_make(&tests[j], &random, 2, 2, FAN_CIPHER_THEN_MAC);
+			batches[j] = &tests[j].batch;
+		}
+		cr_assert_eq(engine->ops->submit_burst(engine, batches, BATCHES), BATCHES);
+		for (unsigned j = 0; j < BATCHES; j++)
+			(void)poll_one(engine);
+		for (unsigned j = 0; j < AT; j++)
+			cr_assert_eq(batches[j]->status, FAN_BATCH_DONE, "row %zu, batch %u", i, j);
+		cr_assert_eq(batches[AT]->status, tricks[i].status, "row %zu: %u", i, batches[AT]->status);
+		for (unsigned j = AT + 1; j < BATCHES; j++)
+			cr_assert(batches[j]->status == FAN_BATCH_EXPOSED || tricks[i].trick == FAN_FAKE_LOSE ||
+					  tricks[i].fault == FAN_CARD_FAULT_COUNT,
+				  "row %zu, batch %u: %u", i, j, batches[j]->status);
+		seen = statistics();
+		cr_assert_eq(faults_of(&seen), tricks[i].fault != FAN_CARD_FAULT_COUNT, "row %zu", i);
+		if (tricks[i].fault != FAN_CARD_FAULT_COUNT)
+			cr_assert_eq(seen.faults[tricks[i].fault], 1, "row %zu is counted as something else", i);
+		cr_assert_eq(seen.resets, tricks[i].fault != FAN_CARD_FAULT_COUNT, "row %zu", i);
+		cr_assert_eq(submit_and_poll(engine, &tests[0])->status, FAN_BATCH_DONE, "row %zu: the card is of no use now",
+			     i);
+		for (unsigned j = 0; j < BATCHES; j++)
+			fan_test_batch_free(&tests[j]);
+		close_engine(engine);
+	}
+}
+
+/* Seen when nothing else is under way, too: by the next batch. */
+Test(engine_fpga, a_completion_that_comes_twice_is_not_believed_twice, .timeout = 60)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *engine = open_on(&(struct fan_fake_behaviour){ .trick = FAN_FAKE_TWICE });
+	struct fan_test_batch test;
+
+	fan_test_batch_make(&test, &random, 2, 2, FAN_CIPHER_THEN_MAC);
+	cr_assert_eq(submit_and_poll(engine, &test)->status, FAN_BATCH_DONE);
+	cr_assert_eq(submit_and_poll(engine, &test)->status, FAN_BATCH_EXPOSED);
+	cr_assert_eq(statistics().faults[FAN_CARD_FAULT_STALE], 1);
+	cr_assert_eq(submit_and_poll(engine, &test)->status, FAN_BATCH_DONE);
+	fan_test_batch_free(&test);
+	close_engine(engine);
+}
+
+Test(engine_fpga, each_fault_and_each_error_has_its_own_words)
+{
+	for (unsigned i = 0; i < FAN_CARD_FAULT_COUNT; i++)
+		for (unsigned j = 0; j < i; j++)
+			cr_assert_str_neq(fan_card_fault_text((enum fan_card_fault)i),
+					  fan_card_fault_text((enum fan_card_fault)j));
+	for (unsigned i = 0; i < FAN_CARD_ERRORS; i++)
+		for (unsigned j = 0; j < i; j++)
+			cr_assert_str_neq(fan_card_error_text(i), fan_card_error_text(j));
+}
+
+/* ---- A card that is lost ------------------------------------------------------------------------------------------------------- */
+
+Test(engine_fpga, a_card_that_is_lost_takes_no_more_batches, .timeout = 60)
+{
+	static const struct {
+		struct fan_fake_behaviour behaviour;
+		bool reset_hangs;
+		enum fan_card_fault fault;
+	} rows[] = {
+		{ { .trick = FAN_FAKE_UNPLUG, .trick_at = 2 }, false, FAN_CARD_FAULT_GONE },
+		{ { .trick = FAN_FAKE_HANG, .trick_at = 2 }, true, FAN_CARD_FAULT_RESET },
+		{ { .trick = FAN_FAKE_GARBAGE, .trick_at = 2, .again = true }, false, FAN_CARD_FAULT_WORN },
+	};
+	struct fan_test_random random = fan_test_random_from_environment();
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fan_engine *engine = open_on(&rows[i].behaviour);
+		static struct fan_test_batch test;
+
+		fan_test_batch_make(&test, &random, 2, 2, FAN_CIPHER_THEN_MAC);
+		cr_assert_eq(submit_and_poll(engine, &test)->status, FAN_BATCH_DONE);
+		cr_assert_eq(submit_and_poll(engine, &test)->status, FAN_BATCH_DONE);
+		if (rows[i].reset_hangs)
+			fan_fake_hang_resets();
+		for (unsigned j = 0; j <= 8 && engine->ops->takes(engine, &test.shape); j++)
+			cr_assert_eq(submit_and_poll(engine, &test)->status, FAN_BATCH_EXPOSED, "row %zu", i);
+		cr_assert_not(engine->ops->takes(engine, &test.shape), "row %zu", i);
+		cr_assert_not_null(strstr(fan_error_detail(), "out of service"));
+		cr_assert_eq(submit_and_poll(engine, &test)->status, FAN_BATCH_UNTOUCHED, "row %zu", i);
+		cr_assert_eq(statistics().faults[rows[i].fault], 1, "row %zu", i);
+		cr_assert(fan_fake_look().isolated, "row %zu: it can still reach memory", i);
+		fan_test_batch_free(&test);
+		engine->ops->close(engine);
+		cr_assert_eq(fan_fake_look().dirty_frees, 0);
+	}
+}
+
+/* One queue's trouble is a reset of the card: the other's batches come back exposed, and both go on. */
+Test(engine_fpga, a_reset_gives_back_what_other_queues_had, .timeout = 60)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *one = open_on(&(struct fan_fake_behaviour){ .trick = FAN_FAKE_HANG, .trick_at = 2 }), *other;
+	static struct fan_test_batch test[4];
+
+	other = open_engine();
+	for (unsigned i = 0; i < 4; i++)
+		fan_test_batch_make(&test[i], &random, 2, 2, FAN_CIPHER_THEN_MAC);
+	cr_assert_eq(submit_and_poll(one, &test[0])->status, FAN_BATCH_DONE);
+	cr_assert_eq(submit_and_poll(other, &test[1])->status, FAN_BATCH_DONE);
+	for (unsigned i = 0; i < 4; i++) {
+		struct fan_batch *batch = &test[i].batch;
+		struct fan_engine *engine = i % 2 == 0 ? one : other;
+
+		cr_assert_eq(engine->ops->submit_burst(engine, &batch, 1), 1);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		cr_assert_eq(poll_one(one)->status, FAN_BATCH_EXPOSED);
+	for (unsigned i = 0; i < 2; i++)
+		cr_assert_eq(poll_one(other)->status, FAN_BATCH_EXPOSED);
+	cr_assert_eq(statistics().resets, 1);
+	cr_assert_eq(submit_and_poll(other, &test[0])->status, FAN_BATCH_DONE);
+	cr_assert_eq(submit_and_poll(one, &test[1])->status, FAN_BATCH_DONE);
+	for (unsigned i = 0; i < 4; i++)
+		fan_test_batch_free(&test[i]);
+	other->ops->close(other);
+	close_engine(one);
+}
+
+/* ---- Life ------------------------------------------------------------------------------------------------------------------------ */
+
+Test(engine_fpga, copies_of_keys_do_not_outlive_their_batch, .timeout = 60)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *engine = open_on(&(struct fan_fake_behaviour){ .no_map = true });
+	struct fan_test_batch test;
+	struct fan_batch *batch = &test.batch;
+	const enum fan_fake_trick ends[] = { FAN_FAKE_HONEST, FAN_FAKE_BUS_ERROR, FAN_FAKE_HANG };
+
+	for (unsigned i = 0; i < 3; i++) {
+		fan_test_batch_make(&test, &random, 2, 2, FAN_CIPHER_THEN_MAC);
+		fan_fake_trick(ends[i], false);
+		cr_assert_eq(engine->ops->submit_burst(engine, &batch, 1), 1);
+		cr_assert(fan_fake_holds(batch->context[0]->k_enc, FAN_KEY_BYTES));
+		(void)poll_one(engine);
+		for (unsigned j = 0; j < batch->ue_count; j++)
+			cr_assert_not(fan_fake_holds(batch->context[j]->k_enc, FAN_KEY_BYTES), "end %u", i);
+		fan_test_batch_free(&test);
+	}
+	close_engine(engine);
+}
+
+Test(engine_fpga, one_instance_more_than_there_are_queues_can_be_open)
+{
+	struct fan_engine *engine[6];
+
+	fan_fake_install(&honest);
+	for (unsigned i = 0; i < 5; i++)
+		engine[i] = open_engine();
+	cr_assert_eq(fan_engine_fpga.open(&engine[5]), FAN_E_UNSUPPORTED);
+	cr_assert_not_null(strstr(fan_error_detail(), "use fewer workers"), "%s", fan_error_detail());
+	for (unsigned i = 1; i < 5; i++)
+		engine[i]->ops->close(engine[i]);
+	close_engine(engine[0]);
+}
+
+static double
+figure(const struct fan_engine *engine, const char *name)
+{
+	static struct fan_figure figures[FAN_FIGURES_MAX];
+	const unsigned count = engine->ops->figures(engine, figures, FAN_FIGURES_MAX);
+
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(figures[i].name, name) == 0)
+			return figures[i].value;
+	return -1;
+}
+
+Test(engine_fpga, figures_of_all_instances_are_shown_by_each, .timeout = 60)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *control = open_on(&(struct fan_fake_behaviour){ .trick = FAN_FAKE_RESERVED, .trick_at = 10 }),
+			  *worker;
+	const struct fan_shape shape = { .cipher = 2, .integrity = 2, .clear_bytes = 1, .text_bytes = 160 };
+	static struct fan_figure few[3];
+
+	worker = open_engine();
+	for (unsigned i = 0; i < 11; i++) {
+		static struct fan_test_batch test;
+
+		fan_test_batch_make_as(&test, &random, &shape, 64, true);
+		(void)submit_and_poll(worker, &test);
+		fan_test_batch_free(&test);
+	}
+	cr_assert_eq(figure(control, "UEs"), 640);
+	cr_assert_eq(figure(control, "batches"), 10);
+	cr_assert_eq(figure(control, "completions refused"), 1);
+	cr_assert_eq(figure(control, fan_card_fault_text(FAN_CARD_FAULT_RESERVED)), 1);
+	cr_assert_eq(figure(control, "resets"), 1);
+	cr_assert_eq(figure(control, "clocks from descriptor to completion"), 500);
+	cr_assert_geq(figure(control, "read per UE"), 64 + 32);
+	cr_assert_geq(figure(control, "written per UE"), 165);
+	cr_assert_eq(figure(control, "lane 0 (SNOW 3G): UEs"), 704, "the fake counts all in its first lane");
+	cr_assert_eq(control->ops->figures(control, few, 3), 3);
+	worker->ops->close(worker);
+	close_engine(control);
+}
