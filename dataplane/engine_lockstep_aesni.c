@@ -31,6 +31,12 @@ v_store(void *at, vector value)
 }
 
 V vector
+v_load(const void *at)
+{
+	return _mm_load_si128(at);
+}
+
+V vector
 v_broadcast(const uint8_t *at)
 {
 	return _mm_loadu_si128((const void *)at);
@@ -52,6 +58,13 @@ V vector
 v_aesenclast(vector state, vector key)
 {
 	return _mm_aesenclast_si128(state, key);
+}
+
+/* COUNT, BEARER || DIRECTION, zeros: a counter block before its number, and EIA2's prefix (TS 33.401 B.1.3, B.2.3). */
+V vector
+v_lead(struct fan_context *const *context, const uint32_t *count)
+{
+	return _mm_set_epi64x(0, (int64_t)count_prefix(context[0], count[0]));
 }
 
 /* Octets begin .. end - 1 of the block at the packet's `offset`, zeros elsewhere; nothing else is touched. */

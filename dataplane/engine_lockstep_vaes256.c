@@ -31,6 +31,12 @@ v_store(void *at, vector value)
 	_mm256_store_si256(at, value);
 }
 
+V vector
+v_load(const void *at)
+{
+	return _mm256_load_si256(at);
+}
+
 /* The same block for every UE. */
 V vector
 v_broadcast(const uint8_t *at)
@@ -61,6 +67,14 @@ load_pair(const uint8_t *low, const uint8_t *high)
 {
 	return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const void *)low)),
 				       _mm_loadu_si128((const void *)high), 1);
+}
+
+/* COUNT, BEARER || DIRECTION, zeros: a counter block before its number, and EIA2's prefix (TS 33.401 B.1.3, B.2.3). */
+V vector
+v_lead(struct fan_context *const *context, const uint32_t *count)
+{
+	return _mm256_set_epi64x(0, (int64_t)count_prefix(context[1], count[1]), 0,
+				 (int64_t)count_prefix(context[0], count[0]));
 }
 
 /* Octets begin .. end - 1 of the block at each packet's `offset`, zeros elsewhere; nothing else is touched. */

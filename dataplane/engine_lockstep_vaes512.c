@@ -15,6 +15,8 @@ typedef __m512i vector;
 
 #include "context.h"
 
+#define BEARER_AT offsetof(struct fan_context, bearer_direction)
+
 #define V TARGET __attribute__((always_inline)) static inline
 
 V vector
@@ -27,6 +29,12 @@ V void
 v_store(void *at, vector value)
 {
 	_mm512_store_si512(at, value);
+}
+
+V vector
+v_load(const void *at)
+{
+	return _mm512_load_si512(at);
 }
 
 /* The same block for every UE. */
@@ -66,15 +74,18 @@ v_gather(uint8_t *const *text, ptrdiff_t offset, unsigned begin, unsigned end)
 	return _mm512_inserti32x4(out, _mm_maskz_loadu_epi8(mask, text[3] + offset), 3);
 }
 
+/* One UE's block to memory of any alignment. gcc 12 would take two instructions, one of them on the port that shuffles need. */
+#define STORE_BLOCK(to, value, lane) __asm__("vextracti32x4 $" #lane ", %1, %0" : "=m"(*(__m128i_u *)(to)) : "v"(value))
+
 /* The first 1..16 octets of each UE's block into its packet at `at`. */
 V void
 v_scatter(uint8_t *const *text, unsigned at, vector value, unsigned octets)
 {
 	if (octets == 16) {
 		_mm_storeu_si128((void *)(text[0] + at), _mm512_castsi512_si128(value));
-		_mm_storeu_si128((void *)(text[1] + at), _mm512_extracti32x4_epi32(value, 1));
-		_mm_storeu_si128((void *)(text[2] + at), _mm512_extracti32x4_epi32(value, 2));
-		_mm_storeu_si128((void *)(text[3] + at), _mm512_extracti32x4_epi32(value, 3));
+		STORE_BLOCK(text[1] + at, value, 1);
+		STORE_BLOCK(text[2] + at, value, 2);
+		STORE_BLOCK(text[3] + at, value, 3);
 	} else {
 		const __mmask16 mask = (__mmask16)((1U << octets) - 1);
 
@@ -138,19 +149,32 @@ turn(vector out[4], const vector in[4])
 }
 
 V __m128i
-load_key(const struct fan_context *context, size_t key_offset)
+load_block(const struct fan_context *context, size_t offset)
 {
-	return _mm_load_si128((const void *)((const uint8_t *)context + key_offset));
+	return _mm_load_si128((const void *)((const uint8_t *)context + offset));
 }
 
+/* 16 octets of each UE's context. */
 V vector
-load_keys(struct fan_context *const *context, size_t key_offset)
+load_blocks(struct fan_context *const *context, size_t offset)
 {
-	vector out = _mm512_castsi128_si512(load_key(context[0], key_offset));
+	vector out = _mm512_castsi128_si512(load_block(context[0], offset));
 
-	out = _mm512_inserti32x4(out, load_key(context[1], key_offset), 1);
-	out = _mm512_inserti32x4(out, load_key(context[2], key_offset), 2);
-	return _mm512_inserti32x4(out, load_key(context[3], key_offset), 3);
+	out = _mm512_inserti32x4(out, load_block(context[1], offset), 1);
+	out = _mm512_inserti32x4(out, load_block(context[2], offset), 2);
+	return _mm512_inserti32x4(out, load_block(context[3], offset), 3);
+}
+
+/* COUNT, BEARER || DIRECTION, zeros: a counter block before its number, and EIA2's prefix (TS 33.401 B.1.3, B.2.3). */
+V vector
+v_lead(struct fan_context *const *context, const uint32_t *count)
+{
+	const vector big_endian = _mm512_set_epi32(-1, -1, -1, 0x0c0d0e0f, -1, -1, -1, 0x08090a0b, -1, -1, -1, 0x04050607, -1,
+						   -1, -1, 0x00010203);
+	const vector bearer = _mm512_broadcast_i32x4(_mm_set_epi32(-1, -1, ~0xff | (int)(BEARER_AT % 16), -1));
+
+	return _mm512_xor_si512(_mm512_shuffle_epi8(v_broadcast((const void *)count), big_endian),
+				_mm512_shuffle_epi8(load_blocks(context, BEARER_AT & ~15UL), bearer));
 }
 
 V void
@@ -159,7 +183,7 @@ ladder_begin(struct ladder *ladder, vector *round_key, struct fan_context *const
 	vector rows[4];
 
 	for (unsigned i = 0; i < 4; i++)
-		round_key[i] = rows[i] = load_keys(context + 4 * i, key_offset);
+		round_key[i] = rows[i] = load_blocks(context + 4 * i, key_offset);
 	turn(ladder->column, rows);
 }
 

@@ -5,8 +5,17 @@
 #ifndef FAN_LOCKSTEP_OCTETS_H
 #define FAN_LOCKSTEP_OCTETS_H
 
+#include "context.h"
+
 #include <stdint.h>
 #include <string.h>
+
+/* Octets 0..7 of a counter block and of EIA2's prefix: COUNT, BEARER || DIRECTION, zeros. */
+static inline uint64_t
+count_prefix(const struct fan_context *context, uint32_t count)
+{
+	return __builtin_bswap32(count) | (uint64_t)context->bearer_direction << 32;
+}
 
 /* FIPS 197 5.2. */
 static const uint8_t round_constants[11] = { 0, 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1b, 0x36 };
