@@ -49,7 +49,9 @@ module fan_lane #(
 
 	output wire  result_valid_o,
 	input  wire  result_ready_i,
-	output fan_result_t result_o
+	output fan_result_t result_o,
+
+	output wire  [1:0] busy_o           // pipe 0, the cipher's, or pipe 1, the MAC's, took a block of a UE's; for counters
 );
 	localparam int RingBits = $clog2(RingBlocks);
 	localparam int RecordBits = $clog2(Records);
@@ -228,6 +230,20 @@ module fan_lane #(
 	assign counter_block_f = {identity_f, 26'd0, 57'd0, counter_f};
 	fan_block_t chained_f;
 	assign chained_f = mac_block_f ^ subkey_f ^ (step_f >= 7'd2 ? chain_f : '0);
+
+	// A UE's block 0 is issued before its plan is read as that of its slot: it is the plan that the item found open.
+	logic [1:0] begins_b, busy_q;
+	fan_step_t issued_counter_b;
+	wire goes_on_b = visit_b.busy && !visit_b.retire;
+	assign issued_counter_b = visit_b.step - {6'd0, plan_b.lag};
+
+	always_ff @(posedge clk_i) begin
+		begins_b <= {front_plan.shape.order.mac, front_plan.shape.order.cipher && !front_plan.lag};
+		busy_q[0] <= visit_b.load ? begins_b[0] :
+			goes_on_b && plan_b.shape.order.cipher && issued_counter_b < plan_b.out_blocks;
+		busy_q[1] <= visit_b.load ? begins_b[1] : goes_on_b && plan_b.shape.order.mac;
+	end
+	assign busy_o = busy_q;
 
 	fan_ram_async #(.Width(fan_pkg::KEYS_BITS), .Depth(fan_pkg::SLOTS_MAX)) u_keys (
 		.clk_i,
