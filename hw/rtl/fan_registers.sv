@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What the host sees of the engine: the registers of registers.rdl behind AXI4-Lite, the counters among them, and interrupts.
+//
+// Address and data of a write may come in any order; each waits in a register for the other. One write and one read are under way
+// at a time, which is all that a host does with registers. A read takes two clocks more than it must, so that the choice between
+// some hundred words is not in anybody's way.
+//
+// Counters of 64 bits are read in halves: reading the low half keeps the high half for the next read of it, each counter its own,
+// so that two threads that read two counters do not disturb each other.
+//
+`include "fan_assert.svh"
+`default_nettype none
+
+module fan_registers #(
+	parameter int AesLanes = 1,
+	parameter int Snow3gLanes = 0,
+	parameter int ZucLanes = 0,
+	parameter int Queues = 4,
+	localparam int Lanes = AesLanes + Snow3gLanes + ZucLanes
+) (
+	input  wire  clk_i,
+	input  wire  rst_ni,                        // synchronous
+
+	input  wire  [15:0] awaddr_i,
+	input  wire  awvalid_i,
+	output wire  awready_o,
+	input  wire  [31:0] wdata_i,
+	input  wire  wvalid_i,
+	output wire  wready_o,
+	output wire  bvalid_o,
+	input  wire  bready_i,
+	input  wire  [15:0] araddr_i,
+	input  wire  arvalid_i,
+	output wire  arready_o,
+	output wire  [31:0] rdata_o,
+	output wire  rvalid_o,
+	input  wire  rready_i,
+
+	output wire  enable_o,
+	output wire  reset_o,                       // for one clock: the host asks for it ...
+	output wire  zeroise_o,
+	input  wire  reset_pending_i,               // ... and has not got it yet
+	input  wire  zeroise_pending_i,
+	input  wire  clear_i,                       // reset is being done: queues are disabled, counters and interrupts 0
+	input  wire  ready_i,
+	input  wire  busy_i,
+
+	input  wire  [2*Lanes-1:0] lane_algorithm_i,
+	input  wire  [Lanes-1:0] lane_ue_i,         // for one clock: a UE has been served
+	input  wire  [2*Lanes-1:0] lane_busy_i,     // busy_o of the lanes
+
+	output wire  [Queues*fan_engine_pkg::QUEUE_CONFIG_BITS-1:0] queue_config_o,
+	input  wire  [Queues*fan_engine_pkg::QUEUE_STATE_BITS-1:0] queue_state_i,
+	input  wire  [Queues-1:0] completion_i,     // for one clock: the queue's completion has been written
+	input  wire  error_batch_i,                 // for one clock: a batch ended with an error
+
+	input  wire  read_beat_i,                   // for one clock: 64 octets came
+	input  wire  read_error_i,                  // for one clock: they were refused, and their address
+	input  wire  fan_address_t read_error_address_i,
+	input  wire  [6:0] written_bytes_i,         // octets that went out in this clock
+	input  wire  write_error_i,                 // for one clock: a write was refused
+	input  wire  fan_address_t write_error_address_i,
+
+	output wire  [Queues:0] interrupt_o
+);
+	localparam int Counters = 3 + 2 * Lanes;    // of 64 bits: clocks, octets read, octets written, two of each lane
+
+	// ---- Writes ------------------------------------------------------------------------------------------------------------
+
+	logic address_full_q, data_full_q, answer_q;
+	logic [15:0] write_address_q;
+	logic [31:0] data_q;
+	wire write = address_full_q && data_full_q && !answer_q;
+	wire [15:0] write_word = {write_address_q[15:2], 2'b00};
+
+	assign awready_o = !address_full_q;
+	assign wready_o = !data_full_q;
+	assign bvalid_o = answer_q;
+
+	always_ff @(posedge clk_i) begin
+		if (!rst_ni) begin
+			address_full_q <= 1'b0;
+			data_full_q <= 1'b0;
+			answer_q <= 1'b0;
+		end else begin
+			address_full_q <= address_full_q ? !write : awvalid_i;
+			data_full_q <= data_full_q ? !write : wvalid_i;
+			answer_q <= answer_q ? !bready_i : write;
+		end
+		if (!address_full_q)
+			write_address_q <= awaddr_i;
+		if (!data_full_q)
+			data_q <= wdata_i;
+	end
+	wire unused_write_address = ^write_address_q[1:0];
+
+	// ---- Reads: state of the one under way ---------------------------------------------------------------------------------
+
+	logic read_choose_q, read_join_q, read_valid_q;
+	logic [15:0] read_address_q;
+	logic [31:0] card_word_q, read_data_q, joined;
+	wire [15:0] read_word = {read_address_q[15:2], 2'b00};
+	wire unused_read_address = ^read_address_q[1:0];
+
+	// ---- What the host writes ----------------------------------------------------------------------------------------------
+
+	wire write_control = write && write_word == 16'(fan_registers_pkg::CARD_CONTROL);
+	wire write_scratch = write && write_word == 16'(fan_registers_pkg::CARD_SCRATCH);
+	wire write_status = write && write_word == 16'(fan_registers_pkg::CARD_INTERRUPT_STATUS);
+	wire write_enable = write && write_word == 16'(fan_registers_pkg::CARD_INTERRUPT_ENABLE);
+	logic enable_q;
+	logic [31:0] scratch_q;
+	logic [Queues:0] pending_q, interrupt_enable_q, pending_set;
+	wire [Queues:0] interrupt_bits = {data_q[fan_registers_pkg::CARD_INTERRUPT_STATUS_ERROR_LSB], data_q[Queues-1:0]};
+	wire [Queues-1:0] fault_began;
+
+	assign enable_o = enable_q;
+	assign reset_o = write_control && data_q[fan_registers_pkg::CARD_CONTROL_RESET_LSB];
+	assign zeroise_o = write_control && data_q[fan_registers_pkg::CARD_CONTROL_ZEROISE_LSB];
+	assign pending_set = {error_batch_i || fault_began != '0, completion_i};
+	assign interrupt_o = pending_q & interrupt_enable_q;
+
+	always_ff @(posedge clk_i) begin
+		if (!rst_ni) begin
+			enable_q <= 1'b0;
+			scratch_q <= '0;
+			interrupt_enable_q <= '0;
+		end else begin
+			if (write_control)
+				enable_q <= data_q[fan_registers_pkg::CARD_CONTROL_ENABLE_LSB];
+			if (write_scratch)
+				scratch_q <= data_q;
+			if (write_enable)
+				interrupt_enable_q <= interrupt_bits;
+		end
+		if (!rst_ni || clear_i)
+			pending_q <= '0;
+		else
+			pending_q <= (pending_q & ~(write_status ? interrupt_bits : '0)) | pending_set;
+	end
+
+	// ---- Queues ------------------------------------------------------------------------------------------------------------
+
+	wire [32*Queues-1:0] queue_words;
+
+	for (genvar q = 0; q < Queues; q++) begin : g_queue
+		localparam int Base = fan_registers_pkg::CARD_QUEUE_BASE + q * fan_registers_pkg::CARD_QUEUE_STRIDE;
+
+		fan_queue_registers u_queue (
+			.clk_i, .rst_ni, .clear_i,
+			.write_i(write && write_word[15:8] == 8'(Base >> 8)), .write_word_i(write_word[7:0]), .data_i(data_q),
+			.read_i(read_word[15:8] == 8'(Base >> 8)), .read_word_i(read_word[7:0]), .word_o(queue_words[32*q +: 32]),
+			.config_o(queue_config_o[q*fan_engine_pkg::QUEUE_CONFIG_BITS +: fan_engine_pkg::QUEUE_CONFIG_BITS]),
+			.state_i(queue_state_i[q*fan_engine_pkg::QUEUE_STATE_BITS +: fan_engine_pkg::QUEUE_STATE_BITS]),
+			.fault_began_o(fault_began[q])
+		);
+	end
+
+	// ---- Counters ----------------------------------------------------------------------------------------------------------
+
+	logic [31:0] error_batches_q, bus_errors_q;
+	fan_address_t bus_error_address_q;
+	logic [64*Counters-1:0] counter_q;
+	logic [32*Counters-1:0] kept_q;
+	logic [32*Lanes-1:0] ues_q;
+	wire [7*Counters-1:0] add;
+	wire [Counters-1:0] keep;
+
+	always_ff @(posedge clk_i) begin
+		if (!rst_ni || clear_i) begin
+			error_batches_q <= '0;
+			bus_errors_q <= '0;
+			bus_error_address_q <= '0;
+		end else begin
+			error_batches_q <= error_batches_q + {31'd0, error_batch_i};
+			bus_errors_q <= bus_errors_q + {31'd0, read_error_i} + {31'd0, write_error_i};
+			if (bus_errors_q == '0 && read_error_i)
+				bus_error_address_q <= read_error_address_i;
+			else if (bus_errors_q == '0 && write_error_i)
+				bus_error_address_q <= write_error_address_i;
+		end
+	end
+
+	assign add[0 +: 7] = 7'd1;
+	assign add[7 +: 7] = {read_beat_i, 6'd0};
+	assign add[14 +: 7] = written_bytes_i;
+	assign keep[0] = read_choose_q && read_word == 16'(fan_registers_pkg::CARD_CLOCKS_LOW);
+	assign keep[1] = read_choose_q && read_word == 16'(fan_registers_pkg::CARD_READ_BYTES_LOW);
+	assign keep[2] = read_choose_q && read_word == 16'(fan_registers_pkg::CARD_WRITTEN_BYTES_LOW);
+
+	for (genvar c = 0; c < Counters; c++) begin : g_counter
+		always_ff @(posedge clk_i) begin
+			if (!rst_ni || clear_i)
+				counter_q[64*c +: 64] <= '0;
+			else
+				counter_q[64*c +: 64] <= counter_q[64*c +: 64] + {57'd0, add[7*c +: 7]};
+			if (!rst_ni)
+				kept_q[32*c +: 32] <= '0;
+			else if (keep[c])
+				kept_q[32*c +: 32] <= counter_q[64*c+32 +: 32];
+		end
+	end
+
+	// ---- Lanes -------------------------------------------------------------------------------------------------------------
+
+	logic [32*Lanes-1:0] lane_words_q;
+
+	for (genvar l = 0; l < Lanes; l++) begin : g_lane
+		localparam int Base = fan_registers_pkg::CARD_LANE_BASE + l * fan_registers_pkg::CARD_LANE_STRIDE;
+
+		localparam int Here = 32;  // the bit in front of a lane's five of address
+
+		wire read_here = read_word[15:5] == 11'(Base >> 5);
+
+		assign add[7*(3+2*l) +: 7] = {6'd0, lane_busy_i[2*l]};
+		assign add[7*(4+2*l) +: 7] = {6'd0, lane_busy_i[2*l+1]};
+		assign keep[3+2*l] = read_choose_q && read_here && read_word[4:0] == 5'(fan_registers_pkg::CARD_LANE_CIPHER_BUSY_LOW);
+		assign keep[4+2*l] = read_choose_q && read_here && read_word[4:0] == 5'(fan_registers_pkg::CARD_LANE_MAC_BUSY_LOW);
+
+		always_ff @(posedge clk_i) begin
+			if (!rst_ni || clear_i)
+				ues_q[32*l +: 32] <= '0;
+			else
+				ues_q[32*l +: 32] <= ues_q[32*l +: 32] + {31'd0, lane_ue_i[l]};
+			case ({read_here, read_word[4:0]})
+			6'(Here + fan_registers_pkg::CARD_LANE_KIND):             lane_words_q[32*l +: 32] <= {30'd0, lane_algorithm_i[2*l +: 2]};
+			6'(Here + fan_registers_pkg::CARD_LANE_UES):              lane_words_q[32*l +: 32] <= ues_q[32*l +: 32];
+			6'(Here + fan_registers_pkg::CARD_LANE_CIPHER_BUSY_LOW):  lane_words_q[32*l +: 32] <= counter_q[64*(3+2*l) +: 32];
+			6'(Here + fan_registers_pkg::CARD_LANE_CIPHER_BUSY_HIGH): lane_words_q[32*l +: 32] <= kept_q[32*(3+2*l) +: 32];
+			6'(Here + fan_registers_pkg::CARD_LANE_MAC_BUSY_LOW):     lane_words_q[32*l +: 32] <= counter_q[64*(4+2*l) +: 32];
+			6'(Here + fan_registers_pkg::CARD_LANE_MAC_BUSY_HIGH):    lane_words_q[32*l +: 32] <= kept_q[32*(4+2*l) +: 32];
+			default:                                                  lane_words_q[32*l +: 32] <= '0;
+			endcase
+		end
+	end
+
+	// ---- Reads: address kept, words chosen, words joined -------------------------------------------------------------------
+
+	localparam logic [31:0] Version = {16'(fan_registers_pkg::CARD_VERSION_MAJOR), 16'd0};
+	localparam logic [31:0] Build = {11'd0, 5'(Queues), 4'd0, 4'(ZucLanes), 4'(Snow3gLanes), 4'(AesLanes)};
+	localparam logic [31:0] Limits = {9'd0, 7'(fan_registers_pkg::CARD_LIMITS_UES_MAX), 5'd0,
+		11'(fan_registers_pkg::CARD_LIMITS_PDU_BYTES_MAX)};
+
+	wire idle = !read_choose_q && !read_join_q && !read_valid_q;
+
+	assign arready_o = idle;
+	assign rvalid_o = read_valid_q;
+	assign rdata_o = read_data_q;
+
+	always_ff @(posedge clk_i) begin
+		case (read_word)
+		16'(fan_registers_pkg::CARD_KIND):               card_word_q <= 32'(fan_registers_pkg::CARD_KIND_VALUE);
+		16'(fan_registers_pkg::CARD_VERSION):            card_word_q <= Version;
+		16'(fan_registers_pkg::CARD_BUILD):              card_word_q <= Build;
+		16'(fan_registers_pkg::CARD_LIMITS):             card_word_q <= Limits;
+		16'(fan_registers_pkg::CARD_CONTROL):            card_word_q <= {29'd0, zeroise_pending_i, reset_pending_i, enable_q};
+		16'(fan_registers_pkg::CARD_STATUS):             card_word_q <= {30'd0, busy_i, ready_i};
+		16'(fan_registers_pkg::CARD_SCRATCH):            card_word_q <= scratch_q;
+		16'(fan_registers_pkg::CARD_INTERRUPT_STATUS):   card_word_q <= {15'd0, pending_q[Queues], 16'(pending_q[Queues-1:0])};
+		16'(fan_registers_pkg::CARD_INTERRUPT_ENABLE):
+			card_word_q <= {15'd0, interrupt_enable_q[Queues], 16'(interrupt_enable_q[Queues-1:0])};
+		16'(fan_registers_pkg::CARD_ERROR_BATCHES):      card_word_q <= error_batches_q;
+		16'(fan_registers_pkg::CARD_BUS_ERRORS):         card_word_q <= bus_errors_q;
+		16'(fan_registers_pkg::CARD_BUS_ERROR_LOW):      card_word_q <= bus_error_address_q[31:0];
+		16'(fan_registers_pkg::CARD_BUS_ERROR_HIGH):     card_word_q <= bus_error_address_q[63:32];
+		16'(fan_registers_pkg::CARD_CLOCKS_LOW):         card_word_q <= counter_q[0 +: 32];
+		16'(fan_registers_pkg::CARD_CLOCKS_HIGH):        card_word_q <= kept_q[0 +: 32];
+		16'(fan_registers_pkg::CARD_READ_BYTES_LOW):     card_word_q <= counter_q[64 +: 32];
+		16'(fan_registers_pkg::CARD_READ_BYTES_HIGH):    card_word_q <= kept_q[32 +: 32];
+		16'(fan_registers_pkg::CARD_WRITTEN_BYTES_LOW):  card_word_q <= counter_q[128 +: 32];
+		16'(fan_registers_pkg::CARD_WRITTEN_BYTES_HIGH): card_word_q <= kept_q[64 +: 32];
+		default:                                         card_word_q <= '0;
+		endcase
+	end
+
+	always_comb begin
+		joined = card_word_q;
+		for (int l = 0; l < Lanes; l++)
+			joined = joined | lane_words_q[32*l +: 32];
+		for (int q = 0; q < Queues; q++)
+			joined = joined | queue_words[32*q +: 32];
+	end
+
+	always_ff @(posedge clk_i) begin
+		if (!rst_ni) begin
+			read_choose_q <= 1'b0;
+			read_join_q <= 1'b0;
+			read_valid_q <= 1'b0;
+		end else begin
+			read_choose_q <= idle && arvalid_i;
+			read_join_q <= read_choose_q;
+			read_valid_q <= read_valid_q ? !rready_i : read_join_q;
+		end
+		if (idle)
+			read_address_q <= araddr_i;
+		if (read_join_q)
+			read_data_q <= joined;
+	end
+endmodule
+
+`default_nettype wire
