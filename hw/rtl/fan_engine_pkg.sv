@@ -28,6 +28,8 @@ package fan_engine_pkg;
 	localparam int QUEUE_STATE_BITS = 36;
 	localparam int BEGIN_BITS = 55;
 	localparam int TICKET_BITS = 216;
+	localparam int WRITE_BITS = 94;
+	localparam int DONE_BITS = 19;
 endpackage
 
 typedef logic [fan_engine_pkg::BATCH_BITS-1:0] fan_batch_t;
@@ -74,5 +76,23 @@ typedef struct packed {
 	logic [4:0]   clear_bytes;
 	fan_block_t   clear;       // octet 0 first, left-justified
 } fan_ticket_t;
+
+// Octets for host memory, all of them there. Beside it, as lines of 64 octets that stand as in memory, the octets themselves.
+typedef struct packed {
+	logic         completion;
+	fan_batch_t   batch;
+	fan_ue_t      ue;          // of a completion: bit 5: the batch ended with an error; bits 3..0: the queue
+	logic [7:0]   error;       // card_error; other than 0, nothing is written and there are no lines
+	fan_address_t address;     // of the first octet
+	logic [10:0]  bytes;
+} fan_write_t;
+
+// Every part of it has been answered by the bus.
+typedef struct packed {
+	logic         completion;
+	fan_batch_t   batch;
+	fan_ue_t      ue;
+	logic [7:0]   error;       // that of fan_write_t, or WRITE_PDU when the bus refused a part
+} fan_done_t;
 
 `default_nettype wire
