@@ -53,7 +53,7 @@ module fan_complete_queue (
 			serial_q <= 32'd1;
 			completed_q <= '0;
 		end else begin
-			fault_q <= config_i.enable && (fault_q || (written_i && refused_i && enable_q));
+			fault_q <= fault_q || (written_i && refused_i && enable_q && config_i.enable);
 			place_q <= place_q + {7'd0, make_i};
 			if (make_i)
 				serial_q <= serial_next == '0 ? 32'd1 : serial_next;
