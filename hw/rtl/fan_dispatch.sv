@@ -4,7 +4,7 @@
 // batch to the lane of its algorithm that has the least to do.
 //
 //      IDLE --descriptor--> SCAN, 16 clocks --> BEGIN --begin taken--> COMMIT --> IDLE
-//       | dead or unread      a slot of the       |                      ^ cache and lane take their parts
+//       | dead or unread      a slot of the       |   (dead by now: dropped)                      ^ cache and lane take their parts
 //       +--> dropped          cache and a lane    +--> IDLE when refused
 //                             per clock
 //
@@ -56,6 +56,7 @@ module fan_dispatch #(
 
 	logic [1:0] state_q;
 	logic [3:0] step_q;
+	wire scanned = state_q == SCAN && step_q == 4'd15;
 	fan_descriptor_t order;
 	wire [7:0] error;
 
@@ -137,8 +138,8 @@ module fan_dispatch #(
 				if (valid_i && !drop_o)
 					state_q <= SCAN;
 			SCAN:
-				if (step_q == 4'd15)
-					state_q <= BEGIN;
+				if (scanned)
+					state_q <= dead_i ? IDLE : BEGIN;
 			BEGIN:
 				if (begin_ready_i)
 					state_q <= error == '0 ? COMMIT : IDLE;
@@ -153,7 +154,7 @@ module fan_dispatch #(
 			head_q <= head_i;
 	end
 
-	assign drop_o = state_q == IDLE && valid_i && (dead_i || unread_i);
+	assign drop_o = valid_i && ((state_q == IDLE && (dead_i || unread_i)) || (scanned && dead_i));
 	assign begin_valid_o = state_q == BEGIN;
 	assign begun_o = state_q == BEGIN && begin_ready_i;
 	assign commit_o = state_q == COMMIT;

@@ -14,7 +14,7 @@
 
 module fan_feed #(
 	parameter int Place = 0,
-	parameter int Lines = 64,
+	parameter int Lines = 128,
 	parameter int Contexts = 64,
 	localparam int ScrubBits = $clog2(Lines > Contexts ? Lines : Contexts)
 ) (

@@ -80,7 +80,7 @@ module fan_fetch #(
 	localparam int WorkBits = fan_fetch_pkg::WORK_BITS;
 	localparam int ReadBits = fan_fetch_pkg::READ_BITS;
 	localparam int ScrubBits = fan_fetch_pkg::CACHE_SLOT_BITS + fan_fetch_pkg::CACHE_LINE_BITS;
-	localparam int FeedBits = 6;           // of 64 lines and 64 contexts
+	localparam int FeedBits = 7;           // of 64 lines and 64 contexts
 	localparam int Requests = 2 + 2 * Lanes;
 
 	// ---- Scrub -------------------------------------------------------------------------------------------------------------

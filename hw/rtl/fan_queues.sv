@@ -200,7 +200,7 @@ module fan_queues #(
 		.valid_o(stored), .ready_i(pop_i), .data_o({error_o, reserved_used_o, descriptor_o})
 	);
 	assign valid_o = stored;
-	assign dead_o = dead_q[front];
+	assign dead_o = dead_q[front] || !live[queue_o] || faulty[queue_o];
 	assign queue_o = queue_q[front];
 	assign batch_o = batch_q[front];
 	assign head_after_o = head_q[16*queue_o +: 16] + 16'd1;

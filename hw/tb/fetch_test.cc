@@ -1335,13 +1335,16 @@ test_rate(const options &o)
 		fail("lanes waited");
 	if (rate(still, 64, 160, 1, 12, 200) != 0)
 		fail("lanes waited");
+	if (rate(still, 32, 160, 0, 12, 200) != 0)
+		fail("lanes waited");
 	if (rate(still, 32, 160, 3, 12, 200) != 0)
 		fail("lanes waited");
 	rate(still, 24, 160, 0, 12, 200);
 	rate(still, 16, 160, 0, 12, 200);
 	rate(still, 8, 160, 0, 12, 200);
 	rate(still, 64, 160, 0, 12, 400);
-	rate(still, 64, 64, 0, 6, 200);
+	if (rate(still, 64, 64, 0, 6, 200) != 0)
+		fail("lanes waited");
 	rate(still, 64, 16, 0, 3, 200);
 	rate(still, 64, 1400, 0, 90, 200);
 }
