@@ -57,7 +57,7 @@ module fan_reset #(
 
 	assign stop_o = stop_q || hold_q;
 	assign hold_o = hold_q;
-	assign core_rst_no = core_rst_nq;
+	assign core_rst_no = rst_ni && core_rst_nq;
 	assign reset_pending_o = reset_q;
 	assign zeroise_pending_o = zeroise_q;
 	assign ready_o = !stop_q && !hold_q && core_rst_nq && scrubbed_i;
