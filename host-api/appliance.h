@@ -24,6 +24,15 @@ uint64_t fan_tsc_hz(void);
 /* Name of the engine that is asked first for a protection; "none" when no engine takes it. Static storage. */
 const char *fan_engine_serving(const struct fanfare *fanfare, enum fan_kind kind, uint8_t cipher, uint8_t integrity);
 
+/* What one engine of the list has done since fan_open(), all workers together. */
+struct fan_engine_share {
+	const char *name; /* static storage */
+	uint64_t pdus;    /* protected */
+};
+
+/* Out: shares[share_max], in the order of the list. Returns how many engines there are. Exact once nothing is in flight. */
+unsigned fan_engine_shares(const struct fanfare *fanfare, struct fan_engine_share *shares, unsigned share_max);
+
 /* True when frames come back to this process (egress net_ring): they must be taken with fan_loop_receive() or the workers wait. */
 bool fan_loops_back(const struct fanfare *fanfare);
 

@@ -438,6 +438,23 @@ fan_engine_serving(const struct fanfare *fanfare, enum fan_kind kind, uint8_t ci
 	return name != NULL ? name : "none";
 }
 
+unsigned
+fan_engine_shares(const struct fanfare *fanfare, struct fan_engine_share *shares, unsigned share_max)
+{
+	const struct fan_dataplane *dataplane = fanfare->dataplane;
+
+	for (unsigned i = 0; i < dataplane->engine_count && i < share_max; i++)
+		shares[i] = (struct fan_engine_share){ .name = dataplane->engines[i]->name };
+	for (unsigned i = 0; i < dataplane->worker_count; i++) {
+		struct fan_worker_counters counters;
+
+		fan_worker_counters_read(dataplane->worker[i], &counters);
+		for (unsigned j = 0; j < dataplane->engine_count && j < share_max; j++)
+			shares[j].pdus += counters.engine_ues[j];
+	}
+	return dataplane->engine_count;
+}
+
 bool
 fan_loops_back(const struct fanfare *fanfare)
 {
