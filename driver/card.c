@@ -31,6 +31,7 @@ struct fan_card {
 	struct fan_card_statistics zero; /* where counting began */
 	uint32_t lane_ues_seen[FAN_CARD_LANES_MAX];
 	struct fan_card_maps maps;
+	uint64_t message_numbers; /* given; atomic */
 };
 
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -655,6 +656,14 @@ fan_card_queue_release(struct fan_card *card, unsigned index)
 	fan_card_lock(card);
 	card->queues_taken &= ~(UINT32_C(1) << index);
 	fan_card_unlock(card);
+}
+
+uint32_t
+fan_card_message_number(struct fan_card *card)
+{
+	const uint64_t number = __atomic_add_fetch(&card->message_numbers, 1, __ATOMIC_RELAXED);
+
+	return number <= UINT32_MAX ? (uint32_t)number : 0;
 }
 
 int

@@ -233,6 +233,8 @@ void fan_card_unlock(struct fan_card *card);
 /* Out: a number of a queue that is nobody else's. UNSUPPORTED when all are taken. */
 int fan_card_queue_claim(struct fan_card *card, unsigned *index);
 void fan_card_queue_release(struct fan_card *card, unsigned index);
+/* A number for a message that no other has had since the card was opened, whichever queue it is used in; 0 when there is none left. */
+uint32_t fan_card_message_number(struct fan_card *card);
 
 /* What queues count. */
 void fan_card_count_batch(struct fan_card *card, unsigned ue_count, uint32_t clocks);

@@ -14,7 +14,8 @@
  *
  * An instance takes a queue of the card when it is first given a batch: the control thread's, which is only asked, takes none.
  */
-#include "../dataplane/engine.h"
+#include "engine_fpga.h"
+
 #include "card_map.h"
 #include "card_queue.h"
 
@@ -42,7 +43,7 @@ static_assert(FLIGHTS <= FAN_FINISHED_DEPTH, "all that is under way can come bac
 static_assert(FAN_CIPHER_THEN_MAC == 0 && FAN_MAC_THEN_CIPHER == 1 && FAN_CIPHER_ONLY == 2, "the card's numbers");
 
 /* A message in memory that the card reads. Octets that were given a number keep it; the number is never given to others, since the card
- * may know it. */
+ * may know it from the queue's last owner. */
 struct message {
 	uint32_t number;     /* 0: none is here, or it has none */
 	uint32_t last_use;   /* for the choice of what is replaced */
@@ -70,7 +71,7 @@ struct fpga {
 	unsigned flight_count;
 	struct message message[MESSAGES];
 	struct message *last_message;
-	uint32_t message_numbers, message_uses;
+	uint32_t message_uses;
 };
 
 static unsigned instances; /* atomic; of all workers, and the control thread's */
@@ -149,7 +150,7 @@ put_message(struct fpga *engine, const struct fan_shape *shape)
 	FAN_REQUIRE(message != NULL);
 	memcpy(engine->work.memory + message_at(engine, message), shape->message, shape->text_bytes);
 	message->text_bytes = shape->text_bytes;
-	message->number = engine->message_numbers == UINT32_MAX ? 0 : ++engine->message_numbers;
+	message->number = fan_card_message_number(engine->card);
 	return message;
 }
 
@@ -636,15 +637,15 @@ check_queues(const struct fan_card *card)
 			fan_card_where(card), queues);
 }
 
-static int
-open_engine(struct fan_engine **out)
+int
+fan_engine_fpga_open_on(struct fan_engine **out, const char *where)
 {
 	struct fpga *engine = calloc(1, sizeof(*engine));
 	int error;
 
 	if (engine == NULL)
 		return fan_fail(FAN_E_MEMORY, "fpga: no memory for an engine");
-	error = fan_card_open(&engine->card, NULL);
+	error = fan_card_open(&engine->card, where);
 	if (error == 0)
 		error = check_queues(engine->card);
 	if (error != 0) {
@@ -656,6 +657,12 @@ open_engine(struct fan_engine **out)
 	fan_card_reach_init(&engine->reach, engine->card);
 	*out = &engine->engine;
 	return 0;
+}
+
+static int
+open_engine(struct fan_engine **out)
+{
+	return fan_engine_fpga_open_on(out, NULL);
 }
 
 const struct fan_engine_ops fan_engine_fpga = {
