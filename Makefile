@@ -56,7 +56,7 @@ $(if $(variant_$(VARIANT)),,$(error there is no variant "$(VARIANT)": release, a
 # Everything is position independent, so that one object serves the program and the shared library; without interposition the
 # compiler inlines as freely as in a program.
 compile_flags = -std=gnu11 -pthread $(warnings) $(variant_$(VARIANT)) -fPIC -fno-semantic-interposition \
-	-DFAN_VERSION='"$(VERSION)"' $(DPDK_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+	-DFAN_VERSION='"$(VERSION)"' -isystem driver/dpdk $(DPDK_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 # Tests find their vectors by the absolute path, wherever they are run.
 test_flags := -DFAN_SOURCE_DIR='"$(CURDIR)"'
 link_flags = -pthread $(filter -O% -g -fsanitize=address% --coverage,$(variant_$(VARIANT))) -Wl,-z,relro,-z,now \
@@ -300,7 +300,7 @@ lint-tidy: $(all_c:%=$(B)/lint/%.tidy)
 $(B)/lint/%.tidy: % $(all_h) .clang-tidy $(B)/flags | $(B)/found-lint $(B)/found-test
 	@mkdir -p $(@D)
 	@echo '  TIDY  $<'
-	$(Q)$(CLANG_TIDY) --quiet $< -- -std=gnu11 -Ihost-api $(DPDK_CFLAGS) $(test_flags) 2>$@.log || { cat $@.log; exit 1; }
+	$(Q)$(CLANG_TIDY) --quiet $< -- -std=gnu11 -Ihost-api -isystem driver/dpdk $(DPDK_CFLAGS) $(test_flags) 2>$@.log || { cat $@.log; exit 1; }
 	@touch $@
 
 lint-scripts:

@@ -8,6 +8,7 @@
 #include "../dataplane/dataplane.h"
 #include "../dataplane/eal.h"
 #include "../driver/card.h"
+#include "../driver/card_rawdev.h"
 
 #include <rte_cycles.h>
 #include <search.h>
@@ -46,6 +47,7 @@ fan_open(struct fanfare **out, const struct fan_options *options)
 		return fan_fail(FAN_E_MEMORY, "no memory for an appliance");
 	if (options == NULL)
 		options = &defaults;
+	fan_card_rawdev_register();
 	error = fan_card_choose(options->card);
 	if (error == 0)
 		error = fan_dataplane_open(&fanfare->dataplane, options);
