@@ -162,9 +162,10 @@ bench-quick: all benches | $(B)/found-bench ## less of everything, under a minut
 bench-compare: ## what changed since BASE=FILE (or a git revision) in stored results; measures nothing
 	$(if $(BASE),,$(error name what to compare with: BASE=FILE or a git revision))@bench/run.py --compare '$(BASE)' $(ARGS)
 
+cosim: UES = 20000
 cosim: all ## the whole path on the Verilated RTL: one message to UES=20000 UEs through engine fpga, each frame checked
 	@$(MAKE) -C hw model
-	@FANFARE_MODEL=$(CURDIR)/build/hw/libfanfare-model.so $(B)/fanfare fanout --engine fpga --ues $(or $(UES),20000) $(ARGS)
+	@FANFARE_MODEL=$(CURDIR)/build/hw/libfanfare-model.so $(B)/fanfare fanout --engine fpga --ues $(UES) $(ARGS)
 
 rtl: ## lint, simulate and prove the RTL of hw/ (Verilator, Icarus, yosys, z3); hw/README.md
 	@$(MAKE) -C hw lint registers-check test formal

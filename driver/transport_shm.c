@@ -236,7 +236,8 @@ relax(struct fan_card_transport *transport)
 static bool
 send_packet(int socket, const struct fan_cosim_packet *packet, int file)
 {
-	struct iovec octets = { .iov_base = (void *)(uintptr_t)packet, .iov_len = sizeof(*packet) };
+	struct fan_cosim_packet copy = *packet; /* sendmsg() takes no const */
+	struct iovec octets = { .iov_base = &copy, .iov_len = sizeof(copy) };
 	union {
 		struct cmsghdr header;
 		char octets[CMSG_SPACE(sizeof(int))];

@@ -33,6 +33,17 @@ struct fan_engine_share {
 /* Out: shares[share_max], in the order of the list. Returns how many engines there are. Exact once nothing is in flight. */
 unsigned fan_engine_shares(const struct fanfare *fanfare, struct fan_engine_share *shares, unsigned share_max);
 
+/* A number that an engine tells of itself; see struct fan_figure of dataplane/engine.h. */
+struct fan_engine_figure {
+	char name[48]; /* "clocks per UE" */
+	const char *unit;
+	double value;
+};
+#define FAN_ENGINE_FIGURES_MAX 24
+
+/* Out: figures[figure_max] of all engines of the list. Returns how many. */
+unsigned fan_engine_figures(const struct fanfare *fanfare, struct fan_engine_figure *figures, unsigned figure_max);
+
 /* True when frames come back to this process (egress net_ring): they must be taken with fan_loop_receive() or the workers wait. */
 bool fan_loops_back(const struct fanfare *fanfare);
 

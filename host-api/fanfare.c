@@ -12,6 +12,7 @@
 
 #include <rte_cycles.h>
 #include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -455,6 +456,28 @@ fan_engine_shares(const struct fanfare *fanfare, struct fan_engine_share *shares
 			shares[j].pdus += counters.engine_ues[j];
 	}
 	return dataplane->engine_count;
+}
+
+unsigned
+fan_engine_figures(const struct fanfare *fanfare, struct fan_engine_figure *figures, unsigned figure_max)
+{
+	const struct fan_dataplane *dataplane = fanfare->dataplane;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < dataplane->engine_count; i++) {
+		const struct fan_engine_ops *ops = dataplane->engines[i];
+		struct fan_figure own[FAN_ENGINE_FIGURES_MAX];
+		const unsigned own_count = ops->figures != NULL
+						   ? ops->figures(dataplane->engine[i], own, FAN_ENGINE_FIGURES_MAX)
+						   : 0;
+
+		for (unsigned j = 0; j < own_count && count < figure_max; j++, count++) {
+			memcpy(figures[count].name, own[j].name, sizeof(figures[count].name));
+			figures[count].unit = own[j].unit;
+			figures[count].value = own[j].value;
+		}
+	}
+	return count;
 }
 
 bool

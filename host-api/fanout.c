@@ -561,6 +561,7 @@ gather_figures(struct fanout *fanout)
 	result->peak_bytes = status_bytes("VmHWM");
 	if (fanout->states != NULL && result->total.sent > fanout->frames_back)
 		result->frames_missing = result->total.sent - fanout->frames_back;
+	result->figure_count = fan_engine_figures(fanout->appliance, result->figures, FAN_ENGINE_FIGURES_MAX);
 	name_engines(fanout);
 }
 

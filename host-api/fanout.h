@@ -59,6 +59,8 @@ struct fan_fanout_result {
 	uint64_t ue_memory_bytes; /* growth of anonymous memory since before provisioning, at its highest */
 	uint64_t fixed_bytes;     /* resident before provisioning */
 	uint64_t peak_bytes;      /* resident at the highest, EAL included */
+	struct fan_engine_figure figures[FAN_ENGINE_FIGURES_MAX]; /* what engines tell of themselves */
+	unsigned figure_count;
 };
 
 /* Runs a request. Out: *result, for as much as was run. Returns an exit code; one line was printed on stderr when it is not 0.

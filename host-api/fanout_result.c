@@ -160,6 +160,13 @@ set_figures(json_t *object, const struct fan_fanout_result *result)
 	json_object_set_new(object, "bytes_per_ue", json_real(bytes_per_ue(result)));
 	json_object_set_new(object, "fixed_bytes", number(result->fixed_bytes));
 	json_object_set_new(object, "peak_bytes", number(result->peak_bytes));
+	if (result->figure_count > 0) {
+		json_t *figures = json_object();
+
+		for (unsigned i = 0; i < result->figure_count; i++)
+			json_object_set_new(figures, result->figures[i].name, json_real(result->figures[i].value));
+		json_object_set_new(object, "engine_figures", figures);
+	}
 	json_object_set_new(object, "huge_pages", json_boolean(result->huge_pages));
 }
 
@@ -327,6 +334,13 @@ print_machine(FILE *out, const struct fan_fanout_request *request, const struct 
 			"huge pages", "");
 }
 
+static void
+print_figures(FILE *out, const struct fan_fanout_result *result)
+{
+	for (unsigned i = 0; i < result->figure_count; i++)
+		fprintf(out, "  %-42s %.6g %s\n", result->figures[i].name, result->figures[i].value, result->figures[i].unit);
+}
+
 void
 fan_fanout_print_table(FILE *out, const struct fan_fanout_request *request, const struct fan_fanout_result *result)
 {
@@ -342,4 +356,5 @@ fan_fanout_print_table(FILE *out, const struct fan_fanout_request *request, cons
 	fputc('\n', out);
 	print_speed(out, result);
 	print_machine(out, request, result);
+	print_figures(out, result);
 }
