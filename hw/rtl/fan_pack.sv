@@ -148,7 +148,8 @@ module fan_pack #(
 		end else if (move) begin
 			// Of a UE that is swallowed only the end goes on.
 			chunk_q <= here && (!swallow || result_i.last);
-			chunk_data_q <= chunk_data_d;
+			// Lane and tickets may still show what an earlier user left: memories are overwritten with what comes from here.
+			chunk_data_q <= here ? chunk_data_d : '0;
 		end
 		if (move && here) begin
 			chunk_void_q <= swallow;
