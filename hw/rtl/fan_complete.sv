@@ -88,7 +88,6 @@ module fan_complete #(
 	wire starts = begin_valid_i && begin_ready_o;
 	wire pdu_done = done_valid_i && !done_i.completion;
 	wire bad = done_i.error != '0;
-	wire lower = progress.bad == '0 || done_i.ue < progress.first_bad;
 	wire ends = starts ? begin_i.error != '0 : pdu_done && progress_done.done == ue_count;
 
 	assign done_ready_o = 1'b1;
@@ -102,7 +101,8 @@ module fan_complete #(
 	assign progress_done.done = progress.done + 7'd1;
 	assign progress_done.error = progress.error == '0 ? done_i.error : progress.error;
 	assign progress_done.bad = progress.bad + {7'd0, bad};
-	assign progress_done.first_bad = bad && lower ? done_i.ue : progress.first_bad;
+	// A batch has one lane, and all behind it keeps the order: the first to come is the lowest.
+	assign progress_done.first_bad = progress.bad == '0 ? done_i.ue : progress.first_bad;
 	assign progress_new = starts ? progress_begun : progress_done;
 
 	fan_ram_async #(.Width(ProgressBits), .Depth(fan_engine_pkg::BATCHES)) u_progress (
@@ -240,6 +240,7 @@ module fan_complete #(
 		.clk_i, .rst_ni, .valid_i(begin_valid_i), .ready_i(begin_ready_o), .data_i(begin_i)
 	);
 	`FAN_ASSERT(AssertUeOfBatch, !pdu_done || {1'b0, done_i.ue} < ue_count)
+	`FAN_ASSERT(AssertUesInOrder, !pdu_done || {1'b0, done_i.ue} == progress.done)
 	`FAN_ASSERT(AssertQueueExists, !starts || begin_i.queue_number < 4'(Queues) || Queues == 16)
 endmodule
 

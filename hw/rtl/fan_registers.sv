@@ -297,6 +297,71 @@ module fan_registers #(
 		if (read_join_q)
 			read_data_q <= joined;
 	end
+
+	// ---- Promises ----------------------------------------------------------------------------------------------------------
+
+	fan_stable_check #(.Width(1)) u_check_b (
+		.clk_i, .rst_ni, .valid_i(bvalid_o), .ready_i(bready_i), .data_i(1'b0)
+	);
+	fan_stable_check #(.Width(32)) u_check_r (
+		.clk_i, .rst_ni, .valid_i(rvalid_o), .ready_i(rready_i), .data_i(rdata_o)
+	);
+
+`ifdef FORMAL
+	// Proved by induction, with nothing assumed about the host but a reset at the beginning: every address and every datum of a
+	// write is taken once and gets one answer, every read one, no answer comes unasked, all of them within some clocks of being
+	// asked for, and a read of `scratch` gives what the last write of it brought.
+	logic f_reset_q = 1'b1;
+	logic [1:0] f_addresses_q, f_data_q, f_reads_q;   // taken, and without an answer
+	logic [1:0] f_write_waits_q;
+	logic [2:0] f_read_waits_q;
+	logic [31:0] f_scratch_q, f_read_scratch_q;
+	logic [15:0] f_address_q, f_read_q;
+	logic [31:0] f_datum_q;
+	wire f_answered = bvalid_o && bready_i;
+
+	always @(posedge clk_i) begin
+		f_reset_q <= 1'b0;
+		assume (rst_ni == !f_reset_q);
+		if (!rst_ni) begin
+			f_addresses_q <= '0;
+			f_data_q <= '0;
+			f_reads_q <= '0;
+			f_write_waits_q <= '0;
+			f_read_waits_q <= '0;
+			f_scratch_q <= '0;
+		end else begin
+			f_addresses_q <= f_addresses_q + {1'b0, awvalid_i && awready_o} - {1'b0, f_answered};
+			f_data_q <= f_data_q + {1'b0, wvalid_i && wready_o} - {1'b0, f_answered};
+			f_reads_q <= f_reads_q + {1'b0, arvalid_i && arready_o} - {1'b0, rvalid_o && rready_i};
+			f_write_waits_q <= f_addresses_q != '0 && f_data_q != '0 && !bvalid_o ? f_write_waits_q + 2'd1 : '0;
+			f_read_waits_q <= f_reads_q != '0 && !rvalid_o ? f_read_waits_q + 3'd1 : '0;
+			if (awvalid_i && awready_o)
+				f_address_q <= awaddr_i;
+			if (wvalid_i && wready_o)
+				f_datum_q <= wdata_i;
+			if (arvalid_i && arready_o)
+				f_read_q <= araddr_i;
+			if (write && f_address_q[15:2] == 14'(fan_registers_pkg::CARD_SCRATCH >> 2))
+				f_scratch_q <= f_datum_q;
+			if (read_choose_q)
+				f_read_scratch_q <= f_scratch_q;
+			AssertAnswersOwed: assert (!bvalid_o || (f_addresses_q != '0 && f_data_q != '0));
+			AssertAddresses: assert (f_addresses_q == {1'b0, address_full_q} + {1'b0, answer_q});
+			AssertData: assert (f_data_q == {1'b0, data_full_q} + {1'b0, answer_q});
+			AssertReads: assert (f_reads_q == {1'b0, read_choose_q} + {1'b0, read_join_q} + {1'b0, read_valid_q});
+			AssertOneRead: assert (f_reads_q <= 2'd1);
+			AssertWriteAnswered: assert (f_write_waits_q <= 2'd1);
+			AssertReadAnswered: assert (f_read_waits_q <= 3'd2);
+			AssertAddressKept: assert (!address_full_q || write_address_q == f_address_q);
+			AssertDatumKept: assert (!data_full_q || data_q == f_datum_q);
+			AssertReadKept: assert (f_reads_q == '0 || read_address_q == f_read_q);
+			AssertScratchKept: assert (scratch_q == f_scratch_q);
+			AssertScratch: assert (!rvalid_o || f_read_q[15:2] != 14'(fan_registers_pkg::CARD_SCRATCH >> 2) ||
+				rdata_o == f_read_scratch_q);
+		end
+	end
+`endif
 endmodule
 
 `default_nettype wire
