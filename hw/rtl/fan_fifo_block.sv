@@ -9,8 +9,8 @@
 `default_nettype none
 
 module fan_fifo_block #(
-	parameter int Width = 64,
-	parameter int Depth = 64,              // a power of two
+	parameter int Width = 2,
+	parameter int Depth = 4,               // a power of two
 	localparam int AddressBits = $clog2(Depth)
 ) (
 	input  wire                   clk_i,
@@ -58,6 +58,29 @@ module fan_fifo_block #(
 	`FAN_ASSERT(AssertUsedInRing, used <= (AddressBits+1)'(Depth))
 	`FAN_ASSERT(AssertRoom, !write_i || used != (AddressBits+1)'(Depth))
 	`FAN_ASSERT(AssertScrubbedEmpty, !scrub_i || (!write_i && !valid_q && used == '0))
+`ifdef FORMAL_FIFO
+	// From reset: what was written as the f_nth word since some reset comes out as the f_nth, unchanged.
+	(* anyconst *) logic [AddressBits+1:0] f_nth;
+	logic f_reset_q = 1'b1;
+	logic [AddressBits+1:0] f_in_q = '0, f_out_q = '0;
+	logic [Width-1:0] f_word_q;
+
+	always @(posedge clk_i) begin
+		f_reset_q <= 1'b0;
+		assume (rst_ni == !f_reset_q);
+		assume (!(write_i && used == (AddressBits+1)'(Depth)));   // room has been reserved
+		assume (!scrub_i);
+		if (write_i && !f_reset_q) begin
+			f_in_q <= f_in_q + 1'b1;
+			if (f_in_q == f_nth)
+				f_word_q <= data_i;
+		end
+		if (valid_o && ready_i && !f_reset_q)
+			f_out_q <= f_out_q + 1'b1;
+		if (!f_reset_q && valid_o && f_out_q == f_nth)
+			assert (f_in_q != f_nth && data_o == f_word_q);
+	end
+`endif
 	fan_stable_check #(.Width(Width)) u_check (.clk_i, .rst_ni, .valid_i(valid_o), .ready_i, .data_i(data_o));
 endmodule
 
