@@ -497,10 +497,10 @@ connect_to(struct transport_shm *shm, const char *path)
 static int
 judge_hello(const char *path, const struct fan_cosim_packet *hello, ssize_t count)
 {
-	if (count < 0)
+	if (count < 0 && errno == EAGAIN)
 		return fan_fail(FAN_E_IO, "card shm:%s: no answer within %d ms: what listens there is no simulator, or hangs",
 				path, FAN_TRANSPORT_SHM_HELLO_MS);
-	if (count == 0)
+	if (count <= 0)
 		return fan_fail(FAN_E_IO, "card shm:%s: the simulator hung up at the handshake", path);
 	if (count != (ssize_t)sizeof(*hello) || hello->magic != FAN_COSIM_MAGIC || hello->kind != FAN_COSIM_HELLO)
 		return fan_fail(FAN_E_IO, "card shm:%s: what listens there is no simulator of a card", path);
@@ -526,6 +526,7 @@ shake_hands(struct transport_shm *shm)
 
 	if (!send_packet(shm->socket, &hello, -1))
 		return fan_fail(FAN_E_IO, "card shm:%s: the simulator hung up at the handshake", shm->path);
+	errno = 0;
 	count = receive_packet(shm->socket, &hello, &file);
 	hello.text[FAN_COSIM_TEXT_BYTES - 1] = '\0';
 	error = judge_hello(shm->path, &hello, count);
