@@ -11,10 +11,11 @@
  * A pass is every UE once, or, with milliseconds, as many as that allows, going on where the turn before ended. One line per
  * engine and size: what a tenth and what half of all slices of up to 4,096 UEs stayed below (slices.h), and the same loop
  * without the engine. json=1: one object per turn and line, for run.py. eal= starts EAL, which engines on DPDK devices need,
- * with this argument (eal=default: with none).
+ * with this argument (eal=default: with none). ipsec-mb-stored is a peer of this program's own (ipsec_mb_stored.h).
  */
 #include "../dataplane/eal.h"
 #include "../dataplane/engine.h"
+#include "ipsec_mb_stored.h"
 #include "slices.h"
 
 #include <jansson.h>
@@ -444,6 +445,13 @@ run_size(struct contender *contenders, unsigned contender_count, struct bench *b
 	}
 }
 
+static int
+find_ops(const struct fan_engine_ops **ops, const char *name)
+{
+	*ops = &fan_ipsec_mb_stored;
+	return strcmp(name, fan_ipsec_mb_stored.name) == 0 ? 0 : fan_engine_find(ops, name);
+}
+
 /* Returns how many could be opened. */
 static unsigned
 open_contenders(struct contender *contenders, unsigned *contender_count, const struct options *options)
@@ -456,7 +464,7 @@ open_contenders(struct contender *contenders, unsigned *contender_count, const s
 		struct contender *contender = &contenders[*contender_count];
 
 		*contender = (struct contender){ .name = name };
-		if (fan_engine_find(&contender->ops, name) != 0 || contender->ops->open(&contender->engine) != 0) {
+		if (find_ops(&contender->ops, name) != 0 || contender->ops->open(&contender->engine) != 0) {
 			print_skipped(options, name, fan_error_detail());
 			continue;
 		}
@@ -513,6 +521,10 @@ main(int argc, char **argv)
 	if (open_contenders(contenders, &contender_count, &options) == 0)
 		return EXIT_FAILURE;
 	prepare(&bench, &options);
+	for (unsigned c = 0; c < contender_count; c++) {
+		if (contenders[c].ops == &fan_ipsec_mb_stored)
+			fan_ipsec_mb_stored_expand(contenders[c].engine, bench.contexts, bench.ue_count);
+	}
 	options.shape.message = message;
 	for (unsigned i = 0; i < options.bytes.count; i++) {
 		struct fan_shape shape = options.shape;

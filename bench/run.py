@@ -34,6 +34,7 @@ ROW_KEYS = ("question", "engine", "profile", "bytes", "ues", "workers", "cycles_
 # What a row of some questions has besides.
 EXTRA_KEYS = ("batch_ues", "memory_bytes_per_ue", "first_ue_seconds")
 YARDSTICK = "ipsec-mb"
+STORED = "ipsec-mb-stored"
 MAIN_PROFILE = "nas eea2/eia2"
 PEERS = {"crypto_aesni_mb": "dpdk-perf aesni_mb", "crypto_openssl": "dpdk-perf openssl"}
 # Above this an engine is a judge rather than a contender and is left out of the longer questions.
@@ -456,7 +457,8 @@ class Bench:
         samples = Samples()
         for number in range(self.plan.rounds):
             self.progress.step("engine", f"round {number + 1} of {self.plan.rounds}")
-            self.run_engines(samples, number, self.contenders, MAIN_PROFILE, self.plan.sizes, self.plan.ues)
+            stored = [STORED] if not self.engine_filter or STORED in self.engine_filter else []
+            self.run_engines(samples, number, [*self.contenders, *stored], MAIN_PROFILE, self.plan.sizes, self.plan.ues)
             self.progress.step("engine", f"round {number + 1}: OpenSSL and dpdk-test-crypto-perf")
             self.run_openssl(samples, number)
             for device in PEERS:
@@ -718,6 +720,7 @@ def goals(result):
     for size, wanted in ((40, 5.0), (160, 3.5), (1280, 1.8)):
         row = engine("lockstep", size)
         found.append((f"lockstep / ipsec-mb, {size} octets", row and row["ratio_to_ipsec_mb"], wanted))
+        found.append((f"lockstep / ipsec-mb with stored key schedules, {size} octets", quotient(engine(STORED, size), row), wanted))
     row, limits = engine("lockstep", 160), result["limits"]
     # Key expansion takes AES rounds too: 10 for each of the two keys.
     needed = (SHAPES[MAIN_PROFILE].aes_blocks(160) + 2) * 10 / limits["aes_rounds_per_cycle"]
@@ -792,7 +795,7 @@ def print_result(result):
 # ---- Plots -----------------------------------------------------------------------------------------------------------------------
 
 COLOURS = {"lockstep": "#0b6e4f", YARDSTICK: "#2b6cb0", "cryptodev": "#b7791f", "reference": "#718096",
-           "openssl-evp": "#9b2c2c", PEERS["crypto_aesni_mb"]: "#6b46c1", PEERS["crypto_openssl"]: "#d53f8c"}
+           STORED: "#63b3ed", "openssl-evp": "#9b2c2c", PEERS["crypto_aesni_mb"]: "#6b46c1", PEERS["crypto_openssl"]: "#d53f8c"}
 SPARE_COLOURS = ("#319795", "#dd6b20", "#4a5568", "#805ad5", "#38a169", "#e53e3e")
 
 BREAK = "\\n"
