@@ -56,9 +56,9 @@ enum {
 static uint32_t
 order_bits(const struct fan_shape &shape)
 {
-	const bool mac = shape.sequence != FAN_CIPHER_ONLY && shape.integrity == 2;
+	const bool mac = shape.sequence != FAN_CIPHER_ONLY && shape.integrity == LANE_ALGORITHM;
 
-	return (shape.sequence == FAN_MAC_THEN_CIPHER ? 4u : 0u) | (mac ? 2u : 0u) | (shape.cipher == 2 ? 1u : 0u);
+	return (shape.sequence == FAN_MAC_THEN_CIPHER ? 4u : 0u) | (mac ? 2u : 0u) | (shape.cipher == LANE_ALGORITHM ? 1u : 0u);
 }
 
 void
@@ -102,7 +102,7 @@ lane_bench::lane_bench(const bench_options &options_) : options(options_), rando
 	context->randReset(2);
 	context->randSeed((int)(options.seed & 0x7fffffff) + 1);
 	context->assertOn(true);
-	lane = std::make_unique<Vfan_lane>(context.get());
+	lane = std::make_unique<lane_model>(context.get());
 	stall_below = (uint64_t)(options.stall * 4294967296.0);
 	lane->clk_i = 0;
 	lane->rst_ni = 0;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Drives one Verilated fan_lane: queues of beats and items in, whole PDUs out, random gaps on all three ports.
+ * Drives one Verilated lane: queues of beats and items in, whole PDUs out, random gaps on all three ports. Compiled once per lane:
+ * LANE_MODEL is its Verilated class, whose header the compiler is told to include first, LANE_ALGORITHM its 1, 2 or 3 of
+ * 128-EEAn and 128-EIAn.
  *
  * One thread. Everything random comes from one seed, so that a failure is found again by its seed alone.
  */
 #ifndef FAN_LANE_BENCH_H
 #define FAN_LANE_BENCH_H
-
-#include "Vfan_lane.h"
 
 extern "C" {
 #include "../../dataplane/engine.h"
@@ -19,6 +19,8 @@ extern "C" {
 #include <functional>
 #include <memory>
 #include <vector>
+
+using lane_model = LANE_MODEL;
 
 struct bench_options {
 	uint64_t seed = 0x46414e;
@@ -68,7 +70,7 @@ class lane_bench
 	std::deque<std::array<uint32_t, 5>> beats;
 	std::deque<std::array<uint32_t, 26>> items;
 	std::unique_ptr<VerilatedContext> context;
-	std::unique_ptr<Vfan_lane> lane;
+	std::unique_ptr<lane_model> lane;
 
       private:
 	bool chance_to_stall();

@@ -2,7 +2,7 @@
 /*
  * Tests of one lane:
  *
- *	vectors   the published vectors of 128-EEA2 and 128-EIA2
+ *	vectors   the published vectors of 128-EEAn and 128-EIAn, and of PDCP under them
  *	random    random messages and UEs, all orders, lengths and heads, against the reference engine
  *	reset     resets at random clocks: what follows is right, and memories are wiped
  *	rate      clocks per UE at all sizes, checked against the bound
@@ -11,7 +11,11 @@
  */
 #include "lane_bench.h"
 
+#if LANE_ALGORITHM == 2
 #include "Vfan_lane___024root.h"
+#else
+#include "verilated_syms.h"
+#endif
 
 extern "C" {
 #include "../../dataplane/engine_reference.h"
@@ -109,10 +113,11 @@ class random_work
 	shape()
 	{
 		static const unsigned bytes_max[] = { 40, 70, 300, FAN_PDU_BYTES_MAX };
-		struct fan_shape shape = fan_test_random_shape(&random, pick(2) ? 2 : 0, pick(4) ? 2 : 0, (uint8_t)pick(3));
+		struct fan_shape shape = fan_test_random_shape(&random, pick(2) ? LANE_ALGORITHM : 0,
+							       pick(4) ? LANE_ALGORITHM : 0, (uint8_t)pick(3));
 
 		if (pick(4) != 0)
-			shape.cipher = 2;
+			shape.cipher = LANE_ALGORITHM;
 		shape.text_bytes = fan_test_random_text_bytes(
 			&random, std::min(bytes_max[pick(4)], (unsigned)FAN_PDU_BYTES_MAX - shape.clear_bytes));
 		return shape;
@@ -216,7 +221,7 @@ run_random(const bench_options &options)
 			const unsigned ue_count = random_ue_count(work);
 
 			work.queue(lane, shape, ue_count);
-			orders[shape.sequence][shape.cipher / 2][shape.integrity / 2] += ue_count;
+			orders[shape.sequence][shape.cipher != 0][shape.integrity != 0] += ue_count;
 			queued += ue_count;
 		}
 		const auto from = std::chrono::steady_clock::now();
@@ -253,9 +258,12 @@ expect_zero(const Words &words, const char *name, unsigned used = 1, unsigned of
 			bench_fail("%s is not wiped by reset: octet %zu is %02x", name, i, octets[i]);
 }
 
+#if LANE_ALGORITHM == 2
 static void
-expect_wiped(const Vfan_lane___024root *root)
+expect_wiped(lane_model &model)
 {
+	const Vfan_lane___024root *const root = model.rootp;
+
 	expect_zero(root->fan_lane__DOT__u_keys__DOT__words, "key memory", SLOTS, SLOTS_MAX);
 	expect_zero(root->fan_lane__DOT__u_heads__DOT__words, "memory of private heads", SLOTS, SLOTS_MAX);
 	expect_zero(root->fan_lane__DOT__u_identities__DOT__words, "memory of COUNT and clear prefix", SLOTS, SLOTS_MAX);
@@ -265,6 +273,29 @@ expect_wiped(const Vfan_lane___024root *root)
 	expect_zero(root->fan_lane__DOT__u_results__DOT__u_records__DOT__words, "records");
 	expect_zero(root->fan_lane__DOT__u_mac_block__DOT__u_kept__DOT__words, "memory of rotated text", SLOTS, SLOTS_MAX);
 }
+
+#else
+/* All memories of the model, which are called `words` wherever they are. */
+static void
+expect_wiped(lane_model &model)
+{
+	size_t memories = 0;
+
+	for (const auto &scope : *model.contextp()->scopeNameMap()) {
+		const VerilatedVar *const words = scope.second->varFind("words");
+
+		if (words == nullptr)
+			continue;
+		for (size_t i = 0; i < words->totalSize(); i++)
+			if (((const uint8_t *)words->datap())[i] != 0)
+				bench_fail("%s is not wiped by reset: octet %zu is %02x", scope.first, i,
+					   ((const uint8_t *)words->datap())[i]);
+		memories++;
+	}
+	if (memories < 10)
+		bench_fail("only %zu memories found", memories);
+}
+#endif
 
 static void
 run_reset(const bench_options &options)
@@ -277,7 +308,7 @@ run_reset(const bench_options &options)
 	lane.bench.reset(2);
 	for (unsigned i = 0; i < resets; i++) {
 		scrub = std::max(scrub, lane.bench.wait_ready());
-		expect_wiped(lane.bench.lane->rootp);
+		expect_wiped(*lane.bench.lane);
 		for (unsigned until = work.pick(i % 2 == 0 ? 300 : 6000); until > 0; until--) {
 			if (lane.expected.size() < 200)
 				work.queue(lane, work.shape(), random_ue_count(work));
@@ -296,17 +327,22 @@ run_reset(const bench_options &options)
 
 /* ---- Published vectors -------------------------------------------------------------------------------------------------------- */
 
+#define TEXT_OF_(number) #number
+#define TEXT_OF(number) TEXT_OF_(number)
+#define CIPHER_VECTORS "EEA" TEXT_OF(LANE_ALGORITHM) ".json"
+#define MAC_VECTORS "EIA" TEXT_OF(LANE_ALGORITHM) ".json"
+
 static unsigned
 run_cipher_vectors(checked_lane &lane)
 {
-	struct fan_vectors vectors = fan_vectors_load("EEA2.json");
+	struct fan_vectors vectors = fan_vectors_load(CIPHER_VECTORS);
 	unsigned done = 0;
 
 	for (size_t i = 0; i < vectors.count; i++) {
 		const json_t *const vector = fan_vector_at(&vectors, i);
 		uint8_t plain[1600] = {}, ciphered[1600] = {};
 		const uint32_t bits = fan_vector_number(vector, "length_bits");
-		struct fan_shape shape = { 2, 0, FAN_CIPHER_ONLY, 0, 0, (uint16_t)((bits + 7) / 8), plain };
+		struct fan_shape shape = { LANE_ALGORITHM, 0, FAN_CIPHER_ONLY, 0, 0, (uint16_t)((bits + 7) / 8), plain };
 		bench_ue ue = {};
 
 		/* A text has at least one octet. */
@@ -326,7 +362,7 @@ run_cipher_vectors(checked_lane &lane)
 			if (pdu.octets.size() != shape.text_bytes ||
 			    memcmp(pdu.octets.data(), ciphered, shape.text_bytes - 1u) != 0 ||
 			    ((pdu.octets.back() ^ ciphered[shape.text_bytes - 1]) & mask) != 0)
-				bench_fail("EEA2.json: %s", fan_vector_text(vector, "id"));
+				bench_fail(CIPHER_VECTORS ": %s", fan_vector_text(vector, "id"));
 			done++;
 		};
 		lane.bench.queue_message(shape, plain);
@@ -342,7 +378,7 @@ run_cipher_vectors(checked_lane &lane)
 static unsigned
 run_mac_vectors(checked_lane &lane, unsigned *skipped)
 {
-	struct fan_vectors vectors = fan_vectors_load("EIA2.json");
+	struct fan_vectors vectors = fan_vectors_load(MAC_VECTORS);
 	unsigned done = 0;
 
 	for (size_t i = 0; i < vectors.count; i++) {
@@ -357,7 +393,7 @@ run_mac_vectors(checked_lane &lane, unsigned *skipped)
 		fan_vector_bytes(vector, message, "message", sizeof(message));
 		fan_vector_bytes(vector, mac, "mac", sizeof(mac));
 		for (unsigned clear_bytes = 0; clear_bytes <= 16 && clear_bytes < bits / 8; clear_bytes++) {
-			struct fan_shape shape = { 0, 2, FAN_CIPHER_THEN_MAC, (uint8_t)clear_bytes, 0,
+			struct fan_shape shape = { 0, LANE_ALGORITHM, FAN_CIPHER_THEN_MAC, (uint8_t)clear_bytes, 0,
 						   (uint16_t)(bits / 8 - clear_bytes), message };
 			bench_ue ue = {};
 			bool came = false;
@@ -369,10 +405,72 @@ run_mac_vectors(checked_lane &lane, unsigned *skipped)
 							fan_vector_number(vector, "direction") << 2);
 			lane.bench.on_pdu = [&](const bench_pdu &pdu) {
 				if (pdu.mac != ((uint32_t)mac[0] << 24 | (uint32_t)mac[1] << 16 | (uint32_t)mac[2] << 8 | mac[3]))
-					bench_fail("EIA2.json: %s, clear prefix of %u", fan_vector_text(vector, "id"), clear_bytes);
+					bench_fail(MAC_VECTORS ": %s, clear prefix of %u", fan_vector_text(vector, "id"), clear_bytes);
 				came = true;
 			};
 			lane.bench.queue_message(shape, message + clear_bytes);
+			lane.bench.queue_item(ue, true);
+			while (!came)
+				lane.bench.step();
+		}
+		done++;
+	}
+	fan_vectors_free(&vectors);
+	return done;
+}
+
+static int
+algorithm_of(const json_t *vector, const char *field)
+{
+	const char *const name = fan_vector_text(vector, field);
+
+	return name[strlen(name) - 1] - '0';
+}
+
+/* PDUs of PDCP, with every private head: those in whose protection this lane's algorithm has a part and no other one has. */
+static unsigned
+run_pdcp_vectors(checked_lane &lane)
+{
+	struct fan_vectors vectors = fan_vectors_load("PDCP_dpdk.json");
+	unsigned done = 0;
+
+	for (size_t i = 0; i < vectors.count; i++) {
+		const json_t *const vector = fan_vector_at(&vectors, i);
+		const bool has_mac = fan_vector_has(vector, "integrity");
+		const int cipher = algorithm_of(vector, "cipher"), integrity = has_mac ? algorithm_of(vector, "integrity") : 0;
+		const uint32_t sn_bits = fan_vector_number(vector, "sn_size");
+		const unsigned clear_bytes = sn_bits <= 7 ? 1 : sn_bits <= 15 ? 2 : 3;
+		uint8_t in[256] = {}, out[256] = {};
+
+		if ((cipher != 0 && cipher != LANE_ALGORITHM) || (integrity != 0 && integrity != LANE_ALGORITHM) ||
+		    cipher + integrity == 0)
+			continue;
+		const size_t in_bytes = fan_vector_bytes(vector, in, "pdu_in", sizeof(in));
+		const size_t out_bytes = fan_vector_bytes(vector, out, "pdu_out", sizeof(out));
+
+		for (unsigned head_blocks = 0; head_blocks <= FAN_HEAD_BLOCKS_MAX; head_blocks++) {
+			struct fan_shape shape = { (uint8_t)cipher, (uint8_t)integrity,
+						   (uint8_t)(has_mac ? FAN_MAC_THEN_CIPHER : FAN_CIPHER_ONLY), (uint8_t)clear_bytes,
+						   (uint8_t)head_blocks, (uint16_t)(in_bytes - clear_bytes), nullptr };
+			bench_ue ue = {};
+			bool came = false;
+
+			if (cipher != 0)
+				fan_vector_bytes(vector, ue.k_enc, "cipher_key", 16);
+			if (integrity != 0)
+				fan_vector_bytes(vector, ue.k_int, "integrity_key", 16);
+			ue.count = fan_vector_number(vector, "count");
+			ue.bearer_direction = (uint8_t)(fan_vector_number(vector, "bearer") << 3 |
+							fan_vector_number(vector, "direction") << 2);
+			memcpy(ue.clear, in, clear_bytes);
+			memcpy(ue.head, in + clear_bytes, sizeof(ue.head));
+			lane.bench.on_pdu = [&](const bench_pdu &pdu) {
+				if (pdu.octets.size() != out_bytes - clear_bytes ||
+				    memcmp(pdu.octets.data(), out + clear_bytes, out_bytes - clear_bytes) != 0)
+					bench_fail("PDCP_dpdk.json: %s, head %u", fan_vector_text(vector, "id"), head_blocks);
+				came = true;
+			};
+			lane.bench.queue_message(shape, in + clear_bytes);
 			lane.bench.queue_item(ue, true);
 			while (!came)
 				lane.bench.step();
@@ -393,22 +491,47 @@ run_vectors(const bench_options &options)
 	lane.bench.wait_ready();
 	const unsigned ciphers = run_cipher_vectors(lane), macs = run_mac_vectors(lane, &skipped);
 
-	if (ciphers < 10 || macs < 7)
-		bench_fail("only %u vectors of EEA2 and %u of EIA2", ciphers, macs);
-	printf("vectors: %u of 128-EEA2, %u of 128-EIA2 each with clear prefixes 0..16 (%u of 128-EIA2 left out: not whole octets, "
-	       "or longer than a PDU)\n", ciphers, macs, skipped);
+	const unsigned pdcp = run_pdcp_vectors(lane);
+
+	/* As many as the files have that are whole octets and fit. */
+	static const unsigned expected[4][3] = { { 0, 0, 0 }, { 15, 6, 32 }, { 10, 7, 32 }, { 9, 5, 32 } };
+
+	if (ciphers != expected[LANE_ALGORITHM][0] || macs != expected[LANE_ALGORITHM][1] || pdcp != expected[LANE_ALGORITHM][2])
+		bench_fail("only %u vectors of " CIPHER_VECTORS ", %u of " MAC_VECTORS ", %u of PDCP", ciphers, macs, pdcp);
+	printf("vectors: %u of " CIPHER_VECTORS ", %u of " MAC_VECTORS " each with clear prefixes 0..16, %u PDUs of PDCP with heads of "
+	       "0..3 blocks (%u of " MAC_VECTORS " left out: not whole octets, or longer than a PDU)\n", ciphers, macs, pdcp, skipped);
 }
 
 /* ---- Clocks per UE ------------------------------------------------------------------------------------------------------------ */
 
-static unsigned
-bound_of(const struct fan_shape &shape)
+/* UEs that begin together, and the clocks that one of them takes of the lane in a message of so many. */
+#if LANE_ALGORITHM == 2
+#define GROUP_UES 1
+
+static double
+bound_of(const struct fan_shape &shape, unsigned)
 {
 	const unsigned trailer = shape.sequence == FAN_MAC_THEN_CIPHER ? 4 : 0;
 	const unsigned ctr = (shape.text_bytes + trailer + 15) / 16, cmac = (8u + shape.clear_bytes + shape.text_bytes + 15) / 16;
 
 	return shape.sequence == FAN_CIPHER_ONLY ? ctr : std::max(ctr, cmac + 1);
 }
+#else
+#define GROUP_UES LANE_CELLS
+#define BEGIN_CLOCKS 37
+
+static double
+bound_of(const struct fan_shape &shape, unsigned ues)
+{
+	const bool mac = shape.sequence != FAN_CIPHER_ONLY;
+	const unsigned out_bytes = shape.text_bytes + (shape.sequence == FAN_MAC_THEN_CIPHER ? 4u : 0u);
+	const unsigned cipher_words = (out_bytes + 3) / 4 + (mac ? shape.clear_bytes / 4u : 0u);
+	const unsigned mac_words = LANE_ALGORITHM == 1 ? 5u : (shape.clear_bytes + shape.text_bytes + 3u) / 4 + 2;
+	const unsigned group = BEGIN_CLOCKS + std::max(cipher_words, mac ? mac_words : 0u);
+
+	return std::max((double)group * ((ues + GROUP_UES - 1) / GROUP_UES) / ues, (out_bytes + 15) / 16 * 1.0);
+}
+#endif
 
 /* Messages of `ues` UEs each, back to back, shapes taken in turn. Clocks per UE between one full round and a later one, over the
  * bound's own; 1.0 is the bound. Octets are not compared: that is the random test's. */
@@ -418,9 +541,14 @@ measure(const bench_options &options, const std::vector<struct fan_shape> &shape
 	lane_bench bench(options);
 	const uint8_t message[FAN_PDU_BYTES_MAX + 64] = {};
 	std::vector<uint64_t> taken;
-	std::vector<unsigned> cost;
+	std::vector<double> cost;
+#if LANE_ALGORITHM == 2
 	const size_t from = 24 * 4, until = from + 24 * 16 / (ues * shapes.size() > 192 ? 1 : 2);
 	const size_t measured = shapes.size() == 1 ? until : from + 24 * 64;
+#else
+	/* Whole rounds of messages, behind the first ones. */
+	const size_t round = ues * shapes.size(), from = round * (1 + 64 / round), measured = from + round * (1 + 384 / round);
+#endif
 	const bench_ue ue = {};
 
 	bench.reset(2);
@@ -432,7 +560,7 @@ measure(const bench_options &options, const std::vector<struct fan_shape> &shape
 		bench.queue_message(shape, message);
 		for (unsigned i = 0; i < ues; i++) {
 			bench.queue_item(ue, i + 1 == ues);
-			cost.push_back(bound_of(shape));
+			cost.push_back(bound_of(shape, ues));
 		}
 	}
 	while (taken.size() <= measured)
@@ -460,15 +588,17 @@ run_rate(const bench_options &options)
 		const char *name;
 		uint8_t cipher, integrity, sequence, clear_bytes;
 	} orders[] = {
-		{ "cipher, MAC (NAS)", 2, 2, FAN_CIPHER_THEN_MAC, 1 },
-		{ "MAC, cipher (NR PDCP)", 2, 2, FAN_MAC_THEN_CIPHER, 3 },
-		{ "cipher only", 2, 0, FAN_CIPHER_ONLY, 2 },
-		{ "MAC only", 0, 2, FAN_CIPHER_THEN_MAC, 1 },
+		{ "cipher, MAC (NAS)", LANE_ALGORITHM, LANE_ALGORITHM, FAN_CIPHER_THEN_MAC, 1 },
+		{ "MAC, cipher (NR PDCP)", LANE_ALGORITHM, LANE_ALGORITHM, FAN_MAC_THEN_CIPHER, 3 },
+		{ "cipher only", LANE_ALGORITHM, 0, FAN_CIPHER_ONLY, 2 },
+		{ "MAC only", 0, LANE_ALGORITHM, FAN_CIPHER_THEN_MAC, 1 },
 	};
+	/* Groups that are full; the mixes below have others. */
+	const unsigned single_ues = 64 / GROUP_UES * GROUP_UES;
 	double clocks;
 	unsigned shapes = 0;
 
-	printf("rate: clocks per UE (and over the bound), PDU octets, messages of 64 UEs back to back\n%-24s", "");
+	printf("rate: clocks per UE (and over the bound), PDU octets, messages of %u UEs back to back\n%-24s", single_ues, "");
 	for (const unsigned size : sizes)
 		printf("%13u", size);
 	for (const auto &order : orders) {
@@ -476,7 +606,7 @@ run_rate(const bench_options &options)
 		for (const unsigned size : sizes) {
 			struct fan_shape shape = { order.cipher, order.integrity, order.sequence, order.clear_bytes, 0,
 						   (uint16_t)std::min(size, FAN_PDU_BYTES_MAX - (unsigned)order.clear_bytes), nullptr };
-			const double ratio = measure(options, { shape }, 64, &clocks);
+			const double ratio = measure(options, { shape }, single_ues, &clocks);
 
 			printf("%6.2f (%.3f)", clocks, ratio);
 			fflush(stdout);
@@ -485,16 +615,16 @@ run_rate(const bench_options &options)
 	}
 	printf("\n");
 	for (unsigned text_bytes = 16; text_bytes <= 1500 - 16; text_bytes += 1 + text_bytes / 24) {
-		struct fan_shape shape = { 2, 2, (uint8_t)(shapes % 2), (uint8_t)(shapes * 5 % 17), (uint8_t)(shapes % 4),
+		struct fan_shape shape = { LANE_ALGORITHM, LANE_ALGORITHM, (uint8_t)(shapes % 2), (uint8_t)(shapes * 5 % 17), (uint8_t)(shapes % 4),
 					   (uint16_t)text_bytes, nullptr };
 
-		check_rate("size", measure(options, { shape }, 64, &clocks));
+		check_rate("size", measure(options, { shape }, single_ues, &clocks));
 		shapes++;
 	}
 	printf("rate: %u sizes from 16 to 1,484 octets, all clear prefixes and heads, within 5 %% of the bound\n", shapes);
-	const struct fan_shape small = { 2, 2, FAN_CIPHER_THEN_MAC, 1, 1, 16, nullptr };
-	const struct fan_shape middle = { 2, 2, FAN_MAC_THEN_CIPHER, 3, 0, 160, nullptr };
-	const struct fan_shape large = { 2, 2, FAN_CIPHER_THEN_MAC, 1, 0, 1499, nullptr };
+	const struct fan_shape small = { LANE_ALGORITHM, LANE_ALGORITHM, FAN_CIPHER_THEN_MAC, 1, 1, 16, nullptr };
+	const struct fan_shape middle = { LANE_ALGORITHM, LANE_ALGORITHM, FAN_MAC_THEN_CIPHER, 3, 0, 160, nullptr };
+	const struct fan_shape large = { LANE_ALGORITHM, LANE_ALGORITHM, FAN_CIPHER_THEN_MAC, 1, 0, 1499, nullptr };
 	const struct {
 		const char *name;
 		std::vector<struct fan_shape> shapes;
