@@ -23,7 +23,7 @@
 
 module fan_stream_lane #(
 	parameter bit Zuc = 1'b0,
-	parameter int Cells = 6                       // 2..8
+	parameter int Cells = 6                       // 2..7
 ) (
 	input  wire  clk_i,
 	input  wire  rst_ni,                          // synchronous
@@ -87,7 +87,7 @@ module fan_stream_lane #(
 	fan_item_t store_q;
 	fan_stream_group_t group;
 	fan_block_t clear;
-	wire launch, room;
+	wire launch;
 	wire store_last = store_entry_q == 2'd3;
 	wire [3:0] fill_next = fill_q + 4'd1;
 
@@ -162,7 +162,7 @@ module fan_stream_lane #(
 	fan_stream_mac_t mac;
 	fan_stream_finish_t finish_data;
 	fan_word_t extra;
-	wire write, finish, read;
+	wire begins, room, write, finish, read;
 	wire [7:0] write_row, read_row;
 	wire [1:0] write_place, turn;
 	wire [128*Cells-1:0] result_blocks;
@@ -170,7 +170,7 @@ module fan_stream_lane #(
 
 	fan_stream_schedule #(.Zuc(Zuc)) u_schedule (
 		.clk_i, .rst_ni,
-		.launch_valid_i(full_q && room), .launch_o(launch), .group_i(group),
+		.launch_valid_i(full_q), .launch_o(launch), .group_i(group), .room_i(room), .begin_o(begins),
 		.message_o(message), .shape_i(plan.shape), .read_block_o(read_block), .read_data_i(message_block),
 		.retire_o(retire), .retired_o(retired),
 		.step_o(step), .text_o(text),
@@ -193,7 +193,7 @@ module fan_stream_lane #(
 
 	fan_stream_results #(.Cells(Cells)) u_results (
 		.clk_i, .rst_ni, .scrub_i(scrub_q), .scrub_address_i(scrub_count_q[4:0]),
-		.take_i(take), .tag_i(item_i.tag), .launch_i(launch), .room_o(room),
+		.take_i(take), .tag_i(item_i.tag), .begin_i(begins), .room_o(room),
 		.finish_i(finish), .finish_data_i(finish_data), .macs_i(macs),
 		.read_o(read), .read_row_o(read_row), .blocks_i(result_blocks),
 		.valid_o(result_valid_o), .ready_i(result_ready_i), .result_o
@@ -202,7 +202,7 @@ module fan_stream_lane #(
 	fan_stable_check #(.Width(fan_pkg::ITEM_BITS)) u_check_item (
 		.clk_i, .rst_ni, .valid_i(item_valid_i), .ready_i(item_ready_o), .data_i(item_i)
 	);
-	`FAN_ASSERT(AssertCells, Cells >= 2 && Cells <= 8)
+	`FAN_ASSERT(AssertCells, Cells >= 2 && Cells <= 7)
 	`FAN_ASSERT(AssertStoredInTime, !(storing_q && step.load && step.bank == store_bank_q && step.entry >= store_entry_q))
 endmodule
 

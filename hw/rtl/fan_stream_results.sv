@@ -4,7 +4,7 @@
 // groups finish in theirs. A block is read from all cells at once and one cell's is taken; the MAC is laid over it where it stands
 // behind the text.
 //
-// There are two banks, so a group may be launched while one is read out and one waits, or runs.
+// There are two banks, so a group may begin while another is read out.
 //
 `include "fan_assert.svh"
 `default_nettype none
@@ -19,7 +19,7 @@ module fan_stream_results #(
 
 	input  wire  take_i,                         // an item, in order
 	input  wire  fan_tag_t tag_i,
-	input  wire  launch_i,
+	input  wire  begin_i,                        // a group that uses up room
 	output wire  room_o,                         // for one more group
 	input  wire  finish_i,
 	input  wire  fan_stream_finish_t finish_data_i,
@@ -60,7 +60,7 @@ module fan_stream_results #(
 
 	// ---- Groups ----------------------------------------------------------------------------------------------------------------
 
-	logic [1:0] owed_q;                           // launched, not read
+	logic [1:0] owed_q;                           // begun, not read
 	logic waiting_q, reading_q;
 	fan_stream_finish_t waiting_group_q, group_q;
 	logic [32*Cells-1:0] macs_q;
@@ -76,7 +76,7 @@ module fan_stream_results #(
 			reading_q <= 1'b0;
 			macs_q <= '0;
 		end else begin
-			owed_q <= owed_q + 2'(launch_i) - 2'(group_done);
+			owed_q <= owed_q + 2'(begin_i) - 2'(group_done);
 			waiting_q <= finish_i || (waiting_q && !group_begins);
 			reading_q <= group_begins || (reading_q && !group_done);
 			if (group_begins)
@@ -190,10 +190,10 @@ module fan_stream_results #(
 
 	wire [4:0] tags_used = tag_in_q - tag_out_q;
 
-	`FAN_ASSERT(AssertLaunchInRoom, !launch_i || room_o)
+	`FAN_ASSERT(AssertBeginInRoom, !begin_i || room_o)
 	`FAN_ASSERT(AssertFinishTaken, !(finish_i && waiting_q))
 	`FAN_ASSERT(AssertOwedNotUnder, !(group_done && owed_q == '0))
-	`FAN_ASSERT(AssertTagsNotOver, tags_used <= 5'(3 * Cells))
+	`FAN_ASSERT(AssertTagsNotOver, tags_used <= 5'(4 * Cells))
 	`FAN_ASSERT(AssertTagsNotUnder, !(ue_done && tags_used == '0))
 	fan_stable_check #(.Width(fan_pkg::RESULT_BITS)) u_check (
 		.clk_i, .rst_ni, .valid_i(valid_o), .ready_i, .data_i(result_o)

@@ -12,6 +12,8 @@
 // first word in clock -1 and keeps text in step: with prefixes of up to 3 octets text begins in clock 0. The tail of the MAC runs
 // while the next group is loaded.
 //
+// A group is loaded whether its results will have room or not, and waits for it at the end of running in.
+//
 // R is the clock of the counters, in which the message RAM is addressed; S to W follow it, see fan_stream_cell.sv.
 //
 `include "fan_assert.svh"
@@ -25,6 +27,8 @@ module fan_stream_schedule #(
 
 	input  wire  launch_valid_i,
 	output wire  launch_o,                       // taken
+	input  wire  room_i,                         // for the results of one more group
+	output wire  begin_o,                        // ... which is used up
 	input  wire  fan_stream_group_t group_i,
 
 	output fan_message_t message_o,
@@ -46,6 +50,7 @@ module fan_stream_schedule #(
 	output fan_stream_finish_t finish_data_o
 );
 	localparam int BeginLast = fan_stream_pkg::BEGIN_CLOCKS - 1;
+	localparam int Hold = BeginLast - 1;
 
 	// ---- Group that is loaded --------------------------------------------------------------------------------------------------
 
@@ -57,9 +62,12 @@ module fan_stream_schedule #(
 
 	wire fan_word_index_t clock_next = clock_q + 9'd1;
 	wire loaded = loading_q && load_q == 6'(BeginLast);
+	wire at_hold = loading_q && load_q == 6'(Hold);
+	wire hold = at_hold && !room_i;
 	wire run_last = running_q && clock_next == run_end_q;
 
 	assign launch_o = launch_valid_i && !loading_q && (!running_q || clock_next >= generators_end_q);
+	assign begin_o = at_hold && room_i;
 	assign message_o = group_q.message;
 
 	always_ff @(posedge clk_i) begin
@@ -76,7 +84,7 @@ module fan_stream_schedule #(
 				group_q <= group_i;
 			end else if (loading_q) begin
 				loading_q <= !loaded;
-				load_q <= load_q + 6'd1;
+				load_q <= hold ? load_q : load_q + 6'd1;
 			end
 			if (loaded) begin
 				running_q <= 1'b1;
@@ -178,8 +186,8 @@ module fan_stream_schedule #(
 	assign step_r.entry = load_here ? load_q[1:0] : clear_here ? 2'd0 : text_word[3:2] + 2'd1;
 	assign step_r.word = clear_here ? clear_word : text_word[1:0];
 	assign step_r.feed_back = loading_q && !loaded;
-	assign step_r.step_cipher = (loading_q && !load_here) || text_here;
-	assign step_r.step_mac = (loading_q && !load_here) || (running_q && clock_q < stream_words_q);
+	assign step_r.step_cipher = (loading_q && !load_here && !hold) || text_here;
+	assign step_r.step_mac = (loading_q && !load_here && !hold) || (running_q && clock_q < stream_words_q);
 
 	assign mac_r.step = mac_here;
 	assign mac_r.first = mac_first;
@@ -216,8 +224,12 @@ module fan_stream_schedule #(
 	end
 	assign step_o = step_s;
 
+	wire [1:0] word_s = step_s.word;
+	fan_word_t message_s;
+
+	assign message_s = read_data_i[{~word_s, 5'd0} +: 32];
 	for (genvar i = 0; i < 4; i++) begin : g_octet
-		assign shared_s[8*i +: 8] = read_data_i[{~step_s.word, 5'd8*5'(i)} +: 8] & {8{keep_s[i] && !own_s}};
+		assign shared_s[8*i +: 8] = message_s[8*i +: 8] & {8{keep_s[i] && !own_s}};
 	end
 	assign text_s_d.cipher = shape_q.order.cipher && text_s;
 	assign text_s_d.shared = shared_s;
