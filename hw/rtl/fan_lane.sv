@@ -19,8 +19,8 @@
 //      B  plan and old contents of the slot memories are read, new contents written; message RAM is addressed
 //      C  text from message or head, ^ key stream (result of the CTR pipe for the turn before)
 //      D  protected block to fan_results; text rotated for CMAC; L kept; MAC of a UE that retires taken
-//      E  block of CMAC put together; keys read
-//      F  into both pipes; CMAC chained (result of the CMAC pipe for the turn before)
+//      E  block of CMAC put together; keys read and given to the pipes
+//      F  blocks into both pipes; CMAC chained (result of the CMAC pipe for the turn before)
 //
 // F plus the 21 clocks of a pipe is C of the next turn: hence 24 slots at least. More slots are possible, up to 32, and only make
 // the delays longer.
@@ -222,7 +222,7 @@ module fan_lane #(
 	// ---- E, F: into the pipes ----------------------------------------------------------------------------------------------
 
 	wire [fan_pkg::KEYS_BITS-1:0] keys_bits_e;
-	fan_keys_t keys_f;
+	fan_keys_t keys_e;
 	// Step 0 follows another UE, whose plan is not this one's: its block is counter 0, or, with lag, nobody's.
 	fan_step_t counter_f;
 	assign counter_f = step_f == '0 ? '0 : step_f - {6'd0, lag_f};
@@ -251,11 +251,10 @@ module fan_lane #(
 		.read_address_i(visit_e.slot), .read_data_o(keys_bits_e)
 	);
 
-	always_ff @(posedge clk_i)
-		keys_f <= keys_bits_e;
+	assign keys_e = keys_bits_e;
 
-	aes128_pipe u_ctr (.clk_i, .key_i(keys_f.k_enc), .block_i(counter_block_f), .block_o(key_stream));
-	aes128_pipe u_cmac (.clk_i, .key_i(keys_f.k_int), .block_i(chained_f), .block_o(chain));
+	aes128_pipe u_ctr (.clk_i, .key_i(keys_e.k_enc), .block_i(counter_block_f), .block_o(key_stream));
+	aes128_pipe u_cmac (.clk_i, .key_i(keys_e.k_int), .block_i(chained_f), .block_o(chain));
 
 	localparam int Spare = Slots - fan_pkg::AES_LATENCY - 3;
 

@@ -17,6 +17,7 @@ extern "C" {
 #include <string>
 
 #define LATENCY 21
+#define FLIGHT (LATENCY + 1) /* the key goes in a clock ahead */
 
 struct pair {
 	uint8_t key[16], block[16], want[16];
@@ -55,7 +56,7 @@ main(int argc, char **argv)
 	VerilatedContext context;
 	struct fan_test_random random = { 0x46414e };
 	unsigned long blocks = 100000, wrong = 0;
-	struct pair flight[LATENCY];
+	struct pair flight[FLIGHT] = {};
 
 	for (int i = 1; i + 1 < argc; i += 2)
 		*(std::string(argv[i]) == "--seed" ? (unsigned long *)&random.state : &blocks) = strtoul(argv[i + 1], nullptr, 0);
@@ -63,14 +64,15 @@ main(int argc, char **argv)
 	context.randReset(2);
 	Vaes128_pipe pipe(&context);
 
-	for (unsigned long n = 0; n < blocks + LATENCY; n++) {
-		struct pair &slot = flight[n % LATENCY];
+	/* Clock n carries the key of pair n and the block of the pair before; what comes out is LATENCY clocks older than that. */
+	for (unsigned long n = 0; n < blocks + 1 + LATENCY; n++) {
+		struct pair &slot = flight[n % FLIGHT];
 		uint8_t got[16];
 
 		pipe.clk_i = 0;
 		pipe.eval();
 		get_block(got, pipe.block_o);
-		if (n >= LATENCY && memcmp(got, slot.want, 16) != 0)
+		if (n >= FLIGHT && memcmp(got, slot.want, 16) != 0)
 			wrong++;
 		if (n < 2) {
 			slot = fips197[n];
@@ -83,7 +85,7 @@ main(int argc, char **argv)
 			fan_aes128_encrypt(&aes, slot.want, slot.block);
 		}
 		put_block(pipe.key_i, slot.key);
-		put_block(pipe.block_i, slot.block);
+		put_block(pipe.block_i, flight[(n + LATENCY) % FLIGHT].block);
 		pipe.clk_i = 1;
 		pipe.eval();
 	}
