@@ -53,8 +53,6 @@ module fan_queues #(
 	localparam int Max = fan_engine_pkg::QUEUES_MAX;
 	localparam int Batches = fan_engine_pkg::BATCHES;
 	localparam int AheadBits = $clog2(Ahead);
-	// A queue that waits for slow lanes must not hold all numbers while another has work for other lanes.
-	localparam int Share = Batches * 3 / 4;
 
 	// ---- Whose turn --------------------------------------------------------------------------------------------------------
 
@@ -113,8 +111,11 @@ module fan_queues #(
 	wire [Batches-1:0] held;               // by the queue whose turn it is
 	logic [4:0] held_count;
 	fan_batch_t number;
-	wire several = (live & (live - 1'b1)) != '0;
-	wire number_left = busy_q != '1 && !(several && held_count >= 5'(Share));
+	// Queues that have more to do, each as it was at its last turn, share the numbers out evenly: one that waits for a slow lane
+	// must not hold them all while others have work for other lanes.
+	logic [Max-1:0] wants_q;
+	logic [4:0] wants_count, share;
+	wire number_left = busy_q != '1 && held_count < share;
 
 	for (genvar b = 0; b < Batches; b++) begin : g_batch
 		assign held[b] = busy_q[b] && owner_q[b] == turn_q;
@@ -122,6 +123,18 @@ module fan_queues #(
 	always_comb begin
 		held_count = '0;
 		number = '0;
+		wants_count = '0;
+		for (int q = 0; q < Max; q++)
+			wants_count = wants_count + {4'd0, wants_q[q]};
+		case (wants_count)
+		5'd0, 5'd1:       share = 5'd16;
+		5'd2:             share = 5'd8;
+		5'd3:             share = 5'd5;
+		5'd4:             share = 5'd4;
+		5'd5:             share = 5'd3;
+		5'd6, 5'd7, 5'd8: share = 5'd2;
+		default:          share = 5'd1;
+		endcase
 		for (int b = 0; b < Batches; b++) begin
 			held_count = held_count + {4'd0, held[b]};
 			number = number | (free_one[b] ? 4'(b) : 4'd0);
@@ -153,6 +166,10 @@ module fan_queues #(
 	assign read_o.ends = 1'b1;
 
 	always_ff @(posedge clk_i) begin
+		if (!rst_ni)
+			wants_q <= '0;
+		else
+			wants_q[turn_q] <= serves && !size_wrong && !tail_wrong && waiting != '0;
 		if (!rst_ni)
 			busy_q <= '0;
 		else

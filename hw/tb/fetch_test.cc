@@ -193,7 +193,7 @@ class host
 	lane_state lane[LANES];
 
 	/* Times of memory and lanes, in clocks. */
-	unsigned latency = 20, latency_spread = 60, pace = 0, free_delay = 0;
+	unsigned latency = 20, latency_spread = 60, pace = 0, snow3g_pace = 0, free_delay = 0;
 	bool random_pace = true;
 	bool stopping = false;
 	bool loose = false; /* queues are being disabled: what is read may be gone, begins may fail to come */
@@ -742,7 +742,7 @@ host::sample()
 				item[w] = (uint32_t)bits(top->item_o, ITEM_BITS * l + 32 * w, std::min(32u, ITEM_BITS - 32 * w));
 			s.items.push_back(item);
 			s.items_taken++;
-			s.next_item = cycle + (random_pace ? pick(20) : pace);
+			s.next_item = cycle + (random_pace ? pick(20) : l == 3 && snow3g_pace ? snow3g_pace : pace);
 			progress = cycle;
 			/* Not one more before it is known whether this was the last of its message. */
 			if (bits(item, 822, 1))
@@ -1270,9 +1270,10 @@ test_stop(const options &o)
 
 /* ---- Rate ------------------------------------------------------------------------------------------------------------------------ */
 
-/* Clocks that three AES lanes waited for, in 100 UEs. */
+/* Clocks that three AES lanes waited for. With snow3g_pace a queue full of work for a lane that slow is there as well. */
 static double
-rate(const options &o, unsigned ue_count, unsigned text_bytes, unsigned head_blocks, unsigned pace, unsigned latency)
+rate(const options &o, unsigned ue_count, unsigned text_bytes, unsigned head_blocks, unsigned pace, unsigned latency,
+     unsigned snow3g_pace = 0)
 {
 	host h(o);
 	uint64_t starved = 0, taken = 0;
@@ -1284,17 +1285,20 @@ rate(const options &o, unsigned ue_count, unsigned text_bytes, unsigned head_blo
 	h.latency_spread = 0;
 	h.random_pace = false;
 	h.pace = pace;
+	h.snow3g_pace = snow3g_pace;
 	/* Through the lane, the pack and the bus until the completion has been answered. */
 	h.free_delay = 24 * pace + 2 * latency;
 	h.put(keeper, message_address, message);
-	for (unsigned q = 0; q < 2; q++)
+	const unsigned queues = snow3g_pace ? 3 : 2;
+
+	for (unsigned q = 0; q < queues; q++)
 		h.enable(q, 5);
 	for (unsigned i = 0; i < 30000; i++) {
-		for (unsigned q = 0; q < 2; q++)
+		for (unsigned q = 0; q < queues; q++)
 			if (h.room(q)) {
 				const batch_ptr b = h.make(q);
 
-				b->cipher = b->integrity = 2;
+				b->cipher = b->integrity = q == 2 ? 1 : 2;
 				b->sequence = 0;
 				b->message_number = 1;
 				b->text_bytes = (uint16_t)text_bytes;
@@ -1319,9 +1323,10 @@ rate(const options &o, unsigned ue_count, unsigned text_bytes, unsigned head_blo
 		starved += h.lane[l].starved;
 		taken += h.lane[l].items_taken;
 	}
-	printf("rate: batches of %2u UEs, %4u octets, %u blocks of head, latency %3u: a UE every %5.2f clocks and lane, of %u; "
+	printf("rate: batches of %2u UEs, %4u octets, %u blocks of head, latency %3u: a UE every %5.2f clocks and lane, of %u%s; "
 	       "lanes waited %lu of 75,000 clocks\n",
-	       ue_count, text_bytes, head_blocks, latency, 75000.0 / (double)taken, pace, starved);
+	       ue_count, text_bytes, head_blocks, latency, 75000.0 / (double)taken, pace,
+	       snow3g_pace ? ", beside a slow one" : "", starved);
 	return (double)starved;
 }
 
@@ -1338,6 +1343,8 @@ test_rate(const options &o)
 	if (rate(still, 32, 160, 0, 12, 200) != 0)
 		fail("lanes waited");
 	if (rate(still, 32, 160, 3, 12, 200) != 0)
+		fail("lanes waited");
+	if (rate(still, 64, 160, 0, 12, 200, 400) != 0)
 		fail("lanes waited");
 	rate(still, 24, 160, 0, 12, 200);
 	rate(still, 16, 160, 0, 12, 200);
