@@ -1,24 +1,79 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # The whole engine as a C object (sim/model.h): what the driver loads, what fanfare-cosim serves, what engine_test drives.
-# LANES: how many AES lanes it has.
+#
+#   make model [LANES=1] [SNOW3G=0] [ZUC=0] [QUEUES=4]     libfanfare-model.so and fanfare-cosim
+#   make model-trace                                       the same with waveforms (FST): libfanfare-model-trace.so
+#
+# Each choice of lanes has a directory of its own, so that going back to one builds nothing; the names that programs look for are links
+# to the last one asked for.
 
 LANES ?= 1
+SNOW3G ?= 0
+ZUC ?= 0
 QUEUES ?= 4
-model_flags := -DVM_TRACE=0 -DFAN_MODEL_AES=$(LANES) -DFAN_MODEL_SNOW3G=0 -DFAN_MODEL_ZUC=0 -DFAN_MODEL_QUEUES=$(QUEUES)
-engine := $(B)/engine$(LANES)
 
-$(engine)/Vfan_engine__ALL.a: $(rtl_all) sim/waivers.vlt
-	$(verilate) --Mdir $(engine) --top-module fan_engine -GAesLanes=$(LANES) -GQueues=$(QUEUES) -CFLAGS -fPIC $(rtl)
-	$(MAKE) -C $(engine) -f Vfan_engine.mk -j$(JOBS) OPT_FAST=-O3 OPT_SLOW=-O1 Vfan_engine__ALL.a verilated.o verilated_threads.o >$(engine)/make.log
+.PHONY: model model-trace test-engine FORCE
+model: $(B)/libfanfare-model.so $(B)/fanfare-cosim
+model-trace: $(B)/libfanfare-model-trace.so $(B)/fanfare-cosim
 
-$(engine)/model.o: sim/model.cc sim/model.h $(engine)/Vfan_engine__ALL.a
-	g++ $(cxx_flags) -fPIC $(model_flags) -isystem $(engine) -c -o $@ $<
+model_cxx_flags := $(cxx_flags) -g -fPIC -fvisibility=hidden -pthread
 
-$(B)/libfanfare-model.so: $(engine)/model.o
-	g++ -shared -o $@ $< $(engine)/Vfan_engine__ALL.a $(engine)/verilated*.o -pthread
+# $(1) directory; $(2) $(3) $(4) AES, SNOW 3G, ZUC lanes; $(5) further flags of Verilator; $(6) of the compiler; $(7) further objects
+define engine_model
+$(B)/$(1)/Vfan_engine__ALL.a: $(rtl_all) sim/waivers.vlt
+	@echo '  MODEL $(B)/$(1)'
+	$(Q)$(verilate) --Mdir $(B)/$(1) --top-module fan_engine -GAesLanes=$(2) -GSnow3gLanes=$(3) -GZucLanes=$(4) -GQueues=$(QUEUES) \
+		-CFLAGS '-fPIC -fvisibility=hidden' $(5) $(rtl)
+	$(Q)$$(MAKE) -C $(B)/$(1) -f Vfan_engine.mk OPT_FAST=-O3 OPT_SLOW=-O1 Vfan_engine__ALL.a verilated.o verilated_threads.o $(7) \
+		>$(B)/$(1)/make.log
+$(B)/$(1)/model.o: sim/model.cc sim/model.h $(B)/$(1)/Vfan_engine__ALL.a
+	@echo '  CXX   $$@'
+	$(Q)g++ $(model_cxx_flags) -DFAN_MODEL_AES=$(2) -DFAN_MODEL_SNOW3G=$(3) -DFAN_MODEL_ZUC=$(4) -DFAN_MODEL_QUEUES=$(QUEUES) $(6) \
+		-isystem $(B)/$(1) -c -o $$@ sim/model.cc
+$(B)/$(1)/libfanfare-model.so: $(B)/$(1)/model.o
+	$(Q)g++ -shared -pthread -Wl,-z,defs -Wl,--as-needed -o $$@ $$< $(B)/$(1)/Vfan_engine__ALL.a $(B)/$(1)/verilated*.o -lz
+endef
+model_dir := engine-$(LANES)-$(SNOW3G)-$(ZUC)-$(QUEUES)
+$(eval $(call engine_model,$(model_dir),$(LANES),$(SNOW3G),$(ZUC),,-DVM_TRACE=0,))
+$(eval $(call engine_model,$(model_dir)-trace,$(LANES),$(SNOW3G),$(ZUC),--trace-fst,-DVM_TRACE=1 -DVM_TRACE_FST=1,verilated_fst_c.o))
 
-model: $(B)/libfanfare-model.so
+$(B)/libfanfare-model.so: $(B)/$(model_dir)/libfanfare-model.so FORCE
+	@ln -sfn $(model_dir)/libfanfare-model.so $@
+$(B)/libfanfare-model-trace.so: $(B)/$(model_dir)-trace/libfanfare-model.so FORCE
+	@ln -sfn $(model_dir)-trace/libfanfare-model.so $@
 
-$(B)/engine_test: tb/engine_test.cc $(engine)/model.o $(reference_o)
-	g++ $(cxx_flags) -o $@ $< $(engine)/model.o $(engine)/Vfan_engine__ALL.a $(engine)/verilated*.o $(reference_o) -ljansson -pthread
+# ---- The model behind shared memory, for a driver in another process ---------------------------------------------------------------
+
+server_c := driver/card_ranges.c driver/model_library.c dataplane/error.c
+server_h := sim/model.h $(addprefix $(ROOT)/,driver/card_ranges.h driver/model_library.h driver/cosim_protocol.h driver/cosim_ring.h \
+	dataplane/error.h)
+$(B)/fanfare-cosim: sim/cosim_server.cc $(addprefix $(ROOT)/,$(server_c)) $(server_h)
+	@mkdir -p $(B)/cosim
+	@echo '  CXX   $@'
+	$(Q)for file in $(server_c); do gcc $(c_flags) -D_GNU_SOURCE $(if $(FAN_LIBDIR),-DFAN_LIBDIR='"$(FAN_LIBDIR)"') \
+		-c -o $(B)/cosim/$$(basename $$file .c).o $(ROOT)/$$file || exit; done
+	$(Q)g++ $(cxx_flags) -pthread -o $@ sim/cosim_server.cc $(patsubst %.c,$(B)/cosim/%.o,$(notdir $(server_c))) -ldl
+
+# ---- The whole engine against the reference, by descriptors in its memory ----------------------------------------------------------
+
+# $(1) AES lanes
+define engine_test
+$(if $(filter engine-$(1)-0-0-4,$(model_dir)),,$(call engine_model,engine-$(1)-0-0-4,$(1),0,0,,-DVM_TRACE=0,))
+$(B)/engine_test$(1): tb/engine_test.cc sim/model.h registers.h $(reference_o) $(B)/engine-$(1)-0-0-4/model.o
+	@echo '  CXX   $$@'
+	$(Q)g++ $(cxx_flags) -o $$@ $$< $(B)/engine-$(1)-0-0-4/model.o $(B)/engine-$(1)-0-0-4/Vfan_engine__ALL.a \
+		$(B)/engine-$(1)-0-0-4/verilated*.o $(reference_o) -ljansson -pthread
+endef
+$(eval $(call engine_test,1))
+$(eval $(call engine_test,3))
+
+test-engine: $(B)/engine_test1 $(B)/engine_test3
+	for test in $^; do \
+		$$test registers --seed $(SEED) && \
+		$$test work --seed $(SEED) && \
+		$$test work --seed $(SEED) --stall $(STALL) && \
+		$$test errors --seed $(SEED) && \
+		$$test errors --seed $(SEED) --stall $(STALL) --latency 20 && \
+		$$test reset --seed $(SEED) --stall $(STALL) && \
+		$$test rate --seed $(SEED) || exit 1; done

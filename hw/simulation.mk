@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Verilated blocks and their tests: `make test`.
+# Verilated blocks and their tests: `make test`. The whole engine's model is in model.mk.
 
 SEED ?= 0x46414e
 RANDOM_UES ?= 100000
+STREAM_UES ?= 20000
 STALL ?= 0.3
 
-.PHONY: test test-pipe test-lane test-rate test-fetch
+.PHONY: test test-pipe test-lane test-snow3g-lane test-zuc-lane test-rate test-fetch test-write
+test: test-pipe test-lane test-snow3g-lane test-zuc-lane test-rate test-fetch test-write test-engine
 
 verilate := verilator --cc -O3 --x-assign unique --x-initial unique --assert -Wall -Irtl sim/waivers.vlt
 # Verilated code is generated: its warnings are nobody's.
@@ -21,30 +23,41 @@ reference_o := $(reference_c:%.c=$(B)/%.o)
 
 $(reference_o): $(B)/%.o: $(ROOT)/%.c
 	@mkdir -p $(@D)
-	gcc $(c_flags) -c -o $@ $<
+	@echo '  CC    $@'
+	$(Q)gcc $(c_flags) -c -o $@ $<
 
-# $(1) top module, $(2) directory, $(3) its parameters
-define model
-$(B)/$(2)/V$(1)__ALL.a: $(rtl_all) sim/waivers.vlt
-	$(verilate) --Mdir $(B)/$(2) --top-module $(1) $(3) $(rtl)
-	$(MAKE) -C $(B)/$(2) -f V$(1).mk -j$(JOBS) OPT_FAST=-O3 OPT_SLOW=-O1 V$(1)__ALL.a verilated.o verilated_threads.o >$(B)/$(2)/make.log
+# ---- Models: $(1) top module, $(2) directory, $(3) its parameters, $(4) files that are no rtl --------------------------------------
+
+define verilated
+$(B)/$(2)/V$(1)__ALL.a: $(rtl_all) $(4) sim/waivers.vlt
+	@echo '  MODEL $(B)/$(2)'
+	$(Q)$(verilate) --Mdir $(B)/$(2) --top-module $(1) $(3) $(rtl) $(4)
+	$(Q)$$(MAKE) -C $(B)/$(2) -f V$(1).mk OPT_FAST=-O3 OPT_SLOW=-O1 V$(1)__ALL.a verilated.o verilated_threads.o >$(B)/$(2)/make.log
 endef
-$(eval $(call model,aes128_pipe,pipe))
-$(eval $(call model,fan_lane,lane))
-$(eval $(call model,fan_fetch,fetch,-GLanes=4 "-GLaneAlgorithm=8'b01101010" -GQueues=4))
+$(eval $(call verilated,aes128_pipe,pipe))
+$(eval $(call verilated,fan_lane,lane))
+$(eval $(call verilated,fan_snow3g_lane,snow3g))
+$(eval $(call verilated,fan_zuc_lane,zuc))
+$(eval $(call verilated,fan_fetch,fetch,-GLanes=4 "-GLaneAlgorithm=8'b01101010" -GQueues=4))
+$(eval $(call verilated,write_side,write_side,,sim/write_side.sv))
 
-$(B)/pipe_test: tb/pipe_test.cc $(B)/pipe/Vaes128_pipe__ALL.a $(reference_o)
-	g++ $(cxx_flags) -isystem $(B)/pipe -o $@ $< $(B)/pipe/*.a $(B)/pipe/verilated*.o $(reference_o) -ljansson -pthread
+# ---- Tests: $(1) program, $(2) directory of the model, $(3) sources, $(4) flags ----------------------------------------------------
 
-$(B)/lane_test: tb/lane_test.cc tb/lane_bench.cc tb/lane_bench.h $(reference_o)
-$(B)/lane_test: $(B)/lane/Vfan_lane__ALL.a
-	g++ $(cxx_flags) -isystem $(B)/lane -o $@ tb/lane_test.cc tb/lane_bench.cc $(B)/lane/*.a $(B)/lane/verilated*.o \
-		$(reference_o) -ljansson -pthread
-$(B)/fetch_test: tb/fetch_test.cc $(reference_o) $(B)/fetch/Vfan_fetch__ALL.a
-	g++ $(cxx_flags) -isystem $(B)/fetch -o $@ tb/fetch_test.cc $(B)/fetch/*.a $(B)/fetch/verilated*.o \
-		$(reference_o) -ljansson -pthread
-
-test: test-pipe test-lane test-rate test-fetch
+define bench
+$(B)/$(1): $(3) $(wildcard tb/*.h) registers.h $(reference_o) $(B)/$(2)/V$(5)__ALL.a
+	@echo '  CXX   $(B)/$(1)'
+	$(Q)g++ $(cxx_flags) $(4) -isystem $(B)/$(2) -o $$@ $(3) $(B)/$(2)/*.a $(B)/$(2)/verilated*.o $(reference_o) -ljansson -pthread
+endef
+cells = $(shell sed -n 's/.*parameter int Cells = \([0-9]*\).*/\1/p' rtl/$(1).sv)
+# $(1) top module, $(2) number of its algorithm, $(3) UEs that begin together
+lane_flags = -include V$(1).h -DLANE_MODEL=V$(1) -DLANE_ALGORITHM=$(2) -DLANE_CELLS=$(3)
+lane_cc := tb/lane_test.cc tb/lane_bench.cc
+$(eval $(call bench,pipe_test,pipe,tb/pipe_test.cc,,aes128_pipe))
+$(eval $(call bench,lane_test,lane,$(lane_cc),$(call lane_flags,fan_lane,2,1),fan_lane))
+$(eval $(call bench,snow3g_lane_test,snow3g,$(lane_cc),$(call lane_flags,fan_snow3g_lane,1,$(call cells,fan_snow3g_lane)),fan_snow3g_lane))
+$(eval $(call bench,zuc_lane_test,zuc,$(lane_cc),$(call lane_flags,fan_zuc_lane,3,$(call cells,fan_zuc_lane)),fan_zuc_lane))
+$(eval $(call bench,fetch_test,fetch,tb/fetch_test.cc,,fan_fetch))
+$(eval $(call bench,write_test,write_side,tb/write_test.cc,,write_side))
 
 test-pipe: $(B)/pipe_test
 	$< --seed $(SEED)
@@ -57,8 +70,18 @@ test-lane: $(B)/lane_test
 	$< random --seed $(SEED) --ues $$(($(RANDOM_UES) / 20)) --stall 0.9
 	$< reset --seed $(SEED) --ues $(RANDOM_UES) --stall $(STALL)
 
-test-rate: $(B)/lane_test
-	$< rate --seed $(SEED)
+test-snow3g-lane test-zuc-lane: test-%-lane: $(B)/%_lane_test
+	$< vectors --seed $(SEED)
+	$< vectors --seed $(SEED) --stall $(STALL)
+	$< random --seed $(SEED) --ues $(STREAM_UES)
+	$< random --seed $(SEED) --ues $$(($(STREAM_UES) / 5)) --stall $(STALL)
+	$< random --seed $(SEED) --ues $$(($(STREAM_UES) / 20)) --stall 0.9
+	$< reset --seed $(SEED) --ues $$(($(STREAM_UES) * 5)) --stall $(STALL)
+
+test-rate: $(B)/lane_test $(B)/snow3g_lane_test $(B)/zuc_lane_test
+	$(B)/lane_test rate --seed $(SEED)
+	$(B)/snow3g_lane_test rate --seed $(SEED)
+	$(B)/zuc_lane_test rate --seed $(SEED)
 
 test-fetch: $(B)/fetch_test
 	$< work --seed $(SEED)
@@ -69,3 +92,10 @@ test-fetch: $(B)/fetch_test
 	$< queues --seed $(SEED) --stall $(STALL)
 	$< stop --seed $(SEED) --stall $(STALL)
 	$< rate --seed $(SEED)
+
+test-write: $(B)/write_test
+	$< places --seed $(SEED) --stall $(STALL)
+	$< places --seed $(SEED) --stall 0 --latency 0
+	$< random --seed $(SEED) --stall $(STALL)
+	$< random --seed $(SEED) --stall 0.8 --batches 300
+	$< stop --seed $(SEED) --stall $(STALL)

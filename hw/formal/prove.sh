@@ -8,7 +8,7 @@ directory=$1 name=$2 top=$3 options=$4 parameters=$5 depth=$6 induction=${7:-}
 
 mkdir -p "$directory"
 log=$directory/$name.log
-read_files="rtl/fan_pkg.sv rtl/fan_stable_check.sv rtl/fan_ram_async.sv rtl/fan_ram_sync.sv rtl/fan_plan.sv rtl/$top.sv"
+read_files="rtl/fan_pkg.sv rtl/fan_registers_pkg.sv rtl/fan_engine_pkg.sv rtl/fan_fetch_pkg.sv rtl/fan_stable_check.sv rtl/fan_queue_registers.sv rtl/fan_ram_async.sv rtl/fan_ram_sync.sv rtl/fan_plan.sv rtl/$top.sv"
 yosys -q -p "read_verilog -sv -formal -DFORMAL $options -Irtl $read_files; hierarchy -check -top $top $parameters
 	prep -top $top -flatten -nordff; opt_clean -purge; async2sync; dffunmap; write_smt2 -wires $directory/$name.smt2" >"$log" 2>&1 || {
 	tail -n 5 "$log"
