@@ -15,7 +15,7 @@
 module fan_feed #(
 	parameter int Place = 0,
 	parameter int Lines = 128,
-	parameter int Contexts = 64,
+	parameter int Contexts = 128,
 	localparam int ScrubBits = $clog2(Lines > Contexts ? Lines : Contexts)
 ) (
 	input  wire  clk_i,
