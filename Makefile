@@ -168,7 +168,7 @@ cosim: all ## the whole path on the Verilated RTL: one message to UES=20000 UEs 
 	@FANFARE_MODEL=$(CURDIR)/build/hw/libfanfare-model.so $(B)/fanfare fanout --engine fpga --ues $(UES) $(ARGS)
 
 rtl: ## lint, simulate and prove the RTL of hw/ (Verilator, Icarus, yosys, z3); hw/README.md
-	@$(MAKE) -C hw lint registers-check test formal
+	@$(MAKE) -C hw lint registers-check manual-check test formal
 
 rtl-synth: ## the area of the RTL on a Xilinx part, by yosys; some 6 minutes
 	@$(MAKE) -C hw synth
