@@ -86,10 +86,14 @@ module fan_engine #(
 	localparam int WriteBits = fan_engine_pkg::WRITE_BITS;
 	localparam int BeatBits = fan_engine_pkg::BEAT_BITS;
 
-	// Lane 0 in the low bits: AES lanes first, then SNOW 3G, then ZUC.
-	localparam logic [2*fan_engine_pkg::LANES_MAX-1:0] Algorithms = ({fan_engine_pkg::LANES_MAX{2'd2}} & ~('1 << 2 * AesLanes)) |
-		({fan_engine_pkg::LANES_MAX{2'd1}} & ('1 << 2 * AesLanes) & ~('1 << 2 * (AesLanes + Snow3gLanes))) |
-		({fan_engine_pkg::LANES_MAX{2'd3}} & ('1 << 2 * (AesLanes + Snow3gLanes)));
+	// Lane 0 in the low bits: AES lanes first, then SNOW 3G, then ZUC. The ones are counted out: yosys 0.23 shifts a single bit where it
+	// reads '1 << n.
+	localparam int AlgorithmBits = 2 * fan_engine_pkg::LANES_MAX;
+	localparam logic [AlgorithmBits-1:0] BehindAes = {AlgorithmBits{1'b1}} << 2 * AesLanes;
+	localparam logic [AlgorithmBits-1:0] BehindSnow3g = {AlgorithmBits{1'b1}} << 2 * (AesLanes + Snow3gLanes);
+	localparam logic [AlgorithmBits-1:0] Algorithms = ({fan_engine_pkg::LANES_MAX{2'd2}} & ~BehindAes) |
+		({fan_engine_pkg::LANES_MAX{2'd1}} & BehindAes & ~BehindSnow3g) |
+		({fan_engine_pkg::LANES_MAX{2'd3}} & BehindSnow3g);
 
 	// ---- Reset -------------------------------------------------------------------------------------------------------------
 
@@ -185,6 +189,22 @@ module fan_engine #(
 
 		if (l < AesLanes) begin : g_aes
 			fan_lane u_lane (
+				.clk_i, .rst_ni(core_rst_n),
+				.message_valid_i(message_valid[l]), .message_ready_o(message_ready[l]), .message_i(message),
+				.item_valid_i(item_valid[l]), .item_ready_o(item_ready[l]), .item_i(item_bits[l*ItemBits +: ItemBits]),
+				.result_valid_o(result_valid), .result_ready_i(result_ready), .result_o(result),
+				.busy_o(lane_busy[2*l +: 2])
+			);
+		end else if (l < AesLanes + Snow3gLanes) begin : g_snow3g
+			fan_snow3g_lane u_lane (
+				.clk_i, .rst_ni(core_rst_n),
+				.message_valid_i(message_valid[l]), .message_ready_o(message_ready[l]), .message_i(message),
+				.item_valid_i(item_valid[l]), .item_ready_o(item_ready[l]), .item_i(item_bits[l*ItemBits +: ItemBits]),
+				.result_valid_o(result_valid), .result_ready_i(result_ready), .result_o(result),
+				.busy_o(lane_busy[2*l +: 2])
+			);
+		end else begin : g_zuc
+			fan_zuc_lane u_lane (
 				.clk_i, .rst_ni(core_rst_n),
 				.message_valid_i(message_valid[l]), .message_ready_o(message_ready[l]), .message_i(message),
 				.item_valid_i(item_valid[l]), .item_ready_o(item_ready[l]), .item_i(item_bits[l*ItemBits +: ItemBits]),

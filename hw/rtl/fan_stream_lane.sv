@@ -38,7 +38,11 @@ module fan_stream_lane #(
 
 	output wire  result_valid_o,
 	input  wire  result_ready_i,
-	output fan_result_t result_o
+	output fan_result_t result_o,
+
+	// For counters, as fan_lane.sv's. Bit 0: the generators of the cells are at work, taking a key, running in or making key stream, of
+	// whichever of cipher and integrity the order has. Bit 1: the MACs take a word. A clock counts once for all cells.
+	output wire  [1:0] busy_o
 );
 	// ---- Scrub -----------------------------------------------------------------------------------------------------------------
 
@@ -175,7 +179,8 @@ module fan_stream_lane #(
 		.retire_o(retire), .retired_o(retired),
 		.step_o(step), .text_o(text),
 		.write_o(write), .write_row_o(write_row), .write_place_o(write_place), .turn_o(turn), .extra_o(extra),
-		.mac_o(mac), .finish_o(finish), .finish_data_o(finish_data)
+		.mac_o(mac), .finish_o(finish), .finish_data_o(finish_data),
+		.busy_o
 	);
 
 	for (genvar c = 0; c < Cells; c++) begin : g_cell

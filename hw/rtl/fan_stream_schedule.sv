@@ -47,7 +47,8 @@ module fan_stream_schedule #(
 	output fan_word_t extra_o,
 	output fan_stream_mac_t mac_o,               // V
 	output wire  finish_o,                       // W: results and MACs are there
-	output fan_stream_finish_t finish_data_o
+	output fan_stream_finish_t finish_data_o,
+	output wire  [1:0] busy_o                    // S: generators, MAC; see fan_stream_lane.sv
 );
 	localparam int BeginLast = fan_stream_pkg::BEGIN_CLOCKS - 1;
 	localparam int Hold = BeginLast - 1;
@@ -180,6 +181,13 @@ module fan_stream_schedule #(
 	wire mac_last = mac_here && clock_next == mac_steps_q;
 
 	assign read_block_o = text_word[8:2];
+
+	// Waiting for room is no work, and neither are the words of key stream that the tail of the MAC outlasts.
+	logic [1:0] busy_q;
+
+	always_ff @(posedge clk_i)
+		busy_q <= {mac_here, (loading_q && !hold) || (running_q && clock_q < generators_end_q)};
+	assign busy_o = busy_q;
 
 	assign step_r.bank = group_q.bank;
 	assign step_r.load = load_here;

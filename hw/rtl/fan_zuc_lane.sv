@@ -20,13 +20,16 @@ module fan_zuc_lane #(
 
 	output wire  result_valid_o,
 	input  wire  result_ready_i,
-	output fan_result_t result_o
+	output fan_result_t result_o,
+
+	output wire  [1:0] busy_o
 );
 	fan_stream_lane #(.Zuc(1'b1), .Cells(Cells)) u_lane (
 		.clk_i, .rst_ni,
 		.message_valid_i, .message_ready_o, .message_i,
 		.item_valid_i, .item_ready_o, .item_i,
-		.result_valid_o, .result_ready_i, .result_o
+		.result_valid_o, .result_ready_i, .result_o,
+		.busy_o
 	);
 endmodule
 
