@@ -92,14 +92,19 @@ def rate(log):
 
 def engine(log):
     """Clocks per UE of the whole engine, by size and size of batch."""
-    found = re.findall(r"^rate: +(\d+) octets, batches of +(\d+) UEs: +([\d.]+) clocks per UE, bound +([\d.]+) \((\w+)\), (\d+) lanes", log, re.M)
-    counts = sorted({int(row[1]) for row in found}, reverse=True)
-    lines = ["| AES lanes | octets | bound | " + " | ".join(f"{count} UEs a batch" for count in counts) + " |", "|---|---|---|" + "---|" * len(counts)]
+    found = re.findall(
+        r"^rate: (.+), lanes: (\d+), +(\d+) octets, batches of +(\d+) UEs: +([\d.]+) clocks per UE, bound +([\d.]+) \((\w+)\)", log, re.M)
+    counts = sorted({int(row[3]) for row in found}, reverse=True)
+    lines = ["| lanes | octets | bound, 64 UEs a batch | " + " | ".join(f"{count} a batch" for count in counts) + " |",
+             "|---|---|---|" + "---|" * len(counts)]
     table = {}
-    for octets, count, clocks, bound, why, lanes in found:
-        table.setdefault((lanes, octets, f"{bound} ({why})"), {})[int(count)] = clocks
-    for (lanes, octets, bound), row in table.items():
-        lines.append(f"| {lanes} | {thousands(octets)} | {bound} | " + " | ".join(row.get(count, "-") for count in counts) + " |")
+    for algorithm, lanes, octets, count, clocks, bound, why in found:
+        row = table.setdefault((f"{lanes} {algorithm}", octets), {})
+        row[int(count)] = clocks
+        if int(count) == max(counts):
+            row["bound"] = f"{bound} ({why})"
+    for (lanes, octets), row in table.items():
+        lines.append(f"| {lanes} | {thousands(octets)} | {row['bound']} | " + " | ".join(row.get(count, "-") for count in counts) + " |")
     return lines
 
 
