@@ -57,18 +57,19 @@ $(B)/fanfare-cosim: sim/cosim_server.cc $(addprefix $(ROOT)/,$(server_c)) $(serv
 
 # ---- The whole engine against the reference, by descriptors in its memory ----------------------------------------------------------
 
-# $(1) AES lanes
+# $(1) program; $(2) $(3) $(4) AES, SNOW 3G, ZUC lanes. STREAM_CELLS: UEs that a lane of the latter two works on together.
 define engine_test
-$(if $(filter engine-$(1)-0-0-4,$(model_dir)),,$(call engine_model,engine-$(1)-0-0-4,$(1),0,0,,-DVM_TRACE=0,))
-$(B)/engine_test$(1): tb/engine_test.cc sim/model.h registers.h $(reference_o) $(B)/engine-$(1)-0-0-4/model.o
+$(if $(filter engine-$(2)-$(3)-$(4)-4,$(model_dir)),,$(call engine_model,engine-$(2)-$(3)-$(4)-4,$(2),$(3),$(4),,-DVM_TRACE=0,))
+$(B)/$(1): tb/engine_test.cc sim/model.h registers.h $(reference_o) $(B)/engine-$(2)-$(3)-$(4)-4/model.o
 	@echo '  CXX   $$@'
-	$(Q)g++ $(cxx_flags) -o $$@ $$< $(B)/engine-$(1)-0-0-4/model.o $(B)/engine-$(1)-0-0-4/Vfan_engine__ALL.a \
-		$(B)/engine-$(1)-0-0-4/verilated*.o $(reference_o) -ljansson -pthread
+	$(Q)g++ $(cxx_flags) -DSTREAM_CELLS=$(call cells,fan_snow3g_lane) -o $$@ $$< $(B)/engine-$(2)-$(3)-$(4)-4/model.o \
+		$(B)/engine-$(2)-$(3)-$(4)-4/Vfan_engine__ALL.a $(B)/engine-$(2)-$(3)-$(4)-4/verilated*.o $(reference_o) -ljansson -pthread
 endef
-$(eval $(call engine_test,1))
-$(eval $(call engine_test,3))
+$(eval $(call engine_test,engine_test1,1,0,0))
+$(eval $(call engine_test,engine_test3,3,0,0))
+$(eval $(call engine_test,engine_test_mixed,1,1,1))
 
-test-engine: $(B)/engine_test1 $(B)/engine_test3
+test-engine: $(B)/engine_test1 $(B)/engine_test3 $(B)/engine_test_mixed
 	for test in $^; do \
 		$$test registers --seed $(SEED) && \
 		$$test work --seed $(SEED) && \
