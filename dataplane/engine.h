@@ -69,6 +69,7 @@ struct fan_figure {
 	char name[48];    /* "clocks per UE" */
 	const char *unit; /* "", "octets", "%"; static */
 	double value;
+	bool simulated; /* by a simulator: nothing of it is this machine's speed or a card's */
 };
 
 #define FAN_FIGURES_MAX 64

@@ -147,6 +147,12 @@ fan_card_where(const struct fan_card *card)
 	return card->where;
 }
 
+bool
+fan_card_simulated(const struct fan_card *card)
+{
+	return card->transport->ops->simulated_in != NULL;
+}
+
 const char *
 fan_card_transport_name(const struct fan_card *card)
 {
@@ -263,11 +269,15 @@ see_lane_ues(struct fan_card *card)
 static void
 read_statistics(struct fan_card *card, struct fan_card_statistics *statistics)
 {
+	double seconds;
+
 	if (state_of(card) == WORKING)
 		see_lane_ues(card);
 	*statistics = card->past;
 	if (state_of(card) == WORKING)
 		add_counters(card, statistics);
+	if (fan_card_simulated(card) && card->transport->ops->simulated_in(card->transport, &seconds))
+		statistics->simulator_ns = (uint64_t)(seconds * 1e9);
 }
 
 void
@@ -281,7 +291,7 @@ fan_card_statistics_read(struct fan_card *card, struct fan_card_statistics *stat
 	read_statistics(card, statistics);
 	address = statistics->bus_error_address;
 	for (size_t i = 0; i < sizeof(*statistics) / sizeof(uint64_t); i++)
-		value[i] -= zero[i];
+		value[i] -= value[i] < zero[i] ? value[i] : zero[i]; /* a card that is gone tells nothing any more */
 	statistics->bus_error_address = address;
 	fan_card_unlock(card);
 }
@@ -572,6 +582,8 @@ make(struct fan_card **out, const char *where)
 		free(card);
 		return error;
 	}
+	/* What the card took to get ready is no part of anybody's work. */
+	fan_card_statistics_reset(card);
 	*out = card;
 	return 0;
 }

@@ -186,6 +186,9 @@ const struct fan_card_build *fan_card_build_get(const struct fan_card *card);
 const char *fan_card_where(const struct fan_card *card);
 /* Name of the transport. */
 const char *fan_card_transport_name(const struct fan_card *card);
+/* Whether a simulator is behind the transport. Its clock has no rate of its own: what it would be is FAN_CARD_ASSUMED_MHZ. */
+bool fan_card_simulated(const struct fan_card *card);
+#define FAN_CARD_ASSUMED_MHZ 250
 /* True when the card is out of service for good. */
 bool fan_card_dead(const struct fan_card *card);
 
@@ -205,11 +208,12 @@ struct fan_card_statistics {
 	uint64_t batch_clocks; /* from descriptor to completion, of these batches */
 	uint64_t resets;
 	uint64_t copied_contexts, copied_pdus;
+	uint64_t simulator_ns;            /* of processor time; 0: there is no simulator, or it does not say */
 	uint64_t errors[FAN_CARD_ERRORS]; /* completions by error */
 	uint64_t faults[FAN_CARD_FAULT_COUNT];
 };
 
-/* Out: all that there is to count. Any thread. */
+/* Out: all that there is to count, since the card was found working and opened. Any thread. */
 void fan_card_statistics_read(struct fan_card *card, struct fan_card_statistics *statistics);
 /* Counts from 0 again. */
 void fan_card_statistics_reset(struct fan_card *card);

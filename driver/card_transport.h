@@ -9,6 +9,7 @@
 #ifndef FAN_CARD_TRANSPORT_H
 #define FAN_CARD_TRANSPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,10 @@ struct fan_card_transport_ops {
 
 	/* The card must not reach memory any more, whatever it is doing (bus mastering off). After it returns nothing is written. */
 	void (*isolate)(struct fan_card_transport *transport);
+
+	/* NULL: a card, whose clock is its own. Else there is a simulator. Out: true, and seconds of processor time that it has spent;
+	 * false where that is not known. */
+	bool (*simulated_in)(struct fan_card_transport *transport, double *seconds);
 
 	/* Every dma_alloc has been freed and every dma_map unmapped. */
 	void (*close)(struct fan_card_transport *transport);

@@ -529,6 +529,7 @@ submit_burst(struct fan_engine *base, struct fan_batch *const *batches, uint16_t
 struct figures {
 	struct fan_figure *figure;
 	unsigned count, max;
+	bool simulated;
 };
 
 static void
@@ -541,13 +542,14 @@ put(struct figures *figures, double value, const char *unit, const char *name)
 	snprintf(figure->name, sizeof(figure->name), "%s", name);
 	figure->unit = unit;
 	figure->value = value;
+	figure->simulated = figures->simulated;
 	figures->count++;
 }
 
 static double
-ratio(uint64_t a, uint64_t b)
+ratio(double a, double b)
 {
-	return b == 0 ? 0 : (double)a / (double)b;
+	return b == 0 ? 0 : a / b;
 }
 
 static void
@@ -558,15 +560,38 @@ put_lane(struct figures *figures, const struct fan_card_statistics *statistics, 
 	snprintf(name, sizeof(name), "lane %u (%s): UEs", lane, algorithm_name(algorithm));
 	put(figures, (double)statistics->lane[lane].ues, "", name);
 	snprintf(name, sizeof(name), "lane %u (%s): cipher pipe busy", lane, algorithm_name(algorithm));
-	put(figures, 100 * ratio(statistics->lane[lane].cipher_busy, statistics->clocks), "%", name);
+	put(figures, 100 * ratio((double)statistics->lane[lane].cipher_busy, (double)statistics->clocks), "%", name);
 	snprintf(name, sizeof(name), "lane %u (%s): MAC pipe busy", lane, algorithm_name(algorithm));
-	put(figures, 100 * ratio(statistics->lane[lane].mac_busy, statistics->clocks), "%", name);
+	put(figures, 100 * ratio((double)statistics->lane[lane].mac_busy, (double)statistics->clocks), "%", name);
+}
+
+/* What a card of this clock would do, and what the simulator did, on one core. */
+static void
+put_simulation(struct figures *figures, const struct fan_card_statistics *statistics)
+{
+	const double seconds = (double)statistics->simulator_ns * 1e-9;
+	char name[sizeof(figures->figure->name)];
+
+	snprintf(name, sizeof(name), "UEs per second, %d MHz assumed", FAN_CARD_ASSUMED_MHZ);
+	put(figures, ratio(FAN_CARD_ASSUMED_MHZ * 1e6 * (double)statistics->ues, (double)statistics->clocks), "", name);
+	if (statistics->simulator_ns == 0)
+		return;
+	put(figures, seconds, "s", "simulator: processor time");
+	put(figures, (double)statistics->clocks / seconds, "", "simulator: clocks per second");
+	put(figures, (double)statistics->ues / seconds, "", "simulator: UEs per second");
 }
 
 /* What went wrong, by its name; nothing when nothing did. */
 static void
 put_failures(struct figures *figures, const struct fan_card_statistics *statistics)
 {
+	uint64_t refused = 0;
+
+	for (unsigned i = FAN_CARD_FAULT_SERIAL; i <= FAN_CARD_FAULT_HEAD; i++)
+		refused += statistics->faults[i];
+	put(figures, (double)statistics->resets, "", "resets");
+	put(figures, (double)statistics->bus_errors, "", "bus errors");
+	put(figures, (double)refused, "", "completions refused");
 	for (unsigned i = FAN_CARD_ERROR_NONE + 1; i < FAN_CARD_ERRORS; i++)
 		if (statistics->errors[i] > 0)
 			put(figures, (double)statistics->errors[i], "batches", fan_card_error_text(i));
@@ -580,27 +605,29 @@ figures(const struct fan_engine *base, struct fan_figure *out, unsigned figure_m
 {
 	const struct fpga *engine = (const void *)base;
 	const struct fan_card_build *build = fan_card_build_get(engine->card);
-	struct figures figures = { out, 0, figure_max };
+	struct figures figures = { out, 0, figure_max, fan_card_simulated(engine->card) };
 	struct fan_card_statistics statistics;
-	uint64_t refused = 0;
+	double ues;
 
 	fan_card_statistics_read(engine->card, &statistics);
-	for (unsigned i = FAN_CARD_FAULT_SERIAL; i <= FAN_CARD_FAULT_HEAD; i++)
-		refused += statistics.faults[i];
-	put(&figures, (double)statistics.ues, "", "UEs");
+	ues = (double)statistics.ues;
+	put(&figures, ues, "", "UEs");
 	put(&figures, (double)statistics.batches, "", "batches");
-	put(&figures, (double)statistics.clocks, "", "clocks");
-	put(&figures, ratio(statistics.clocks, statistics.ues), "", "clocks per UE");
-	put(&figures, ratio(statistics.batch_clocks, statistics.batches), "", "clocks from descriptor to completion");
-	put(&figures, ratio(statistics.read_bytes, statistics.ues), "octets", "read per UE");
-	put(&figures, ratio(statistics.written_bytes, statistics.ues), "octets", "written per UE");
+	/* A card that has gone has taken its counters along. */
+	if (!fan_card_dead(engine->card)) {
+		put(&figures, (double)statistics.clocks, "", "clocks");
+		put(&figures, ratio((double)statistics.clocks, ues), "", "clocks per UE");
+		put(&figures, ratio((double)statistics.batch_clocks, (double)statistics.batches), "",
+		    "clocks from descriptor to completion");
+		put(&figures, ratio((double)statistics.read_bytes, ues), "octets", "read per UE");
+		put(&figures, ratio((double)statistics.written_bytes, ues), "octets", "written per UE");
+		for (unsigned i = 0; i < build->lane_count; i++)
+			put_lane(&figures, &statistics, i, build->lane_algorithm[i]);
+		if (figures.simulated)
+			put_simulation(&figures, &statistics);
+	}
 	put(&figures, (double)statistics.copied_contexts, "", "contexts copied");
 	put(&figures, (double)statistics.copied_pdus, "", "PDUs copied");
-	put(&figures, (double)statistics.resets, "", "resets");
-	put(&figures, (double)statistics.bus_errors, "", "bus errors");
-	put(&figures, (double)refused, "", "completions refused");
-	for (unsigned i = 0; i < build->lane_count; i++)
-		put_lane(&figures, &statistics, i, build->lane_algorithm[i]);
 	put_failures(&figures, &statistics);
 	return figures.count;
 }

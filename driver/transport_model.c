@@ -180,6 +180,17 @@ isolate(struct fan_card_transport *transport)
 	pthread_mutex_unlock(&model->lock);
 }
 
+static bool
+simulated_in(struct fan_card_transport *transport, double *seconds)
+{
+	struct transport_model *model = transport_of(transport);
+	struct fan_model_statistics statistics;
+
+	model->ops->statistics(model->model, &statistics);
+	*seconds = statistics.seconds;
+	return true;
+}
+
 static void
 close_model(struct fan_card_transport *transport)
 {
@@ -204,6 +215,7 @@ static const struct fan_card_transport_ops ops = {
 	.wait_irq = wait_irq,
 	.relax = relax,
 	.isolate = isolate,
+	.simulated_in = simulated_in,
 	.close = close_model,
 };
 

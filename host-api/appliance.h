@@ -29,6 +29,7 @@ struct fan_engine_share {
 	const char *name; /* static storage */
 	uint64_t pdus;    /* protected */
 };
+#define FAN_ENGINE_SHARES_MAX 8 /* engines that can serve one run */
 
 /* Out: shares[share_max], in the order of the list. Returns how many engines there are. Exact once nothing is in flight. */
 unsigned fan_engine_shares(const struct fanfare *fanfare, struct fan_engine_share *shares, unsigned share_max);
@@ -38,8 +39,9 @@ struct fan_engine_figure {
 	char name[48]; /* "clocks per UE" */
 	const char *unit;
 	double value;
+	bool simulated;
 };
-#define FAN_ENGINE_FIGURES_MAX 24
+#define FAN_ENGINE_FIGURES_MAX 48
 
 /* Out: figures[figure_max] of all engines of the list. Returns how many. */
 unsigned fan_engine_figures(const struct fanfare *fanfare, struct fan_engine_figure *figures, unsigned figure_max);

@@ -584,26 +584,40 @@ print_result(const struct fan_fanout_request *request, const struct fan_fanout_r
 	return FAN_EXIT_OK;
 }
 
+/* Sends, and shows what came of it. */
+static int
+send_and_show(struct fan_fanout_result *result, const struct fan_fanout_request *request, const struct chosen *chosen,
+	      struct output *contexts, struct output *capture)
+{
+	const int run_code = fan_fanout_run(result, request);
+	int exit_code;
+
+	if (result->passes < request->repeat)
+		return run_code;
+	exit_code = result->capture_failed ? FAN_EXIT_FAILED : output_commit(capture, request->command);
+	if (exit_code == FAN_EXIT_OK)
+		exit_code = output_commit(contexts, request->command);
+	if (print_result(request, result, chosen) != FAN_EXIT_OK || exit_code != FAN_EXIT_OK)
+		return FAN_EXIT_FAILED;
+	return run_code;
+}
+
 /* Both files open, all checks passed: from here on things happen. */
 static int
 perform(struct fan_fanout_request *request, const struct chosen *chosen, struct output *contexts, struct output *capture)
 {
-	struct fan_fanout_result result;
-	int exit_code = write_contexts(contexts, request);
-	int run_code;
+	struct fan_fanout_result *result = calloc(1, sizeof(*result));
+	int exit_code;
 
-	if (exit_code != FAN_EXIT_OK)
-		return exit_code;
-	request->appliance.capture = capture->path == NULL ? NULL : output_target(capture);
-	run_code = fan_fanout_run(&result, request);
-	if (result.passes < request->repeat)
-		return run_code;
-	exit_code = result.capture_failed ? FAN_EXIT_FAILED : output_commit(capture, request->command);
-	if (exit_code == FAN_EXIT_OK)
-		exit_code = output_commit(contexts, request->command);
-	if (print_result(request, &result, chosen) != FAN_EXIT_OK || exit_code != FAN_EXIT_OK)
-		return FAN_EXIT_FAILED;
-	return run_code;
+	if (result == NULL)
+		return fan_command_fail(request->command, FAN_EXIT_FAILED, "no memory for the result");
+	exit_code = write_contexts(contexts, request);
+	if (exit_code == FAN_EXIT_OK) {
+		request->appliance.capture = capture->path == NULL ? NULL : output_target(capture);
+		exit_code = send_and_show(result, request, chosen, contexts, capture);
+	}
+	free(result);
+	return exit_code;
 }
 
 static int

@@ -441,6 +441,8 @@ fan_engine_serving(const struct fanfare *fanfare, enum fan_kind kind, uint8_t ci
 	return name != NULL ? name : "none";
 }
 
+static_assert(FAN_ENGINE_SHARES_MAX == FAN_ENGINES_MAX, "a share for each engine");
+
 unsigned
 fan_engine_shares(const struct fanfare *fanfare, struct fan_engine_share *shares, unsigned share_max)
 {
@@ -466,7 +468,7 @@ fan_engine_figures(const struct fanfare *fanfare, struct fan_engine_figure *figu
 
 	for (unsigned i = 0; i < dataplane->engine_count; i++) {
 		const struct fan_engine_ops *ops = dataplane->engines[i];
-		struct fan_figure own[FAN_ENGINE_FIGURES_MAX];
+		struct fan_figure own[FAN_ENGINE_FIGURES_MAX] = { 0 };
 		const unsigned own_count = ops->figures != NULL
 						   ? ops->figures(dataplane->engine[i], own, FAN_ENGINE_FIGURES_MAX)
 						   : 0;
@@ -475,6 +477,7 @@ fan_engine_figures(const struct fanfare *fanfare, struct fan_engine_figure *figu
 			memcpy(figures[count].name, own[j].name, sizeof(figures[count].name));
 			figures[count].unit = own[j].unit;
 			figures[count].value = own[j].value;
+			figures[count].simulated = own[j].simulated;
 		}
 	}
 	return count;

@@ -562,6 +562,9 @@ gather_figures(struct fanout *fanout)
 	if (fanout->states != NULL && result->total.sent > fanout->frames_back)
 		result->frames_missing = result->total.sent - fanout->frames_back;
 	result->figure_count = fan_engine_figures(fanout->appliance, result->figures, FAN_ENGINE_FIGURES_MAX);
+	for (unsigned i = 0; i < result->figure_count; i++)
+		result->simulated |= result->figures[i].simulated;
+	result->share_count = fan_engine_shares(fanout->appliance, result->shares, FAN_ENGINE_SHARES_MAX);
 	name_engines(fanout);
 }
 

@@ -61,6 +61,9 @@ struct fan_fanout_result {
 	uint64_t peak_bytes;      /* resident at the highest, EAL included */
 	struct fan_engine_figure figures[FAN_ENGINE_FIGURES_MAX]; /* what engines tell of themselves */
 	unsigned figure_count;
+	bool simulated; /* one of them is: times are a simulator's */
+	struct fan_engine_share shares[FAN_ENGINE_SHARES_MAX];
+	unsigned share_count;
 };
 
 /* Runs a request. Out: *result, for as much as was run. Returns an exit code; one line was printed on stderr when it is not 0.

@@ -137,6 +137,20 @@ set_counts(json_t *object, const struct fan_fanout_request *request, const struc
 }
 
 static void
+set_engines(json_t *object, const struct fan_fanout_result *result)
+{
+	json_t *pdus = json_object(), *figures = json_object();
+
+	for (unsigned i = 0; i < result->share_count; i++)
+		json_object_set_new(pdus, result->shares[i].name, number(result->shares[i].pdus));
+	for (unsigned i = 0; i < result->figure_count; i++)
+		json_object_set_new(figures, result->figures[i].name, json_real(result->figures[i].value));
+	json_object_set_new(object, "engine_pdus", pdus);
+	json_object_set_new(object, "engine_figures", figures);
+	json_object_set_new(object, "simulated", json_boolean(result->simulated));
+}
+
+static void
 set_figures(json_t *object, const struct fan_fanout_result *result)
 {
 	const double ues = (double)result->ues_served;
@@ -160,13 +174,7 @@ set_figures(json_t *object, const struct fan_fanout_result *result)
 	json_object_set_new(object, "bytes_per_ue", json_real(bytes_per_ue(result)));
 	json_object_set_new(object, "fixed_bytes", number(result->fixed_bytes));
 	json_object_set_new(object, "peak_bytes", number(result->peak_bytes));
-	if (result->figure_count > 0) {
-		json_t *figures = json_object();
-
-		for (unsigned i = 0; i < result->figure_count; i++)
-			json_object_set_new(figures, result->figures[i].name, json_real(result->figures[i].value));
-		json_object_set_new(object, "engine_figures", figures);
-	}
+	set_engines(object, result);
 	json_object_set_new(object, "huge_pages", json_boolean(result->huge_pages));
 }
 
@@ -298,6 +306,10 @@ print_speed(FILE *out, const struct fan_fanout_result *result)
 	fprintf(out, "  %-14s %s UEs/s, %.3f Gbit/s", "rate", grouped(text, (uint64_t)rate(ues, result->seconds)),
 		rate((double)result->total.bytes_out * 8e-9, result->seconds));
 	fprintf(out, " over %s\n", duration(text, result->seconds));
+	if (result->simulated) {
+		fprintf(out, "  %-14s hardware is simulated here: these times are the simulator's, not a card's\n", "");
+		return;
+	}
 	/* The workers could have gone faster: they waited for what they send to be taken. */
 	if (result->verified && dataplane_ues_per_second(result) > 1.5 * rate(ues, result->seconds))
 		fprintf(out,
@@ -309,6 +321,21 @@ print_speed(FILE *out, const struct fan_fanout_result *result)
 		rate((double)result->engine_cycles, ues));
 }
 
+/* Who did what, where several could. */
+static void
+print_shares(FILE *out, const struct fan_fanout_result *result)
+{
+	char text[GROUPED_BYTES];
+
+	if (result->share_count < 2)
+		return;
+	fprintf(out, "  %-14s", "");
+	for (unsigned i = 0; i < result->share_count; i++)
+		fprintf(out, "%s %s protected %s PDUs", i == 0 ? "" : ",", result->shares[i].name,
+			grouped(text, result->shares[i].pdus));
+	fputc('\n', out);
+}
+
 static void
 print_machine(FILE *out, const struct fan_fanout_request *request, const struct fan_fanout_result *result)
 {
@@ -317,6 +344,7 @@ print_machine(FILE *out, const struct fan_fanout_request *request, const struct 
 	cpu_model(cpu, sizeof(cpu));
 	fprintf(out, "  %-14s %s, %u worker%s, egress %s\n", "engine", result->engines, result->workers,
 		result->workers == 1 ? "" : "s", egress_name(request));
+	print_shares(out, result);
 	fprintf(out, "  %-14s %s\n", "cpu", cpu);
 	if (result->total.ues >= MEMORY_UES_MIN)
 		fprintf(out, "  %-14s %.1f octets per UE (context 64%s), ", "memory", bytes_per_ue(result),
@@ -325,6 +353,8 @@ print_machine(FILE *out, const struct fan_fanout_request *request, const struct 
 		fprintf(out, "  %-14s (too few UEs to tell it per UE) ", "memory");
 	fprintf(out, "%.0f MB at the highest in all, provisioned in %.2f s\n", (double)result->peak_bytes / 1e6,
 		result->provision_seconds);
+	if (result->simulated)
+		return;
 	if (result->huge_pages)
 		fprintf(out, "  %-14s yes\n", "huge pages");
 	else
@@ -334,11 +364,26 @@ print_machine(FILE *out, const struct fan_fanout_request *request, const struct 
 			"huge pages", "");
 }
 
+/* Counts as they are, what is below a thousand and no whole number with two places. What did not happen is left to JSON. */
 static void
 print_figures(FILE *out, const struct fan_fanout_result *result)
 {
-	for (unsigned i = 0; i < result->figure_count; i++)
-		fprintf(out, "  %-42s %.6g %s\n", result->figures[i].name, result->figures[i].value, result->figures[i].unit);
+	char text[GROUPED_BYTES];
+
+	for (unsigned i = 0; i < result->figure_count; i++) {
+		const struct fan_engine_figure *figure = &result->figures[i];
+		const double value = figure->value < 0 ? 0 : figure->value;
+
+		if (i == 0)
+			fprintf(out, "\n  %s\n", figure->simulated ? "of the simulated card" : "of the engine");
+		if (value == 0 && strcmp(figure->unit, "%") != 0)
+			continue;
+		if (value < 1000 && value != (double)(uint64_t)value)
+			snprintf(text, sizeof(text), "%.2f", value);
+		else
+			grouped(text, (uint64_t)(value + 0.5));
+		fprintf(out, "  %-42s %14s%s%s\n", figure->name, text, figure->unit[0] == '\0' ? "" : " ", figure->unit);
+	}
 }
 
 void

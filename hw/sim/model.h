@@ -64,7 +64,7 @@ struct fan_model_options {
 
 struct fan_model_statistics {
 	uint64_t clocks;  /* since power-up */
-	double seconds;   /* of wall time that they took, memory included */
+	double seconds;   /* of processor time that they took, memory included */
 	uint64_t reads, read_beats, writes, write_beats; /* of the memory bus: bursts and beats */
 	uint64_t errors;  /* beats that the memory did not answer with OKAY */
 	uint32_t interrupts; /* interrupt_o, now */
