@@ -79,5 +79,5 @@ test-engine: $(B)/engine_test1 $(B)/engine_test3 $(B)/engine_test_mixed
 		$$test reset --seed $(SEED) --stall $(STALL) || exit 1; done
 	@$(MAKE) test-engine-rate
 
-test-engine-rate: $(B)/engine_test1 $(B)/engine_test3
+test-engine-rate: $(B)/engine_test1 $(B)/engine_test3 $(B)/engine_test_mixed
 	for test in $^; do $$test rate --seed $(SEED) || exit 1; done

@@ -868,19 +868,20 @@ rate(uint8_t algorithm, unsigned text_bytes, unsigned ue_count)
 	return clocks;
 }
 
-/* What a lane needs for a UE with one octet of clear prefix: AES max(counter blocks, CMAC blocks + 1); the others a group's clocks
- * (README.md), shared by its UEs, but at least a block of result a clock. */
+/* What a lane needs for a UE with one octet of clear prefix: AES max(counter blocks, CMAC blocks + 1). The others work on groups, which take
+ * the clocks that README.md says, or a clock for each block of their results where those are more. */
 static double
 lane_clocks(uint8_t algorithm, unsigned text_bytes, unsigned ue_count)
 {
-	const unsigned blocks = (text_bytes + 15) / 16, words = (text_bytes + 3) / 4, cells = 7;
-	unsigned group = 37 + words;
+	const unsigned blocks = (text_bytes + 15) / 16, words = (text_bytes + 3) / 4;
+	const unsigned full = ue_count / STREAM_CELLS, rest = ue_count % STREAM_CELLS;
+	unsigned group = std::max(37 + words, 42U);
 
 	if (algorithm == 2)
 		return std::max(blocks, (text_bytes + 1 + 15) / 16 + 1);
 	if (algorithm == 3)
 		group = std::max(group, 39 + (text_bytes + 1 + 3) / 4);
-	return std::max((double)blocks, std::max(group, 42U) * ((ue_count + cells - 1) / cells) / (double)ue_count);
+	return (full * std::max(group, STREAM_CELLS * blocks) + (rest != 0 ? std::max(group, rest * blocks) : 0)) / (double)ue_count;
 }
 
 /* The bound is that of the lanes, or of the bus's busier channel: an item's 32 octets and a context are one beat and a half, and a
