@@ -9,10 +9,12 @@ same = yosys -q -l $(B)/$(1).log -p 'read_verilog -sv rtl/$(1).sv formal/$(2).sv
 	miter -equiv -flatten $(1) $(2) miter; hierarchy -top miter; opt; sat -verify -prove trigger 0 miter' >/dev/null
 
 formal: | $(B)
-	@timeout 300 formal/prove.sh $(B)/formal carousel fan_carousel '' '-chparam Slots 4' 14 induction
-	@timeout 300 formal/prove.sh $(B)/formal registers fan_registers '' '-chparam Queues 1' 8 induction
-	@timeout 300 formal/prove.sh $(B)/formal round_robin fan_round_robin '' '-chparam Requests 5' 4 induction
-	@timeout 300 formal/prove.sh $(B)/formal fifo_block fan_fifo_block -DFORMAL_FIFO '' 14
+	@timeout 300 formal/prove.sh smt $(B)/formal carousel fan_carousel '' '-chparam Slots 4' 14 induction
+	@timeout 300 formal/prove.sh sat $(B)/formal messages fan_messages '' '-chparam Slots 24' 2
+	@timeout 300 formal/prove.sh sat $(B)/formal results fan_results '' '-chparam RingBlocks 8 -chparam Records 2' 2
+	@timeout 300 formal/prove.sh smt $(B)/formal registers fan_registers '' '-chparam Queues 1' 8 induction
+	@timeout 300 formal/prove.sh smt $(B)/formal round_robin fan_round_robin '' '-chparam Requests 5' 4 induction
+	@timeout 300 formal/prove.sh smt $(B)/formal fifo_block fan_fifo_block -DFORMAL_FIFO '' 14
 	@$(call same,aes_sbox,sbox_field)
 	@$(call same,snow3g_sq,snow3g_sq_field)
 	@$(call same,zuc_s1,zuc_s1_field)

@@ -275,7 +275,7 @@ module fan_lane #(
 		.valid_o(result_valid_o), .ready_i(result_ready_i), .result_o(result_o)
 	);
 
-	fan_stable_check #(.Width(fan_pkg::ITEM_BITS)) u_check_item (
+	fan_stable_check #(.Width(fan_pkg::ITEM_BITS), .Given(1'b1)) u_check_item (
 		.clk_i, .rst_ni, .valid_i(item_valid_i), .ready_i(item_ready_o), .data_i(item_i)
 	);
 	`FAN_ASSERT(AssertSlotsEnough, Slots >= fan_pkg::AES_LATENCY + 3 && Slots <= fan_pkg::SLOTS_MAX)

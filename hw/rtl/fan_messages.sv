@@ -94,7 +94,7 @@ module fan_messages #(
 	localparam int AddressBits = $clog2(fan_pkg::MESSAGES * fan_pkg::MESSAGE_BLOCKS);
 	wire [AddressBits-1:0] write_address = scrub_i ? scrub_address_i : {write_message_q, write_block_q};
 
-	fan_ram_sync #(.Width(128), .Depth(fan_pkg::MESSAGES * fan_pkg::MESSAGE_BLOCKS)) u_octets (
+	fan_ram_sync #(.Width(128), .Depth(fan_pkg::MESSAGES * fan_pkg::MESSAGE_BLOCKS), .Collides(1'b0)) u_octets (
 		.clk_i,
 		.write_i(write_q || scrub_i), .write_address_i(write_address), .write_data_i(write_data_q),
 		.read_i(1'b1), .read_address_i({read_message_i, read_block_i}), .read_data_o(read_data_o)
@@ -171,9 +171,78 @@ module fan_messages #(
 	`FAN_ASSERT(AssertFillingIsHeld, !filling_q || (held_q[fill_q] && !open_q[fill_q] && !closed_q[fill_q]))
 	`FAN_ASSERT(AssertWriteIsHeld,
 		!write_q || (held_q[write_message_q] && !open_q[write_message_q] && !closed_q[write_message_q]))
-	fan_stable_check #(.Width(fan_pkg::MESSAGE_BEAT_BITS)) u_check (
+	fan_stable_check #(.Width(fan_pkg::MESSAGE_BEAT_BITS), .Given(1'b1)) u_check (
 		.clk_i, .rst_ni, .valid_i, .ready_i(ready_o), .data_i(beat_i)
 	);
+
+`ifdef FORMAL
+	// Proved by induction, with anything in the message RAM (formal/ram_free.sv): who may send a beat may send it until it has been
+	// taken; a message's beats are written once each, in order; its plan and its octets stay while it is open or a UE of it is
+	// under way. Assumed: shapes within the limits, items taken from an open message only, as many UEs as there are slots and one
+	// more, and that who retires had begun.
+	(* anyconst *) fan_message_t f_message;
+	logic f_reset_q = 1'b1, f_was_q = 1'b0, f_offer_q, f_fixed_q;
+	logic [FlightBits-1:0] f_flight_q;
+	logic [PlanBits-1:0] f_plan_q;
+	fan_step_t f_beat_q;
+	wire [Messages*FlightBits-1:0] f_flights;
+	logic [FlightBits+1:0] f_total;
+	fan_message_t f_writing;
+	assign f_writing = fill_q - fan_pkg::MESSAGE_BITS'(write_last_q);
+	wire f_fixed = open_q[f_message] || f_flight_q != '0;
+
+	for (genvar m = 0; m < Messages; m++) begin : g_prove
+		assign f_flights[FlightBits*m +: FlightBits] = g_message[m].flight_q;
+		always @(posedge clk_i) begin
+			assume (!retire_i || retired_i != fan_pkg::MESSAGE_BITS'(m) || g_message[m].flight_q != '0);
+			if (rst_ni)
+				assert (g_message[m].flight_q == '0 || (held_q[m] && (open_q[m] || closed_q[m])));
+		end
+	end
+	always @* begin
+		f_total = '0;
+		for (int m = 0; m < Messages; m++)
+			f_total = f_total + (FlightBits+2)'(f_flights[FlightBits*m +: FlightBits]);
+	end
+
+	always @(posedge clk_i) begin
+		f_reset_q <= 1'b0;
+		assume (rst_ni == !f_reset_q);
+		assume (!valid_i || filling_q || (beat_i.shape.text_bytes != '0 && beat_i.shape.text_bytes <= 11'd1500));
+		assume (!take_i || (open_o && !scrub_i && f_total <= (FlightBits+2)'(Slots)));
+		assume (!scrub_i || !write_q);
+
+		// Of one message: UEs that have begun and not retired; beats written.
+		if (!rst_ni)
+			f_flight_q <= '0;
+		else
+			f_flight_q <= f_flight_q + FlightBits'(take_i && front_q == f_message) - FlightBits'(retire_i && retired_i == f_message);
+		if (beat_taken)
+			f_beat_q <= filling_q ? f_beat_q + 7'd1 : 7'd1;
+
+		f_was_q <= rst_ni;
+		f_offer_q <= ready_o && !valid_i;
+		f_fixed_q <= f_fixed;
+		f_plan_q <= plan_q[f_message];
+		if (rst_ni) begin
+			assert (f_total <= (FlightBits+2)'(Slots + 1));
+			assert (f_flight_q == f_flights[FlightBits*f_message +: FlightBits]);
+			assert (!write_q || write_message_q == f_writing);
+			assert (!write_q || write_last_q == !filling_q);
+			assert (!filling_q || fill_block_q == f_beat_q);
+			assert (filling_q || fill_block_q == '0);
+			assert (!filling_q || (fill_block_q != '0 && fill_block_q <= fill_last_q));
+			if (f_was_q) begin
+				assert (!f_offer_q || scrub_i || ready_o);
+				assert (!(f_fixed_q && f_fixed) || plan_q[f_message] == f_plan_q);
+			end
+			assert (!(f_fixed && write_q && write_message_q == f_message));
+		end
+	end
+`ifdef FORMAL_REACH
+	always @(posedge clk_i) assert (!(rst_ni && front_q == 2'd1 && f_flight_q == FlightBits'(3) && !open_q[f_message] && &held_q));
+`endif
+`endif
 endmodule
 
 `default_nettype wire

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // A memory with one write port and one read port that answers one clock later and holds its answer while read_i is low: block
-// RAM. A read of the word being written gives its old contents.
+// RAM. A read of the word being written gives its old contents, or, for a user who never looks at such an answer, anything: some
+// block RAMs need comparators and a register around them to give the old one.
 //
 `default_nettype none
 
 module fan_ram_sync #(
 	parameter int Width = 128,
 	parameter int Depth = 512,
+	parameter bit Collides = 1'b1,  // a read of the word being written matters
 	localparam int AddressBits = $clog2(Depth)
 ) (
 	input  wire                   clk_i,
@@ -24,8 +26,11 @@ module fan_ram_sync #(
 	always_ff @(posedge clk_i) begin
 		if (write_i)
 			words[write_address_i] <= write_data_i;
-		if (read_i)
+		if (read_i) begin
 			read_data_q <= words[read_address_i];
+			if (!Collides && write_i && write_address_i == read_address_i)
+				read_data_q <= 'x;
+		end
 	end
 	assign read_data_o = read_data_q;
 endmodule

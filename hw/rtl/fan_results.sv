@@ -51,7 +51,7 @@ module fan_results #(
 
 	logic [RingBits:0] free_q;
 	logic [RingBits-1:0] ring_q;
-	logic [RecordBits:0] record_q, fetch_q, fetch_d;
+	logic [RecordBits:0] record_q, fetch_q;  // next place in the list to be given away, and to be read out
 	wire advance;
 
 	wire listed = record_q == {!fetch_q[RecordBits], fetch_q[RecordBits-1:0]};
@@ -79,10 +79,11 @@ module fan_results #(
 	logic [RingBits-1:0] read_q;
 	fan_block_t block;
 	wire [fan_pkg::RECORD_BITS-1:0] record_bits;
-	fan_record_t record_in, record;
-	wire enable;
+	fan_record_t record_in;
+	logic [RecordBits:0] look_q;
+	wire look, enable;
 
-	fan_ram_sync #(.Width(128), .Depth(RingBlocks)) u_ring (
+	fan_ram_sync #(.Width(128), .Depth(RingBlocks), .Collides(1'b0)) u_ring (
 		.clk_i,
 		.write_i(write_i || scrub_i), .write_address_i(scrub_i ? scrub_address_i : write_address_i),
 		.write_data_i(write_data_i),
@@ -100,35 +101,81 @@ module fan_results #(
 		.write_i(retire_i || scrub_i),
 		.write_address_i(scrub_i ? scrub_address_i[RecordBits-1:0] : retire_record_i[RecordBits-1:0]),
 		.write_data_i(record_in),
-		.read_i(1'b1), .read_address_i(fetch_d[RecordBits-1:0]), .read_data_o(record_bits)
+		.read_i(look), .read_address_i(look_q[RecordBits-1:0]), .read_data_o(record_bits)
 	);
-	assign record = record_bits;
 
-	// ---- First clock of read-out: whose block is next, and is it there -----------------------------------------------------
+	// ---- Looking ahead: records are read before they are needed ------------------------------------------------------------
 
+	// A block RAM takes most of a clock to answer, so that nothing is decided on its answer before that is in a register: records
+	// are read one after the other as if they had been written, and again from the first one that has not.
+	//
+	//      look_q       read_q's record        next_q
+	//      address ---> answer of the RAM ---> lap: written? ---> now_q, when the UE before has been read out
+	logic looked_q, next_valid_q;
+	fan_record_t next_q;
+	wire found = next_valid_q && next_q.lap == !fetch_q[RecordBits];
+	wire begin_next;
+	wire again = next_valid_q && !found;
+
+	assign look = !found || begin_next;
+
+	always_ff @(posedge clk_i) begin
+		if (!rst_ni || scrub_i) begin
+			look_q <= '0;
+			fetch_q <= '0;
+			looked_q <= 1'b0;
+			next_valid_q <= 1'b0;
+		end else if (again) begin
+			look_q <= fetch_q;
+			looked_q <= 1'b0;
+			next_valid_q <= 1'b0;
+		end else if (look) begin
+			look_q <= look_q + 1'b1;
+			looked_q <= 1'b1;
+			next_valid_q <= looked_q;
+			if (begin_next)
+				fetch_q <= fetch_q + 1'b1;
+		end
+		if (look)
+			next_q <= record_bits;
+	end
+
+	// ---- First clock of read-out: whose block is next ----------------------------------------------------------------------
+
+	logic busy_q, mac_behind_q;
+	logic [31:0] now_mac_q;
+	fan_tag_t now_tag_q;
+	logic [10:0] text_bytes_q, bytes_less_one_q;
 	fan_step_t beat_q;
-	wire [10:0] bytes = record.text_bytes + (record.mac_behind ? 11'(fan_pkg::MAC_BYTES) : 11'd0);
-	wire [10:0] bytes_less_one = bytes - 11'd1;
-	wire last = beat_q == bytes_less_one[10:4];
-	wire written = !scrub_i && record.lap == !fetch_q[RecordBits];
+	wire last = beat_q == bytes_less_one_q[10:4];
 	// Place of the MAC in this block: it begins here, or it began in the block before and reaches over.
-	wire begins = record.mac_behind && beat_q == record.text_bytes[10:4];
-	wire reaches = record.mac_behind && beat_q == record.text_bytes[10:4] + 7'd1;
+	wire begins = mac_behind_q && beat_q == text_bytes_q[10:4];
+	wire reaches = mac_behind_q && beat_q == text_bytes_q[10:4] + 7'd1;
 
-	assign advance = written && enable;
-	assign fetch_d = fetch_q + (RecordBits+1)'(advance && last);
+	assign advance = busy_q && enable;
+	assign begin_next = found && (!busy_q || (enable && last));
 
 	always_ff @(posedge clk_i) begin
 		if (!rst_ni) begin
-			fetch_q <= '0;
+			busy_q <= 1'b0;
 			beat_q <= '0;
 			read_q <= '0;
 		end else begin
-			fetch_q <= fetch_d;
+			if (begin_next)
+				busy_q <= 1'b1;
+			else if (advance && last)
+				busy_q <= 1'b0;
 			if (advance) begin
 				beat_q <= last ? '0 : beat_q + 7'd1;
 				read_q <= read_q + 1'b1;
 			end
+		end
+		if (begin_next) begin
+			mac_behind_q <= next_q.mac_behind;
+			text_bytes_q <= next_q.text_bytes;
+			bytes_less_one_q <= next_q.text_bytes + (next_q.mac_behind ? 11'(fan_pkg::MAC_BYTES - 1) : 11'h7ff);
+			now_tag_q <= next_q.tag;
+			now_mac_q <= next_q.mac;
 		end
 	end
 
@@ -140,30 +187,30 @@ module fan_results #(
 	logic [31:0] mac_q, mac_turned_q, mac_turned_d;
 	fan_tag_t tag_q;
 
-	wire [4:0] beat_bytes = last ? {1'b0, bytes_less_one[3:0]} + 5'd1 : 5'd16;
-	wire [3:0] mac_at = record.text_bytes[3:0];
+	wire [4:0] beat_bytes = last ? {1'b0, bytes_less_one_q[3:0]} + 5'd1 : 5'd16;
+	wire [3:0] mac_at = text_bytes_q[3:0];
 
 	assign keep_d = ~(16'hffff >> beat_bytes);
 	// Four places from mac_at on: the upper half is this block, the lower half the next one.
 	wire [31:0] mac_places = 32'hf0000000 >> mac_at;
 	assign mac_place_d = (mac_places[31:16] & {16{begins}}) | (mac_places[15:0] & {16{reaches}});
 
-	assign mac_turned_d = 32'({record.mac, record.mac} >> {mac_at[1:0], 3'd0});
+	assign mac_turned_d = 32'({now_mac_q, now_mac_q} >> {mac_at[1:0], 3'd0});
 
 	always_ff @(posedge clk_i) begin
 		if (!rst_ni)
 			here_q <= 1'b0;
 		else if (enable)
-			here_q <= written;
+			here_q <= busy_q;
 		if (enable) begin
 			first_q <= beat_q == '0;
 			last_q <= last;
 			bytes_q <= beat_bytes;
 			keep_q <= keep_d;
 			mac_place_q <= mac_place_d;
-			mac_q <= record.mac;
+			mac_q <= now_mac_q;
 			mac_turned_q <= mac_turned_d;
-			tag_q <= record.tag;
+			tag_q <= now_tag_q;
 		end
 	end
 
@@ -209,6 +256,148 @@ module fan_results #(
 	fan_stable_check #(.Width(fan_pkg::RESULT_BITS)) u_check (
 		.clk_i, .rst_ni, .valid_i(valid_o), .ready_i, .data_i(result_o)
 	);
+
+`ifdef FORMAL
+	// Proved by induction for a ring of 8 blocks and a list of 2 records; formal/ram_free.sv takes the memories' place and answers anything,
+	// but for the list, whose answers are what fan_ram_sync.sv would give. Who uses this block is assumed to begin a UE only in
+	// room, with 1 block at least, and to retire every UE once, with a length that fills its room. Then a UE's blocks are read
+	// once each, in order, where its room is, after it has retired and before anybody else gets the place.
+	(* anyconst *) logic [RingBits-1:0] f_place;
+	logic f_reset_q = 1'b1, f_scrubbed_q = 1'b0;
+	logic [RecordBits-1:0] f_scrub_q = '0;
+	logic [fan_pkg::RECORD_BITS-1:0] f_word [0:Records-1];
+	logic [fan_pkg::RECORD_BITS-1:0] f_answer_q;
+	// Of each place in the list: blocks and beginning of its room, and whether its UE has retired; the same of the UE read out.
+	logic [Records-1:0] f_retired_q;
+	logic [RingBits:0] f_blocks [0:Records-1];
+	logic [RingBits-1:0] f_begin [0:Records-1];
+	logic [RingBits:0] f_now_blocks;
+	logic [RingBits-1:0] f_now_begin;
+	logic f_owed_q;  // f_place is in a UE's room and has not been read
+
+	wire [RecordBits-1:0] f_fetch = fetch_q[RecordBits-1:0];
+	wire [RecordBits-1:0] f_retire = retire_record_i[RecordBits-1:0];
+	wire [RecordBits:0] f_retire_behind = retire_record_i - fetch_q;
+	wire [10:0] f_retire_bytes = text_bytes_i + (mac_behind_i ? 11'd4 : 11'd0) + 11'd15;
+	wire [RingBits-1:0] f_from_ring = f_place - ring_q;
+	wire f_given = allocate_i && (RingBits+1)'(f_from_ring) < (RingBits+1)'(room_blocks_i);
+
+	always @(posedge clk_i) begin
+		f_reset_q <= 1'b0;
+		assume (rst_ni == !f_reset_q);
+		if (!f_reset_q && !f_scrubbed_q) begin
+			f_scrub_q <= f_scrub_q + 1'b1;
+			f_scrubbed_q <= f_scrub_q == RecordBits'(Records - 1);
+		end
+		assume (scrub_i == !f_scrubbed_q);
+		assume (scrub_address_i == RingBits'(f_scrub_q));
+
+		// What the user promises.
+		assume (room_blocks_i != '0 && room_blocks_i <= fan_pkg::STEP_BITS'(RingBlocks));
+		assume (!allocate_i || (room_o && !scrub_i));
+		assume (!retire_i || (!scrub_i && f_retire_behind < list_used && !f_retired_q[f_retire] &&
+			text_bytes_i != '0 && text_bytes_i <= 11'd1500 && f_retire_bytes[10:4] == fan_pkg::STEP_BITS'(f_blocks[f_retire])));
+		// The list, as the memory it is.
+		assume (record_bits == f_answer_q);
+		if (look)
+			f_answer_q <= f_word[look_q[RecordBits-1:0]];
+		if (retire_i || scrub_i)
+			f_word[scrub_i ? f_scrub_q : f_retire] <= record_in;
+
+		if (allocate_i) begin
+			f_blocks[record_q[RecordBits-1:0]] <= (RingBits+1)'(room_blocks_i);
+			f_begin[record_q[RecordBits-1:0]] <= ring_q;
+		end
+		if (begin_next) begin
+			f_now_blocks <= f_blocks[f_fetch];
+			f_now_begin <= f_begin[f_fetch];
+		end
+		if (f_reset_q) begin
+			f_retired_q <= '0;
+		end else begin
+			if (retire_i)
+				f_retired_q[f_retire] <= 1'b1;
+			if (begin_next)
+				f_retired_q[f_fetch] <= 1'b0;
+		end
+		f_owed_q <= !f_reset_q && (f_given || (f_owed_q && !(advance && read_q == f_place)));
+	end
+
+	// The promise.
+	always @(posedge clk_i) begin
+		if (rst_ni) begin
+			assert (!f_given || !f_owed_q);
+			assert (!(advance && read_q == f_place) || f_owed_q);
+			assert (!begin_next || (list_used != '0 && f_retired_q[f_fetch]));
+			assert (!advance || read_q == f_now_place);
+			assert (!advance || last == (beat_q + 7'd1 == 7'(f_now_blocks)));
+		end
+	end
+
+	// What else is true, that the proof finds its way: where each UE's room is and how much of the ring they have together; that a
+	// word of the list is of this lap if its UE has retired and of the lap before if not; what is on its way from the list.
+	logic [RingBits+1:0] f_used;
+	logic [Records-1:0] f_new;
+	wire [Records-1:0] f_waits, f_fits;
+	wire [RecordBits-1:0] f_looked = f_fetch + RecordBits'(next_valid_q);
+	// Sums modulo the ring have wires of their own: yosys 0.23 would compare them with the carry.
+	wire [RingBits-1:0] f_now_place = f_now_begin + RingBits'(beat_q);
+	wire [RingBits-1:0] f_now_end = f_now_begin + f_now_blocks;
+	wire [RingBits-1:0] f_to_place = f_place - read_q;
+	wire f_looked_new = looked_q && f_answer_q[fan_pkg::RECORD_BITS-1] == f_new[f_looked];
+
+	always @* begin
+		f_used = busy_q ? (RingBits+2)'(f_now_blocks) - (RingBits+2)'(beat_q) : '0;
+		for (int i = 0; i < Records; i++) begin
+			f_new[i] = RecordBits'(i) >= f_fetch ? !fetch_q[RecordBits] : fetch_q[RecordBits];
+			if (f_waits[i])
+				f_used = f_used + (RingBits+2)'(f_blocks[i]);
+		end
+	end
+
+	for (genvar i = 0; i < Records; i++) begin : g_prove
+		wire [fan_pkg::RECORD_BITS-1:0] word = f_word[i];
+		wire [10:0] bytes = word[58:48] + (word[59] ? 11'd4 : 11'd0) + 11'd15;
+		wire [RecordBits-1:0] after = RecordBits'(i) + 1'b1;
+		wire [RecordBits-1:0] behind = RecordBits'(i) - f_fetch;
+		wire [RingBits-1:0] room_end = f_begin[i] + f_blocks[i];
+
+		assign f_waits[i] = (RecordBits+1)'(behind) < list_used;
+		assign f_fits[i] = (RingBits+1)'(bytes[10:4]) == f_blocks[i] && word[58:48] != '0 && word[58:48] <= 11'd1500;
+		always @(posedge clk_i) begin
+			if (!f_reset_q && !f_scrubbed_q)
+				assert (RecordBits'(i) >= f_scrub_q || !word[60]);
+			if (!f_reset_q && f_scrubbed_q) begin
+				assert ((word[60] == f_new[i]) == f_retired_q[i]);
+				assert (!f_retired_q[i] || (f_waits[i] && f_fits[i] && bytes[10:4] <= 7'(RingBlocks)));
+				assert (!f_waits[i] || (f_blocks[i] != '0 && f_blocks[i] <= (RingBits+1)'(RingBlocks)));
+				assert (!f_waits[i] || room_end == (after == record_q[RecordBits-1:0] ? ring_q : f_begin[after]));
+			end
+		end
+	end
+
+	always @(posedge clk_i) begin
+		if (f_reset_q)
+			assert (!f_scrubbed_q && f_scrub_q == '0);
+		if (!f_reset_q && !f_scrubbed_q)
+			assert (list_used == '0 && fetch_q == '0 && !busy_q && f_retired_q == '0 && !looked_q && !next_valid_q);
+		if (!f_reset_q) begin
+			assert (f_used == (RingBits+2)'(RingBlocks) - (RingBits+2)'(free_q));
+			assert (f_owed_q == ((RingBits+1)'(f_to_place) < (RingBits+1)'(RingBlocks) - free_q));
+			assert (busy_q ? read_q == f_now_place && beat_q < 7'(f_now_blocks) &&
+				f_now_blocks <= (RingBits+1)'(RingBlocks) && 7'(f_now_blocks) == bytes_less_one_q[10:4] + 7'd1 : beat_q == '0);
+			assert (list_used == '0 || f_begin[f_fetch] == (busy_q ? f_now_end : read_q));
+			assert (list_used != '0 || ring_q == (busy_q ? f_now_end : read_q));
+			assert (look_q == fetch_q + (RecordBits+1)'(looked_q) + (RecordBits+1)'(next_valid_q));
+			assert (!next_valid_q || looked_q);
+			assert (!f_looked_new || (f_retired_q[f_looked] && f_answer_q == f_word[f_looked]));
+			assert (!found || (f_retired_q[f_fetch] && next_q == f_word[f_fetch]));
+		end
+	end
+`ifdef FORMAL_REACH
+	always @(posedge clk_i) assert (!(rst_ni && fetch_q[RecordBits] && free_q == '0 && valid_o && !ready_i));
+`endif
+`endif
 endmodule
 
 `default_nettype wire

@@ -7,7 +7,8 @@
 `default_nettype none
 
 module fan_stable_check #(
-	parameter int Width = 1
+	parameter int Width = 1,
+	parameter bit Given = 1'b0  // a port that others drive: a proof of the module that it belongs to assumes it
 ) (
 	input wire             clk_i,
 	input wire             rst_ni,
@@ -25,7 +26,15 @@ module fan_stable_check #(
 
 	wire kept = !waiting_q || (valid_i && data_i == data_q);
 
+`ifdef FORMAL
+	if (Given) begin : g_given
+		always @(posedge clk_i) assume (!rst_ni || kept);
+	end else begin : g_kept
+		`FAN_ASSERT(AssertKept, kept)
+	end
+`else
 	`FAN_ASSERT(AssertKept, kept)
+`endif
 endmodule
 
 `default_nettype wire
