@@ -162,10 +162,13 @@ bench-quick: all benches | $(B)/found-bench ## less of everything, under a minut
 bench-compare: ## what changed since BASE=FILE (or a git revision) in stored results; measures nothing
 	$(if $(BASE),,$(error name what to compare with: BASE=FILE or a git revision))@bench/run.py --compare '$(BASE)' $(ARGS)
 
+# Once for each algorithm that the card computes: its number in EEA and EIA.
 cosim: UES = 20000
-cosim: all ## the whole path on the Verilated RTL: one message to UES=20000 UEs through engine fpga, each frame checked
+cosim_algorithms = $(if $(filter-out 0,$(or $(LANES),1)),2) $(if $(filter-out 0,$(SNOW3G)),1) $(if $(filter-out 0,$(ZUC)),3)
+cosim: all ## the whole path on the Verilated RTL: one message to UES=20000 UEs through engine fpga, each frame checked; LANES=1 SNOW3G=0 ZUC=0
 	@$(MAKE) -C hw model
-	@FANFARE_MODEL=$(CURDIR)/build/hw/libfanfare-model.so $(B)/fanfare fanout --engine fpga --ues $(UES) $(ARGS)
+	@for algorithm in $(cosim_algorithms); do FANFARE_MODEL=$(CURDIR)/build/hw/libfanfare-model.so \
+		$(B)/fanfare fanout --engine fpga --ues $(UES) --cipher $$algorithm --integrity $$algorithm $(ARGS) || exit; done
 
 rtl: ## lint, simulate and prove the RTL of hw/ (Verilator, Icarus, yosys, z3); hw/README.md
 	@$(MAKE) -C hw lint registers-check manual-check test formal
