@@ -200,6 +200,31 @@ fan_fake_holds(const uint8_t *octets, size_t byte_count)
 
 /* ---- Batches --------------------------------------------------------------------------------------------------------------- */
 
+static uint32_t
+build(void)
+{
+	return fake.behaviour.build == 0 ? QUEUES << 16 | 1 << 8 | 1 << 4 | 1 : fake.behaviour.build;
+}
+
+/* AES lanes first, then SNOW 3G, then ZUC, as in the RTL. */
+static unsigned
+lane_algorithm(unsigned lane)
+{
+	const unsigned aes_lanes = build() & 15, snow3g_lanes = build() >> 4 & 15, zuc_lanes = build() >> 8 & 15;
+
+	return lane < aes_lanes ? 2 : lane < aes_lanes + snow3g_lanes ? 1 : lane < aes_lanes + snow3g_lanes + zuc_lanes ? 3 : 0;
+}
+
+static bool
+has_lane(unsigned algorithm)
+{
+	bool found = algorithm == 0;
+
+	for (unsigned i = 0; i < FAN_CARD_LANES_MAX; i++)
+		found = found || lane_algorithm(i) == algorithm;
+	return found;
+}
+
 static uint8_t
 check(const struct fan_descriptor *descriptor)
 {
@@ -212,7 +237,7 @@ check(const struct fan_descriptor *descriptor)
 	    descriptor->head_blocks > 3 || descriptor->sequence > 2 || descriptor->text_bytes < 1 ||
 	    descriptor->text_bytes + descriptor->clear_bytes > FAN_PDU_BYTES_MAX)
 		return FAN_CARD_ERROR_BAD_SHAPE;
-	if (algorithm > 3 ||
+	if (algorithm > 3 || !has_lane(algorithm) ||
 	    (descriptor->cipher != 0 && descriptor->integrity != 0 && descriptor->cipher != descriptor->integrity) ||
 	    (descriptor->sequence == FAN_CIPHER_ONLY && descriptor->integrity != 0))
 		return FAN_CARD_ERROR_UNSUPPORTED;
@@ -539,7 +564,8 @@ read_register(uint32_t offset)
 				  offset % FAN_CARD_QUEUE_STRIDE);
 	if (offset >= FAN_CARD_LANE_BASE)
 		return offset % FAN_CARD_LANE_STRIDE == FAN_CARD_LANE_KIND
-			       ? (offset - FAN_CARD_LANE_BASE) / FAN_CARD_LANE_STRIDE % 3 + 1U + fake.behaviour.lanes_contradict
+			       ? lane_algorithm((offset - FAN_CARD_LANE_BASE) / FAN_CARD_LANE_STRIDE) +
+					 fake.behaviour.lanes_contradict
 		       : offset == FAN_CARD_LANE_BASE + FAN_CARD_LANE_UES ? fake.lane_ues
 									  : 0;
 	switch (offset) {
@@ -548,7 +574,7 @@ read_register(uint32_t offset)
 	case FAN_CARD_VERSION:
 		return or_else(fake.behaviour.version, FAN_CARD_VERSION_MAJOR << 16);
 	case FAN_CARD_BUILD:
-		return or_else(fake.behaviour.build, QUEUES << 16 | 1 << 8 | 1 << 4 | 1);
+		return build();
 	case FAN_CARD_LIMITS:
 		return or_else(fake.behaviour.limits, 64 << 16 | 1500);
 	case FAN_CARD_CONTROL:
