@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# `make synth`: area, about 2 minutes for the pipe, 4 for a lane. `make netlist`: what synthesis reads is what simulation ran.
+# `make synth`: area, about 2 minutes for the pipe, 4 for a lane, and what is around the lanes. `make netlist`: what synthesis reads is what simulation ran.
 
 PIPE_LUT_MAX := 11000
 LANE_LUT_MAX := 22000
@@ -8,25 +8,37 @@ NETLIST_UES ?= 2000
 
 lanes := fan_lane fan_snow3g_lane fan_zuc_lane
 
-# $(1) top module, $(2) most LUTs. A RAM32M16 is 8 LUTs used as memory. Where a module keeps its own hierarchy, the statistics end
-# with a section that has the sums.
+# $(1) name of its files; $(2) top module; $(3) most LUTs, 0: no budget; $(4) further commands of yosys ahead of synthesis; $(5) what is
+# said of it. A RAM32M16 is 8 LUTs used as memory. Where a module keeps its own hierarchy, the statistics end with a section that has
+# the sums.
 define area
-yosys -q -p 'read_verilog -sv -Irtl $(rtl); synth_xilinx -family xcup -flatten -top $(1); tee -o $(B)/$(1).stat stat' >$(B)/$(1).log 2>&1
-awk -v top=$(1) -v most=$(2) '/=== design hierarchy ===/ { logic_ = memory = ff = bram = 0 } \
+yosys -q -p 'read_verilog -sv -Irtl $(rtl); $(4) synth_xilinx -family xcup -flatten -top $(2); tee -o $(B)/$(1).stat stat' >$(B)/$(1).log 2>&1
+awk -v top='$(2)$(5)' -v most=$(3) '/=== design hierarchy ===/ { logic_ = memory = ff = bram = 0 } \
 	$$1 ~ /^LUT[1-6]$$/ { logic_ += $$2 } $$1 == "RAM32M16" { memory = 8 * $$2 } $$1 ~ /^FD/ { ff += $$2 } \
 	$$1 == "RAMB36E2" { bram += $$2 } $$1 == "RAMB18E2" { bram += $$2 / 2 } END { lut = logic_ + memory; \
-	printf "synth: %s: %d LUT (%d as memory), %d FF, %d RAMB36; budget %d LUT\n", \
-	top, lut, memory, ff, bram, most; exit !(logic_ > 0 && lut <= most) }' $(B)/$(1).stat
+	printf "synth: %s: %d LUT (%d as memory), %d FF, %s RAMB36", top, lut, memory, ff, bram; \
+	print most ? "; budget " most " LUT" : ""; exit !(logic_ > 0 && (!most || lut <= most)) }' $(B)/$(1).stat
 endef
 
-.PHONY: synth synth-aes128_pipe $(lanes:%=synth-%)
-synth: synth-aes128_pipe $(lanes:%=synth-%)
+.PHONY: synth synth-aes128_pipe $(lanes:%=synth-%) synth-fan_engine synth-engine-lane
+synth: synth-aes128_pipe $(lanes:%=synth-%) synth-fan_engine
 
 synth-aes128_pipe: | $(B)
-	@$(call area,aes128_pipe,$(PIPE_LUT_MAX))
+	@$(call area,aes128_pipe,aes128_pipe,$(PIPE_LUT_MAX))
 
 $(lanes:%=synth-%): synth-%: | $(B)
-	@$(call area,$*,$(LANE_LUT_MAX))
+	@$(call area,$*,$*,$(LANE_LUT_MAX))
+
+# What stands around the lanes: registers, DMA, queues, message cache, completions, and fan_feed and fan_pack of each lane. Add the
+# lanes; synth-engine-lane has one in it, to see that the sum is right.
+engine_lanes = hierarchy -top fan_engine -chparam AesLanes $(1) -chparam Snow3gLanes $(2) -chparam ZucLanes $(3);
+synth-fan_engine: | $(B)
+	@$(call area,engine-1,fan_engine,0,$(call engine_lanes,1,0,0) blackbox $(lanes);, without its AES lane)
+	@$(call area,engine-3,fan_engine,0,$(call engine_lanes,3,0,0) blackbox $(lanes);, without its 3 AES lanes)
+	@$(call area,engine-mixed,fan_engine,0,$(call engine_lanes,1,1,1) blackbox $(lanes);, without its lanes of AES and SNOW 3G and ZUC)
+
+synth-engine-lane: | $(B)
+	@$(call area,engine-lane,fan_engine,0,$(call engine_lanes,1,0,0), with one AES lane)
 
 # $(1) top module, $(2) algorithm, $(3) UEs that begin together
 define netlist
