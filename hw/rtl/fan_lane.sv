@@ -194,7 +194,9 @@ module fan_lane #(
 	wire [fan_pkg::IDENTITY_BITS+127:0] identity_clear_d;
 	fan_identity_t identity_e, identity_f;
 	fan_block_t clear_e;
-	wire last_e = plan_e.shape.order.mac && step_e + 7'd1 == plan_e.steps;
+	// Step 0 is no UE's last, whatever the plan read with it says: it is that of the slot's former message, or, before the first,
+	// what was there at power-up.
+	wire last_e = plan_e.shape.order.mac && step_e != '0 && step_e + 7'd1 == plan_e.steps;
 
 	fan_ram_async #(.Width(fan_pkg::IDENTITY_BITS + 128), .Depth(fan_pkg::SLOTS_MAX)) u_identities (
 		.clk_i,
