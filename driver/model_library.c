@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
 #include "model_library.h"
 
 #include "../dataplane/error.h"
@@ -17,6 +18,8 @@
 #endif
 
 /* ---- Which file ------------------------------------------------------------------------------------------------------------- */
+
+static const char here; /* an address in this library */
 
 static const char *
 file_name(bool with_waves)
@@ -37,11 +40,33 @@ program_folder(char folder[PATH_BYTES])
 		*slash = '\0';
 }
 
+/* The folder of what this code was loaded from: libfanfare.so, or the program again. */
+static void
+library_folder(char folder[PATH_BYTES])
+{
+	Dl_info found;
+	char *slash;
+
+	folder[0] = '\0';
+	if (dladdr(&here, &found) == 0 || found.dli_fname == NULL || strchr(found.dli_fname, '/') == NULL)
+		return;
+	snprintf(folder, PATH_BYTES, "%s", found.dli_fname);
+	slash = strrchr(folder, '/');
+	*slash = '\0';
+}
+
+static bool
+is_in(char *path, const char *folder, const char *below, bool with_waves)
+{
+	return folder[0] != '\0' && snprintf(path, PATH_BYTES, "%s/%s/%s", folder, below, file_name(with_waves)) < PATH_BYTES &&
+	       access(path, R_OK) == 0;
+}
+
 /* Out: path[PATH_BYTES] of the first that is there. */
 static bool
 find_file(char *path, bool with_waves)
 {
-	static const char *const beside[] = { "hw", "../hw", "." };
+	static const char *const beside[] = { "hw", "../hw", ".", "../lib/fanfare" };
 	char folder[PATH_BYTES];
 	const char *chosen = getenv("FANFARE_MODEL");
 
@@ -50,12 +75,12 @@ find_file(char *path, bool with_waves)
 		return true;
 	}
 	program_folder(folder);
-	for (unsigned i = 0; folder[0] != '\0' && i < sizeof(beside) / sizeof(beside[0]); i++) {
-		const int bytes = snprintf(path, PATH_BYTES, "%s/%s/%s", folder, beside[i], file_name(with_waves));
-
-		if (bytes < PATH_BYTES && access(path, R_OK) == 0)
+	for (unsigned i = 0; i < sizeof(beside) / sizeof(beside[0]); i++)
+		if (is_in(path, folder, beside[i], with_waves))
 			return true;
-	}
+	library_folder(folder);
+	if (is_in(path, folder, "fanfare", with_waves))
+		return true;
 	snprintf(path, PATH_BYTES, "%s/fanfare/%s", FAN_LIBDIR, file_name(with_waves));
 	return access(path, R_OK) == 0;
 }
@@ -72,7 +97,7 @@ fan_model_load(const struct fan_model_ops **ops, bool with_waves)
 		return fan_fail(FAN_E_UNSUPPORTED,
 				"the model of the card is not built: no %s beside this program or in %s/fanfare; `%s` makes it",
 				file_name(with_waves), FAN_LIBDIR,
-				with_waves ? "make model-trace" : "make model` or `./setup cosim");
+				with_waves ? "make -C hw model-trace" : "./setup cosim` or `make -C hw model");
 	/* Threads and handlers of the model outlive its last card. */
 	library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 	if (library == NULL)
@@ -80,11 +105,13 @@ fan_model_load(const struct fan_model_ops **ops, bool with_waves)
 	found = dlsym(library, FAN_MODEL_SYMBOL);
 	if (found == NULL || found->abi != FAN_MODEL_ABI || found->ops_bytes != sizeof(*found)) {
 		dlclose(library);
-		return fan_fail(FAN_E_UNSUPPORTED, "%s is no model of the card for this version; `make model` makes one", path);
+		return fan_fail(FAN_E_UNSUPPORTED, "%s is no model of the card for this version; `make -C hw model` makes one",
+				path);
 	}
 	if (with_waves && !found->traces) {
 		dlclose(library);
-		return fan_fail(FAN_E_UNSUPPORTED, "%s was built without waves; `make model-trace` makes one with them", path);
+		return fan_fail(FAN_E_UNSUPPORTED, "%s was built without waves; `make -C hw model-trace` makes one with them",
+				path);
 	}
 	*ops = found;
 	return 0;

@@ -3,7 +3,7 @@
  * The shared objects that hold the Verilated card (hw/sim/model.h), one with waves and a faster one without.
  *
  * Looked for in this order: the file that FANFARE_MODEL names in the environment; hw/ beside the program, as built; hw/ beside the
- * program's folder, for programs in a folder of their own; and fanfare/ among the installed libraries.
+ * program's folder, for programs in a folder of their own; and, installed, fanfare/ among the libraries.
  */
 #ifndef FAN_MODEL_LIBRARY_H
 #define FAN_MODEL_LIBRARY_H

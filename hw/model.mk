@@ -51,7 +51,7 @@ server_h := sim/model.h $(addprefix $(ROOT)/,driver/card_ranges.h driver/model_l
 $(B)/fanfare-cosim: sim/cosim_server.cc $(addprefix $(ROOT)/,$(server_c)) $(server_h)
 	@mkdir -p $(B)/cosim
 	@echo '  CXX   $@'
-	$(Q)for file in $(server_c); do gcc $(c_flags) -D_GNU_SOURCE $(if $(FAN_LIBDIR),-DFAN_LIBDIR='"$(FAN_LIBDIR)"') \
+	$(Q)for file in $(server_c); do gcc $(c_flags) $(if $(FAN_LIBDIR),-DFAN_LIBDIR='"$(FAN_LIBDIR)"') \
 		-c -o $(B)/cosim/$$(basename $$file .c).o $(ROOT)/$$file || exit; done
 	$(Q)g++ $(cxx_flags) -pthread -o $@ sim/cosim_server.cc $(patsubst %.c,$(B)/cosim/%.o,$(notdir $(server_c))) -ldl
 

@@ -3,7 +3,7 @@
  * The RTL through its transports, by bare registers and descriptors: what the card does with a wild address, a wrong length or an address
  * that is not aligned, and that it goes on afterwards. In this process, with gaps on every channel, and behind fanfare-cosim.
  *
- * Skipped where the model is not built (make model).
+ * Skipped where the model is not built (make -C hw model).
  */
 #define _GNU_SOURCE
 #include "../dataplane/engine_reference.h"
@@ -58,7 +58,7 @@ have_model(void)
 	if (getenv("FANFARE_MODEL") == NULL)
 		setenv("FANFARE_MODEL", BUILT "libfanfare-model.so", 1);
 	if (access(getenv("FANFARE_MODEL"), R_OK) != 0)
-		cr_skip_test("no model of the card is built (make model)");
+		cr_skip_test("no model of the card is built (make -C hw model)");
 }
 
 /* ---- A card ------------------------------------------------------------------------------------------------------------------ */
@@ -403,7 +403,7 @@ Test(transport_model, bad_input_behind_another_process, .init = have_model)
 	struct rig rig;
 
 	if (access(BUILT "fanfare-cosim", X_OK) != 0)
-		cr_skip_test("fanfare-cosim is not built (make model)");
+		cr_skip_test("fanfare-cosim is not built (make -C hw model)");
 	rig_open_shm(&rig);
 	check_all(&rig);
 	check_isolation(&rig);
@@ -488,10 +488,10 @@ Test(transport_model, not_built)
 	cr_assert_eq(fan_card_transport_open(&transport, "model"), FAN_E_UNSUPPORTED);
 	setenv("FANFARE_MODEL", "libm.so.6", 1);
 	cr_assert_eq(fan_card_transport_open(&transport, "model"), FAN_E_UNSUPPORTED);
-	cr_assert_not_null(strstr(fan_error_detail(), "make model"), "%s", fan_error_detail());
+	cr_assert_not_null(strstr(fan_error_detail(), "make -C hw model"), "%s", fan_error_detail());
 	unsetenv("FANFARE_MODEL");
 	if (fan_card_transport_open(&transport, "model") == 0)
 		transport->ops->close(transport);
 	else
-		cr_assert_not_null(strstr(fan_error_detail(), "make model"), "%s", fan_error_detail());
+		cr_assert_not_null(strstr(fan_error_detail(), "make -C hw model"), "%s", fan_error_detail());
 }
