@@ -116,13 +116,15 @@ check: tests ## run the quick tests of what changed since they last passed (ALL=
 
 # Each variant is built to the end before the next, then everything runs under one runner, which closes with one line of totals.
 # Lint goes first and alone takes one of the two jobs: it is the longest.
-test: ## run everything: tests by gcc, by clang and under ASan+UBSan, end-to-end scripts, examples, fuzzers, lint
+hw_tests := lint test-pipe test-lane test-snow3g-lane test-zuc-lane test-rate test-fetch test-write test-engine formal
+test: | $(B)/found-rtl ## run everything: tests by gcc, by clang and under ASan+UBSan, the RTL, end-to-end scripts, examples, fuzzers, lint
+	@$(MAKE) -C hw model test-programs
 	@$(MAKE) all tests examples benches
 	@$(MAKE) VARIANT=clang all tests
 	@$(MAKE) VARIANT=asan tests
 	@$(MAKE) fuzzers
 	@tests/run --fuzz-seconds $(SECONDS) '$(MAKE) -k lint' $(tests) $(tests:build/%=build-clang/%) $(tests:build/%=build-asan/%) \
-		$(examples) $(scripts) $(fuzzers)
+		$(examples) $(scripts) $(fuzzers) $(hw_tests:%='$(MAKE) -C hw %')
 
 asan: ## run the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) VARIANT=asan tests
@@ -165,18 +167,19 @@ bench-compare: ## what changed since BASE=FILE (or a git revision) in stored res
 # Once for each algorithm that the card computes: its number in EEA and EIA.
 cosim: UES = 20000
 cosim_algorithms = $(if $(filter-out 0,$(or $(LANES),1)),2) $(if $(filter-out 0,$(SNOW3G)),1) $(if $(filter-out 0,$(ZUC)),3)
-cosim: all ## the whole path on the Verilated RTL: one message to UES=20000 UEs through engine fpga, each frame checked; LANES=1 SNOW3G=0 ZUC=0
+cosim: all | $(B)/found-rtl ## the whole path on the Verilated RTL: one message to UES=20000 UEs through engine fpga, each frame checked; LANES=1 SNOW3G=0 ZUC=0
 	@$(MAKE) -C hw model
-	@for algorithm in $(cosim_algorithms); do FANFARE_MODEL=$(CURDIR)/build/hw/libfanfare-model.so \
+	@for algorithm in $(cosim_algorithms); do \
 		$(B)/fanfare fanout --engine fpga --ues $(UES) --cipher $$algorithm --integrity $$algorithm $(ARGS) || exit; done
 
-rtl: ## lint, simulate and prove the RTL of hw/ (Verilator, Icarus, yosys, z3); hw/README.md
+rtl: | $(B)/found-rtl ## lint, simulate and prove the RTL of hw/ (Verilator, Icarus, yosys, z3); hw/README.md
 	@$(MAKE) -C hw lint registers-check manual-check test formal
 
-rtl-synth: ## the area of the RTL on a Xilinx part, by yosys; some 6 minutes
+rtl-synth: | $(B)/found-rtl ## the area of the RTL on a Xilinx part, by yosys; some 6 minutes
 	@$(MAKE) -C hw synth
 
-install: all ## install program, library, header, pkg-config file and completion; DESTDIR= PREFIX=/usr/local
+model_library := build/hw/libfanfare-model.so
+install: all ## install program, library, header, pkg-config file, completion, and the RTL's model if built; DESTDIR= PREFIX=/usr/local
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(COMPLETIONDIR)
 	install -m 755 $(B)/fanfare $(DESTDIR)$(BINDIR)/fanfare
 	install -m 755 $(library) $(DESTDIR)$(LIBDIR)/libfanfare.so.$(SOVERSION)
@@ -185,6 +188,9 @@ install: all ## install program, library, header, pkg-config file and completion
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
 		host-api/fanfare.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/fanfare.pc
 	$(B)/fanfare completion bash > $(DESTDIR)$(COMPLETIONDIR)/fanfare
+	if [ -e $(model_library) ]; then install -d $(DESTDIR)$(LIBDIR)/fanfare && \
+		install -m 755 $(model_library) $(DESTDIR)$(LIBDIR)/fanfare/libfanfare-model.so && \
+		install -m 755 build/hw/fanfare-cosim $(DESTDIR)$(BINDIR)/fanfare-cosim; fi
 
 clean: ## remove the build directories of all variants
 	rm -rf build build-asan build-clang build-cover build-fuzz
@@ -229,6 +235,9 @@ $(B)/flags: FORCE
 	@mkdir -p $(@D); printf '%s\n' "$$FLAGS_NOW" | cmp -s - $@ || printf '%s\n' "$$FLAGS_NOW" > $@
 
 # ---- Building --------------------------------------------------------------------------------------------------------------------
+
+# Where an installed program looks for the RTL's model, when it does not lie in lib/ beside its own folder.
+$(B)/driver/model_library.o: CPPFLAGS += -DFAN_LIBDIR='"$(LIBDIR)"'
 
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -278,7 +287,7 @@ $(benches): $(B)/bench/%: $(B)/bench/%.o $(call objects,$(bench_support_c)) $(ar
 
 # An example sees what an installed library offers, through pkg-config, and nothing of this tree.
 stage := $(CURDIR)/$(B)/stage
-$(B)/staged: $(B)/fanfare $(library) host-api/fanfare.h host-api/fanfare.pc.in Makefile
+$(B)/staged: $(B)/fanfare $(library) host-api/fanfare.h host-api/fanfare.pc.in Makefile $(wildcard $(model_library) build/hw/fanfare-cosim)
 	$(Q)rm -rf $(stage) && $(MAKE) -s install DESTDIR=$(stage) PREFIX=/usr/local && touch $@
 examples: $(examples) $(B)/staged
 $(examples): $(B)/examples/%: host-api/examples/%.c $(B)/staged

@@ -20,7 +20,15 @@ lib/libfanfare.so
 lib/libfanfare.so.0
 lib/pkgconfig/fanfare.pc
 share/bash-completion/completions/fanfare'
+# The model of the card comes along where it was built, and the installed program then finds it there.
+model='bin/fanfare-cosim
+lib/fanfare/libfanfare-model.so'
 installed=$(cd $prefix && find . \( -type f -o -type l \) -printf '%P\n' | sort)
+if [ -e $prefix/lib/fanfare/libfanfare-model.so ]; then
+	env -u FANFARE_MODEL $prefix/bin/fanfare fanout --engine fpga --ues 64 --quiet || fail "the model is not found where it is installed"
+	env -u FANFARE_MODEL $prefix/bin/fanfare-cosim --lanes >"$TMPDIR/lanes" || fail "fanfare-cosim does not find the model"
+	expected=$(printf '%s\n%s' "$expected" "$model" | sort)
+fi
 [ "$installed" = "$expected" ] || fail "files installed: $installed"
 [ -z "$(find $stage -type f -not -path "$prefix/*")" ] || fail "files outside PREFIX"
 [ "$(readlink $prefix/lib/libfanfare.so)" = libfanfare.so.0 ] || fail "libfanfare.so leads elsewhere"
