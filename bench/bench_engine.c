@@ -71,6 +71,7 @@ struct bench {
 	struct fan_batch batch[BATCHES_MAX];
 	bool in_flight[BATCHES_MAX];
 	unsigned batch_count, next_batch;
+	uint32_t in_order[FAN_BATCH_UES_MAX]; /* 0, 1, 2 .. */
 };
 
 static int
@@ -215,13 +216,15 @@ fill_contexts(struct fan_context *contexts, uint32_t ue_count)
 
 /* What a worker does to a context before an engine sees it: fetch it ahead, spend a COUNT, write the SN. */
 static void
-build_batch(struct fan_batch *batch, const struct bench *bench, uint32_t first, uint32_t ue_count)
+build_batch(struct fan_batch *batch, const struct bench *bench, uint32_t first, uint32_t ue_count, bool fetches_ahead)
 {
 	batch->ue_count = (uint16_t)ue_count;
+	batch->ahead = (struct fan_ahead){ bench->contexts + first + FAN_BATCH_UES_MAX, bench->in_order, ue_count };
 	for (unsigned i = 0; i < ue_count; i++) {
 		struct fan_context *context = &bench->contexts[first + i];
 
-		__builtin_prefetch(context + FAN_BATCH_UES_MAX, 1);
+		if (!fetches_ahead)
+			__builtin_prefetch(context + FAN_BATCH_UES_MAX, 1);
 		batch->context[i] = context;
 		batch->count[i] = context->count++;
 		batch->text[i][-1] = (uint8_t)batch->count[i];
@@ -265,7 +268,7 @@ protect_batch(struct bench *bench, const struct contender *contender, uint32_t u
 
 	while (bench->in_flight[at])
 		good = collect(bench, contender->engine) && good;
-	build_batch(batch, bench, bench->next_ue, ue_count);
+	build_batch(batch, bench, bench->next_ue, ue_count, contender->engine != NULL && contender->engine->fetches_ahead);
 	bench->next_batch = at + 1 == bench->batch_count ? 0 : at + 1;
 	if (contender->engine == NULL)
 		return true;
@@ -485,6 +488,8 @@ prepare(struct bench *bench, const struct options *options)
 	bench->contexts = fan_slices_map(((size_t)options->ues + 2 * FAN_BATCH_UES_MAX) * sizeof(*bench->contexts));
 	bench->packets = fan_slices_map((size_t)options->packets * PACKET_STRIDE);
 	fill_contexts(bench->contexts, options->ues);
+	for (unsigned i = 0; i < FAN_BATCH_UES_MAX; i++)
+		bench->in_order[i] = i;
 	for (unsigned b = 0; b < bench->batch_count; b++) {
 		for (unsigned i = 0; i < FAN_BATCH_UES_MAX; i++)
 			bench->batch[b].text[i] = bench->packets + (size_t)(b * FAN_BATCH_UES_MAX + i) * PACKET_STRIDE +

@@ -47,6 +47,13 @@ enum fan_batch_status {
 	FAN_BATCH_EXPOSED, /* the engine failed and a PDU may have left it: replay only with fresh COUNTs */
 };
 
+/* Contexts that the caller takes up after a batch: table[slot[0..count-1]]. */
+struct fan_ahead {
+	const struct fan_context *table;
+	const uint32_t *slot;
+	unsigned count; /* 0: none are known */
+};
+
 struct fan_batch {
 	const struct fan_shape *shape;
 	struct fan_context *context[FAN_BATCH_UES_MAX]; /* engines read keys and bearer_direction here, and write nothing ... */
@@ -54,7 +61,20 @@ struct fan_batch {
 	uint8_t *text[FAN_BATCH_UES_MAX];  /* In/Out: see the drawing above; any alignment; distinct packets */
 	uint16_t ue_count;                 /* 1..FAN_BATCH_UES_MAX */
 	uint16_t status;                   /* Out: enum fan_batch_status */
+	struct fan_ahead ahead;            /* only for engines that say `fetches_ahead`, and only until submit_burst returns */
 };
+
+/*
+ * Asks the cache for contexts first .. end-1 of those ahead, and does nothing else with them. A core waits for some 16 cache lines at a
+ * time and stands still when asked for more, so an engine that works inside submit_burst asks for a few at a time while it computes:
+ * lockstep, 1 M UEs, 160 octets: 8 % fewer cycles than with 64 asked for at once, 40 octets: 18 %.
+ */
+static inline void
+fan_ahead_fetch(const struct fan_ahead *ahead, unsigned first, unsigned end)
+{
+	for (unsigned i = first; i < end && i < ahead->count; i++)
+		__builtin_prefetch(&ahead->table[ahead->slot[i]], 1);
+}
 
 /*
  * An engine instance belongs to one worker thread: no locks inside.
@@ -62,6 +82,7 @@ struct fan_batch {
  */
 struct fan_engine {
 	const struct fan_engine_ops *ops;
+	bool fetches_ahead; /* uses batch->ahead; for other engines the caller fetches contexts before they are needed */
 };
 
 /* A number that an engine wants shown after a run. */

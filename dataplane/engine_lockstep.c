@@ -53,6 +53,7 @@ open_techniques(struct fan_engine **out, const struct fan_engine_ops *ops, const
 	(void)madvise(memory, bytes, MADV_DONTDUMP);
 	engine = memory;
 	engine->engine.ops = ops;
+	engine->engine.fetches_ahead = true;
 	engine->mapped_bytes = bytes;
 	engine->served_count = technique_count;
 	for (unsigned i = 0; i < technique_count; i++) {

@@ -592,6 +592,7 @@ protect(struct fan_lockstep_scratch *scratch, const struct fan_batch *batch)
 		struct lanes_of_batch lanes;
 
 		find_lanes(scratch, &lanes, batch, first);
+		fan_ahead_fetch(&batch->ahead, first, first + GROUP);
 		protect_group(scratch, &lanes, &walk);
 	}
 }

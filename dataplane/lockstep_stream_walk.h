@@ -79,6 +79,7 @@ protect(struct fan_lockstep_scratch *scratch, const struct fan_batch *batch)
 		stage_shared(&scratch->stage, &walk);
 	for (unsigned first = 0; first < batch->ue_count; first += GROUP) {
 		load_group(&scratch->group, &scratch->stage, batch, first);
+		fan_ahead_fetch(&batch->ahead, first, first + GROUP);
 		protect_group(scratch, &walk);
 	}
 }

@@ -179,7 +179,7 @@ fill_batch(struct fan_batch *batch, struct fan_protector *protector, const struc
 		uint32_t *count = &batch->count[batch->ue_count];
 		const enum fan_drop drop = fan_count_spend(context, count, rule, 1);
 
-		if (at + FAN_BATCH_UES_MAX < ue_count)
+		if (!protector->engine->fetches_ahead && at + FAN_BATCH_UES_MAX < ue_count)
 			__builtin_prefetch(&protector->table.slots[slots[at + FAN_BATCH_UES_MAX]], 1);
 		if (spending->drop != NULL)
 			spending->drop[at] = (uint8_t)drop;
@@ -190,6 +190,9 @@ fill_batch(struct fan_batch *batch, struct fan_protector *protector, const struc
 		batch->context[batch->ue_count] = context;
 		batch->text[batch->ue_count++] = text[at];
 	}
+	batch->ahead.table = protector->table.slots;
+	batch->ahead.slot = slots + at;
+	batch->ahead.count = (unsigned)(ue_count - at < FAN_BATCH_UES_MAX ? ue_count - at : FAN_BATCH_UES_MAX);
 	return at - first;
 }
 

@@ -18,7 +18,6 @@
 #include "count.h"
 
 #include <rte_cycles.h>
-#include <rte_prefetch.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +25,7 @@
 
 #define BATCHES_MAX 16       /* under way in one worker: enough for an engine with latency, few enough to stay in L2 */
 #define TURN_BATCHES 8       /* a flight's fair turn; 512 UEs, some 50 us */
-#define PREFETCHES 16        /* contexts on the way at a time: a core waits for about so many cache lines */
+#define FETCHES 16           /* contexts on the way at a time: a core waits for about so many cache lines */
 #define IDLE_TURNS_SPIN 2000 /* turns without work before the core is given away */
 
 enum work_state {
@@ -65,6 +64,7 @@ struct task {
 	unsigned slot_count;
 	unsigned part;        /* next part for these slots */
 	unsigned engine_mask; /* engines that take the order's shapes */
+	bool fetches_ahead;   /* the one that is likely to have them fetches contexts itself */
 	unsigned under_way;   /* batches */
 	bool exhausted;       /* every member has been taken */
 };
@@ -135,6 +135,19 @@ engines_for(const struct fan_worker *worker, const struct fan_order *order)
 	return mask;
 }
 
+/* Whether the first engine of the order's preference that takes it fetches contexts while it works. */
+static bool
+first_fetches_ahead(const struct fan_worker *worker, const struct fan_order *order, unsigned mask)
+{
+	for (unsigned k = 0; k < worker->config.engine_count; k++) {
+		const unsigned i = order->preference[k];
+
+		if ((mask >> i & 1) != 0)
+			return worker->engine[i]->fetches_ahead;
+	}
+	return false;
+}
+
 /* Goes on to the first order from `order_at` on in which this worker owns a member. */
 static void
 begin_order(struct fan_worker *worker, struct task *task)
@@ -146,6 +159,7 @@ begin_order(struct fan_worker *worker, struct task *task)
 		choose_members(task);
 		if (task->slot_count > 0) {
 			task->engine_mask = engines_for(worker, task->order);
+			task->fetches_ahead = first_fetches_ahead(worker, task->order, task->engine_mask);
 			return;
 		}
 	}
@@ -242,20 +256,18 @@ write_frames(const struct fan_worker *worker, struct work *work)
 	write_some_frames(worker, work, 0, work->batch.ue_count);
 }
 
-/* A core waits for some 16 cache lines at a time: contexts of the next batch are fetched in that many while this one's frames are
- * written, instead of all at once. */
+/* For an engine that does not fetch the contexts of the next batch itself, they are fetched a few at a time while this one's frames
+ * are written. */
 static void
-write_frames_and_prefetch(const struct fan_worker *worker, struct work *work, const struct task *next)
+write_frames_and_fetch(const struct fan_worker *worker, struct work *work)
 {
-	const struct fan_context *slots = next->slot_count > 0 ? next->order->table->slots : NULL;
 	const unsigned ue_count = work->batch.ue_count;
 
 	work->bytes = 0;
-	for (unsigned first = 0; first < RTE_MAX(ue_count, next->slot_count); first += PREFETCHES) {
-		for (unsigned i = first; i < RTE_MIN(first + PREFETCHES, next->slot_count); i++)
-			rte_prefetch0(&slots[next->slot[i]]);
+	for (unsigned first = 0; first < RTE_MAX(ue_count, work->batch.ahead.count); first += FETCHES) {
+		fan_ahead_fetch(&work->batch.ahead, first, first + FETCHES);
 		if (first < ue_count)
-			write_some_frames(worker, work, first, RTE_MIN(first + PREFETCHES, ue_count));
+			write_some_frames(worker, work, first, RTE_MIN(first + FETCHES, ue_count));
 	}
 }
 
@@ -279,6 +291,7 @@ begin_batch(struct fan_worker *worker)
 	struct work *work = work_at(worker, worker->work_count);
 	struct task *task;
 	unsigned frame_count;
+	bool fetches_ahead;
 
 	if (worker->work_count == BATCHES_MAX)
 		return false;
@@ -298,8 +311,14 @@ begin_batch(struct fan_worker *worker)
 	spend_counts(worker, work, task);
 	rte_pktmbuf_free_bulk(work->frame + work->batch.ue_count, frame_count - work->batch.ue_count);
 	worker->turn_left--;
+	fetches_ahead = task->fetches_ahead && work->batch.ue_count > 0;
 	advance(worker, task);
-	write_frames_and_prefetch(worker, work, task);
+	work->batch.ahead = (struct fan_ahead){ task->slot_count > 0 ? task->order->table->slots : NULL, task->slot,
+						task->slot_count };
+	if (fetches_ahead)
+		write_frames(worker, work);
+	else
+		write_frames_and_fetch(worker, work);
 	if (work->batch.ue_count > 0) {
 		work->state = WORK_READY;
 		task->under_way++;

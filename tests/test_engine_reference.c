@@ -1101,7 +1101,7 @@ Test(batch, protect_catches_an_engine_that_lies)
 
 	cr_redirect_stderr();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct liar liar = { { &ops }, { rows[i].back[0], rows[i].back[1] }, 2 };
+		struct liar liar = { { .ops = &ops }, { rows[i].back[0], rows[i].back[1] }, 2 };
 
 		cr_assert(fan_test_engine_protect(&liar.engine, rows[i].handed, 2) == rows[i].good, "%s", rows[i].what);
 	}
