@@ -239,6 +239,7 @@ make_headers(struct fan_plan *plan, const struct fan_link *link, int sdap_qfi)
 		error = fan_header_make(&plan->header[i], link, application, prefix, pdu_bytes, id_bytes);
 		if (error != 0)
 			return error;
+		FAN_REQUIRE(!nas || plan->header[i].id_at[1] + sizeof(uint64_t) <= FAN_HEADER_BYTES_MAX);
 		write_prefix(plan, &plan->header[i], sdap_qfi);
 	}
 	return 0;
@@ -405,6 +406,19 @@ write_id(uint8_t *at, uint64_t id, unsigned id_bytes)
 		at[i - 1] = (uint8_t)id;
 }
 
+/* An id of 1..5 octets into a NAS header, with octets of the template behind it: one store instead of one per octet. The template has
+ * zeros for the id, and at least eight octets from there to its end (make_headers()). */
+static inline void
+write_nas_id(uint8_t *octets, const struct fan_header *header, unsigned which, uint64_t id, unsigned id_bytes)
+{
+	const unsigned at = header->id_at[which];
+	uint64_t word;
+
+	memcpy(&word, header->octets + at, sizeof(word));
+	word |= rte_cpu_to_be_64(id << (64 - 8 * id_bytes));
+	memcpy(octets + at, &word, sizeof(word));
+}
+
 static inline uint32_t
 write_nas(uint8_t *text, struct rte_mbuf *frame, const struct fan_plan *plan, struct fan_context *context, uint32_t count,
 	  const struct fan_link *link, const struct fan_hop *hops)
@@ -415,8 +429,9 @@ write_nas(uint8_t *text, struct rte_mbuf *frame, const struct fan_plan *plan, st
 	uint8_t *octets = text - FAN_HEADER_BYTES_MAX;
 
 	write_addresses(text, header, &hops[context->next_hop], link->ipv6);
-	write_id(octets + header->id_at[0], mme_ue_id, mme_bytes);
-	write_id(octets + header->id_at[1], context->nas.ran_ue_id, ran_bytes);
+	/* In this order: the first writes over the place of the second. */
+	write_nas_id(octets, header, 0, mme_ue_id, mme_bytes);
+	write_nas_id(octets, header, 1, context->nas.ran_ue_id, ran_bytes);
 	text[-1] = (uint8_t)count;
 	memcpy(&frame->rearm_data, &header->fields, sizeof(header->fields));
 	return header->frame_bytes;
