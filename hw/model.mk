@@ -72,11 +72,17 @@ $(eval $(call engine_test,engine_test_mixed,1,1,1))
 test-engine: $(B)/engine_test1 $(B)/engine_test3 $(B)/engine_test_mixed
 	for test in $^; do \
 		$$test registers --seed $(SEED) && \
-		$$test work --seed $(SEED) && \
-		$$test work --seed $(SEED) --stall $(STALL) && \
+		$$test vectors --seed $(SEED) --stall $(STALL) && \
+		$$test work --seed $(SEED) --batches $$(($(RANDOM_UES) / 125)) && \
+		$$test work --seed $(SEED) --batches $$(($(RANDOM_UES) / 125)) --stall $(STALL) && \
+		$$test work --seed $(SEED) --batches $$(($(RANDOM_UES) / 1000)) --stall 0.9 && \
 		$$test errors --seed $(SEED) && \
 		$$test errors --seed $(SEED) --stall $(STALL) --latency 20 && \
-		$$test reset --seed $(SEED) --stall $(STALL) || exit 1; done
+		$$test bus --seed $(SEED) --stall $(STALL) && \
+		$$test refused --seed $(SEED) --stall $(STALL) && \
+		$$test queues --seed $(SEED) && \
+		$$test reset --seed $(SEED) --batches 150 && \
+		$$test reset --seed $$(($(SEED) + 1)) --batches 150 --stall $(STALL) || exit 1; done
 	@$(MAKE) test-engine-rate
 
 test-engine-rate: $(B)/engine_test1 $(B)/engine_test3 $(B)/engine_test_mixed

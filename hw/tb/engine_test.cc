@@ -3,9 +3,13 @@
  * Tests of the whole engine, through its registers and a memory that two hosts share: what the card leaves in its copy must be,
  * octet by octet, what the reference engine leaves in the other.
  *
+ *	vectors    the published vectors of EEA, EIA and PDCP, through descriptors
  *	work       random batches on all queues: shapes, alignments, shared messages, ring sizes
- *	errors     refused reads and writes: who gets which error, and nobody else
- *	reset      reset and zeroise at random clocks: nothing is written afterwards, and what follows is right
+ *	errors     refused reads and writes between good ones: who gets which error, and nobody else
+ *	bus        each kind of transaction refused in each way, addresses where nothing is: error, address, and how it goes on
+ *	refused    descriptors of every kind that the card must refuse, between good ones
+ *	queues     wrong tails, sizes and addresses of rings; doorbells beyond 65,536
+ *	reset      reset, zeroise and disabled queues at random clocks: nothing is written afterwards, and what follows is right
  *	registers  values, counters, interrupts, faults
  *	rate       clocks per UE
  *
@@ -16,6 +20,7 @@
 extern "C" {
 #include "../../dataplane/engine_reference.h"
 #include "../../tests/batch.h"
+#include "../../tests/vectors.h"
 #include "../registers.h"
 }
 
@@ -24,9 +29,8 @@ extern "C" {
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
+#include <functional>
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -71,13 +75,25 @@ fail(const char *format, ...)
 	exit(1);
 }
 
-/* What is wrong with a batch: a line that the bus refuses, or a pair of algorithms that no lane of this card computes. */
-enum injection { NOTHING, MESSAGE, ITEM, CONTEXT, PDU, UNSERVED };
+/* What is wrong with a batch: a refused transaction, a pair of algorithms that no
+ * lane of this card computes, or all else that a descriptor may have. */
+enum injection { NOTHING, MESSAGE, ITEM, CONTEXT, PDU, UNSERVED, DESCRIPTOR, COMPLETION, REFUSED };
+
+static const char *const injection_names[] = { "nothing", "message", "items", "context", "PDU", "pair of algorithms", "descriptor", "completion",
+					       "refused descriptor" };
+
+/* A UE that is not random. */
+struct fixed_ue {
+	uint8_t message[1600], clear[16], head[48], k_enc[16], k_int[16], bearer_direction;
+	uint32_t count;
+};
 
 struct batch_slot {
 	bool busy = false;
-	unsigned queue, ue_count, error;
+	unsigned queue, ue_count;
+	unsigned error, bad_ues;        /* of a refused descriptor */
 	enum injection injected;
+	bool wild;                      /* nothing is at an address that was given; line is not meant */
 	uint64_t line;                  /* refused */
 	struct fan_shape shape;
 	uint32_t message_number;
@@ -93,6 +109,7 @@ struct queue_state {
 	uint32_t serial = 0;            /* completions seen */
 	unsigned under_way = 0;
 	int last_slot = -1;             /* whose message may be used again */
+	uint32_t messages = 0;          /* numbers given: each queue, enabled again, begins with the same ones */
 };
 
 class host
@@ -140,6 +157,7 @@ class host
 	void wait_ready();
 	void enable_queue(unsigned queue, unsigned entries_log2);
 	void start();
+	void reset(uint32_t how);
 	int submit(unsigned queue, const struct fan_shape *given, unsigned ue_count, enum injection injected);
 	unsigned take_completions();
 	void drain();
@@ -153,20 +171,29 @@ class host
 	std::vector<batch_slot> slots = std::vector<batch_slot>(SLOTS);
 	queue_state queue[16];
 	unsigned queues;
-	std::set<uint64_t> refuse_read, refuse_write; /* lines */
+	std::map<uint64_t, enum fan_model_answer> refuse_read, refuse_write; /* by line */
+	enum fan_model_answer answer = FAN_MODEL_OKAY; /* to the next injection; OKAY: a random one of the others */
+	bool wild = false;              /* the card may ask for what is not there */
+	const struct fixed_ue *fixed = nullptr;        /* of the next batches */
+	/* Changes a batch before its doorbell: descriptor and work items in `card`. */
+	std::function<void(batch_slot &slot, uint8_t *descriptor, uint64_t items)> spoil;
 	uint64_t writes = 0, octets_written = 0, reads = 0;
 	uint64_t batches_done = 0, ues_done = 0, bad_done = 0, refused = 0, errors_done = 0, unserved_done = 0;
 	struct {
 		uint64_t ues = 0, cipher_busy = 0, mac_busy = 0;
 	} counted_of[4];                 /* by algorithm: what all its lanes must have counted */
-	bool free_rings = false;        /* a completion ring's line was refused: serials may be missing */
+	std::map<unsigned, unsigned> errors_seen;      /* completions, by error */
+
+	void check_batch(batch_slot &slot, const uint8_t *completion);
 
       private:
 	static enum fan_model_answer read_memory(void *user, uint64_t address, uint8_t *octets);
 	static enum fan_model_answer write_memory(void *user, uint64_t address, const uint8_t *octets, uint64_t strobes);
-	void check_batch(batch_slot &slot, const uint8_t *completion);
 	void count_batch(const batch_slot &slot, unsigned untouched);
 	uint16_t pick_unserved(bool cipher_only);
+	void check_refused(batch_slot &slot, const uint8_t *completion);
+	void inject(batch_slot &slot, uint64_t base, uint64_t descriptor);
+	enum fan_model_answer refusal();
 	void set64(uint64_t at, uint64_t value);
 	void set32(uint64_t at, uint32_t value);
 	void fill_ue(batch_slot &slot, uint64_t base, unsigned ue);
@@ -180,12 +207,15 @@ host::read_memory(void *user, uint64_t address, uint8_t *octets)
 	host *const self = (host *)user;
 
 	self->reads++;
-	if (address < BASE || address - BASE + 64 > self->card.size())
+	const auto refusal = self->refuse_read.find(address);
+	const bool here = address >= BASE && address - BASE + 64 <= self->card.size();
+
+	if (!here && !self->wild)
 		fail("read of 0x%llx, where nothing is", (unsigned long long)address);
-	if (self->refuse_read.count(address) != 0) {
+	if (!here || refusal != self->refuse_read.end()) {
 		self->refused++;
 		fan_test_random_fill(&self->random, octets, 64);
-		return FAN_MODEL_SLVERR;
+		return here ? refusal->second : FAN_MODEL_DECERR;
 	}
 	memcpy(octets, self->card.data() + (address - BASE), 64);
 	return FAN_MODEL_OKAY;
@@ -198,11 +228,14 @@ host::write_memory(void *user, uint64_t address, const uint8_t *octets, uint64_t
 
 	self->writes++;
 	self->octets_written += (unsigned)__builtin_popcountll(strobes);
-	if (address < BASE || address - BASE + 64 > self->card.size())
+	const auto refusal = self->refuse_write.find(address);
+	const bool here = address >= BASE && address - BASE + 64 <= self->card.size();
+
+	if (!here && !self->wild)
 		fail("write to 0x%llx, where nothing is", (unsigned long long)address);
-	if (self->refuse_write.count(address) != 0) {
+	if (!here || refusal != self->refuse_write.end()) {
 		self->refused++;
-		return FAN_MODEL_DECERR;
+		return here ? refusal->second : FAN_MODEL_DECERR;
 	}
 	for (unsigned i = 0; i < 64; i++)
 		if (strobes >> i & 1)
@@ -264,6 +297,20 @@ host::start()
 	put(FAN_CARD_CONTROL, DO_ENABLE);
 }
 
+/* After it all registers but those of configuration are as at power-up. */
+void
+host::reset(uint32_t how)
+{
+	put(FAN_CARD_CONTROL, how);
+	for (unsigned i = 0; (get(FAN_CARD_CONTROL) & how) != 0; i++)
+		if (i > 10000)
+			fail("reset does not end");
+	take_completions();
+	forget();
+	refused = 0;
+	errors_done = 0;
+}
+
 /* One UE's work item, context and packet. In `want` the packet holds what the reference engine wants to find there. */
 void
 host::fill_ue(batch_slot &slot, uint64_t base, unsigned ue)
@@ -282,10 +329,22 @@ host::fill_ue(batch_slot &slot, uint64_t base, unsigned ue)
 	set32(item + 12, context_number);
 	fan_test_random_fill(&random, clear, sizeof(clear));
 	fan_test_random_fill(&random, head, sizeof(head));
+	if (fixed != nullptr) {
+		memcpy(clear, fixed->clear, sizeof(clear));
+		memcpy(head, fixed->head, sizeof(head));
+		set32(item + 8, fixed->count);
+	}
 	memcpy(&card[item + 16], clear, 16);
 	memcpy(&card[item + 32], head, 16u * slot.shape.head_blocks);
 	memcpy(&want[item], &card[item], item_bytes);
 	fan_test_random_fill(&random, &card[contexts + 64 * context_number], 64);
+	if (fixed != nullptr) {
+		struct fan_context *const context = (struct fan_context *)&card[contexts + 64 * context_number];
+
+		memcpy(context->k_enc, fixed->k_enc, 16);
+		memcpy(context->k_int, fixed->k_int, 16);
+		context->bearer_direction = fixed->bearer_direction;
+	}
 	memcpy(&want[contexts + 64 * context_number], &card[contexts + 64 * context_number], 64);
 	memcpy(&want[packet], &card[packet], PACKET_BYTES);
 	memcpy(&want[text - slot.shape.clear_bytes], clear, slot.shape.clear_bytes);
@@ -325,6 +384,46 @@ host::pick_unserved(bool cipher_only)
 	} while (cipher < 4 && integrity < 4 && (cipher == 0 || integrity == 0 || cipher == integrity) &&
 		 lanes_of(cipher | integrity) != 0);
 	return (uint16_t)(cipher | integrity << 8);
+}
+
+enum fan_model_answer
+host::refusal()
+{
+	return answer != FAN_MODEL_OKAY ? answer : pick(2) != 0 ? FAN_MODEL_SLVERR : FAN_MODEL_DECERR;
+}
+
+/* One line of what the batch's transactions go to is refused. */
+void
+host::inject(batch_slot &slot, uint64_t base, uint64_t descriptor)
+{
+	const unsigned ue = pick(slot.ue_count), item_bytes = (32 + 16u * slot.shape.head_blocks + 31) / 32 * 32;
+	const queue_state &state = queue[slot.queue];
+
+	switch (slot.injected) {
+	case NOTHING:
+	case UNSERVED:
+	case REFUSED:
+		return;
+	case MESSAGE:
+		slot.line = BASE + base + pick((slot.shape.text_bytes + 63) / 64) * 64;
+		break;
+	case ITEM:
+		slot.line = (BASE + base + MESSAGE_BYTES + ue * item_bytes) & ~UINT64_C(63);
+		break;
+	case CONTEXT:
+		slot.line = BASE + base + MESSAGE_BYTES + ITEMS_BYTES + 64 * (63 - ue);
+		break;
+	case PDU:
+		slot.line = (BASE + slot.text_at[ue] + pick(slot.shape.text_bytes)) & ~UINT64_C(63);
+		break;
+	case DESCRIPTOR:
+		slot.line = BASE + descriptor;
+		break;
+	case COMPLETION:
+		slot.line = (BASE + state.completions_at + 16 * ((state.serial + state.under_way) % state.entries)) & ~UINT64_C(63);
+		break;
+	}
+	(slot.injected == PDU || slot.injected == COMPLETION ? refuse_write : refuse_read)[slot.line] = refusal();
 }
 
 /* Gives the batch to the card, the doorbell included. -1: no room. */
@@ -382,8 +481,10 @@ host::submit(unsigned number, const struct fan_shape *given, unsigned ue_count, 
 				slot.shape.integrity = 0;
 		}
 		slot.message_at = base;
-		slot.message_number = injected == NOTHING && pick(4) != 0 ? (uint32_t)fan_test_random_next(&random) : 0;
+		slot.message_number = injected == NOTHING && pick(4) != 0 ? ++state.messages * 0x9e3779b1u : 0;
 		fan_test_random_fill(&random, &card[base], MESSAGE_BYTES);
+		if (fixed != nullptr)
+			memcpy(&card[base], fixed->message, slot.shape.text_bytes);
 		memcpy(&want[base], &card[base], MESSAGE_BYTES);
 		if (injected == NOTHING && slot.message_number != 0)
 			state.last_slot = at;
@@ -402,29 +503,10 @@ host::submit(unsigned number, const struct fan_shape *given, unsigned ue_count, 
 	if (fan_engine_reference.submit_burst(engine, batches, 1) != 1 || fan_engine_reference.poll_burst(engine, &done, 1) != 1)
 		fail("the reference engine did not take a batch");
 
-	const unsigned ue = pick(slot.ue_count);
 	unsigned algorithms = slot.shape.cipher | (slot.shape.sequence == FAN_CIPHER_ONLY ? 0u : slot.shape.integrity) << 8;
-	switch (injected) {
-	case NOTHING:
-		break;
-	case UNSERVED:
-		algorithms = pick_unserved(slot.shape.sequence == FAN_CIPHER_ONLY);
-		break;
-	case MESSAGE:
-		refuse_read.insert(slot.line = BASE + base + pick((slot.shape.text_bytes + 63) / 64) * 64);
-		break;
-	case ITEM:
-		refuse_read.insert(slot.line = (BASE + base + MESSAGE_BYTES +
-						ue * ((32 + 16u * slot.shape.head_blocks + 31) / 32 * 32)) & ~UINT64_C(63));
-		break;
-	case CONTEXT:
-		refuse_read.insert(slot.line = BASE + contexts + 64 * (63 - ue));
-		break;
-	case PDU:
-		refuse_write.insert(slot.line = (BASE + slot.text_at[ue] + pick(slot.shape.text_bytes)) & ~UINT64_C(63));
-		break;
-	}
 
+	if (injected == UNSERVED)
+		algorithms = pick_unserved(slot.shape.sequence == FAN_CIPHER_ONLY);
 	memset(&card[descriptor], 0, 64);
 	set64(descriptor, BASE + slot.message_at);
 	set64(descriptor + 8, BASE + base + MESSAGE_BYTES);
@@ -433,7 +515,12 @@ host::submit(unsigned number, const struct fan_shape *given, unsigned ue_count, 
 	set32(descriptor + 28, (uint32_t)at | slot.ue_count << 16);
 	set32(descriptor + 32, slot.shape.text_bytes | (uint32_t)slot.shape.clear_bytes << 16 | (uint32_t)slot.shape.head_blocks << 24);
 	set32(descriptor + 36, algorithms | (uint32_t)slot.shape.sequence << 16 | 1u << 24);
+	if (!slot.wild)
+		inject(slot, base, descriptor);
+	if (spoil)
+		spoil(slot, &card[descriptor], base + MESSAGE_BYTES);
 	memcpy(&want[descriptor], &card[descriptor], 64);
+	memcpy(&want[base + MESSAGE_BYTES], &card[base + MESSAGE_BYTES], ITEMS_BYTES);
 	state.under_way++;
 	put_queue(number, FAN_CARD_QUEUE_TAIL, ++state.tail);
 	return at;
@@ -466,11 +553,37 @@ host::count_batch(const batch_slot &slot, unsigned untouched)
 	lanes.mac_busy += groups * (!mac ? 0 : algorithm == 3 ? covered / 4 + 1 : (words + 1) / 2 * 2 + 2);
 }
 
+/* Nothing was done. */
+void
+host::check_refused(batch_slot &slot, const uint8_t *completion)
+{
+	const uint64_t packets = RINGS_BYTES + (uint64_t)(&slot - slots.data()) * SLOT_BYTES + MESSAGE_BYTES + ITEMS_BYTES +
+		CONTEXTS_BYTES;
+
+	if (completion[2] != slot.error)
+		fail("descriptor of queue %u: error %u, wanted %u", slot.queue, completion[2], slot.error);
+	if (completion[3] != (slot.bad_ues & 0x7f) || completion[4] != 0)
+		fail("error %u: %u bad UEs from %u on, wanted %u from 0 on", slot.error, completion[3], completion[4], slot.bad_ues);
+	if (memcmp(&card[packets], slot.before.data(), slot.before.size()) != 0)
+		fail("error %u, but a packet was written", slot.error);
+	memcpy(&want[packets], &card[packets], slot.before.size());
+	batches_done++;
+	errors_done++;
+	slot.busy = false;
+}
+
 void
 host::check_batch(batch_slot &slot, const uint8_t *completion)
 {
+	errors_seen[completion[2]]++;
+	if (slot.injected == REFUSED) {
+		check_refused(slot, completion);
+		return;
+	}
+
 	static const unsigned errors[] = { FAN_CARD_ERROR_NONE, FAN_CARD_ERROR_READ_MESSAGE, FAN_CARD_ERROR_READ_ITEM,
-					   FAN_CARD_ERROR_READ_CONTEXT, FAN_CARD_ERROR_WRITE_PDU, FAN_CARD_ERROR_UNSUPPORTED };
+					   FAN_CARD_ERROR_READ_CONTEXT, FAN_CARD_ERROR_WRITE_PDU, FAN_CARD_ERROR_UNSUPPORTED,
+					   FAN_CARD_ERROR_NONE, FAN_CARD_ERROR_NONE };
 	const unsigned error = completion[2], bad_ues = completion[3], first_bad = completion[4];
 	const uint64_t at = (uint64_t)(&slot - slots.data());
 	const uint64_t packets = RINGS_BYTES + at * SLOT_BYTES + MESSAGE_BYTES + ITEMS_BYTES + CONTEXTS_BYTES;
@@ -486,7 +599,7 @@ host::check_batch(batch_slot &slot, const uint8_t *completion)
 		const bool right = memcmp(&card[packet], &want[packet], PACKET_BYTES) == 0;
 		const bool same = memcmp(&card[packet], &slot.before[i * (size_t)PACKET_BYTES], PACKET_BYTES) == 0;
 
-		if (slot.injected == PDU && slot.line < BASE + end && slot.line + 64 > BASE + first) {
+		if (slot.injected == PDU && !slot.wild && slot.line < BASE + end && slot.line + 64 > BASE + first) {
 			/* Octets that did not arrive, and no others, are missing. */
 			for (uint64_t o = packet; o < packet + PACKET_BYTES; o++) {
 				const uint8_t wanted = (BASE + o) / 64 * 64 == slot.line ? slot.before[o - packets] : want[o];
@@ -518,8 +631,10 @@ host::check_batch(batch_slot &slot, const uint8_t *completion)
 		fail("error %u: first bad UE %u, in memory %u", error, first_bad, hit != 0 ? first_hit : first_untouched);
 	if ((slot.injected == MESSAGE || slot.injected == UNSERVED) && bad_ues != slot.ue_count)
 		fail("error %u, but only %u of %u UEs are bad", error, bad_ues, slot.ue_count);
-	if (slot.injected == CONTEXT && bad_ues != 1)
+	if (slot.injected == CONTEXT && !slot.wild && bad_ues != 1)
 		fail("one context not read, but %u UEs are bad", bad_ues);
+	if (slot.wild && bad_ues != slot.bad_ues)
+		fail("address where nothing is for %u UEs, but %u are bad", slot.bad_ues, bad_ues);
 	if (slot.injected == ITEM && bad_ues == 0)
 		fail("items not read, but no UE is bad");
 	refuse_read.erase(slot.line);
@@ -611,6 +726,8 @@ host::compare_all()
 
 		memcpy(&want[at], &card[at], 256 * 16);
 	}
+	if (memcmp(card.data(), want.data(), card.size()) == 0)
+		return;
 	for (size_t i = 0; i < card.size(); i++)
 		if (card[i] != want[i])
 			fail("octet 0x%zx of memory has been written", i);
@@ -696,44 +813,59 @@ test_work(bool inject)
 	       (unsigned long long)host.bad_done, (unsigned long long)host.refused, (unsigned long long)host.unserved_done);
 }
 
+/* Random work, ended after a random time, early ones the likeliest; then some that must be right. */
 static void
 test_reset()
 {
 	host host;
-	unsigned resets = 0;
+	unsigned count[3] = {};
+	uint64_t ended = 0;
 
 	host.start();
-	for (unsigned done = 0; done < options.batches; resets++) {
-		const unsigned batches = 1 + host.pick(40);
-		const uint32_t how = host.pick(2) != 0 ? DO_RESET : DO_ZEROISE;
+	for (unsigned i = 0; i < options.batches; i++) {
+		const unsigned how = host.pick(3);
+		const uint32_t control = how == 0 ? DO_RESET : DO_ZEROISE;
 		uint64_t writes;
 
-		play(host, batches, false);
-		done += batches;
-		ops->run(host.model, host.pick(3000));
-		host.put(FAN_CARD_CONTROL, how | host.pick(2));
-		while ((host.get(FAN_CARD_CONTROL) & how) != 0)
-			;
-		/* What was completed before the reset was done is as good as ever. */
+		play(host, 1 + host.pick(12), false);
+		ops->run(host.model, host.pick(1u << host.pick(13)));
+		count[how]++;
+		if (how == 2) {
+			for (unsigned q = 0; q < host.queues; q++)
+				host.put_queue(q, FAN_CARD_QUEUE_CONTROL, 0);
+			for (unsigned clocks = 0; (host.get(FAN_CARD_STATUS) & IS_BUSY) != 0; clocks += 10)
+				if (ops->run(host.model, 10), clocks > QUIET_CLOCKS_MAX)
+					fail("disabled queues never end");
+		} else {
+			host.put(FAN_CARD_CONTROL, control | host.pick(2));
+			while ((host.get(FAN_CARD_CONTROL) & control) != 0)
+				;
+		}
+		/* What was completed before is as good as ever. */
 		host.take_completions();
 		writes = host.writes;
-		if (how == DO_ZEROISE && (host.get(FAN_CARD_STATUS) & IS_READY) == 0)
+		if (how == 1 && (host.get(FAN_CARD_STATUS) & IS_READY) == 0)
 			fail("zeroise is done, but memories have not been overwritten");
 		if (host.get(FAN_CARD_STATUS) & IS_BUSY)
 			fail("busy after reset");
 		host.put(FAN_CARD_CONTROL, DO_ENABLE);
-		ops->run(host.model, 3000);
+		ops->run(host.model, host.pick(2) ? 0 : 3000);
 		if (host.writes != writes)
-			fail("%llu writes after reset %u", (unsigned long long)(host.writes - writes), resets);
+			fail("%llu writes after reset %u", (unsigned long long)(host.writes - writes), i);
 		for (unsigned q = 0; q < host.queues; q++)
 			if (host.get_queue(q, FAN_CARD_QUEUE_CONTROL) & 1)
 				fail("queue %u is enabled after reset", q);
 		host.forget();
+		ended = host.batches_done;
 		host.start();
+		play(host, 1 + host.pick(4), false);
+		host.drain();
+		if (host.batches_done == ended)
+			fail("nothing was done after reset %u", i);
+		host.compare_all();
 	}
-	host.drain();
-	host.compare_all();
-	printf("reset: %u resets, %llu batches ended in between\n", resets, (unsigned long long)host.batches_done);
+	printf("reset: %u resets, %u zeroised, %u times all queues disabled; %llu batches ended\n", count[0], count[1], count[2],
+	       (unsigned long long)host.batches_done);
 }
 
 static void
@@ -793,7 +925,7 @@ test_registers()
 
 	/* A refused completion stops its queue and nobody else's. */
 	host.put(FAN_CARD_INTERRUPT_ENABLE, ON_ERROR);
-	host.refuse_write.insert((BASE + host.queue[0].completions_at) & ~UINT64_C(63));
+	host.refuse_write[(BASE + host.queue[0].completions_at) & ~UINT64_C(63)] = FAN_MODEL_SLVERR;
 	host.submit(0, &shape, 3, NOTHING);
 	if (ops->run_until(host.model, ~0u, 100000) != 1u << host.queues)
 		fail("no interrupt for a refused completion");
@@ -832,6 +964,619 @@ test_registers()
 	host.drain();
 	printf("registers: as described\n");
 }
+
+/* ---- Published vectors ---------------------------------------------------------------------------------------------------------- */
+
+/* Protects the text for some UEs that are all the same, but not where they lie. `from` counts from text; last_mask: of the last octet. */
+static void
+run_vector(host &host, const struct fan_shape &shape, const struct fixed_ue &ue, const uint8_t *wanted, int from, unsigned octets,
+	   uint8_t last_mask, const char *id)
+{
+	const unsigned ue_count = 1 + host.pick(3);
+
+	host.fixed = &ue;
+	const int at = host.submit(host.pick(host.queues), &shape, ue_count, NOTHING);
+	host.fixed = nullptr;
+	host.drain();
+	for (unsigned i = 0; i < ue_count; i++) {
+		const uint8_t *const got = &host.card[host.slots[(unsigned)at].text_at[i] + (uint64_t)(int64_t)from];
+
+		if (memcmp(got, wanted, octets - 1) != 0 || ((got[octets - 1] ^ wanted[octets - 1]) & last_mask) != 0)
+			fail("vector %s, clear prefix of %u, head of %u blocks", id, shape.clear_bytes, shape.head_blocks);
+	}
+}
+
+static void
+fill_fixed(struct fixed_ue &ue, const json_t *vector, const char *key)
+{
+	ue = {};
+	if (key != nullptr) {
+		fan_vector_bytes(vector, ue.k_enc, key, 16);
+		fan_vector_bytes(vector, ue.k_int, key, 16);
+	}
+	ue.count = fan_vector_number(vector, "count");
+	ue.bearer_direction = (uint8_t)(fan_vector_number(vector, "bearer") << 3 | fan_vector_number(vector, "direction") << 2);
+}
+
+static unsigned
+run_cipher_vectors(host &host, unsigned algorithm)
+{
+	const std::string file = "EEA" + std::to_string(algorithm) + ".json";
+	struct fan_vectors vectors = fan_vectors_load(file.c_str());
+	unsigned done = 0;
+
+	for (size_t i = 0; i < vectors.count; i++) {
+		const json_t *const vector = fan_vector_at(&vectors, i);
+		const uint32_t bits = fan_vector_number(vector, "length_bits"), octets = (bits + 7) / 8;
+		uint8_t ciphered[1600] = {};
+		struct fixed_ue ue;
+
+		if (bits == 0 || octets > FAN_PDU_BYTES_MAX)
+			continue;
+		fill_fixed(ue, vector, "key");
+		fan_vector_bytes(vector, ue.message, "plaintext", sizeof(ue.message));
+		fan_vector_bytes(vector, ciphered, "ciphertext", sizeof(ciphered));
+		memcpy(ue.head, ue.message, sizeof(ue.head));
+		for (unsigned head_blocks = 0; head_blocks <= FAN_HEAD_BLOCKS_MAX; head_blocks++) {
+			const struct fan_shape shape = { (uint8_t)algorithm, 0, FAN_CIPHER_ONLY, 0, (uint8_t)head_blocks, (uint16_t)octets,
+							 nullptr };
+
+			/* The standard does not say what becomes of the bits behind the last one. */
+			run_vector(host, shape, ue, ciphered, 0, octets, bits % 8 == 0 ? 0xff : (uint8_t)(0xff00 >> bits % 8),
+				   fan_vector_text(vector, "id"));
+		}
+		done++;
+	}
+	fan_vectors_free(&vectors);
+	return done;
+}
+
+/* Every split of the message into clear prefix and text must give the same MAC. */
+static unsigned
+run_mac_vectors(host &host, unsigned algorithm)
+{
+	const std::string file = "EIA" + std::to_string(algorithm) + ".json";
+	struct fan_vectors vectors = fan_vectors_load(file.c_str());
+	unsigned done = 0;
+
+	for (size_t i = 0; i < vectors.count; i++) {
+		const json_t *const vector = fan_vector_at(&vectors, i);
+		const uint32_t bits = fan_vector_number(vector, "length_bits"), octets = bits / 8;
+		uint8_t message[4096] = {}, mac[4];
+		struct fixed_ue ue;
+
+		if (bits % 8 != 0 || octets > FAN_PDU_BYTES_MAX)
+			continue;
+		fill_fixed(ue, vector, "key");
+		fan_vector_bytes(vector, message, "message", sizeof(message));
+		fan_vector_bytes(vector, mac, "mac", sizeof(mac));
+		for (unsigned clear_bytes = 0; clear_bytes <= 16 && clear_bytes < octets; clear_bytes++) {
+			const struct fan_shape shape = { 0, (uint8_t)algorithm, FAN_CIPHER_THEN_MAC, (uint8_t)clear_bytes, 0,
+							 (uint16_t)(octets - clear_bytes), nullptr };
+
+			memcpy(ue.clear, message, clear_bytes);
+			memcpy(ue.message, message + clear_bytes, octets - clear_bytes);
+			run_vector(host, shape, ue, mac, -4 - (int)clear_bytes, 4, 0xff, fan_vector_text(vector, "id"));
+		}
+		done++;
+	}
+	fan_vectors_free(&vectors);
+	return done;
+}
+
+static unsigned
+algorithm_of(const json_t *vector, const char *field)
+{
+	const char *const name = fan_vector_text(vector, field);
+
+	return (unsigned)(name[strlen(name) - 1] - '0');
+}
+
+static bool
+one_lane_does(unsigned cipher, unsigned integrity)
+{
+	return (cipher == 0 || integrity == 0 || cipher == integrity) && lanes_of(cipher | integrity) != 0;
+}
+
+static unsigned
+run_pdcp_vectors(host &host)
+{
+	struct fan_vectors vectors = fan_vectors_load("PDCP_dpdk.json");
+	unsigned done = 0;
+
+	for (size_t i = 0; i < vectors.count; i++) {
+		const json_t *const vector = fan_vector_at(&vectors, i);
+		const bool has_mac = fan_vector_has(vector, "integrity");
+		const unsigned cipher = algorithm_of(vector, "cipher"), integrity = has_mac ? algorithm_of(vector, "integrity") : 0;
+		const uint32_t sn_bits = fan_vector_number(vector, "sn_size");
+		const unsigned clear_bytes = sn_bits <= 7 ? 1 : sn_bits <= 15 ? 2 : 3;
+		uint8_t in[256] = {}, out[256] = {};
+		struct fixed_ue ue;
+
+		if (!one_lane_does(cipher, integrity))
+			continue;
+		fill_fixed(ue, vector, cipher != 0 ? "cipher_key" : nullptr);
+		if (integrity != 0)
+			fan_vector_bytes(vector, ue.k_int, "integrity_key", 16);
+		const size_t in_bytes = fan_vector_bytes(vector, in, "pdu_in", sizeof(in));
+		const size_t out_bytes = fan_vector_bytes(vector, out, "pdu_out", sizeof(out));
+
+		memcpy(ue.clear, in, clear_bytes);
+		memcpy(ue.message, in + clear_bytes, in_bytes - clear_bytes);
+		memcpy(ue.head, in + clear_bytes, sizeof(ue.head));
+		for (unsigned head_blocks = 0; head_blocks <= FAN_HEAD_BLOCKS_MAX; head_blocks++) {
+			const struct fan_shape shape = { (uint8_t)cipher, (uint8_t)integrity,
+							 (uint8_t)(has_mac ? FAN_MAC_THEN_CIPHER : FAN_CIPHER_ONLY), (uint8_t)clear_bytes,
+							 (uint8_t)head_blocks, (uint16_t)(in_bytes - clear_bytes), nullptr };
+
+			run_vector(host, shape, ue, out + clear_bytes, 0, (unsigned)out_bytes - clear_bytes, 0xff,
+				   fan_vector_text(vector, "id"));
+		}
+		done++;
+	}
+	fan_vectors_free(&vectors);
+	return done;
+}
+
+static void
+test_vectors()
+{
+	/* As many as the files have that are whole octets (for EIA) and fit. */
+	static const unsigned wanted[4][2] = { { 0, 0 }, { 15, 6 }, { 10, 7 }, { 9, 5 } };
+	host host;
+	unsigned pdcp;
+
+	host.start();
+	for (unsigned a = 1; a <= 3; a++) {
+		if (lanes_of(a) == 0)
+			continue;
+		const unsigned ciphers = run_cipher_vectors(host, a), macs = run_mac_vectors(host, a);
+
+		if (ciphers != wanted[a][0] || macs != wanted[a][1])
+			fail("only %u vectors of EEA%u, %u of EIA%u", ciphers, a, macs, a);
+		printf("vectors: %u of EEA%u with heads of 0..3 blocks, %u of EIA%u with clear prefixes of 0..16 octets\n", ciphers, a, macs,
+		       a);
+	}
+	pdcp = run_pdcp_vectors(host);
+	if (pdcp < 48)
+		fail("only %u PDUs of PDCP", pdcp);
+	host.compare_all();
+	printf("vectors: %u PDUs of PDCP with heads of 0..3 blocks\n", pdcp);
+}
+
+/* ---- A bus that refuses ------------------------------------------------------------------------------------------------------------ */
+
+static void
+expect_queue(host &host, unsigned queue, enum injection injected, uint32_t fault, uint32_t head)
+{
+	const uint32_t status = host.get_queue(queue, FAN_CARD_QUEUE_STATUS);
+
+	if (status != fault << FAN_CARD_QUEUE_STATUS_FAULT_LSB || host.get_queue(queue, FAN_CARD_QUEUE_HEAD) != head ||
+	    host.get_queue(queue, FAN_CARD_QUEUE_COMPLETED) != 0)
+		fail("%s: status %x, head %u, completed %u; wanted fault %u, head %u", injection_names[injected], status,
+		     host.get_queue(queue, FAN_CARD_QUEUE_HEAD), host.get_queue(queue, FAN_CARD_QUEUE_COMPLETED), fault, head);
+}
+
+static void
+wait_fault(host &host, unsigned queue)
+{
+	for (unsigned clocks = 0; (host.get_queue(queue, FAN_CARD_QUEUE_STATUS) >> FAN_CARD_QUEUE_STATUS_FAULT_LSB) == 0 ||
+	     (host.get_queue(queue, FAN_CARD_QUEUE_STATUS) & 1) != 0; clocks += 20) {
+		ops->run(host.model, 20);
+		host.take_completions();
+		if (clocks > QUIET_CLOCKS_MAX)
+			fail("queue %u has no fault", queue);
+	}
+}
+
+/* Batches of other queues, which must not feel anything. */
+static void
+give_others(host &host, unsigned queue)
+{
+	for (unsigned i = 0; i < host.queues; i++)
+		if (i != queue)
+			host.submit(i, nullptr, 0, NOTHING);
+}
+
+/* Ends what a queue with a fault has not: its host starts it again. */
+static void
+restart_queue(host &host, unsigned queue)
+{
+	host.refuse_read.clear();
+	host.refuse_write.clear();
+	host.enable_queue(queue, 3);
+	for (unsigned i = 0; i < 3; i++)
+		host.submit(queue, nullptr, 0, NOTHING);
+	host.drain();
+}
+
+/* Where the burst began that had a line of this PDU. */
+static uint64_t
+burst_of(const batch_slot &slot, uint64_t line)
+{
+	uint64_t address = 0;
+
+	for (unsigned i = 0; i < slot.ue_count; i++) {
+		const uint64_t lead = slot.shape.sequence == FAN_CIPHER_THEN_MAC ? 4u + slot.shape.clear_bytes : 0;
+		const uint64_t first = (BASE + slot.text_at[i] - lead) & ~UINT64_C(63);
+		const uint64_t end = BASE + slot.text_at[i] + slot.shape.text_bytes + 4;
+
+		if (address == 0 && first <= line && line < end)
+			address = first / 4096 == line / 4096 ? first : line & ~UINT64_C(4095);
+	}
+	return address;
+}
+
+static void
+refuse_one(host &host, enum injection injected)
+{
+	const unsigned queue = host.pick(host.queues);
+	const bool faults = injected == DESCRIPTOR || injected == COMPLETION;
+	uint64_t address;
+
+	host.reset(DO_RESET);
+	host.start();
+	give_others(host, queue);
+	batch_slot &slot = host.slots[(unsigned)host.submit(queue, nullptr, 0, injected)];
+	give_others(host, queue);
+	address = injected == PDU ? burst_of(slot, slot.line) : slot.line;
+	if (faults) {
+		static const uint8_t good[16] = {};
+
+		wait_fault(host, queue);
+		expect_queue(host, queue, injected,
+			     injected == DESCRIPTOR ? FAN_CARD_QUEUE_FAULT_READ_DESCRIPTOR : FAN_CARD_QUEUE_FAULT_WRITE_COMPLETION,
+			     injected == COMPLETION);
+		/* The PDUs behind a refused completion are there; behind a refused descriptor nothing is. */
+		if (injected == DESCRIPTOR) {
+			slot.injected = REFUSED;
+			slot.error = slot.bad_ues = 0;
+		}
+		host.check_batch(slot, good);
+		host.errors_done = 0;
+		restart_queue(host, queue);
+	} else {
+		host.drain();
+	}
+	if (host.refused == 0 || host.get(FAN_CARD_BUS_ERRORS) != host.refused)
+		fail("%s: %u bus errors counted, %llu made", injection_names[injected], host.get(FAN_CARD_BUS_ERRORS),
+		     (unsigned long long)host.refused);
+	if (host.get64(FAN_CARD_BUS_ERROR_LOW) != address)
+		fail("%s: 0x%llx given as the address refused, wanted 0x%llx", injection_names[injected],
+		     (unsigned long long)host.get64(FAN_CARD_BUS_ERROR_LOW), (unsigned long long)address);
+	if (host.get(FAN_CARD_ERROR_BATCHES) != !faults)
+		fail("%s: %u batches with errors", injection_names[injected], host.get(FAN_CARD_ERROR_BATCHES));
+	host.compare_all();
+}
+
+static const uint64_t wild_addresses[] = { 0, UINT64_C(0xffffffffffffffc0), UINT64_C(1) << 63, BASE - 65536, 64, 0x1000 };
+
+static uint64_t
+pick_wild(host &host)
+{
+	return wild_addresses[host.pick((uint32_t)(sizeof(wild_addresses) / sizeof(wild_addresses[0])))];
+}
+
+/* An address of the descriptor or of a work item leads to nothing. */
+static void
+send_wild(host &host, enum injection injected)
+{
+	const unsigned queue = host.pick(host.queues);
+
+	host.reset(DO_RESET);
+	host.start();
+	host.wild = true;
+	give_others(host, queue);
+	host.spoil = [&](batch_slot &slot, uint8_t *descriptor, uint64_t items) {
+		const unsigned item_bytes = (32 + 16u * slot.shape.head_blocks + 31) / 32 * 32, ue = host.pick(slot.ue_count);
+		const uint64_t address = pick_wild(host), pdu = address + host.pick(64);
+		const uint32_t number = UINT32_C(0xffffffff) - host.pick(1000);
+
+		host.refuse_read.erase(slot.line);
+		host.refuse_write.erase(slot.line);
+		slot.wild = true;
+		slot.bad_ues = slot.ue_count;
+		if (injected == MESSAGE)
+			memcpy(descriptor, &address, 8);
+		else if (injected == ITEM)
+			memcpy(descriptor + 8, &address, 8);
+		else if (injected == CONTEXT && host.pick(2) != 0)
+			memcpy(descriptor + 16, &address, 8);
+		else if (injected == CONTEXT)
+			memcpy(&host.card[items + ue * item_bytes + 12], &number, 4), slot.bad_ues = 1;
+		else
+			memcpy(&host.card[items + ue * item_bytes], &pdu, 8), slot.bad_ues = 1;
+	};
+	host.submit(queue, nullptr, 0, injected);
+	host.spoil = nullptr;
+	give_others(host, queue);
+	host.drain();
+	if (host.get(FAN_CARD_ERROR_BATCHES) != 1 || host.get(FAN_CARD_BUS_ERRORS) == 0)
+		fail("%s where nothing is: %u batches with errors, %u bus errors", injection_names[injected],
+		     host.get(FAN_CARD_ERROR_BATCHES), host.get(FAN_CARD_BUS_ERRORS));
+	host.compare_all();
+	host.wild = false;
+}
+
+/* A ring where nothing is: of descriptors, or of completions. */
+static void
+send_wild_ring(host &host, enum injection injected)
+{
+	const unsigned queue = host.pick(host.queues);
+	const uint32_t low = injected == DESCRIPTOR ? FAN_CARD_QUEUE_DESCRIPTORS_LOW : FAN_CARD_QUEUE_COMPLETIONS_LOW;
+	static const uint8_t good[16] = {};
+	const uint64_t address = pick_wild(host);
+
+	host.reset(DO_ZEROISE);
+	host.start();
+	host.wild = true;
+	host.put_queue(queue, FAN_CARD_QUEUE_CONTROL, 0);
+	host.enable_queue(queue, 3);
+	host.put_queue(queue, low, (uint32_t)address);
+	host.put_queue(queue, low + 4, (uint32_t)(address >> 32));
+	give_others(host, queue);
+	batch_slot &slot = host.slots[(unsigned)host.submit(queue, nullptr, 0, NOTHING)];
+	give_others(host, queue);
+	wait_fault(host, queue);
+	expect_queue(host, queue, injected,
+		     injected == DESCRIPTOR ? FAN_CARD_QUEUE_FAULT_READ_DESCRIPTOR : FAN_CARD_QUEUE_FAULT_WRITE_COMPLETION,
+		     injected == COMPLETION);
+	if (host.get64(FAN_CARD_BUS_ERROR_LOW) != address)
+		fail("ring at 0x%llx: 0x%llx refused", (unsigned long long)address,
+		     (unsigned long long)host.get64(FAN_CARD_BUS_ERROR_LOW));
+	if (injected == DESCRIPTOR) {
+		slot.injected = REFUSED;
+		slot.error = slot.bad_ues = 0;
+	}
+	host.check_batch(slot, good);
+	host.wild = false;
+	restart_queue(host, queue);
+	host.compare_all();
+}
+
+static void
+test_bus()
+{
+	static const enum injection kinds[] = { MESSAGE, ITEM, CONTEXT, PDU, DESCRIPTOR, COMPLETION };
+	static const unsigned errors[] = { FAN_CARD_ERROR_READ_MESSAGE, FAN_CARD_ERROR_READ_ITEM, FAN_CARD_ERROR_READ_CONTEXT,
+					   FAN_CARD_ERROR_WRITE_PDU };
+	host host;
+	unsigned count = 0, wild = 0;
+
+	host.start();
+	for (unsigned round = 0; round < 8; round++) {
+		for (enum injection kind : kinds) {
+			for (enum fan_model_answer answer : { FAN_MODEL_SLVERR, FAN_MODEL_DECERR }) {
+				host.answer = answer;
+				refuse_one(host, kind);
+				count++;
+			}
+			if (kind == DESCRIPTOR || kind == COMPLETION)
+				send_wild_ring(host, kind);
+			else
+				send_wild(host, kind);
+			wild++;
+		}
+	}
+	for (unsigned error : errors)
+		if (host.errors_seen[error] < 16)
+			fail("error %u was seen %u times only", error, host.errors_seen[error]);
+	printf("bus: %u transactions of %zu kinds answered SLVERR or DECERR, %u addresses where nothing is\n", count,
+	       sizeof(kinds) / sizeof(kinds[0]), wild);
+}
+
+/* ---- Descriptors that must be refused ------------------------------------------------------------------------------------------------ */
+
+/* The error of a descriptor, as registers.rdl says; the first that applies. */
+static unsigned
+judge(const uint8_t *descriptor)
+{
+	const unsigned ue_count = descriptor[30] | descriptor[31] << 8, text_bytes = descriptor[32] | descriptor[33] << 8;
+	const unsigned clear_bytes = descriptor[34], head_blocks = descriptor[35], cipher = descriptor[36], integrity = descriptor[37];
+	const unsigned sequence = descriptor[38], operation = descriptor[39];
+	bool reserved = false;
+
+	for (unsigned i = 40; i < 64; i++)
+		reserved = reserved || descriptor[i] != 0;
+	if (operation != 1 || reserved || sequence > FAN_CIPHER_ONLY || (sequence == FAN_CIPHER_ONLY && integrity != 0))
+		return FAN_CARD_ERROR_BAD_DESCRIPTOR;
+	if (ue_count < 1 || ue_count > 64 || clear_bytes > 16 || head_blocks > 3 || text_bytes < 1 || text_bytes + clear_bytes > 1500)
+		return FAN_CARD_ERROR_BAD_SHAPE;
+	if (cipher > 3 || integrity > 3 || !one_lane_does(cipher, integrity))
+		return FAN_CARD_ERROR_UNSUPPORTED;
+	if (descriptor[0] % 64 != 0 || descriptor[8] % 64 != 0 || descriptor[16] % 64 != 0)
+		return FAN_CARD_ERROR_BAD_ADDRESS;
+	return FAN_CARD_ERROR_NONE;
+}
+
+/* Of a descriptor that is good otherwise: sequence 0, EEA2 and EIA2, 100 octets behind a clear prefix of 4, a head of one block. */
+static const struct bad_row {
+	unsigned at, bytes;
+	uint64_t value;
+	unsigned error;
+} bad_rows[] = {
+	{ 39, 1, 0, FAN_CARD_ERROR_BAD_DESCRIPTOR },       { 39, 1, 2, FAN_CARD_ERROR_BAD_DESCRIPTOR },
+	{ 39, 1, 0x81, FAN_CARD_ERROR_BAD_DESCRIPTOR },    { 38, 1, 3, FAN_CARD_ERROR_BAD_DESCRIPTOR },
+	{ 38, 1, 2, FAN_CARD_ERROR_BAD_DESCRIPTOR },       { 38, 1, 0x80, FAN_CARD_ERROR_BAD_DESCRIPTOR },
+	{ 40, 1, 1, FAN_CARD_ERROR_BAD_DESCRIPTOR },       { 47, 1, 0x80, FAN_CARD_ERROR_BAD_DESCRIPTOR },
+	{ 55, 1, 1, FAN_CARD_ERROR_BAD_DESCRIPTOR },       { 63, 1, 0x80, FAN_CARD_ERROR_BAD_DESCRIPTOR },
+	{ 30, 2, 0, FAN_CARD_ERROR_BAD_SHAPE },            { 30, 2, 65, FAN_CARD_ERROR_BAD_SHAPE },
+	{ 30, 2, 128, FAN_CARD_ERROR_BAD_SHAPE },          { 30, 2, 0x8001, FAN_CARD_ERROR_BAD_SHAPE },
+	{ 30, 2, 0xffff, FAN_CARD_ERROR_BAD_SHAPE },       { 32, 2, 0, FAN_CARD_ERROR_BAD_SHAPE },
+	{ 32, 2, 1497, FAN_CARD_ERROR_BAD_SHAPE },         { 32, 2, 1501, FAN_CARD_ERROR_BAD_SHAPE },
+	{ 32, 2, 2048 + 100, FAN_CARD_ERROR_BAD_SHAPE },   { 32, 2, 0xffff, FAN_CARD_ERROR_BAD_SHAPE },
+	{ 32, 2, 0xfffc, FAN_CARD_ERROR_BAD_SHAPE },       { 34, 1, 17, FAN_CARD_ERROR_BAD_SHAPE },
+	{ 34, 1, 32 + 4, FAN_CARD_ERROR_BAD_SHAPE },       { 34, 1, 255, FAN_CARD_ERROR_BAD_SHAPE },
+	{ 35, 1, 4, FAN_CARD_ERROR_BAD_SHAPE },            { 35, 1, 255, FAN_CARD_ERROR_BAD_SHAPE },
+	{ 36, 1, 4, FAN_CARD_ERROR_UNSUPPORTED },          { 36, 1, 0x82, FAN_CARD_ERROR_UNSUPPORTED },
+	{ 36, 1, 1, FAN_CARD_ERROR_UNSUPPORTED },          { 36, 1, 3, FAN_CARD_ERROR_UNSUPPORTED },
+	{ 37, 1, 1, FAN_CARD_ERROR_UNSUPPORTED },          { 37, 1, 3, FAN_CARD_ERROR_UNSUPPORTED },
+	{ 37, 1, 4, FAN_CARD_ERROR_UNSUPPORTED },          { 37, 1, 0x82, FAN_CARD_ERROR_UNSUPPORTED },
+	{ 0, 1, 1, FAN_CARD_ERROR_BAD_ADDRESS },           { 0, 1, 32, FAN_CARD_ERROR_BAD_ADDRESS },
+	{ 8, 1, 4, FAN_CARD_ERROR_BAD_ADDRESS },           { 8, 1, 32, FAN_CARD_ERROR_BAD_ADDRESS },
+	{ 16, 1, 16, FAN_CARD_ERROR_BAD_ADDRESS },         { 16, 1, 32, FAN_CARD_ERROR_BAD_ADDRESS },
+};
+
+/* Octets 28 and 29 are the cookie, by which the completion is known. */
+static void
+make_garbage(host &host, uint8_t *descriptor)
+{
+	const unsigned octets = host.pick(4) == 0 ? 40 : 1 + host.pick(3);
+	uint8_t whole[64];
+
+	do {
+		memcpy(whole, descriptor, sizeof(whole));
+		for (unsigned i = 0; i < octets; i++) {
+			const unsigned at = octets == 40 ? i : host.pick(64);
+
+			if (at != 28 && at != 29)
+				whole[at] = (uint8_t)(host.pick(2) != 0 ? host.pick(256) : descriptor[at] ^ 1u << host.pick(8));
+		}
+	} while (judge(whole) == FAN_CARD_ERROR_NONE);
+	memcpy(descriptor, whole, sizeof(whole));
+}
+
+static void
+test_refused()
+{
+	const struct fan_shape shape = { 2, 2, FAN_CIPHER_THEN_MAC, 4, 1, 100, nullptr };
+	const unsigned rows = sizeof(bad_rows) / sizeof(bad_rows[0]);
+	host host;
+	unsigned submitted = 0;
+
+	host.start();
+	while (submitted < options.batches + rows) {
+		const bad_row *const row = submitted < rows ? &bad_rows[submitted] : nullptr;
+		const bool good = host.pick(3) == 0;
+
+		host.spoil = [&](batch_slot &slot, uint8_t *descriptor, uint64_t) {
+			if (row != nullptr)
+				memcpy(descriptor + row->at, &row->value, row->bytes);
+			else
+				make_garbage(host, descriptor);
+			slot.error = judge(descriptor);
+			if (row != nullptr && slot.error != row->error)
+				fail("row %u: error %u expected, but the description says %u", submitted, row->error, slot.error);
+			memcpy(&slot.bad_ues, descriptor + 30, 2);
+		};
+		if (good)
+			host.spoil = nullptr;
+		if (host.submit(host.pick(host.queues), good || row == nullptr ? nullptr : &shape, 0, good ? NOTHING : REFUSED) < 0)
+			ops->run(host.model, 1 + host.pick(100));
+		else if (!good)
+			submitted++;
+		host.take_completions();
+	}
+	host.spoil = nullptr;
+	host.drain();
+	host.compare_all();
+	if (host.get(FAN_CARD_ERROR_BATCHES) != submitted)
+		fail("%u batches with errors counted, %u made", host.get(FAN_CARD_ERROR_BATCHES), submitted);
+	for (unsigned error = FAN_CARD_ERROR_BAD_DESCRIPTOR; error <= FAN_CARD_ERROR_BAD_ADDRESS; error++)
+		if (host.errors_seen[error] == 0)
+			fail("no descriptor got error %u", error);
+	printf("refused: %u descriptors: %u bad descriptor, %u bad shape, %u unsupported, %u bad address; %u good ones in between\n",
+	       submitted, host.errors_seen[FAN_CARD_ERROR_BAD_DESCRIPTOR], host.errors_seen[FAN_CARD_ERROR_BAD_SHAPE],
+	       host.errors_seen[FAN_CARD_ERROR_UNSUPPORTED], host.errors_seen[FAN_CARD_ERROR_BAD_ADDRESS],
+	       host.errors_seen[FAN_CARD_ERROR_NONE]);
+}
+
+/* ---- Queues with wrong numbers --------------------------------------------------------------------------------------------------------- */
+
+static unsigned
+expect_fault(host &host, unsigned queue, uint32_t fault)
+{
+	wait_fault(host, queue);
+	if (host.get_queue(queue, FAN_CARD_QUEUE_STATUS) != fault << FAN_CARD_QUEUE_STATUS_FAULT_LSB)
+		fail("queue %u: status %x, wanted fault %u", queue, host.get_queue(queue, FAN_CARD_QUEUE_STATUS), fault);
+	/* Enabled again, it is as good as the others were all the time. */
+	host.enable_queue(queue, 3);
+	host.submit(queue, nullptr, 2, NOTHING);
+	host.drain();
+	return 1;
+}
+
+static void
+give_batch(host &host)
+{
+	host.submit(host.pick(host.queues - 1), nullptr, 0, NOTHING);
+}
+
+/* More descriptors than a doorbell can count: nearly all of them refused, since nothing is faster, and then real ones. */
+static void
+go_round(host &host, unsigned queue)
+{
+	queue_state &state = host.queue[queue];
+	unsigned done = 0;
+
+	host.enable_queue(queue, 8);
+	memset(&host.card[state.descriptors_at], 0, 256 * 64);
+	while (done < 65500) {
+		const unsigned burst = std::min(65500 - done, 1 + host.pick(256));
+
+		done += burst;
+		host.put_queue(queue, FAN_CARD_QUEUE_TAIL, done);
+		while (host.get_queue(queue, FAN_CARD_QUEUE_COMPLETED) != done)
+			ops->run(host.model, 50);
+	}
+	state.tail = (uint16_t)done;
+	state.serial = done;
+	host.want = host.card;
+	for (unsigned i = 0; i < 80;) {
+		if (host.submit(queue, nullptr, 1 + host.pick(3), NOTHING) >= 0)
+			i++;
+		else
+			ops->run(host.model, 50);
+		host.take_completions();
+	}
+	host.drain();
+	if (state.tail >= 65500 || host.get_queue(queue, FAN_CARD_QUEUE_HEAD) != state.tail)
+		fail("tail %u did not come round", state.tail);
+}
+
+static void
+test_queues()
+{
+	host host;
+	unsigned faults = 0, rings = 0;
+	const unsigned queue = host.queues - 1;
+
+	host.start();
+	for (unsigned log2 = 1; log2 <= 8; log2++) {
+		for (unsigned tail : { (1u << log2) + 1, 0x8000u, 0xffffu }) {
+			host.enable_queue(queue, log2);
+			give_batch(host);
+			host.put_queue(queue, FAN_CARD_QUEUE_TAIL, tail);
+			host.queue[queue].tail = 0;
+			faults += expect_fault(host, queue, FAN_CARD_QUEUE_FAULT_TAIL);
+		}
+		/* As far ahead as the ring is long is right. */
+		host.enable_queue(queue, log2);
+		while (host.submit(queue, nullptr, 1, NOTHING) >= 0)
+			;
+		host.drain();
+		rings++;
+	}
+	for (unsigned log2 : { 0u, 9u, 10u, 11u, 12u, 13u, 14u, 15u }) {
+		host.enable_queue(queue, log2);
+		give_batch(host);
+		faults += expect_fault(host, queue, FAN_CARD_QUEUE_FAULT_SIZE);
+	}
+	for (unsigned bit = 0; bit < 6; bit++) {
+		for (uint32_t low : { FAN_CARD_QUEUE_DESCRIPTORS_LOW, FAN_CARD_QUEUE_COMPLETIONS_LOW }) {
+			host.enable_queue(queue, 4);
+			host.put_queue(queue, FAN_CARD_QUEUE_CONTROL, 0);
+			host.put_queue(queue, low, host.get_queue(queue, low) | 1u << bit);
+			host.put_queue(queue, FAN_CARD_QUEUE_CONTROL, 1 | 4 << FAN_CARD_QUEUE_CONTROL_ENTRIES_LOG2_LSB);
+			faults += expect_fault(host, queue, FAN_CARD_QUEUE_FAULT_SIZE);
+		}
+	}
+	go_round(host, queue);
+	host.compare_all();
+	printf("queues: %u faults, %u sizes of rings filled to the last place, one queue beyond 65,536 descriptors\n", faults, rings);
+}
+
+/* ---- Rate ---------------------------------------------------------------------------------------------------------------------- */
 
 /* Clocks per UE between the first batches and the last, without a host in the way. */
 static double
@@ -939,6 +1684,14 @@ main(int argc, char **argv)
 	       options.latency, ops->build);
 	if (test == "work" || test == "errors")
 		test_work(test == "errors");
+	else if (test == "vectors")
+		test_vectors();
+	else if (test == "bus")
+		test_bus();
+	else if (test == "refused")
+		test_refused();
+	else if (test == "queues")
+		test_queues();
 	else if (test == "reset")
 		test_reset();
 	else if (test == "registers")
