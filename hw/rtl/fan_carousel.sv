@@ -26,6 +26,7 @@ module fan_carousel #(
 	input  wire  fan_step_t front_steps_i,
 
 	output wire  fan_message_t message_o,  // of the UE whose turn it is ...
+	output wire  fan_step_t step_o,        // ... its step, which is not yet known to be taken ...
 	input  wire  fan_step_t steps_i,       // ... and how many steps that message takes
 
 	output fan_visit_t visit_o             // one clock later
@@ -58,6 +59,7 @@ module fan_carousel #(
 	);
 	assign state = state_bits;
 	assign message_o = state.message;
+	assign step_o = state.step;
 
 	wire stays = state.busy && !state.last;
 	wire load = item_valid_i && item_ready_o;

@@ -15,8 +15,8 @@
 //
 // Clocks of one turn of a slot. The same letters name the registers: x_c is used in clock C.
 //
-//      A  carousel: the slot's UE goes on, retires, or makes place for the item that is offered
-//      B  plan and old contents of the slot memories are read, new contents written; message RAM is addressed
+//      A  carousel: the slot's UE goes on, retires, or makes place for the item that is offered; plan read; message RAM addressed
+//      B  old contents of the slot memories are read, new contents written; message RAM answers
 //      C  text from message or head, ^ key stream (result of the CTR pipe for the turn before)
 //      D  protected block to fan_results; text rotated for CMAC; L kept; MAC of a UE that retires taken
 //      E  block of CMAC put together; keys read and given to the pipes
@@ -77,10 +77,10 @@ module fan_lane #(
 	// ---- A: whose turn -----------------------------------------------------------------------------------------------------
 
 	fan_visit_t visit_b;
-	fan_plan_t front_plan, plan_b;
+	fan_plan_t front_plan, plan_a, plan_b;
 	fan_message_t front, visiting;
-	fan_step_t visiting_steps, text_block_b;
-	fan_block_t message_c;
+	fan_step_t visiting_steps, visiting_step, text_block_a, text_block_b;
+	fan_block_t message_b, message_c;
 	wire open, room;
 	wire take = item_valid_i && item_ready_o;
 
@@ -88,7 +88,7 @@ module fan_lane #(
 		.clk_i, .rst_ni, .scrub_i(scrub_q),
 		.item_valid_i, .item_ready_o,
 		.admit_i(open && room), .front_i(front), .front_steps_i(front_plan.steps),
-		.message_o(visiting), .steps_i(visiting_steps),
+		.message_o(visiting), .step_o(visiting_step), .steps_i(visiting_steps),
 		.visit_o(visit_b)
 	);
 
@@ -101,9 +101,17 @@ module fan_lane #(
 		.take_i(take), .take_last_i(item_i.last),
 		.retire_i(visit_b.retire), .retired_i(visit_b.message),
 		.steps_message_i(visiting), .steps_o(visiting_steps),
-		.plan_message_i(visit_b.message), .plan_o(plan_b),
-		.read_message_i(visit_b.message), .read_block_i(text_block_b), .read_data_o(message_c)
+		.plan_message_i(visiting), .plan_o(plan_a),
+		.read_message_i(visiting), .read_block_i(text_block_a), .read_data_o(message_b)
 	);
+
+	// Block k's key stream comes back in the turn after the one that issued it.
+	assign text_block_a = visiting_step - 7'd1 - {6'd0, plan_a.lag};
+	always_ff @(posedge clk_i) begin
+		plan_b <= plan_a;
+		text_block_b <= text_block_a;
+		message_c <= message_b;
+	end
 
 	// ---- B: the slot's memories --------------------------------------------------------------------------------------------
 
@@ -120,9 +128,10 @@ module fan_lane #(
 	wire [LedgerBits-1:0] ledger_bits_b;
 	wire [383:0] head_b;
 	wire unused_last = item_b.last;
-	wire write_b = visit_b.load || scrub_q;
+	logic write_b;
 
 	always_ff @(posedge clk_i) begin
+		write_b <= take || scrub_q;
 		if (scrub_q) begin
 			item_b <= '0;
 			ledger_new_b <= '0;
@@ -153,8 +162,8 @@ module fan_lane #(
 	fan_plan_t plan_c, plan_d, plan_e;
 	ledger_t ledger_c, ledger_d;
 	fan_step_t step_d;
-	fan_step_t step_e, step_f;
-	logic lag_f;
+	fan_step_t step_e, counter_f;
+	logic last_e, chains_f;
 
 	always_ff @(posedge clk_i) begin
 		visit_c <= visit_b;
@@ -169,8 +178,12 @@ module fan_lane #(
 		ledger_c <= ledger_b;
 		ledger_d <= ledger_c;
 		step_e <= step_d;
-		step_f <= step_e;
-		lag_f <= plan_e.lag;
+		// Step 0 is no UE's last, whatever the plan read with it says: it is that of the slot's former message, or, before the first,
+		// what was there at power-up.
+		last_e <= plan_d.shape.order.mac && step_d != '0 && step_d + 7'd1 == plan_d.steps;
+		chains_f <= step_e >= 7'd2;
+		// Step 0 follows another UE, whose plan is not this one's: its block is counter 0, or, with lag, nobody's.
+		counter_f <= step_e == '0 ? '0 : step_e - {6'd0, plan_e.lag};
 	end
 	// The step that is issued; the one that fan_text finishes is the old UE's.
 	assign step_d = visit_d.load ? '0 : visit_d.step;
@@ -183,7 +196,7 @@ module fan_lane #(
 
 	fan_text u_text (
 		.clk_i, .scrub_i(scrub_q),
-		.visit_i(visit_b), .plan_i(plan_b), .head_i(head_b), .block_o(text_block_b),
+		.visit_i(visit_b), .plan_i(plan_b), .head_i(head_b), .block_i(text_block_b),
 		.message_i(message_c), .key_stream_i(key_stream_c),
 		.out_valid_o(out_valid_d), .out_block_o(out_block_d), .out_o(out_d), .mac_source_o(mac_source_d)
 	);
@@ -194,9 +207,6 @@ module fan_lane #(
 	wire [fan_pkg::IDENTITY_BITS+127:0] identity_clear_d;
 	fan_identity_t identity_e, identity_f;
 	fan_block_t clear_e;
-	// Step 0 is no UE's last, whatever the plan read with it says: it is that of the slot's former message, or, before the first,
-	// what was there at power-up.
-	wire last_e = plan_e.shape.order.mac && step_e != '0 && step_e + 7'd1 == plan_e.steps;
 
 	fan_ram_async #(.Width(fan_pkg::IDENTITY_BITS + 128), .Depth(fan_pkg::SLOTS_MAX)) u_identities (
 		.clk_i,
@@ -225,13 +235,10 @@ module fan_lane #(
 
 	wire [fan_pkg::KEYS_BITS-1:0] keys_bits_e;
 	fan_keys_t keys_e;
-	// Step 0 follows another UE, whose plan is not this one's: its block is counter 0, or, with lag, nobody's.
-	fan_step_t counter_f;
-	assign counter_f = step_f == '0 ? '0 : step_f - {6'd0, lag_f};
 	fan_block_t counter_block_f;
 	assign counter_block_f = {identity_f, 26'd0, 57'd0, counter_f};
 	fan_block_t chained_f;
-	assign chained_f = mac_block_f ^ subkey_f ^ (step_f >= 7'd2 ? chain_f : '0);
+	assign chained_f = mac_block_f ^ subkey_f ^ (chains_f ? chain_f : '0);
 
 	// A UE's block 0 is issued before its plan is read as that of its slot: it is the plan that the item found open.
 	logic [1:0] begins_b, busy_q;

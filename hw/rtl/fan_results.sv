@@ -19,6 +19,7 @@
 module fan_results #(
 	parameter int RingBlocks = 4096,
 	parameter int Records = 512,
+	parameter int MostBlocks = 128,     // of one UE: a power of two
 	localparam int RingBits = $clog2(RingBlocks),
 	localparam int RecordBits = $clog2(Records)
 ) (
@@ -27,7 +28,7 @@ module fan_results #(
 	input  wire  scrub_i,              // overwrite one word a clock with what the write ports carry, which is then 0
 	input  wire  [RingBits-1:0] scrub_address_i,
 
-	input  wire  fan_step_t room_blocks_i,  // of the UE that may begin
+	input  wire  fan_step_t room_blocks_i,  // of the UE that may begin, at most MostBlocks
 	output wire  room_o,
 	input  wire  allocate_i,
 	output wire  [RingBits-1:0] ring_o,          // where its blocks begin ...
@@ -56,7 +57,8 @@ module fan_results #(
 
 	wire listed = record_q == {!fetch_q[RecordBits], fetch_q[RecordBits-1:0]};
 
-	assign room_o = !listed && free_q >= (RingBits+1)'(room_blocks_i);
+	// Room for the longest, whoever asks: one comparison less in the clock in which the lane decides.
+	assign room_o = !listed && free_q[RingBits:$clog2(MostBlocks)] != '0;
 	assign ring_o = ring_q;
 	assign record_o = record_q;
 
@@ -214,32 +216,48 @@ module fan_results #(
 		end
 	end
 
-	// ---- Third clock: offered ----------------------------------------------------------------------------------------------
+	// ---- Third clock: all is in registers ----------------------------------------------------------------------------------
+
+	logic there_q;
+	logic [15:0] there_keep_q, there_mac_place_q;
+	logic [31:0] there_mac_turned_q;
+	fan_result_t there_result_q;
+
+	always_ff @(posedge clk_i) begin
+		if (!rst_ni)
+			there_q <= 1'b0;
+		else if (enable)
+			there_q <= here_q;
+		if (enable) begin
+			there_keep_q <= keep_q;
+			there_mac_place_q <= mac_place_q;
+			there_mac_turned_q <= mac_turned_q;
+			there_result_q <= {first_q, last_q, bytes_q, tag_q, mac_q, block};
+		end
+	end
+
+	// ---- Fourth clock: offered ---------------------------------------------------------------------------------------------
 
 	logic valid_q;
-	fan_result_t result_d, result_q;
+	fan_result_t result_q;
 	fan_block_t data_d;
 
 	assign enable = !valid_q || ready_i;
 
 	for (genvar i = 0; i < 16; i++) begin : g_octet
-		assign data_d[8*i +: 8] =
-			(block[8*i +: 8] & {8{keep_q[i]}}) ^ (mac_turned_q[8*(i%4) +: 8] & {8{mac_place_q[i]}});
+		assign data_d[8*i +: 8] = (there_result_q.data[8*i +: 8] & {8{there_keep_q[i]}}) ^
+			(there_mac_turned_q[8*(i%4) +: 8] & {8{there_mac_place_q[i]}});
 	end
-	assign result_d.data = data_d;
-	assign result_d.first = first_q;
-	assign result_d.last = last_q;
-	assign result_d.bytes = bytes_q;
-	assign result_d.tag = tag_q;
-	assign result_d.mac = mac_q;
 
 	always_ff @(posedge clk_i) begin
 		if (!rst_ni)
 			valid_q <= 1'b0;
 		else if (enable)
-			valid_q <= here_q;
-		if (enable)
-			result_q <= result_d;
+			valid_q <= there_q;
+		if (enable) begin
+			result_q <= there_result_q;
+			result_q.data <= data_d;
+		end
 	end
 	assign valid_o = valid_q;
 	assign result_o = result_q;
@@ -258,7 +276,7 @@ module fan_results #(
 	);
 
 `ifdef FORMAL
-	// Proved by induction for a ring of 8 blocks and a list of 2 records; formal/ram_free.sv takes the memories' place and answers anything,
+	// Proved by induction for a ring of 8 blocks, UEs of 1 to 4, and a list of 2 records; formal/ram_free.sv takes the memories' place and answers anything,
 	// but for the list, whose answers are what fan_ram_sync.sv would give. Who uses this block is assumed to begin a UE only in
 	// room, with 1 block at least, and to retire every UE once, with a length that fills its room. Then a UE's blocks are read
 	// once each, in order, where its room is, after it has retired and before anybody else gets the place.
@@ -293,7 +311,7 @@ module fan_results #(
 		assume (scrub_address_i == RingBits'(f_scrub_q));
 
 		// What the user promises.
-		assume (room_blocks_i != '0 && room_blocks_i <= fan_pkg::STEP_BITS'(RingBlocks));
+		assume (room_blocks_i != '0 && room_blocks_i <= fan_pkg::STEP_BITS'(MostBlocks));
 		assume (!allocate_i || (room_o && !scrub_i));
 		assume (!retire_i || (!scrub_i && f_retire_behind < list_used && !f_retired_q[f_retire] &&
 			text_bytes_i != '0 && text_bytes_i <= 11'd1500 && f_retire_bytes[10:4] == fan_pkg::STEP_BITS'(f_blocks[f_retire])));

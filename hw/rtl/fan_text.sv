@@ -2,9 +2,9 @@
 //
 // Text of one UE, a block per turn: private head or message, cut at its length, ciphered where the order says so.
 //
-//      clock         B                          C                              D
-//      message RAM   address [r] -------------> octets --\
-//      heads         head of the slot [r] ----> ----------+- cut ^ key stream [r] --> out_o    to the result
+//      clock   A             B                          C                              D
+//      message RAM address   octets [r] -------------> --\
+//      heads                 head of the slot [r] ----> --+- cut ^ key stream [r] --> out_o    to the result
 //                                                          \ text that CMAC sees [r] --> mac_source_o
 //
 // Behind the end of the text the plain octets are 0, so that what stands in the place of a ciphered MAC-I is the bare key stream;
@@ -18,7 +18,7 @@ module fan_text (
 	input  wire  fan_visit_t visit_i,      // B
 	input  wire  fan_plan_t plan_i,        // B
 	input  wire  [383:0] head_i,                // B
-	output wire  fan_step_t block_o,       // B: block of text whose turn it is
+	input  wire  fan_step_t block_i,       // B: block of text whose turn it is
 	input  wire  fan_block_t message_i,    // C
 	input  wire  fan_block_t key_stream_i, // C
 	output wire  out_valid_o,                   // D
@@ -28,26 +28,21 @@ module fan_text (
 );
 	// ---- B -----------------------------------------------------------------------------------------------------------------
 
-	// Block k's key stream comes back in the turn after the one that issued it.
-	fan_step_t block;
-	assign block = visit_i.step - 7'd1 - {6'd0, plan_i.lag};
 	wire begun = visit_i.step != '0 && !(plan_i.lag && visit_i.step == 7'd1);
-	wire in_head = block < {5'd0, plan_i.shape.head_blocks};
+	wire in_head = block_i < {5'd0, plan_i.shape.head_blocks};
 
 	logic out_valid_q, in_head_q, whole_q, part_q, cipher_q, mac_behind_q;
 	logic [3:0] part_bytes_q;
 	fan_step_t block_q;
 	fan_block_t head_q;
 
-	assign block_o = block;
-
 	always_ff @(posedge clk_i) begin
-		out_valid_q <= visit_i.busy && begun && block < plan_i.out_blocks;
-		block_q <= block;
+		out_valid_q <= visit_i.busy && begun && block_i < plan_i.out_blocks;
+		block_q <= block_i;
 		in_head_q <= in_head;
-		head_q <= block[1] ? head_i[127:0] : block[0] ? head_i[255:128] : head_i[383:256];
-		whole_q <= !scrub_i && block < plan_i.shape.text_bytes[10:4];
-		part_q <= !scrub_i && block == plan_i.shape.text_bytes[10:4];
+		head_q <= block_i[1] ? head_i[127:0] : block_i[0] ? head_i[255:128] : head_i[383:256];
+		whole_q <= !scrub_i && block_i < plan_i.shape.text_bytes[10:4];
+		part_q <= !scrub_i && block_i == plan_i.shape.text_bytes[10:4];
 		part_bytes_q <= plan_i.shape.text_bytes[3:0];
 		cipher_q <= !scrub_i && plan_i.shape.order.cipher;
 		mac_behind_q <= plan_i.shape.order.mac_behind;
