@@ -9,7 +9,7 @@
  *	             [packets=256] [eal=ARGUMENT].. [json=0]
  *
  * A pass is every UE once, or, with milliseconds, as many as that allows, going on where the turn before ended. One line per
- * engine and size: what a tenth and what half of all slices of up to 4,096 UEs stayed below (slices.h), and the same loop
+ * engine and size: what a tenth and what half of all slices of up to 1,024 UEs stayed below (slices.h), and the same loop
  * without the engine. json=1: one object per turn and line, for run.py. eal= starts EAL, which engines on DPDK devices need,
  * with this argument (eal=default: with none). ipsec-mb-stored is a peer of this program's own (ipsec_mb_stored.h).
  */
@@ -28,7 +28,7 @@
 #define TEXT_OFFSET 208
 #define PASSES_MAX 64
 /* Time is taken per slice of so many UEs, or fewer where that many would take more than about 0.4 ms. */
-#define SLICE_UES 4096
+#define SLICE_UES 1024
 #define SLICE_CYCLES (1U << 20)
 #define NUMBERS_MAX 32
 #define ENGINES_MAX 16

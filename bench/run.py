@@ -783,7 +783,7 @@ def print_heading(result):
     print(f"\n{machine['cpu']}, {machine['cpus']} CPUs, Linux {machine['kernel']}, {machine['memory_bytes'] / 2**30:.0f} GiB, "
           f"{machine['huge_pages_free']} free huge pages; load {machine['load_before']} before, {machine.get('load_after', '-')} after")
     print(f"commit {result['commit']}; {machine['date']}; {machine['plan']} run, {machine['rounds']} rounds A B A B")
-    print("A round's figure: the tenth percentile of slices of up to 4,096 UEs, or the best of a few short runs of a whole program,")
+    print("A round's figure: the tenth percentile of slices of up to 1,024 UEs, or the best of a few short runs of a whole program,")
     print("so that turns in which other processes had the core do not count. Shown: median of rounds; ± half the range of rounds.")
     widths = ", ".join(f"{rate:.2f} {name}" for name, rate in limits["vaesenc_per_cycle"].items())
     print(f"Limits: vaesenc per TSC cycle: {widths}; memory read {limits['read_bytes_per_cycle']:.2f} octets per cycle "
