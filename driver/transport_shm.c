@@ -531,6 +531,7 @@ shake_hands(struct transport_shm *shm)
 	struct fan_cosim_packet hello = {
 		.magic = FAN_COSIM_MAGIC, .version = FAN_COSIM_VERSION, .kind = FAN_COSIM_HELLO, .text = "fanfare"
 	};
+	const struct timeval patience = { .tv_sec = FAN_TRANSPORT_SHM_ANSWER_MS / 1000 };
 	int file, error;
 	ssize_t count;
 
@@ -553,6 +554,8 @@ shake_hands(struct transport_shm *shm)
 	}
 	if (file >= 0)
 		close(file);
+	/* From here on it is known to be a simulator, and may be a slow one. */
+	setsockopt(shm->socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	return error;
 }
 

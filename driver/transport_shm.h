@@ -15,7 +15,8 @@
 int fan_transport_shm_open(struct fan_card_transport **transport, const char *path);
 
 #define FAN_TRANSPORT_SHM_HELLO_MS 5000
-/* Without an answer to a register access for so long, a simulator counts as gone. */
-#define FAN_TRANSPORT_SHM_ANSWER_MS 10000
+/* Without an answer to a register access for so long, a simulator that is still there counts as gone. One that writes waves may be silent
+ * for seconds while it packs them. */
+#define FAN_TRANSPORT_SHM_ANSWER_MS 60000
 
 #endif

@@ -44,6 +44,7 @@ constexpr int HELLO_MS = 5000;
 constexpr uint64_t BEAT = FAN_MODEL_BEAT_BYTES;
 
 volatile sig_atomic_t asked_to_end;
+void hold_toggle(int how);
 bool model_failed;
 
 [[noreturn]] void
@@ -280,6 +281,7 @@ session::power_up()
 	options.stopped_user = this;
 	if (ops.open(&model, &options, line) != 0)
 		fail("%s", line);
+	hold_toggle(SIG_UNBLOCK);
 	return true;
 }
 
@@ -498,12 +500,13 @@ print_usage(FILE *out)
 		     "  --stall P          probability of a gap, per channel and clock, 0 to 0.99 (0)\n"
 		     "  --latency CLOCKS   of the memory (200)\n"
 		     "  --max-cycles N     end when nothing has moved for so many clocks of work; 0: never (20000000)\n"
-		     "  --trace            serve the slower model that can write waves; SIGUSR1 turns them on and off\n"
+		     "  --trace            serve the slower model that can write waves; SIGUSR1 turns them on and off, into\n"
+		     "                     fanfare-PID.fst here (make -C hw model-trace builds it)\n"
 		     "  --trace-fst FILE   waves from the start. They hold keys: only the owner can read the file\n"
-		     "  --trace-from CLOCK, --trace-to CLOCK\n"
+		     "  --trace-from CLOCK, --trace-to CLOCK   the part of the run that is written\n"
 		     "  --lanes            say what the model was built with, and end\n"
 		     "  --help\n\n"
-		     "Exit: 0 asked to end; 1 an assertion, a breach of AXI or the watchdog ended the model, or it could not begin.\n");
+		     "Exit: 0 asked to end; 1 an assertion, a breach of AXI or the watchdog ended the model, or it could not\nbegin; 2 wrong options.\n");
 }
 
 void
@@ -550,12 +553,17 @@ parse(struct arguments &arguments, int argc, char **argv)
 				fail("--%s", fan_error_detail());
 			break;
 		default:
-			print_usage(stderr);
+			/* getopt_long() has named it. */
+			fprintf(stderr, "fanfare-cosim: see --help\n");
 			exit(2);
 		}
 	}
-	if (arguments.path == nullptr || optind != argc) {
-		print_usage(stderr);
+	if (optind != argc) {
+		fprintf(stderr, "fanfare-cosim: %s: there are only options; see --help\n", argv[optind]);
+		exit(2);
+	}
+	if (arguments.path == nullptr) {
+		fprintf(stderr, "fanfare-cosim: --socket PATH says where to listen; see --help\n");
 		exit(2);
 	}
 }
@@ -564,6 +572,17 @@ void
 ask_to_end(int)
 {
 	asked_to_end = 1;
+}
+
+/* SIGUSR1 waits until there is a model that takes it: before, it would end the program. */
+void
+hold_toggle(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(how, &set, nullptr);
 }
 
 /* Before the model is opened, which takes only signals that nobody else has. */
@@ -579,6 +598,7 @@ catch_signals(bool with_waves)
 	signal(SIGPIPE, SIG_IGN);
 	if (!with_waves)
 		signal(SIGUSR1, SIG_IGN);
+	hold_toggle(SIG_BLOCK);
 }
 
 int
