@@ -148,7 +148,8 @@ static const struct fan_option options[] = {
 	  AT(engines) },
 	{ .name = "card",
 	  .value = "WHERE",
-	  .help = "of engine fpga: model[,seed=N][,stall=P]... in this process, or\nshm:PATH of a simulator in another one (model)",
+	  .help = "of engine fpga: model in this process, with options behind commas (seed=N,\nstall=P,latency=CLOCKS,max-cycles=N,"
+		  "trace-fst=FILE,trace-from=CLOCK,\ntrace-to=CLOCK), or shm:PATH of a simulator in another one (model)",
 	  .type = FAN_OPTION_TEXT,
 	  AT(card) },
 	{ .name = "workers",
