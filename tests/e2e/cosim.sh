@@ -200,4 +200,53 @@ run 1 '' --engine fpga --card shm:socket --ues 100
 ended 1
 grep -q 'watchdog: nothing has moved for 50 clocks' server.err || fault "fanfare-cosim: no watchdog: $(cat server.err)"
 
+refused 1 '--stall=2: a probability' "$cosim" --socket socket --stall 2
+refused 2 "unrecognized option '--nosuch'" "$cosim" --nosuch
+refused 2 '--socket PATH' "$cosim" --seed 1
+refused 1 'at most' "$cosim" --socket "$(printf 'x%.0s' {1..200})"
+refused 2 'the model has no such option' "$fanfare" fanout --engine fpga --ues 10 --card model,trase=x
+refused 1 'make -C hw model-trace' env "FANFARE_MODEL=$built/libfanfare-model.so" "$cosim" --socket socket --trace-fst waves.fst
+refused 1 'make -C hw model-trace' env "FANFARE_MODEL=$built/libfanfare-model.so" "$fanfare" fanout --engine fpga --ues 10 \
+	--card model,trace-fst=waves.fst
+cp "$fanfare" alone
+refused 1 'is not built' ./alone fanout --engine fpga --ues 10
+"$cosim" --help | grep -q -e '--trace-from CLOCK' || fault 'fanfare-cosim --help'
+
+# ---- Waves: the window that was asked for, whole whatever ends the program, and for nobody else's eyes -----------------------------------
+# waves FILE FIRST LAST: an FST file that is closed, from after FIRST clocks to before LAST, of 4 ns each
+waves() {
+	[ "$(stat -c %a "$1" 2>/dev/null)" = 600 ] || fault "$1: not there, or others can read it"
+	/usr/bin/python3 - "$@" <<'PYTHON' || fault "$1: no whole FST of clocks $2 to $3"
+import struct, sys
+kind, size, first, last = struct.unpack(">BQQQ", open(sys.argv[1], "rb").read(25))
+sys.exit(not (kind == 0 and size == 329 and 4 * int(sys.argv[2]) <= first < last <= 4 * int(sys.argv[3]) + 4))
+PYTHON
+}
+
+if [ -e "$built/libfanfare-model-trace.so" ]; then
+	run 0 '' --engine fpga --card model,trace-fst=window.fst,trace-from=5000,trace-to=6000 --ues 300 --json
+	json 'o["verified"] == 300'
+	waves window.fst 5000 6001
+	# The card's clock runs on for 20,000 clocks after the last thing that moved: the end of it is enough.
+	serve --trace-fst ended.fst --trace-from 24000
+	run 0 '' --engine fpga --card shm:socket --ues 100
+	ended 0
+	waves ended.fst 24000 1000000
+	serve --trace
+	timeout 200 "$fanfare" fanout --engine fpga --card shm:socket --ues 3000 --quiet >.out 2>.err </dev/null &
+	runner=$!
+	kill -USR1 $server
+	for _ in $(seq 500); do
+		[ -s "fanfare-$server.fst" ] && break
+		sleep 0.02
+	done
+	kill -USR1 $server
+	wait $runner || fault "waves on and off: $(cat .err)"
+	toggled=fanfare-$server.fst
+	ended 0
+	waves "$toggled" 0 10000000
+else
+	echo "the model with waves is not built (make -C hw model-trace): waves are not tried"
+fi
+
 exit $((failures > 0))
