@@ -15,6 +15,11 @@ formal: | $(B)
 	@timeout 300 formal/prove.sh smt $(B)/formal registers fan_registers '' '-chparam Queues 1' 8 induction
 	@timeout 300 formal/prove.sh smt $(B)/formal round_robin fan_round_robin '' '-chparam Requests 5' 4 induction
 	@timeout 300 formal/prove.sh smt $(B)/formal fifo_block fan_fifo_block -DFORMAL_FIFO '' 14
+	@timeout 300 formal/prove.sh smt $(B)/formal fifo fan_fifo -DFORMAL_FIFO '-chparam Width 2 -chparam Depth 4' 3 induction
+	@timeout 300 formal/prove.sh smt $(B)/formal fifo_order fan_fifo '-DFORMAL_FIFO -DFORMAL_ORDER' '-chparam Width 2 -chparam Depth 4' 14
+	@timeout 300 formal/prove.sh smt $(B)/formal burst fan_burst '' '' 2 induction
+	@timeout 300 formal/prove.sh smt $(B)/formal complete_queue fan_complete_queue '' '' 3 induction
+	@timeout 600 formal/prove.sh bmc $(B)/formal write fan_write rtl/fan_fifo.sv '-chparam Sources 1 -chparam WritesMax 4' 8
 	@$(call same,aes_sbox,sbox_field)
 	@$(call same,snow3g_sq,snow3g_sq_field)
 	@$(call same,zuc_s1,zuc_s1_field)

@@ -8,6 +8,8 @@
 #   prove.sh sat DIRECTORY NAME TOP "READ OPTIONS" "PARAMETERS" DEPTH
 #       the same by SAT on gates, always with induction, and memories in block RAM may hold anything (formal/ram_free.sv). Then
 #       the state that TOP names under FORMAL_REACH must be reachable, or the assumptions leave nothing to prove
+#   prove.sh bmc DIRECTORY NAME TOP "READ OPTIONS" "PARAMETERS" DEPTH
+#       bounded from reset, by SAT on gates
 set -eu
 how=$1 directory=$2 name=$3 top=$4 options=$5 parameters=$6 depth=$7 induction=${8:-}
 
@@ -28,7 +30,7 @@ solve() {
 }
 
 run_smt() {
-	yosys -q -p "read_verilog -sv -formal -DFORMAL $options -Irtl $types rtl/fan_ram_sync.sv rtl/$top.sv
+	yosys -q -p "read_verilog -sv -formal -DFORMAL -Irtl $options $types rtl/fan_ram_sync.sv rtl/$top.sv
 		hierarchy -check -top $top $parameters; prep -top $top -flatten -nordff; opt_clean -purge; async2sync; dffunmap
 		write_smt2 -wires $directory/$name.smt2" >"$log" 2>&1 || fail 'yosys does not read it'
 	solve || fail 'a counter-example'
@@ -37,7 +39,7 @@ run_smt() {
 
 # gates DEFINES: the module as gates and registers without outputs, assertions kept.
 gates() {
-	yosys -q -p "read_verilog -sv -formal $1 $options -Irtl $types formal/ram_free.sv rtl/$top.sv
+	yosys -q -p "read_verilog -sv -formal $1 -Irtl $options $types formal/ram_free.sv rtl/$top.sv
 		hierarchy -check -top $top $parameters
 		prep -top $top -flatten -nordff; delete -output; memory_map; opt_clean -purge; async2sync; dffunmap
 		setundef -undriven -anyseq; opt -full -keepdc; techmap; opt -fast; dffunmap; abc -g AND -fast; opt_clean
@@ -57,13 +59,24 @@ run_sat() {
 	yosys-abc -c "read_aiger $directory/$name.aig; fold; strash; bmc3 -F 60 -T 60" >>"$log" 2>&1
 	grep -q 'was asserted in frame' "$log" || fail 'the assumptions let nothing happen'
 	gates -DFORMAL
-	yosys-abc -c "read_aiger $directory/$name.aig; fold; strash; bmc3 -F 20 -T 20" >>"$log" 2>&1
+	bounded 20 20
+	induct '' "$depth" || fail 'no counter-example from reset in 20 clocks, but no induction either'
+}
+
+run_bmc() {
+	gates -DFORMAL
+	bounded "$depth" 250
+	grep -q "No output asserted in $depth frames" "$log" || fail 'not finished in time'
+}
+
+# bounded CLOCKS SECONDS
+bounded() {
+	yosys-abc -c "read_aiger $directory/$name.aig; fold; strash; bmc3 -F $1 -T $2" >>"$log" 2>&1
 	output=$(sed -n 's/^Output \([0-9]*\) .* was asserted in frame.*/\1/p' "$log")
 	[ -z "$output" ] || {
-		induct -baseonly 20 || true
+		induct -baseonly "$1" || true
 		fail "$(sed -n "$((output + 1))s/.*assert.\(.*\)\$.*/\1/p" "$directory/$name.asserts") does not hold from reset"
 	}
-	induct '' "$depth" || fail 'no counter-example from reset in 20 clocks, but no induction either'
 }
 
 run_"$how"

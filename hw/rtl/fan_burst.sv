@@ -19,6 +19,17 @@ module fan_burst #(
 
 	assign ends_o = 7'(left_i) <= bound;
 	assign lines_o = ends_o ? 5'(left_i) : 5'(bound);
+
+`ifdef FORMAL
+	// For all inputs: a burst has a line at least, asks for no more than is left and ends in the 4,096 octets in which it begins.
+	always @* begin
+		assume (left_i != '0);
+		assert (lines_o != '0 && lines_o <= 5'(Most) && 7'(lines_o) <= 7'(left_i));
+		assert ({1'b0, line_i} + 7'(lines_o) <= 7'd64);
+		assert (ends_o == (7'(lines_o) == 7'(left_i)));
+		assert (ends_o || lines_o == 5'(Most) || {1'b0, line_i} + 7'(lines_o) == 7'd64);
+	end
+`endif
 endmodule
 
 `default_nettype wire

@@ -62,6 +62,34 @@ module fan_complete_queue (
 	end
 
 	`FAN_ASSERT(AssertBatchThere, !(written_i || drop_i) || batches_q != '0)
+
+`ifdef FORMAL
+	// Proved by induction: a completion lies inside the ring that the host has given, whatever its size; the next one lies behind
+	// it, or at the beginning behind the last; no serial is 0. Assumed: the host leaves the ring where it is while it is enabled,
+	// and only batches that have begun end.
+	logic f_reset_q = 1'b1, f_was_q = 1'b0, f_make_q;
+	fan_address_t f_offset_q, f_size_q, f_base_q;
+	wire [63:0] f_offset = address_o - config_i.completions;
+	wire [63:0] f_size = 64'd16 << config_i.entries_log2;
+
+	always @(posedge clk_i) begin
+		f_reset_q <= 1'b0;
+		assume (rst_ni == !f_reset_q);
+		assume (config_i.entries_log2 <= 4'd8);
+		assume (!(written_i || drop_i) || batches_q != '0);
+		assume (!f_was_q || (f_base_q == config_i.completions && f_size_q == f_size));
+		f_was_q <= rst_ni && enable_q && config_i.enable;
+		f_make_q <= make_i;
+		f_offset_q <= f_offset;
+		f_size_q <= f_size;
+		f_base_q <= config_i.completions;
+		if (rst_ni) begin
+			assert (f_offset + 64'd16 <= f_size);
+			assert (serial_q != '0);
+			assert (!f_was_q || f_offset == (!f_make_q ? f_offset_q : f_offset_q + 64'd16 == f_size ? '0 : f_offset_q + 64'd16));
+		end
+	end
+`endif
 endmodule
 
 `default_nettype wire

@@ -44,6 +44,41 @@ module fan_fifo #(
 	);
 
 	`FAN_ASSERT(AssertPowerOfTwo, Depth == 1 << Bits)
+
+`ifdef FORMAL_FIFO
+	// Proved by induction: never more than Depth words, and what is offered stays. Bounded (FORMAL_ORDER): the word that went in
+	// at any one place comes out there, once.
+	logic f_reset_q = 1'b1;
+	wire [Bits:0] f_words = tail_q - head_q;
+
+	always @(posedge clk_i) begin
+		f_reset_q <= 1'b0;
+		assume (rst_ni == !f_reset_q);
+		if (!f_reset_q) begin
+			assert (f_words <= (Bits+1)'(Depth));
+			assert (ready_o == (f_words != (Bits+1)'(Depth)) && valid_o == (f_words != '0));
+		end
+	end
+	fan_stable_check #(.Width(Width)) u_check (.clk_i, .rst_ni, .valid_i(valid_o), .ready_i, .data_i(data_o));
+`ifdef FORMAL_ORDER
+	(* anyconst *) logic [Bits:0] f_place;
+	logic f_held_q;
+	logic [Width-1:0] f_word_q;
+
+	always @(posedge clk_i) begin
+		if (f_reset_q)
+			f_held_q <= 1'b0;
+		else if (valid_i && ready_o && tail_q == f_place)
+			f_held_q <= 1'b1;
+		else if (valid_o && ready_i && head_q == f_place)
+			f_held_q <= 1'b0;
+		if (valid_i && ready_o && tail_q == f_place)
+			f_word_q <= data_i;
+		if (!f_reset_q && valid_o && head_q == f_place)
+			assert (f_held_q && data_o == f_word_q);
+	end
+`endif
+`endif
 endmodule
 
 `default_nettype wire

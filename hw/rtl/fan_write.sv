@@ -275,6 +275,51 @@ module fan_write #(
 	);
 	`FAN_ASSERT(AssertInPage, !awvalid_o || {1'b0, awaddr_o[11:6]} + {1'b0, awlen_o[5:0]} < 7'(PageLines))
 	`FAN_ASSERT(AssertOwed, !bvalid_i || owed_here)
+
+`ifdef FORMAL
+	// Bounded, from reset, for any addresses and lengths and any manners of the bus: AW and W stay as they are until they are
+	// taken; the bursts of a write lie in its 4,096 octets and follow each other without a gap, the first from its first line and
+	// the last to its last; wlast stands at the burst's last line and nowhere else. Assumed: the bus answers what it owes only,
+	// and a write has 1 to 1,504 octets.
+	logic f_reset_q = 1'b1;
+	logic [63:0] f_first_q, f_last_q;       // octets of the write that is parted
+	logic [57:0] f_next_q;                  // line where its next burst must begin
+	logic [3:0] f_behind_q;                 // lines promised on AW and not yet sent on W, and those that were sent before: modulo 16
+	logic [3:0] f_lasts_q;
+	wire [57:0] f_last_line = f_last_q[63:6];
+	wire [57:0] f_end_line = address_q + {51'd0, burst_lines_less_one};
+
+	always @(posedge clk_i) begin
+		f_reset_q <= 1'b0;
+		assume (rst_ni == !f_reset_q);
+		assume (!bvalid_i || (owed_here && owed.on_bus));
+		for (int i = 0; i < Sources; i++) begin
+			assume (write_i[i*WriteBits +: 11] != '0 && write_i[i*WriteBits +: 11] <= 11'd1504);
+		end
+		if (take && found) begin
+			f_first_q <= offered.address;
+			f_last_q <= offered.address + {53'd0, offered.bytes} - 64'd1;
+			f_next_q <= offered.address[63:6];
+		end else if (issue) begin
+			f_next_q <= f_end_line + 58'd1;
+		end
+		if (!rst_ni) begin
+			f_behind_q <= '0;
+			f_lasts_q <= '0;
+		end else begin
+			f_behind_q <= f_behind_q + (issue && on_bus ? 4'(burst_lines) : '0) - 4'(wvalid_o && wready_i);
+			f_lasts_q <= f_lasts_q + 4'(issue && on_bus) - 4'(wvalid_o && wready_i && wlast_o);
+		end
+		if (rst_ni && issue && on_bus) begin
+			assert (address_q == f_next_q);
+			assert (burst_lines != '0 && {1'b0, address_q[5:0]} + burst_lines <= 7'd64);
+			assert (!issue_last || f_end_line == f_last_line);
+		end
+		// As many lines as were promised, and as many last ones as bursts: nothing is left when nothing is to be sent.
+		if (rst_ni && !job && !data_q)
+			assert (f_behind_q == '0 && f_lasts_q == '0);
+	end
+`endif
 endmodule
 
 `default_nettype wire
