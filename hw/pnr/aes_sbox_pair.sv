@@ -4,8 +4,8 @@
 //
 // yosys infers the memory but not the register behind it, without which a DP16KD takes longer to answer than all the rest of a
 // round; hence the primitive by its name. In words of 9 bits the address stands in bits 13..3, and two words are 18 of each 20 bits
-// of INITVAL. The contents are worked out here from the definition, not from rtl/aes_sbox.sv, and proved equal to it by
-// `make formal` through the model of the primitive in pnr/dp16kd.sv.
+// of INITVAL. The contents are worked out here from the definition, not from rtl/aes_sbox.sv; `make test-pnr` runs the pipe with them,
+// through the model of the primitive in pnr/dp16kd.sv.
 //
 `default_nettype none
 
