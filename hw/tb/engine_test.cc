@@ -827,8 +827,17 @@ test_reset()
 		const uint32_t control = how == 0 ? DO_RESET : DO_ZEROISE;
 		uint64_t writes;
 
-		play(host, 1 + host.pick(12), false);
-		ops->run(host.model, host.pick(1u << host.pick(13)));
+		if (host.pick(5) == 0) {
+			/* One long UE: for two thousand clocks nothing is on the bus, and all is in the lane. */
+			const struct fan_shape shape = { .cipher = 2, .integrity = 2, .text_bytes = 1484 };
+
+			host.drain();
+			host.submit(0, &shape, 1, NOTHING);
+			ops->run(host.model, 4 * options.latency + host.pick(2000));
+		} else {
+			play(host, 1 + host.pick(12), false);
+			ops->run(host.model, host.pick(1u << host.pick(13)));
+		}
 		count[how]++;
 		if (how == 2) {
 			for (unsigned q = 0; q < host.queues; q++)
@@ -837,7 +846,12 @@ test_reset()
 				if (ops->run(host.model, 10), clocks > QUIET_CLOCKS_MAX)
 					fail("disabled queues never end");
 		} else {
-			host.put(FAN_CARD_CONTROL, control | host.pick(2));
+			/* Now and then once more, while memories are being overwritten. */
+			do {
+				host.put(FAN_CARD_CONTROL, control | host.pick(2));
+				while ((host.get(FAN_CARD_CONTROL) & DO_RESET) != 0)
+					;
+			} while (host.pick(5) == 0);
 			while ((host.get(FAN_CARD_CONTROL) & control) != 0)
 				;
 		}
