@@ -73,16 +73,16 @@ test-engine: $(B)/engine_test1 $(B)/engine_test3 $(B)/engine_test_mixed
 	for test in $^; do \
 		$$test registers --seed $(SEED) && \
 		$$test vectors --seed $(SEED) --stall $(STALL) && \
-		$$test work --seed $(SEED) --batches $$(($(RANDOM_UES) / 125)) && \
-		$$test work --seed $(SEED) --batches $$(($(RANDOM_UES) / 125)) --stall $(STALL) && \
+		$$test work --seed $(SEED) --batches $$(($(RANDOM_UES) / 200)) && \
+		$$test work --seed $(SEED) --batches $$(($(RANDOM_UES) / 200)) --stall $(STALL) && \
 		$$test work --seed $(SEED) --batches $$(($(RANDOM_UES) / 1000)) --stall 0.9 && \
 		$$test errors --seed $(SEED) && \
 		$$test errors --seed $(SEED) --stall $(STALL) --latency 20 && \
 		$$test bus --seed $(SEED) --stall $(STALL) && \
 		$$test refused --seed $(SEED) --stall $(STALL) && \
-		$$test queues --seed $(SEED) && \
-		$$test reset --seed $(SEED) --batches 150 && \
-		$$test reset --seed $$(($(SEED) + 1)) --batches 150 --stall $(STALL) || exit 1; done
+		$$test reset --seed $(SEED) --batches 100 && \
+		$$test reset --seed $$(($(SEED) + 1)) --batches 100 --stall $(STALL) || exit 1; done
+	$< queues --seed $(SEED)
 	@$(MAKE) test-engine-rate
 
 test-engine-rate: $(B)/engine_test1 $(B)/engine_test3 $(B)/engine_test_mixed

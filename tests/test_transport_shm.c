@@ -56,7 +56,8 @@ struct simulator {
 static bool
 send_packet(int socket, const struct fan_cosim_packet *packet, size_t bytes, int file)
 {
-	struct iovec octets = { .iov_base = (void *)(uintptr_t)packet, .iov_len = bytes };
+	struct fan_cosim_packet copy = *packet; /* sendmsg() takes no const */
+	struct iovec octets = { .iov_base = &copy, .iov_len = bytes };
 	union {
 		struct cmsghdr header;
 		char octets[CMSG_SPACE(sizeof(int))];
