@@ -120,13 +120,25 @@ def as_table(prefix, left, right):
     return read
 
 
+def pnr(log):
+    """What nextpnr reached, and the path that limits it: its beginning and its end."""
+    lines = ["| top | placed and routed | cells | the path that limits it |", "|---|---|---|---|"]
+    for block in re.split(r"^(?=pnr: \w+: )", log, flags=re.M)[1:]:
+        name, reached = re.match(r"pnr: (\w+): (.+)", block).groups()
+        cells = re.search(r"^pnr: (\d.+)$", block, re.M).group(1)
+        limit = re.search(r"^pnr: the path that limits it, (.+):$", block, re.M).group(1)
+        steps = re.findall(r"^ +[\d.]+ +[\d.]+ +\S+ +\(\d+,\d+\) (\S+)$", block, re.M)
+        lines.append(f"| `{name}` | {reached} | {cells} | {limit}: `{steps[0]}` to `{steps[-1]}` |")
+    return lines
+
+
 RESULTS = {
     "synth": synth,
     "rate": rate,
     "engine": engine,
     "formal": as_table("formal", "what", "proved"),
     "cover": as_table("cover", "what", "covered"),
-    "pnr": as_table("pnr", "what", "placed and routed"),
+    "pnr": pnr,
 }
 
 

@@ -7,7 +7,7 @@
 PNR_SEED ?= 1
 # Least MHz; the aim of placement is beyond.
 PNR_PIPE_MHZ := 150
-PNR_LANE_MHZ := 65
+PNR_LANE_MHZ := 75
 
 PNR := $(B)/pnr
 # The part's own S-boxes take the place of those of rtl/.
