@@ -16,7 +16,7 @@ yosys -q -p 'read_verilog -sv -Irtl $(rtl); $(4) synth_xilinx -family xcup -flat
 awk -v top='$(2)$(5)' -v most=$(3) '/=== design hierarchy ===/ { logic_ = memory = ff = bram = 0 } \
 	$$1 ~ /^LUT[1-6]$$/ { logic_ += $$2 } $$1 == "RAM32M16" { memory = 8 * $$2 } $$1 ~ /^FD/ { ff += $$2 } \
 	$$1 == "RAMB36E2" { bram += $$2 } $$1 == "RAMB18E2" { bram += $$2 / 2 } END { lut = logic_ + memory; \
-	printf "synth: %s: %d LUT (%d as memory), %d FF, %s RAMB36", top, lut, memory, ff, bram; \
+	printf "synth: %s: %d LUT (%d as memory), %d FF, %s RAMB36", top, lut, memory, ff, bram + 0; \
 	print most ? "; budget " most " LUT" : ""; exit !(logic_ > 0 && (!most || lut <= most)) }' $(B)/$(1).stat
 endef
 
