@@ -5,7 +5,7 @@
 .PHONY: formal
 
 # $(1) table in rtl/, $(2) definition in formal/
-same = yosys -q -l $(B)/$(1).log -p 'read_verilog -sv rtl/$(1).sv formal/$(2).sv; proc; flatten; memory; \
+same = yosys -q -l $(B)/$(1).log -p 'read_verilog -sv rtl/$(1).sv formal/field.sv formal/$(2).sv; hierarchy; proc; flatten; memory; \
 	miter -equiv -flatten $(1) $(2) miter; hierarchy -top miter; opt; sat -verify -prove trigger 0 miter' >/dev/null
 
 formal: | $(B)
