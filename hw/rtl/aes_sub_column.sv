@@ -18,9 +18,7 @@ module aes_sub_column #(
 	logic [31:0] column_q, sub_q;
 	wire [31:0] sub_d;
 
-	for (genvar i = 0; i < 4; i++) begin : g_octet
-		aes_sbox u_sbox (.x_i(column_q[8*i +: 8]), .y_o(sub_d[8*i +: 8]));
-	end
+	aes_sub_word u_sub_word (.word_i(column_q), .word_o(sub_d));
 
 	always_ff @(posedge clk_i) begin
 		column_q <= column_i;
