@@ -7,9 +7,7 @@ AXI_BATCHES ?= 12
 
 .PHONY: test-axi
 
-$(VENV)/cocotb-installed: cocotb/requirements.txt | $(VENV)/installed
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r cocotb/requirements.txt
-	@touch $@
+$(eval $(call python_tools,cocotb-installed,cocotb/requirements.txt))
 
 # cocotb's main program, its prefix Vtop and library are those of its own rule for Verilator, which makes every signal public.
 $(B)/axi/Vtop: $(rtl_all) sim/waivers.vlt cocotb/engine_bench.sv $(VENV)/cocotb-installed

@@ -13,10 +13,7 @@ PNR := $(B)/pnr
 # The part's own S-boxes take the place of those of rtl/.
 pnr_rtl := $(filter-out rtl/aes_sub_column.sv,$(rtl)) pnr/aes_sub_column.sv pnr/aes_sbox_pair.sv
 
-$(VENV)/installed-pnr: pnr/requirements.txt
-	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r pnr/requirements.txt
-	@touch $@
+$(eval $(call python_tools,installed-pnr,pnr/requirements.txt))
 
 # $(1) top module, $(2) MHz to aim at, $(3) router, $(4) least MHz
 define pnr
