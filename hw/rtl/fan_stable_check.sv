@@ -21,7 +21,8 @@ module fan_stable_check #(
 
 	always_ff @(posedge clk_i) begin
 		waiting_q <= rst_ni && valid_i && !ready_i;
-		data_q <= data_i;
+		if (valid_i && !ready_i)
+			data_q <= data_i;
 	end
 
 	wire kept = !waiting_q || (valid_i && data_i == data_q);
