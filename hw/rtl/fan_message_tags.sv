@@ -50,45 +50,50 @@ module fan_message_tags (
 	assign probe_match_o = kept[probe_slot_i] && tag == key;
 	assign probe_unused_o = unused_slot[probe_slot_i];
 
+	// One bit per slot: what happens to it in this clock, and how it stands.
+	wire [Slots-1:0] slot_one = Slots'(1) << slot_i;
+	wire [Slots-1:0] commit = commit_i ? slot_one : '0;
+	wire [Slots-1:0] fill = commit_i && !hit_i ? slot_one : '0;
+	wire [Slots-1:0] drop = release_i ? Slots'(1) << release_slot_i : '0;
+	wire [Slots-1:0] loaded = loaded_i ? Slots'(1) << loaded_slot_i : '0;
+	logic [Slots-1:0] kept_q, loaded_q, bad_q;
+	wire [Slots-1:0] orphan;
+
+	always_ff @(posedge clk_i) begin
+		if (!rst_ni) begin
+			kept_q <= '0;
+			loaded_q <= '0;
+		end else begin
+			kept_q <= (fill & {Slots{keep_i}}) | (kept_q & ~fill & ~orphan & ~(loaded & {Slots{loaded_bad_i}}));
+			loaded_q <= (loaded_q | loaded) & ~fill;
+		end
+		bad_q <= (bad_q & ~loaded) | (loaded & {Slots{loaded_bad_i}});
+	end
+	assign kept = kept_q;
+	assign loaded_o = loaded_q;
+	assign bad_o = bad_q;
+
 	for (genvar s = 0; s < Slots; s++) begin : g_slot
-		logic kept_q, loaded_q, bad_q;
 		fan_queue_t queue_q;
 		logic [UserBits-1:0] users_q;
-		wire commit = commit_i && slot_i == fan_fetch_pkg::CACHE_SLOT_BITS'(s);
-		wire drop = release_i && release_slot_i == fan_fetch_pkg::CACHE_SLOT_BITS'(s);
-		wire loaded = loaded_i && loaded_slot_i == fan_fetch_pkg::CACHE_SLOT_BITS'(s);
 
 		always_ff @(posedge clk_i) begin
-			if (!rst_ni) begin
-				kept_q <= 1'b0;
+			if (!rst_ni)
 				users_q <= '0;
-				loaded_q <= 1'b0;
-			end else begin
-				users_q <= users_q + UserBits'(commit) - UserBits'(drop);
-				if (commit && !hit_i)
-					kept_q <= keep_i;
-				else if (!live_i[queue_q] || (loaded && loaded_bad_i))
-					kept_q <= 1'b0;
-				if (commit && !hit_i)
-					loaded_q <= 1'b0;
-				else if (loaded)
-					loaded_q <= 1'b1;
-			end
-			if (commit && !hit_i)
+			else if (commit[s] != drop[s])
+				users_q <= commit[s] ? users_q + 1'b1 : users_q - 1'b1;
+			if (fill[s])
 				queue_q <= queue_i;
-			if (loaded)
-				bad_q <= loaded_bad_i;
 		end
-		assign kept[s] = kept_q;
+		assign orphan[s] = !live_i[queue_q];
 		assign unused_slot[s] = users_q == '0;
-		assign loaded_o[s] = loaded_q;
-		assign bad_o[s] = bad_q;
 
-		`FAN_ASSERT(AssertUsersNotUnder, !drop || users_q != '0)
 		`FAN_ASSERT(AssertUsersNotOver, users_q <= UserBits'(fan_engine_pkg::BATCHES))
-		`FAN_ASSERT(AssertNotTakenAway, !(commit && !hit_i && users_q != '0))
-		`FAN_ASSERT(AssertLoadedForSomebody, !loaded || (users_q != '0 && !loaded_q))
 	end
+
+	`FAN_ASSERT(AssertUsersNotUnder, (drop & unused_slot) == '0)
+	`FAN_ASSERT(AssertNotTakenAway, (fill & ~unused_slot) == '0)
+	`FAN_ASSERT(AssertLoadedForSomebody, (loaded & (unused_slot | loaded_q)) == '0)
 endmodule
 
 `default_nettype wire

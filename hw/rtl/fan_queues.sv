@@ -58,10 +58,10 @@ module fan_queues #(
 
 	fan_queue_t turn_q;
 	wire [ConfigBits-1:0] turn_bits;
-	wire [Max-1:0] enabled;
+	wire [Max-1:0] enabled, faulty;
 	logic [Max-1:0] enabled_q;
 	wire [Max-1:0] live = enabled & enabled_q;
-	wire [Max-1:0] rises = enabled & ~enabled_q;
+	wire [Queues-1:0] rises = enabled[Queues-1:0] & ~enabled_q[Queues-1:0];
 	fan_queue_config_t turn;
 	assign turn = turn_bits;
 
@@ -75,6 +75,7 @@ module fan_queues #(
 	end
 	if (Queues < Max) begin : g_absent
 		assign enabled[Max-1:Queues] = '0;
+		assign faulty[Max-1:Queues] = '0;
 	end
 	assign live_o = live;
 
@@ -90,9 +91,8 @@ module fan_queues #(
 
 	// ---- What it wants -----------------------------------------------------------------------------------------------------
 
-	logic [16*Max-1:0] head_q, next_q;     // begun; asked for
-	logic [3*Max-1:0] fault_q;
-	wire [Max-1:0] faulty;
+	logic [16*Queues-1:0] head_q, next_q;     // begun; asked for
+	logic [3*Queues-1:0] fault_q;
 	wire [15:0] turn_next = next_q[16*turn_q +: 16];
 	wire [15:0] waiting = turn.tail - turn_next;
 	wire [15:0] entries = 16'd1 << turn.entries_log2;
@@ -113,7 +113,7 @@ module fan_queues #(
 	fan_batch_t number;
 	// Queues that have more to do, each as it was at its last turn, share the numbers out evenly: one that waits for a slow lane
 	// must not hold them all while others have work for other lanes.
-	logic [Max-1:0] wants_q;
+	logic [Queues-1:0] wants_q;
 	logic [4:0] wants_count, share;
 	wire number_left = busy_q != '1 && held_count < share;
 
@@ -124,7 +124,7 @@ module fan_queues #(
 		held_count = '0;
 		number = '0;
 		wants_count = '0;
-		for (int q = 0; q < Max; q++)
+		for (int q = 0; q < Queues; q++)
 			wants_count = wants_count + {4'd0, wants_q[q]};
 		case (wants_count)
 		5'd0, 5'd1:       share = 5'd16;
@@ -169,7 +169,7 @@ module fan_queues #(
 		if (!rst_ni)
 			wants_q <= '0;
 		else
-			wants_q[turn_q] <= serves && !size_wrong && !tail_wrong && waiting != '0;
+			wants_q <= (wants_q & ~turn_here) | (turn_here & {Queues{serves && !size_wrong && !tail_wrong && waiting != '0}});
 		if (!rst_ni)
 			busy_q <= '0;
 		else
@@ -226,8 +226,7 @@ module fan_queues #(
 
 	wire refused = pop_i && drop_i && error_o && !dead_o;
 
-	for (genvar q = 0; q < Max; q++) begin : g_queue
-		wire turn_is = turn_q == 4'(q);
+	for (genvar q = 0; q < Queues; q++) begin : g_queue
 		wire front_here = queue_o == 4'(q);
 
 		always_ff @(posedge clk_i) begin
@@ -236,24 +235,22 @@ module fan_queues #(
 				head_q[16*q +: 16] <= '0;
 				fault_q[3*q +: 3] <= '0;
 			end else begin
-				if (ask && turn_is)
+				if (ask && turn_here[q])
 					next_q[16*q +: 16] <= next_q[16*q +: 16] + 16'd1;
 				if (begun_i && front_here && !dead_o)
 					head_q[16*q +: 16] <= head_q[16*q +: 16] + 16'd1;
 				if (!faulty[q] && refused && front_here)
 					fault_q[3*q +: 3] <= 3'(fan_registers_pkg::CARD_QUEUE_FAULT_READ_DESCRIPTOR);
-				else if (serves && turn_is && size_wrong)
+				else if (serves && turn_here[q] && size_wrong)
 					fault_q[3*q +: 3] <= 3'(fan_registers_pkg::CARD_QUEUE_FAULT_SIZE);
-				else if (serves && turn_is && tail_wrong)
+				else if (serves && turn_here[q] && tail_wrong)
 					fault_q[3*q +: 3] <= 3'(fan_registers_pkg::CARD_QUEUE_FAULT_TAIL);
 			end
 		end
 		assign faulty[q] = fault_q[3*q +: 3] != '0;
-		if (q < Queues) begin : g_out
-			assign head_o[16*q +: 16] = head_q[16*q +: 16];
-			assign fault_o[3*q +: 3] = fault_q[3*q +: 3];
-		end
 	end
+	assign head_o = head_q;
+	assign fault_o = fault_q;
 
 	// ---- Promises ----------------------------------------------------------------------------------------------------------
 
