@@ -21,7 +21,7 @@ model_cxx_flags := $(cxx_flags) -g -fPIC -fvisibility=hidden -pthread
 
 # $(1) directory; $(2) $(3) $(4) AES, SNOW 3G, ZUC lanes; $(5) further flags of Verilator; $(6) of the compiler; $(7) further objects
 define engine_model
-$(B)/$(1)/Vfan_engine__ALL.a: $(rtl_all) sim/waivers.vlt
+$(B)/$(1)/Vfan_engine__ALL.a: $(rtl_all) sim/waivers.vlt sim/inline.vlt
 	@echo '  MODEL $(B)/$(1)'
 	$(Q)$(verilate) --Mdir $(B)/$(1) --top-module fan_engine -GAesLanes=$(2) -GSnow3gLanes=$(3) -GZucLanes=$(4) -GQueues=$(QUEUES) \
 		-CFLAGS '-fPIC -fvisibility=hidden' $(5) $(rtl)

@@ -14,7 +14,7 @@ test: test-pipe test-lane test-snow3g-lane test-zuc-lane test-rate test-fetch te
 test-programs: $(addprefix $(B)/,pipe_test lane_test snow3g_lane_test zuc_lane_test fetch_test write_test engine_test1 engine_test3 \
 	engine_test_mixed pnr_pipe_test)
 
-verilate := verilator --cc -O3 --x-assign unique --x-initial unique --assert -Wall -Irtl sim/waivers.vlt
+verilate := verilator --cc -O3 --x-assign unique --x-initial unique --assert -Wall -Irtl sim/waivers.vlt sim/inline.vlt
 # Verilated code is generated: its warnings are nobody's.
 VERILATOR_ROOT := $(shell verilator --getenv VERILATOR_ROOT 2>/dev/null)
 cxx_flags := -std=gnu++17 -O2 -Wall -Wextra -Wshadow -Wno-missing-field-initializers -isystem $(VERILATOR_ROOT)/include \
@@ -33,7 +33,7 @@ $(reference_o): $(B)/%.o: $(ROOT)/%.c
 # ---- Models: $(1) top module, $(2) directory, $(3) its parameters, $(4) files that are no rtl --------------------------------------
 
 define verilated
-$(B)/$(2)/V$(1)__ALL.a: $(rtl_all) $(4) sim/waivers.vlt
+$(B)/$(2)/V$(1)__ALL.a: $(rtl_all) $(4) sim/waivers.vlt sim/inline.vlt
 	@echo '  MODEL $(B)/$(2)'
 	$(Q)$(verilate) --Mdir $(B)/$(2) --top-module $(1) $(3) $(rtl) $(4)
 	$(Q)$$(MAKE) -C $(B)/$(2) -f V$(1).mk OPT_FAST=-O3 OPT_SLOW=-O1 V$(1)__ALL.a verilated.o verilated_threads.o >$(B)/$(2)/make.log
