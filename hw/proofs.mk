@@ -19,6 +19,8 @@ formal: | $(B)
 	@timeout 300 formal/prove.sh smt $(B)/formal fifo_order fan_fifo '-DFORMAL_FIFO -DFORMAL_ORDER' '-chparam Width 2 -chparam Depth 4' 14
 	@timeout 300 formal/prove.sh smt $(B)/formal burst fan_burst '' '' 2 induction
 	@timeout 300 formal/prove.sh smt $(B)/formal complete_queue fan_complete_queue '' '' 3 induction
+	@timeout 300 formal/prove.sh bmc $(B)/formal read fan_read 'rtl/fan_round_robin.sv rtl/fan_select.sv rtl/fan_fifo_block.sv' \
+		'-chparam Requests 2 -chparam ReadsMax 4' 12
 	@timeout 600 formal/prove.sh bmc $(B)/formal write fan_write rtl/fan_fifo.sv '-chparam Sources 1 -chparam WritesMax 4' 8
 	@$(call same,aes_sbox,sbox_field)
 	@$(call same,snow3g_sq,snow3g_sq_field)

@@ -9,7 +9,7 @@
 #       the same by SAT on gates, always with induction, and memories in block RAM may hold anything (formal/ram_free.sv). Then
 #       the state that TOP names under FORMAL_REACH must be reachable, or the assumptions leave nothing to prove
 #   prove.sh bmc DIRECTORY NAME TOP "READ OPTIONS" "PARAMETERS" DEPTH
-#       bounded from reset, by SAT on gates
+#       bounded from reset, by SAT on gates, memories as they are
 set -eu
 how=$1 directory=$2 name=$3 top=$4 options=$5 parameters=$6 depth=$7 induction=${8:-}
 
@@ -37,9 +37,9 @@ run_smt() {
 	[ -z "$induction" ] || solve -i || fail 'no induction'
 }
 
-# gates DEFINES: the module as gates and registers without outputs, assertions kept.
+# gates DEFINES RAM: the module as gates and registers without outputs, assertions kept.
 gates() {
-	yosys -q -p "read_verilog -sv -formal $1 -Irtl $options $types formal/ram_free.sv rtl/$top.sv
+	yosys -q -p "read_verilog -sv -formal $1 -Irtl $options $types $2 rtl/$top.sv
 		hierarchy -check -top $top $parameters
 		prep -top $top -flatten -nordff; delete -output; memory_map; opt_clean -purge; async2sync; dffunmap
 		setundef -undriven -anyseq; opt -full -keepdc; techmap; opt -fast; dffunmap; abc -g AND -fast; opt_clean
@@ -55,16 +55,16 @@ induct() {
 
 run_sat() {
 	induction=induction
-	gates '-DFORMAL -DFORMAL_REACH'
+	gates '-DFORMAL -DFORMAL_REACH' formal/ram_free.sv
 	yosys-abc -c "read_aiger $directory/$name.aig; fold; strash; bmc3 -F 60 -T 60" >>"$log" 2>&1
 	grep -q 'was asserted in frame' "$log" || fail 'the assumptions let nothing happen'
-	gates -DFORMAL
+	gates -DFORMAL formal/ram_free.sv
 	bounded 20 20
 	induct '' "$depth" || fail 'no counter-example from reset in 20 clocks, but no induction either'
 }
 
 run_bmc() {
-	gates -DFORMAL
+	gates -DFORMAL rtl/fan_ram_sync.sv
 	bounded "$depth" 250
 	grep -q "No output asserted in $depth frames" "$log" || fail 'not finished in time'
 }

@@ -143,6 +143,49 @@ module fan_read #(
 	`FAN_ASSERT(AssertUnderWayNotUnder, !done || under_way_q != '0)
 	`FAN_ASSERT(AssertWithinPage, !m_axi_arvalid || {1'b0, address_q.line[5:0]} + {2'd0, address_q.more} < 7'd64)
 	`FAN_ASSERT(AssertIdleOwesNothing, !idle_o || (!owed_valid && !address_valid_q))
+	`FAN_ASSERT(AssertNoneBeginsStopped, !stop_i || (request_valid_i & request_ready_o) == '0)
+
+`ifdef FORMAL
+	// Bounded, from reset, for any requests within their pages and any manners of the bus: no answer is ever kept waiting, and the
+	// f_nth read comes back to who asked it, each of its lines once, at its address, the last one marked. Assumed: the bus answers
+	// only what it has taken.
+	(* anyconst *) logic [CountBits:0] f_nth;
+	logic f_reset_q = 1'b1;
+	logic [CountBits:0] f_begun_q, f_done_q;
+	logic [CountBits+4:0] f_lines_q;       // taken on AR and not yet answered
+	logic [4:0] f_beat_q;
+	fan_read_t f_read_q;
+
+	always @(posedge clk_i) begin
+		f_reset_q <= 1'b0;
+		assume (rst_ni == !f_reset_q);
+		assume (!m_axi_rvalid || f_lines_q != '0);
+		assume (!begins || {1'b0, chosen.line[5:0]} + {2'd0, chosen.more} < 7'd64);
+		if (!rst_ni) begin
+			f_begun_q <= '0;
+			f_done_q <= '0;
+			f_lines_q <= '0;
+			f_beat_q <= '0;
+		end else begin
+			f_begun_q <= f_begun_q + (CountBits+1)'(begins);
+			f_done_q <= f_done_q + (CountBits+1)'(answer_valid_o && answer_last_o);
+			f_lines_q <= f_lines_q + (m_axi_arvalid && m_axi_arready ? (CountBits+5)'(m_axi_arlen) + 1'b1 : '0) -
+				(CountBits+5)'(m_axi_rvalid && m_axi_rready);
+			if (answer_valid_o)
+				f_beat_q <= answer_last_o ? '0 : f_beat_q + 5'd1;
+			if (begins && f_begun_q == f_nth)
+				f_read_q <= chosen;
+			assert (!m_axi_rvalid || m_axi_rready);
+			assert ((request_ready_o & (request_ready_o - 1'b1)) == '0);
+			assert (!idle_o || f_lines_q == '0);
+			if (answer_valid_o && f_done_q == f_nth) begin
+				assert (f_begun_q != f_nth && answer_read_o == f_read_q);
+				assert (answer_last_o == (f_beat_q == f_read_q.more));
+				assert (answer_address_o == {f_read_q.line + fan_fetch_pkg::LINE_BITS'(f_beat_q), 6'd0});
+			end
+		end
+	end
+`endif
 endmodule
 
 `default_nettype wire
