@@ -16,7 +16,7 @@ cover_sources := sim/engine_cover.sv coverage.vlt sim/waivers.vlt
 
 # $(1) directory, $(2) what is counted. Compiled for a short build: the tests are.
 define cover_model
-$(B)/$(1)/engine_test: $(rtl_all) $(cover_sources) tb/coverage.cc tb/engine_test.cc sim/model.cc sim/model.h $(reference_o)
+$(B)/$(1)/engine_test: $(rtl_all) $(cover_sources) tb/coverage.cc tb/engine_test.cc tb/test_program.h sim/model.cc sim/model.h $(reference_o)
 	@echo '  MODEL $(B)/$(1)'
 	$(Q)$(verilate) $(2) --Mdir $(B)/$(1) --top-module fan_engine $(cover_lanes) -GQueues=4 coverage.vlt $(rtl) sim/engine_cover.sv
 	$(Q)$$(MAKE) -C $(B)/$(1) -f Vfan_engine.mk OPT_FAST=-O1 OPT_SLOW=-O0 Vfan_engine__ALL.a verilated.o verilated_threads.o \

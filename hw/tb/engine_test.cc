@@ -16,6 +16,7 @@
  * Usage: engine_test TEST [--seed N] [--stall P] [--latency CLOCKS] [--batches N]
  */
 #include "../sim/model.h"
+#include "test_program.h"
 
 extern "C" {
 #include "../../dataplane/engine_reference.h"
@@ -25,14 +26,9 @@ extern "C" {
 }
 
 #include <algorithm>
-#include <cstdarg>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <map>
-#include <string>
-#include <vector>
 
 #define BASE UINT64_C(0x12300000000)
 #define SLOTS 40                /* batches that the host keeps under way, at most */
@@ -56,24 +52,10 @@ enum : uint32_t {
 static const struct fan_model_ops *const ops = &fan_model_table;
 
 struct test_options {
-	uint64_t seed = 0x46414e;
 	double stall = 0;
 	unsigned latency = 200;
 	unsigned batches = 400;
 } options;
-
-[[noreturn]] static void __attribute__((format(printf, 1, 2)))
-fail(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	fprintf(stderr, "FAILED: ");
-	vfprintf(stderr, format, arguments);
-	fprintf(stderr, " (seed 0x%llx)\n", (unsigned long long)options.seed);
-	va_end(arguments);
-	exit(1);
-}
 
 /* What is wrong with a batch: a refused transaction, a pair of algorithms that no
  * lane of this card computes, or all else that a descriptor may have. */
@@ -115,7 +97,7 @@ struct queue_state {
 class host
 {
       public:
-	host() : random{ options.seed }, card(RINGS_BYTES + (size_t)SLOTS * SLOT_BYTES)
+	host() : random{ test_seed }, card(RINGS_BYTES + (size_t)SLOTS * SLOT_BYTES)
 	{
 		struct fan_model_options model_options = {};
 		char error[FAN_MODEL_ERROR_BYTES];
@@ -126,7 +108,7 @@ class host
 		model_options.memory.user = this;
 		model_options.memory.read = read_memory;
 		model_options.memory.write = write_memory;
-		model_options.seed = options.seed;
+		model_options.seed = test_seed;
 		model_options.stall = options.stall;
 		model_options.latency = options.latency;
 		model_options.max_cycles = QUIET_CLOCKS_MAX;
@@ -1678,41 +1660,22 @@ test_rate()
 int
 main(int argc, char **argv)
 {
-	const std::string test = argc > 1 ? argv[1] : "";
+	const test_case test = read_command_line(argc, argv,
+						 { { "vectors", test_vectors },
+						   { "work", [] { test_work(false); } },
+						   { "errors", [] { test_work(true); } },
+						   { "bus", test_bus },
+						   { "refused", test_refused },
+						   { "queues", test_queues },
+						   { "reset", test_reset },
+						   { "registers", test_registers },
+						   { "rate", test_rate } },
+						 { { "--stall", "P", &options.stall },
+						   { "--latency", "CLOCKS", &options.latency },
+						   { "--batches", "N", &options.batches } });
 
-	for (int i = 2; i + 1 < argc; i += 2) {
-		const std::string name = argv[i];
-
-		if (name == "--seed")
-			options.seed = strtoull(argv[i + 1], nullptr, 0);
-		else if (name == "--stall")
-			options.stall = strtod(argv[i + 1], nullptr);
-		else if (name == "--latency")
-			options.latency = (unsigned)strtoul(argv[i + 1], nullptr, 0);
-		else if (name == "--batches")
-			options.batches = (unsigned)strtoul(argv[i + 1], nullptr, 0);
-		else
-			fail("%s is not an option", argv[i]);
-	}
-	printf("engine_test %s: seed 0x%llx, stall %g, latency %u, %s\n", test.c_str(), (unsigned long long)options.seed, options.stall,
+	printf("engine_test %s: seed 0x%llx, stall %g, latency %u, %s\n", test.name, (unsigned long long)test_seed, options.stall,
 	       options.latency, ops->build);
-	if (test == "work" || test == "errors")
-		test_work(test == "errors");
-	else if (test == "vectors")
-		test_vectors();
-	else if (test == "bus")
-		test_bus();
-	else if (test == "refused")
-		test_refused();
-	else if (test == "queues")
-		test_queues();
-	else if (test == "reset")
-		test_reset();
-	else if (test == "registers")
-		test_registers();
-	else if (test == "rate")
-		test_rate();
-	else
-		fail("no such test: '%s'", test.c_str());
+	test.run();
 	return 0;
 }

@@ -15,6 +15,7 @@
  */
 #include "Vfan_fetch.h"
 #include "Vfan_fetch___024root.h"
+#include "test_program.h"
 
 extern "C" {
 #include "../../tests/batch.h"
@@ -23,34 +24,16 @@ extern "C" {
 
 #include <algorithm>
 #include <array>
-#include <cstdarg>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <set>
-#include <string>
 #include <unordered_map>
-#include <vector>
 
 enum { LANES = 4, QUEUES = 4, BATCHES = 16, LANE_MESSAGES = 4, ITEM_BITS = 823, TICKET_BITS = 216, CONFIG_BITS = 149 };
 #define QUIET_CYCLES_MAX 100000
-
-[[noreturn]] static void __attribute__((format(printf, 1, 2)))
-fail(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	fprintf(stderr, "FAILED: ");
-	vfprintf(stderr, format, arguments);
-	fprintf(stderr, "\n");
-	va_end(arguments);
-	exit(1);
-}
 
 /* ---- Bits of packed structs: fan_pkg.sv, fan_engine_pkg.sv ----------------------------------------------------------------- */
 
@@ -121,11 +104,10 @@ struct batch {
 
 using batch_ptr = std::shared_ptr<batch>;
 
-struct options {
-	uint64_t seed = 0x46414e;
+static struct {
 	double stall = 0;
 	unsigned batches = 2000;
-};
+} options;
 
 /* A message as a lane has got it. */
 struct lane_message {
@@ -148,7 +130,7 @@ struct lane_state {
 class host
 {
       public:
-	explicit host(const options &options_);
+	host();
 	~host() { top->final(); }
 
 	void step();
@@ -174,9 +156,8 @@ class host
 
 	uint32_t pick(uint32_t limit) { return fan_test_random_below(&random, limit); }
 	bytes some(unsigned count);
-	bool stalls() { return opt.stall > 0 && (fan_test_random_next(&random) >> 11) * 0x1p-53 < opt.stall; }
+	bool stalls() { return options.stall > 0 && (fan_test_random_next(&random) >> 11) * 0x1p-53 < options.stall; }
 
-	options opt;
 	struct fan_test_random random;
 	std::unique_ptr<VerilatedContext> context;
 	std::unique_ptr<Vfan_fetch> top;
@@ -224,11 +205,11 @@ class host
 	uint64_t held_address = 0;
 };
 
-host::host(const options &options_) : opt(options_), random{ options_.seed * 2 + 1 }
+host::host() : random{ test_seed * 2 + 1 }
 {
 	context = std::make_unique<VerilatedContext>();
 	context->randReset(2);
-	context->randSeed((int)(opt.seed & 0x7fffffff) + 1);
+	context->randSeed((int)(test_seed & 0x7fffffff) + 1);
 	top = std::make_unique<Vfan_fetch>(context.get());
 	next_address = fan_test_random_next(&random) >> 1 & ~UINT64_C(63);
 	reset();
@@ -836,13 +817,13 @@ share_message(host &h, std::map<std::pair<unsigned, uint32_t>, shared_message> &
 }
 
 static void
-test_work(const options &o)
+test_work()
 {
-	host h(o);
+	host h;
 	std::map<std::pair<unsigned, uint32_t>, shared_message> shared;
 
 	enable_all(h);
-	for (unsigned made = 0; made < o.batches;) {
+	for (unsigned made = 0; made < options.batches;) {
 		const unsigned q = h.pick(QUEUES);
 
 		if (h.room(q) && h.pick(30) == 0) {
@@ -872,7 +853,7 @@ struct refusal {
 };
 
 static void
-test_refused(const options &o)
+test_refused()
 {
 	static const refusal table[] = {
 		{ 39, 1, 0, FAN_CARD_ERROR_BAD_DESCRIPTOR },
@@ -918,7 +899,7 @@ test_refused(const options &o)
 	static const refusal edges[] = {
 		{ 32, 3, 1500, 0 }, { 32, 3, 1484 | 16 << 16, 0 }, { 32, 3, 1, 0 }, { 32, 3, 1 | 16 << 16, 0 }, { 35, 1, 3, 0 },
 	};
-	host h(o);
+	host h;
 	unsigned refusals = 0;
 
 	enable_all(h);
@@ -965,13 +946,13 @@ test_refused(const options &o)
 }
 
 static void
-test_errors(const options &o)
+test_errors()
 {
-	host h(o);
+	host h;
 	unsigned spoiled = 0;
 
 	enable_all(h);
-	for (unsigned made = 0; made < o.batches; made++) {
+	for (unsigned made = 0; made < options.batches; made++) {
 		const unsigned q = h.pick(QUEUES);
 		const batch_ptr b = h.make(q);
 
@@ -1196,9 +1177,9 @@ test_card_disabled(host &h)
 }
 
 static void
-test_queues(const options &o)
+test_queues()
 {
-	host h(o);
+	host h;
 
 	test_tails(h);
 	test_sizes(h);
@@ -1222,9 +1203,9 @@ want_zeros(const char *name, const VlUnpacked<Words, depth> &words)
 }
 
 static void
-test_stop(const options &o)
+test_stop()
 {
-	host h(o);
+	host h;
 	unsigned turns = 0;
 	uint64_t waited = 0;
 
@@ -1272,10 +1253,10 @@ test_stop(const options &o)
 
 /* Clocks that three AES lanes waited for. With snow3g_pace a queue full of work for a lane that slow is there as well. */
 static double
-rate(const options &o, unsigned ue_count, unsigned text_bytes, unsigned head_blocks, unsigned pace, unsigned latency,
+rate(unsigned ue_count, unsigned text_bytes, unsigned head_blocks, unsigned pace, unsigned latency,
      unsigned snow3g_pace = 0)
 {
-	host h(o);
+	host h;
 	uint64_t starved = 0, taken = 0;
 	bytes message = h.some(text_bytes);
 	batch keeper;
@@ -1331,59 +1312,42 @@ rate(const options &o, unsigned ue_count, unsigned text_bytes, unsigned head_blo
 }
 
 static void
-test_rate(const options &o)
+test_rate()
 {
-	options still = o;
-
-	still.stall = 0;
-	if (rate(still, 64, 160, 0, 12, 200) != 0)
+	options.stall = 0;
+	if (rate(64, 160, 0, 12, 200) != 0)
 		fail("lanes waited");
-	if (rate(still, 64, 160, 1, 12, 200) != 0)
+	if (rate(64, 160, 1, 12, 200) != 0)
 		fail("lanes waited");
-	if (rate(still, 32, 160, 0, 12, 200) != 0)
+	if (rate(32, 160, 0, 12, 200) != 0)
 		fail("lanes waited");
-	if (rate(still, 32, 160, 3, 12, 200) != 0)
+	if (rate(32, 160, 3, 12, 200) != 0)
 		fail("lanes waited");
-	if (rate(still, 64, 160, 0, 12, 200, 400) != 0)
+	if (rate(64, 160, 0, 12, 200, 400) != 0)
 		fail("lanes waited");
-	rate(still, 24, 160, 0, 12, 200);
-	rate(still, 16, 160, 0, 12, 200);
-	rate(still, 8, 160, 0, 12, 200);
-	rate(still, 64, 160, 0, 12, 400);
-	if (rate(still, 64, 64, 0, 6, 200) != 0)
+	rate(24, 160, 0, 12, 200);
+	rate(16, 160, 0, 12, 200);
+	rate(8, 160, 0, 12, 200);
+	rate(64, 160, 0, 12, 400);
+	if (rate(64, 64, 0, 6, 200) != 0)
 		fail("lanes waited");
-	rate(still, 64, 16, 0, 3, 200);
-	rate(still, 64, 1400, 0, 90, 200);
+	rate(64, 16, 0, 3, 200);
+	rate(64, 1400, 0, 90, 200);
 }
 
 int
 main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		void (*run)(const options &);
-	} tests[] = { { "work", test_work },	 { "refused", test_refused }, { "errors", test_errors },
-		      { "queues", test_queues }, { "stop", test_stop },	      { "rate", test_rate } };
-	options o;
+	const test_case test = read_command_line(argc, argv,
+						 { { "work", test_work },
+						   { "refused", test_refused },
+						   { "errors", test_errors },
+						   { "queues", test_queues },
+						   { "stop", test_stop },
+						   { "rate", test_rate } },
+						 { { "--stall", "P", &options.stall }, { "--batches", "N", &options.batches } });
 
-	for (int i = 2; i + 1 < argc; i += 2) {
-		const std::string name = argv[i];
-
-		if (name == "--seed")
-			o.seed = strtoull(argv[i + 1], NULL, 0);
-		else if (name == "--stall")
-			o.stall = strtod(argv[i + 1], NULL);
-		else if (name == "--batches")
-			o.batches = (unsigned)strtoul(argv[i + 1], NULL, 0);
-		else
-			fail("unknown option %s", argv[i]);
-	}
-	for (const auto &test : tests)
-		if (argc > 1 && strcmp(argv[1], test.name) == 0) {
-			printf("%s: seed 0x%lx, stall %g\n", test.name, o.seed, o.stall);
-			test.run(o);
-			return 0;
-		}
-	fprintf(stderr, "usage: fetch_test work|refused|errors|queues|stop|rate [--seed N] [--stall P] [--batches N]\n");
-	return 2;
+	printf("%s: seed 0x%lx, stall %g\n", test.name, test_seed, options.stall);
+	test.run();
+	return 0;
 }

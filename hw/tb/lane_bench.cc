@@ -1,23 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "lane_bench.h"
 
-#include <cstdarg>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-
-void
-bench_fail(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	fprintf(stderr, "FAILED: ");
-	vfprintf(stderr, format, arguments);
-	fprintf(stderr, "\n");
-	va_end(arguments);
-	exit(1);
-}
 
 /* ---- Bits of packed structs: fan_pkg.sv ---------------------------------------------------------------------------------- */
 
@@ -96,11 +80,11 @@ lane_bench::queue_item(const bench_ue &ue, bool last)
 
 /* ---- Clock ------------------------------------------------------------------------------------------------------------------ */
 
-lane_bench::lane_bench(const bench_options &options_) : options(options_), random{ options_.seed * 2 + 1 }
+lane_bench::lane_bench(const bench_options &options_) : options(options_), random{ test_seed * 2 + 1 }
 {
 	context = std::make_unique<VerilatedContext>();
 	context->randReset(2);
-	context->randSeed((int)(options.seed & 0x7fffffff) + 1);
+	context->randSeed((int)(test_seed & 0x7fffffff) + 1);
 	context->assertOn(true);
 	lane = std::make_unique<lane_model>(context.get());
 	stall_below = (uint64_t)(options.stall * 4294967296.0);
@@ -149,7 +133,7 @@ lane_bench::wait_ready()
 	do {
 		step();
 		if (cycle - from > 100000)
-			bench_fail("not ready 100,000 clocks after reset");
+			fail("not ready 100,000 clocks after reset");
 	} while (!lane->message_ready_o);
 	return cycle - from;
 }
@@ -164,23 +148,23 @@ lane_bench::take_result()
 	const uint32_t mac = get_bits(result, RESULT_MAC, 32);
 
 	if (first != !in_pdu)
-		bench_fail("cycle %lu: first=%d inside=%d", cycle, first, in_pdu);
+		fail("cycle %lu: first=%d inside=%d", cycle, first, in_pdu);
 	if (first) {
 		pdu.tag = tag;
 		pdu.mac = mac;
 		pdu.octets.clear();
 	}
 	if (tag != pdu.tag || mac != pdu.mac)
-		bench_fail("cycle %lu: tag or MAC changes within a PDU", cycle);
+		fail("cycle %lu: tag or MAC changes within a PDU", cycle);
 	if (bytes < 1 || bytes > 16 || (!last && bytes != 16))
-		bench_fail("cycle %lu: %u octets in a beat", cycle, bytes);
+		fail("cycle %lu: %u octets in a beat", cycle, bytes);
 	for (unsigned i = 0; i < 16; i++) {
 		const uint8_t octet = (uint8_t)get_bits(result, RESULT_DATA + 8 * (15 - i), 8);
 
 		if (i < bytes)
 			pdu.octets.push_back(octet);
 		else if (octet != 0)
-			bench_fail("cycle %lu: octet %u behind the end of a PDU is %02x", cycle, i, octet);
+			fail("cycle %lu: octet %u behind the end of a PDU is %02x", cycle, i, octet);
 	}
 	in_pdu = !last;
 	result_beats++;
@@ -222,7 +206,7 @@ lane_bench::step()
 	lane->clk_i = 1;
 	lane->eval();
 	if (context->gotFinish())
-		bench_fail("cycle %lu: an assertion of the model stopped it", cycle);
+		fail("cycle %lu: an assertion of the model stopped it", cycle);
 	if (++cycle > options.cycles_max)
-		bench_fail("watchdog: more than %lu cycles", options.cycles_max);
+		fail("watchdog: more than %lu cycles", options.cycles_max);
 }

@@ -2,12 +2,12 @@
 /*
  * Drives one Verilated lane: queues of beats and items in, whole PDUs out, random gaps on all three ports. Compiled once per lane:
  * LANE_MODEL is its Verilated class, whose header the compiler is told to include first, LANE_ALGORITHM its 1, 2 or 3 of
- * 128-EEAn and 128-EIAn.
- *
- * One thread. Everything random comes from one seed, so that a failure is found again by its seed alone.
+ * 128-EEAn and 128-EIAn. One thread.
  */
 #ifndef FAN_LANE_BENCH_H
 #define FAN_LANE_BENCH_H
+
+#include "test_program.h"
 
 extern "C" {
 #include "../../dataplane/engine.h"
@@ -18,15 +18,12 @@ extern "C" {
 #include <deque>
 #include <functional>
 #include <memory>
-#include <vector>
 
 using lane_model = LANE_MODEL;
 
 struct bench_options {
-	uint64_t seed = 0x46414e;
 	double stall = 0;                   /* probability of a gap, per port and clock */
 	uint64_t cycles_max = 4000000000;   /* of the whole run */
-	uint64_t ues = 100000;
 };
 
 struct bench_pdu {
@@ -83,8 +80,5 @@ class lane_bench
 	bench_pdu pdu;
 	bool in_pdu = false;
 };
-
-/* Prints and exits with 1: a failed check. */
-[[noreturn]] void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -26,12 +26,13 @@ extern "C" {
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <string>
 
 #define QUIET_CYCLES_MAX 200000 /* without a PDU while there is work: the longest UE takes 24 * 97, and stalls 10 times that */
+
+static struct : bench_options {
+	uint64_t ues = 100000;
+} options;
 
 /* ---- A lane and what is expected of it ------------------------------------------------------------------------------------ */
 
@@ -47,7 +48,7 @@ class checked_lane
 	std::deque<expected_pdu> expected;
 	uint64_t pdus = 0, last_pdu_cycle = 0;
 
-	explicit checked_lane(const bench_options &options) : bench(options)
+	checked_lane() : bench(options)
 	{
 		bench.on_pdu = [this](const bench_pdu &pdu) { check(pdu); };
 	}
@@ -64,7 +65,7 @@ class checked_lane
 	{
 		bench.step();
 		if (!expected.empty() && bench.cycle - last_pdu_cycle > QUIET_CYCLES_MAX)
-			bench_fail("watchdog: no PDU for %d clocks, %zu are owed", QUIET_CYCLES_MAX, expected.size());
+			fail("watchdog: no PDU for %d clocks, %zu are owed", QUIET_CYCLES_MAX, expected.size());
 	}
 
 	void
@@ -81,7 +82,7 @@ class checked_lane
 	check(const bench_pdu &pdu)
 	{
 		if (expected.empty())
-			bench_fail("cycle %lu: a PDU that nobody asked for, tag %u", bench.cycle, pdu.tag);
+			fail("cycle %lu: a PDU that nobody asked for, tag %u", bench.cycle, pdu.tag);
 		const expected_pdu &want = expected.front();
 		const struct fan_shape &shape = want.shape;
 
@@ -90,7 +91,7 @@ class checked_lane
 
 			while (at < pdu.octets.size() && at < want.pdu.octets.size() && pdu.octets[at] == want.pdu.octets[at])
 				at++;
-			bench_fail("cycle %lu, PDU %lu, sequence %u cipher %u integrity %u text %u clear %u head %u: tag %u want %u, "
+			fail("cycle %lu, PDU %lu, sequence %u cipher %u integrity %u text %u clear %u head %u: tag %u want %u, "
 				   "MAC %08x want %08x, %zu octets want %zu, first that differs %zu",
 				   bench.cycle, pdus, shape.sequence, shape.cipher, shape.integrity, shape.text_bytes,
 				   shape.clear_bytes, shape.head_blocks, pdu.tag, want.pdu.tag, pdu.mac, want.pdu.mac,
@@ -107,7 +108,7 @@ class checked_lane
 class random_work
 {
       public:
-	explicit random_work(uint64_t seed) : random{ seed } { fan_engine_reference.open(&engine); }
+	random_work() : random{ test_seed } { fan_engine_reference.open(&engine); }
 	~random_work() { fan_engine_reference.close(engine); }
 
 	/* Half of the lengths at edges, most of them short, all possible. */
@@ -170,7 +171,7 @@ class random_work
 		batch.ue_count = 1;
 		if (fan_engine_reference.submit_burst(engine, batches, 1) != 1 ||
 		    fan_engine_reference.poll_burst(engine, &done, 1) != 1 || batch.status != FAN_BATCH_DONE)
-			bench_fail("the reference engine did not do its work");
+			fail("the reference engine did not do its work");
 		want.pdu.tag = ue.tag;
 		want.pdu.octets.assign(text, text + shape.text_bytes + (shape.sequence == FAN_MAC_THEN_CIPHER ? 4 : 0));
 		if (shape.sequence == FAN_CIPHER_THEN_MAC) {
@@ -206,10 +207,10 @@ random_ue_count(random_work &work)
 }
 
 static void
-run_random(const bench_options &options)
+run_random()
 {
-	checked_lane lane(options);
-	random_work work(options.seed);
+	checked_lane lane;
+	random_work work;
 	uint64_t queued = 0;
 	unsigned orders[3][2][2] = {};
 	const auto started = std::chrono::steady_clock::now();
@@ -237,7 +238,7 @@ run_random(const bench_options &options)
 		for (int cipher = 0; cipher < 2; cipher++)
 			for (int integrity = 0; integrity < 2; integrity++)
 				if (options.ues >= 10000 && orders[sequence][cipher][integrity] == 0)
-					bench_fail("order %d %d %d never came up", sequence, cipher, integrity);
+					fail("order %d %d %d never came up", sequence, cipher, integrity);
 	printf("random: %lu UEs equal to the reference engine, stall %.2f, %lu cycles; simulation %.2f Mcycle/s, %.1f k UE/s "
 	       "(%.1f s with the reference)\n",
 	       lane.pdus, options.stall, lane.bench.cycle, lane.bench.cycle / lane_seconds / 1e6, lane.pdus / lane_seconds / 1e3,
@@ -257,7 +258,7 @@ expect_zero(const Words &words, const char *name, unsigned used = 1, unsigned of
 
 	for (size_t i = 0; i < sizeof(words) / of * used; i++)
 		if (octets[i] != 0)
-			bench_fail("%s is not wiped by reset: octet %zu is %02x", name, i, octets[i]);
+			fail("%s is not wiped by reset: octet %zu is %02x", name, i, octets[i]);
 }
 
 #if LANE_ALGORITHM == 2 && !defined(LANE_NETLIST)
@@ -290,20 +291,20 @@ expect_wiped(lane_model &model)
 			continue;
 		for (size_t i = 0; i < words->totalSize(); i++)
 			if (((const uint8_t *)words->datap())[i] != 0)
-				bench_fail("%s is not wiped by reset: octet %zu is %02x", scope.first, i,
+				fail("%s is not wiped by reset: octet %zu is %02x", scope.first, i,
 					   ((const uint8_t *)words->datap())[i]);
 		memories++;
 	}
 	if (memories < 10)
-		bench_fail("only %zu memories found", memories);
+		fail("only %zu memories found", memories);
 }
 #endif
 
 static void
-run_reset(const bench_options &options)
+run_reset()
 {
-	checked_lane lane(options);
-	random_work work(options.seed);
+	checked_lane lane;
+	random_work work;
 	const unsigned resets = (unsigned)std::max<uint64_t>(options.ues / 1000, 10);
 	uint64_t scrub = 0;
 
@@ -364,7 +365,7 @@ run_cipher_vectors(checked_lane &lane)
 			if (pdu.octets.size() != shape.text_bytes ||
 			    memcmp(pdu.octets.data(), ciphered, shape.text_bytes - 1u) != 0 ||
 			    ((pdu.octets.back() ^ ciphered[shape.text_bytes - 1]) & mask) != 0)
-				bench_fail(CIPHER_VECTORS ": %s", fan_vector_text(vector, "id"));
+				fail(CIPHER_VECTORS ": %s", fan_vector_text(vector, "id"));
 			done++;
 		};
 		lane.bench.queue_message(shape, plain);
@@ -407,7 +408,7 @@ run_mac_vectors(checked_lane &lane, unsigned *skipped)
 							fan_vector_number(vector, "direction") << 2);
 			lane.bench.on_pdu = [&](const bench_pdu &pdu) {
 				if (pdu.mac != ((uint32_t)mac[0] << 24 | (uint32_t)mac[1] << 16 | (uint32_t)mac[2] << 8 | mac[3]))
-					bench_fail(MAC_VECTORS ": %s, clear prefix of %u", fan_vector_text(vector, "id"), clear_bytes);
+					fail(MAC_VECTORS ": %s, clear prefix of %u", fan_vector_text(vector, "id"), clear_bytes);
 				came = true;
 			};
 			lane.bench.queue_message(shape, message + clear_bytes);
@@ -469,7 +470,7 @@ run_pdcp_vectors(checked_lane &lane)
 			lane.bench.on_pdu = [&](const bench_pdu &pdu) {
 				if (pdu.octets.size() != out_bytes - clear_bytes ||
 				    memcmp(pdu.octets.data(), out + clear_bytes, out_bytes - clear_bytes) != 0)
-					bench_fail("PDCP_dpdk.json: %s, head %u", fan_vector_text(vector, "id"), head_blocks);
+					fail("PDCP_dpdk.json: %s, head %u", fan_vector_text(vector, "id"), head_blocks);
 				came = true;
 			};
 			lane.bench.queue_message(shape, in + clear_bytes);
@@ -484,9 +485,9 @@ run_pdcp_vectors(checked_lane &lane)
 }
 
 static void
-run_vectors(const bench_options &options)
+run_vectors()
 {
-	checked_lane lane(options);
+	checked_lane lane;
 	unsigned skipped = 0;
 
 	lane.bench.reset(2);
@@ -499,7 +500,7 @@ run_vectors(const bench_options &options)
 	static const unsigned expected[4][3] = { { 0, 0, 0 }, { 15, 6, 32 }, { 10, 7, 32 }, { 9, 5, 32 } };
 
 	if (ciphers != expected[LANE_ALGORITHM][0] || macs != expected[LANE_ALGORITHM][1] || pdcp != expected[LANE_ALGORITHM][2])
-		bench_fail("only %u vectors of " CIPHER_VECTORS ", %u of " MAC_VECTORS ", %u of PDCP", ciphers, macs, pdcp);
+		fail("only %u vectors of " CIPHER_VECTORS ", %u of " MAC_VECTORS ", %u of PDCP", ciphers, macs, pdcp);
 	printf("vectors: %u of " CIPHER_VECTORS ", %u of " MAC_VECTORS " each with clear prefixes 0..16, %u PDUs of PDCP with heads of "
 	       "0..3 blocks (%u of " MAC_VECTORS " left out: not whole octets, or longer than a PDU)\n", ciphers, macs, pdcp, skipped);
 }
@@ -541,7 +542,7 @@ bound_of(const struct fan_shape &shape, unsigned ues)
 /* Messages of `ues` UEs each, back to back, shapes taken in turn. Clocks per UE between one full round and a later one, over the
  * bound's own; 1.0 is the bound. Octets are not compared: that is the random test's. */
 static double
-measure(const bench_options &options, const std::vector<struct fan_shape> &shapes, unsigned ues, double *clocks_per_ue)
+measure(const std::vector<struct fan_shape> &shapes, unsigned ues, double *clocks_per_ue)
 {
 	lane_bench bench(options);
 	const uint8_t message[FAN_PDU_BYTES_MAX + 64] = {};
@@ -582,11 +583,11 @@ static void
 check_rate(const char *what, double ratio)
 {
 	if (ratio > 1.05)
-		bench_fail("%s: %.3f times the bound", what, ratio);
+		fail("%s: %.3f times the bound", what, ratio);
 }
 
 static void
-run_rate(const bench_options &options)
+run_rate()
 {
 	static const unsigned sizes[] = { 16, 32, 64, 100, 128, 160, 256, 512, 1024, 1484, 1500 };
 	static const struct {
@@ -611,7 +612,7 @@ run_rate(const bench_options &options)
 		for (const unsigned size : sizes) {
 			struct fan_shape shape = { order.cipher, order.integrity, order.sequence, order.clear_bytes, 0,
 						   (uint16_t)std::min(size, FAN_PDU_BYTES_MAX - (unsigned)order.clear_bytes), nullptr };
-			const double ratio = measure(options, { shape }, single_ues, &clocks);
+			const double ratio = measure({ shape }, single_ues, &clocks);
 
 			printf("%6.2f (%.3f)", clocks, ratio);
 			fflush(stdout);
@@ -623,7 +624,7 @@ run_rate(const bench_options &options)
 		struct fan_shape shape = { LANE_ALGORITHM, LANE_ALGORITHM, (uint8_t)(shapes % 2), (uint8_t)(shapes * 5 % 17), (uint8_t)(shapes % 4),
 					   (uint16_t)text_bytes, nullptr };
 
-		check_rate("size", measure(options, { shape }, single_ues, &clocks));
+		check_rate("size", measure({ shape }, single_ues, &clocks));
 		shapes++;
 	}
 	printf("rate: %u sizes from 16 to 1,484 octets, all clear prefixes and heads, within 5 %% of the bound\n", shapes);
@@ -643,46 +644,21 @@ run_rate(const bench_options &options)
 		{ "1,500, 160 and 16 octets in turn, 16 UEs", { large, middle, small }, 16 },
 	};
 	for (const auto &mix : mixes) {
-		const double ratio = measure(options, mix.shapes, mix.ues, &clocks);
+		const double ratio = measure(mix.shapes, mix.ues, &clocks);
 
 		printf("rate: %-42s %7.2f clocks per UE, %.3f times the bound\n", mix.name, clocks, ratio);
 		check_rate(mix.name, ratio);
 	}
 }
 
-/* ---- Command line --------------------------------------------------------------------------------------------------------------- */
-
 int
 main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		void (*run)(const bench_options &);
-	} tests[] = { { "vectors", run_vectors }, { "random", run_random }, { "reset", run_reset }, { "rate", run_rate } };
-	bench_options options;
+	const test_case test = read_command_line(
+		argc, argv, { { "vectors", run_vectors }, { "random", run_random }, { "reset", run_reset }, { "rate", run_rate } },
+		{ { "--stall", "0..0.99", &options.stall }, { "--ues", "N", &options.ues }, { "--max-cycles", "N", &options.cycles_max } });
 
-	for (int i = 2; i + 1 < argc; i += 2) {
-		const std::string name = argv[i];
-
-		if (name == "--seed")
-			options.seed = strtoull(argv[i + 1], nullptr, 0);
-		else if (name == "--stall")
-			options.stall = strtod(argv[i + 1], nullptr);
-		else if (name == "--ues")
-			options.ues = strtoull(argv[i + 1], nullptr, 0);
-		else if (name == "--max-cycles")
-			options.cycles_max = strtoull(argv[i + 1], nullptr, 0);
-		else
-			bench_fail("unknown option %s", argv[i]);
-	}
-	if (options.stall < 0 || options.stall > 0.99 || argc % 2 != 0)
-		bench_fail("usage: %s vectors|random|reset|rate [--seed N] [--stall 0..0.99] [--ues N] [--max-cycles N]", argv[0]);
-	for (const auto &test : tests) {
-		if (strcmp(argv[1], test.name) == 0) {
-			printf("seed 0x%lx\n", options.seed);
-			test.run(options);
-			return 0;
-		}
-	}
-	bench_fail("no test \"%s\"", argv[1]);
+	printf("seed 0x%lx\n", test_seed);
+	test.run();
+	return 0;
 }

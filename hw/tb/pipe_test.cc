@@ -5,16 +5,14 @@
  * Usage: pipe_test [--seed N] [--blocks N]
  */
 #include "Vaes128_pipe.h"
+#include "test_program.h"
 
 extern "C" {
 #include "../../dataplane/aes128.h"
 #include "../../tests/batch.h"
 }
 
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <string>
 
 #define LATENCY 21
 #define FLIGHT (LATENCY + 1) /* the key goes in a clock ahead */
@@ -54,18 +52,17 @@ int
 main(int argc, char **argv)
 {
 	VerilatedContext context;
-	struct fan_test_random random = { 0x46414e };
-	unsigned long blocks = 100000, wrong = 0;
+	uint64_t blocks = 100000, wrong = 0;
 	struct pair flight[FLIGHT] = {};
 
-	for (int i = 1; i + 1 < argc; i += 2)
-		*(std::string(argv[i]) == "--seed" ? (unsigned long *)&random.state : &blocks) = strtoul(argv[i + 1], nullptr, 0);
-	printf("seed 0x%lx\n", (unsigned long)random.state);
+	read_command_line(argc, argv, {}, { { "--blocks", "N", &blocks } });
+	printf("seed 0x%lx\n", test_seed);
+	struct fan_test_random random = { test_seed };
 	context.randReset(2);
 	Vaes128_pipe pipe(&context);
 
 	/* Clock n carries the key of pair n and the block of the pair before; what comes out is LATENCY clocks older than that. */
-	for (unsigned long n = 0; n < blocks + 1 + LATENCY; n++) {
+	for (uint64_t n = 0; n < blocks + 1 + LATENCY; n++) {
 		struct pair &slot = flight[n % FLIGHT];
 		uint8_t got[16];
 
@@ -90,10 +87,8 @@ main(int argc, char **argv)
 		pipe.eval();
 	}
 	pipe.final();
-	if (wrong != 0) {
-		fprintf(stderr, "FAILED: %lu of %lu blocks\n", wrong, blocks);
-		return 1;
-	}
+	if (wrong != 0)
+		fail("%lu of %lu blocks", wrong, blocks);
 	printf("pipe: FIPS 197 B and C.1 and %lu random blocks, one a clock, a new key with every one, %d clocks latency\n", blocks - 2,
 	       LATENCY);
 	return 0;

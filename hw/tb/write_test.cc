@@ -13,18 +13,14 @@
  */
 #include "Vwrite_side.h"
 #include "Vwrite_side___024root.h"
+#include "test_program.h"
 #include "verilated.h"
 
 #include <algorithm>
-#include <cstdarg>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <memory>
 #include <set>
-#include <string>
-#include <vector>
 
 #define LANES 3
 #define QUEUES 2
@@ -39,23 +35,9 @@
 #define WRITE_PDU 8
 
 static struct {
-	uint64_t seed = 0x46414e;
 	double stall = 0.3;
 	unsigned latency = 50, batches = 2000;
 } options;
-
-[[noreturn]] static void __attribute__((format(printf, 1, 2)))
-fail(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	fprintf(stderr, "FAILED: ");
-	vfprintf(stderr, format, arguments);
-	fprintf(stderr, " (seed 0x%llx)\n", (unsigned long long)options.seed);
-	va_end(arguments);
-	exit(1);
-}
 
 static uint64_t random_state;
 
@@ -165,7 +147,7 @@ side::side() : memory(MEMORY), want(MEMORY)
 {
 	context = std::make_unique<VerilatedContext>();
 	context->randReset(2);
-	context->randSeed((int)(options.seed & 0x7fffffff) + 1);
+	context->randSeed((int)(test_seed & 0x7fffffff) + 1);
 	context->assertOn(true);
 	top = std::make_unique<Vwrite_side>(context.get());
 	for (uint8_t &octet : memory)
@@ -731,31 +713,13 @@ test_stop()
 int
 main(int argc, char **argv)
 {
-	const std::string test = argc > 1 ? argv[1] : "";
+	const test_case test = read_command_line(argc, argv, { { "places", test_places }, { "random", test_random }, { "stop", test_stop } },
+						 { { "--stall", "P", &options.stall },
+						   { "--latency", "CLOCKS", &options.latency },
+						   { "--batches", "N", &options.batches } });
 
-	for (int i = 2; i + 1 < argc; i += 2) {
-		const std::string name = argv[i];
-
-		if (name == "--seed")
-			options.seed = strtoull(argv[i + 1], nullptr, 0);
-		else if (name == "--stall")
-			options.stall = strtod(argv[i + 1], nullptr);
-		else if (name == "--latency")
-			options.latency = (unsigned)strtoul(argv[i + 1], nullptr, 0);
-		else if (name == "--batches")
-			options.batches = (unsigned)strtoul(argv[i + 1], nullptr, 0);
-		else
-			fail("%s is not an option", argv[i]);
-	}
-	random_state = options.seed * 2 + 1;
-	printf("write_test %s: seed 0x%llx, stall %g, latency %u\n", test.c_str(), (unsigned long long)options.seed, options.stall, options.latency);
-	if (test == "places")
-		test_places();
-	else if (test == "random")
-		test_random();
-	else if (test == "stop")
-		test_stop();
-	else
-		fail("no such test: '%s'", test.c_str());
+	random_state = test_seed * 2 + 1;
+	printf("write_test %s: seed 0x%llx, stall %g, latency %u\n", test.name, (unsigned long long)test_seed, options.stall, options.latency);
+	test.run();
 	return 0;
 }
