@@ -16,13 +16,13 @@ cover_sources := sim/engine_cover.sv coverage.vlt sim/waivers.vlt
 
 # $(1) directory, $(2) what is counted. Compiled for a short build: the tests are.
 define cover_model
-$(B)/$(1)/engine_test: $(rtl_all) $(cover_sources) tb/coverage.cc tb/engine_test.cc tb/test_program.h sim/model.cc sim/model.h $(reference_o)
+$(B)/$(1)/engine_test: $(rtl_all) $(cover_sources) tb/coverage.cc $(engine_cc) $(wildcard tb/*.h) sim/model.cc sim/model.h $(reference_o)
 	@echo '  MODEL $(B)/$(1)'
 	$(Q)$(verilate) $(2) --Mdir $(B)/$(1) --top-module fan_engine $(cover_lanes) -GQueues=4 coverage.vlt $(rtl) sim/engine_cover.sv
 	$(Q)$$(MAKE) -C $(B)/$(1) -f Vfan_engine.mk OPT_FAST=-O1 OPT_SLOW=-O0 Vfan_engine__ALL.a verilated.o verilated_threads.o \
 		verilated_cov.o >$(B)/$(1)/make.log
 	$(Q)g++ $(cxx_flags) -DVM_TRACE=0 -DVM_COVERAGE=1 -DFAN_MODEL_QUEUES=4 $(cover_define) -DSTREAM_CELLS=$(call cells,fan_snow3g_lane) \
-		-isystem $(B)/$(1) -Wl,--wrap=_ZN11Vfan_engine5finalEv -o $$@ tb/engine_test.cc tb/coverage.cc sim/model.cc \
+		-isystem $(B)/$(1) -Wl,--wrap=_ZN11Vfan_engine5finalEv -o $$@ $(engine_cc) tb/coverage.cc sim/model.cc \
 		$(B)/$(1)/Vfan_engine__ALL.a $(B)/$(1)/verilated*.o $(reference_o) -ljansson -pthread
 endef
 $(eval $(call cover_model,cover,--coverage-line --coverage-user))

@@ -57,12 +57,13 @@ $(B)/fanfare-cosim: sim/cosim_server.cc $(addprefix $(ROOT)/,$(server_c)) $(serv
 
 # ---- The whole engine against the reference, by descriptors in its memory ----------------------------------------------------------
 
+engine_cc := tb/engine_test.cc tb/engine_host.cc
 # $(1) program; $(2) $(3) $(4) AES, SNOW 3G, ZUC lanes. STREAM_CELLS: UEs that a lane of the latter two works on together.
 define engine_test
 $(if $(filter engine-$(2)-$(3)-$(4)-4,$(model_dir)),,$(call engine_model,engine-$(2)-$(3)-$(4)-4,$(2),$(3),$(4),,-DVM_TRACE=0,))
-$(B)/$(1): tb/engine_test.cc tb/test_program.h sim/model.h registers.h $(reference_o) $(B)/engine-$(2)-$(3)-$(4)-4/model.o
+$(B)/$(1): $(engine_cc) $(wildcard tb/*.h) sim/model.h registers.h $(reference_o) $(B)/engine-$(2)-$(3)-$(4)-4/model.o
 	@echo '  CXX   $$@'
-	$(Q)g++ $(cxx_flags) -DSTREAM_CELLS=$(call cells,fan_snow3g_lane) -o $$@ $$< $(B)/engine-$(2)-$(3)-$(4)-4/model.o \
+	$(Q)g++ $(cxx_flags) -DSTREAM_CELLS=$(call cells,fan_snow3g_lane) -o $$@ $(engine_cc) $(B)/engine-$(2)-$(3)-$(4)-4/model.o \
 		$(B)/engine-$(2)-$(3)-$(4)-4/Vfan_engine__ALL.a $(B)/engine-$(2)-$(3)-$(4)-4/verilated*.o $(reference_o) -ljansson -pthread
 endef
 $(eval $(call engine_test,engine_test1,1,0,0))
