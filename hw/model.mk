@@ -19,24 +19,22 @@ model-trace: $(B)/libfanfare-model-trace.so $(B)/fanfare-cosim
 
 model_cxx_flags := $(cxx_flags) -g -fPIC -fvisibility=hidden -pthread
 
-# $(1) directory; $(2) $(3) $(4) AES, SNOW 3G, ZUC lanes; $(5) further flags of Verilator; $(6) of the compiler; $(7) further objects
+# $(1) directory; $(2) AES, SNOW 3G, ZUC lanes and queues; $(3) further flags of Verilator; $(4) files that are no rtl; $(5) flags of the
+# compiler; $(6) further goals and settings of make
 define engine_model
-$(B)/$(1)/Vfan_engine__ALL.a: $(rtl_all) sim/waivers.vlt sim/inline.vlt
-	@echo '  MODEL $(B)/$(1)'
-	$(Q)$(verilate) --Mdir $(B)/$(1) --top-module fan_engine -GAesLanes=$(2) -GSnow3gLanes=$(3) -GZucLanes=$(4) -GQueues=$(QUEUES) \
-		-CFLAGS '-fPIC -fvisibility=hidden' $(5) $(rtl)
-	$(Q)$$(MAKE) -C $(B)/$(1) -f Vfan_engine.mk OPT_FAST=-O3 OPT_SLOW=-O1 Vfan_engine__ALL.a verilated.o verilated_threads.o $(7) \
-		>$(B)/$(1)/make.log
+$(call verilated,fan_engine,$(1),$(join -GAesLanes= -GSnow3gLanes= -GZucLanes= -GQueues=,$(2)) -CFLAGS '-fPIC -fvisibility=hidden' $(3),$(4),$(6))
 $(B)/$(1)/model.o: sim/model.cc sim/model.h $(B)/$(1)/Vfan_engine__ALL.a
 	@echo '  CXX   $$@'
-	$(Q)g++ $(model_cxx_flags) -DFAN_MODEL_AES=$(2) -DFAN_MODEL_SNOW3G=$(3) -DFAN_MODEL_ZUC=$(4) -DFAN_MODEL_QUEUES=$(QUEUES) $(6) \
+	$(Q)g++ $(model_cxx_flags) $(join -DFAN_MODEL_AES= -DFAN_MODEL_SNOW3G= -DFAN_MODEL_ZUC= -DFAN_MODEL_QUEUES=,$(2)) $(5) \
 		-isystem $(B)/$(1) -c -o $$@ sim/model.cc
 $(B)/$(1)/libfanfare-model.so: $(B)/$(1)/model.o
 	$(Q)g++ -shared -pthread -Wl,-z,defs -Wl,--as-needed -o $$@ $$< $(B)/$(1)/Vfan_engine__ALL.a $(B)/$(1)/verilated*.o -lz
 endef
-model_dir := engine-$(LANES)-$(SNOW3G)-$(ZUC)-$(QUEUES)
-$(eval $(call engine_model,$(model_dir),$(LANES),$(SNOW3G),$(ZUC),,-DVM_TRACE=0,))
-$(eval $(call engine_model,$(model_dir)-trace,$(LANES),$(SNOW3G),$(ZUC),--trace-fst,-DVM_TRACE=1 -DVM_TRACE_FST=1,verilated_fst_c.o))
+chosen := $(LANES)-$(SNOW3G)-$(ZUC)-$(QUEUES)
+model_dir := engine-$(chosen)
+# What was asked for, and what is tested below.
+$(foreach set,$(sort $(chosen) 1-0-0-4 3-0-0-4 1-1-1-4),$(eval $(call engine_model,engine-$(set),$(subst -, ,$(set)),,,-DVM_TRACE=0)))
+$(eval $(call engine_model,$(model_dir)-trace,$(subst -, ,$(chosen)),--trace-fst,,-DVM_TRACE=1 -DVM_TRACE_FST=1,verilated_fst_c.o))
 
 $(B)/libfanfare-model.so: $(B)/$(model_dir)/libfanfare-model.so FORCE
 	@ln -sfn $(model_dir)/libfanfare-model.so $@
@@ -58,17 +56,17 @@ $(B)/fanfare-cosim: sim/cosim_server.cc $(addprefix $(ROOT)/,$(server_c)) $(serv
 # ---- The whole engine against the reference, by descriptors in its memory ----------------------------------------------------------
 
 engine_cc := tb/engine_test.cc tb/engine_host.cc
-# $(1) program; $(2) $(3) $(4) AES, SNOW 3G, ZUC lanes. STREAM_CELLS: UEs that a lane of the latter two works on together.
+# $(1) program; $(2) directory of its model; $(3) further sources; $(4) flags. STREAM_CELLS: UEs that a lane of SNOW 3G or ZUC works on
+# together.
 define engine_test
-$(if $(filter engine-$(2)-$(3)-$(4)-4,$(model_dir)),,$(call engine_model,engine-$(2)-$(3)-$(4)-4,$(2),$(3),$(4),,-DVM_TRACE=0,))
-$(B)/$(1): $(engine_cc) $(wildcard tb/*.h) sim/model.h registers.h $(reference_o) $(B)/engine-$(2)-$(3)-$(4)-4/model.o
+$(B)/$(1): $(engine_cc) $(3) $(wildcard tb/*.h) sim/model.h registers.h $(reference_o) $(B)/$(2)/model.o
 	@echo '  CXX   $$@'
-	$(Q)g++ $(cxx_flags) -DSTREAM_CELLS=$(call cells,fan_snow3g_lane) -o $$@ $(engine_cc) $(B)/engine-$(2)-$(3)-$(4)-4/model.o \
-		$(B)/engine-$(2)-$(3)-$(4)-4/Vfan_engine__ALL.a $(B)/engine-$(2)-$(3)-$(4)-4/verilated*.o $(reference_o) -ljansson -pthread
+	$(Q)g++ $(cxx_flags) -DSTREAM_CELLS=$(call cells,fan_snow3g_lane) $(4) -isystem $(B)/$(2) -o $$@ $(engine_cc) $(3) $(B)/$(2)/model.o \
+		$(B)/$(2)/Vfan_engine__ALL.a $(B)/$(2)/verilated*.o $(reference_o) -ljansson -pthread
 endef
-$(eval $(call engine_test,engine_test1,1,0,0))
-$(eval $(call engine_test,engine_test3,3,0,0))
-$(eval $(call engine_test,engine_test_mixed,1,1,1))
+$(eval $(call engine_test,engine_test1,engine-1-0-0-4))
+$(eval $(call engine_test,engine_test3,engine-3-0-0-4))
+$(eval $(call engine_test,engine_test_mixed,engine-1-1-1-4))
 
 test-engine: $(B)/engine_test1 $(B)/engine_test3 $(B)/engine_test_mixed
 	for test in $^; do \
