@@ -15,6 +15,7 @@
  */
 #include "Vfan_fetch.h"
 #include "Vfan_fetch___024root.h"
+#include "packed_structs.h"
 #include "test_program.h"
 
 extern "C" {
@@ -32,44 +33,8 @@ extern "C" {
 #include <set>
 #include <unordered_map>
 
-enum { LANES = 4, QUEUES = 4, BATCHES = 16, LANE_MESSAGES = 4, ITEM_BITS = 823, TICKET_BITS = 216, CONFIG_BITS = 149 };
+enum { LANES = 4, QUEUES = 4, BATCHES = 16, LANE_MESSAGES = 4 };
 #define QUIET_CYCLES_MAX 100000
-
-/* ---- Bits of packed structs: fan_pkg.sv, fan_engine_pkg.sv ----------------------------------------------------------------- */
-
-template <typename Words>
-static uint64_t
-bits(const Words &words, unsigned at, unsigned width)
-{
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < width; i++)
-		value |= (uint64_t)(words[(at + i) / 32] >> (at + i) % 32 & 1) << i;
-	return value;
-}
-
-template <typename Words>
-static void
-set_bits(Words &words, unsigned at, unsigned width, uint64_t value)
-{
-	for (unsigned i = 0; i < width; i++) {
-		const uint32_t mask = UINT32_C(1) << (at + i) % 32;
-
-		words[(at + i) / 32] = (words[(at + i) / 32] & ~mask) | (value >> i & 1 ? mask : 0);
-	}
-}
-
-/* Octet 0 in the most significant bits of a field whose least significant bit is `at`. */
-template <typename Words>
-static std::vector<uint8_t>
-octets(const Words &words, unsigned at, unsigned octet_count)
-{
-	std::vector<uint8_t> result;
-
-	for (unsigned i = 0; i < octet_count; i++)
-		result.push_back((uint8_t)bits(words, at + 8 * (octet_count - 1 - i), 8));
-	return result;
-}
 
 /* ---- What the host puts into memory, and what must come of it --------------------------------------------------------------- */
 
@@ -142,7 +107,7 @@ class host
 	void enable(unsigned q, unsigned entries_log2);
 	void disable(unsigned q);
 	void configure(unsigned q);
-	unsigned head(unsigned q) const { return (unsigned)bits(head_words(), 16 * q, 16); }
+	unsigned head(unsigned q) const { return (unsigned)(top->queue_head_o >> 16 * q & 0xffff); }
 	unsigned fault(unsigned q) const { return (unsigned)(top->queue_fault_o >> 3 * q & 7); }
 	bool room(unsigned q) const { return outstanding[q] < (1u << entries_log2[q]); }
 
@@ -186,7 +151,6 @@ class host
 		bool fresh;
 	};
 
-	const std::array<uint32_t, 2> head_words() const { return { (uint32_t)top->queue_head_o, (uint32_t)(top->queue_head_o >> 32) }; }
 	void drive();
 	void drive_answer();
 	void sample();
@@ -414,13 +378,14 @@ host::refuse_lines(const batch_ptr &b)
 void
 host::configure(unsigned q)
 {
+	const unsigned from = QUEUE_CONFIG_BITS * q;
 	auto &config = top->queue_config_i;
 
-	set_bits(config, CONFIG_BITS * q, 16, tail[q]);
-	set_bits(config, CONFIG_BITS * q + 16, 64, completions_address[q]);
-	set_bits(config, CONFIG_BITS * q + 80, 64, ring_address[q]);
-	set_bits(config, CONFIG_BITS * q + 144, 4, entries_log2[q]);
-	set_bits(config, CONFIG_BITS * q + 148, 1, enabled[q]);
+	put_field(config, QUEUE_TAIL + from, tail[q]);
+	put_field(config, QUEUE_COMPLETIONS + from, completions_address[q]);
+	put_field(config, QUEUE_DESCRIPTORS + from, ring_address[q]);
+	put_field(config, QUEUE_ENTRIES_LOG2 + from, entries_log2[q]);
+	put_field(config, QUEUE_ENABLE + from, enabled[q]);
 }
 
 void
@@ -560,8 +525,8 @@ host::sample_address()
 void
 host::sample_begin()
 {
-	const std::array<uint32_t, 2> words{ (uint32_t)top->begin_o, (uint32_t)(top->begin_o >> 32) };
-	const unsigned number = (unsigned)bits(words, 51, 4), q = (unsigned)bits(words, 47, 4);
+	const std::array<uint32_t, 2> begin{ (uint32_t)top->begin_o, (uint32_t)(top->begin_o >> 32) };
+	const unsigned number = (unsigned)get_field(begin, BEGIN_BATCH), q = (unsigned)get_field(begin, BEGIN_QUEUE);
 
 	if (!top->begin_valid_o || !top->begin_ready_i)
 		return;
@@ -569,16 +534,16 @@ host::sample_begin()
 	if (q >= QUEUES || expected[q].empty())
 		fail("cycle %lu: queue %u begins what nobody asked for", cycle, q);
 	const batch_ptr b = expected[q].front();
-	const unsigned error = (unsigned)bits(words, 16, 8), ue_count = (unsigned)bits(words, 24, 7);
+	const unsigned error = (unsigned)get_field(begin, BEGIN_ERROR), ue_count = (unsigned)get_field(begin, BEGIN_UE_COUNT);
+	const unsigned cookie = (unsigned)get_field(begin, BEGIN_COOKIE), begin_head = (unsigned)get_field(begin, BEGIN_HEAD);
 
 	expected[q].pop_front();
 	begun[q]++;
 	if (under_way[number] != nullptr)
 		fail("cycle %lu: batch number %u is given twice", cycle, number);
-	if (bits(words, 31, 16) != b->cookie || ue_count != (b->ue_count & 127u) || error != b->error || bits(words, 0, 16) != begun[q])
-		fail("cycle %lu: queue %u begins with cookie %x want %x, UEs %u want %u, error %u want %u, head %u want %u", cycle, q,
-		     (unsigned)bits(words, 31, 16), b->cookie, ue_count, b->ue_count & 127u, error, b->error,
-		     (unsigned)bits(words, 0, 16), begun[q]);
+	if (cookie != b->cookie || ue_count != (b->ue_count & 127u) || error != b->error || begin_head != begun[q])
+		fail("cycle %lu: queue %u begins with cookie %x want %x, UEs %u want %u, error %u want %u, head %u want %u", cycle, q, cookie,
+		     b->cookie, ue_count, b->ue_count & 127u, error, b->error, begin_head, begun[q]);
 	under_way[number] = b;
 	if (error != 0)
 		end_batch(number);
@@ -608,8 +573,8 @@ host::sample_message(unsigned l)
 	if (!(top->message_valid_o >> l & 1) || !(top->message_ready_i >> l & 1))
 		return;
 	progress = cycle;
-	const uint32_t shape = (uint32_t)bits(top->message_o, 128, 21);
-	const bytes block = octets(top->message_o, 0, 16);
+	const uint32_t shape = (uint32_t)get_field(top->message_o, BEAT_SHAPE);
+	const bytes block = get_octets(top->message_o, BEAT_DATA);
 
 	if (!s.filling) {
 		s.messages.push_back({ shape, {}, ((shape & 2047) + 15) / 16 });
@@ -641,27 +606,28 @@ host::check_message(const batch &b, const lane_message &message)
 void
 host::check_ue(const batch &b, unsigned l, const std::vector<uint32_t> &item, const std::vector<uint32_t> &ticket)
 {
-	const unsigned i = (unsigned)bits(ticket, 206, 6), error = (unsigned)bits(ticket, 198, 8);
+	const unsigned i = (unsigned)get_field(ticket, TICKET_UE), error = (unsigned)get_field(ticket, TICKET_ERROR);
 	const ue &u = b.ues[b.ues_done];
-	const bool keys_wrong = u.error == 0 ? octets(item, 550 + 128, 16) != u.k_enc || octets(item, 550, 16) != u.k_int
-					     : octets(item, 550, 32) != bytes(32);
+	const bytes none(16);
+	const bool keys_right = get_octets(item, ITEM_K_ENC) == (u.error == 0 ? u.k_enc : none) &&
+				get_octets(item, ITEM_K_INT) == (u.error == 0 ? u.k_int : none);
 
 	if (i != b.ues_done || error != u.error)
 		fail("cycle %lu: lane %u: UE %u want %u, error %u want %u", cycle, l, i, b.ues_done, error, u.error);
-	if (keys_wrong)
+	if (!keys_right)
 		fail("cycle %lu: lane %u, UE %u, error %u: keys are not right", cycle, l, i, error);
-	if (bits(item, 822, 1) != (i + 1u == b.ues.size()))
-		fail("cycle %lu: lane %u, UE %u of %zu: last is %d", cycle, l, i, b.ues.size(), (int)bits(item, 822, 1));
+	if (get_field(item, ITEM_LAST) != (i + 1u == b.ues.size()))
+		fail("cycle %lu: lane %u, UE %u of %zu: last is %d", cycle, l, i, b.ues.size(), (int)get_field(item, ITEM_LAST));
 	if (error != 0)
 		return;
-	bytes head = octets(item, 0, 48);
+	bytes head = get_octets(item, ITEM_HEAD);
 
 	head.resize(u.head.size());
-	if (bits(item, 518, 32) != u.count || bits(item, 512, 6) != u.bearer_direction >> 2 || octets(item, 384, 16) != u.clear ||
-	    head != u.head)
+	if (get_field(item, ITEM_COUNT) != u.count || get_field(item, ITEM_DIRECTION) != (u.bearer_direction >> 2 & 1) ||
+	    get_field(item, ITEM_BEARER) != u.bearer_direction >> 3 || get_octets(item, ITEM_CLEAR) != u.clear || head != u.head)
 		fail("cycle %lu: lane %u, UE %u: the item is not right", cycle, l, i);
-	if (bits(ticket, 134, 64) != u.pdu || bits(ticket, 133, 1) != (b.sequence == 0) || bits(ticket, 128, 5) != b.clear_bytes ||
-	    octets(ticket, 0, 16) != u.clear)
+	if (get_field(ticket, TICKET_PDU) != u.pdu || get_field(ticket, TICKET_LEAD) != (b.sequence == 0) ||
+	    get_field(ticket, TICKET_CLEAR_BYTES) != b.clear_bytes || get_octets(ticket, TICKET_CLEAR) != u.clear)
 		fail("cycle %lu: lane %u, UE %u: the ticket is not right", cycle, l, i);
 }
 
@@ -673,7 +639,7 @@ host::check_pair(unsigned l)
 	if (s.items.empty() || s.tickets.empty())
 		return;
 	const auto &ticket = s.tickets.front();
-	const unsigned number = (unsigned)bits(ticket, 212, 4);
+	const unsigned number = (unsigned)get_field(ticket, TICKET_BATCH);
 	const batch_ptr b = under_way[number];
 	const unsigned algorithm = b == nullptr ? 0 : b->cipher | b->integrity;
 
@@ -717,26 +683,16 @@ host::sample()
 		if (s.items_taken != 0 && s.next_item <= cycle && s.items.size() < 4 && !(top->item_valid_o >> l & 1 & top->item_ready_i >> l))
 			s.starved++;
 		if (top->item_valid_o >> l & 1 & top->item_ready_i >> l) {
-			std::vector<uint32_t> item(26);
-
-			for (unsigned w = 0; w < 26; w++)
-				item[w] = (uint32_t)bits(top->item_o, ITEM_BITS * l + 32 * w, std::min(32u, ITEM_BITS - 32 * w));
-			s.items.push_back(item);
+			s.items.push_back(get_struct(top->item_o, { ITEM_BITS * l, ITEM_BITS }));
 			s.items_taken++;
 			s.next_item = cycle + (random_pace ? pick(20) : l == 3 && snow3g_pace ? snow3g_pace : pace);
 			progress = cycle;
 			/* Not one more before it is known whether this was the last of its message. */
-			if (bits(item, 822, 1))
+			if (get_field(s.items.back(), ITEM_LAST))
 				s.next_item = std::max(s.next_item, cycle + 2);
 		}
-		if (top->ticket_valid_o >> l & 1 & top->ticket_ready_i >> l) {
-			std::vector<uint32_t> ticket(7);
-
-			for (unsigned w = 0; w < 7; w++)
-				ticket[w] = (uint32_t)bits(top->ticket_o, TICKET_BITS * l + 32 * w,
-							   std::min(32u, TICKET_BITS - 32 * w));
-			s.tickets.push_back(ticket);
-		}
+		if (top->ticket_valid_o >> l & 1 & top->ticket_ready_i >> l)
+			s.tickets.push_back(get_struct(top->ticket_o, { TICKET_BITS * l, TICKET_BITS }));
 		if (!stopping)
 			check_pair(l);
 	}

@@ -1,41 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "lane_bench.h"
+#include "packed_structs.h"
 
 #include <cstring>
 
-/* ---- Bits of packed structs: fan_pkg.sv ---------------------------------------------------------------------------------- */
-
-static void
-put_bits(uint32_t *words, unsigned at, unsigned width, uint32_t value)
-{
-	for (unsigned i = 0; i < width; i++)
-		words[(at + i) / 32] |= (value >> i & 1) << (at + i) % 32;
-}
-
-static uint32_t
-get_bits(const uint32_t *words, unsigned at, unsigned width)
-{
-	uint64_t two = words[at / 32];
-
-	if (at % 32 + width > 32)
-		two |= (uint64_t)words[at / 32 + 1] << 32;
-	return (uint32_t)(two >> at % 32 & ((UINT64_C(1) << width) - 1));
-}
-
-/* Octet 0 in the most significant bits of a field whose least significant bit is `at`. */
-static void
-put_octets(uint32_t *words, unsigned at, const uint8_t *octets, unsigned octet_count)
-{
-	for (unsigned i = 0; i < octet_count; i++)
-		put_bits(words, at + 8 * (octet_count - 1 - i), 8, octets[i]);
-}
-
-enum {
-	BEAT_DATA = 0, BEAT_TEXT_BYTES = 128, BEAT_HEAD_BLOCKS = 139, BEAT_CLEAR_BYTES = 141, BEAT_ORDER = 146,
-	ITEM_HEAD = 0, ITEM_CLEAR = 384, ITEM_DIRECTION = 512, ITEM_BEARER = 513, ITEM_COUNT = 518, ITEM_K_INT = 550,
-	ITEM_K_ENC = 678, ITEM_TAG = 806, ITEM_LAST = 822,
-	RESULT_DATA = 0, RESULT_MAC = 128, RESULT_TAG = 160, RESULT_BYTES = 176, RESULT_LAST = 181, RESULT_FIRST = 182,
-};
+/* ---- What goes in -------------------------------------------------------------------------------------------------------------- */
 
 static uint32_t
 order_bits(const struct fan_shape &shape)
@@ -51,12 +20,12 @@ lane_bench::queue_message(const struct fan_shape &shape, const uint8_t *octets)
 	for (unsigned at = 0; at < shape.text_bytes; at += 16) {
 		std::array<uint32_t, 5> beat{};
 
-		put_octets(beat.data(), BEAT_DATA, octets + at, 16);
+		put_octets(beat, BEAT_DATA, octets + at);
 		/* Only the first beat's shape counts; the others carry what must not matter. */
-		put_bits(beat.data(), BEAT_TEXT_BYTES, 11, at == 0 ? shape.text_bytes : (uint32_t)fan_test_random_next(&random));
-		put_bits(beat.data(), BEAT_HEAD_BLOCKS, 2, shape.head_blocks);
-		put_bits(beat.data(), BEAT_CLEAR_BYTES, 5, at == 0 ? shape.clear_bytes : 31);
-		put_bits(beat.data(), BEAT_ORDER, 3, order_bits(shape));
+		put_field(beat, BEAT_TEXT_BYTES, at == 0 ? shape.text_bytes : fan_test_random_next(&random));
+		put_field(beat, BEAT_HEAD_BLOCKS, shape.head_blocks);
+		put_field(beat, BEAT_CLEAR_BYTES, at == 0 ? shape.clear_bytes : 31);
+		put_field(beat, BEAT_ORDER, order_bits(shape));
 		beats.push_back(beat);
 	}
 }
@@ -66,15 +35,15 @@ lane_bench::queue_item(const bench_ue &ue, bool last)
 {
 	std::array<uint32_t, 26> item{};
 
-	put_octets(item.data(), ITEM_HEAD, ue.head, 48);
-	put_octets(item.data(), ITEM_CLEAR, ue.clear, 16);
-	put_bits(item.data(), ITEM_DIRECTION, 1, ue.bearer_direction >> 2);
-	put_bits(item.data(), ITEM_BEARER, 5, ue.bearer_direction >> 3);
-	put_bits(item.data(), ITEM_COUNT, 32, ue.count);
-	put_octets(item.data(), ITEM_K_INT, ue.k_int, 16);
-	put_octets(item.data(), ITEM_K_ENC, ue.k_enc, 16);
-	put_bits(item.data(), ITEM_TAG, 16, ue.tag);
-	put_bits(item.data(), ITEM_LAST, 1, last);
+	put_octets(item, ITEM_HEAD, ue.head);
+	put_octets(item, ITEM_CLEAR, ue.clear);
+	put_field(item, ITEM_DIRECTION, ue.bearer_direction >> 2);
+	put_field(item, ITEM_BEARER, ue.bearer_direction >> 3);
+	put_field(item, ITEM_COUNT, ue.count);
+	put_octets(item, ITEM_K_INT, ue.k_int);
+	put_octets(item, ITEM_K_ENC, ue.k_enc);
+	put_field(item, ITEM_TAG, ue.tag);
+	put_field(item, ITEM_LAST, last);
 	items.push_back(item);
 }
 
@@ -141,11 +110,12 @@ lane_bench::wait_ready()
 void
 lane_bench::take_result()
 {
-	const uint32_t *const result = lane->result_o.data();
-	const bool first = get_bits(result, RESULT_FIRST, 1), last = get_bits(result, RESULT_LAST, 1);
-	const unsigned bytes = get_bits(result, RESULT_BYTES, 5);
-	const uint16_t tag = (uint16_t)get_bits(result, RESULT_TAG, 16);
-	const uint32_t mac = get_bits(result, RESULT_MAC, 32);
+	const auto &result = lane->result_o;
+	const bool first = get_field(result, RESULT_FIRST), last = get_field(result, RESULT_LAST);
+	const unsigned bytes = (unsigned)get_field(result, RESULT_BYTES);
+	const uint16_t tag = (uint16_t)get_field(result, RESULT_TAG);
+	const uint32_t mac = (uint32_t)get_field(result, RESULT_MAC);
+	const std::vector<uint8_t> octets = get_octets(result, RESULT_DATA);
 
 	if (first != !in_pdu)
 		fail("cycle %lu: first=%d inside=%d", cycle, first, in_pdu);
@@ -158,14 +128,10 @@ lane_bench::take_result()
 		fail("cycle %lu: tag or MAC changes within a PDU", cycle);
 	if (bytes < 1 || bytes > 16 || (!last && bytes != 16))
 		fail("cycle %lu: %u octets in a beat", cycle, bytes);
-	for (unsigned i = 0; i < 16; i++) {
-		const uint8_t octet = (uint8_t)get_bits(result, RESULT_DATA + 8 * (15 - i), 8);
-
-		if (i < bytes)
-			pdu.octets.push_back(octet);
-		else if (octet != 0)
-			fail("cycle %lu: octet %u behind the end of a PDU is %02x", cycle, i, octet);
-	}
+	for (unsigned i = bytes; i < 16; i++)
+		if (octets[i] != 0)
+			fail("cycle %lu: octet %u behind the end of a PDU is %02x", cycle, i, octets[i]);
+	pdu.octets.insert(pdu.octets.end(), octets.begin(), octets.begin() + bytes);
 	in_pdu = !last;
 	result_beats++;
 	if (last && on_pdu)

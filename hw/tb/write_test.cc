@@ -13,6 +13,7 @@
  */
 #include "Vwrite_side.h"
 #include "Vwrite_side___024root.h"
+#include "packed_structs.h"
 #include "test_program.h"
 #include "verilated.h"
 
@@ -53,27 +54,7 @@ draw()
 static unsigned pick(unsigned limit) { return (unsigned)((draw() & 0xffffffff) * limit >> 32); }
 static bool gap() { return pick(1000) < options.stall * 1000; }
 
-/* ---- Bits of packed structs: fan_pkg.sv, fan_engine_pkg.sv -------------------------------------------------------------------- */
-
-enum { TICKET_BITS = 216, RESULT_BITS = 183, BEGIN_BITS = 55, CONFIG_BITS = 149 };
-
-using bits = std::vector<uint32_t>;
-
-static void
-put(uint32_t *words, unsigned at, unsigned width, uint64_t value)
-{
-	for (unsigned i = 0; i < width; i++) {
-		words[(at + i) / 32] &= ~(1u << (at + i) % 32);
-		words[(at + i) / 32] |= (uint32_t)(value >> i & 1) << (at + i) % 32;
-	}
-}
-
-static void
-put_bits(uint32_t *words, unsigned at, unsigned width, const bits &value)
-{
-	for (unsigned i = 0; i < width; i++)
-		put(words, at + i, 1, value[i / 32] >> i % 32 & 1);
-}
+using bits = std::vector<uint32_t>; /* of a struct */
 
 /* ---- What is asked of the write side ------------------------------------------------------------------------------------------- */
 
@@ -159,13 +140,13 @@ side::side() : memory(MEMORY), want(MEMORY)
 void
 side::reset()
 {
-	uint32_t *const config = top->queue_config_i.data();
+	auto &config = top->queue_config_i;
 
 	top->rst_ni = 0;
 	top->ticket_valid_i = top->result_valid_i = 0;
 	top->begin_valid_i = top->bvalid_i = top->awready_i = top->wready_i = 0;
 	for (unsigned q = 0; q < QUEUES; q++) {
-		put(config, q * CONFIG_BITS + 148, 1, 0);
+		put_field(config, QUEUE_ENABLE + q * QUEUE_CONFIG_BITS, 0);
 		serial[q] = 0;
 	}
 	for (unsigned l = 0; l < LANES; l++) {
@@ -195,9 +176,9 @@ side::reset()
 	top->rst_ni = 1;
 	top->stop_i = 0;
 	for (unsigned q = 0; q < QUEUES; q++) {
-		put(config, q * CONFIG_BITS + 148, 1, 1);
-		put(config, q * CONFIG_BITS + 144, 4, ENTRIES_LOG2);
-		put(config, q * CONFIG_BITS + 16, 64, BASE + RINGS + q * 4096);
+		put_field(config, QUEUE_ENABLE + q * QUEUE_CONFIG_BITS, 1);
+		put_field(config, QUEUE_ENTRIES_LOG2 + q * QUEUE_CONFIG_BITS, ENTRIES_LOG2);
+		put_field(config, QUEUE_COMPLETIONS + q * QUEUE_CONFIG_BITS, BASE + RINGS + q * 4096);
 	}
 	moved = clocks;
 	while (top->ready_o != (1 << LANES) - 1)
@@ -220,12 +201,12 @@ side::begin(unsigned lane, unsigned ue_count, unsigned error)
 			open += other.busy && other.queue == batch.queue;
 		if (open > 1u << ENTRIES_LOG2)
 			fail("too many");
-		put(begin.data(), 51, 4, batch.number);
-		put(begin.data(), 47, 4, batch.queue);
-		put(begin.data(), 31, 16, batch.cookie);
-		put(begin.data(), 24, 7, ue_count);
-		put(begin.data(), 16, 8, error);
-		put(begin.data(), 0, 16, draw());
+		put_field(begin, BEGIN_BATCH, batch.number);
+		put_field(begin, BEGIN_QUEUE, batch.queue);
+		put_field(begin, BEGIN_COOKIE, batch.cookie);
+		put_field(begin, BEGIN_UE_COUNT, ue_count);
+		put_field(begin, BEGIN_ERROR, error);
+		put_field(begin, BEGIN_HEAD, draw());
 		begins.push_back(begin);
 		return (int)batch.number;
 	}
@@ -252,28 +233,27 @@ side::add(batch &batch, unsigned text_bytes, int lead_clear, int place, unsigned
 	for (uint8_t &octet : octets_)
 		octet = (uint8_t)draw();
 
-	put(ticket.data(), 212, 4, batch.number);
-	put(ticket.data(), 206, 6, number);
-	put(ticket.data(), 198, 8, error);
-	put(ticket.data(), 134, 64, BASE + text);
-	put(ticket.data(), 133, 1, lead_clear >= 0);
-	put(ticket.data(), 128, 5, lead_clear < 0 ? pick(17) : (unsigned)lead_clear);
-	for (unsigned i = 0; i < 16; i++)
-		put(ticket.data(), 8 * (15 - i), 8, clear[i]);
+	put_field(ticket, TICKET_BATCH, batch.number);
+	put_field(ticket, TICKET_UE, number);
+	put_field(ticket, TICKET_ERROR, error);
+	put_field(ticket, TICKET_PDU, BASE + text);
+	put_field(ticket, TICKET_LEAD, lead_clear >= 0);
+	put_field(ticket, TICKET_CLEAR_BYTES, lead_clear < 0 ? pick(17) : (unsigned)lead_clear);
+	put_octets(ticket, TICKET_CLEAR, clear);
 	tickets[batch.lane].push_back(ticket);
 
 	for (unsigned at = 0; at < text_bytes; at += 16) {
 		const unsigned here = std::min(16u, text_bytes - at);
+		uint8_t block[16] = {};
 		bits result(6);
 
-		put(result.data(), 182, 1, at == 0);
-		put(result.data(), 181, 1, at + 16 >= text_bytes);
-		put(result.data(), 176, 5, here);
-		put(result.data(), 160, 16, draw());
-		for (unsigned i = 0; i < 4; i++)
-			put(result.data(), 128 + 8 * (3 - i), 8, mac[i]);
-		for (unsigned i = 0; i < here; i++)
-			put(result.data(), 8 * (15 - i), 8, octets_[at + i]);
+		put_field(result, RESULT_FIRST, at == 0);
+		put_field(result, RESULT_LAST, at + 16 >= text_bytes);
+		put_field(result, RESULT_BYTES, here);
+		put_field(result, RESULT_TAG, draw());
+		put_octets(result, RESULT_MAC, mac);
+		memcpy(block, octets_ + at, here);
+		put_octets(result, RESULT_DATA, block);
 		results[batch.lane].push_back(result);
 	}
 
@@ -474,13 +454,13 @@ side::take_bus()
 /* ---- Clock ---------------------------------------------------------------------------------------------------------------------- */
 
 /* Offers what is first in `from`, and takes it away when it has been taken. */
-template <typename Valid>
+template <typename Valid, typename Words>
 static void
-offer(std::deque<bits> &from, bool *on, Valid set_valid, uint32_t *words, unsigned at, unsigned width)
+offer(std::deque<bits> &from, bool *on, Valid set_valid, Words &words, field place)
 {
 	if (!*on && !from.empty() && !gap()) {
 		*on = true;
-		put_bits(words, at, width, from.front());
+		put_struct(words, place, from.front());
 	}
 	set_valid(*on);
 }
@@ -492,13 +472,13 @@ side::clock()
 
 	for (unsigned l = 0; l < LANES; l++) {
 		offer(tickets[l], &ticket_on[l], [&](bool on) { top->ticket_valid_i = (uint8_t)((top->ticket_valid_i & ~(1 << l)) | on << l); },
-		      top->ticket_i.data(), l * TICKET_BITS, TICKET_BITS);
+		      top->ticket_i, { l * TICKET_BITS, TICKET_BITS });
 		offer(results[l], &result_on[l], [&](bool on) { top->result_valid_i = (uint8_t)((top->result_valid_i & ~(1 << l)) | on << l); },
-		      top->result_i.data(), l * RESULT_BITS, RESULT_BITS);
+		      top->result_i, { l * RESULT_BITS, RESULT_BITS });
 	}
 	begin_words[0] = (uint32_t)top->begin_i;
 	begin_words[1] = (uint32_t)(top->begin_i >> 32);
-	offer(begins, &begin_on, [&](bool on) { top->begin_valid_i = on; }, begin_words, 0, BEGIN_BITS);
+	offer(begins, &begin_on, [&](bool on) { top->begin_valid_i = on; }, begin_words, { 0, BEGIN_BITS });
 	top->begin_i = begin_words[0] | (uint64_t)begin_words[1] << 32;
 	top->queue_head_i = 0x1234 | 0x1235 << 16;
 	top->awready_i = !gap();
