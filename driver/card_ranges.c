@@ -73,8 +73,9 @@ fan_card_ranges_remove(struct fan_card_ranges *ranges, uint64_t iova)
 	return range;
 }
 
-uint8_t *
-fan_card_ranges_find(struct fan_card_ranges *ranges, uint64_t iova, size_t bytes)
+/* Where `bytes` octets from iova on lie; NULL when they are not in one range. */
+static uint8_t *
+find(struct fan_card_ranges *ranges, uint64_t iova, size_t bytes)
 {
 	const struct fan_card_range *range;
 
@@ -86,6 +87,35 @@ fan_card_ranges_find(struct fan_card_ranges *ranges, uint64_t iova, size_t bytes
 	if (iova < range->iova || bytes > range->bytes || iova - range->iova > range->bytes - bytes)
 		return NULL;
 	return range->memory + (iova - range->iova);
+}
+
+bool
+fan_card_ranges_read(struct fan_card_ranges *ranges, uint8_t *octets, uint64_t iova, size_t bytes)
+{
+	const uint8_t *memory = find(ranges, iova, bytes);
+
+	if (memory != NULL)
+		memcpy(octets, memory, bytes);
+	return memory != NULL;
+}
+
+bool
+fan_card_ranges_write(struct fan_card_ranges *ranges, uint64_t iova, const uint8_t *octets, uint64_t strobes)
+{
+	const unsigned first = (unsigned)__builtin_ctzll(strobes), last = 63 - (unsigned)__builtin_clzll(strobes);
+	uint8_t *memory = find(ranges, iova + first, last - first + 1);
+
+	if (memory == NULL)
+		return false;
+	/* Nearly always they are a run. */
+	if (strobes >> first == UINT64_MAX >> (63 - (last - first))) {
+		memcpy(memory, octets + first, last - first + 1);
+	} else {
+		for (unsigned i = first; i <= last; i++)
+			if ((strobes >> i & 1) != 0)
+				memory[i - first] = octets[i];
+	}
+	return true;
 }
 
 void

@@ -8,6 +8,7 @@
 #ifndef FAN_CARD_RANGES_H
 #define FAN_CARD_RANGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,8 +29,10 @@ struct fan_card_ranges {
 int fan_card_ranges_add(struct fan_card_ranges *ranges, uint64_t iova, uint8_t *memory, size_t bytes);
 /* Out: the range that began at iova, bytes 0 when there was none. */
 struct fan_card_range fan_card_ranges_remove(struct fan_card_ranges *ranges, uint64_t iova);
-/* Where `bytes` octets from iova on lie; NULL when they are not in one range. */
-uint8_t *fan_card_ranges_find(struct fan_card_ranges *ranges, uint64_t iova, size_t bytes);
+/* Of a simulated bus. False: not all of it is in one range, and nothing was read or written. */
+bool fan_card_ranges_read(struct fan_card_ranges *ranges, uint8_t *octets, uint64_t iova, size_t bytes);
+/* Of 64 octets from iova on those whose bit of `strobes` is 1, at least one. */
+bool fan_card_ranges_write(struct fan_card_ranges *ranges, uint64_t iova, const uint8_t *octets, uint64_t strobes);
 void fan_card_ranges_free(struct fan_card_ranges *ranges);
 
 #endif

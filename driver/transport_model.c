@@ -13,7 +13,6 @@
  * one clock of the model, so that more would gain nothing. */
 #define RELAX_CLOCKS 64
 #define CLOCKS_PER_US 250 /* 250 MHz, for the timeout of an interrupt */
-#define BEAT FAN_MODEL_BEAT_BYTES
 
 struct transport_model {
 	struct fan_card_transport transport;
@@ -38,37 +37,24 @@ static enum fan_model_answer
 read_beat(void *user, uint64_t address, uint8_t *octets)
 {
 	struct transport_model *model = user;
-	const uint8_t *memory;
+	bool good;
 
 	pthread_mutex_lock(&model->lock);
-	memory = model->isolated ? NULL : fan_card_ranges_find(&model->ranges, address, BEAT);
-	if (memory != NULL)
-		memcpy(octets, memory, BEAT);
+	good = !model->isolated && fan_card_ranges_read(&model->ranges, octets, address, FAN_MODEL_BEAT_BYTES);
 	pthread_mutex_unlock(&model->lock);
-	return memory != NULL ? FAN_MODEL_OKAY : FAN_MODEL_DECERR;
+	return good ? FAN_MODEL_OKAY : FAN_MODEL_DECERR;
 }
 
-/* A run of strobes at a time; all that is written must be allowed, or nothing is. */
 static enum fan_model_answer
 write_beat(void *user, uint64_t address, const uint8_t *octets, uint64_t strobes)
 {
 	struct transport_model *model = user;
-	const unsigned first = (unsigned)__builtin_ctzll(strobes), last = 63 - (unsigned)__builtin_clzll(strobes);
-	uint8_t *memory;
+	bool good;
 
 	pthread_mutex_lock(&model->lock);
-	memory = model->isolated ? NULL : fan_card_ranges_find(&model->ranges, address + first, last - first + 1);
-	if (memory != NULL) {
-		if (last - first == 63 || strobes >> first == (UINT64_C(1) << (last - first + 1)) - 1) {
-			memcpy(memory, octets + first, last - first + 1);
-		} else {
-			for (unsigned i = first; i <= last; i++)
-				if ((strobes >> i & 1) != 0)
-					memory[i - first] = octets[i];
-		}
-	}
+	good = !model->isolated && fan_card_ranges_write(&model->ranges, address, octets, strobes);
 	pthread_mutex_unlock(&model->lock);
-	return memory != NULL ? FAN_MODEL_OKAY : FAN_MODEL_DECERR;
+	return good ? FAN_MODEL_OKAY : FAN_MODEL_DECERR;
 }
 
 static int

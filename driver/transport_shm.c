@@ -3,6 +3,7 @@
 #include "transport_shm.h"
 
 #include "../dataplane/error.h"
+#include "card_ranges.h"
 #include "cosim_ring.h"
 
 #include <errno.h>
@@ -15,7 +16,7 @@
 
 #define PAGE_BYTES 4096
 #define IOVA_FIRST UINT64_C(0x100000000)
-#define IOVA_GAP_BYTES 65536 /* between two regions, so that a card that runs over an end meets a bus error */
+#define IOVA_GAP_BYTES 65536 /* between two ranges, so that a card that runs over an end meets a bus error */
 /* A simulator that runs answers within tens of microseconds: then it is asleep or busy, and so is this thread better. */
 #define SPINS 2000
 #define NAP_US 20000 /* between looks whether the simulator still lives */
@@ -23,21 +24,14 @@
 #define RELAX_NS 30000
 #define ISOLATE_MS 1000
 
-struct region {
-	struct region *next;
-	uint8_t *memory;
-	uint64_t iova;
-	size_t bytes; /* whole pages */
-};
-
 struct transport_shm {
 	struct fan_card_transport transport;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	bool gone; /* atomic */
 
-	pthread_mutex_t socket_lock; /* of the socket, regions and next_iova */
+	pthread_mutex_t socket_lock; /* of the socket, ranges and next_iova */
 	int socket;
-	struct region *regions;
+	struct fan_card_ranges ranges; /* of whole pages */
 	uint64_t next_iova;
 
 	pthread_mutex_t ring_lock; /* of the rings and all below */
@@ -321,53 +315,57 @@ make_file(size_t bytes)
 	return -1;
 }
 
-/* Makes the region of a file and announces it. */
+/* Announces memory that is a file's. Out: iova. */
 static int
-share(struct transport_shm *shm, struct region *region, int file)
+share(struct transport_shm *shm, uint64_t *iova, void *memory, size_t bytes, int file)
 {
 	int error;
 
-	region->memory = mmap(NULL, region->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-	if (region->memory == MAP_FAILED)
-		return fan_fail(FAN_E_MEMORY, "no memory for %zu octets that the card reaches", region->bytes);
-	madvise(region->memory, region->bytes, MADV_DONTDUMP);
 	pthread_mutex_lock(&shm->socket_lock);
-	region->iova = shm->next_iova;
-	error = exchange(shm, FAN_COSIM_MAP, region->iova, region->bytes, file);
+	*iova = shm->next_iova;
+	error = fan_card_ranges_add(&shm->ranges, *iova, memory, bytes);
 	if (error == 0) {
-		shm->next_iova += region->bytes + IOVA_GAP_BYTES;
-		region->next = shm->regions;
-		shm->regions = region;
+		error = exchange(shm, FAN_COSIM_MAP, *iova, bytes, file);
+		if (error != 0)
+			fan_card_ranges_remove(&shm->ranges, *iova);
+		else
+			shm->next_iova += bytes + IOVA_GAP_BYTES;
 	}
 	pthread_mutex_unlock(&shm->socket_lock);
-	if (error != 0)
-		munmap(region->memory, region->bytes);
 	return error;
 }
 
 static int
 dma_alloc(struct fan_card_transport *transport, void **memory, uint64_t *iova, size_t bytes)
 {
-	struct region *region = calloc(1, sizeof(*region));
-	int file = -1, error;
+	const size_t whole_bytes = (bytes + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
+	const int file = make_file(whole_bytes);
+	void *mapped = file < 0 ? MAP_FAILED : mmap(NULL, whole_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	int error;
 
-	if (region != NULL) {
-		region->bytes = (bytes + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
-		file = make_file(region->bytes);
+	if (mapped == MAP_FAILED) {
+		error = fan_fail(FAN_E_MEMORY, "no memory for %zu octets that the card reaches", bytes);
+	} else {
+		madvise(mapped, whole_bytes, MADV_DONTDUMP);
+		error = share(transport_of(transport), iova, mapped, whole_bytes, file);
+		if (error != 0)
+			munmap(mapped, whole_bytes);
 	}
-	if (file < 0) {
-		free(region);
-		return fan_fail(FAN_E_MEMORY, "no memory for %zu octets that the card reaches", bytes);
-	}
-	error = share(transport_of(transport), region, file);
-	close(file);
-	if (error != 0) {
-		free(region);
-		return error;
-	}
-	*memory = region->memory;
-	*iova = region->iova;
-	return 0;
+	if (file >= 0)
+		close(file);
+	*memory = error == 0 ? mapped : NULL;
+	return error;
+}
+
+static uint64_t
+iova_of(const struct transport_shm *shm, const void *memory)
+{
+	unsigned at = 0;
+
+	while (at < shm->ranges.count && shm->ranges.range[at].memory != memory)
+		at++;
+	FAN_REQUIRE(at < shm->ranges.count);
+	return shm->ranges.range[at].iova;
 }
 
 /* After a simulator has gone its mapping is gone too, or does no harm: nobody else gets these pages. */
@@ -375,21 +373,16 @@ static void
 dma_free(struct fan_card_transport *transport, void *memory, size_t bytes)
 {
 	struct transport_shm *shm = transport_of(transport);
-	struct region **link = &shm->regions, *region;
+	struct fan_card_range range;
 
 	(void)bytes;
 	pthread_mutex_lock(&shm->socket_lock);
-	while (*link != NULL && (*link)->memory != memory)
-		link = &(*link)->next;
-	region = *link;
-	FAN_REQUIRE(region != NULL);
-	*link = region->next;
+	range = fan_card_ranges_remove(&shm->ranges, iova_of(shm, memory));
 	if (!gone(shm))
-		exchange(shm, FAN_COSIM_UNMAP, region->iova, region->bytes, -1);
+		exchange(shm, FAN_COSIM_UNMAP, range.iova, range.bytes, -1);
 	pthread_mutex_unlock(&shm->socket_lock);
-	explicit_bzero(region->memory, region->bytes);
-	munmap(region->memory, region->bytes);
-	free(region);
+	explicit_bzero(memory, range.bytes);
+	munmap(memory, range.bytes);
 }
 
 /* Memory of the caller's is not a file's, so that no other process can be given it. */
@@ -410,17 +403,16 @@ dma_unmap(struct fan_card_transport *transport, uint64_t iova, size_t bytes)
 	(void)bytes;
 }
 
-/* Puts private memory with the same octets where the region was. Whoever reads it meanwhile sees one or the other. */
+/* Puts private memory with the same octets where the range was. Whoever reads it meanwhile sees one or the other. */
 static void
-detach(struct region *region)
+detach(const struct fan_card_range *range)
 {
-	void *copy = mmap(NULL, region->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *copy = mmap(NULL, range->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	FAN_REQUIRE(copy != MAP_FAILED);
-	madvise(copy, region->bytes, MADV_DONTDUMP);
-	memcpy(copy, region->memory, region->bytes);
-	FAN_REQUIRE(mremap(copy, region->bytes, region->bytes, MREMAP_MAYMOVE | MREMAP_FIXED, region->memory) ==
-		    region->memory);
+	madvise(copy, range->bytes, MADV_DONTDUMP);
+	memcpy(copy, range->memory, range->bytes);
+	FAN_REQUIRE(mremap(copy, range->bytes, range->bytes, MREMAP_MAYMOVE | MREMAP_FIXED, range->memory) == range->memory);
 }
 
 /* A simulator that cannot be asked is not trusted to have stopped. */
@@ -437,8 +429,8 @@ isolate(struct fan_card_transport *transport)
 	if (answered)
 		return;
 	pthread_mutex_lock(&shm->socket_lock);
-	for (struct region *region = shm->regions; region != NULL; region = region->next)
-		detach(region);
+	for (unsigned i = 0; i < shm->ranges.count; i++)
+		detach(&shm->ranges.range[i]);
 	pthread_mutex_unlock(&shm->socket_lock);
 }
 
@@ -462,6 +454,7 @@ close_shm(struct fan_card_transport *transport)
 		munmap(shm->shared, sizeof(*shm->shared));
 	if (shm->socket >= 0)
 		close(shm->socket);
+	fan_card_ranges_free(&shm->ranges);
 	pthread_mutex_destroy(&shm->socket_lock);
 	pthread_mutex_destroy(&shm->ring_lock);
 	free(shm);

@@ -223,31 +223,16 @@ enum fan_model_answer
 session::read_beat(void *user, uint64_t address, uint8_t *octets)
 {
 	auto *const self = (session *)user;
-	const uint8_t *const memory = self->isolated ? nullptr : fan_card_ranges_find(&self->ranges, address, BEAT);
 
-	if (memory == nullptr)
-		return FAN_MODEL_DECERR;
-	memcpy(octets, memory, BEAT);
-	return FAN_MODEL_OKAY;
+	return !self->isolated && fan_card_ranges_read(&self->ranges, octets, address, BEAT) ? FAN_MODEL_OKAY : FAN_MODEL_DECERR;
 }
 
 enum fan_model_answer
 session::write_beat(void *user, uint64_t address, const uint8_t *octets, uint64_t strobes)
 {
 	auto *const self = (session *)user;
-	uint8_t *const memory = self->isolated ? nullptr : fan_card_ranges_find(&self->ranges, address, BEAT);
 
-	if (memory == nullptr)
-		return FAN_MODEL_DECERR;
-	/* Ranges are whole pages, so that a beat is in one or in none. */
-	if (strobes == UINT64_MAX) {
-		memcpy(memory, octets, BEAT);
-	} else {
-		for (unsigned i = 0; i < BEAT; i++)
-			if ((strobes >> i & 1) != 0)
-				memory[i] = octets[i];
-	}
-	return FAN_MODEL_OKAY;
+	return !self->isolated && fan_card_ranges_write(&self->ranges, address, octets, strobes) ? FAN_MODEL_OKAY : FAN_MODEL_DECERR;
 }
 
 void
