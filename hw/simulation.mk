@@ -61,7 +61,7 @@ $(eval $(call bench,pipe_test,pipe,tb/pipe_test.cc,,aes128_pipe))
 $(eval $(call bench,lane_test,lane,$(lane_cc),$(call lane_flags,fan_lane,2,1),fan_lane))
 $(eval $(call bench,snow3g_lane_test,snow3g,$(lane_cc),$(call lane_flags,fan_snow3g_lane,1,$(call cells,fan_snow3g_lane)),fan_snow3g_lane))
 $(eval $(call bench,zuc_lane_test,zuc,$(lane_cc),$(call lane_flags,fan_zuc_lane,3,$(call cells,fan_zuc_lane)),fan_zuc_lane))
-$(eval $(call bench,fetch_test,fetch,tb/fetch_test.cc,,fan_fetch))
+$(eval $(call bench,fetch_test,fetch,tb/fetch_test.cc tb/fetch_host.cc,,fan_fetch))
 $(eval $(call bench,write_test,write_side,tb/write_test.cc,,write_side))
 
 test-pipe: $(B)/pipe_test
