@@ -55,7 +55,7 @@ $(B)/fanfare-cosim: sim/cosim_server.cc $(addprefix $(ROOT)/,$(server_c)) $(serv
 
 # ---- The whole engine against the reference, by descriptors in its memory ----------------------------------------------------------
 
-engine_cc := tb/engine_test.cc tb/engine_host.cc
+engine_cc := tb/engine_test.cc tb/engine_host.cc tb/published_vectors.cc
 # $(1) program; $(2) directory of its model; $(3) further sources; $(4) flags. STREAM_CELLS: UEs that a lane of SNOW 3G or ZUC works on
 # together.
 define engine_test

@@ -56,7 +56,7 @@ endef
 cells = $(shell sed -n 's/.*parameter int Cells = \([0-9]*\).*/\1/p' rtl/$(1).sv)
 # $(1) top module, $(2) number of its algorithm, $(3) UEs that begin together
 lane_flags = -include V$(1).h -DLANE_MODEL=V$(1) -DLANE_ALGORITHM=$(2) -DLANE_CELLS=$(3)
-lane_cc := tb/lane_test.cc tb/lane_bench.cc
+lane_cc := tb/lane_test.cc tb/lane_bench.cc tb/published_vectors.cc
 $(eval $(call bench,pipe_test,pipe,tb/pipe_test.cc,,aes128_pipe))
 $(eval $(call bench,lane_test,lane,$(lane_cc),$(call lane_flags,fan_lane,2,1),fan_lane))
 $(eval $(call bench,snow3g_lane_test,snow3g,$(lane_cc),$(call lane_flags,fan_snow3g_lane,1,$(call cells,fan_snow3g_lane)),fan_snow3g_lane))

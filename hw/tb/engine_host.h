@@ -7,6 +7,7 @@
 #define FAN_ENGINE_HOST_H
 
 #include "../sim/model.h"
+#include "published_vectors.h"
 #include "test_program.h"
 
 extern "C" {
@@ -48,12 +49,6 @@ struct host_options {
 /* What is wrong with a batch: a refused transaction, a pair of algorithms that no lane of this card computes, or all else that a descriptor
  * may have. */
 enum injection { NOTHING, MESSAGE, ITEM, CONTEXT, PDU, UNSERVED, DESCRIPTOR, COMPLETION, REFUSED };
-
-/* A UE that is not random. */
-struct fixed_ue {
-	uint8_t message[1600], clear[16], head[48], k_enc[16], k_int[16], bearer_direction;
-	uint32_t count;
-};
 
 struct batch_slot {
 	bool busy = false;
@@ -128,7 +123,7 @@ class host
 	std::map<uint64_t, enum fan_model_answer> refuse_read, refuse_write; /* by line */
 	enum fan_model_answer answer = FAN_MODEL_OKAY; /* to the next injection; OKAY: a random one of the others */
 	bool wild = false;              /* the card may ask for what is not there */
-	const struct fixed_ue *fixed = nullptr;        /* of the next batches */
+	const published_vector *fixed = nullptr;       /* message and UEs of the next batches, which are not random then */
 	/* Changes a batch before its doorbell: descriptor and work items in `card`. */
 	std::function<void(batch_slot &slot, uint8_t *descriptor, uint64_t items)> spoil;
 	uint64_t writes = 0, octets_written = 0, reads = 0;

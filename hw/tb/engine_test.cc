@@ -17,10 +17,6 @@
  */
 #include "engine_host.h"
 
-extern "C" {
-#include "../../tests/vectors.h"
-}
-
 #include <algorithm>
 #include <cstring>
 
@@ -268,149 +264,22 @@ test_registers()
 
 /* ---- Published vectors ---------------------------------------------------------------------------------------------------------- */
 
-/* Protects the text for some UEs that are all the same, but not where they lie. `from` counts from text; last_mask: of the last octet. */
+/* Protects the text for some UEs that are all the same, but not where they lie. */
 static void
-run_vector(host &host, const struct fan_shape &shape, const struct fixed_ue &ue, const uint8_t *wanted, int from, unsigned octets,
-	   uint8_t last_mask, const char *id)
+run_vector(host &host, const published_vector &vector)
 {
-	const unsigned ue_count = 1 + host.pick(3);
+	const unsigned ue_count = 1 + host.pick(3), last = (unsigned)vector.wanted.size() - 1;
 
-	host.fixed = &ue;
-	const int at = host.submit(host.pick(host.queues), &shape, ue_count, NOTHING);
+	host.fixed = &vector;
+	const int at = host.submit(host.pick(host.queues), &vector.shape, ue_count, NOTHING);
 	host.fixed = nullptr;
 	host.drain();
 	for (unsigned i = 0; i < ue_count; i++) {
-		const uint8_t *const got = &host.card[host.slots[(unsigned)at].text_at[i] + (uint64_t)(int64_t)from];
+		const uint8_t *const got = &host.card[host.slots[(unsigned)at].text_at[i] + (uint64_t)(int64_t)vector.wanted_at];
 
-		if (memcmp(got, wanted, octets - 1) != 0 || ((got[octets - 1] ^ wanted[octets - 1]) & last_mask) != 0)
-			fail("vector %s, clear prefix of %u, head of %u blocks", id, shape.clear_bytes, shape.head_blocks);
+		if (memcmp(got, vector.wanted.data(), last) != 0 || ((got[last] ^ vector.wanted[last]) & vector.last_mask) != 0)
+			fail("vector %s, clear prefix of %u, head of %u blocks", vector.id, vector.shape.clear_bytes, vector.shape.head_blocks);
 	}
-}
-
-static void
-fill_fixed(struct fixed_ue &ue, const json_t *vector, const char *key)
-{
-	ue = {};
-	if (key != nullptr) {
-		fan_vector_bytes(vector, ue.k_enc, key, 16);
-		fan_vector_bytes(vector, ue.k_int, key, 16);
-	}
-	ue.count = fan_vector_number(vector, "count");
-	ue.bearer_direction = (uint8_t)(fan_vector_number(vector, "bearer") << 3 | fan_vector_number(vector, "direction") << 2);
-}
-
-static unsigned
-run_cipher_vectors(host &host, unsigned algorithm)
-{
-	const std::string file = "EEA" + std::to_string(algorithm) + ".json";
-	struct fan_vectors vectors = fan_vectors_load(file.c_str());
-	unsigned done = 0;
-
-	for (size_t i = 0; i < vectors.count; i++) {
-		const json_t *const vector = fan_vector_at(&vectors, i);
-		const uint32_t bits = fan_vector_number(vector, "length_bits"), octets = (bits + 7) / 8;
-		uint8_t ciphered[1600] = {};
-		struct fixed_ue ue;
-
-		if (bits == 0 || octets > FAN_PDU_BYTES_MAX)
-			continue;
-		fill_fixed(ue, vector, "key");
-		fan_vector_bytes(vector, ue.message, "plaintext", sizeof(ue.message));
-		fan_vector_bytes(vector, ciphered, "ciphertext", sizeof(ciphered));
-		memcpy(ue.head, ue.message, sizeof(ue.head));
-		for (unsigned head_blocks = 0; head_blocks <= FAN_HEAD_BLOCKS_MAX; head_blocks++) {
-			const struct fan_shape shape = { (uint8_t)algorithm, 0, FAN_CIPHER_ONLY, 0, (uint8_t)head_blocks, (uint16_t)octets,
-							 nullptr };
-
-			/* The standard does not say what becomes of the bits behind the last one. */
-			run_vector(host, shape, ue, ciphered, 0, octets, bits % 8 == 0 ? 0xff : (uint8_t)(0xff00 >> bits % 8),
-				   fan_vector_text(vector, "id"));
-		}
-		done++;
-	}
-	fan_vectors_free(&vectors);
-	return done;
-}
-
-/* Every split of the message into clear prefix and text must give the same MAC. */
-static unsigned
-run_mac_vectors(host &host, unsigned algorithm)
-{
-	const std::string file = "EIA" + std::to_string(algorithm) + ".json";
-	struct fan_vectors vectors = fan_vectors_load(file.c_str());
-	unsigned done = 0;
-
-	for (size_t i = 0; i < vectors.count; i++) {
-		const json_t *const vector = fan_vector_at(&vectors, i);
-		const uint32_t bits = fan_vector_number(vector, "length_bits"), octets = bits / 8;
-		uint8_t message[4096] = {}, mac[4];
-		struct fixed_ue ue;
-
-		if (bits % 8 != 0 || octets > FAN_PDU_BYTES_MAX)
-			continue;
-		fill_fixed(ue, vector, "key");
-		fan_vector_bytes(vector, message, "message", sizeof(message));
-		fan_vector_bytes(vector, mac, "mac", sizeof(mac));
-		for (unsigned clear_bytes = 0; clear_bytes <= 16 && clear_bytes < octets; clear_bytes++) {
-			const struct fan_shape shape = { 0, (uint8_t)algorithm, FAN_CIPHER_THEN_MAC, (uint8_t)clear_bytes, 0,
-							 (uint16_t)(octets - clear_bytes), nullptr };
-
-			memcpy(ue.clear, message, clear_bytes);
-			memcpy(ue.message, message + clear_bytes, octets - clear_bytes);
-			run_vector(host, shape, ue, mac, -4 - (int)clear_bytes, 4, 0xff, fan_vector_text(vector, "id"));
-		}
-		done++;
-	}
-	fan_vectors_free(&vectors);
-	return done;
-}
-
-static unsigned
-algorithm_of(const json_t *vector, const char *field)
-{
-	const char *const name = fan_vector_text(vector, field);
-
-	return (unsigned)(name[strlen(name) - 1] - '0');
-}
-
-static unsigned
-run_pdcp_vectors(host &host)
-{
-	struct fan_vectors vectors = fan_vectors_load("PDCP_dpdk.json");
-	unsigned done = 0;
-
-	for (size_t i = 0; i < vectors.count; i++) {
-		const json_t *const vector = fan_vector_at(&vectors, i);
-		const bool has_mac = fan_vector_has(vector, "integrity");
-		const unsigned cipher = algorithm_of(vector, "cipher"), integrity = has_mac ? algorithm_of(vector, "integrity") : 0;
-		const uint32_t sn_bits = fan_vector_number(vector, "sn_size");
-		const unsigned clear_bytes = sn_bits <= 7 ? 1 : sn_bits <= 15 ? 2 : 3;
-		uint8_t in[256] = {}, out[256] = {};
-		struct fixed_ue ue;
-
-		if (!one_lane_does(cipher, integrity))
-			continue;
-		fill_fixed(ue, vector, cipher != 0 ? "cipher_key" : nullptr);
-		if (integrity != 0)
-			fan_vector_bytes(vector, ue.k_int, "integrity_key", 16);
-		const size_t in_bytes = fan_vector_bytes(vector, in, "pdu_in", sizeof(in));
-		const size_t out_bytes = fan_vector_bytes(vector, out, "pdu_out", sizeof(out));
-
-		memcpy(ue.clear, in, clear_bytes);
-		memcpy(ue.message, in + clear_bytes, in_bytes - clear_bytes);
-		memcpy(ue.head, in + clear_bytes, sizeof(ue.head));
-		for (unsigned head_blocks = 0; head_blocks <= FAN_HEAD_BLOCKS_MAX; head_blocks++) {
-			const struct fan_shape shape = { (uint8_t)cipher, (uint8_t)integrity,
-							 (uint8_t)(has_mac ? FAN_MAC_THEN_CIPHER : FAN_CIPHER_ONLY), (uint8_t)clear_bytes,
-							 (uint8_t)head_blocks, (uint16_t)(in_bytes - clear_bytes), nullptr };
-
-			run_vector(host, shape, ue, out + clear_bytes, 0, (unsigned)out_bytes - clear_bytes, 0xff,
-				   fan_vector_text(vector, "id"));
-		}
-		done++;
-	}
-	fan_vectors_free(&vectors);
-	return done;
 }
 
 static void
@@ -419,20 +288,22 @@ test_vectors()
 	/* As many as the files have that are whole octets (for EIA) and fit. */
 	static const unsigned wanted[4][2] = { { 0, 0 }, { 15, 6 }, { 10, 7 }, { 9, 5 } };
 	host host(options);
-	unsigned pdcp;
+	const auto run = [&](const published_vector &vector) { run_vector(host, vector); };
 
 	host.start();
 	for (unsigned a = 1; a <= 3; a++) {
 		if (lanes_of(a) == 0)
 			continue;
-		const unsigned ciphers = run_cipher_vectors(host, a), macs = run_mac_vectors(host, a);
+		const unsigned ciphers = each_cipher_vector(a, run).used, macs = each_mac_vector(a, run).used;
 
 		if (ciphers != wanted[a][0] || macs != wanted[a][1])
 			fail("only %u vectors of EEA%u, %u of EIA%u", ciphers, a, macs, a);
 		printf("vectors: %u of EEA%u with heads of 0..3 blocks, %u of EIA%u with clear prefixes of 0..16 octets\n", ciphers, a, macs,
 		       a);
 	}
-	pdcp = run_pdcp_vectors(host);
+
+	const unsigned pdcp = each_pdcp_vector(one_lane_does, run);
+
 	if (pdcp < 48)
 		fail("only %u PDUs of PDCP", pdcp);
 	host.compare_all();

@@ -12,6 +12,7 @@
  * Usage: lane_test TEST [--seed N] [--stall P] [--ues N] [--max-cycles N]
  */
 #include "lane_bench.h"
+#include "published_vectors.h"
 
 #if LANE_ALGORITHM == 2 && !defined(LANE_NETLIST)
 #include "Vfan_lane___024root.h"
@@ -21,7 +22,6 @@
 
 extern "C" {
 #include "../../dataplane/engine_reference.h"
-#include "../../tests/vectors.h"
 }
 
 #include <algorithm>
@@ -330,179 +330,61 @@ run_reset()
 
 /* ---- Published vectors -------------------------------------------------------------------------------------------------------- */
 
-#define TEXT_OF_(number) #number
-#define TEXT_OF(number) TEXT_OF_(number)
-#define CIPHER_VECTORS "EEA" TEXT_OF(LANE_ALGORITHM) ".json"
-#define MAC_VECTORS "EIA" TEXT_OF(LANE_ALGORITHM) ".json"
-
-static unsigned
-run_cipher_vectors(checked_lane &lane)
+static bool
+lane_serves(unsigned cipher, unsigned integrity)
 {
-	struct fan_vectors vectors = fan_vectors_load(CIPHER_VECTORS);
-	unsigned done = 0;
-
-	for (size_t i = 0; i < vectors.count; i++) {
-		const json_t *const vector = fan_vector_at(&vectors, i);
-		uint8_t plain[1600] = {}, ciphered[1600] = {};
-		const uint32_t bits = fan_vector_number(vector, "length_bits");
-		struct fan_shape shape = { LANE_ALGORITHM, 0, FAN_CIPHER_ONLY, 0, 0, (uint16_t)((bits + 7) / 8), plain };
-		bench_ue ue = {};
-
-		/* A text has at least one octet. */
-		if (bits == 0)
-			continue;
-		fan_vector_bytes(vector, plain, "plaintext", sizeof(plain));
-		fan_vector_bytes(vector, ciphered, "ciphertext", sizeof(ciphered));
-		fan_vector_bytes(vector, ue.k_enc, "key", 16);
-		ue.count = fan_vector_number(vector, "count");
-		ue.bearer_direction =
-			(uint8_t)(fan_vector_number(vector, "bearer") << 3 | fan_vector_number(vector, "direction") << 2);
-		ue.tag = (uint16_t)i;
-		/* Bits behind the last one are ciphered with the octet; the vectors do not say how. */
-		lane.bench.on_pdu = [&](const bench_pdu &pdu) {
-			const uint8_t mask = bits % 8 == 0 ? 0xff : (uint8_t)(0xff00 >> bits % 8);
-
-			if (pdu.octets.size() != shape.text_bytes ||
-			    memcmp(pdu.octets.data(), ciphered, shape.text_bytes - 1u) != 0 ||
-			    ((pdu.octets.back() ^ ciphered[shape.text_bytes - 1]) & mask) != 0)
-				fail(CIPHER_VECTORS ": %s", fan_vector_text(vector, "id"));
-			done++;
-		};
-		lane.bench.queue_message(shape, plain);
-		lane.bench.queue_item(ue, true);
-		for (const unsigned before = done; done == before;)
-			lane.bench.step();
-	}
-	fan_vectors_free(&vectors);
-	return done;
+	return (cipher == 0 || cipher == LANE_ALGORITHM) && (integrity == 0 || integrity == LANE_ALGORITHM) && cipher + integrity != 0;
 }
 
-/* Every split of the message into clear prefix and text must give the same MAC. */
-static unsigned
-run_mac_vectors(checked_lane &lane, unsigned *skipped)
+static void
+run_vector(lane_bench &bench, const published_vector &vector)
 {
-	struct fan_vectors vectors = fan_vectors_load(MAC_VECTORS);
-	unsigned done = 0;
+	const std::vector<uint8_t> &wanted = vector.wanted;
+	bench_ue ue = {};
+	bool came = false;
 
-	for (size_t i = 0; i < vectors.count; i++) {
-		const json_t *const vector = fan_vector_at(&vectors, i);
-		uint8_t message[4096] = {}, mac[4];
-		const uint32_t bits = fan_vector_number(vector, "length_bits");
+	memcpy(ue.k_enc, vector.k_enc, sizeof(ue.k_enc));
+	memcpy(ue.k_int, vector.k_int, sizeof(ue.k_int));
+	memcpy(ue.clear, vector.clear, sizeof(ue.clear));
+	memcpy(ue.head, vector.head, sizeof(ue.head));
+	ue.count = vector.count;
+	ue.bearer_direction = vector.bearer_direction;
+	bench.on_pdu = [&](const bench_pdu &pdu) {
+		const uint8_t mac[4] = { (uint8_t)(pdu.mac >> 24), (uint8_t)(pdu.mac >> 16), (uint8_t)(pdu.mac >> 8), (uint8_t)pdu.mac };
+		const bool mac_alone = vector.wanted_at < 0;
+		const uint8_t *const got = mac_alone ? mac : pdu.octets.data();
+		const size_t last = wanted.size() - 1;
 
-		if (bits % 8 != 0 || bits / 8 > FAN_PDU_BYTES_MAX) {
-			(*skipped)++;
-			continue;
-		}
-		fan_vector_bytes(vector, message, "message", sizeof(message));
-		fan_vector_bytes(vector, mac, "mac", sizeof(mac));
-		for (unsigned clear_bytes = 0; clear_bytes <= 16 && clear_bytes < bits / 8; clear_bytes++) {
-			struct fan_shape shape = { 0, LANE_ALGORITHM, FAN_CIPHER_THEN_MAC, (uint8_t)clear_bytes, 0,
-						   (uint16_t)(bits / 8 - clear_bytes), message };
-			bench_ue ue = {};
-			bool came = false;
-
-			fan_vector_bytes(vector, ue.k_int, "key", 16);
-			memcpy(ue.clear, message, clear_bytes);
-			ue.count = fan_vector_number(vector, "count");
-			ue.bearer_direction = (uint8_t)(fan_vector_number(vector, "bearer") << 3 |
-							fan_vector_number(vector, "direction") << 2);
-			lane.bench.on_pdu = [&](const bench_pdu &pdu) {
-				if (pdu.mac != ((uint32_t)mac[0] << 24 | (uint32_t)mac[1] << 16 | (uint32_t)mac[2] << 8 | mac[3]))
-					fail(MAC_VECTORS ": %s, clear prefix of %u", fan_vector_text(vector, "id"), clear_bytes);
-				came = true;
-			};
-			lane.bench.queue_message(shape, message + clear_bytes);
-			lane.bench.queue_item(ue, true);
-			while (!came)
-				lane.bench.step();
-		}
-		done++;
-	}
-	fan_vectors_free(&vectors);
-	return done;
-}
-
-static int
-algorithm_of(const json_t *vector, const char *field)
-{
-	const char *const name = fan_vector_text(vector, field);
-
-	return name[strlen(name) - 1] - '0';
-}
-
-/* PDUs of PDCP, with every private head: those in whose protection this lane's algorithm has a part and no other one has. */
-static unsigned
-run_pdcp_vectors(checked_lane &lane)
-{
-	struct fan_vectors vectors = fan_vectors_load("PDCP_dpdk.json");
-	unsigned done = 0;
-
-	for (size_t i = 0; i < vectors.count; i++) {
-		const json_t *const vector = fan_vector_at(&vectors, i);
-		const bool has_mac = fan_vector_has(vector, "integrity");
-		const int cipher = algorithm_of(vector, "cipher"), integrity = has_mac ? algorithm_of(vector, "integrity") : 0;
-		const uint32_t sn_bits = fan_vector_number(vector, "sn_size");
-		const unsigned clear_bytes = sn_bits <= 7 ? 1 : sn_bits <= 15 ? 2 : 3;
-		uint8_t in[256] = {}, out[256] = {};
-
-		if ((cipher != 0 && cipher != LANE_ALGORITHM) || (integrity != 0 && integrity != LANE_ALGORITHM) ||
-		    cipher + integrity == 0)
-			continue;
-		const size_t in_bytes = fan_vector_bytes(vector, in, "pdu_in", sizeof(in));
-		const size_t out_bytes = fan_vector_bytes(vector, out, "pdu_out", sizeof(out));
-
-		for (unsigned head_blocks = 0; head_blocks <= FAN_HEAD_BLOCKS_MAX; head_blocks++) {
-			struct fan_shape shape = { (uint8_t)cipher, (uint8_t)integrity,
-						   (uint8_t)(has_mac ? FAN_MAC_THEN_CIPHER : FAN_CIPHER_ONLY), (uint8_t)clear_bytes,
-						   (uint8_t)head_blocks, (uint16_t)(in_bytes - clear_bytes), nullptr };
-			bench_ue ue = {};
-			bool came = false;
-
-			if (cipher != 0)
-				fan_vector_bytes(vector, ue.k_enc, "cipher_key", 16);
-			if (integrity != 0)
-				fan_vector_bytes(vector, ue.k_int, "integrity_key", 16);
-			ue.count = fan_vector_number(vector, "count");
-			ue.bearer_direction = (uint8_t)(fan_vector_number(vector, "bearer") << 3 |
-							fan_vector_number(vector, "direction") << 2);
-			memcpy(ue.clear, in, clear_bytes);
-			memcpy(ue.head, in + clear_bytes, sizeof(ue.head));
-			lane.bench.on_pdu = [&](const bench_pdu &pdu) {
-				if (pdu.octets.size() != out_bytes - clear_bytes ||
-				    memcmp(pdu.octets.data(), out + clear_bytes, out_bytes - clear_bytes) != 0)
-					fail("PDCP_dpdk.json: %s, head %u", fan_vector_text(vector, "id"), head_blocks);
-				came = true;
-			};
-			lane.bench.queue_message(shape, in + clear_bytes);
-			lane.bench.queue_item(ue, true);
-			while (!came)
-				lane.bench.step();
-		}
-		done++;
-	}
-	fan_vectors_free(&vectors);
-	return done;
+		if ((mac_alone ? sizeof(mac) : pdu.octets.size()) != wanted.size() || memcmp(got, wanted.data(), last) != 0 ||
+		    ((got[last] ^ wanted[last]) & vector.last_mask) != 0)
+			fail("vector %s, clear prefix of %u, head of %u blocks", vector.id, vector.shape.clear_bytes, vector.shape.head_blocks);
+		came = true;
+	};
+	bench.queue_message(vector.shape, vector.message);
+	bench.queue_item(ue, true);
+	while (!came)
+		bench.step();
 }
 
 static void
 run_vectors()
 {
-	checked_lane lane;
-	unsigned skipped = 0;
-
-	lane.bench.reset(2);
-	lane.bench.wait_ready();
-	const unsigned ciphers = run_cipher_vectors(lane), macs = run_mac_vectors(lane, &skipped);
-
-	const unsigned pdcp = run_pdcp_vectors(lane);
-
 	/* As many as the files have that are whole octets and fit. */
 	static const unsigned expected[4][3] = { { 0, 0, 0 }, { 15, 6, 32 }, { 10, 7, 32 }, { 9, 5, 32 } };
+	lane_bench bench(options);
+	const auto run = [&](const published_vector &vector) { run_vector(bench, vector); };
 
-	if (ciphers != expected[LANE_ALGORITHM][0] || macs != expected[LANE_ALGORITHM][1] || pdcp != expected[LANE_ALGORITHM][2])
-		fail("only %u vectors of " CIPHER_VECTORS ", %u of " MAC_VECTORS ", %u of PDCP", ciphers, macs, pdcp);
-	printf("vectors: %u of " CIPHER_VECTORS ", %u of " MAC_VECTORS " each with clear prefixes 0..16, %u PDUs of PDCP with heads of "
-	       "0..3 blocks (%u of " MAC_VECTORS " left out: not whole octets, or longer than a PDU)\n", ciphers, macs, pdcp, skipped);
+	bench.reset(2);
+	bench.wait_ready();
+	const unsigned algorithm = LANE_ALGORITHM, ciphers = each_cipher_vector(algorithm, run).used;
+	const vector_counts macs = each_mac_vector(algorithm, run);
+	const unsigned pdcp = each_pdcp_vector(lane_serves, run);
+
+	if (ciphers != expected[algorithm][0] || macs.used != expected[algorithm][1] || pdcp != expected[algorithm][2])
+		fail("only %u vectors of EEA%u.json, %u of EIA%u.json, %u of PDCP", ciphers, algorithm, macs.used, algorithm, pdcp);
+	printf("vectors: %u of EEA%u.json, %u of EIA%u.json each with clear prefixes 0..16, %u PDUs of PDCP with heads of "
+	       "0..3 blocks (%u of EIA%u.json left out: not whole octets, or longer than a PDU)\n", ciphers, algorithm, macs.used, algorithm,
+	       pdcp, macs.left_out, algorithm);
 }
 
 /* ---- Clocks per UE ------------------------------------------------------------------------------------------------------------ */
