@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "../dataplane/context.h"
 #include "../dataplane/members.h"
+#include "batch.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -22,32 +23,12 @@
 #define UNDER_SANITIZER 0
 #endif
 
-static uint64_t random_state;
-
-static void
-random_begin(void)
-{
-	const char *seed = getenv("FAN_SEED");
-
-	random_state = seed != NULL ? strtoull(seed, NULL, 0) : 0x5eed0001;
-	printf("FAN_SEED=0x%" PRIx64 "\n", random_state);
-}
-
-/* splitmix64 */
-static uint64_t
-random_next(void)
-{
-	uint64_t z = (random_state += 0x9e3779b97f4a7c15ULL);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return z ^ (z >> 31);
-}
+static struct fan_test_random random_state;
 
 static uint32_t
 random_below(uint32_t limit)
 {
-	return (uint32_t)(random_next() % limit);
+	return fan_test_random_below(&random_state, limit);
 }
 
 static double
@@ -236,7 +217,7 @@ Test(members, random_changes_match_a_model)
 {
 	struct fan_members members = { 0 };
 
-	random_begin();
+	random_state = fan_test_random_from_environment();
 	memset(model, ABSENT, sizeof(model));
 	compare_with_model(&members);
 	for (unsigned i = 0; i < 3000; i++) {
@@ -480,7 +461,7 @@ Test(members, cursors_of_all_workers_see_each_member_once)
 {
 	static const unsigned bursts[] = { 1, 7, 64, 256 };
 
-	random_begin();
+	random_state = fan_test_random_from_environment();
 	for (unsigned shape = 0; shape < SHAPES; shape++) {
 		roaring_bitmap_t *slots = roaring_bitmap_create();
 
@@ -653,7 +634,7 @@ Test(members, a_thread_reads_a_snapshot_while_the_group_changes)
 	pthread_t thread;
 	double begin_s;
 
-	random_begin();
+	random_state = fan_test_random_from_environment();
 	make_mixed(&members);
 	cr_assert_eq(fan_members_snapshot(&snapshot, &members), 0);
 	sum_members(&reader.expected_count, &reader.expected_sum, &snapshot);

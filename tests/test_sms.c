@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The decoder here is the test's own and works bit by bit: it shares neither code nor tables with the encoder. */
 #include "../dataplane/sms.h"
+#include "batch.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -12,32 +13,12 @@
 
 enum { TEXT_BYTES_MAX = 120000 };
 
-static uint64_t random_state;
-
-static void
-random_begin(void)
-{
-	const char *seed = getenv("FAN_SEED");
-
-	random_state = seed != NULL ? strtoull(seed, NULL, 0) : 0x5eed0002;
-	printf("FAN_SEED=0x%" PRIx64 "\n", random_state);
-}
-
-/* splitmix64 */
-static uint64_t
-random_next(void)
-{
-	uint64_t z = (random_state += 0x9e3779b97f4a7c15ULL);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return z ^ (z >> 31);
-}
+static struct fan_test_random random_state;
 
 static unsigned
 random_below(unsigned limit)
 {
-	return (unsigned)(random_next() % limit);
+	return fan_test_random_below(&random_state, limit);
 }
 
 static struct fan_message
@@ -914,13 +895,13 @@ static size_t
 random_octets(size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		text_buffer[i] = (uint8_t)random_next();
+		text_buffer[i] = (uint8_t)fan_test_random_next(&random_state);
 	return count;
 }
 
 Test(sms, random_messages_come_back)
 {
-	random_begin();
+	random_state = fan_test_random_from_environment();
 	for (unsigned i = 0; i < 4000; i++) {
 		static const enum fan_coding kinds[] = { FAN_CODING_GSM7, FAN_CODING_UCS2, FAN_CODING_8BIT };
 		unsigned kind = i % 3;
@@ -932,7 +913,7 @@ Test(sms, random_messages_come_back)
 		message.byte_count = kind == 0 ? random_gsm7(size) : kind == 1 ? random_unicode(size) : random_octets(size);
 		message.coding = random_below(2) == 0 ? FAN_CODING_AUTO : kinds[kind];
 		message.device_trigger = random_below(2) == 0;
-		message.application_port = (uint16_t)random_next();
+		message.application_port = (uint16_t)fan_test_random_next(&random_state);
 		cr_assert_eq(fan_sms_encode(&sms, &message), 0, "message %u: %s", i, fan_error_detail());
 		check_sms(&decoded, &sms, &message);
 		cr_assert(message.coding == FAN_CODING_AUTO || sms.coding == message.coding);
