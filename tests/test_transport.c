@@ -4,6 +4,7 @@
  */
 #include "../dataplane/transport.h"
 #include "appliance_fixture.h"
+#include "octets.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -25,16 +26,6 @@ find_nobody(void *user, struct fan_ue_subscriber *subscriber, struct fan_ue_stat
 	seen = *address;
 	was_asked = true;
 	return false;
-}
-
-static uint16_t
-internet_sum(const uint8_t *octets, size_t byte_count, uint32_t sum)
-{
-	for (size_t i = 0; i < byte_count; i++)
-		sum += (uint32_t)octets[i] << (i % 2 == 0 ? 8 : 0);
-	while (sum > 0xffff)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
 }
 
 static void
@@ -115,7 +106,7 @@ Test(transport, headers_are_read_back_by_the_ue_side)
 			cr_assert_eq(frame_bytes, header.byte_count - 7U + pdu_bytes);
 			cr_assert_eq(memcmp(frame + 6, link->ethernet, 6), 0);
 			if (!link->ipv6)
-				cr_assert_eq(internet_sum(frame + 14, 20, 0), 0xffff);
+				cr_assert_eq(fan_test_internet_sum(frame + 14, 20, 0), 0xffff);
 		}
 	}
 	fan_ue_receiver_close(receiver);
@@ -168,13 +159,13 @@ Test(transport, udp_checksums_add_up)
 
 		cr_assert_eq(fan_header_make(&header, link, FAN_GTPU, 2, 4 + i / 2, NULL), 0);
 		udp_bytes = complete(frame, &header, link, i * 0x1010101U, 0) - 14 - ip_bytes;
-		pseudo = internet_sum(frame + 14 + ip_bytes - address_bytes, address_bytes, 17 + (uint32_t)udp_bytes);
+		pseudo = fan_test_internet_sum(frame + 14 + ip_bytes - address_bytes, address_bytes, 17 + (uint32_t)udp_bytes);
 		fan_udp_checksum_fill(&mbuf, link->ipv6);
-		cr_assert_eq(internet_sum(udp, udp_bytes, pseudo), 0xffff, "%u", i);
+		cr_assert_eq(fan_test_internet_sum(udp, udp_bytes, pseudo), 0xffff, "%u", i);
 		/* Make the rest of the datagram sum up to 0xffff: its complement is 0. */
 		memset(udp + 6, 0, 2);
 		memset(udp + 16, 0, 2);
-		put_be(udp + 16, (uint16_t)~internet_sum(udp, udp_bytes, pseudo), 2);
+		put_be(udp + 16, (uint16_t)~fan_test_internet_sum(udp, udp_bytes, pseudo), 2);
 		fan_udp_checksum_fill(&mbuf, link->ipv6);
 		cr_assert(udp[6] == 0xff && udp[7] == 0xff, "%u: %02x%02x", i, udp[6], udp[7]);
 	}

@@ -1,32 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* DownlinkNASTransport of S1AP and NGAP: three captured messages, and messages written out by hand. */
 #include "../ue/aper.h"
+#include "octets.h"
+#include "vectors.h"
 
 #include <criterion/criterion.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef FAN_SOURCE_DIR
-#define FAN_SOURCE_DIR "."
-#endif
-
 #define OCTETS_MAX 1024
-
-static size_t
-from_hex(uint8_t *out, const char *hex)
-{
-	size_t count = strlen(hex) / 2;
-
-	cr_assert(count <= OCTETS_MAX && strlen(hex) % 2 == 0, "%s", hex);
-	for (size_t i = 0; i < count; i++) {
-		char two[3] = { hex[2 * i], hex[2 * i + 1], 0 };
-
-		out[i] = (uint8_t)strtoul(two, NULL, 16);
-	}
-	return count;
-}
 
 /* Parses an exact-size copy, so that a sanitizer sees a read past its end. Out: pdu, the NAS PDU. */
 static bool
@@ -47,21 +30,21 @@ Test(ue_aper, captures)
 {
 	static uint8_t octets[OCTETS_MAX], pdu[OCTETS_MAX], expected[OCTETS_MAX];
 	struct fan_ue_transport transport;
-	json_t *root = json_load_file(FAN_SOURCE_DIR "/tests/vectors/S1AP_DownlinkNASTransport.json", 0, NULL), *vector;
-	size_t i, count;
+	struct fan_vectors vectors = fan_vectors_load("S1AP_DownlinkNASTransport.json");
 
-	cr_assert_eq(json_array_size(json_object_get(root, "vectors")), 3);
-	json_array_foreach(json_object_get(root, "vectors"), i, vector)
-	{
-		count = from_hex(octets, json_string_value(json_object_get(vector, "pdu")));
+	cr_assert_eq(vectors.count, 3);
+	for (size_t i = 0; i < vectors.count; i++) {
+		const json_t *vector = fan_vector_at(&vectors, i);
+		size_t count = fan_vector_bytes(vector, octets, "pdu", sizeof(octets));
+
 		cr_assert(parse(&transport, pdu, false, octets, count), "capture %zu", i);
 		cr_expect_eq(transport.mme_ue_id, 0xd3);
 		cr_expect_eq(transport.ran_ue_id, 1);
-		count = from_hex(expected, json_string_value(json_object_get(vector, "nas_pdu")));
+		count = fan_vector_bytes(vector, expected, "nas_pdu", sizeof(expected));
 		cr_expect_eq(transport.pdu_bytes, count);
 		cr_expect_eq(memcmp(pdu, expected, count), 0);
 	}
-	json_decref(root);
+	fan_vectors_free(&vectors);
 }
 
 static const struct row {
@@ -324,14 +307,14 @@ Test(ue_aper, rows)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct row *row = &rows[i];
-		size_t count = from_hex(octets, row->hex);
+		size_t count = fan_test_octets(octets, row->hex, sizeof(octets));
 
 		cr_expect_eq(parse(&transport, pdu, row->five_g, octets, count), row->good, "%s", row->name);
 		if (!row->good)
 			continue;
 		cr_expect_eq(transport.mme_ue_id, row->mme_ue_id, "%s", row->name);
 		cr_expect_eq(transport.ran_ue_id, row->ran_ue_id, "%s", row->name);
-		count = from_hex(expected, row->pdu);
+		count = fan_test_octets(expected, row->pdu, sizeof(expected));
 		cr_expect_eq(transport.pdu_bytes, count, "%s", row->name);
 		cr_expect_eq(memcmp(pdu, expected, count), 0, "%s", row->name);
 		/* No prefix is a message. */
@@ -363,16 +346,18 @@ Test(ue_aper, lengths)
 		uint8_t inner[2], octets[OCTETS_MAX], body[OCTETS_MAX];
 		size_t inner_bytes = put_length(inner, pdu_bytes), at, body_bytes;
 
-		body_bytes = from_hex(body, "000003"
-					    "0000000200d3"
-					    "000800020001"
-					    "001a00");
+		body_bytes = fan_test_octets(body,
+					     "000003"
+					     "0000000200d3"
+					     "000800020001"
+					     "001a00",
+					     sizeof(body));
 		body_bytes += put_length(body + body_bytes, inner_bytes + pdu_bytes);
 		memcpy(body + body_bytes, inner, inner_bytes);
 		body_bytes += inner_bytes;
 		memset(body + body_bytes, 0x5a, pdu_bytes);
 		body_bytes += pdu_bytes;
-		at = from_hex(octets, "000b40");
+		at = fan_test_octets(octets, "000b40", sizeof(octets));
 		at += put_length(octets + at, body_bytes);
 		memcpy(octets + at, body, body_bytes);
 		cr_expect(parse(&transport, pdu, false, octets, at + body_bytes), "%zu octets", pdu_bytes);

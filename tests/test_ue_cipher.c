@@ -4,87 +4,39 @@
 #include "../ue/cipher.h"
 #include "../ue/snow3g.h"
 #include "../ue/zuc.h"
+#include "vectors.h"
 
 #include <criterion/criterion.h>
-#include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#ifndef FAN_SOURCE_DIR
-#define FAN_SOURCE_DIR "."
-#endif
 
 #define OCTETS_MAX 4096
 
-/* Calls `each` for every vector of a file. The number of them is checked, so that an emptied file cannot pass. */
+/* Calls `each` for every vector of a file, whose number is known. */
 static void
 read_vectors(const char *file, size_t expected, void (*each)(const json_t *vector, const char *id))
 {
-	char path[512];
-	json_error_t error;
-	json_t *root, *vectors, *vector;
-	size_t i;
+	struct fan_vectors vectors = fan_vectors_load(file);
 
-	snprintf(path, sizeof(path), "%s/tests/vectors/%s", FAN_SOURCE_DIR, file);
-	root = json_load_file(path, 0, &error);
-	cr_assert_not_null(root, "%s: %s", path, error.text);
-	vectors = json_object_get(root, "vectors");
-	cr_assert_eq(json_array_size(vectors), expected, "%s", file);
-	json_array_foreach(vectors, i, vector)
-	{
-		each(vector, json_string_value(json_object_get(vector, "id")));
-	}
-	json_decref(root);
-}
-
-static const char *
-text_of(const json_t *vector, const char *key)
-{
-	const char *text = json_string_value(json_object_get(vector, key));
-
-	return text ? text : "";
-}
-
-static size_t
-octets_of(uint8_t *out, const json_t *vector, const char *key)
-{
-	const char *hex = text_of(vector, key);
-	size_t count = strlen(hex) / 2;
-
-	cr_assert(count <= OCTETS_MAX);
-	for (size_t i = 0; i < count; i++) {
-		unsigned octet;
-
-		cr_assert_eq(sscanf(hex + 2 * i, "%2x", &octet), 1);
-		out[i] = (uint8_t)octet;
-	}
-	return count;
-}
-
-static long long
-number_of(const json_t *vector, const char *key)
-{
-	const json_t *number = json_object_get(vector, key);
-
-	cr_assert(json_is_integer(number), "%s", key);
-	return json_integer_value(number);
+	cr_assert_eq(vectors.count, expected, "%s", file);
+	for (size_t i = 0; i < vectors.count; i++)
+		each(fan_vector_at(&vectors, i), fan_vector_text(fan_vector_at(&vectors, i), "id"));
+	fan_vectors_free(&vectors);
 }
 
 static struct fan_ue_cipher_use
 use_of(const json_t *vector, const uint8_t key[16])
 {
-	return (struct fan_ue_cipher_use){ key, (uint32_t)number_of(vector, "count"), (uint8_t)number_of(vector, "bearer"),
-					   (uint8_t)number_of(vector, "direction") };
+	return (struct fan_ue_cipher_use){ key, fan_vector_number(vector, "count"),
+					   (uint8_t)fan_vector_number(vector, "bearer"),
+					   (uint8_t)fan_vector_number(vector, "direction") };
 }
 
 /* "128-EEA2" gives 2, "EIA0" 0. */
 static uint8_t
 algorithm_of(const json_t *vector, const char *key)
 {
-	const char *name = text_of(vector, key);
+	const char *name = fan_vector_text(vector, key);
 
-	cr_assert(*name);
 	return (uint8_t)(name[strlen(name) - 1] - '0');
 }
 
@@ -115,22 +67,24 @@ static void
 check_keystream(const json_t *vector, const char *id)
 {
 	static struct fan_ue_snow3g_tables tables;
-	static uint8_t expected[OCTETS_MAX], far[OCTETS_MAX];
-	uint8_t key[16], iv[16];
+	static uint8_t expected[OCTETS_MAX];
+	uint8_t key[16], iv[16], far[4];
 	size_t count, far_at = 0;
-	struct generator generator = { .zuc = strncmp(text_of(vector, "alg"), "ZUC", 3) == 0 };
+	struct generator generator = { .zuc = strncmp(fan_vector_text(vector, "alg"), "ZUC", 3) == 0 };
 	uint32_t word = 0;
 
-	cr_assert_eq(octets_of(key, vector, "key"), 16);
-	cr_assert_eq(octets_of(iv, vector, "iv"), 16);
-	count = octets_of(expected, vector, "keystream_first");
+	cr_assert_eq(fan_vector_bytes(vector, key, "key", sizeof(key)), 16);
+	cr_assert_eq(fan_vector_bytes(vector, iv, "iv", sizeof(iv)), 16);
+	count = fan_vector_bytes(vector, expected, "keystream_first", sizeof(expected));
 	fan_ue_snow3g_tables_fill(&tables);
 	fan_ue_zuc_start(&generator.zuc_state, key, iv);
 	reverse_words(key);
 	reverse_words(iv);
 	fan_ue_snow3g_start(&generator.snow, &tables, key, iv);
-	if (octets_of(far, vector, "keystream_word") == 4)
-		far_at = (size_t)number_of(vector, "keystream_word_at_byte");
+	if (fan_vector_has(vector, "keystream_word")) {
+		cr_assert_eq(fan_vector_bytes(vector, far, "keystream_word", sizeof(far)), 4);
+		far_at = fan_vector_number(vector, "keystream_word_at_byte");
+	}
 	for (size_t at = 0; at < count || at <= far_at; at += 4) {
 		word = generate(&generator);
 		for (size_t i = 0; i < 4 && at + i < count; i++)
@@ -151,13 +105,14 @@ check_cipher(const json_t *vector, const char *id)
 {
 	static uint8_t octets[OCTETS_MAX], expected[OCTETS_MAX];
 	uint8_t key[16];
-	size_t bits = (size_t)number_of(vector, "length_bits"), count = octets_of(octets, vector, "plaintext");
+	size_t bits = fan_vector_number(vector, "length_bits"),
+	       count = fan_vector_bytes(vector, octets, "plaintext", sizeof(octets));
 	struct fan_ue_cipher *cipher = fan_ue_cipher_open();
 	struct fan_ue_cipher_use use;
 
-	octets_of(key, vector, "key");
+	fan_vector_bytes(vector, key, "key", sizeof(key));
 	use = use_of(vector, key);
-	cr_assert_eq(octets_of(expected, vector, "ciphertext"), count);
+	cr_assert_eq(fan_vector_bytes(vector, expected, "ciphertext", sizeof(expected)), count);
 	cr_assert_eq((bits + 7) / 8, count, "%s", id);
 	cr_assert(fan_ue_cipher_apply(cipher, octets, &use, algorithm_of(vector, "alg"), count));
 	if (bits % 8) {
@@ -180,14 +135,14 @@ check_mac(const json_t *vector, const char *id)
 {
 	static uint8_t message[OCTETS_MAX], expected[OCTETS_MAX];
 	uint8_t key[16], mac[4];
-	size_t bits = (size_t)number_of(vector, "length_bits");
+	size_t bits = fan_vector_number(vector, "length_bits");
 	struct fan_ue_cipher *cipher = fan_ue_cipher_open();
 	struct fan_ue_cipher_use use;
 
-	octets_of(key, vector, "key");
+	fan_vector_bytes(vector, key, "key", sizeof(key));
 	use = use_of(vector, key);
-	cr_assert_eq(octets_of(message, vector, "message"), (bits + 7) / 8, "%s", id);
-	cr_assert_eq(octets_of(expected, vector, "mac"), 4);
+	cr_assert_eq(fan_vector_bytes(vector, message, "message", sizeof(message)), (bits + 7) / 8, "%s", id);
+	cr_assert_eq(fan_vector_bytes(vector, expected, "mac", sizeof(expected)), 4);
 	cr_assert(fan_ue_cipher_mac(cipher, mac, &use, algorithm_of(vector, "alg"), message, bits));
 	cr_expect_eq(memcmp(mac, expected, 4), 0, "%s", id);
 	/* What follows the last bit must not matter. */
@@ -218,24 +173,28 @@ static void
 check_bearer_pdu(const json_t *vector, const char *id)
 {
 	static uint8_t in[OCTETS_MAX], out[OCTETS_MAX];
-	uint8_t k_enc[16], k_int[16], mac[4];
-	size_t in_bytes = octets_of(in, vector, "pdu_in"), out_bytes = octets_of(out, vector, "pdu_out");
-	size_t header_bytes = number_of(vector, "sn_size") == 18 ? 3 : 2;
-	bool authentic = json_is_string(json_object_get(vector, "integrity"));
+	uint8_t k_enc[16] = { 0 }, k_int[16] = { 0 }, mac[4];
+	size_t in_bytes = fan_vector_bytes(vector, in, "pdu_in", sizeof(in)),
+	       out_bytes = fan_vector_bytes(vector, out, "pdu_out", sizeof(out));
+	size_t header_bytes = fan_vector_number(vector, "sn_size") == 18 ? 3 : 2;
+	bool authentic = fan_vector_has(vector, "integrity");
 	struct fan_ue_cipher *cipher;
 	struct fan_ue_cipher_use use;
 
-	if (strncmp(text_of(vector, "plane"), "DRB", 3) != 0 || (number_of(vector, "sn_size") != 12 && header_bytes == 2))
+	if (strncmp(fan_vector_text(vector, "plane"), "DRB", 3) != 0 ||
+	    (fan_vector_number(vector, "sn_size") != 12 && header_bytes == 2))
 		return;
 	cipher = fan_ue_cipher_open();
-	octets_of(k_enc, vector, "cipher_key");
+	if (algorithm_of(vector, "cipher") != 0)
+		fan_vector_bytes(vector, k_enc, "cipher_key", sizeof(k_enc));
 	use = use_of(vector, k_enc);
 	cr_assert_eq(out_bytes, in_bytes + (authentic ? 4 : 0), "%s", id);
 	cr_assert(fan_ue_cipher_apply(cipher, out + header_bytes, &use, algorithm_of(vector, "cipher"),
 				      out_bytes - header_bytes));
 	cr_expect_eq(memcmp(out, in, in_bytes), 0, "%s", id);
 	if (authentic) {
-		octets_of(k_int, vector, "integrity_key");
+		if (algorithm_of(vector, "integrity") != 0)
+			fan_vector_bytes(vector, k_int, "integrity_key", sizeof(k_int));
 		use.key = k_int;
 		cr_assert(fan_ue_cipher_mac(cipher, mac, &use, algorithm_of(vector, "integrity"), out, 8 * in_bytes));
 		cr_expect_eq(memcmp(mac, out + in_bytes, 4), 0, "%s MAC-I", id);

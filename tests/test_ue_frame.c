@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Ethernet, IP, UDP and GTP-U: frames laid octet by octet, and the GTP-U PDUs of a public gNB's tests. */
 #include "../ue/frame.h"
+#include "octets.h"
+#include "vectors.h"
 
 #include <criterion/criterion.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-
-#ifndef FAN_SOURCE_DIR
-#define FAN_SOURCE_DIR "."
-#endif
 
 #define OCTETS_MAX 1600
 
@@ -17,30 +14,6 @@ struct octets {
 	uint8_t at[OCTETS_MAX];
 	size_t count;
 };
-
-static size_t
-from_hex(uint8_t *out, const char *hex)
-{
-	size_t count = strlen(hex) / 2;
-
-	for (size_t i = 0; i < count; i++) {
-		char two[3] = { hex[2 * i], hex[2 * i + 1], 0 };
-
-		out[i] = (uint8_t)strtoul(two, NULL, 16);
-	}
-	return count;
-}
-
-/* Internet checksum of octets on top of a sum. */
-static uint16_t
-checksum(uint32_t sum, const uint8_t *octets, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		sum += (uint32_t)octets[i] << (i % 2 ? 0 : 8);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
 
 static void
 put16(uint8_t *at, size_t value)
@@ -60,12 +33,12 @@ seal(struct octets *frame)
 
 	if (!ipv6) {
 		put16(ip + 10, 0);
-		put16(ip + 10, checksum(0, ip, 20));
+		put16(ip + 10, (uint16_t)~fan_test_internet_sum(ip, 20, 0));
 	}
 	for (size_t i = 0; i < address_bytes; i += 2)
 		pseudo += (uint32_t)(udp[(int)i - (int)address_bytes] << 8 | udp[(int)i + 1 - (int)address_bytes]);
 	put16(udp + 6, 0);
-	put16(udp + 6, checksum(pseudo, udp, udp_bytes));
+	put16(udp + 6, (uint16_t)~fan_test_internet_sum(udp, udp_bytes, pseudo));
 }
 
 /* A frame with `payload_bytes` octets 0, 1, 2 ... to port 2152 of 198.51.100.7 or 2001:db8::7. */
@@ -75,13 +48,13 @@ lay_frame(bool ipv6, size_t payload_bytes)
 	struct octets frame = { .count = 0 };
 	uint8_t *udp;
 
-	frame.count = from_hex(frame.at, ipv6 ? "02000000000202000000000186dd" : "0200000000020200000000010800");
-	if (ipv6)
-		frame.count += from_hex(frame.at + 14, "6000000000001140"
-						       "20010db8000000000000000000000001"
-						       "20010db8000000000000000000000007");
-	else
-		frame.count += from_hex(frame.at + 14, "450000000000400040110000c6336401c6336407");
+	frame.count = fan_test_octets(frame.at, ipv6 ? "02000000000202000000000186dd" : "0200000000020200000000010800", 14);
+	frame.count += fan_test_octets(frame.at + 14,
+				       ipv6 ? "6000000000001140"
+					      "20010db8000000000000000000000001"
+					      "20010db8000000000000000000000007"
+					    : "450000000000400040110000c6336401c6336407",
+				       40);
 	udp = frame.at + frame.count;
 	put16(udp, 2152);
 	put16(udp + 2, 2152);
@@ -289,17 +262,14 @@ parse_tunnel(struct fan_ue_tunnel *tunnel, uint8_t *pdu, const uint8_t *octets, 
 Test(ue_frame, public_tunnels)
 {
 	static uint8_t octets[OCTETS_MAX], pdu[OCTETS_MAX], expected[OCTETS_MAX];
-	json_t *root = json_load_file(FAN_SOURCE_DIR "/tests/vectors/GTPU_F1U_srsran.json", 0, NULL), *vector;
+	struct fan_vectors vectors = fan_vectors_load("GTPU_F1U_srsran.json");
 	unsigned refused = 0;
-	size_t i;
 
-	cr_assert_eq(json_array_size(json_object_get(root, "vectors")), 9);
-	json_array_foreach(json_object_get(root, "vectors"), i, vector)
-	{
-		const char *id = json_string_value(json_object_get(vector, "id"));
-		const json_t *decoded = json_object_get(vector, "decoded"), *teid = json_object_get(decoded, "teid");
-		const char *nru_sn = json_string_value(json_object_get(decoded, "nru_sn"));
-		size_t count = from_hex(octets, json_string_value(json_object_get(vector, "pdu")));
+	cr_assert_eq(vectors.count, 9);
+	for (size_t i = 0; i < vectors.count; i++) {
+		const json_t *vector = fan_vector_at(&vectors, i), *decoded = json_object_get(vector, "decoded");
+		const char *id = fan_vector_text(vector, "id"), *nru_sn = json_string_value(json_object_get(decoded, "nru_sn"));
+		size_t count = fan_vector_bytes(vector, octets, "pdu", sizeof(octets));
 		struct fan_ue_tunnel tunnel;
 
 		/* An echo request is no G-PDU, and a delivery status is nothing for a UE's side. */
@@ -309,16 +279,16 @@ Test(ue_frame, public_tunnels)
 			continue;
 		}
 		cr_expect(parse_tunnel(&tunnel, pdu, octets, count), "%s", id);
-		cr_expect_eq(tunnel.teid, teid ? (uint32_t)json_integer_value(teid) : 2, "%s", id);
+		cr_expect_eq(tunnel.teid, fan_vector_has(decoded, "teid") ? fan_vector_number(decoded, "teid") : 2, "%s", id);
 		cr_expect_eq(tunnel.nr_container, nru_sn != NULL, "%s", id);
 		if (nru_sn)
 			cr_expect_eq(tunnel.nru_sn, strtoul(nru_sn, NULL, 16), "%s", id);
-		count = from_hex(expected, json_string_value(json_object_get(vector, "t_pdu")));
+		count = fan_vector_bytes(vector, expected, "t_pdu", sizeof(expected));
 		cr_expect_eq(tunnel.pdu_bytes, count, "%s", id);
 		cr_expect_eq(memcmp(pdu, expected, count), 0, "%s", id);
 	}
 	cr_expect_eq(refused, 2);
-	json_decref(root);
+	fan_vectors_free(&vectors);
 }
 
 static const struct tunnel_row {
@@ -514,7 +484,7 @@ Test(ue_frame, tunnels)
 
 	for (size_t i = 0; i < sizeof(tunnel_rows) / sizeof(tunnel_rows[0]); i++) {
 		const struct tunnel_row *row = &tunnel_rows[i];
-		size_t count = from_hex(octets, row->hex);
+		size_t count = fan_test_octets(octets, row->hex, sizeof(octets));
 
 		cr_expect_eq(parse_tunnel(&tunnel, pdu, octets, count), row->good, "%s", row->name);
 		if (!row->good)

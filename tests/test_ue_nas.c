@@ -2,6 +2,7 @@
 /* NAS COUNT and its limits, security headers, and the messages inside. */
 #include "../ue/nas.h"
 #include "../ue/sms.h"
+#include "octets.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -329,14 +330,11 @@ static enum fan_ue_verdict
 parse(struct fan_ue_delivery *delivery, char *data, const struct content *row, size_t count)
 {
 	struct fan_ue_subscriber subscriber = { .kind = row->five_g ? FAN_5GS_NAS : FAN_EPS_NAS, .bearer_id = 5 };
-	uint8_t text[FAN_UE_SMS_TEXT_MAX], *plain = malloc(count ? count : 1);
+	uint8_t octets[256], text[FAN_UE_SMS_TEXT_MAX], *plain = malloc(count ? count : 1);
 	enum fan_ue_verdict verdict;
 
-	for (size_t i = 0; i < count; i++) {
-		char two[3] = { row->hex[2 * i], row->hex[2 * i + 1], 0 };
-
-		plain[i] = (uint8_t)strtoul(two, NULL, 16);
-	}
+	fan_test_octets(octets, row->hex, sizeof(octets));
+	memcpy(plain, octets, count);
 	memset(delivery, 0, sizeof(*delivery));
 	verdict = fan_ue_nas_parse(delivery, text, &subscriber, plain, count);
 	if (verdict == FAN_UE_ACCEPTED || verdict == FAN_UE_WRONG_ADDRESS) {

@@ -5,6 +5,7 @@
  */
 #include "../ue/cipher.h"
 #include "../ue/ue.h"
+#include "octets.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -50,12 +51,7 @@ put(struct octets *to, const void *from, size_t count)
 static void
 put_hex(struct octets *to, const char *hex)
 {
-	for (; *hex; hex += 2) {
-		char two[3] = { hex[0], hex[1], 0 };
-		uint8_t octet = (uint8_t)strtoul(two, NULL, 16);
-
-		put(to, &octet, 1);
-	}
+	to->count += fan_test_octets(to->at + to->count, hex, OCTETS_MAX - to->count);
 }
 
 static void
@@ -73,16 +69,6 @@ static void
 put_length(struct octets *to, size_t length)
 {
 	put_number(to, length < 128 ? length : 0x8000 | length, length < 128 ? 1 : 2);
-}
-
-static uint16_t
-checksum(uint32_t sum, const uint8_t *octets, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		sum += (uint32_t)octets[i] << (i % 2 ? 0 : 8);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
 }
 
 static void
@@ -111,9 +97,10 @@ put_ip_udp(struct octets *to, const struct octets *payload, bool ipv6, const cha
 	put_number(to, 0, 2);
 	put(to, payload->at, payload->count);
 	if (!ipv6)
-		patch16(to->at + start + 10, checksum(0, to->at + start, 20));
+		patch16(to->at + start + 10, (uint16_t)~fan_test_internet_sum(to->at + start, 20, 0));
 	/* The pseudo header's length and protocol go in as a sum. */
-	patch16(to->at + udp + 6, checksum(17 + (uint32_t)udp_bytes, to->at + udp - address_bytes, udp_bytes + address_bytes));
+	patch16(to->at + udp + 6, (uint16_t)~fan_test_internet_sum(to->at + udp - address_bytes, udp_bytes + address_bytes,
+								   17 + (uint32_t)udp_bytes));
 }
 
 static struct octets

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Short messages, laid down octet by octet. Packed septets were made by a packer that is not of this project's code. */
 #include "../ue/sms.h"
+#include "octets.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -18,11 +19,7 @@ struct octets {
 static void
 append(struct octets *octets, const char *hex)
 {
-	for (; *hex; hex += 2) {
-		char two[3] = { hex[0], hex[1], 0 };
-
-		octets->at[octets->count++] = (uint8_t)strtoul(two, NULL, 16);
-	}
+	octets->count += fan_test_octets(octets->at + octets->count, hex, sizeof(octets->at) - octets->count);
 }
 
 /* CP-DATA, TI 5, and RP-DATA, reference 0x77, from +10000000000, around a TPDU. */
