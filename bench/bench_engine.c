@@ -16,6 +16,7 @@
 #include "../dataplane/eal.h"
 #include "../dataplane/engine.h"
 #include "ipsec_mb_stored.h"
+#include "keys.h"
 #include "slices.h"
 
 #include <jansson.h>
@@ -194,21 +195,13 @@ parse_option(struct options *options, char *argument)
 #undef IS
 }
 
-/* Distinct keys; what they are does not matter to any engine's time. */
 static void
 fill_contexts(struct fan_context *contexts, uint32_t ue_count)
 {
 	uint64_t state = 1;
 
 	for (uint32_t i = 0; i < ue_count; i++) {
-		uint64_t words[4];
-
-		for (unsigned w = 0; w < 4; w++) {
-			state = state * 6364136223846793005U + 1442695040888963407U;
-			words[w] = state ^ state >> 29;
-		}
-		memcpy(contexts[i].k_enc, words, sizeof(contexts[i].k_enc));
-		memcpy(contexts[i].k_int, words + 2, sizeof(contexts[i].k_int));
+		fan_keys_next(contexts[i].k_enc, contexts[i].k_int, &state);
 		contexts[i].bearer_direction = FAN_DIRECTION_DOWNLINK << 2;
 		contexts[i].ue = i;
 	}

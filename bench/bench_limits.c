@@ -8,6 +8,7 @@
  *
  * Prints one JSON object.
  */
+#include "arguments.h"
 #include "slices.h"
 
 #include <cpuid.h>
@@ -156,18 +157,6 @@ measure_stream(size_t byte_count, double tsc_hz, double seconds)
 	return cycles > 0 ? 1 / cycles : 0;
 }
 
-static bool
-parse_number(unsigned long *out, const char *argument, const char *name, unsigned long first, unsigned long last)
-{
-	const size_t name_bytes = strlen(name);
-	char *end;
-
-	if (strncmp(argument, name, name_bytes) != 0 || argument[name_bytes] != '=')
-		return false;
-	*out = strtoul(argument + name_bytes + 1, &end, 10);
-	return end != argument + name_bytes + 1 && *end == '\0' && *out >= first && *out <= last;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -175,8 +164,8 @@ main(int argc, char **argv)
 	double tsc_hz, seconds, bytes_per_cycle;
 
 	for (int i = 1; i < argc; i++) {
-		if (!parse_number(&megabytes, argv[i], "megabytes", 256, 65536) &&
-		    !parse_number(&milliseconds, argv[i], "milliseconds", 1, 10000)) {
+		if (!fan_argument_number(&megabytes, argv[i], "megabytes", 256, 65536) &&
+		    !fan_argument_number(&milliseconds, argv[i], "milliseconds", 1, 10000)) {
 			fprintf(stderr,
 				"bench_limits: cannot use \"%s\"\n"
 				"usage: bench_limits [megabytes=256..65536] [milliseconds=1..10000]\n",

@@ -8,6 +8,8 @@
  *
  * Prints one JSON object per size and line.
  */
+#include "arguments.h"
+#include "keys.h"
 #include "slices.h"
 
 #include <openssl/core_names.h>
@@ -118,16 +120,8 @@ fill_keys(struct keys *keys, uint32_t ue_count)
 {
 	uint64_t state = 1;
 
-	for (uint32_t i = 0; i < ue_count; i++) {
-		uint64_t words[4];
-
-		for (unsigned w = 0; w < 4; w++) {
-			state = state * 6364136223846793005U + 1442695040888963407U;
-			words[w] = state ^ state >> 29;
-		}
-		memcpy(keys[i].k_enc, words, sizeof(keys[i].k_enc));
-		memcpy(keys[i].k_int, words + 2, sizeof(keys[i].k_int));
-	}
+	for (uint32_t i = 0; i < ue_count; i++)
+		fan_keys_next(keys[i].k_enc, keys[i].k_int, &state);
 }
 
 static void
@@ -153,20 +147,19 @@ run_size(struct openssl *openssl, struct keys *keys, uint8_t *packets, uint32_t 
 	fan_slices_close(&slices);
 }
 
-/* "NAME=N,N.." Returns how many numbers there are, 0 when it is not that. */
+/* "bytes=N,N.." Returns how many numbers there are, 0 when it is not that. */
 static unsigned
-parse_numbers(unsigned long *out, const char *argument, const char *name, unsigned long last)
+parse_sizes(unsigned long *out, const char *argument)
 {
-	const char *at = argument + strlen(name);
-	unsigned count = 0;
+	const char *at = argument + strlen("bytes=");
 
-	if (strncmp(argument, name, strlen(name)) != 0 || *at++ != '=')
+	if (strncmp(argument, "bytes=", strlen("bytes=")) != 0)
 		return 0;
-	while (count < SIZES_MAX) {
+	for (unsigned count = 0; count < SIZES_MAX;) {
 		char *end;
 
 		out[count] = strtoul(at, &end, 10);
-		if (end == at || out[count] < 1 || out[count] > last)
+		if (end == at || out[count] < 1 || out[count] > TEXT_BYTES_MAX)
 			return 0;
 		count++;
 		if (*end != ',')
@@ -179,8 +172,7 @@ parse_numbers(unsigned long *out, const char *argument, const char *name, unsign
 int
 main(int argc, char **argv)
 {
-	unsigned long sizes[SIZES_MAX] = { 20, 40, 80, 160, 320, 640, 1280 }, ues[SIZES_MAX] = { 1 << 20 };
-	unsigned long milliseconds[SIZES_MAX] = { 100 };
+	unsigned long sizes[SIZES_MAX] = { 20, 40, 80, 160, 320, 640, 1280 }, ues = 1 << 20, milliseconds = 100;
 	unsigned size_count = 7;
 	struct openssl openssl;
 	struct keys *keys;
@@ -189,13 +181,13 @@ main(int argc, char **argv)
 
 	for (int i = 1; i < argc; i++) {
 		unsigned long found[SIZES_MAX];
-		const unsigned count = parse_numbers(found, argv[i], "bytes", TEXT_BYTES_MAX);
+		const unsigned count = parse_sizes(found, argv[i]);
 
 		if (count > 0) {
 			memcpy(sizes, found, count * sizeof(*sizes));
 			size_count = count;
-		} else if (parse_numbers(ues, argv[i], "ues", 100000000) != 1 &&
-			   parse_numbers(milliseconds, argv[i], "milliseconds", 10000) != 1) {
+		} else if (!fan_argument_number(&ues, argv[i], "ues", 1, 100000000) &&
+			   !fan_argument_number(&milliseconds, argv[i], "milliseconds", 1, 10000)) {
 			fprintf(stderr,
 				"bench_openssl: cannot use \"%s\"\n"
 				"usage: bench_openssl [ues=N] [bytes=N,N..] [milliseconds=1..10000]\n",
@@ -204,12 +196,12 @@ main(int argc, char **argv)
 		}
 	}
 	open_openssl(&openssl);
-	keys = fan_slices_map(ues[0] * sizeof(*keys));
+	keys = fan_slices_map(ues * sizeof(*keys));
 	packets = fan_slices_map((size_t)PACKETS * PACKET_STRIDE);
-	fill_keys(keys, (uint32_t)ues[0]);
-	budget = (uint64_t)(fan_slices_tsc_hz() * (double)milliseconds[0] / 1000);
+	fill_keys(keys, (uint32_t)ues);
+	budget = (uint64_t)(fan_slices_tsc_hz() * (double)milliseconds / 1000);
 	for (unsigned i = 0; i < size_count; i++)
-		run_size(&openssl, keys, packets, (uint32_t)ues[0], (int)sizes[i], budget);
+		run_size(&openssl, keys, packets, (uint32_t)ues, (int)sizes[i], budget);
 	close_openssl(&openssl);
 	return EXIT_SUCCESS;
 }

@@ -10,6 +10,8 @@
  * EPS NAS, data over NAS (5 octets more than the message are ciphered), EEA2 and EIA2. Prints one JSON object.
  */
 #include "../host-api/appliance.h"
+#include "arguments.h"
+#include "keys.h"
 #include "slices.h"
 
 #include <stdio.h>
@@ -43,18 +45,6 @@ count_message(void *user, const struct fan_result *result, const struct fan_outc
 }
 
 static bool
-parse_number(unsigned long *out, const char *argument, const char *name, unsigned long first, unsigned long last)
-{
-	const size_t name_bytes = strlen(name);
-	char *end;
-
-	if (strncmp(argument, name, name_bytes) != 0 || argument[name_bytes] != '=')
-		return false;
-	*out = strtoul(argument + name_bytes + 1, &end, 10);
-	return end != argument + name_bytes + 1 && *end == '\0' && *out >= first && *out <= last;
-}
-
-static bool
 parse_option(struct options *options, const char *argument)
 {
 	if (strncmp(argument, "engine=", 7) == 0) {
@@ -65,14 +55,13 @@ parse_option(struct options *options, const char *argument)
 		options->eal[options->eal_count++] = argument + 4;
 		return true;
 	}
-	return parse_number(&options->ues, argument, "ues", 64, 100000000) ||
-	       parse_number(&options->bytes, argument, "bytes", 1, 1200) ||
-	       parse_number(&options->workers, argument, "workers", 1, 8) ||
+	return fan_argument_number(&options->ues, argument, "ues", 64, 100000000) ||
+	       fan_argument_number(&options->bytes, argument, "bytes", 1, 1200) ||
+	       fan_argument_number(&options->workers, argument, "workers", 1, 8) ||
 	       /* a UE follows 200 messages that it does not acknowledge */
-	       parse_number(&options->passes, argument, "passes", 1, 200);
+	       fan_argument_number(&options->passes, argument, "passes", 1, 200);
 }
 
-/* Distinct keys; what they are does not matter to any engine's time. */
 static int
 add_ue(fan_context_id *id, struct fanfare *fanfare, uint32_t i, uint64_t *state)
 {
@@ -85,14 +74,8 @@ add_ue(fan_context_id *id, struct fanfare *fanfare, uint32_t i, uint64_t *state)
 			     .mme_ue_id = i,
 			     .ran_ue_id = i & 0xffffff,
 			     .bearer_id = 5 };
-	uint64_t words[4];
 
-	for (unsigned w = 0; w < 4; w++) {
-		*state = *state * 6364136223846793005U + 1442695040888963407U;
-		words[w] = *state ^ *state >> 29;
-	}
-	memcpy(ue.k_enc, words, sizeof(ue.k_enc));
-	memcpy(ue.k_int, words + 2, sizeof(ue.k_int));
+	fan_keys_next(ue.k_enc, ue.k_int, state);
 	return fan_ue_add(fanfare, id, &ue);
 }
 
