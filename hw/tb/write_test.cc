@@ -17,6 +17,10 @@
 #include "test_program.h"
 #include "verilated.h"
 
+extern "C" {
+#include "../../tests/batch.h"
+}
+
 #include <algorithm>
 #include <cstring>
 #include <deque>
@@ -40,18 +44,9 @@ static struct {
 	unsigned latency = 50, batches = 2000;
 } options;
 
-static uint64_t random_state;
+static struct fan_test_random source;
 
-static uint64_t
-draw()
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state * 0x9e3779b97f4a7c15u >> 8;
-}
-
-static unsigned pick(unsigned limit) { return (unsigned)((draw() & 0xffffffff) * limit >> 32); }
+static unsigned pick(unsigned limit) { return fan_test_random_below(&source, limit); }
 static bool gap() { return pick(1000) < options.stall * 1000; }
 
 using bits = std::vector<uint32_t>; /* of a struct */
@@ -131,8 +126,7 @@ side::side() : memory(MEMORY), want(MEMORY)
 	context->randSeed((int)(test_seed & 0x7fffffff) + 1);
 	context->assertOn(true);
 	top = std::make_unique<Vwrite_side>(context.get());
-	for (uint8_t &octet : memory)
-		octet = (uint8_t)draw();
+	fan_test_random_fill(&source, memory.data(), memory.size());
 	top->stop_i = 0;
 	reset();
 }
@@ -206,7 +200,7 @@ side::begin(unsigned lane, unsigned ue_count, unsigned error)
 		put_field(begin, BEGIN_COOKIE, batch.cookie);
 		put_field(begin, BEGIN_UE_COUNT, ue_count);
 		put_field(begin, BEGIN_ERROR, error);
-		put_field(begin, BEGIN_HEAD, draw());
+		put_field(begin, BEGIN_HEAD, fan_test_random_next(&source));
 		begins.push_back(begin);
 		return (int)batch.number;
 	}
@@ -226,12 +220,9 @@ side::add(batch &batch, unsigned text_bytes, int lead_clear, int place, unsigned
 
 	if (place >= 0)
 		text += ((unsigned)place - (text - lead_bytes)) % 64;
-	for (uint8_t &octet : clear)
-		octet = (uint8_t)draw();
-	for (uint8_t &octet : mac)
-		octet = (uint8_t)draw();
-	for (uint8_t &octet : octets_)
-		octet = (uint8_t)draw();
+	fan_test_random_fill(&source, clear, sizeof(clear));
+	fan_test_random_fill(&source, mac, sizeof(mac));
+	fan_test_random_fill(&source, octets_, sizeof(octets_));
 
 	put_field(ticket, TICKET_BATCH, batch.number);
 	put_field(ticket, TICKET_UE, number);
@@ -250,7 +241,7 @@ side::add(batch &batch, unsigned text_bytes, int lead_clear, int place, unsigned
 		put_field(result, RESULT_FIRST, at == 0);
 		put_field(result, RESULT_LAST, at + 16 >= text_bytes);
 		put_field(result, RESULT_BYTES, here);
-		put_field(result, RESULT_TAG, draw());
+		put_field(result, RESULT_TAG, fan_test_random_next(&source));
 		put_octets(result, RESULT_MAC, mac);
 		memcpy(block, octets_ + at, here);
 		put_octets(result, RESULT_DATA, block);
@@ -698,7 +689,7 @@ main(int argc, char **argv)
 						   { "--latency", "CLOCKS", &options.latency },
 						   { "--batches", "N", &options.batches } });
 
-	random_state = test_seed * 2 + 1;
+	source = { test_seed };
 	printf("write_test %s: seed 0x%llx, stall %g, latency %u\n", test.name, (unsigned long long)test_seed, options.stall, options.latency);
 	test.run();
 	return 0;
