@@ -67,4 +67,8 @@ int fan_message_check(const struct fan_message *message);
 uint32_t fan_plan_write_burst(struct fan_batch *batch, struct rte_mbuf **frames, const struct fan_plan *plan,
 			      const struct fan_link *link, const struct fan_hop *hops, unsigned first, unsigned end);
 
+/* The same octets by stores alone: what fan_plan_write_burst() is where the CPU cannot permute (AVX-512 VBMI). */
+uint32_t fan_plan_write_burst_portable(struct fan_batch *batch, struct rte_mbuf **frames, const struct fan_plan *plan,
+				       const struct fan_link *link, const struct fan_hop *hops, unsigned first, unsigned end);
+
 #endif

@@ -40,8 +40,9 @@ struct fan_hop {
 	uint8_t reserved[2];
 	uint8_t address[16];
 	uint32_t address_sum; /* ones' complement sum of the IPv4 address's halves, as they lie in memory */
-	uint32_t reserved_sum;
-};
+	uint16_t checksum;    /* zero; in a register, a frame's own IPv4 header checksum takes its place (plan.c) */
+	uint16_t reserved_end;
+} __attribute__((aligned(32)));
 
 /* What an mbuf of one frame says of it, as it stands in the mbuf from rearm_data on: two wide stores make a raw mbuf of the pool, whose
  * `next` is NULL already, a frame. */
@@ -64,7 +65,8 @@ _Static_assert(offsetof(struct rte_mbuf, data_len) ==
 
 /* Right-aligned: octets[FAN_HEADER_BYTES_MAX - byte_count] is the first octet of the frame. Offsets are into octets[]. */
 struct fan_header {
-	uint8_t octets[FAN_HEADER_BYTES_MAX];
+	uint8_t octets[FAN_HEADER_BYTES_MAX] __attribute__((aligned(64)));
+	uint8_t source[FAN_HEADER_BYTES_MAX]; /* where each octet of a UE's own header comes from; the plan's (plan.c) */
 	struct fan_frame_fields fields;
 	uint32_t ipv4_sum;    /* sum of the IPv4 header without destination and checksum */
 	uint16_t frame_bytes; /* of the whole frame */
@@ -93,7 +95,7 @@ int fan_header_make(struct fan_header *header, const struct fan_link *link, enum
 static inline unsigned
 fan_aper_bytes(uint64_t value)
 {
-	return value == 0 ? 1 : (unsigned)((64 - __builtin_clzll(value) + 7) / 8);
+	return 8 - (unsigned)__builtin_clzll(value | 1) / 8;
 }
 
 /* Out: *hop from a provisioned next hop. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "../dataplane/count.h"
 #include "../dataplane/plan.h"
+#include "batch.h"
 
 #include <criterion/criterion.h>
 #include <rte_ip.h>
@@ -398,6 +399,110 @@ Test(plan, sms_has_the_ues_own_transaction_and_reference)
 		cr_assert_eq(text[rows[i].cp_at + 4], 0xff, "RP message reference");
 		cr_assert_eq(written.context.nas.transaction, 0, "6 is the last identifier");
 		cr_assert_eq(written.context.nas.rp_reference, 0);
+	}
+}
+
+#define FRAMES 8
+
+/* What one way of writing a burst makes of it. */
+struct burst {
+	struct fan_batch batch;
+	struct fan_context context[FRAMES];
+	struct rte_mbuf mbuf[FRAMES], *frame[FRAMES];
+	uint8_t buffer[FRAMES][BUFFER_BYTES] __attribute__((aligned(64)));
+	uint32_t bytes;
+};
+
+static void
+make_burst(struct burst *burst, const struct fan_context *context, const uint32_t *count)
+{
+	memset(burst, 0, sizeof(*burst));
+	memcpy(burst->context, context, sizeof(burst->context));
+	memcpy(burst->batch.count, count, sizeof(*count) * FRAMES);
+	burst->batch.ue_count = FRAMES;
+	for (unsigned i = 0; i < FRAMES; i++) {
+		burst->batch.context[i] = &burst->context[i];
+		burst->frame[i] = &burst->mbuf[i];
+		burst->mbuf[i].buf_addr = burst->buffer[i];
+	}
+}
+
+static void
+expect_same_frames(const struct burst *burst, const struct burst *other)
+{
+	cr_assert_eq(burst->bytes, other->bytes);
+	cr_assert_eq(burst->batch.shape, other->batch.shape);
+	cr_assert_arr_eq(burst->context, other->context, sizeof(burst->context));
+	for (unsigned i = 0; i < FRAMES; i++) {
+		const struct rte_mbuf *mbuf = &burst->mbuf[i];
+
+		cr_assert_arr_eq(&mbuf->rearm_data, &other->mbuf[i].rearm_data, sizeof(struct fan_frame_fields));
+		cr_assert_eq(burst->batch.text[i], burst->buffer[i] + FAN_TEXT_OFFSET);
+		cr_assert_arr_eq(burst->buffer[i] + mbuf->data_off, other->buffer[i] + mbuf->data_off, mbuf->pkt_len,
+				 "kind %u, frame %u", burst->batch.shape == NULL ? 0 : burst->batch.shape->sequence, i);
+	}
+}
+
+/* Ids of all lengths that the kind's protocol has. */
+static void
+fill_contexts(struct fan_context *context, uint32_t *count, struct fan_test_random *random, enum fan_kind kind,
+	      unsigned hop_count)
+{
+	for (unsigned i = 0; i < FRAMES; i++) {
+		fan_test_random_fill(random, (uint8_t *)&context[i], sizeof(context[i]));
+		context[i].next_hop = (uint16_t)fan_test_random_below(random, hop_count);
+		count[i] = fan_test_random_count(random);
+		if (!fan_kind_is_nas(kind))
+			continue;
+		context[i].nas.mme_ue_id_low >>= fan_test_random_below(random, 32);
+		context[i].nas.ran_ue_id >>= fan_test_random_below(random, 32);
+		context[i].nas.transaction %= 7;
+		if (fan_test_random_below(random, 2) == 0 || kind == FAN_EPS_NAS)
+			context[i].nas.mme_ue_id_high = 0;
+		if (kind == FAN_EPS_NAS)
+			context[i].nas.ran_ue_id &= 0xffffff;
+	}
+}
+
+/* fan_plan_write_burst() is not fan_plan_write_burst_portable() on every CPU. */
+Test(plan, every_way_of_writing_a_burst_writes_the_same)
+{
+	static const enum fan_profile profiles[] = { FAN_EPS_NAS_NIDD,       FAN_EPS_NAS_SMS,         FAN_5GS_NAS_CIOT,
+						     FAN_5GS_NAS_SMS,        FAN_PROFILE_LTE_PDCP_12, FAN_PROFILE_LTE_PDCP_18,
+						     FAN_PROFILE_NR_PDCP_12, FAN_PROFILE_NR_PDCP_18 };
+	static struct burst portable, chosen;
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_message message;
+	struct fan_hop hops[3];
+
+	fan_message_init(&message, "message", 7);
+	for (unsigned round = 0; round < 1600; round++) {
+		const enum fan_profile profile = profiles[round % RTE_DIM(profiles)];
+		const enum fan_kind kind = fan_profile_kind(profile);
+		const struct fan_link *link = fan_test_random_below(&random, 2) == 0 ? &ipv4_link : &ipv6_link;
+		const struct fan_ue ue = make_ue(kind, 2, fan_kind_is_nas(kind) ? 2 : FAN_INTEGRITY_NONE);
+		struct fan_context context[FRAMES];
+		struct fan_plans plans;
+		uint32_t count[FRAMES];
+
+		for (unsigned i = 0; i < RTE_DIM(hops); i++) {
+			struct fan_next_hop next_hop;
+
+			fan_test_random_fill(&random, (uint8_t *)&next_hop, sizeof(next_hop));
+			fan_hop_make(&hops[i], &next_hop);
+		}
+		message.sdap_qfi = (int)fan_test_random_below(&random, 3) - 1;
+		message.raw = fan_test_random_below(&random, 2) == 0;
+		cr_assert_eq(fan_plans_make(&plans, &message, profile, protection_of(&ue), NULL, link), 0, "%s",
+			     fan_error_detail());
+		fill_contexts(context, count, &random, kind, RTE_DIM(hops));
+		make_burst(&portable, context, count);
+		make_burst(&chosen, context, count);
+		portable.bytes = fan_plan_write_burst_portable(&portable.batch, portable.frame, plans.part, link, hops, 0,
+							       FRAMES);
+		chosen.bytes = fan_plan_write_burst(&chosen.batch, chosen.frame, plans.part, link, hops, 0, FRAMES);
+		expect_same_frames(&chosen, &portable);
+		fan_plans_free(&plans);
 	}
 }
 
