@@ -590,11 +590,11 @@ write_ip_head(uint8_t *text, const struct fan_plan *plan, const struct fan_conte
 }
 
 INLINE void
-write_private_head(uint8_t *text, const struct fan_plan *plan, struct fan_context *context)
+write_private_head(uint8_t *text, const struct fan_plan *plan, struct fan_context *context, const unsigned head)
 {
-	if (plan->head == FAN_HEAD_SMS)
+	if (head == FAN_HEAD_SMS)
 		write_sms_head(text, plan, context);
-	else if (plan->head == FAN_HEAD_IP)
+	else if (head == FAN_HEAD_IP)
 		write_ip_head(text, plan, context);
 }
 
@@ -615,7 +615,7 @@ fan_plan_write_burst_portable(struct fan_batch *batch, struct rte_mbuf **frames,
 			bytes += write_nas(text, frames[i], plan, context, batch->count[i], link, hops);
 		else
 			bytes += write_bearer(text, frames[i], plan, context, batch->count[i], link, hops);
-		write_private_head(text, plan, context);
+		write_private_head(text, plan, context, plan->head);
 	}
 	return bytes;
 }
@@ -650,7 +650,7 @@ permute_header(uint8_t *octets, const struct fan_header *header, const struct fa
 
 TARGET INLINE uint32_t
 permute_burst(struct fan_batch *batch, struct rte_mbuf **frames, const struct fan_plan *plan, const struct fan_hop *hops,
-	      unsigned first, unsigned end, const bool nas)
+	      unsigned first, unsigned end, const bool nas, const enum fan_head head)
 {
 	/* A bearer's number begins with D/C: data. */
 	const uint32_t number_bits = (1U << fan_count_rules[plan->kind].sn_bits) - 1;
@@ -660,16 +660,17 @@ permute_burst(struct fan_batch *batch, struct rte_mbuf **frames, const struct fa
 	for (unsigned i = first; i < end; i++) {
 		struct fan_context *context = batch->context[i];
 		const struct fan_header *header = nas ? nas_header(plan, context) : &plan->header[0];
-		uint8_t *text = (uint8_t *)frames[i]->buf_addr + FAN_TEXT_OFFSET;
+		struct rte_mbuf *frame = frames[i];
+		uint8_t *text = (uint8_t *)frame->buf_addr + FAN_TEXT_OFFSET;
 
 		batch->text[i] = text;
 		permute_header(text - FAN_HEADER_BYTES_MAX, header, context, &hops[context->next_hop],
 			       number_start | (batch->count[i] & number_bits));
-		memcpy(&frames[i]->rearm_data, &header->fields, sizeof(header->fields));
+		memcpy(&frame->rearm_data, &header->fields, sizeof(header->fields));
 		bytes += header->frame_bytes;
 		if (!nas && header->id_bytes[1] != 0)
 			advance_nru_sn(context);
-		write_private_head(text, plan, context);
+		write_private_head(text, plan, context, head);
 	}
 	return bytes;
 }
@@ -680,8 +681,10 @@ write_burst_by_permutation(struct fan_batch *batch, struct rte_mbuf **frames, co
 			   const struct fan_hop *hops, unsigned first, unsigned end)
 {
 	batch->shape = &plan->shape;
-	return fan_kind_is_nas(plan->kind) ? permute_burst(batch, frames, plan, hops, first, end, true)
-					   : permute_burst(batch, frames, plan, hops, first, end, false);
+	if (!fan_kind_is_nas(plan->kind))
+		return permute_burst(batch, frames, plan, hops, first, end, false, plan->head);
+	return plan->head == FAN_HEAD_NONE ? permute_burst(batch, frames, plan, hops, first, end, true, FAN_HEAD_NONE)
+					   : permute_burst(batch, frames, plan, hops, first, end, true, FAN_HEAD_SMS);
 }
 
 uint32_t
