@@ -537,8 +537,9 @@ emit(struct fan_worker *worker)
 		if (work->sent < work->batch.ue_count && !send_frames(worker, work))
 			return any || work->sent > sent;
 		work->task->under_way--;
-		worker->work_first = (worker->work_first + 1) % BATCHES_MAX;
 		worker->work_count--;
+		/* An empty ring begins anew, in the work that lies in the cache. */
+		worker->work_first = worker->work_count > 0 ? (worker->work_first + 1) % BATCHES_MAX : 0;
 		any = true;
 	}
 	return any;
