@@ -216,16 +216,18 @@ static void
 spend_counts(struct fan_worker *worker, struct work *work, struct task *task)
 {
 	struct fan_order *order = task->order;
-	const struct fan_count_rule *rule = &fan_count_rules[order->table->protection.kind];
-	const unsigned parts_left = order->plans.part_count - task->part;
+	/* Copies, which no store in the loop can change. */
+	const struct fan_count_rule rule = fan_count_rules[order->table->protection.kind];
+	struct fan_context *const slots = order->table->slots;
+	const unsigned parts_left = order->plans.part_count - task->part, slot_count = task->slot_count;
 	struct fan_batch *batch = &work->batch;
-	uint16_t ue_count = 0;
+	unsigned ue_count = 0;
 	uint64_t created;
 
-	for (unsigned i = 0; i < task->slot_count; i++) {
+	for (unsigned i = 0; i < slot_count; i++) {
 		const uint32_t slot = task->slot[i];
-		struct fan_context *context = &order->table->slots[slot];
-		const enum fan_drop drop = fan_count_spend(context, &batch->count[ue_count], rule, parts_left);
+		struct fan_context *context = &slots[slot];
+		const enum fan_drop drop = fan_count_spend(context, &batch->count[ue_count], &rule, parts_left);
 
 		batch->context[ue_count] = context;
 		task->slot[ue_count] = slot;
@@ -234,9 +236,9 @@ spend_counts(struct fan_worker *worker, struct work *work, struct task *task)
 		else
 			count_drop(worker, order, context, drop, parts_left);
 	}
-	created = ue_count + (uint64_t)(task->slot_count - ue_count) * parts_left;
+	created = ue_count + (uint64_t)(slot_count - ue_count) * parts_left;
 	task->slot_count = ue_count;
-	batch->ue_count = ue_count;
+	batch->ue_count = (uint16_t)ue_count;
 	tally_of(worker, order)->created += created;
 	add(&worker->counters.created, created);
 }
