@@ -7,6 +7,7 @@
  *	work       random batches on all queues: shapes, alignments, shared messages, ring sizes
  *	errors     refused reads and writes between good ones: who gets which error, and nobody else
  *	bus        each kind of transaction refused in each way, addresses where nothing is: error, address, and how it goes on
+ *	messages   one message number for texts that are not the same message: each batch gets its own
  *	refused    descriptors of every kind that the card must refuse, between good ones
  *	queues     wrong tails, sizes and addresses of rings; doorbells beyond 65,536
  *	reset      reset, zeroise and disabled queues at random clocks: nothing is written afterwards, and what follows is right
@@ -531,6 +532,54 @@ test_bus()
 	       sizeof(kinds) / sizeof(kinds[0]), wild);
 }
 
+/* ---- Numbers of messages ------------------------------------------------------------------------------------------------------------- */
+
+/* A batch of a text of its own, whatever its number says. */
+static void
+give_text(host &host, unsigned queue, unsigned text_bytes, uint32_t number, enum injection injected)
+{
+	struct fan_shape shape = {};
+
+	shape.cipher = shape.integrity = ops->aes_lanes != 0 ? 2 : ops->snow3g_lanes != 0 ? 1 : 3;
+	shape.clear_bytes = 1;
+	shape.text_bytes = (uint16_t)text_bytes;
+	host.spoil = [&](batch_slot &, uint8_t *descriptor, uint64_t) { memcpy(descriptor + 24, &number, sizeof(number)); };
+	while (host.submit(queue, &shape, 1 + host.pick(8), injected) < 0) {
+		ops->run(host.model, 100);
+		host.take_completions();
+	}
+	host.spoil = nullptr;
+	if (injected != NOTHING || host.pick(2) != 0)
+		host.drain();
+}
+
+static void
+test_messages()
+{
+	const unsigned rounds = 40;
+	host host(options);
+
+	host.start();
+	for (unsigned i = 1; i <= rounds; i++) {
+		const unsigned queue = host.pick(host.queues), other = (queue + 1 + host.pick(host.queues - 1)) % host.queues;
+		const unsigned text_bytes = 20 + host.pick(200);
+
+		give_text(host, queue, text_bytes, i, NOTHING);
+		give_text(host, queue, text_bytes + 1, i, NOTHING);
+		give_text(host, queue, text_bytes - 1, i, NOTHING);
+		give_text(host, other, text_bytes - 1, i, NOTHING);
+		host.drain();
+		host.enable_queue(queue, 3);
+		give_text(host, queue, text_bytes - 1, i, NOTHING);
+		give_text(host, queue, text_bytes, rounds + i, MESSAGE);
+		host.refuse_read.clear();
+		give_text(host, queue, text_bytes, rounds + i, NOTHING);
+		host.drain();
+	}
+	host.compare_all();
+	printf("messages: %u times one number for texts of other lengths, queues and lives of a queue, and after a text was refused\n", rounds);
+}
+
 /* ---- Descriptors that must be refused ------------------------------------------------------------------------------------------------ */
 
 /* The error of a descriptor, as registers.rdl says; the first that applies. */
@@ -835,6 +884,7 @@ main(int argc, char **argv)
 						   { "work", [] { test_work(false); } },
 						   { "errors", [] { test_work(true); } },
 						   { "bus", test_bus },
+						   { "messages", test_messages },
 						   { "refused", test_refused },
 						   { "queues", test_queues },
 						   { "reset", test_reset },
