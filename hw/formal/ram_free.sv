@@ -9,6 +9,7 @@ module fan_ram_sync #(
 	parameter int Width = 128,
 	parameter int Depth = 512,
 	parameter bit Collides = 1'b1,
+	parameter bit Registered = 1'b0,
 	localparam int AddressBits = $clog2(Depth)
 ) (
 	input  wire                   clk_i,

@@ -16,7 +16,7 @@
 // Clocks of one turn of a slot. The same letters name the registers: x_c is used in clock C.
 //
 //      A  carousel: the slot's UE goes on, retires, or makes place for the item that is offered; plan read; message RAM addressed
-//      B  old contents of the slot memories are read, new contents written; message RAM answers
+//      B  old contents of the slot memories are read, new contents written; message RAM reads
 //      C  text from message or head, ^ key stream (result of the CTR pipe for the turn before)
 //      D  protected block to fan_results; text rotated for CMAC; L kept; MAC of a UE that retires taken
 //      E  block of CMAC put together; keys read and given to the pipes
@@ -80,7 +80,7 @@ module fan_lane #(
 	fan_plan_t front_plan, plan_a, plan_b;
 	fan_message_t front, visiting;
 	fan_step_t visiting_steps, visiting_step, text_block_a, text_block_b;
-	fan_block_t message_b, message_c;
+	fan_block_t message_c;
 	wire open, room;
 	wire take = item_valid_i && item_ready_o;
 
@@ -94,7 +94,7 @@ module fan_lane #(
 
 	localparam int MessageBits = $clog2(fan_pkg::MESSAGES * fan_pkg::MESSAGE_BLOCKS);
 
-	fan_messages #(.Slots(Slots)) u_messages (
+	fan_messages #(.Slots(Slots), .Registered(1'b1)) u_messages (
 		.clk_i, .rst_ni, .scrub_i(scrub_q), .scrub_address_i(scrub_address[MessageBits-1:0]),
 		.valid_i(message_valid_i), .ready_o(message_ready_o), .beat_i(message_i),
 		.open_o(open), .front_o(front), .front_plan_o(front_plan),
@@ -102,7 +102,7 @@ module fan_lane #(
 		.retire_i(visit_b.retire), .retired_i(visit_b.message),
 		.steps_message_i(visiting), .steps_o(visiting_steps),
 		.plan_message_i(visiting), .plan_o(plan_a),
-		.read_message_i(visiting), .read_block_i(text_block_a), .read_data_o(message_b)
+		.read_message_i(visiting), .read_block_i(text_block_a), .read_data_o(message_c)
 	);
 
 	// Block k's key stream comes back in the turn after the one that issued it.
@@ -110,7 +110,6 @@ module fan_lane #(
 	always_ff @(posedge clk_i) begin
 		plan_b <= plan_a;
 		text_block_b <= text_block_a;
-		message_c <= message_b;
 	end
 
 	// ---- B: the slot's memories --------------------------------------------------------------------------------------------

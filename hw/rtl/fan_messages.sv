@@ -14,7 +14,8 @@
 `default_nettype none
 
 module fan_messages #(
-	parameter int Slots = 24
+	parameter int Slots = 24,
+	parameter bit Registered = 1'b0  // octets come two clocks later instead of one, out of a register
 ) (
 	input  wire  clk_i,
 	input  wire  rst_ni,
@@ -39,7 +40,7 @@ module fan_messages #(
 	output fan_plan_t plan_o,
 	input  wire  fan_message_t read_message_i,
 	input  wire  fan_step_t read_block_i,
-	output wire  fan_block_t read_data_o   // one clock later
+	output wire  fan_block_t read_data_o
 );
 	localparam int Messages = fan_pkg::MESSAGES;
 	localparam int PlanBits = fan_pkg::PLAN_BITS;
@@ -94,7 +95,7 @@ module fan_messages #(
 	localparam int AddressBits = $clog2(fan_pkg::MESSAGES * fan_pkg::MESSAGE_BLOCKS);
 	wire [AddressBits-1:0] write_address = scrub_i ? scrub_address_i : {write_message_q, write_block_q};
 
-	fan_ram_sync #(.Width(128), .Depth(fan_pkg::MESSAGES * fan_pkg::MESSAGE_BLOCKS), .Collides(1'b0)) u_octets (
+	fan_ram_sync #(.Width(128), .Depth(fan_pkg::MESSAGES * fan_pkg::MESSAGE_BLOCKS), .Collides(1'b0), .Registered(Registered)) u_octets (
 		.clk_i,
 		.write_i(write_q || scrub_i), .write_address_i(write_address), .write_data_i(write_data_q),
 		.read_i(1'b1), .read_address_i({read_message_i, read_block_i}), .read_data_o(read_data_o)

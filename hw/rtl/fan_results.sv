@@ -80,12 +80,11 @@ module fan_results #(
 
 	logic [RingBits-1:0] read_q;
 	fan_block_t block;
-	wire [fan_pkg::RECORD_BITS-1:0] record_bits;
-	fan_record_t record_in;
+	fan_record_t record_in, next;
 	logic [RecordBits:0] look_q;
 	wire look, enable;
 
-	fan_ram_sync #(.Width(128), .Depth(RingBlocks), .Collides(1'b0)) u_ring (
+	fan_ram_sync #(.Width(128), .Depth(RingBlocks), .Collides(1'b0), .Registered(1'b1)) u_ring (
 		.clk_i,
 		.write_i(write_i || scrub_i), .write_address_i(scrub_i ? scrub_address_i : write_address_i),
 		.write_data_i(write_data_i),
@@ -98,24 +97,24 @@ module fan_results #(
 	assign record_in.tag = tag_i;
 	assign record_in.mac = mac_i;
 
-	fan_ram_sync #(.Width(fan_pkg::RECORD_BITS), .Depth(Records)) u_records (
+	fan_ram_sync #(.Width(fan_pkg::RECORD_BITS), .Depth(Records), .Collides(1'b0), .Registered(1'b1)) u_records (
 		.clk_i,
 		.write_i(retire_i || scrub_i),
 		.write_address_i(scrub_i ? scrub_address_i[RecordBits-1:0] : retire_record_i[RecordBits-1:0]),
 		.write_data_i(record_in),
-		.read_i(look), .read_address_i(look_q[RecordBits-1:0]), .read_data_o(record_bits)
+		.read_i(look), .read_address_i(look_q[RecordBits-1:0]), .read_data_o(next)
 	);
 
 	// ---- Looking ahead: records are read before they are needed ------------------------------------------------------------
 
 	// A block RAM takes most of a clock to answer, so that nothing is decided on its answer before that is in a register: records
-	// are read one after the other as if they had been written, and again from the first one that has not.
+	// are read one after the other as if they had been written, and again from the first one that has not. One that was read in the
+	// clock in which it was written counts as not written, whatever the memory gave.
 	//
-	//      look_q       read_q's record        next_q
+	//      look_q       looked_q               next
 	//      address ---> answer of the RAM ---> lap: written? ---> now_q, when the UE before has been read out
-	logic looked_q, next_valid_q;
-	fan_record_t next_q;
-	wire found = next_valid_q && next_q.lap == !fetch_q[RecordBits];
+	logic looked_q, looked_unsure_q, next_valid_q, next_unsure_q;
+	wire found = next_valid_q && !next_unsure_q && next.lap == !fetch_q[RecordBits];
 	wire begin_next;
 	wire again = next_valid_q && !found;
 
@@ -138,8 +137,10 @@ module fan_results #(
 			if (begin_next)
 				fetch_q <= fetch_q + 1'b1;
 		end
-		if (look)
-			next_q <= record_bits;
+		if (look) begin
+			looked_unsure_q <= retire_i && retire_record_i[RecordBits-1:0] == look_q[RecordBits-1:0];
+			next_unsure_q <= looked_unsure_q;
+		end
 	end
 
 	// ---- First clock of read-out: whose block is next ----------------------------------------------------------------------
@@ -173,15 +174,15 @@ module fan_results #(
 			end
 		end
 		if (begin_next) begin
-			mac_behind_q <= next_q.mac_behind;
-			text_bytes_q <= next_q.text_bytes;
-			bytes_less_one_q <= next_q.text_bytes + (next_q.mac_behind ? 11'(fan_pkg::MAC_BYTES - 1) : 11'h7ff);
-			now_tag_q <= next_q.tag;
-			now_mac_q <= next_q.mac;
+			mac_behind_q <= next.mac_behind;
+			text_bytes_q <= next.text_bytes;
+			bytes_less_one_q <= next.text_bytes + (next.mac_behind ? 11'(fan_pkg::MAC_BYTES - 1) : 11'h7ff);
+			now_tag_q <= next.tag;
+			now_mac_q <= next.mac;
 		end
 	end
 
-	// ---- Second clock: the block has been read; where its octets come from -------------------------------------------------
+	// ---- Second clock: the block is being read; where its octets come from -------------------------------------------------
 
 	logic here_q, first_q, last_q;
 	logic [4:0] bytes_q;
@@ -221,7 +222,7 @@ module fan_results #(
 	logic there_q;
 	logic [15:0] there_keep_q, there_mac_place_q;
 	logic [31:0] there_mac_turned_q;
-	fan_result_t there_result_q;
+	logic [fan_pkg::RESULT_BITS-129:0] there_beside_q;  // of the result, all but the block
 
 	always_ff @(posedge clk_i) begin
 		if (!rst_ni)
@@ -232,7 +233,7 @@ module fan_results #(
 			there_keep_q <= keep_q;
 			there_mac_place_q <= mac_place_q;
 			there_mac_turned_q <= mac_turned_q;
-			there_result_q <= {first_q, last_q, bytes_q, tag_q, mac_q, block};
+			there_beside_q <= {first_q, last_q, bytes_q, tag_q, mac_q};
 		end
 	end
 
@@ -245,7 +246,7 @@ module fan_results #(
 	assign enable = !valid_q || ready_i;
 
 	for (genvar i = 0; i < 16; i++) begin : g_octet
-		assign data_d[8*i +: 8] = (there_result_q.data[8*i +: 8] & {8{there_keep_q[i]}}) ^
+		assign data_d[8*i +: 8] = (block[8*i +: 8] & {8{there_keep_q[i]}}) ^
 			(there_mac_turned_q[8*(i%4) +: 8] & {8{there_mac_place_q[i]}});
 	end
 
@@ -254,10 +255,8 @@ module fan_results #(
 			valid_q <= 1'b0;
 		else if (enable)
 			valid_q <= there_q;
-		if (enable) begin
-			result_q <= there_result_q;
-			result_q.data <= data_d;
-		end
+		if (enable)
+			result_q <= {there_beside_q, data_d};
 	end
 	assign valid_o = valid_q;
 	assign result_o = result_q;
@@ -284,7 +283,8 @@ module fan_results #(
 	logic f_reset_q = 1'b1, f_scrubbed_q = 1'b0;
 	logic [RecordBits-1:0] f_scrub_q = '0;
 	logic [fan_pkg::RECORD_BITS-1:0] f_word [0:Records-1];
-	logic [fan_pkg::RECORD_BITS-1:0] f_answer_q;
+	logic [fan_pkg::RECORD_BITS-1:0] f_answer_q, f_next_q;
+	(* anyseq *) wire [fan_pkg::RECORD_BITS-1:0] f_anything;
 	// Of each place in the list: blocks and beginning of its room, and whether its UE has retired; the same of the UE read out.
 	logic [Records-1:0] f_retired_q;
 	logic [RingBits:0] f_blocks [0:Records-1];
@@ -316,9 +316,11 @@ module fan_results #(
 		assume (!retire_i || (!scrub_i && f_retire_behind < list_used && !f_retired_q[f_retire] &&
 			text_bytes_i != '0 && text_bytes_i <= 11'd1500 && f_retire_bytes[10:4] == fan_pkg::STEP_BITS'(f_blocks[f_retire])));
 		// The list, as the memory it is.
-		assume (record_bits == f_answer_q);
-		if (look)
-			f_answer_q <= f_word[look_q[RecordBits-1:0]];
+		assume (next == f_next_q);
+		if (look) begin
+			f_answer_q <= retire_i && f_retire == look_q[RecordBits-1:0] ? f_anything : f_word[look_q[RecordBits-1:0]];
+			f_next_q <= f_answer_q;
+		end
 		if (retire_i || scrub_i)
 			f_word[scrub_i ? f_scrub_q : f_retire] <= record_in;
 
@@ -362,7 +364,7 @@ module fan_results #(
 	wire [RingBits-1:0] f_now_place = f_now_begin + RingBits'(beat_q);
 	wire [RingBits-1:0] f_now_end = f_now_begin + f_now_blocks;
 	wire [RingBits-1:0] f_to_place = f_place - read_q;
-	wire f_looked_new = looked_q && f_answer_q[fan_pkg::RECORD_BITS-1] == f_new[f_looked];
+	wire f_looked_new = looked_q && !looked_unsure_q && f_answer_q[fan_pkg::RECORD_BITS-1] == f_new[f_looked];
 
 	always @* begin
 		f_used = busy_q ? (RingBits+2)'(f_now_blocks) - (RingBits+2)'(beat_q) : '0;
@@ -409,7 +411,7 @@ module fan_results #(
 			assert (look_q == fetch_q + (RecordBits+1)'(looked_q) + (RecordBits+1)'(next_valid_q));
 			assert (!next_valid_q || looked_q);
 			assert (!f_looked_new || (f_retired_q[f_looked] && f_answer_q == f_word[f_looked]));
-			assert (!found || (f_retired_q[f_fetch] && next_q == f_word[f_fetch]));
+			assert (!found || (f_retired_q[f_fetch] && next == f_word[f_fetch]));
 		end
 	end
 `ifdef FORMAL_REACH
