@@ -21,7 +21,7 @@ ROOMS = (
     ("Types and limits", r".*_pkg"),
     ("The whole", r"fan_engine|fan_reset|fan_registers|fan_queue_(registers|view)"),
     ("Read side", r"fan_(fetch|queues|descriptor|dispatch|message_.*|feed.*|read|burst|select|round_robin|reverse)"),
-    ("AES lane", r"fan_(lane|messages|plan|carousel|text|mac_block|subkey|results)|aes.*"),
+    ("AES lane", r"fan_(lane|messages|plan|carousel|follows|text|mac_block|subkey|results)|aes.*"),
     ("SNOW 3G and ZUC lanes", r"fan_(stream|snow3g|zuc|product|eia1|eia3).*|snow3g.*|zuc.*"),
     ("Write side", r"fan_(pack|write|complete|complete_queue)"),
     ("Memories, delays, checks", r"fan_(ram|fifo|delay|stable|assert|axi).*"),

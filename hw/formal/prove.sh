@@ -16,7 +16,7 @@ how=$1 directory=$2 name=$3 top=$4 options=$5 parameters=$6 depth=$7 induction=$
 mkdir -p "$directory"
 log=$directory/$name.log
 types="rtl/fan_pkg.sv rtl/fan_registers_pkg.sv rtl/fan_engine_pkg.sv rtl/fan_fetch_pkg.sv rtl/fan_stable_check.sv
-	rtl/fan_queue_registers.sv rtl/fan_ram_async.sv rtl/fan_plan.sv"
+	rtl/fan_queue_registers.sv rtl/fan_ram_async.sv rtl/fan_plan.sv rtl/fan_follows.sv"
 types=$(echo $types)
 
 fail() {

@@ -25,9 +25,9 @@ module fan_carousel #(
 	input  wire  fan_message_t front_i,
 	input  wire  fan_step_t front_steps_i,
 
-	output wire  fan_message_t message_o,  // of the UE whose turn it is ...
+	output wire  fan_message_t message_o,  // of the UE whose turn is next ...
 	output wire  fan_step_t step_o,        // ... its step, which is not yet known to be taken ...
-	input  wire  fan_step_t steps_i,       // ... and how many steps that message takes
+	input  wire  fan_step_t steps_i,       // ... and, one clock later, how many steps that message takes
 
 	output fan_visit_t visit_o             // one clock later
 );
@@ -40,45 +40,52 @@ module fan_carousel #(
 
 	localparam int StateBits = 2 + fan_pkg::STEP_BITS + fan_pkg::MESSAGE_BITS;
 
-	fan_slot_t slot_q;
-	state_t state, state_next;
+	// Slots come in order: what is known of the next one is read a clock ahead, and only what is decided in its own clock is late.
+	fan_slot_t slot_q, slot_ahead_q;
+	state_t state_ahead, state_q, state_next;
 	wire [StateBits-1:0] state_bits;
 	fan_visit_t visit_d, visit_q;
 
 	always_ff @(posedge clk_i) begin
-		if (!rst_ni || slot_q == fan_pkg::SLOT_BITS'(Slots - 1))
+		if (!rst_ni) begin
 			slot_q <= '0;
-		else
-			slot_q <= slot_q + 1'b1;
+			slot_ahead_q <= fan_pkg::SLOT_BITS'(1);
+		end else begin
+			slot_q <= slot_ahead_q;
+			slot_ahead_q <= slot_ahead_q == fan_pkg::SLOT_BITS'(Slots - 1) ? '0 : slot_ahead_q + 1'b1;
+		end
+		state_q <= state_ahead;
 	end
 
 	fan_ram_async #(.Width(StateBits), .Depth(fan_pkg::SLOTS_MAX)) u_states (
 		.clk_i,
 		.write_i(1'b1), .write_address_i(slot_q), .write_data_i(state_next),
-		.read_address_i(slot_q), .read_data_o(state_bits)
+		.read_address_i(slot_ahead_q), .read_data_o(state_bits)
 	);
-	assign state = state_bits;
-	assign message_o = state.message;
-	assign step_o = state.step;
+	assign state_ahead = state_bits;
+	assign message_o = state_ahead.message;
+	assign step_o = state_ahead.step;
 
-	wire stays = state.busy && !state.last;
+	wire stays = state_q.busy && !state_q.last;
 	wire load = item_valid_i && item_ready_o;
 	fan_step_t step_after;
-	assign step_after = state.step + 7'd1;
+	assign step_after = state_q.step + 7'd1;
+	wire issues_last;
+	fan_follows #(.Width(fan_pkg::STEP_BITS)) u_issues_last (.before_i(state_q.step), .after_i(steps_i), .follows_o(issues_last));
 
 	assign item_ready_o = !scrub_i && !stays && admit_i;
 
 	assign state_next.busy = (stays || load) && !scrub_i;
-	assign state_next.last = load ? front_steps_i == 7'd1 : steps_i == step_after;
+	assign state_next.last = load ? front_steps_i == 7'd1 : issues_last;
 	assign state_next.step = load ? 7'd1 : step_after;
-	assign state_next.message = load ? front_i : state.message;
+	assign state_next.message = load ? front_i : state_q.message;
 
 	assign visit_d.slot = slot_q;
-	assign visit_d.busy = state.busy;
-	assign visit_d.retire = state.busy && state.last;
+	assign visit_d.busy = state_q.busy;
+	assign visit_d.retire = state_q.busy && state_q.last;
 	assign visit_d.load = load;
-	assign visit_d.step = state.step;
-	assign visit_d.message = state.message;
+	assign visit_d.step = state_q.step;
+	assign visit_d.message = state_q.message;
 
 	always_ff @(posedge clk_i) begin
 		visit_q <= visit_d;
@@ -107,7 +114,7 @@ module fan_carousel #(
 	fan_message_t f_message_q;
 	fan_step_t f_length, f_front_length;
 
-	assign f_length = f_steps[fan_pkg::STEP_BITS * state.message +: fan_pkg::STEP_BITS];
+	assign f_length = f_steps[fan_pkg::STEP_BITS * state_q.message +: fan_pkg::STEP_BITS];
 	assign f_front_length = f_steps[fan_pkg::STEP_BITS * front_i +: fan_pkg::STEP_BITS];
 
 	always @(posedge clk_i) begin

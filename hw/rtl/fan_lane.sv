@@ -15,7 +15,8 @@
 //
 // Clocks of one turn of a slot. The same letters name the registers: x_c is used in clock C.
 //
-//      A  carousel: the slot's UE goes on, retires, or makes place for the item that is offered; plan read; message RAM addressed
+//      -  plan read, the block of text whose turn is next worked out
+//      A  carousel: the slot's UE goes on, retires, or makes place for the item that is offered; message RAM addressed
 //      B  old contents of the slot memories are read, new contents written; message RAM reads
 //      C  text from message or head, ^ key stream (result of the CTR pipe for the turn before)
 //      D  protected block to fan_results; text rotated for CMAC; L kept; MAC of a UE that retires taken
@@ -77,9 +78,9 @@ module fan_lane #(
 	// ---- A: whose turn -----------------------------------------------------------------------------------------------------
 
 	fan_visit_t visit_b;
-	fan_plan_t front_plan, plan_a, plan_b;
-	fan_message_t front, visiting;
-	fan_step_t visiting_steps, visiting_step, text_block_a, text_block_b;
+	fan_plan_t front_plan, plan_next, plan_a, plan_b;
+	fan_message_t front, message_next, message_a;
+	fan_step_t step_next, text_block_next, text_block_a, text_block_b;
 	fan_block_t message_c;
 	wire open, room;
 	wire take = item_valid_i && item_ready_o;
@@ -88,7 +89,7 @@ module fan_lane #(
 		.clk_i, .rst_ni, .scrub_i(scrub_q),
 		.item_valid_i, .item_ready_o,
 		.admit_i(open && room), .front_i(front), .front_steps_i(front_plan.steps),
-		.message_o(visiting), .step_o(visiting_step), .steps_i(visiting_steps),
+		.message_o(message_next), .step_o(step_next), .steps_i(plan_a.steps),
 		.visit_o(visit_b)
 	);
 
@@ -100,15 +101,17 @@ module fan_lane #(
 		.open_o(open), .front_o(front), .front_plan_o(front_plan),
 		.take_i(take), .take_last_i(item_i.last),
 		.retire_i(visit_b.retire), .retired_i(visit_b.message),
-		.steps_message_i(visiting), .steps_o(visiting_steps),
-		.plan_message_i(visiting), .plan_o(plan_a),
-		.read_message_i(visiting), .read_block_i(text_block_a), .read_data_o(message_c)
+		.plan_message_i(message_next), .plan_o(plan_next),
+		.read_message_i(message_a), .read_block_i(text_block_a), .read_data_o(message_c)
 	);
 
 	// Block k's key stream comes back in the turn after the one that issued it.
-	assign text_block_a = visiting_step - 7'd1 - {6'd0, plan_a.lag};
+	assign text_block_next = step_next - (plan_next.lag ? 7'd2 : 7'd1);
 	always_ff @(posedge clk_i) begin
+		message_a <= message_next;
+		plan_a <= plan_next;
 		plan_b <= plan_a;
+		text_block_a <= text_block_next;
 		text_block_b <= text_block_a;
 	end
 
@@ -159,10 +162,15 @@ module fan_lane #(
 
 	fan_visit_t visit_c, visit_d, visit_e;
 	fan_plan_t plan_c, plan_d, plan_e;
-	ledger_t ledger_c, ledger_d;
+	ledger_t ledger_c;
+	logic [RecordBits:0] record_d;
+	fan_tag_t tag_d;
 	fan_step_t step_d;
 	fan_step_t step_e, counter_f;
-	logic last_e, chains_f;
+	logic last_d, last_e, chains_f;
+	wire follows_c;
+
+	fan_follows #(.Width(fan_pkg::STEP_BITS)) u_follows (.before_i(visit_c.step), .after_i(plan_c.steps), .follows_o(follows_c));
 
 	always_ff @(posedge clk_i) begin
 		visit_c <= visit_b;
@@ -175,11 +183,13 @@ module fan_lane #(
 		plan_d <= plan_c;
 		plan_e <= plan_d;
 		ledger_c <= ledger_b;
-		ledger_d <= ledger_c;
+		record_d <= ledger_c.record;
+		tag_d <= ledger_c.tag;
 		step_e <= step_d;
 		// Step 0 is no UE's last, whatever the plan read with it says: it is that of the slot's former message, or, before the first,
 		// what was there at power-up.
-		last_e <= plan_d.shape.order.mac && step_d != '0 && step_d + 7'd1 == plan_d.steps;
+		last_d <= plan_c.shape.order.mac && !visit_c.load && follows_c;
+		last_e <= last_d && step_d != '0;
 		chains_f <= step_e >= 7'd2;
 		// Step 0 follows another UE, whose plan is not this one's: its block is counter 0, or, with lag, nobody's.
 		counter_f <= step_e == '0 ? '0 : step_e - {6'd0, plan_e.lag};
@@ -190,15 +200,23 @@ module fan_lane #(
 	// ---- C, D: text --------------------------------------------------------------------------------------------------------
 
 	fan_block_t key_stream, key_stream_c, out_d, mac_source_d;
-	fan_step_t out_block_d;
-	wire out_valid_d;
+	fan_step_t out_block_c;
+	wire out_valid_c;
+	logic ring_write_d;
+	logic [RingBits-1:0] ring_address_d;
 
 	fan_text u_text (
 		.clk_i, .scrub_i(scrub_q),
 		.visit_i(visit_b), .plan_i(plan_b), .head_i(head_b), .block_i(text_block_b),
 		.message_i(message_c), .key_stream_i(key_stream_c),
-		.out_valid_o(out_valid_d), .out_block_o(out_block_d), .out_o(out_d), .mac_source_o(mac_source_d)
+		.out_valid_o(out_valid_c), .out_block_o(out_block_c), .out_o(out_d), .mac_source_o(mac_source_d)
 	);
+
+	// The ring is spread over many block RAMs, far from here: all but the wires to it is done in the clock before.
+	always_ff @(posedge clk_i) begin
+		ring_write_d <= out_valid_c || scrub_q;
+		ring_address_d <= scrub_q ? scrub_address : ledger_c.ring + RingBits'(out_block_c);
+	end
 
 	// ---- D, E: block of CMAC and subkey ------------------------------------------------------------------------------------
 
@@ -241,14 +259,13 @@ module fan_lane #(
 
 	// A UE's block 0 is issued before its plan is read as that of its slot: it is the plan that the item found open.
 	logic [1:0] begins_b, busy_q;
-	fan_step_t issued_counter_b;
 	wire goes_on_b = visit_b.busy && !visit_b.retire;
-	assign issued_counter_b = visit_b.step - {6'd0, plan_b.lag};
+	wire counter_issued_b = plan_b.lag ? visit_b.step <= plan_b.out_blocks : visit_b.step < plan_b.out_blocks;
 
 	always_ff @(posedge clk_i) begin
 		begins_b <= {front_plan.shape.order.mac, front_plan.shape.order.cipher && !front_plan.lag};
 		busy_q[0] <= visit_b.load ? begins_b[0] :
-			goes_on_b && plan_b.shape.order.cipher && issued_counter_b < plan_b.out_blocks;
+			goes_on_b && plan_b.shape.order.cipher && counter_issued_b;
 		busy_q[1] <= visit_b.load ? begins_b[1] : goes_on_b && plan_b.shape.order.mac;
 	end
 	assign busy_o = busy_q;
@@ -273,12 +290,12 @@ module fan_lane #(
 	// ---- D: results --------------------------------------------------------------------------------------------------------
 
 	fan_results #(.RingBlocks(RingBlocks), .Records(Records)) u_results (
-		.clk_i, .rst_ni, .scrub_i(scrub_q), .scrub_address_i(scrub_address),
+		.clk_i, .rst_ni, .scrub_i(scrub_q), .scrub_record_i(scrub_address[RecordBits-1:0]),
 		.room_blocks_i(front_plan.out_blocks), .room_o(room),
 		.allocate_i(take), .ring_o(ring_a), .record_o(record_a),
-		.write_i(out_valid_d), .write_address_i(ledger_d.ring + RingBits'(out_block_d)), .write_data_i(out_d),
-		.retire_i(visit_d.retire), .retire_record_i(ledger_d.record),
-		.mac_behind_i(plan_d.shape.order.mac_behind), .text_bytes_i(plan_d.shape.text_bytes), .tag_i(ledger_d.tag),
+		.write_i(ring_write_d), .write_address_i(ring_address_d), .write_data_i(out_d),
+		.retire_i(visit_d.retire), .retire_record_i(record_d),
+		.mac_behind_i(plan_d.shape.order.mac_behind), .text_bytes_i(plan_d.shape.text_bytes), .tag_i(tag_d),
 		.mac_i(plan_d.shape.order.mac ? chain_d[127:96] : '0),
 		.valid_o(result_valid_o), .ready_i(result_ready_i), .result_o(result_o)
 	);

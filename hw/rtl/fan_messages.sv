@@ -34,8 +34,6 @@ module fan_messages #(
 	input  wire  retire_i,          // a UE of message retired_i has been served
 	input  wire  fan_message_t retired_i,
 
-	input  wire  fan_message_t steps_message_i,
-	output wire  fan_step_t steps_o,
 	input  wire  fan_message_t plan_message_i,
 	output fan_plan_t plan_o,
 	input  wire  fan_message_t read_message_i,
@@ -104,7 +102,7 @@ module fan_messages #(
 	// ---- Plans -------------------------------------------------------------------------------------------------------------
 
 	logic [PlanBits-1:0] plan_q [0:Messages-1];
-	fan_plan_t write_plan, steps_plan;
+	fan_plan_t write_plan;
 	fan_message_t front_q;
 
 	fan_plan u_plan (.shape_i(write_shape_q), .plan_o(write_plan));
@@ -115,9 +113,6 @@ module fan_messages #(
 	end
 	assign front_plan_o = plan_q[front_q];
 	assign plan_o = plan_q[plan_message_i];
-	assign steps_plan = plan_q[steps_message_i];
-	assign steps_o = steps_plan.steps;
-	wire unused_plan = ^steps_plan;
 
 	// ---- Life of a message -------------------------------------------------------------------------------------------------
 

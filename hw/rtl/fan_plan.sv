@@ -12,18 +12,20 @@ module fan_plan (
 	input  wire  fan_shape_t shape_i,
 	output fan_plan_t plan_o
 );
-	wire [10:0] out_bytes = shape_i.text_bytes + (shape_i.order.mac_behind ? 11'(fan_pkg::MAC_BYTES) : 11'd0);
-	wire [10:0] mac_bytes = shape_i.text_bytes + {6'd0, shape_i.clear_bytes} + 11'd8;
-	wire [10:0] out_rounded = out_bytes + 11'd15;
-	wire [10:0] mac_rounded = mac_bytes + 11'd15;
-	wire unused = ^{out_rounded[3:0], mac_rounded[3:0]};
+	// One sum each, as what is not text is a small number of octets: rounded up to blocks, and for CMAC its prefix and the step more.
+	wire [5:0] out_more = 6'd15 + (shape_i.order.mac_behind ? 6'(fan_pkg::MAC_BYTES) : 6'd0);
+	wire [5:0] step_more = shape_i.order.mac ? {1'b0, shape_i.clear_bytes} + 6'd39 : out_more;
+	wire [10:0] out_rounded = shape_i.text_bytes + {5'd0, out_more};
+	wire [10:0] steps_rounded = shape_i.text_bytes + {5'd0, step_more};
+	wire [3:0] offset = shape_i.clear_bytes[3:0] ^ 4'd8;
+	wire unused = ^{out_rounded[3:0], steps_rounded[3:0]};
 
 	assign plan_o.shape = shape_i;
 	assign plan_o.out_blocks = out_rounded[10:4];
-	assign plan_o.steps = shape_i.order.mac ? mac_rounded[10:4] + 7'd1 : out_rounded[10:4];
+	assign plan_o.steps = steps_rounded[10:4];
 	assign plan_o.lag = shape_i.order.mac && shape_i.clear_bytes >= 5'd8;
-	assign plan_o.offset = shape_i.clear_bytes[3:0] ^ 4'd8;
-	assign plan_o.tail = mac_bytes[3:0];
+	assign plan_o.offset = offset;
+	assign plan_o.tail = shape_i.text_bytes[3:0] + offset;
 endmodule
 
 `default_nettype wire

@@ -25,8 +25,8 @@ module fan_results #(
 ) (
 	input  wire  clk_i,
 	input  wire  rst_ni,
-	input  wire  scrub_i,              // overwrite one word a clock with what the write ports carry, which is then 0
-	input  wire  [RingBits-1:0] scrub_address_i,
+	input  wire  scrub_i,              // overwrite one record a clock with what the write port carries, which is then 0
+	input  wire  [RecordBits-1:0] scrub_record_i,
 
 	input  wire  fan_step_t room_blocks_i,  // of the UE that may begin, at most MostBlocks
 	output wire  room_o,
@@ -55,10 +55,15 @@ module fan_results #(
 	logic [RecordBits:0] record_q, fetch_q;  // next place in the list to be given away, and to be read out
 	wire advance;
 
-	wire listed = record_q == {!fetch_q[RecordBits], fetch_q[RecordBits-1:0]};
+	// The lane decides on a UE in the clock in which it asks for room, so that what can be is worked out before: a place in the list
+	// and a block of the ring that have become free count a clock later, and there must be room for the longest, whoever asks.
+	logic listed_q, freed_q;
+	logic [RecordBits:0] record_after_q;
+	fan_step_t room_more;
+	assign room_more = room_blocks_i - fan_pkg::STEP_BITS'(freed_q);
+	wire [RecordBits:0] record_over = {!fetch_q[RecordBits], fetch_q[RecordBits-1:0]};
 
-	// Room for the longest, whoever asks: one comparison less in the clock in which the lane decides.
-	assign room_o = !listed && free_q[RingBits:$clog2(MostBlocks)] != '0;
+	assign room_o = !listed_q && free_q[RingBits:$clog2(MostBlocks)] != '0;
 	assign ring_o = ring_q;
 	assign record_o = record_q;
 
@@ -67,11 +72,17 @@ module fan_results #(
 			free_q <= (RingBits+1)'(RingBlocks);
 			ring_q <= '0;
 			record_q <= '0;
+			record_after_q <= (RecordBits+1)'(1);
+			listed_q <= 1'b0;
+			freed_q <= 1'b0;
 		end else begin
-			free_q <= free_q - (allocate_i ? (RingBits+1)'(room_blocks_i) : '0) + (RingBits+1)'(advance);
+			freed_q <= advance;
+			free_q <= allocate_i ? free_q - (RingBits+1)'(room_more) : free_q + (RingBits+1)'(freed_q);
+			listed_q <= allocate_i ? record_after_q == record_over : record_q == record_over;
 			if (allocate_i) begin
 				ring_q <= ring_q + RingBits'(room_blocks_i);
-				record_q <= record_q + 1'b1;
+				record_q <= record_after_q;
+				record_after_q <= record_after_q + 1'b1;
 			end
 		end
 	end
@@ -86,7 +97,7 @@ module fan_results #(
 
 	fan_ram_sync #(.Width(128), .Depth(RingBlocks), .Collides(1'b0), .Registered(1'b1)) u_ring (
 		.clk_i,
-		.write_i(write_i || scrub_i), .write_address_i(scrub_i ? scrub_address_i : write_address_i),
+		.write_i(write_i), .write_address_i(write_address_i),
 		.write_data_i(write_data_i),
 		.read_i(enable), .read_address_i(read_q), .read_data_o(block)
 	);
@@ -100,7 +111,7 @@ module fan_results #(
 	fan_ram_sync #(.Width(fan_pkg::RECORD_BITS), .Depth(Records), .Collides(1'b0), .Registered(1'b1)) u_records (
 		.clk_i,
 		.write_i(retire_i || scrub_i),
-		.write_address_i(scrub_i ? scrub_address_i[RecordBits-1:0] : retire_record_i[RecordBits-1:0]),
+		.write_address_i(scrub_i ? scrub_record_i : retire_record_i[RecordBits-1:0]),
 		.write_data_i(record_in),
 		.read_i(look), .read_address_i(look_q[RecordBits-1:0]), .read_data_o(next)
 	);
@@ -153,7 +164,9 @@ module fan_results #(
 	wire last = beat_q == bytes_less_one_q[10:4];
 	// Place of the MAC in this block: it begins here, or it began in the block before and reaches over.
 	wire begins = mac_behind_q && beat_q == text_bytes_q[10:4];
-	wire reaches = mac_behind_q && beat_q == text_bytes_q[10:4] + 7'd1;
+	wire follows;
+	fan_follows #(.Width(fan_pkg::STEP_BITS)) u_follows (.before_i(text_bytes_q[10:4]), .after_i(beat_q), .follows_o(follows));
+	wire reaches = mac_behind_q && follows;
 
 	assign advance = busy_q && enable;
 	assign begin_next = found && (!busy_q || (enable && last));
@@ -268,8 +281,8 @@ module fan_results #(
 	`FAN_ASSERT(AssertAllocateInRoom, !allocate_i || room_o)
 	`FAN_ASSERT(AssertListNotOver, list_used <= (RecordBits+1)'(Records))
 	`FAN_ASSERT(AssertRingNotOver, free_q <= (RingBits+1)'(RingBlocks))
-	`FAN_ASSERT(AssertRingPointers, RingBits'(ring_q - read_q) == RingBits'(RingBlocks - 32'(free_q)))
-	`FAN_ASSERT(AssertNoReadBeyond, !(advance && free_q == (RingBits+1)'(RingBlocks)))
+	`FAN_ASSERT(AssertRingPointers, RingBits'(ring_q - read_q) == RingBits'(RingBlocks - 32'(free_q) - 32'(freed_q)))
+	`FAN_ASSERT(AssertNoReadBeyond, !(advance && free_q + (RingBits+1)'(freed_q) == (RingBits+1)'(RingBlocks)))
 	fan_stable_check #(.Width(fan_pkg::RESULT_BITS)) u_check (
 		.clk_i, .rst_ni, .valid_i(valid_o), .ready_i, .data_i(result_o)
 	);
@@ -308,7 +321,7 @@ module fan_results #(
 			f_scrubbed_q <= f_scrub_q == RecordBits'(Records - 1);
 		end
 		assume (scrub_i == !f_scrubbed_q);
-		assume (scrub_address_i == RingBits'(f_scrub_q));
+		assume (scrub_record_i == f_scrub_q);
 
 		// What the user promises.
 		assume (room_blocks_i != '0 && room_blocks_i <= fan_pkg::STEP_BITS'(MostBlocks));
@@ -364,6 +377,8 @@ module fan_results #(
 	wire [RingBits-1:0] f_now_place = f_now_begin + RingBits'(beat_q);
 	wire [RingBits-1:0] f_now_end = f_now_begin + f_now_blocks;
 	wire [RingBits-1:0] f_to_place = f_place - read_q;
+	wire [RingBits:0] f_free = free_q + (RingBits+1)'(freed_q);
+	wire [RecordBits:0] f_record_after = record_q + 1'b1;
 	wire f_looked_new = looked_q && !looked_unsure_q && f_answer_q[fan_pkg::RECORD_BITS-1] == f_new[f_looked];
 
 	always @* begin
@@ -402,8 +417,10 @@ module fan_results #(
 		if (!f_reset_q && !f_scrubbed_q)
 			assert (list_used == '0 && fetch_q == '0 && !busy_q && f_retired_q == '0 && !looked_q && !next_valid_q);
 		if (!f_reset_q) begin
-			assert (f_used == (RingBits+2)'(RingBlocks) - (RingBits+2)'(free_q));
-			assert (f_owed_q == ((RingBits+1)'(f_to_place) < (RingBits+1)'(RingBlocks) - free_q));
+			assert (f_used == (RingBits+2)'(RingBlocks) - (RingBits+2)'(f_free));
+			assert (f_owed_q == ((RingBits+1)'(f_to_place) < (RingBits+1)'(RingBlocks) - f_free));
+			assert (record_after_q == f_record_after);
+			assert (listed_q || list_used != (RecordBits+1)'(Records));
 			assert (busy_q ? read_q == f_now_place && beat_q < 7'(f_now_blocks) &&
 				f_now_blocks <= (RingBits+1)'(RingBlocks) && 7'(f_now_blocks) == bytes_less_one_q[10:4] + 7'd1 : beat_q == '0);
 			assert (list_used == '0 || f_begin[f_fetch] == (busy_q ? f_now_end : read_q));

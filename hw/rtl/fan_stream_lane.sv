@@ -66,7 +66,6 @@ module fan_stream_lane #(
 
 	fan_message_t front, message, retired;
 	fan_plan_t front_plan, plan;
-	fan_step_t unused_steps;
 	fan_block_t message_block;
 	wire [6:0] read_block;
 	wire open, take, retire;
@@ -77,7 +76,6 @@ module fan_stream_lane #(
 		.open_o(open), .front_o(front), .front_plan_o(front_plan),
 		.take_i(take), .take_last_i(item_i.last),
 		.retire_i(retire), .retired_i(retired),
-		.steps_message_i(message), .steps_o(unused_steps),
 		.plan_message_i(message), .plan_o(plan),
 		.read_message_i(message), .read_block_i(read_block), .read_data_o(message_block)
 	);

@@ -21,8 +21,8 @@ module fan_text (
 	input  wire  fan_step_t block_i,       // B: block of text whose turn it is
 	input  wire  fan_block_t message_i,    // C
 	input  wire  fan_block_t key_stream_i, // C
-	output wire  out_valid_o,                   // D
-	output wire  fan_step_t out_block_o,   // D
+	output wire  out_valid_o,                   // C: there will be a block at D ...
+	output wire  fan_step_t out_block_o,   // C: ... and its number in the UE's result
 	output wire  fan_block_t out_o,        // D
 	output wire  fan_block_t mac_source_o  // D
 );
@@ -51,8 +51,6 @@ module fan_text (
 	// ---- C -----------------------------------------------------------------------------------------------------------------
 
 	fan_block_t plain, out, out_q, mac_source_q;
-	logic out_valid_qq;
-	fan_step_t block_qq;
 
 	// Bit 15 - i for octet i: the first part_bytes_q octets.
 	wire [15:0] part = ~(16'hffff >> part_bytes_q);
@@ -64,13 +62,11 @@ module fan_text (
 	assign out = plain ^ (key_stream_i & {128{cipher_q}});
 
 	always_ff @(posedge clk_i) begin
-		out_valid_qq <= out_valid_q;
-		block_qq <= block_q;
 		out_q <= out;
 		mac_source_q <= mac_behind_q ? plain : out;
 	end
-	assign out_valid_o = out_valid_qq;
-	assign out_block_o = block_qq;
+	assign out_valid_o = out_valid_q;
+	assign out_block_o = block_q;
 	assign out_o = out_q;
 	assign mac_source_o = mac_source_q;
 endmodule
