@@ -16,6 +16,7 @@
 #include "worker.h"
 
 #include "count.h"
+#include "plan_write.h"
 
 #include <rte_cycles.h>
 #include <sched.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "../dataplane/count.h"
-#include "../dataplane/plan.h"
+#include "../dataplane/plan_write.h"
 #include "batch.h"
 
 #include <criterion/criterion.h>

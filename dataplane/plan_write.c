@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "plan_write.h"
+
+#include "count.h"
+
+#include <immintrin.h>
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_udp.h>
+#include <string.h>
+
+/* Octets of the SN that the UE is sent of COUNT. */
+static unsigned
+sn_octets(const struct fan_plan *plan)
+{
+	return (fan_count_rules[plan->kind].sn_bits + 7U) / 8;
+}
+
+/* ---- Sources ----------------------------------------------------------------------------------------------------------- */
+
+/*
+ * A UE's header is its template with octets of the UE's own put in, which permute_header() does in registers. A header's source[]
+ * says of each octet which one of the template's same half it is, or, with OWN, which one of 64 others: the half line of the context
+ * that is no key, and the next hop. Two places in them have another use there: `count` holds the clear prefix's number, and the
+ * hop's `checksum` that of the frame.
+ */
+#define HALF 64
+#define OWN 64
+#define CONTEXT_OCTET(field) (OWN | (offsetof(struct fan_context, field) - offsetof(struct fan_context, count)))
+#define HOP_OCTET(field) (OWN | (32 + offsetof(struct fan_hop, field)))
+static_assert(FAN_HEADER_BYTES_MAX == 2 * HALF, "two permutations");
+static_assert(offsetof(struct fan_context, count) == 32 && sizeof(struct fan_context) == 64, "the second half line");
+static_assert(sizeof(struct fan_hop) == 32, "fits beside it");
+
+/* Octets that lie in the order in which they are sent. */
+static void
+trace_octets(uint8_t *source, unsigned octet_count, unsigned own)
+{
+	for (unsigned i = 0; i < octet_count; i++)
+		source[i] = (uint8_t)(own + i);
+}
+
+/* A number, whose lowest octet lies first and is sent last. */
+static void
+trace_number(uint8_t *source, unsigned octet_count, unsigned own)
+{
+	for (unsigned i = 0; i < octet_count; i++)
+		source[i] = (uint8_t)(own + octet_count - 1 - i);
+}
+
+static void
+trace_ids(uint8_t *source, const struct fan_header *header, bool nas)
+{
+	const uint8_t *at = header->id_at, *id_bytes = header->id_bytes;
+	const unsigned low_bytes = id_bytes[0] < sizeof(uint32_t) ? id_bytes[0] : sizeof(uint32_t);
+
+	if (!nas) {
+		trace_number(source + at[0], id_bytes[0], CONTEXT_OCTET(drb.teid));
+		trace_number(source + at[1], id_bytes[1], CONTEXT_OCTET(drb.nru_sn));
+		return;
+	}
+	if (id_bytes[0] > low_bytes)
+		source[at[0]] = CONTEXT_OCTET(nas.mme_ue_id_high);
+	trace_number(source + at[0] + id_bytes[0] - low_bytes, low_bytes, CONTEXT_OCTET(nas.mme_ue_id_low));
+	trace_number(source + at[1], id_bytes[1], CONTEXT_OCTET(nas.ran_ue_id));
+}
+
+void
+fan_header_trace(struct fan_header *header, const struct fan_plan *plan, bool ipv6)
+{
+	uint8_t *source = header->source, *ip = source + header->ip_at;
+
+	for (unsigned i = 0; i < FAN_HEADER_BYTES_MAX; i++)
+		source[i] = i % HALF;
+	trace_octets(ip - RTE_ETHER_HDR_LEN, RTE_ETHER_ADDR_LEN, HOP_OCTET(ethernet));
+	if (ipv6) {
+		trace_octets(ip + offsetof(struct rte_ipv6_hdr, dst_addr), 16, HOP_OCTET(address));
+	} else {
+		trace_octets(ip + offsetof(struct rte_ipv4_hdr, hdr_checksum), 2, HOP_OCTET(checksum));
+		trace_octets(ip + offsetof(struct rte_ipv4_hdr, dst_addr), 4, HOP_OCTET(address));
+	}
+	trace_ids(source, header, fan_kind_is_nas(plan->kind));
+	trace_number(source + FAN_HEADER_BYTES_MAX - plan->shape.clear_bytes, sn_octets(plan), CONTEXT_OCTET(count));
+}
+
+/* ---- By stores ----------------------------------------------------------------------------------------------------------- */
+
+#define INLINE __attribute__((always_inline)) static inline
+
+/* Both halves added, and the carry: in the upper half of the sum with itself, the halves exchanged. */
+INLINE uint16_t
+fold_complement(uint32_t sum)
+{
+	return (uint16_t) ~((sum + (sum << 16 | sum >> 16)) >> 16);
+}
+
+static inline void
+write_addresses(uint8_t *text, const struct fan_header *header, const struct fan_hop *hop, bool ipv6)
+{
+	uint8_t *octets = text - FAN_HEADER_BYTES_MAX;
+	uint8_t *ip = octets + header->ip_at;
+	uint16_t checksum;
+
+	memcpy(octets, header->octets, FAN_HEADER_BYTES_MAX);
+	memcpy(text - header->byte_count, hop->ethernet, sizeof(hop->ethernet));
+	if (ipv6) {
+		memcpy(ip + offsetof(struct rte_ipv6_hdr, dst_addr), hop->address, 16);
+		return;
+	}
+	checksum = fold_complement(header->ipv4_sum + hop->address_sum);
+	memcpy(ip + offsetof(struct rte_ipv4_hdr, hdr_checksum), &checksum, sizeof(checksum));
+	memcpy(ip + offsetof(struct rte_ipv4_hdr, dst_addr), hop->address, 4);
+}
+
+static inline void
+write_id(uint8_t *at, uint64_t id, unsigned id_bytes)
+{
+	for (unsigned i = id_bytes; i > 0; i--, id >>= 8)
+		at[i - 1] = (uint8_t)id;
+}
+
+/* An id of 1..5 octets into a NAS header, with octets of the template behind it: one store instead of one per octet. The template has
+ * zeros for the id, and at least eight octets from there to its end (make_headers()). */
+static inline void
+write_nas_id(uint8_t *octets, const struct fan_header *header, unsigned which, uint64_t id, unsigned id_bytes)
+{
+	const unsigned at = header->id_at[which];
+	uint64_t word;
+
+	memcpy(&word, header->octets + at, sizeof(word));
+	word |= rte_cpu_to_be_64(id << (64 - 8 * id_bytes));
+	memcpy(octets + at, &word, sizeof(word));
+}
+
+INLINE uint64_t
+mme_ue_id(const struct fan_context *context)
+{
+	return (uint64_t)context->nas.mme_ue_id_high << 32 | context->nas.mme_ue_id_low;
+}
+
+/* The template for the lengths of this UE's ids. */
+INLINE const struct fan_header *
+nas_header(const struct fan_plan *plan, const struct fan_context *context)
+{
+	const unsigned mme_bytes = fan_aper_bytes(mme_ue_id(context)), ran_bytes = fan_aper_bytes(context->nas.ran_ue_id);
+
+	return &plan->header[(mme_bytes - 1) * FAN_RAN_ID_LENGTHS + ran_bytes - 1];
+}
+
+static inline uint32_t
+write_nas(uint8_t *text, struct rte_mbuf *frame, const struct fan_plan *plan, struct fan_context *context, uint32_t count,
+	  const struct fan_link *link, const struct fan_hop *hops)
+{
+	const struct fan_header *header = nas_header(plan, context);
+	uint8_t *octets = text - FAN_HEADER_BYTES_MAX;
+
+	write_addresses(text, header, &hops[context->next_hop], link->ipv6);
+	/* In this order: the first writes over the place of the second. */
+	write_nas_id(octets, header, 0, mme_ue_id(context), header->id_bytes[0]);
+	write_nas_id(octets, header, 1, context->nas.ran_ue_id, header->id_bytes[1]);
+	text[-1] = (uint8_t)count;
+	memcpy(&frame->rearm_data, &header->fields, sizeof(header->fields));
+	return header->frame_bytes;
+}
+
+INLINE void
+advance_nru_sn(struct fan_context *context)
+{
+	context->drb.nru_sn = (context->drb.nru_sn + 1) & 0xffffff;
+}
+
+static inline uint32_t
+write_bearer(uint8_t *text, struct rte_mbuf *frame, const struct fan_plan *plan, struct fan_context *context, uint32_t count,
+	     const struct fan_link *link, const struct fan_hop *hops)
+{
+	const struct fan_header *header = &plan->header[0];
+	uint8_t *octets = text - FAN_HEADER_BYTES_MAX;
+	uint8_t *prefix = text - plan->shape.clear_bytes;
+	const uint32_t teid = rte_cpu_to_be_32(context->drb.teid);
+
+	write_addresses(text, header, &hops[context->next_hop], link->ipv6);
+	memcpy(octets + header->id_at[0], &teid, sizeof(teid));
+	if (header->id_bytes[1] != 0) {
+		write_id(octets + header->id_at[1], context->drb.nru_sn, 3);
+		advance_nru_sn(context);
+	}
+	if (plan->kind == FAN_LTE_PDCP_12 || plan->kind == FAN_NR_PDCP_12) {
+		prefix[0] = (uint8_t)(0x80 | (count >> 8 & 0x0f));
+		prefix[1] = (uint8_t)count;
+	} else {
+		prefix[0] = (uint8_t)(0x80 | (count >> 16 & 0x03));
+		prefix[1] = (uint8_t)(count >> 8);
+		prefix[2] = (uint8_t)count;
+	}
+	memcpy(&frame->rearm_data, &header->fields, sizeof(header->fields));
+	return header->frame_bytes;
+}
+
+INLINE void
+write_sms_head(uint8_t *text, const struct fan_plan *plan, struct fan_context *context)
+{
+	memcpy(text, plan->head_octets, 16);
+	text[plan->transaction_at] = (uint8_t)(plan->head_octets[plan->transaction_at] | context->nas.transaction << 4);
+	text[plan->reference_at] = context->nas.rp_reference++;
+	context->nas.transaction = context->nas.transaction == 6 ? 0 : (uint8_t)(context->nas.transaction + 1);
+}
+
+INLINE void
+write_ip_head(uint8_t *text, const struct fan_plan *plan, const struct fan_context *context)
+{
+	uint16_t half[2], checksum;
+	uint32_t address_sum;
+
+	memcpy(half, context->drb.ipv4, sizeof(half));
+	address_sum = (uint32_t)half[0] + half[1];
+	memcpy(text, plan->head_octets, 32);
+	checksum = fold_complement(plan->ipv4_sum + address_sum);
+	memcpy(text + offsetof(struct rte_ipv4_hdr, hdr_checksum), &checksum, sizeof(checksum));
+	memcpy(text + offsetof(struct rte_ipv4_hdr, dst_addr), context->drb.ipv4, 4);
+	checksum = fold_complement(plan->udp_sum + address_sum);
+	checksum = checksum == 0 ? 0xffff : checksum; /* 0 would mean "none" (RFC 768) */
+	memcpy(text + sizeof(struct rte_ipv4_hdr) + offsetof(struct rte_udp_hdr, dgram_cksum), &checksum, sizeof(checksum));
+}
+
+INLINE void
+write_private_head(uint8_t *text, const struct fan_plan *plan, struct fan_context *context, const unsigned head)
+{
+	if (head == FAN_HEAD_SMS)
+		write_sms_head(text, plan, context);
+	else if (head == FAN_HEAD_IP)
+		write_ip_head(text, plan, context);
+}
+
+uint32_t
+fan_plan_write_burst_portable(struct fan_batch *batch, struct rte_mbuf **frames, const struct fan_plan *plan,
+			      const struct fan_link *link, const struct fan_hop *hops, unsigned first, unsigned end)
+{
+	const bool nas = fan_kind_is_nas(plan->kind);
+	uint32_t bytes = 0;
+
+	batch->shape = &plan->shape;
+	for (unsigned i = first; i < end; i++) {
+		struct fan_context *context = batch->context[i];
+		uint8_t *text = (uint8_t *)frames[i]->buf_addr + FAN_TEXT_OFFSET;
+
+		batch->text[i] = text;
+		if (nas)
+			bytes += write_nas(text, frames[i], plan, context, batch->count[i], link, hops);
+		else
+			bytes += write_bearer(text, frames[i], plan, context, batch->count[i], link, hops);
+		write_private_head(text, plan, context, plan->head);
+	}
+	return bytes;
+}
+
+/* ---- By permutation ------------------------------------------------------------------------------------------------------ */
+
+/* DPDK compiles for an older CPU; only the functions that follow may use these. */
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,bmi,bmi2,lzcnt")))
+
+TARGET INLINE void
+permute_half(uint8_t *octets, const struct fan_header *header, unsigned at, __m512i own)
+{
+	const __m512i template = _mm512_load_si512(header->octets + at), source = _mm512_load_si512(header->source + at);
+
+	_mm512_storeu_si512(octets, _mm512_permutex2var_epi8(template, source, own));
+}
+
+/* Reads, among the context's octets, fields that the control thread may be writing, and uses none of them. */
+TARGET INLINE void
+permute_header(uint8_t *octets, const struct fan_header *header, const struct fan_context *context, const struct fan_hop *hop,
+	       uint32_t number)
+{
+	const __m256i context_half = _mm256_load_si256((const void *)&context->count);
+	const uint16_t checksum = fold_complement(header->ipv4_sum + hop->address_sum);
+	__m512i own = _mm512_inserti64x4(_mm512_castsi256_si512(context_half), _mm256_load_si256((const void *)hop), 1);
+
+	own = _mm512_mask_set1_epi32(own, 1U << CONTEXT_OCTET(count) % OWN / 4, (int)number);
+	own = _mm512_mask_set1_epi16(own, 1U << HOP_OCTET(checksum) % OWN / 2, (short)checksum);
+	permute_half(octets, header, 0, own);
+	permute_half(octets + HALF, header, HALF, own);
+}
+
+TARGET INLINE uint32_t
+permute_burst(struct fan_batch *batch, struct rte_mbuf **frames, const struct fan_plan *plan, const struct fan_hop *hops,
+	      unsigned first, unsigned end, const bool nas, const enum fan_head head)
+{
+	/* A bearer's number begins with D/C: data. */
+	const uint32_t number_bits = (1U << fan_count_rules[plan->kind].sn_bits) - 1;
+	const uint32_t number_start = nas ? 0 : 0x80U << 8 * (sn_octets(plan) - 1);
+	uint32_t bytes = 0;
+
+	for (unsigned i = first; i < end; i++) {
+		struct fan_context *context = batch->context[i];
+		const struct fan_header *header = nas ? nas_header(plan, context) : &plan->header[0];
+		struct rte_mbuf *frame = frames[i];
+		uint8_t *text = (uint8_t *)frame->buf_addr + FAN_TEXT_OFFSET;
+
+		batch->text[i] = text;
+		permute_header(text - FAN_HEADER_BYTES_MAX, header, context, &hops[context->next_hop],
+			       number_start | (batch->count[i] & number_bits));
+		memcpy(&frame->rearm_data, &header->fields, sizeof(header->fields));
+		bytes += header->frame_bytes;
+		if (!nas && header->id_bytes[1] != 0)
+			advance_nru_sn(context);
+		write_private_head(text, plan, context, head);
+	}
+	return bytes;
+}
+
+/* One copy for each constant `nas`. */
+TARGET static uint32_t
+write_burst_by_permutation(struct fan_batch *batch, struct rte_mbuf **frames, const struct fan_plan *plan,
+			   const struct fan_hop *hops, unsigned first, unsigned end)
+{
+	batch->shape = &plan->shape;
+	if (!fan_kind_is_nas(plan->kind))
+		return permute_burst(batch, frames, plan, hops, first, end, false, plan->head);
+	return plan->head == FAN_HEAD_NONE ? permute_burst(batch, frames, plan, hops, first, end, true, FAN_HEAD_NONE)
+					   : permute_burst(batch, frames, plan, hops, first, end, true, FAN_HEAD_SMS);
+}
+
+uint32_t
+fan_plan_write_burst(struct fan_batch *batch, struct rte_mbuf **frames, const struct fan_plan *plan,
+		     const struct fan_link *link, const struct fan_hop *hops, unsigned first, unsigned end)
+{
+	/* CPUs that permute octets have all else of TARGET. */
+	if (__builtin_cpu_supports("avx512vbmi"))
+		return write_burst_by_permutation(batch, frames, plan, hops, first, end);
+	return fan_plan_write_burst_portable(batch, frames, plan, link, hops, first, end);
+}
