@@ -12,7 +12,7 @@ test: test-pipe test-lane test-snow3g-lane test-zuc-lane test-rate test-fetch te
 
 # All that tests run: for those who then run them side by side.
 test-programs: $(addprefix $(B)/,pipe_test lane_test snow3g_lane_test zuc_lane_test fetch_test write_test engine_test1 engine_test3 \
-	engine_test_mixed pnr_pipe_test)
+	engine_test_mixed pnr_pipe_test pnr_lane_test)
 
 verilate := verilator --cc -O3 --x-assign unique --x-initial unique --assert -Wall -Irtl sim/waivers.vlt sim/inline.vlt
 # Verilated code is generated: its warnings are nobody's.
