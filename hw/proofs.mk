@@ -4,7 +4,7 @@
 
 .PHONY: formal
 
-# $(1) table in rtl/, $(2) definition in formal/
+# $(1) module in rtl/, $(2) what it is by definition, in formal/
 same = yosys -q -l $(B)/$(1).log -p 'read_verilog -sv rtl/$(1).sv formal/field.sv formal/$(2).sv; hierarchy; proc; flatten; memory; \
 	miter -equiv -flatten $(1) $(2) miter; hierarchy -top miter; opt; sat -verify -prove trigger 0 miter' >/dev/null
 
@@ -25,4 +25,6 @@ formal: | $(B)
 	@$(call same,aes_sbox,sbox_field)
 	@$(call same,snow3g_sq,snow3g_sq_field)
 	@$(call same,zuc_s1,zuc_s1_field)
+	@$(call same,fan_follows,follows_sum)
+	@echo 'formal: follows: the next number, by definition, for all inputs'
 	@echo 'formal: S-boxes of AES, S_Q of SNOW 3G and S1 of ZUC: each table is what its standard defines, for all inputs'
