@@ -134,6 +134,7 @@ lane_bench::take_result()
 	pdu.octets.insert(pdu.octets.end(), octets.begin(), octets.begin() + bytes);
 	in_pdu = !last;
 	result_beats++;
+	moved_at = cycle;
 	if (last && on_pdu)
 		on_pdu(pdu);
 }
@@ -159,11 +160,13 @@ lane_bench::step()
 	if (message_offered && lane->message_ready_o) {
 		beats.pop_front();
 		message_offered = false;
+		moved_at = cycle;
 	}
 	item_taken = item_offered && lane->item_ready_o;
 	if (item_taken) {
 		items.pop_front();
 		item_offered = false;
+		moved_at = cycle;
 	}
 	if (lane->result_valid_o && lane->result_ready_i)
 		take_result();
@@ -173,6 +176,6 @@ lane_bench::step()
 	lane->eval();
 	if (context->gotFinish())
 		fail("cycle %lu: an assertion of the model stopped it", cycle);
-	if (++cycle > options.cycles_max)
-		fail("watchdog: more than %lu cycles", options.cycles_max);
+	if (++cycle - moved_at > options.max_cycles)
+		fail("watchdog: nothing has moved for %lu cycles", options.max_cycles);
 }

@@ -23,7 +23,7 @@ using lane_model = LANE_MODEL;
 
 struct bench_options {
 	double stall = 0;                   /* probability of a gap, per port and clock */
-	uint64_t cycles_max = 4000000000;   /* of the whole run */
+	uint64_t max_cycles = 100000;       /* with nothing taken on any port */
 };
 
 struct bench_pdu {
@@ -60,7 +60,6 @@ class lane_bench
 
 	std::function<void(const bench_pdu &)> on_pdu;    /* last beat of a PDU has been taken */
 	std::function<void(uint64_t cycle)> on_item;      /* an item has been taken in this clock */
-	std::function<void()> on_progress_stop;
 
 	uint64_t cycle = 0;
 	uint64_t result_beats = 0;
@@ -77,6 +76,7 @@ class lane_bench
 	uint64_t stall_below;
 	struct fan_test_random random;
 	bool message_offered = false, item_offered = false;
+	uint64_t moved_at = 0;              /* the last cycle in which something was taken */
 	bench_pdu pdu;
 	bool in_pdu = false;
 };

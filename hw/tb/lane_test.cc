@@ -538,7 +538,7 @@ main(int argc, char **argv)
 {
 	const test_case test = read_command_line(
 		argc, argv, { { "vectors", run_vectors }, { "random", run_random }, { "reset", run_reset }, { "rate", run_rate } },
-		{ { "--stall", "0..0.99", &options.stall }, { "--ues", "N", &options.ues }, { "--max-cycles", "N", &options.cycles_max } });
+		{ { "--stall", "0..0.99", &options.stall }, { "--ues", "N", &options.ues }, { "--max-cycles", "N", &options.max_cycles } });
 
 	printf("seed 0x%lx\n", test_seed);
 	test.run();
