@@ -103,8 +103,8 @@ class Plan:
     batches: tuple = (1, 2, 4, 8, 16, 32, 64)
     side_rounds: int = 3   # of the smaller questions
     path_ues: int = 1_000_000
-    path_runs: int = 2     # short runs of a round, of which the best counts
-    path_repeat: int = 2   # passes of a run
+    path_runs: int = 3     # short runs of a round, of which the best counts
+    path_repeat: int = 4   # passes of a run
     path_growth: tuple = (10_000, 100_000, 1_000_000, 10_000_000)
     peer_starts: int = 2   # of dpdk-test-crypto-perf in a round
     limit_megabytes: int = 1024

@@ -7,6 +7,7 @@
 #include <rte_cycles.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 const char *
 fan_drop_name(enum fan_drop drop)
@@ -33,10 +34,11 @@ make_order(struct fan_order *order, struct fan_member_set *set, struct fan_conte
 	for (uint8_t i = 0; i < FAN_ENGINES_MAX; i++)
 		order->preference[i] = i;
 	order->ues = roaring_bitmap_get_cardinality(order->slots);
-	/* Zero pages until a member is not served. */
-	order->not_served = calloc(table->used, 1);
+	/* Zero pages until a member is not served. Not by calloc(), which clears a megabyte that it has had back before. */
+	order->slot_count = RTE_MAX(table->used, 1U);
+	order->not_served = mmap(NULL, order->slot_count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	order->tally = aligned_alloc(64, worker_count * sizeof(*order->tally));
-	if (order->not_served == NULL || order->tally == NULL)
+	if (order->not_served == MAP_FAILED || order->tally == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory for the report of %llu UEs", (unsigned long long)order->ues);
 	memset(order->tally, 0, worker_count * sizeof(*order->tally));
 	return fan_plans_make(&order->plans, message, set->profile, table->protection, sms, link);
@@ -106,7 +108,8 @@ fan_flight_free(struct fan_flight *flight)
 		fan_plans_free(&order->plans);
 		if (order->slots != NULL)
 			roaring_bitmap_free(order->slots);
-		free(order->not_served);
+		if (order->not_served != NULL && order->not_served != MAP_FAILED)
+			munmap(order->not_served, order->slot_count);
 		free(order->tally);
 	}
 	free(flight->orders);

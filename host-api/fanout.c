@@ -452,16 +452,20 @@ pdus_expected(const struct fanout *fanout)
 	return pdus * fanout->request->repeat;
 }
 
-/* Leaves the core to a worker: at first for a moment, then, when nothing comes, for longer. */
+/* Leaves the core to a worker: at first for a moment, then, when nothing comes, for longer and longer. */
 static void
 rest(unsigned idle_turns)
 {
-	const struct timespec pause = { 0, 50000 };
+	const long step_ns = 50000, most_ns = 1000000;
+	struct timespec pause = { 0, most_ns };
 
-	if (idle_turns < 64)
+	if (idle_turns < 64) {
 		sched_yield();
-	else
-		nanosleep(&pause, NULL);
+		return;
+	}
+	if (idle_turns - 63 < most_ns / step_ns)
+		pause.tv_nsec = (idle_turns - 63) * step_ns;
+	nanosleep(&pause, NULL);
 }
 
 static void
