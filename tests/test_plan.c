@@ -2,6 +2,7 @@
 #include "../dataplane/count.h"
 #include "../dataplane/plan_write.h"
 #include "batch.h"
+#include "octets.h"
 
 #include <criterion/criterion.h>
 #include <rte_ip.h>
@@ -119,26 +120,15 @@ expect_hex(const uint8_t *octets, size_t byte_count, const char *hex)
 	cr_assert_str_eq(text, hex);
 }
 
-/* RFC 1071, octet by octet: the sum of a span of a frame with its checksum in place, over any pseudo header's sum. */
-static uint16_t
-internet_sum(const uint8_t *octets, size_t byte_count, uint32_t sum)
-{
-	for (size_t i = 0; i < byte_count; i++)
-		sum += (uint32_t)octets[i] << (i % 2 == 0 ? 8 : 0);
-	while (sum > 0xffff)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
-}
-
 /* Whether the UDP datagram behind an IP header of `ip_bytes` adds up with its pseudo header (RFC 768, RFC 8200 8.1). */
 static bool
 udp_adds_up(const uint8_t *ip, size_t ip_bytes, size_t udp_bytes)
 {
 	const size_t address_bytes = ip_bytes == 40 ? 32 : 8;
 	const uint8_t *addresses = ip + ip_bytes - address_bytes;
-	const uint32_t pseudo = internet_sum(addresses, address_bytes, 17 + (uint32_t)udp_bytes);
+	const uint32_t pseudo = fan_test_internet_sum(addresses, address_bytes, 17 + (uint32_t)udp_bytes);
 
-	return internet_sum(ip + ip_bytes, udp_bytes, pseudo) == 0xffff;
+	return fan_test_internet_sum(ip + ip_bytes, udp_bytes, pseudo) == 0xffff;
 }
 
 /* The two whole examples were made by an independent program and read back by tshark and pycrate. */
@@ -256,7 +246,7 @@ Test(plan, the_ip_header_has_every_length_and_checksum_right)
 		ip = (const void *)(written.octets + 14);
 		udp = (const void *)(ip + 1);
 		cr_assert_eq(rte_be_to_cpu_16(ip->total_length), written.byte_count - 14);
-		cr_assert_eq(internet_sum(written.octets + 14, 20, 0), 0xffff, "IPv4 header checksum");
+		cr_assert_eq(fan_test_internet_sum(written.octets + 14, 20, 0), 0xffff, "IPv4 header checksum");
 		cr_assert_eq(rte_be_to_cpu_16(udp->dgram_len), written.byte_count - 34);
 		cr_assert(udp_adds_up(written.octets + 14, 20, written.byte_count - 34), "UDP checksum");
 		cr_assert_neq(udp->dgram_cksum, 0);
@@ -304,7 +294,7 @@ Test(plan, a_bearer_carries_a_packet_to_the_ues_own_address)
 		inner = written.octets + 42 + 8 + 12 + 3;
 		ip = (const void *)inner;
 		udp = (const void *)(ip + 1);
-		cr_assert_eq(internet_sum(inner, 20, 0), 0xffff);
+		cr_assert_eq(fan_test_internet_sum(inner, 20, 0), 0xffff);
 		cr_assert(udp_adds_up(inner, 20, 8 + byte_count), "%zu octets", byte_count);
 		cr_assert_neq(udp->dgram_cksum, 0);
 		cr_assert_eq(memcmp(&ip->dst_addr, ue.ipv4, 4), 0);
