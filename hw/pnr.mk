@@ -46,15 +46,8 @@ PNR_UES ?= 10000
 test: test-pnr
 lint: $(B)/lint-pnr
 
-# $(1) top module, $(2) directory of the model
-define pnr_verilated
-$(B)/$(2)/V$(1)__ALL.a: $(rtl_all) $(pnr_rtl) $(pnr_model) sim/waivers.vlt
-	@echo '  MODEL $(B)/$(2)'
-	$(Q)$(verilate) --Mdir $(B)/$(2) --top-module $(1) $(pnr_rtl) $(pnr_model)
-	$(Q)$$(MAKE) -C $(B)/$(2) -f V$(1).mk OPT_FAST=-O3 OPT_SLOW=-O1 V$(1)__ALL.a verilated.o verilated_threads.o >$(B)/$(2)/make.log
-endef
-$(eval $(call pnr_verilated,aes128_pipe,pnr_pipe))
-$(eval $(call pnr_verilated,fan_lane,pnr_lane))
+$(eval $(call verilated,aes128_pipe,pnr_pipe,,$(pnr_model),,$(pnr_rtl)))
+$(eval $(call verilated,fan_lane,pnr_lane,,$(pnr_model),,$(pnr_rtl)))
 
 $(eval $(call bench,pnr_pipe_test,pnr_pipe,tb/pipe_test.cc,,aes128_pipe))
 # Its memories have other names: what wipes them is in rtl/ and seen by test-lane.

@@ -32,11 +32,12 @@ $(reference_o): $(B)/%.o: $(ROOT)/%.c
 
 # ---- Models ----------------------------------------------------------------------------------------------------------------------
 
-# $(1) top module, $(2) directory, $(3) its parameters and other flags, $(4) files that are no rtl, $(5) further goals and settings of make
+# $(1) top module, $(2) directory, $(3) its parameters and other flags, $(4) files that are no rtl, $(5) further goals and settings of make,
+# $(6) what is read instead of all of rtl/
 define verilated
-$(B)/$(2)/V$(1)__ALL.a: $(rtl_all) $(filter %.vlt,$(verilate) $(3)) $(4)
+$(B)/$(2)/V$(1)__ALL.a: $(rtl_all) $(filter %.vlt,$(verilate) $(3)) $(4) $(6)
 	@echo '  MODEL $(B)/$(2)'
-	$(Q)$(verilate) --Mdir $(B)/$(2) --top-module $(1) $(3) $(rtl) $(4)
+	$(Q)$(verilate) --Mdir $(B)/$(2) --top-module $(1) $(3) $(or $(6),$(rtl)) $(4)
 	$(Q)$$(MAKE) -C $(B)/$(2) -f V$(1).mk OPT_FAST=-O3 OPT_SLOW=-O1 V$(1)__ALL.a verilated.o verilated_threads.o $(5) >$(B)/$(2)/make.log
 endef
 $(eval $(call verilated,aes128_pipe,pipe))
