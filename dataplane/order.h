@@ -27,9 +27,9 @@ struct fan_order {
 	roaring_bitmap_t *slots; /* the snapshot of members, owned */
 	uint64_t ues;
 	uint8_t preference[FAN_ENGINES_MAX]; /* indices of the run's engines in the order in which they are asked */
-	uint8_t *
-		not_served; /* per slot of the table as it was: enum fan_drop of a member that missed a part; owned, by mmap() */
-	size_t slot_count;  /* of not_served */
+	/* Per slot of the table as it was: enum fan_drop of a member that missed a part. Owned, by mmap(). */
+	uint8_t *not_served;
+	size_t slot_count;       /* of not_served */
 	struct fan_tally *tally; /* one per worker, owned */
 };
 
