@@ -67,8 +67,13 @@ program_libs = $(library_libs) $(OTHER_LIBS)
 
 # ---- What there is -------------------------------------------------------------------------------------------------------------
 
-library_c := $(wildcard dataplane/*.c driver/*.c) $(wildcard host-api/fanfare.c)
-program_c := $(filter-out $(library_c),$(wildcard host-api/*.c)) $(wildcard ue/*.c)
+library_rooms := dataplane $(addprefix dataplane/,context pdu engine engine/cryptodev engine/ipsec_mb engine/lockstep engine/reference) \
+	driver host-api/appliance
+program_rooms := host-api/fanout host-api/command ue
+rooms := host-api $(library_rooms) $(program_rooms)
+
+library_c := $(wildcard $(library_rooms:%=%/*.c) host-api/fanfare.c)
+program_c := $(filter-out $(library_c),$(wildcard host-api/*.c $(program_rooms:%=%/*.c)))
 test_c := $(wildcard tests/test_*.c)
 test_support_c := $(filter-out $(test_c),$(wildcard tests/*.c))
 fuzz_c := $(wildcard tests/fuzz/fuzz_*.c)
@@ -76,7 +81,7 @@ bench_c := $(wildcard bench/bench_*.c)
 bench_support_c := $(filter-out $(bench_c),$(wildcard bench/*.c))
 example_c := $(wildcard host-api/examples/*.c)
 all_c := $(library_c) $(program_c) $(test_c) $(test_support_c) $(fuzz_c) $(bench_c) $(bench_support_c) $(example_c)
-all_h := $(wildcard dataplane/*.h driver/*.h host-api/*.h ue/*.h tests/*.h tests/fuzz/*.h bench/*.h)
+all_h := $(wildcard $(addsuffix /*.h,$(rooms) tests tests/fuzz bench))
 scripts := $(wildcard tests/e2e/*.sh)
 
 objects = $(patsubst %.c,$(B)/%.o,$1)
