@@ -5,7 +5,7 @@
 #ifndef FAN_EAL_H
 #define FAN_EAL_H
 
-#include "error.h"
+#include "context/error.h"
 
 /*
  * Starts EAL for worker_count workers beside the calling thread, which becomes the main lcore; does nothing when it runs already.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "egress.h"
 
-#include "memory.h"
+#include "context/memory.h"
 #include "transport.h"
 
 #include <errno.h>

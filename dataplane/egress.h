@@ -5,7 +5,7 @@
 #ifndef FAN_EGRESS_H
 #define FAN_EGRESS_H
 
-#include "error.h"
+#include "context/error.h"
 
 #include <pcap/pcap.h>
 #include <pthread.h>

@@ -14,7 +14,7 @@ typedef __m128i vector;
 
 #include "lockstep_octets.h"
 
-#include "context.h"
+#include "context/context.h"
 
 #define V TARGET __attribute__((always_inline)) static inline
 

@@ -15,7 +15,7 @@ typedef __m256i vector;
 
 #include "lockstep_octets.h"
 
-#include "context.h"
+#include "context/context.h"
 
 #define V TARGET __attribute__((always_inline)) static inline
 

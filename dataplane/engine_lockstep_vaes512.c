@@ -13,7 +13,7 @@
 #define LANES 4
 typedef __m512i vector;
 
-#include "context.h"
+#include "context/context.h"
 
 #define BEARER_AT offsetof(struct fan_context, bearer_direction)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "members.h"
 
-#include "context.h"
+#include "context/context.h"
 
 #include <string.h>
 

@@ -11,7 +11,7 @@
 #ifndef FAN_MEMBERS_H
 #define FAN_MEMBERS_H
 
-#include "error.h"
+#include "context/error.h"
 
 #include <roaring/roaring.h>
 

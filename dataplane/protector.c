@@ -3,7 +3,7 @@
  * Bulk protection alone (fanfare.h): an engine and a table of contexts for programs that bring their own packets.
  */
 #include "calibration.h"
-#include "count.h"
+#include "context/count.h"
 #include "plan.h"
 
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 #ifndef FAN_TRANSPORT_H
 #define FAN_TRANSPORT_H
 
-#include "error.h"
+#include "context/error.h"
 
 #include <rte_mbuf.h>
 

@@ -15,7 +15,7 @@
  */
 #include "worker.h"
 
-#include "count.h"
+#include "context/count.h"
 #include "plan_write.h"
 
 #include <rte_cycles.h>

@@ -17,7 +17,7 @@
 #ifndef FAN_CARD_H
 #define FAN_CARD_H
 
-#include "../dataplane/context.h"
+#include "../dataplane/context/context.h"
 #include "../hw/registers.h"
 #include "card_transport.h"
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Memory of the dataplane's that the card reaches as it lies. What is announced in dataplane/memory.h is mapped once per card, when an
+ * Memory of the dataplane's that the card reaches as it lies. What is announced in dataplane/context/memory.h is mapped once per card, when an
  * address in it is first asked for, and unmapped once it has been withdrawn. Each queue remembers the few mappings it uses, so that
  * the shared table and its lock are asked only about new ones.
  */
 #ifndef FAN_CARD_MAP_H
 #define FAN_CARD_MAP_H
 
-#include "../dataplane/memory.h"
+#include "../dataplane/context/memory.h"
 #include "card.h"
 
 struct fan_card_mapping {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "card_ranges.h"
 
-#include "../dataplane/error.h"
+#include "../dataplane/context/error.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "card_transport.h"
 
-#include "../dataplane/error.h"
+#include "../dataplane/context/error.h"
 #include "transport_model.h"
 #include "transport_shm.h"
 

@@ -2,7 +2,7 @@
 /*
  * The engine on our card. A batch becomes one descriptor and as many work items; the message is handed over once and named by its
  * number afterwards; the card reads contexts and writes PDUs where they lie, if its transport can map memory and they lie in memory that
- * was announced (dataplane/memory.h), and else through copies in memory of the transport's.
+ * was announced (dataplane/context/memory.h), and else through copies in memory of the transport's.
  *
  * What a batch comes back as:
  *

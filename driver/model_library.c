@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #include "model_library.h"
 
-#include "../dataplane/error.h"
+#include "../dataplane/context/error.h"
 
 #include <dlfcn.h>
 #include <errno.h>

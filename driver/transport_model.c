@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "transport_model.h"
 
-#include "../dataplane/error.h"
+#include "../dataplane/context/error.h"
 #include "card_ranges.h"
 #include "model_library.h"
 

@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #include "transport_shm.h"
 
-#include "../dataplane/error.h"
+#include "../dataplane/context/error.h"
 #include "card_ranges.h"
 #include "cosim_ring.h"
 

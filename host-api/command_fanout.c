@@ -2,7 +2,7 @@
 #include "contexts_csv.h"
 #include "fanout.h"
 
-#include "../dataplane/context.h"
+#include "../dataplane/context/context.h"
 #include "../dataplane/engine.h"
 #include "../dataplane/plan.h"
 

@@ -4,7 +4,7 @@
  */
 #include "appliance.h"
 
-#include "../dataplane/count.h"
+#include "../dataplane/context/count.h"
 #include "../dataplane/dataplane.h"
 #include "../dataplane/eal.h"
 #include "../driver/card.h"

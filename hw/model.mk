@@ -43,9 +43,9 @@ $(B)/libfanfare-model-trace.so: $(B)/$(model_dir)-trace/libfanfare-model.so FORC
 
 # ---- The model behind shared memory, for a driver in another process ---------------------------------------------------------------
 
-server_c := driver/card_ranges.c driver/model_library.c dataplane/error.c
+server_c := driver/card_ranges.c driver/model_library.c dataplane/context/error.c
 server_h := sim/model.h $(addprefix $(ROOT)/,driver/card_ranges.h driver/model_library.h driver/cosim_protocol.h driver/cosim_ring.h \
-	dataplane/error.h)
+	dataplane/context/error.h)
 $(B)/fanfare-cosim: sim/cosim_server.cc $(addprefix $(ROOT)/,$(server_c)) $(server_h)
 	@mkdir -p $(B)/cosim
 	@echo '  CXX   $@'

@@ -2,7 +2,7 @@
 /* The device: what is refused at probe, how it is shared, how it ends; its maps of memory. Against a fake behind the transport. */
 #include "../driver/card.h"
 
-#include "../dataplane/memory.h"
+#include "../dataplane/context/memory.h"
 #include "../driver/card_map.h"
 #include "../driver/card_queue.h"
 #include "../driver/card_registers.h"

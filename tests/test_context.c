@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "../dataplane/count.h"
+#include "../dataplane/context/count.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

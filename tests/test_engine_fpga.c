@@ -3,7 +3,7 @@
  * The engine fpga on a fake card: every shape against the reference engine, with memory mapped and copied; and what comes of
  * batches when the card lies, hangs, dies or is pulled out.
  */
-#include "../dataplane/memory.h"
+#include "../dataplane/context/memory.h"
 #include "batch.h"
 #include "fake_card.h"
 

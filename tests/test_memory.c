@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "../dataplane/context.h"
+#include "../dataplane/context/context.h"
 #include "../dataplane/eal.h"
 #include "../dataplane/egress.h"
-#include "../dataplane/memory.h"
+#include "../dataplane/context/memory.h"
 
 #include <criterion/criterion.h>
 

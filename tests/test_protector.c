@@ -2,7 +2,7 @@
 /*
  * Bulk protection alone, held against the algorithms of the reference engine message by message. No EAL, no port.
  */
-#include "../dataplane/count.h"
+#include "../dataplane/context/count.h"
 #include "../dataplane/engine_reference.h"
 
 #include <criterion/criterion.h>

@@ -4,7 +4,7 @@
  * each way in which one may be wrong, silent or dead.
  */
 #define _GNU_SOURCE
-#include "../dataplane/error.h"
+#include "../dataplane/context/error.h"
 #include "../driver/card_transport.h"
 #include "../driver/cosim_ring.h"
 #include "../driver/transport_shm.h"

@@ -4,7 +4,7 @@
  * reference engine, so that the UE side judges every frame that leaves; and they keep a record of every (context, COUNT) they
  * were handed, which is the safety rule itself.
  */
-#include "../dataplane/count.h"
+#include "../dataplane/context/count.h"
 #include "../dataplane/eal.h"
 #include "../dataplane/worker.h"
 #include "appliance_fixture.h"

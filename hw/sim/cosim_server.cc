@@ -8,7 +8,7 @@
 #include "model.h"
 
 extern "C" {
-#include "../../dataplane/error.h"
+#include "../../dataplane/context/error.h"
 #include "../../driver/card_ranges.h"
 #include "../../driver/cosim_ring.h"
 #include "../../driver/model_library.h"

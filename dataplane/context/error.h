@@ -6,7 +6,7 @@
 #ifndef FAN_ERROR_H
 #define FAN_ERROR_H
 
-#include "../host-api/fanfare.h"
+#include "../../host-api/fanfare.h"
 
 #include <stdio.h>
 #include <stdlib.h>
