@@ -14,7 +14,7 @@
  * with this argument (eal=default: with none). ipsec-mb-stored is a peer of this program's own (ipsec_mb_stored.h).
  */
 #include "../dataplane/eal.h"
-#include "../dataplane/engine.h"
+#include "../dataplane/engine/engine.h"
 #include "ipsec_mb_stored.h"
 #include "keys.h"
 #include "slices.h"

@@ -5,7 +5,7 @@
  */
 #include "ipsec_mb_stored.h"
 
-#include "../dataplane/expand_aes128.h"
+#include "../dataplane/engine/ipsec_mb/expand_aes128.h"
 #include "slices.h"
 
 #include <intel-ipsec-mb.h>

@@ -6,7 +6,7 @@
 #ifndef FAN_IPSEC_MB_STORED_H
 #define FAN_IPSEC_MB_STORED_H
 
-#include "../dataplane/engine.h"
+#include "../dataplane/engine/engine.h"
 
 /* Not in fan_engines: it serves only contexts that it was given, and only EEA2 with EIA2 over NAS. Reads up to 15 octets behind a
  * PDU. */

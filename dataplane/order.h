@@ -9,7 +9,7 @@
 #ifndef FAN_ORDER_H
 #define FAN_ORDER_H
 
-#include "calibration.h"
+#include "engine/calibration.h"
 #include "members.h"
 #include "plan.h"
 

@@ -2,7 +2,7 @@
 /*
  * Bulk protection alone (fanfare.h): an engine and a table of contexts for programs that bring their own packets.
  */
-#include "calibration.h"
+#include "engine/calibration.h"
 #include "context/count.h"
 #include "plan.h"
 

@@ -34,7 +34,7 @@ struct fan_engine_share {
 /* Out: shares[share_max], in the order of the list. Returns how many engines there are. Exact once nothing is in flight. */
 unsigned fan_engine_shares(const struct fanfare *fanfare, struct fan_engine_share *shares, unsigned share_max);
 
-/* A number that an engine tells of itself; see struct fan_figure of dataplane/engine.h. */
+/* A number that an engine tells of itself; see struct fan_figure of dataplane/engine/engine.h. */
 struct fan_engine_figure {
 	char name[48]; /* "clocks per UE" */
 	const char *unit;

@@ -3,7 +3,7 @@
 #include "fanout.h"
 
 #include "../dataplane/context/context.h"
-#include "../dataplane/engine.h"
+#include "../dataplane/engine/engine.h"
 #include "../dataplane/plan.h"
 
 #include <errno.h>

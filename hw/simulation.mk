@@ -21,7 +21,7 @@ cxx_flags := -std=gnu++17 -O2 -Wall -Wextra -Wshadow -Wno-missing-field-initiali
 	-isystem $(VERILATOR_ROOT)/include/vltstd
 c_flags := -std=gnu11 -O2 -Wall -Wextra -DFAN_SOURCE_DIR='"$(abspath $(ROOT))"'
 
-reference_c := dataplane/engine_reference.c dataplane/aes128.c dataplane/snow3g.c dataplane/zuc.c dataplane/context/error.c \
+reference_c := $(addprefix dataplane/engine/reference/,reference.c aes128.c snow3g.c zuc.c) dataplane/context/error.c \
 	tests/batch.c tests/vectors.c
 reference_o := $(reference_c:%.c=$(B)/%.o)
 

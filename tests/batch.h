@@ -22,7 +22,7 @@
 #ifndef FAN_TEST_BATCH_H
 #define FAN_TEST_BATCH_H
 
-#include "../dataplane/engine.h"
+#include "../dataplane/engine/engine.h"
 
 #define FAN_TEST_GUARD_BYTES 64
 

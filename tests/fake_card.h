@@ -8,7 +8,7 @@
 #ifndef FAN_TEST_FAKE_CARD_H
 #define FAN_TEST_FAKE_CARD_H
 
-#include "../dataplane/engine.h"
+#include "../dataplane/engine/engine.h"
 #include "../driver/card.h"
 
 enum fan_fake_trick {

@@ -7,8 +7,8 @@
 /* Pools of sessions, see the engine. */
 #define ALLOW_EXPERIMENTAL_API
 #include "../dataplane/eal.h"
-#include "../dataplane/engine_cryptodev.h"
-#include "../dataplane/engine_reference.h"
+#include "../dataplane/engine/cryptodev/cryptodev.h"
+#include "../dataplane/engine/reference/reference.h"
 #include "batch.h"
 
 #include <criterion/criterion.h>

@@ -5,8 +5,8 @@
  * purpose, and looks at memory in the moment it is given back.
  */
 #define _GNU_SOURCE
-#include "../dataplane/engine.h"
-#include "../dataplane/expand_aes128.h"
+#include "../dataplane/engine/engine.h"
+#include "../dataplane/engine/ipsec_mb/expand_aes128.h"
 #include "batch.h"
 #include "vectors.h"
 

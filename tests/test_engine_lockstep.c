@@ -6,8 +6,8 @@
  * FAN_SLOW=1 makes 10^6 random UEs per technique instead of 10^5: some minutes.
  */
 #define _GNU_SOURCE
-#include "../dataplane/engine.h"
-#include "../dataplane/lockstep.h"
+#include "../dataplane/engine/engine.h"
+#include "../dataplane/engine/lockstep/lockstep.h"
 #include "batch.h"
 #include "vectors.h"
 

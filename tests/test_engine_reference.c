@@ -3,10 +3,10 @@
  * The reference engine against published vectors, against OpenSSL where that has the algorithm, and against the layout of
  * engine.h; and batch.c, on which the tests of all engines rest.
  */
-#include "../dataplane/aes128.h"
-#include "../dataplane/engine_reference.h"
-#include "../dataplane/snow3g.h"
-#include "../dataplane/zuc.h"
+#include "../dataplane/engine/reference/aes128.h"
+#include "../dataplane/engine/reference/reference.h"
+#include "../dataplane/engine/reference/snow3g.h"
+#include "../dataplane/engine/reference/zuc.h"
 #include "batch.h"
 #include "vectors.h"
 

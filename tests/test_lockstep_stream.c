@@ -2,7 +2,7 @@
 /*
  * The lockstep techniques for SNOW 3G and ZUC against published vectors and, octet by octet, against the reference engine.
  */
-#include "../dataplane/lockstep.h"
+#include "../dataplane/engine/lockstep/lockstep.h"
 #include "batch.h"
 #include "vectors.h"
 

@@ -3,7 +3,7 @@
  * Bulk protection alone, held against the algorithms of the reference engine message by message. No EAL, no port.
  */
 #include "../dataplane/context/count.h"
-#include "../dataplane/engine_reference.h"
+#include "../dataplane/engine/reference/reference.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

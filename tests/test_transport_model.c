@@ -6,7 +6,7 @@
  * Skipped where the model is not built (make -C hw model).
  */
 #define _GNU_SOURCE
-#include "../dataplane/engine_reference.h"
+#include "../dataplane/engine/reference/reference.h"
 #include "../driver/card.h"
 #include "../driver/model_library.h"
 #include "../driver/transport_model.h"

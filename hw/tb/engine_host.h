@@ -11,7 +11,7 @@
 #include "test_program.h"
 
 extern "C" {
-#include "../../dataplane/engine_reference.h"
+#include "../../dataplane/engine/reference/reference.h"
 #include "../../tests/batch.h"
 #include "../registers.h"
 }

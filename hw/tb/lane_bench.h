@@ -10,7 +10,7 @@
 #include "test_program.h"
 
 extern "C" {
-#include "../../dataplane/engine.h"
+#include "../../dataplane/engine/engine.h"
 #include "../../tests/batch.h"
 }
 

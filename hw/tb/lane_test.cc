@@ -21,7 +21,7 @@
 #endif
 
 extern "C" {
-#include "../../dataplane/engine_reference.h"
+#include "../../dataplane/engine/reference/reference.h"
 }
 
 #include <algorithm>

@@ -8,7 +8,7 @@
 #include "test_program.h"
 
 extern "C" {
-#include "../../dataplane/aes128.h"
+#include "../../dataplane/engine/reference/aes128.h"
 #include "../../tests/batch.h"
 }
 

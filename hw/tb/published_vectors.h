@@ -6,7 +6,7 @@
 #define FAN_PUBLISHED_VECTORS_H
 
 extern "C" {
-#include "../../dataplane/engine.h"
+#include "../../dataplane/engine/engine.h"
 }
 
 #include <functional>

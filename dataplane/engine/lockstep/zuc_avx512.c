@@ -11,8 +11,8 @@
  * The MAC is a sum of 32-bit windows of the keystream, one per message bit that is set: a carry-less product of the reversed message
  * bits with the keystream has this sum among its coefficients, so a chunk of 64 octets takes four instructions and no reduction.
  */
-#include "lockstep_stream_avx512.h"
-#include "zuc.h"
+#include "stream_avx512.h"
+#include "../reference/zuc.h"
 
 #define EVEN_OCTETS 0x5555555555555555ULL
 #define ODD_LANES 0xaaaa
@@ -342,7 +342,7 @@ protect_integrity(struct fan_lockstep_scratch *scratch, const struct walk *walk)
 	store_macs(&scratch->group, walk, _mm512_xor_si512(_mm512_load_si512(mac), last));
 }
 
-#include "lockstep_stream_walk.h"
+#include "stream_walk.h"
 
 static bool
 takes(const struct fan_shape *shape)

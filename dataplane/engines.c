@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "engine_cryptodev.h"
+#include "engine/cryptodev/cryptodev.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /*
  * AES-128 (FIPS 197), the counter mode of 128-EEA2 (TS 33.401 B.1.3) and CMAC (SP 800-38B), octet by octet as the standards
  * write them. Portable C for the reference engine: it looks octets of the key up in a table and is therefore not constant time;
- * see engine_reference.h.
+ * see reference.h.
  */
 #ifndef FAN_AES128_H
 #define FAN_AES128_H

@@ -7,8 +7,8 @@
  *	MUL, DIV alpha	linear in one octet: an 8x8 bit matrix per octet of the result, one affine instruction for 16 UEs
  * The MAC is a polynomial in P of GF(2^64): 8 blocks of a chunk meet P^8 .. P^1 in four carry-less products, reduced once.
  */
-#include "lockstep_stream_avx512.h"
-#include "snow3g.h"
+#include "stream_avx512.h"
+#include "../reference/snow3g.h"
 
 /* LFSR cell t of TS 35.216 lies in s[t % 16]: 16 clocks move nothing. */
 struct stream {
@@ -369,7 +369,7 @@ protect_integrity(struct fan_lockstep_scratch *scratch, const struct walk *walk)
 	store_macs(&scratch->group, walk, finish_macs(scratch, walk->mac_bytes));
 }
 
-#include "lockstep_stream_walk.h"
+#include "stream_walk.h"
 
 static bool
 takes(const struct fan_shape *shape)

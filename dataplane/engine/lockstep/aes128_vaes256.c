@@ -13,9 +13,9 @@
 #define LANES 2
 typedef __m256i vector;
 
-#include "lockstep_octets.h"
+#include "octets.h"
 
-#include "context/context.h"
+#include "../../context/context.h"
 
 #define V TARGET __attribute__((always_inline)) static inline
 
@@ -173,7 +173,7 @@ ladder_step(struct ladder *ladder, vector *round_key, unsigned round)
 	}
 }
 
-#include "lockstep_aes128.h"
+#include "aes128_walk.h"
 
 static bool
 runs(void)

@@ -5,7 +5,7 @@
 #ifndef FAN_LOCKSTEP_OCTETS_H
 #define FAN_LOCKSTEP_OCTETS_H
 
-#include "context/context.h"
+#include "../../context/context.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -15,7 +15,7 @@
 #ifndef FAN_ENGINE_H
 #define FAN_ENGINE_H
 
-#include "context/context.h"
+#include "../context/context.h"
 
 enum fan_sequence {
 	FAN_CIPHER_THEN_MAC, /* NAS: MAC over clear prefix and ciphertext, stored before the prefix (TS 24.301 4.4.4, 4.4.5) */

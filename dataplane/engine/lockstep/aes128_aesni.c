@@ -12,9 +12,9 @@
 #define LANES 1
 typedef __m128i vector;
 
-#include "lockstep_octets.h"
+#include "octets.h"
 
-#include "context/context.h"
+#include "../../context/context.h"
 
 #define V TARGET __attribute__((always_inline)) static inline
 
@@ -160,7 +160,7 @@ ladder_step(struct ladder *ladder, vector *round_key, unsigned round)
 	}
 }
 
-#include "lockstep_aes128.h"
+#include "aes128_walk.h"
 
 static bool
 runs(void)

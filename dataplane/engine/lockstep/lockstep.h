@@ -5,7 +5,7 @@
 #ifndef FAN_LOCKSTEP_H
 #define FAN_LOCKSTEP_H
 
-#include "engine.h"
+#include "../engine.h"
 
 struct fan_lockstep_scratch; /* each technique's own: key schedules, cipher states, keystream of the UEs in work */
 

@@ -14,7 +14,7 @@
  *	TARGET      function attribute that allows its instructions
  *	LANES       UEs per register
  *	vector      the register type
- *	and the v_ operations on it that are used below (engine_lockstep_vaes512.c is the one to read)
+ *	and the v_ operations on it that are used below (aes128_vaes512.c is the one to read)
  *	struct ladder, ladder_begin(), ladder_step(): AES-128 key schedules of one group (FIPS 197 5.2)
  * and gets fan_lockstep_protect().
  *

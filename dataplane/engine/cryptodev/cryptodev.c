@@ -31,8 +31,8 @@
  */
 /* Pools of sessions are as old as DPDK 20.02 and still marked so in 22.11. */
 #define ALLOW_EXPERIMENTAL_API
-#include "engine_cryptodev.h"
-#include "engine_reference.h"
+#include "cryptodev.h"
+#include "../reference/reference.h"
 
 #include <pthread.h>
 #include <rte_cryptodev.h>

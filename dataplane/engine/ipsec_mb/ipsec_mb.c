@@ -21,7 +21,7 @@
  * three keys of its own, so that XCBC jobs with the keys of CMAC give CMAC. They serve instead of the library's CMAC jobs
  * because those read up to 15 octets past the end of the message, which engine.h forbids.
  */
-#include "engine.h"
+#include "../engine.h"
 #include "expand_aes128.h"
 
 #include <intel-ipsec-mb.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * ZUC (TS 35.222) and what stands on it: 128-EEA3 and 128-EIA3 (TS 35.221, TS 33.401 B.1.4, B.2.4).
- * Portable C for the reference engine: S-boxes are tables, so it is not constant time; see engine_reference.h.
+ * Portable C for the reference engine: S-boxes are tables, so it is not constant time; see reference.h.
  */
 #ifndef FAN_ZUC_H
 #define FAN_ZUC_H

@@ -8,7 +8,7 @@
 #ifndef FAN_ENGINE_CRYPTODEV_H
 #define FAN_ENGINE_CRYPTODEV_H
 
-#include "engine.h"
+#include "../engine.h"
 
 /* How many devices can be named in one process. */
 #define FAN_CRYPTODEV_NAMES_MAX 4

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * SNOW 3G (TS 35.216) and what stands on it: f8 = UEA2 = 128-EEA1 and f9 = UIA2 = 128-EIA1 (TS 35.215, TS 33.401 B.1.2, B.2.2).
- * Portable C for the reference engine: S-boxes are tables, so it is not constant time; see engine_reference.h.
+ * Portable C for the reference engine: S-boxes are tables, so it is not constant time; see reference.h.
  */
 #ifndef FAN_SNOW3G_H
 #define FAN_SNOW3G_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The lockstep engine: a whole batch in the lanes of vector registers, AES by lockstep_aes128.h, SNOW 3G and ZUC by
- * lockstep_stream_avx512.h. Techniques are chosen from the CPU at open; the engines that carry a technique's name have that one for AES
+ * The lockstep engine: a whole batch in the lanes of vector registers, AES by aes128_walk.h, SNOW 3G and ZUC by
+ * stream_avx512.h. Techniques are chosen from the CPU at open; the engines that carry a technique's name have that one for AES
  * alone, or refuse.
  */
 #include "lockstep.h"

@@ -9,7 +9,7 @@
  *	protect_integrity()		MACs of a group into its packets
  * and gives protect().
  */
-#include "lockstep_stream_avx512.h"
+#include "stream_avx512.h"
 
 /* Two at once: neither waits for the other's chain of instructions. */
 SEPARATE static void

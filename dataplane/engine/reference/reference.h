@@ -14,7 +14,7 @@
 #ifndef FAN_ENGINE_REFERENCE_H
 #define FAN_ENGINE_REFERENCE_H
 
-#include "engine.h"
+#include "../engine.h"
 
 /* 128-EEAn (TS 33.401 B.1). Out: out[(bits + 7) / 8], the bits behind the last one 0; may be `in`. Deciphers as well. */
 void fan_reference_cipher(uint8_t *out, unsigned algorithm, const uint8_t key[FAN_KEY_BYTES], uint32_t count, unsigned bearer,

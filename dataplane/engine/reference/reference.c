@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "engine_reference.h"
+#include "reference.h"
 
 #include "aes128.h"
 #include "snow3g.h"

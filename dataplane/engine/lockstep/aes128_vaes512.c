@@ -13,7 +13,7 @@
 #define LANES 4
 typedef __m512i vector;
 
-#include "context/context.h"
+#include "../../context/context.h"
 
 #define BEARER_AT offsetof(struct fan_context, bearer_direction)
 
@@ -208,7 +208,7 @@ ladder_step(struct ladder *ladder, vector *round_key, unsigned round)
 	turn(round_key, column);
 }
 
-#include "lockstep_aes128.h"
+#include "aes128_walk.h"
 
 static bool
 runs(void)
