@@ -2,7 +2,7 @@
 #include "egress.h"
 
 #include "context/memory.h"
-#include "transport.h"
+#include "pdu/transport.h"
 
 #include <errno.h>
 #include <net/if.h>

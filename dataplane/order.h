@@ -11,7 +11,7 @@
 
 #include "engine/calibration.h"
 #include "members.h"
-#include "plan.h"
+#include "pdu/plan.h"
 
 /* What became of an order's PDUs, counted by one worker. created = sent + sum of dropped, once the flight has ended. */
 struct fan_tally {

@@ -4,7 +4,7 @@
  */
 #include "engine/calibration.h"
 #include "context/count.h"
-#include "plan.h"
+#include "pdu/plan.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * The life of a group message, from a worker's side. One turn of fan_worker_run() is these steps in this order:
  *
  *   accept          take flights from the ring of orders                                   accept_flights()
- *   encode          was done once per profile by the control thread                        plan.c
+ *   encode          was done once per profile by the control thread                        pdu/plan.c
  *   choose members  the next 64 slots of the snapshot that this worker owns                choose_members()
  *   spend COUNT     one per UE, or a drop with its reason                                  spend_counts()
  *   protect         headers and private heads are written, an engine gets the batch        submit_oldest(), poll_engines()
@@ -16,7 +16,7 @@
 #include "worker.h"
 
 #include "context/count.h"
-#include "plan_write.h"
+#include "pdu/plan_write.h"
 
 #include <rte_cycles.h>
 #include <sched.h>

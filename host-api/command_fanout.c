@@ -4,7 +4,7 @@
 
 #include "../dataplane/context/context.h"
 #include "../dataplane/engine/engine.h"
-#include "../dataplane/plan.h"
+#include "../dataplane/pdu/plan.h"
 
 #include <errno.h>
 #include <fcntl.h>

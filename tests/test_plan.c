@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "../dataplane/context/count.h"
-#include "../dataplane/plan_write.h"
+#include "../dataplane/pdu/plan_write.h"
 #include "batch.h"
 #include "octets.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The decoder here is the test's own and works bit by bit: it shares neither code nor tables with the encoder. */
-#include "../dataplane/sms.h"
+#include "../dataplane/pdu/sms.h"
 #include "batch.h"
 
 #include <criterion/criterion.h>

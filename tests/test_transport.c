@@ -2,7 +2,7 @@
 /*
  * Header templates, read back by the UE side, which shares no code with them.
  */
-#include "../dataplane/transport.h"
+#include "../dataplane/pdu/transport.h"
 #include "appliance_fixture.h"
 #include "octets.h"
 

@@ -4,7 +4,7 @@
  * lengths of originator and service centre (255: none), timestamp 8, the two addresses, the text. Every part that comes out
  * must have lengths that agree from CP-DATA down to TP-UD; units of text are counted against the octets of UTF-8.
  */
-#include "../../dataplane/sms.h"
+#include "../../dataplane/pdu/sms.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "plan.h"
 
-#include "context/count.h"
+#include "../context/count.h"
 #include "plan_write.h"
 
 #include <rte_ip.h>

@@ -7,7 +7,7 @@
 #ifndef FAN_PLAN_H
 #define FAN_PLAN_H
 
-#include "engine/engine.h"
+#include "../engine/engine.h"
 #include "sms.h"
 #include "transport.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "plan_write.h"
 
-#include "context/count.h"
+#include "../context/count.h"
 
 #include <immintrin.h>
 #include <rte_ether.h>

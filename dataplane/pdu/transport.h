@@ -9,7 +9,7 @@
 #ifndef FAN_TRANSPORT_H
 #define FAN_TRANSPORT_H
 
-#include "context/error.h"
+#include "../context/error.h"
 
 #include <rte_mbuf.h>
 
@@ -40,7 +40,7 @@ struct fan_hop {
 	uint8_t reserved[2];
 	uint8_t address[16];
 	uint32_t address_sum; /* ones' complement sum of the IPv4 address's halves, as they lie in memory */
-	uint16_t checksum;    /* zero; in a register, a frame's own IPv4 header checksum takes its place (plan.c) */
+	uint16_t checksum;    /* zero; in a register, a frame's own IPv4 header checksum takes its place (plan_write.c) */
 	uint16_t reserved_end;
 } __attribute__((aligned(32)));
 
@@ -66,7 +66,7 @@ _Static_assert(offsetof(struct rte_mbuf, data_len) ==
 /* Right-aligned: octets[FAN_HEADER_BYTES_MAX - byte_count] is the first octet of the frame. Offsets are into octets[]. */
 struct fan_header {
 	uint8_t octets[FAN_HEADER_BYTES_MAX] __attribute__((aligned(64)));
-	uint8_t source[FAN_HEADER_BYTES_MAX]; /* where each octet of a UE's own header comes from; the plan's (plan.c) */
+	uint8_t source[FAN_HEADER_BYTES_MAX]; /* where each octet of a UE's own header comes from; the plan's (plan_write.c) */
 	struct fan_frame_fields fields;
 	uint32_t ipv4_sum;    /* sum of the IPv4 header without destination and checksum */
 	uint16_t frame_bytes; /* of the whole frame */

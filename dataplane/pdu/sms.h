@@ -25,7 +25,7 @@
 #ifndef FAN_SMS_H
 #define FAN_SMS_H
 
-#include "context/error.h"
+#include "../context/error.h"
 
 #define FAN_SMS_ADDRESS_DIGITS_MAX 20     /* TP-OA and RP-OA: 10 octets of digits (TS 23.040 9.1.2.5, TS 24.011 8.2.5.1) */
 #define FAN_SMS_ADDRESS_BYTES_MAX 12      /* length, type and 10 octets */
