@@ -72,8 +72,8 @@ library_rooms := dataplane $(addprefix dataplane/,context pdu engine engine/cryp
 program_rooms := host-api/fanout host-api/command ue
 rooms := host-api $(library_rooms) $(program_rooms)
 
-library_c := $(wildcard $(library_rooms:%=%/*.c) host-api/fanfare.c)
-program_c := $(filter-out $(library_c),$(wildcard host-api/*.c $(program_rooms:%=%/*.c)))
+library_c := $(wildcard $(library_rooms:%=%/*.c))
+program_c := $(wildcard $(program_rooms:%=%/*.c))
 test_c := $(wildcard tests/test_*.c)
 test_support_c := $(filter-out $(test_c),$(wildcard tests/*.c))
 fuzz_c := $(wildcard tests/fuzz/fuzz_*.c)
@@ -253,12 +253,12 @@ $(call objects,$(test_c) $(test_support_c)): | $(B)/found-test
 
 -include $(patsubst %.c,$(B)/%.d,$(all_c))
 
-$(archive): $(call objects,$(filter-out host-api/main.c,$(library_c) $(program_c)))
+$(archive): $(call objects,$(filter-out host-api/command/main.c,$(library_c) $(program_c)))
 	@rm -f $@
 	$(Q)$(AR) qcs $@ $^
 
 link = @echo '  LINK  $@'; mkdir -p $(@D)
-$(B)/fanfare: $(B)/host-api/main.o $(archive)
+$(B)/fanfare: $(B)/host-api/command/main.o $(archive)
 	$(link)
 	$(Q)$(CC) -pie $(link_flags) -o $@ $^ $(program_libs)
 

@@ -9,7 +9,7 @@
  *
  * EPS NAS, data over NAS (5 octets more than the message are ciphered), EEA2 and EIA2. Prints one JSON object.
  */
-#include "../host-api/appliance.h"
+#include "../host-api/appliance/appliance.h"
 #include "arguments.h"
 #include "keys.h"
 #include "slices.h"

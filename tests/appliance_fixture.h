@@ -17,7 +17,7 @@
 #ifndef FAN_TEST_APPLIANCE_FIXTURE_H
 #define FAN_TEST_APPLIANCE_FIXTURE_H
 
-#include "../host-api/appliance.h"
+#include "../host-api/appliance/appliance.h"
 #include "../ue/ue.h"
 
 #define FAN_TEST_HOPS 3

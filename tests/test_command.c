@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "../host-api/command.h"
+#include "../host-api/command/command.h"
 
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>

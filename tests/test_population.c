@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "../host-api/population.h"
+#include "../host-api/fanout/population.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "../host-api/reception.h"
+#include "../host-api/fanout/reception.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -12,7 +12,7 @@
 #ifndef FAN_CONTEXTS_CSV_H
 #define FAN_CONTEXTS_CSV_H
 
-#include "fanfare.h"
+#include "../fanfare.h"
 
 #include <stdio.h>
 

@@ -2,9 +2,9 @@
 /*
  * Bulk protection alone (fanfare.h): an engine and a table of contexts for programs that bring their own packets.
  */
-#include "engine/calibration.h"
-#include "context/count.h"
-#include "pdu/plan.h"
+#include "../../dataplane/engine/calibration.h"
+#include "../../dataplane/context/count.h"
+#include "../../dataplane/pdu/plan.h"
 
 #include <stdlib.h>
 #include <string.h>

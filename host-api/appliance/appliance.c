@@ -4,11 +4,11 @@
  */
 #include "appliance.h"
 
-#include "../dataplane/context/count.h"
-#include "../dataplane/dataplane.h"
-#include "../dataplane/eal.h"
-#include "../driver/card.h"
-#include "../driver/card_rawdev.h"
+#include "../../dataplane/context/count.h"
+#include "../../dataplane/dataplane.h"
+#include "../../dataplane/eal.h"
+#include "../../driver/card.h"
+#include "../../driver/card_rawdev.h"
 
 #include <rte_cycles.h>
 #include <search.h>

@@ -9,7 +9,7 @@
 #ifndef FAN_COMMAND_H
 #define FAN_COMMAND_H
 
-#include "fanfare.h"
+#include "../fanfare.h"
 
 #include <stdio.h>
 

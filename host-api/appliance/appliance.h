@@ -6,7 +6,7 @@
 #ifndef FAN_APPLIANCE_H
 #define FAN_APPLIANCE_H
 
-#include "fanfare.h"
+#include "../fanfare.h"
 
 /* Counters since fan_open(), summed over workers while they run; each is exact once nothing is in flight. */
 struct fan_progress {

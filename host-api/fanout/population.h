@@ -15,8 +15,8 @@
 #ifndef FAN_POPULATION_H
 #define FAN_POPULATION_H
 
-#include "../ue/ue.h"
-#include "fanfare.h"
+#include "../../ue/ue.h"
+#include "../fanfare.h"
 
 #define FAN_POPULATION_UES_MAX (1U << 31) /* ten digits of IMSI; 10.0.0.1 + index stays below multicast addresses */
 #define FAN_POPULATION_WEIGHT_MAX 1000

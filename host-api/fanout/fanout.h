@@ -2,15 +2,15 @@
 /*
  * `fanfare fanout`: one message to a synthetic population, from provisioning to the result.
  *
- *   command_fanout.c   options to request, everything checked before anything is touched; output files
- *   fanout.c           provisions, sends, receives, checks
- *   fanout_result.c    the table and the JSON object
+ *   ../command/fanout.c options to request, everything checked before anything is touched; output files
+ *   fanout.c            provisions, sends, receives, checks
+ *   result.c            the table and the JSON object
  */
 #ifndef FAN_FANOUT_H
 #define FAN_FANOUT_H
 
-#include "appliance.h"
-#include "command.h"
+#include "../appliance/appliance.h"
+#include "../command/command.h"
 #include "population.h"
 #include "reception.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "population.h"
 
-#include "../dataplane/context/error.h"
+#include "../../dataplane/context/error.h"
 
 #include <string.h>
 

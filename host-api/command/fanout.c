@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "contexts_csv.h"
-#include "fanout.h"
+#include "../fanout/contexts_csv.h"
+#include "../fanout/fanout.h"
 
-#include "../dataplane/context/context.h"
-#include "../dataplane/engine/engine.h"
-#include "../dataplane/pdu/plan.h"
+#include "../../dataplane/context/context.h"
+#include "../../dataplane/engine/engine.h"
+#include "../../dataplane/pdu/plan.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "contexts_csv.h"
 
-#include "../dataplane/context/context.h"
+#include "../../dataplane/context/context.h"
 
 #include <arpa/inet.h>
 #include <string.h>

@@ -9,7 +9,7 @@
 #ifndef FAN_RECEPTION_H
 #define FAN_RECEPTION_H
 
-#include "../ue/ue.h"
+#include "../../ue/ue.h"
 
 #define FAN_RECEPTION_LIST(X)                                                                                                  \
 	X(PART, "part received")                 /* good, more to come */                                                      \

@@ -3,10 +3,10 @@
  * `fanfare check`: the UE side as a tool. Every frame of a capture goes to the UE that its addresses name in the contexts file, as
  * `fanfare fanout --contexts --pcap` wrote them, or as anyone else did.
  */
-#include "../dataplane/context/context.h"
+#include "../../dataplane/context/context.h"
 #include "command.h"
-#include "contexts_csv.h"
-#include "reception.h"
+#include "../fanout/contexts_csv.h"
+#include "../fanout/reception.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "../dataplane/engine/engine.h"
+#include "../../dataplane/engine/engine.h"
 #include "command.h"
 
 #include <jansson.h>
