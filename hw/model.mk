@@ -46,12 +46,12 @@ $(B)/libfanfare-model-trace.so: $(B)/$(model_dir)-trace/libfanfare-model.so FORC
 server_c := driver/card_ranges.c driver/model_library.c dataplane/context/error.c
 server_h := sim/model.h $(addprefix $(ROOT)/,driver/card_ranges.h driver/model_library.h driver/cosim_protocol.h driver/cosim_ring.h \
 	dataplane/context/error.h)
-$(B)/fanfare-cosim: sim/cosim_server.cc $(addprefix $(ROOT)/,$(server_c)) $(server_h)
+$(B)/fanfare-cosim: cosim/cosim_server.cc $(addprefix $(ROOT)/,$(server_c)) $(server_h)
 	@mkdir -p $(B)/cosim
 	@echo '  CXX   $@'
 	$(Q)for file in $(server_c); do gcc $(c_flags) $(if $(FAN_LIBDIR),-DFAN_LIBDIR='"$(FAN_LIBDIR)"') \
 		-c -o $(B)/cosim/$$(basename $$file .c).o $(ROOT)/$$file || exit; done
-	$(Q)g++ $(cxx_flags) -pthread -o $@ sim/cosim_server.cc $(patsubst %.c,$(B)/cosim/%.o,$(notdir $(server_c))) -ldl
+	$(Q)g++ $(cxx_flags) -pthread -o $@ cosim/cosim_server.cc $(patsubst %.c,$(B)/cosim/%.o,$(notdir $(server_c))) -ldl
 
 # ---- The whole engine against the reference, by descriptors in its memory ----------------------------------------------------------
 

@@ -5,7 +5,7 @@
  * One host at a time; each finds a card that has just been powered up. One thread: takes the host's register accesses, lets clocks pass
  * while anything moves in the card, and sleeps when neither happens.
  */
-#include "model.h"
+#include "../sim/model.h"
 
 extern "C" {
 #include "../../dataplane/context/error.h"
