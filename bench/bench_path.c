@@ -65,7 +65,7 @@ parse_option(struct options *options, const char *argument)
 static int
 add_ue(fan_context_id *id, struct fanfare *fanfare, uint32_t i, uint64_t *state)
 {
-	struct fan_ue ue = { .kind = FAN_EPS_NAS,
+	struct fan_ue ue = { .kind = FAN_KIND_EPS_NAS,
 			     .cipher = 2,
 			     .integrity = 2,
 			     .count = 1,
@@ -88,7 +88,7 @@ populate(struct fan_group **group, struct fanfare *fanfare, unsigned long ues)
 	int error = fan_next_hop_add(fanfare, &relay);
 
 	if (error >= 0)
-		error = fan_ue_reserve(fanfare, FAN_EPS_NAS, 2, 2, ues);
+		error = fan_ue_reserve(fanfare, FAN_KIND_EPS_NAS, 2, 2, ues);
 	for (unsigned long at = 0; error >= 0 && at < ues; at += GROUP_UES, group++) {
 		const unsigned long count = ues - at < GROUP_UES ? ues - at : GROUP_UES;
 		fan_context_id first = 0, id = 0;
@@ -101,7 +101,7 @@ populate(struct fan_group **group, struct fanfare *fanfare, unsigned long ues)
 			first = i == 0 ? id : first;
 		}
 		if (error >= 0)
-			error = fan_group_add_range(*group, first, count, FAN_EPS_NAS_NIDD);
+			error = fan_group_add_range(*group, first, count, FAN_PROFILE_EPS_NAS_NIDD);
 	}
 	return error;
 }
@@ -148,7 +148,7 @@ run_passes(const struct options *options, struct fanfare *fanfare)
 	if (error >= 0)
 		printf("{\"engine\": \"%s\", \"bytes\": %lu, \"ues\": %lu, \"workers\": %lu, \"cycles_per_ue\": %.2f, "
 		       "\"median\": %.2f, \"slices\": %zu}\n",
-		       fan_engine_serving(fanfare, FAN_EPS_NAS, 2, 2), options->bytes + 5, options->ues, options->workers,
+		       fan_engine_serving(fanfare, FAN_KIND_EPS_NAS, 2, 2), options->bytes + 5, options->ues, options->workers,
 		       fan_slices_quantile(&slices, 0.1), fan_slices_quantile(&slices, 0.5), slices.count);
 	fan_slices_close(&slices);
 	return error;

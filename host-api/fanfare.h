@@ -64,21 +64,21 @@ const char *fan_error_detail(void);
 
 /* What protects a message: one context table exists per (kind, cipher, integrity). */
 enum fan_kind {
-	FAN_EPS_NAS,     /* TS 24.301 security header type 2 */
-	FAN_5GS_NAS,     /* TS 24.501 security header type 2 */
-	FAN_LTE_PDCP_12, /* TS 36.323 DRB, 12-bit SN, cipher only */
-	FAN_LTE_PDCP_18, /* TS 36.323 DRB, 18-bit SN, cipher only */
-	FAN_NR_PDCP_12,  /* TS 38.323 DRB, 12-bit SN */
-	FAN_NR_PDCP_18,  /* TS 38.323 DRB, 18-bit SN */
+	FAN_KIND_EPS_NAS,     /* TS 24.301 security header type 2 */
+	FAN_KIND_5GS_NAS,     /* TS 24.501 security header type 2 */
+	FAN_KIND_LTE_PDCP_12, /* TS 36.323 DRB, 12-bit SN, cipher only */
+	FAN_KIND_LTE_PDCP_18, /* TS 36.323 DRB, 18-bit SN, cipher only */
+	FAN_KIND_NR_PDCP_12,  /* TS 38.323 DRB, 12-bit SN */
+	FAN_KIND_NR_PDCP_18,  /* TS 38.323 DRB, 18-bit SN */
 	FAN_KIND_COUNT
 };
 
 /* A profile is a kind and the form that a message takes in it. */
 enum fan_profile {
-	FAN_EPS_NAS_NIDD, /* ESM DATA TRANSPORT, TS 24.301 8.3.25 */
-	FAN_EPS_NAS_SMS,  /* DOWNLINK NAS TRANSPORT with SMS-DELIVER, TS 24.301 8.2.12 */
-	FAN_5GS_NAS_SMS,  /* DL NAS TRANSPORT, payload container type 2, TS 24.501 8.2.11 */
-	FAN_5GS_NAS_CIOT, /* DL NAS TRANSPORT, payload container type 8 */
+	FAN_PROFILE_EPS_NAS_NIDD, /* ESM DATA TRANSPORT, TS 24.301 8.3.25 */
+	FAN_PROFILE_EPS_NAS_SMS,  /* DOWNLINK NAS TRANSPORT with SMS-DELIVER, TS 24.301 8.2.12 */
+	FAN_PROFILE_5GS_NAS_SMS,  /* DL NAS TRANSPORT, payload container type 2, TS 24.501 8.2.11 */
+	FAN_PROFILE_5GS_NAS_CIOT, /* DL NAS TRANSPORT, payload container type 8 */
 	FAN_PROFILE_LTE_PDCP_12,
 	FAN_PROFILE_LTE_PDCP_18,
 	FAN_PROFILE_NR_PDCP_12,

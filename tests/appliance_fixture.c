@@ -24,7 +24,7 @@ fan_test_now_s(void)
 static bool
 is_nas(unsigned kind)
 {
-	return kind == FAN_EPS_NAS || kind == FAN_5GS_NAS;
+	return kind == FAN_KIND_EPS_NAS || kind == FAN_KIND_5GS_NAS;
 }
 
 struct fan_next_hop
@@ -72,7 +72,7 @@ find(void *user, struct fan_ue_subscriber *out, struct fan_ue_state **state, con
 		.first_count = ue->count,
 		.bearer_id = is_nas(ue->kind) ? ue->bearer_id : 0,
 		.raw = side->message != NULL && side->message->raw,
-		.sdap = side->message != NULL && side->message->sdap_qfi >= 0 && ue->kind >= FAN_NR_PDCP_12,
+		.sdap = side->message != NULL && side->message->sdap_qfi >= 0 && ue->kind >= FAN_KIND_NR_PDCP_12,
 	};
 	memcpy(out->k_enc, ue->k_enc, sizeof(out->k_enc));
 	memcpy(out->k_int, ue->k_int, sizeof(out->k_int));
@@ -115,16 +115,16 @@ fan_test_subscribe(struct fan_test_side *side, enum fan_kind kind, uint8_t ciphe
 		.emergency = integrity == 0,
 		.count = FAN_TEST_FIRST_COUNT,
 		.count_reserved = 1U << 24,
-		.bearer = kind == FAN_EPS_NAS   ? 0
-			  : kind == FAN_5GS_NAS ? 1
-						: (uint8_t)(index % 32),
+		.bearer = kind == FAN_KIND_EPS_NAS   ? 0
+			  : kind == FAN_KIND_5GS_NAS ? 1
+						     : (uint8_t)(index % 32),
 		.next_hop = (uint16_t)(index % FAN_TEST_HOPS),
 		.ue = index,
 		.teid = TEID_BASE + index,
 		.ipv4 = { 10, (uint8_t)(index >> 16), (uint8_t)(index >> 8), (uint8_t)index },
 		.nru_sn = (0xfffffc + index) & 0xffffff,
-		.mme_ue_id = kind == FAN_EPS_NAS ? (uint64_t)index * MME_FACTOR : (uint64_t)index * AMF_FACTOR,
-		.ran_ue_id = kind == FAN_EPS_NAS ? index * 77 : index * 0x00ffff01U,
+		.mme_ue_id = kind == FAN_KIND_EPS_NAS ? (uint64_t)index * MME_FACTOR : (uint64_t)index * AMF_FACTOR,
+		.ran_ue_id = kind == FAN_KIND_EPS_NAS ? index * 77 : index * 0x00ffff01U,
 		.bearer_id = (uint8_t)(5 + index % 2),
 		.transaction = (uint8_t)(index % 7),
 		.rp_reference = (uint8_t)(254 + index),

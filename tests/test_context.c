@@ -7,7 +7,7 @@
 static struct fan_protection
 protection(unsigned kind, unsigned cipher, unsigned integrity)
 {
-	const bool nas = kind == FAN_EPS_NAS || kind == FAN_5GS_NAS;
+	const bool nas = kind == FAN_KIND_EPS_NAS || kind == FAN_KIND_5GS_NAS;
 
 	return (struct fan_protection){ (uint8_t)kind, (uint8_t)cipher, (uint8_t)integrity, nas ? 5 : 0 };
 }
@@ -18,12 +18,12 @@ make_ue(enum fan_kind kind)
 	struct fan_ue ue = {
 		.kind = kind,
 		.cipher = 2,
-		.integrity = kind == FAN_LTE_PDCP_12 || kind == FAN_LTE_PDCP_18 ? FAN_INTEGRITY_NONE : 2,
+		.integrity = kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18 ? FAN_INTEGRITY_NONE : 2,
 		.count = 0x010203,
 		.count_reserved = 0x040506,
-		.bearer = kind == FAN_EPS_NAS   ? 0
-			  : kind == FAN_5GS_NAS ? 1
-						: 19,
+		.bearer = kind == FAN_KIND_EPS_NAS   ? 0
+			  : kind == FAN_KIND_5GS_NAS ? 1
+						     : 19,
 		.next_hop = 0x0708,
 		.ue = 0x090a0b0c,
 		.teid = 0x0d0e0f10,
@@ -59,7 +59,7 @@ Test(context, a_context_is_one_cache_line_laid_out_as_the_card_reads_it)
 		uint64_t mme_ue_id;
 		const char *tail; /* octets 32..63 */
 	} rows[] = {
-		{ FAN_EPS_NAS, 0x18191a1b,
+		{ FAN_KIND_EPS_NAS, 0x18191a1b,
 		  "03020100"
 		  "06050400"
 		  "0c0b0a09"
@@ -74,7 +74,7 @@ Test(context, a_context_is_one_cache_line_laid_out_as_the_card_reads_it)
 		  "ff"
 		  "0302"
 		  "0000" },
-		{ FAN_5GS_NAS, 0xab18191a1b,
+		{ FAN_KIND_5GS_NAS, 0xab18191a1b,
 		  "03020100"
 		  "06050400"
 		  "0c0b0a09"
@@ -89,7 +89,7 @@ Test(context, a_context_is_one_cache_line_laid_out_as_the_card_reads_it)
 		  "ff"
 		  "0302"
 		  "0000" },
-		{ FAN_NR_PDCP_18, 0,
+		{ FAN_KIND_NR_PDCP_18, 0,
 		  "03020100"
 		  "06050400"
 		  "0c0b0a09"
@@ -125,7 +125,7 @@ Test(context, a_context_is_one_cache_line_laid_out_as_the_card_reads_it)
 Test(context, slots_are_reused_and_wiped)
 {
 	static const uint8_t zero[FAN_KEY_BYTES];
-	struct fan_ue ue = make_ue(FAN_EPS_NAS);
+	struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS);
 	struct fan_context_table table = make_table(&ue, 4);
 	const struct fan_context *slots = table.slots;
 
@@ -176,22 +176,23 @@ Test(context, fields_are_checked_against_their_ranges)
 		uint64_t good, bad;
 		const char *name, *limit; /* both stand in the refusal */
 	} rows[] = {
-		FIELD(FAN_NR_PDCP_12, bearer, 31, 32, "BEARER 32", "31"),
-		FIELD(FAN_EPS_NAS, bearer, 0, 1, "BEARER 1", "always 0"),
-		FIELD(FAN_5GS_NAS, bearer, 1, 0, "BEARER 0", "1 (3GPP access) or 2"),
-		FIELD(FAN_5GS_NAS, bearer, 2, 3, "BEARER 3", "1 (3GPP access) or 2"),
-		FIELD(FAN_EPS_NAS, mme_ue_id, 0xffffffff, 0x100000000, "MME-UE-S1AP-ID 4294967296", "4294967295"),
-		FIELD(FAN_5GS_NAS, mme_ue_id, 0xffffffffff, 0x10000000000, "AMF-UE-NGAP-ID 1099511627776", "1099511627775"),
-		FIELD(FAN_EPS_NAS, ran_ue_id, 0xffffff, 0x1000000, "eNB-UE-S1AP-ID 16777216", "16777215"),
-		FIELD(FAN_EPS_NAS, transaction, 6, 7, "transaction identifier 7", "6"),
-		FIELD(FAN_EPS_NAS, count, 0x40506, 0x40507, "COUNT 263431", "263430"),
-		FIELD(FAN_EPS_NAS, count_reserved, 0x1000000, 0x1000001, "16777217", "24 bits"),
-		FIELD(FAN_5GS_NAS, count_reserved, 0x1000000, 0x1000001, "16777217", "24 bits"),
-		FIELD(FAN_NR_PDCP_18, count_reserved, UINT32_MAX, 0x10202, "COUNT 66051", "66050"),
-		FIELD(FAN_NR_PDCP_18, nru_sn, 0xffffff, 0x1000000, "NR-U SN 16777216", "24 bits"),
-		FIELD(FAN_EPS_NAS, cipher, 2, 1, "another protection", ""),
-		FIELD(FAN_EPS_NAS, integrity, 2, 3, "another protection", ""),
-		FIELD(FAN_EPS_NAS, kind, FAN_EPS_NAS, FAN_5GS_NAS, "another protection", ""),
+		FIELD(FAN_KIND_NR_PDCP_12, bearer, 31, 32, "BEARER 32", "31"),
+		FIELD(FAN_KIND_EPS_NAS, bearer, 0, 1, "BEARER 1", "always 0"),
+		FIELD(FAN_KIND_5GS_NAS, bearer, 1, 0, "BEARER 0", "1 (3GPP access) or 2"),
+		FIELD(FAN_KIND_5GS_NAS, bearer, 2, 3, "BEARER 3", "1 (3GPP access) or 2"),
+		FIELD(FAN_KIND_EPS_NAS, mme_ue_id, 0xffffffff, 0x100000000, "MME-UE-S1AP-ID 4294967296", "4294967295"),
+		FIELD(FAN_KIND_5GS_NAS, mme_ue_id, 0xffffffffff, 0x10000000000, "AMF-UE-NGAP-ID 1099511627776",
+		      "1099511627775"),
+		FIELD(FAN_KIND_EPS_NAS, ran_ue_id, 0xffffff, 0x1000000, "eNB-UE-S1AP-ID 16777216", "16777215"),
+		FIELD(FAN_KIND_EPS_NAS, transaction, 6, 7, "transaction identifier 7", "6"),
+		FIELD(FAN_KIND_EPS_NAS, count, 0x40506, 0x40507, "COUNT 263431", "263430"),
+		FIELD(FAN_KIND_EPS_NAS, count_reserved, 0x1000000, 0x1000001, "16777217", "24 bits"),
+		FIELD(FAN_KIND_5GS_NAS, count_reserved, 0x1000000, 0x1000001, "16777217", "24 bits"),
+		FIELD(FAN_KIND_NR_PDCP_18, count_reserved, UINT32_MAX, 0x10202, "COUNT 66051", "66050"),
+		FIELD(FAN_KIND_NR_PDCP_18, nru_sn, 0xffffff, 0x1000000, "NR-U SN 16777216", "24 bits"),
+		FIELD(FAN_KIND_EPS_NAS, cipher, 2, 1, "another protection", ""),
+		FIELD(FAN_KIND_EPS_NAS, integrity, 2, 3, "another protection", ""),
+		FIELD(FAN_KIND_EPS_NAS, kind, FAN_KIND_EPS_NAS, FAN_KIND_5GS_NAS, "another protection", ""),
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -214,10 +215,10 @@ standard_has(unsigned kind, unsigned cipher, unsigned integrity, bool emergency)
 {
 	if (kind >= FAN_KIND_COUNT || cipher > 3)
 		return false;
-	if (kind == FAN_LTE_PDCP_12 || kind == FAN_LTE_PDCP_18)
+	if (kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18)
 		return integrity == FAN_INTEGRITY_NONE;
 	if (integrity == FAN_INTEGRITY_NONE)
-		return kind == FAN_NR_PDCP_12 || kind == FAN_NR_PDCP_18;
+		return kind == FAN_KIND_NR_PDCP_12 || kind == FAN_KIND_NR_PDCP_18;
 	return integrity <= 3 && (integrity > 0 || emergency);
 }
 
@@ -245,17 +246,17 @@ Test(context, refused_combinations_say_why)
 		unsigned kind, cipher, integrity, bearer_id;
 		const char *says[2];
 	} rows[] = {
-		{ FAN_EPS_NAS, 2, 0, 5, { "EIA0", "emergency" } },
-		{ FAN_NR_PDCP_12, 2, 0, 0, { "EIA0", "emergency" } },
-		{ FAN_LTE_PDCP_12, 2, 2, 0, { "integrity 2", "LTE" } },
-		{ FAN_5GS_NAS, 2, 255, 5, { "none", "NAS" } },
-		{ FAN_EPS_NAS, 4, 2, 5, { "cipher", "4" } },
-		{ FAN_EPS_NAS, 2, 4, 5, { "integrity", "4" } },
+		{ FAN_KIND_EPS_NAS, 2, 0, 5, { "EIA0", "emergency" } },
+		{ FAN_KIND_NR_PDCP_12, 2, 0, 0, { "EIA0", "emergency" } },
+		{ FAN_KIND_LTE_PDCP_12, 2, 2, 0, { "integrity 2", "LTE" } },
+		{ FAN_KIND_5GS_NAS, 2, 255, 5, { "none", "NAS" } },
+		{ FAN_KIND_EPS_NAS, 4, 2, 5, { "cipher", "4" } },
+		{ FAN_KIND_EPS_NAS, 2, 4, 5, { "integrity", "4" } },
 		{ FAN_KIND_COUNT, 2, 2, 0, { "kind", "6" } },
-		{ FAN_EPS_NAS, 2, 2, 4, { "bearer identity 4", "5 to 15" } },
-		{ FAN_EPS_NAS, 2, 2, 16, { "identity 16", "15" } },
-		{ FAN_5GS_NAS, 2, 2, 0, { "session identity 0", "1 to 15" } },
-		{ FAN_5GS_NAS, 2, 2, 16, { "identity 16", "15" } },
+		{ FAN_KIND_EPS_NAS, 2, 2, 4, { "bearer identity 4", "5 to 15" } },
+		{ FAN_KIND_EPS_NAS, 2, 2, 16, { "identity 16", "15" } },
+		{ FAN_KIND_5GS_NAS, 2, 2, 0, { "session identity 0", "1 to 15" } },
+		{ FAN_KIND_5GS_NAS, 2, 2, 16, { "identity 16", "15" } },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -291,7 +292,7 @@ read_vm_flags(char *flags, size_t flags_bytes, const void *address)
 
 Test(context, tables_stay_out_of_core_dumps)
 {
-	const struct fan_ue ue = make_ue(FAN_EPS_NAS);
+	const struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS);
 	struct fan_context_table table = make_table(&ue, 100000);
 	char flags[512];
 
@@ -307,12 +308,12 @@ Test(context, tables_of_impossible_sizes_are_refused)
 {
 	struct fan_context_table table;
 
-	cr_assert_eq(fan_context_table_init(&table, protection(FAN_EPS_NAS, 2, 2), 0), FAN_E_INVALID);
-	cr_assert_eq(fan_context_table_init(&table, protection(FAN_EPS_NAS, 2, 2), (size_t)FAN_CONTEXT_SLOTS_MAX + 1),
+	cr_assert_eq(fan_context_table_init(&table, protection(FAN_KIND_EPS_NAS, 2, 2), 0), FAN_E_INVALID);
+	cr_assert_eq(fan_context_table_init(&table, protection(FAN_KIND_EPS_NAS, 2, 2), (size_t)FAN_CONTEXT_SLOTS_MAX + 1),
 		     FAN_E_INVALID);
 	cr_assert_not_null(strstr(fan_error_detail(), "134217728"), "%s", fan_error_detail());
 	/* Address space alone: a table of the largest size costs no memory until it is used. */
-	cr_assert_eq(fan_context_table_init(&table, protection(FAN_EPS_NAS, 2, 2), FAN_CONTEXT_SLOTS_MAX), 0, "%s",
+	cr_assert_eq(fan_context_table_init(&table, protection(FAN_KIND_EPS_NAS, 2, 2), FAN_CONTEXT_SLOTS_MAX), 0, "%s",
 		     fan_error_detail());
 	fan_context_table_free(&table);
 	cr_assert_gt(fan_memory_available_bytes(), 1UL << 20);
@@ -324,9 +325,10 @@ Test(context, profiles_have_names_and_kinds)
 		const char *name;
 		enum fan_kind kind;
 	} rows[FAN_PROFILE_COUNT] = {
-		{ "eps-nas-nidd", FAN_EPS_NAS },  { "eps-nas-sms", FAN_EPS_NAS },     { "5gs-nas-sms", FAN_5GS_NAS },
-		{ "5gs-nas-ciot", FAN_5GS_NAS },  { "lte-pdcp-12", FAN_LTE_PDCP_12 }, { "lte-pdcp-18", FAN_LTE_PDCP_18 },
-		{ "nr-pdcp-12", FAN_NR_PDCP_12 }, { "nr-pdcp-18", FAN_NR_PDCP_18 },
+		{ "eps-nas-nidd", FAN_KIND_EPS_NAS },    { "eps-nas-sms", FAN_KIND_EPS_NAS },
+		{ "5gs-nas-sms", FAN_KIND_5GS_NAS },     { "5gs-nas-ciot", FAN_KIND_5GS_NAS },
+		{ "lte-pdcp-12", FAN_KIND_LTE_PDCP_12 }, { "lte-pdcp-18", FAN_KIND_LTE_PDCP_18 },
+		{ "nr-pdcp-12", FAN_KIND_NR_PDCP_12 },   { "nr-pdcp-18", FAN_KIND_NR_PDCP_18 },
 	};
 
 	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++) {

@@ -25,7 +25,7 @@ Test(contexts_csv, fields_arrive)
 	cr_assert(parse(&row, wrong, sizeof(wrong), NAS_ROW), "%s", wrong);
 	cr_assert_eq(row.ue, 7);
 	cr_assert_str_eq(row.imsi, "001010000000007");
-	cr_assert_eq(row.profile, FAN_EPS_NAS_NIDD);
+	cr_assert_eq(row.profile, FAN_PROFILE_EPS_NAS_NIDD);
 	cr_assert_eq(row.cipher, 2);
 	cr_assert_eq(row.integrity, 1);
 	cr_assert_eq(row.k_enc[15], 0x0f);

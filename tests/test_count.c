@@ -31,42 +31,42 @@ Test(count, every_rule_holds_at_its_edge)
 		uint8_t flags;
 		enum fan_drop drop;
 	} rows[] = {
-		{ FAN_EPS_NAS, 0, 1, 0, 1, FAN_DROP_NONE },
-		{ FAN_EPS_NAS, 0, 0, 0, 1, FAN_DROP_RESERVATION },
-		{ FAN_EPS_NAS, 7, 8, 0, 1, FAN_DROP_NONE },
-		{ FAN_EPS_NAS, 8, 8, 0, 1, FAN_DROP_RESERVATION },
-		{ FAN_EPS_NAS, 9, 8, 0, 1, FAN_DROP_RESERVATION },
-		{ FAN_EPS_NAS, 7, 8, 199, 1, FAN_DROP_NONE },
-		{ FAN_EPS_NAS, 7, 8, 200, 1, FAN_DROP_WINDOW },
-		{ FAN_EPS_NAS, 7, 8, 65535, 1, FAN_DROP_WINDOW },
-		{ FAN_5GS_NAS, 7, 8, 199, 1, FAN_DROP_NONE },
-		{ FAN_5GS_NAS, 7, 8, 200, 1, FAN_DROP_WINDOW },
-		{ FAN_LTE_PDCP_12, 7, 8, 1599, 1, FAN_DROP_NONE },
-		{ FAN_LTE_PDCP_12, 7, 8, 1600, 1, FAN_DROP_WINDOW },
-		{ FAN_NR_PDCP_12, 7, 8, 1599, 1, FAN_DROP_NONE },
-		{ FAN_NR_PDCP_12, 7, 8, 1600, 1, FAN_DROP_WINDOW },
-		{ FAN_LTE_PDCP_18, 7, 8, 59999, 1, FAN_DROP_NONE },
-		{ FAN_LTE_PDCP_18, 7, 8, 60000, 1, FAN_DROP_WINDOW },
-		{ FAN_NR_PDCP_18, 7, 8, 59999, 1, FAN_DROP_NONE },
-		{ FAN_NR_PDCP_18, 7, 8, 60000, 1, FAN_DROP_WINDOW },
-		{ FAN_EPS_NAS, NAS_END - 1, 1U << 24, 0, 1, FAN_DROP_NONE },
-		{ FAN_EPS_NAS, NAS_END, 1U << 24, 0, 1, FAN_DROP_COUNT_END },
-		{ FAN_5GS_NAS, NAS_END - 1, 1U << 24, 0, 1, FAN_DROP_NONE },
-		{ FAN_5GS_NAS, NAS_END, 1U << 24, 0, 1, FAN_DROP_COUNT_END },
-		{ FAN_LTE_PDCP_12, PDCP_END - 1, UINT32_MAX, 0, 1, FAN_DROP_NONE },
-		{ FAN_LTE_PDCP_12, PDCP_END, UINT32_MAX, 0, 1, FAN_DROP_COUNT_END },
-		{ FAN_LTE_PDCP_18, PDCP_END, UINT32_MAX, 0, 1, FAN_DROP_COUNT_END },
-		{ FAN_NR_PDCP_12, PDCP_END - 1, UINT32_MAX, 0, 1, FAN_DROP_NONE },
-		{ FAN_NR_PDCP_12, PDCP_END, UINT32_MAX, 0, 1, FAN_DROP_COUNT_END },
-		{ FAN_NR_PDCP_18, PDCP_END - 1, UINT32_MAX, 0, 1, FAN_DROP_NONE },
-		{ FAN_NR_PDCP_18, UINT32_MAX - 1, UINT32_MAX, 0, 1, FAN_DROP_COUNT_END },
-		{ FAN_EPS_NAS, 7, 8, 0, 3, FAN_DROP_UNREACHABLE },
-		{ FAN_EPS_NAS, 7, 8, 0, 0, FAN_DROP_UNREACHABLE }, /* a slot without a context */
+		{ FAN_KIND_EPS_NAS, 0, 1, 0, 1, FAN_DROP_NONE },
+		{ FAN_KIND_EPS_NAS, 0, 0, 0, 1, FAN_DROP_RESERVATION },
+		{ FAN_KIND_EPS_NAS, 7, 8, 0, 1, FAN_DROP_NONE },
+		{ FAN_KIND_EPS_NAS, 8, 8, 0, 1, FAN_DROP_RESERVATION },
+		{ FAN_KIND_EPS_NAS, 9, 8, 0, 1, FAN_DROP_RESERVATION },
+		{ FAN_KIND_EPS_NAS, 7, 8, 199, 1, FAN_DROP_NONE },
+		{ FAN_KIND_EPS_NAS, 7, 8, 200, 1, FAN_DROP_WINDOW },
+		{ FAN_KIND_EPS_NAS, 7, 8, 65535, 1, FAN_DROP_WINDOW },
+		{ FAN_KIND_5GS_NAS, 7, 8, 199, 1, FAN_DROP_NONE },
+		{ FAN_KIND_5GS_NAS, 7, 8, 200, 1, FAN_DROP_WINDOW },
+		{ FAN_KIND_LTE_PDCP_12, 7, 8, 1599, 1, FAN_DROP_NONE },
+		{ FAN_KIND_LTE_PDCP_12, 7, 8, 1600, 1, FAN_DROP_WINDOW },
+		{ FAN_KIND_NR_PDCP_12, 7, 8, 1599, 1, FAN_DROP_NONE },
+		{ FAN_KIND_NR_PDCP_12, 7, 8, 1600, 1, FAN_DROP_WINDOW },
+		{ FAN_KIND_LTE_PDCP_18, 7, 8, 59999, 1, FAN_DROP_NONE },
+		{ FAN_KIND_LTE_PDCP_18, 7, 8, 60000, 1, FAN_DROP_WINDOW },
+		{ FAN_KIND_NR_PDCP_18, 7, 8, 59999, 1, FAN_DROP_NONE },
+		{ FAN_KIND_NR_PDCP_18, 7, 8, 60000, 1, FAN_DROP_WINDOW },
+		{ FAN_KIND_EPS_NAS, NAS_END - 1, 1U << 24, 0, 1, FAN_DROP_NONE },
+		{ FAN_KIND_EPS_NAS, NAS_END, 1U << 24, 0, 1, FAN_DROP_COUNT_END },
+		{ FAN_KIND_5GS_NAS, NAS_END - 1, 1U << 24, 0, 1, FAN_DROP_NONE },
+		{ FAN_KIND_5GS_NAS, NAS_END, 1U << 24, 0, 1, FAN_DROP_COUNT_END },
+		{ FAN_KIND_LTE_PDCP_12, PDCP_END - 1, UINT32_MAX, 0, 1, FAN_DROP_NONE },
+		{ FAN_KIND_LTE_PDCP_12, PDCP_END, UINT32_MAX, 0, 1, FAN_DROP_COUNT_END },
+		{ FAN_KIND_LTE_PDCP_18, PDCP_END, UINT32_MAX, 0, 1, FAN_DROP_COUNT_END },
+		{ FAN_KIND_NR_PDCP_12, PDCP_END - 1, UINT32_MAX, 0, 1, FAN_DROP_NONE },
+		{ FAN_KIND_NR_PDCP_12, PDCP_END, UINT32_MAX, 0, 1, FAN_DROP_COUNT_END },
+		{ FAN_KIND_NR_PDCP_18, PDCP_END - 1, UINT32_MAX, 0, 1, FAN_DROP_NONE },
+		{ FAN_KIND_NR_PDCP_18, UINT32_MAX - 1, UINT32_MAX, 0, 1, FAN_DROP_COUNT_END },
+		{ FAN_KIND_EPS_NAS, 7, 8, 0, 3, FAN_DROP_UNREACHABLE },
+		{ FAN_KIND_EPS_NAS, 7, 8, 0, 0, FAN_DROP_UNREACHABLE }, /* a slot without a context */
 		/* An unreachable UE is reported as that, whatever else is wrong: it needs no new key and no lease. */
-		{ FAN_EPS_NAS, NAS_END, NAS_END, 200, 3, FAN_DROP_UNREACHABLE },
+		{ FAN_KIND_EPS_NAS, NAS_END, NAS_END, 200, 3, FAN_DROP_UNREACHABLE },
 		/* Nothing is spent without a reservation, whatever else is wrong. */
-		{ FAN_EPS_NAS, NAS_END, NAS_END, 200, 1, FAN_DROP_RESERVATION },
-		{ FAN_EPS_NAS, NAS_END, 1U << 24, 200, 1, FAN_DROP_COUNT_END },
+		{ FAN_KIND_EPS_NAS, NAS_END, NAS_END, 200, 1, FAN_DROP_RESERVATION },
+		{ FAN_KIND_EPS_NAS, NAS_END, 1U << 24, 200, 1, FAN_DROP_COUNT_END },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -109,12 +109,12 @@ Test(count, windows_stay_inside_what_a_receiver_follows)
 {
 	for (unsigned kind = 0; kind < FAN_KIND_COUNT; kind++) {
 		const struct fan_count_rule *rule = &fan_count_rules[kind];
-		const bool nas = kind == FAN_EPS_NAS || kind == FAN_5GS_NAS;
+		const bool nas = kind == FAN_KIND_EPS_NAS || kind == FAN_KIND_5GS_NAS;
 		const uint32_t reach = nas ? 255 : (1U << (rule->sn_bits - 1)) - 1;
 
 		cr_assert_leq(rule->gap_max, 65535);
 		cr_assert_leq(rule->gap_max + (nas ? 54U : 0U), reach, "kind %u", kind);
-		cr_assert_eq(rule->sn_bits, nas ? 8 : kind == FAN_LTE_PDCP_12 || kind == FAN_NR_PDCP_12 ? 12 : 18);
+		cr_assert_eq(rule->sn_bits, nas ? 8 : kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_NR_PDCP_12 ? 12 : 18);
 	}
 }
 
@@ -132,7 +132,7 @@ Test(count, drops_have_names)
 /* A message of several parts goes out whole or not at all: every rule looks at all the parts that are left. */
 Test(count, parts_fit_together_or_not_at_all)
 {
-	const struct fan_count_rule *rule = &fan_count_rules[FAN_EPS_NAS];
+	const struct fan_count_rule *rule = &fan_count_rules[FAN_KIND_EPS_NAS];
 	static const struct {
 		uint32_t count, reserved;
 		uint16_t gap;

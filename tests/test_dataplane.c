@@ -30,7 +30,7 @@ Test(dataplane, has_one_table_for_each_protection, .timeout = 60)
 						const struct fan_protection protection = { (uint8_t)kind, (uint8_t)cipher,
 											   (uint8_t)integrity,
 											   (uint8_t)bearer_id };
-						const bool nas = kind == FAN_EPS_NAS || kind == FAN_5GS_NAS;
+						const bool nas = kind == FAN_KIND_EPS_NAS || kind == FAN_KIND_5GS_NAS;
 						int table;
 
 						if ((!nas && bearer_id != 0) || fan_protection_check(protection, true) != 0)
@@ -86,10 +86,10 @@ Test(dataplane, frames_longer_than_the_port_carries_are_refused, .timeout = 60)
 {
 	const struct fan_options options = { .egress = "net_null" };
 	struct fan_dataplane *dataplane = open_dataplane(&options);
-	const struct fan_protection protection = { FAN_LTE_PDCP_12, 2, FAN_INTEGRITY_NONE, 0 };
+	const struct fan_protection protection = { FAN_KIND_LTE_PDCP_12, 2, FAN_INTEGRITY_NONE, 0 };
 	const struct fan_next_hop hop = fan_test_hop(0, false);
 	const int table = fan_dataplane_table(dataplane, protection);
-	const struct fan_ue ue = { .kind = FAN_LTE_PDCP_12,
+	const struct fan_ue ue = { .kind = FAN_KIND_LTE_PDCP_12,
 				   .cipher = 2,
 				   .integrity = FAN_INTEGRITY_NONE,
 				   .count = 7,

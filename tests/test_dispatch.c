@@ -71,7 +71,7 @@ open_run(struct fan_test_appliance *appliance, struct fan_test_side *side, const
 	fan_test_side_open(side, ues);
 	fan_test_appliance_open(appliance, side, options);
 	for (unsigned i = 0; i < ues; i++) {
-		struct fan_test_subscriber *subscriber = fan_test_subscribe(side, FAN_EPS_NAS, 2, 2);
+		struct fan_test_subscriber *subscriber = fan_test_subscribe(side, FAN_KIND_EPS_NAS, 2, 2);
 
 		subscriber->ue.bearer_id = 5;
 		subscriber->ue.ran_ue_id &= 0xffffff;
@@ -151,7 +151,7 @@ dispatch(unsigned workers)
 		uint64_t pdus[2];
 
 		open_run(&appliance, &side, &options, &runs[i].behaviour, ues);
-		send(&appliance, pdus, "hello", FAN_EPS_NAS_NIDD, 1);
+		send(&appliance, pdus, "hello", FAN_PROFILE_EPS_NAS_NIDD, 1);
 		check_counts(&side, pdus[0]);
 		if (runs[i].behaviour.trick_at > 0 || runs[i].card_works)
 			cr_assert_gt(pdus[0], 0, "row %zu: the card has done nothing", i);
@@ -185,7 +185,7 @@ Test(dispatch, parts_keep_their_order_across_engines, .timeout = 180)
 		uint64_t pdus[2];
 
 		open_run(&appliance, &side, &options, &runs[i].behaviour, 3000);
-		send(&appliance, pdus, text, FAN_EPS_NAS_SMS, 2);
+		send(&appliance, pdus, text, FAN_PROFILE_EPS_NAS_SMS, 2);
 		close_run(&appliance, &side);
 	}
 }
@@ -200,10 +200,10 @@ Test(dispatch, messages_after_the_loss_go_to_the_cpu, .timeout = 60)
 	uint64_t pdus[2];
 
 	open_run(&appliance, &side, &options, &(struct fan_fake_behaviour){ .trick = FAN_FAKE_UNPLUG, .trick_at = 3 }, 1000);
-	send(&appliance, pdus, "hello", FAN_EPS_NAS_NIDD, 1);
-	cr_assert_str_eq(fan_engine_serving(appliance.fanfare, FAN_EPS_NAS, 2, 2), "ipsec-mb");
+	send(&appliance, pdus, "hello", FAN_PROFILE_EPS_NAS_NIDD, 1);
+	cr_assert_str_eq(fan_engine_serving(appliance.fanfare, FAN_KIND_EPS_NAS, 2, 2), "ipsec-mb");
 	fan_message_init(&message, "again", 5);
-	fan_test_send(&appliance, fan_test_group(&appliance, GROUP, 0, 0, FAN_EPS_NAS_NIDD), &message);
+	fan_test_send(&appliance, fan_test_group(&appliance, GROUP, 0, 0, FAN_PROFILE_EPS_NAS_NIDD), &message);
 	cr_assert_eq(appliance.result.sent, 1000);
 	close_run(&appliance, &side);
 }
@@ -218,7 +218,7 @@ Test(dispatch, without_another_engine_ues_are_dropped_with_the_reason, .timeout 
 
 	open_run(&appliance, &side, &options, &(struct fan_fake_behaviour){ .trick = FAN_FAKE_UNPLUG, .trick_at = 3 }, 1000);
 	fan_message_init(&message, "hello", 5);
-	fan_test_send(&appliance, fan_test_group(&appliance, GROUP, 0, 1000, FAN_EPS_NAS_NIDD), &message);
+	fan_test_send(&appliance, fan_test_group(&appliance, GROUP, 0, 1000, FAN_PROFILE_EPS_NAS_NIDD), &message);
 	cr_assert_eq(appliance.result.created, 1000);
 	cr_assert_gt(appliance.result.dropped[FAN_DROP_ENGINE], 0);
 	cr_assert_eq(appliance.result.sent + appliance.result.dropped[FAN_DROP_ENGINE], 1000);

@@ -77,8 +77,8 @@ run_with_capture(const struct fan_options *options, unsigned ues)
 	side.keep_bytes_max = options->workers == 1 ? 4 << 20 : 0;
 	fan_test_appliance_open(&appliance, &side, options);
 	for (unsigned i = 0; i < ues; i++)
-		fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_5GS_NAS, 2, 2));
-	group = fan_test_group(&appliance, GROUP, 0, ues, FAN_5GS_NAS_SMS);
+		fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_KIND_5GS_NAS, 2, 2));
+	group = fan_test_group(&appliance, GROUP, 0, ues, FAN_PROFILE_5GS_NAS_SMS);
 	for (unsigned i = 0; i < 3; i++) {
 		fan_test_send(&appliance, group, &message);
 		sent += appliance.result.sent;
@@ -128,10 +128,10 @@ Test(egress, a_full_disk_is_reported, .timeout = 60)
 		fan_test_appliance_open(&appliance, &side, &options);
 		fan_message_init(&message, "hello", 5);
 		for (unsigned i = 0; i < ue_counts[row]; i++)
-			fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_EPS_NAS, 2, 2));
+			fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_KIND_EPS_NAS, 2, 2));
 		if (ue_counts[row] > 0) {
-			fan_test_send(&appliance, fan_test_group(&appliance, GROUP, 0, ue_counts[row], FAN_EPS_NAS_NIDD),
-				      &message);
+			fan_test_send(&appliance,
+				      fan_test_group(&appliance, GROUP, 0, ue_counts[row], FAN_PROFILE_EPS_NAS_NIDD), &message);
 			cr_assert_eq(side.complete, ue_counts[row]);
 		}
 		cr_assert_eq(fan_close(appliance.fanfare), FAN_E_IO, "%u frames", ue_counts[row]);

@@ -62,8 +62,8 @@ Test(fanfare, errors_of_opening_name_what_is_wrong_and_leave_nothing_behind, .ti
 	cr_assert_eq(fan_close(NULL), 0);
 	/* After all that, it works. */
 	fan_test_appliance_open(&appliance, &side, NULL);
-	fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_EPS_NAS, 2, 2));
-	fan_test_send(&appliance, fan_test_group(&appliance, GROUP, 0, 1, FAN_EPS_NAS_NIDD), &message);
+	fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_KIND_EPS_NAS, 2, 2));
+	fan_test_send(&appliance, fan_test_group(&appliance, GROUP, 0, 1, FAN_PROFILE_EPS_NAS_NIDD), &message);
 	expect_all_accepted(&side);
 	fan_test_appliance_close(&appliance);
 	fan_test_side_close(&side);
@@ -112,9 +112,10 @@ Test(fanfare, opens_and_closes_again_and_again_in_one_process, .timeout = 60)
 		cr_assert_null(second);
 		for (unsigned j = 0; j < 5; j++)
 			fan_test_provision(&appliance,
-					   fan_test_subscribe(&side, j % 2 == 0 ? FAN_5GS_NAS : FAN_NR_PDCP_12, 2, 2));
-		(void)fan_test_group(&appliance, GROUP, 0, 1, FAN_5GS_NAS_CIOT);
-		(void)fan_test_group(&appliance, GROUP, 2, 1, FAN_5GS_NAS_SMS);
+					   fan_test_subscribe(&side, j % 2 == 0 ? FAN_KIND_5GS_NAS : FAN_KIND_NR_PDCP_12, 2,
+							      2));
+		(void)fan_test_group(&appliance, GROUP, 0, 1, FAN_PROFILE_5GS_NAS_CIOT);
+		(void)fan_test_group(&appliance, GROUP, 2, 1, FAN_PROFILE_5GS_NAS_SMS);
 		fan_test_send(&appliance, fan_test_group(&appliance, GROUP, 1, 1, FAN_PROFILE_NR_PDCP_12), &message);
 		cr_assert_eq(appliance.result.sent, 3);
 		if (fan_loops_back(appliance.fanfare)) {
@@ -139,7 +140,7 @@ Test(fanfare, closes_in_the_middle_of_messages, .timeout = 60)
 		fan_test_side_open(&side, 3000);
 		fan_test_appliance_open(&appliance, &side, NULL);
 		for (unsigned i = 0; i < 3000; i++)
-			fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_NR_PDCP_18, 2, 2));
+			fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_KIND_NR_PDCP_18, 2, 2));
 		group = fan_test_group(&appliance, GROUP, 0, 3000, FAN_PROFILE_NR_PDCP_18);
 		for (unsigned i = 0; i < 3; i++)
 			cr_assert_eq(fan_send(appliance.fanfare, group, &message, fan_test_done, &appliance), 0);
@@ -155,15 +156,15 @@ static enum fan_profile
 profile_of(enum fan_kind kind, bool sms)
 {
 	switch (kind) {
-	case FAN_EPS_NAS:
-		return sms ? FAN_EPS_NAS_SMS : FAN_EPS_NAS_NIDD;
-	case FAN_5GS_NAS:
-		return sms ? FAN_5GS_NAS_SMS : FAN_5GS_NAS_CIOT;
-	case FAN_LTE_PDCP_12:
+	case FAN_KIND_EPS_NAS:
+		return sms ? FAN_PROFILE_EPS_NAS_SMS : FAN_PROFILE_EPS_NAS_NIDD;
+	case FAN_KIND_5GS_NAS:
+		return sms ? FAN_PROFILE_5GS_NAS_SMS : FAN_PROFILE_5GS_NAS_CIOT;
+	case FAN_KIND_LTE_PDCP_12:
 		return FAN_PROFILE_LTE_PDCP_12;
-	case FAN_LTE_PDCP_18:
+	case FAN_KIND_LTE_PDCP_18:
 		return FAN_PROFILE_LTE_PDCP_18;
-	case FAN_NR_PDCP_12:
+	case FAN_KIND_NR_PDCP_12:
 		return FAN_PROFILE_NR_PDCP_12;
 	default:
 		return FAN_PROFILE_NR_PDCP_18;
@@ -179,7 +180,8 @@ provision_every_protection(struct fan_test_appliance *appliance)
 	for (unsigned kind = 0; kind < FAN_KIND_COUNT; kind++)
 		for (unsigned cipher = 0; cipher <= FAN_ALGORITHM_MAX; cipher++)
 			for (unsigned i = 0; i < 5; i++) {
-				const bool lte = kind == FAN_LTE_PDCP_12 || kind == FAN_LTE_PDCP_18, nas = kind <= FAN_5GS_NAS;
+				const bool lte = kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18,
+					   nas = kind <= FAN_KIND_5GS_NAS;
 
 				if ((lte && i != 4) || (nas && i == 4))
 					continue;
@@ -273,10 +275,10 @@ Test(fanfare, short_messages_in_parts_and_codings, .timeout = 60)
 	side.keep_bytes_max = 4 << 20;
 	fan_test_appliance_open(&appliance, &side, NULL);
 	for (unsigned i = 0; i < 80; i++)
-		fan_test_provision(&appliance, fan_test_subscribe(&side, i < 40 ? FAN_EPS_NAS : FAN_5GS_NAS, (uint8_t)(i % 4),
-								  (uint8_t)(1 + i % 3)));
-	(void)fan_test_group(&appliance, GROUP, 0, 40, FAN_EPS_NAS_SMS);
-	group = fan_test_group(&appliance, GROUP, 40, 40, FAN_5GS_NAS_SMS);
+		fan_test_provision(&appliance, fan_test_subscribe(&side, i < 40 ? FAN_KIND_EPS_NAS : FAN_KIND_5GS_NAS,
+								  (uint8_t)(i % 4), (uint8_t)(1 + i % 3)));
+	(void)fan_test_group(&appliance, GROUP, 0, 40, FAN_PROFILE_EPS_NAS_SMS);
+	group = fan_test_group(&appliance, GROUP, 40, 40, FAN_PROFILE_5GS_NAS_SMS);
 	for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
 		char text[1000];
 		struct fan_message message;
@@ -328,11 +330,11 @@ Test(fanfare, nidd_and_sms_to_the_same_ues_in_turn_share_one_count, .timeout = 6
 	side.keep_bytes_max = 8 << 20;
 	fan_test_appliance_open(&appliance, &side, NULL);
 	for (unsigned i = 0; i < 100; i++)
-		fan_test_provision(&appliance, fan_test_subscribe(&side, i < 50 ? FAN_EPS_NAS : FAN_5GS_NAS, 2, 2));
-	(void)fan_test_group(&appliance, "data@example.org", 0, 50, FAN_EPS_NAS_NIDD);
-	(void)fan_test_group(&appliance, "data@example.org", 50, 50, FAN_5GS_NAS_CIOT);
-	(void)fan_test_group(&appliance, "sms@example.org", 0, 50, FAN_EPS_NAS_SMS);
-	(void)fan_test_group(&appliance, "sms@example.org", 50, 50, FAN_5GS_NAS_SMS);
+		fan_test_provision(&appliance, fan_test_subscribe(&side, i < 50 ? FAN_KIND_EPS_NAS : FAN_KIND_5GS_NAS, 2, 2));
+	(void)fan_test_group(&appliance, "data@example.org", 0, 50, FAN_PROFILE_EPS_NAS_NIDD);
+	(void)fan_test_group(&appliance, "data@example.org", 50, 50, FAN_PROFILE_5GS_NAS_CIOT);
+	(void)fan_test_group(&appliance, "sms@example.org", 0, 50, FAN_PROFILE_EPS_NAS_SMS);
+	(void)fan_test_group(&appliance, "sms@example.org", 50, 50, FAN_PROFILE_5GS_NAS_SMS);
 	fan_message_init(&message, "in turn", 7);
 	for (unsigned round = 0; round < 20; round++) {
 		const char *gid = round % 3 == 1 ? "sms@example.org" : "data@example.org";
@@ -400,7 +402,9 @@ Test(fanfare, groups_have_unique_names_and_exact_members, .timeout = 60)
 	fan_test_side_open(&side, 20);
 	fan_test_appliance_open(&appliance, &side, NULL);
 	for (unsigned i = 0; i < 20; i++) {
-		struct fan_test_subscriber *subscriber = fan_test_subscribe(&side, i < 10 ? FAN_EPS_NAS : FAN_NR_PDCP_12, 2, 2);
+		struct fan_test_subscriber *subscriber = fan_test_subscribe(&side,
+									    i < 10 ? FAN_KIND_EPS_NAS : FAN_KIND_NR_PDCP_12, 2,
+									    2);
 
 		subscriber->ue.bearer_id = 5; /* one table for all ten, so that ranges have no holes */
 		fan_test_provision(&appliance, subscriber);
@@ -408,9 +412,10 @@ Test(fanfare, groups_have_unique_names_and_exact_members, .timeout = 60)
 	expect_names_are_unique(appliance.fanfare);
 	cr_assert_eq(fan_group_create(appliance.fanfare, &group, GROUP), 0);
 	cr_assert_eq(fan_group_size(group), 0);
-	cr_assert_eq(fan_group_add_range(group, side.subscribers[0].id, 10, FAN_EPS_NAS_NIDD), 0, "%s", fan_error_detail());
-	cr_assert_eq(fan_group_add_range(group, side.subscribers[0].id, 10, FAN_EPS_NAS_NIDD), 0, "again");
-	cr_assert_eq(fan_group_add(group, side.subscribers[3].id, FAN_EPS_NAS_SMS), 0, "moves");
+	cr_assert_eq(fan_group_add_range(group, side.subscribers[0].id, 10, FAN_PROFILE_EPS_NAS_NIDD), 0, "%s",
+		     fan_error_detail());
+	cr_assert_eq(fan_group_add_range(group, side.subscribers[0].id, 10, FAN_PROFILE_EPS_NAS_NIDD), 0, "again");
+	cr_assert_eq(fan_group_add(group, side.subscribers[3].id, FAN_PROFILE_EPS_NAS_SMS), 0, "moves");
 	cr_assert_eq(fan_group_size(group), 10);
 	cr_assert_eq(fan_group_add(group, side.subscribers[10].id, FAN_PROFILE_NR_PDCP_12), 0);
 	cr_assert_eq(fan_group_size(group), 11);
@@ -419,27 +424,29 @@ Test(fanfare, groups_have_unique_names_and_exact_members, .timeout = 60)
 	cr_assert_eq(fan_group_remove(group, side.subscribers[11].id), FAN_E_NOT_FOUND);
 	cr_assert_eq(fan_group_remove(group, UINT64_MAX), FAN_E_NOT_FOUND);
 	/* What is no context, or not of the profile's kind, does not get in. */
-	cr_assert_eq(fan_group_add(group, side.subscribers[0].id, FAN_5GS_NAS_SMS), FAN_E_INVALID);
+	cr_assert_eq(fan_group_add(group, side.subscribers[0].id, FAN_PROFILE_5GS_NAS_SMS), FAN_E_INVALID);
 	expect_detail("5gs-nas-sms");
 	cr_assert_eq(fan_group_add(group, side.subscribers[0].id, FAN_PROFILE_COUNT), FAN_E_INVALID);
 	cr_assert_eq(fan_group_add(group, side.subscribers[0].id, (enum fan_profile) - 1), FAN_E_INVALID);
-	cr_assert_eq(fan_group_add(group, side.subscribers[9].id + 1, FAN_EPS_NAS_NIDD), FAN_E_NOT_FOUND);
-	cr_assert_eq(fan_group_add(group, UINT64_MAX, FAN_EPS_NAS_NIDD), FAN_E_NOT_FOUND);
-	cr_assert_eq(fan_group_add_range(group, side.subscribers[0].id, 11, FAN_EPS_NAS_NIDD), FAN_E_NOT_FOUND);
-	cr_assert_eq(fan_group_add_range(group, side.subscribers[0].id, SIZE_MAX, FAN_EPS_NAS_NIDD), FAN_E_NOT_FOUND);
+	cr_assert_eq(fan_group_add(group, side.subscribers[9].id + 1, FAN_PROFILE_EPS_NAS_NIDD), FAN_E_NOT_FOUND);
+	cr_assert_eq(fan_group_add(group, UINT64_MAX, FAN_PROFILE_EPS_NAS_NIDD), FAN_E_NOT_FOUND);
+	cr_assert_eq(fan_group_add_range(group, side.subscribers[0].id, 11, FAN_PROFILE_EPS_NAS_NIDD), FAN_E_NOT_FOUND);
+	cr_assert_eq(fan_group_add_range(group, side.subscribers[0].id, SIZE_MAX, FAN_PROFILE_EPS_NAS_NIDD), FAN_E_NOT_FOUND);
 	cr_assert_eq(fan_group_size(group), 10);
 	fan_message_init(&message, "hello", 5);
 	fan_test_send(&appliance, group, &message);
 	expect_all_accepted(&side);
 	cr_assert(appliance.result.ues == 10 && side.complete == 10);
-	cr_assert(appliance.profile[FAN_EPS_NAS_NIDD].sent == 8 && appliance.profile[FAN_EPS_NAS_SMS].sent == 1 &&
-		  appliance.profile[FAN_PROFILE_NR_PDCP_12].sent == 1 && appliance.profile[FAN_5GS_NAS_SMS].ues == 0);
+	cr_assert(appliance.profile[FAN_PROFILE_EPS_NAS_NIDD].sent == 8 &&
+		  appliance.profile[FAN_PROFILE_EPS_NAS_SMS].sent == 1 && appliance.profile[FAN_PROFILE_NR_PDCP_12].sent == 1 &&
+		  appliance.profile[FAN_PROFILE_5GS_NAS_SMS].ues == 0);
 	/* A UE in many groups gets each one's message. */
 	for (unsigned i = 0; i < 40; i++) {
 		char gid[32];
 
 		snprintf(gid, sizeof(gid), "g%u@example.org", i);
-		crowd[i] = fan_test_group(&appliance, gid, 4, 1, i % 2 == 0 ? FAN_EPS_NAS_SMS : FAN_EPS_NAS_NIDD);
+		crowd[i] = fan_test_group(&appliance, gid, 4, 1,
+					  i % 2 == 0 ? FAN_PROFILE_EPS_NAS_SMS : FAN_PROFILE_EPS_NAS_NIDD);
 	}
 	side.complete = 0;
 	for (unsigned i = 0; i < 40; i++)
@@ -466,12 +473,12 @@ Test(fanfare, a_running_message_keeps_its_snapshot, .timeout = 60)
 	fan_message_init(&message, "hello", 5);
 	side.message = &message;
 	for (unsigned i = 0; i < ues; i++)
-		fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_LTE_PDCP_12, 2, FAN_INTEGRITY_NONE));
+		fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_KIND_LTE_PDCP_12, 2, FAN_INTEGRITY_NONE));
 	group = fan_test_group(&appliance, GROUP, 0, ues, FAN_PROFILE_LTE_PDCP_12);
 	cr_assert_eq(fan_send(appliance.fanfare, group, &message, fan_test_done, &appliance), 0);
 	/* The port holds 1,024 frames: the message cannot have ended. UEs come and go meanwhile. */
 	for (unsigned i = 0; i < ues; i++) {
-		fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_LTE_PDCP_12, 2, FAN_INTEGRITY_NONE));
+		fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_KIND_LTE_PDCP_12, 2, FAN_INTEGRITY_NONE));
 		cr_assert_eq(fan_group_add(group, side.subscribers[ues + i].id, FAN_PROFILE_LTE_PDCP_12), 0);
 		cr_assert_eq(fan_group_remove(group, side.subscribers[i].id), 0);
 	}
@@ -513,7 +520,9 @@ Test(fanfare, ues_that_cannot_be_served_are_named_with_the_reason, .timeout = 60
 	fanfare = appliance.fanfare;
 	fan_message_init(&message, "hello", 5);
 	for (unsigned i = 0; i < 10; i++) {
-		struct fan_test_subscriber *subscriber = fan_test_subscribe(&side, i < 5 ? FAN_EPS_NAS : FAN_NR_PDCP_18, 2, 2);
+		struct fan_test_subscriber *subscriber = fan_test_subscribe(&side,
+									    i < 5 ? FAN_KIND_EPS_NAS : FAN_KIND_NR_PDCP_18, 2,
+									    2);
 
 		if (i == 1)
 			subscriber->ue.count_reserved = FAN_TEST_FIRST_COUNT + 1;
@@ -523,7 +532,7 @@ Test(fanfare, ues_that_cannot_be_served_are_named_with_the_reason, .timeout = 60
 			subscriber->ue.count_reserved = FAN_TEST_FIRST_COUNT;
 		fan_test_provision(&appliance, subscriber);
 	}
-	(void)fan_test_group(&appliance, GROUP, 0, 5, FAN_EPS_NAS_NIDD);
+	(void)fan_test_group(&appliance, GROUP, 0, 5, FAN_PROFILE_EPS_NAS_NIDD);
 	group = fan_test_group(&appliance, GROUP, 5, 5, FAN_PROFILE_NR_PDCP_18);
 	cr_assert_eq(fan_ue_reachable(fanfare, side.subscribers[0].id, false), 0);
 	cr_assert_eq(fan_ue_reachable(fanfare, side.subscribers[5].id, false), 0);
@@ -532,10 +541,11 @@ Test(fanfare, ues_that_cannot_be_served_are_named_with_the_reason, .timeout = 60
 		  appliance.result.dropped[FAN_DROP_RESERVATION] == 1);
 	fan_test_send(&appliance, group, &message);
 	cr_assert_eq(appliance.result.sent, 5);
-	cr_assert(appliance.profile[FAN_EPS_NAS_NIDD].sent == 2 && appliance.profile[FAN_EPS_NAS_NIDD].ues == 5);
-	cr_assert(appliance.profile[FAN_EPS_NAS_NIDD].dropped[FAN_DROP_UNREACHABLE] == 1 &&
-		  appliance.profile[FAN_EPS_NAS_NIDD].dropped[FAN_DROP_RESERVATION] == 1 &&
-		  appliance.profile[FAN_EPS_NAS_NIDD].dropped[FAN_DROP_COUNT_END] == 1);
+	cr_assert(appliance.profile[FAN_PROFILE_EPS_NAS_NIDD].sent == 2 &&
+		  appliance.profile[FAN_PROFILE_EPS_NAS_NIDD].ues == 5);
+	cr_assert(appliance.profile[FAN_PROFILE_EPS_NAS_NIDD].dropped[FAN_DROP_UNREACHABLE] == 1 &&
+		  appliance.profile[FAN_PROFILE_EPS_NAS_NIDD].dropped[FAN_DROP_RESERVATION] == 1 &&
+		  appliance.profile[FAN_PROFILE_EPS_NAS_NIDD].dropped[FAN_DROP_COUNT_END] == 1);
 	cr_assert(appliance.profile[FAN_PROFILE_NR_PDCP_18].sent == 3 &&
 		  appliance.profile[FAN_PROFILE_NR_PDCP_18].dropped[FAN_DROP_UNREACHABLE] == 1 &&
 		  appliance.profile[FAN_PROFILE_NR_PDCP_18].dropped[FAN_DROP_RESERVATION] == 1);
@@ -594,13 +604,13 @@ Test(fanfare, the_window_ends_at_200_and_begins_anew_with_proof, .timeout = 60)
 	memset(text, 'a', sizeof(text));
 	fan_message_init(&parts, text, sizeof(text));
 	for (unsigned i = 0; i < 4; i++) {
-		struct fan_test_subscriber *subscriber = fan_test_subscribe(&side, FAN_EPS_NAS, 2, 2);
+		struct fan_test_subscriber *subscriber = fan_test_subscribe(&side, FAN_KIND_EPS_NAS, 2, 2);
 
 		subscriber->ue.bearer_id = 5;
 		fan_test_provision(&appliance, subscriber);
 	}
-	group = fan_test_group(&appliance, GROUP, 0, 4, FAN_EPS_NAS_NIDD);
-	sms = fan_test_group(&appliance, "sms@example.org", 0, 4, FAN_EPS_NAS_SMS);
+	group = fan_test_group(&appliance, GROUP, 0, 4, FAN_PROFILE_EPS_NAS_NIDD);
+	sms = fan_test_group(&appliance, "sms@example.org", 0, 4, FAN_PROFILE_EPS_NAS_SMS);
 	for (unsigned i = 0; i < 199; i++)
 		fan_test_send(&appliance, group, &message);
 	expect_all_accepted(&side);
@@ -651,12 +661,12 @@ Test(fanfare, removed_ues_give_their_count_back_and_leave_all_groups, .timeout =
 	fan_message_init(&message, "hello", 5);
 	side.message = &message;
 	for (unsigned i = 0; i < 2000; i++) {
-		subscriber = fan_test_subscribe(&side, FAN_EPS_NAS, 2, 2);
+		subscriber = fan_test_subscribe(&side, FAN_KIND_EPS_NAS, 2, 2);
 		subscriber->ue.bearer_id = 5;
 		fan_test_provision(&appliance, subscriber);
 	}
-	group = fan_test_group(&appliance, GROUP, 0, 2000, FAN_EPS_NAS_NIDD);
-	other = fan_test_group(&appliance, "other@example.org", 0, 2000, FAN_EPS_NAS_SMS);
+	group = fan_test_group(&appliance, GROUP, 0, 2000, FAN_PROFILE_EPS_NAS_NIDD);
+	other = fan_test_group(&appliance, "other@example.org", 0, 2000, FAN_PROFILE_EPS_NAS_SMS);
 	/* The port holds 1,024 frames: while the message waits nothing may be pulled from under it. */
 	cr_assert_eq(fan_send(appliance.fanfare, group, &message, fan_test_done, &appliance), 0);
 	gone = side.subscribers[700].id;
@@ -669,18 +679,18 @@ Test(fanfare, removed_ues_give_their_count_back_and_leave_all_groups, .timeout =
 	cr_assert_eq(unacknowledged, 1, "nobody said that the UE received it");
 	cr_assert(fan_group_size(group) == 1999 && fan_group_size(other) == 1999);
 	cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, &unacknowledged, gone), FAN_E_NOT_FOUND);
-	cr_assert_eq(fan_group_add(group, gone, FAN_EPS_NAS_NIDD), FAN_E_NOT_FOUND);
+	cr_assert_eq(fan_group_add(group, gone, FAN_PROFILE_EPS_NAS_NIDD), FAN_E_NOT_FOUND);
 	cr_assert_eq(fan_ue_received(appliance.fanfare, side.subscribers[0].id, 2000), 0, "free slots are passed over");
-	cr_assert_eq(fan_group_add_range(group, side.subscribers[0].id, 2000, FAN_EPS_NAS_NIDD), FAN_E_NOT_FOUND);
+	cr_assert_eq(fan_group_add_range(group, side.subscribers[0].id, 2000, FAN_PROFILE_EPS_NAS_NIDD), FAN_E_NOT_FOUND);
 	fan_test_send(&appliance, group, &message);
 	cr_assert_eq(appliance.result.sent, 1999);
 	/* The slot serves the next UE, which is in no group yet. */
-	subscriber = fan_test_subscribe(&side, FAN_EPS_NAS, 2, 2);
+	subscriber = fan_test_subscribe(&side, FAN_KIND_EPS_NAS, 2, 2);
 	subscriber->ue.bearer_id = 5;
 	fan_test_provision(&appliance, subscriber);
 	fan_test_send(&appliance, group, &message);
 	cr_assert(appliance.result.sent == 1999 && subscriber->accepted == 0);
-	cr_assert_eq(fan_group_add(group, subscriber->id, FAN_EPS_NAS_NIDD), 0);
+	cr_assert_eq(fan_group_add(group, subscriber->id, FAN_PROFILE_EPS_NAS_NIDD), 0);
 	fan_test_send(&appliance, group, &message);
 	cr_assert(appliance.result.sent == 2000 && subscriber->complete == 1 && subscriber->last_count == FAN_TEST_FIRST_COUNT);
 	cr_assert_eq(side.subscribers[700].accepted, 1);
@@ -700,14 +710,14 @@ expect_ues_are_refused(struct fan_test_appliance *appliance)
 		bool emergency;
 		const char *says;
 	} rows[] = {
-		{ FAN_EPS_NAS, 4, 2, false, "cipher" },
-		{ FAN_EPS_NAS, 2, 4, false, "integrity" },
-		{ FAN_EPS_NAS, 2, 0, false, "emergency" },
-		{ FAN_NR_PDCP_12, 2, 0, false, "emergency" },
-		{ FAN_5GS_NAS, 2, FAN_INTEGRITY_NONE, true, "none" },
-		{ FAN_LTE_PDCP_18, 2, 2, true, "LTE" },
+		{ FAN_KIND_EPS_NAS, 4, 2, false, "cipher" },
+		{ FAN_KIND_EPS_NAS, 2, 4, false, "integrity" },
+		{ FAN_KIND_EPS_NAS, 2, 0, false, "emergency" },
+		{ FAN_KIND_NR_PDCP_12, 2, 0, false, "emergency" },
+		{ FAN_KIND_5GS_NAS, 2, FAN_INTEGRITY_NONE, true, "none" },
+		{ FAN_KIND_LTE_PDCP_18, 2, 2, true, "LTE" },
 		{ FAN_KIND_COUNT, 2, 2, true, "kind" },
-		{ (enum fan_kind)(256 + FAN_EPS_NAS), 2, 2, true, "" },
+		{ (enum fan_kind)(256 + FAN_KIND_EPS_NAS), 2, 2, true, "" },
 	};
 	fan_context_id id;
 
@@ -736,9 +746,9 @@ expect_ues_are_refused(struct fan_test_appliance *appliance)
 		cr_assert_eq(fan_ue_add(appliance->fanfare, &id, &ue), FAN_E_INVALID);
 		expect_detail("next hop 3");
 	}
-	cr_assert_eq(fan_ue_reserve(appliance->fanfare, FAN_EPS_NAS, 2, 2, 1000), 0, "%s", fan_error_detail());
-	cr_assert_lt(fan_ue_reserve(appliance->fanfare, FAN_EPS_NAS, 2, 2, SIZE_MAX / 2), 0);
-	cr_assert_lt(fan_ue_reserve(appliance->fanfare, FAN_EPS_NAS, 2, 2, SIZE_MAX), 0);
+	cr_assert_eq(fan_ue_reserve(appliance->fanfare, FAN_KIND_EPS_NAS, 2, 2, 1000), 0, "%s", fan_error_detail());
+	cr_assert_lt(fan_ue_reserve(appliance->fanfare, FAN_KIND_EPS_NAS, 2, 2, SIZE_MAX / 2), 0);
+	cr_assert_lt(fan_ue_reserve(appliance->fanfare, FAN_KIND_EPS_NAS, 2, 2, SIZE_MAX), 0);
 }
 
 Test(fanfare, what_cannot_be_sent_is_refused_before_anything_is_spent, .timeout = 60)
@@ -755,11 +765,11 @@ Test(fanfare, what_cannot_be_sent_is_refused_before_anything_is_spent, .timeout 
 	fan_test_side_open(&side, 3);
 	fan_test_appliance_open(&appliance, &side, NULL);
 	cr_assert_eq(fan_next_hop_add(appliance.fanfare, &hop), FAN_E_EXISTS);
-	fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_EPS_NAS, 2, 2));
-	fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_NR_PDCP_18, 2, 2));
+	fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_KIND_EPS_NAS, 2, 2));
+	fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_KIND_NR_PDCP_18, 2, 2));
 	expect_ues_are_refused(&appliance);
-	nidd = fan_test_group(&appliance, "nidd@example.org", 0, 1, FAN_EPS_NAS_NIDD);
-	sms = fan_test_group(&appliance, "sms@example.org", 0, 1, FAN_EPS_NAS_SMS);
+	nidd = fan_test_group(&appliance, "nidd@example.org", 0, 1, FAN_PROFILE_EPS_NAS_NIDD);
+	sms = fan_test_group(&appliance, "sms@example.org", 0, 1, FAN_PROFILE_EPS_NAS_SMS);
 	bearer = fan_test_group(&appliance, "bearer@example.org", 1, 1, FAN_PROFILE_NR_PDCP_18);
 	cr_assert_eq(fan_group_create(appliance.fanfare, &empty, "empty@example.org"), 0);
 	memset(octets, 'a', sizeof(octets));
@@ -803,7 +813,7 @@ Test(fanfare, what_cannot_be_sent_is_refused_before_anything_is_spent, .timeout 
 	message.originator = "+49170abc";
 	REFUSED(sms, FAN_E_INVALID, "originator");
 	/* One profile of a group that cannot take it refuses it for all. */
-	cr_assert_eq(fan_group_add(bearer, side.subscribers[0].id, FAN_EPS_NAS_NIDD), 0);
+	cr_assert_eq(fan_group_add(bearer, side.subscribers[0].id, FAN_PROFILE_EPS_NAS_NIDD), 0);
 	fan_message_init(&message, octets, 1480);
 	REFUSED(bearer, FAN_E_TOO_LONG, "nr-pdcp-18");
 	cr_assert_eq(fan_poll(appliance.fanfare), 0);
@@ -847,7 +857,7 @@ Test(fanfare, the_65th_message_in_flight_is_refused, .timeout = 60)
 	urgent = message;
 	urgent.priority = 7;
 	for (unsigned i = 0; i < ues; i++)
-		fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_NR_PDCP_12, 2, FAN_INTEGRITY_NONE));
+		fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_KIND_NR_PDCP_12, 2, FAN_INTEGRITY_NONE));
 	group = fan_test_group(&appliance, GROUP, 0, ues, FAN_PROFILE_NR_PDCP_12);
 	small = fan_test_group(&appliance, "small@example.org", 0, 3, FAN_PROFILE_NR_PDCP_12);
 	/* The port holds 1,024 frames and nobody takes them. */
@@ -891,7 +901,7 @@ Test(fanfare, several_workers_serve_many_ues_of_all_kinds, .timeout = 120)
 		fan_test_appliance_open(&appliance, &side, &options);
 		for (unsigned i = 0; i < ues; i++) {
 			const enum fan_kind kind = (enum fan_kind)(i * FAN_KIND_COUNT / ues);
-			const bool lte = kind == FAN_LTE_PDCP_12 || kind == FAN_LTE_PDCP_18;
+			const bool lte = kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18;
 
 			fan_test_provision(&appliance, fan_test_subscribe(&side, kind, 2, lte ? FAN_INTEGRITY_NONE : 2));
 		}

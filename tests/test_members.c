@@ -241,13 +241,13 @@ Test(members, a_slot_moves_between_profiles_of_its_table_only)
 {
 	struct fan_members members = { 0 };
 
-	cr_assert_eq(fan_members_add_range(&members, 1, FAN_EPS_NAS_NIDD, 10, 5), 0);
-	cr_assert_eq(fan_members_add_range(&members, 2, FAN_5GS_NAS_SMS, 10, 5), 0);
+	cr_assert_eq(fan_members_add_range(&members, 1, FAN_PROFILE_EPS_NAS_NIDD, 10, 5), 0);
+	cr_assert_eq(fan_members_add_range(&members, 2, FAN_PROFILE_5GS_NAS_SMS, 10, 5), 0);
 	cr_assert_eq(fan_members_count(&members), 10);
-	cr_assert_eq(fan_members_add_range(&members, 1, FAN_EPS_NAS_SMS, 12, 1), 0);
+	cr_assert_eq(fan_members_add_range(&members, 1, FAN_PROFILE_EPS_NAS_SMS, 12, 1), 0);
 	cr_assert_eq(fan_members_count(&members), 10);
 	cr_assert_eq(members.set_count, 3);
-	cr_assert_eq(fan_members_add_range(&members, 1, FAN_EPS_NAS_SMS, 0, 100), 0);
+	cr_assert_eq(fan_members_add_range(&members, 1, FAN_PROFILE_EPS_NAS_SMS, 0, 100), 0);
 	cr_assert_eq(fan_members_count(&members), 105);
 	cr_assert_eq(members.set_count, 2, "the emptied set is dropped");
 	cr_assert(fan_members_remove(&members, 1, 99));
@@ -261,19 +261,19 @@ Test(members, ranges_at_their_limits)
 {
 	struct fan_members members = { 0 };
 
-	cr_assert_eq(fan_members_add_range(&members, 0, FAN_EPS_NAS_SMS, 5, 0), 0);
+	cr_assert_eq(fan_members_add_range(&members, 0, FAN_PROFILE_EPS_NAS_SMS, 5, 0), 0);
 	cr_assert_eq(members.set_count, 0, "no members, no set");
-	cr_assert_eq(fan_members_add_range(&members, 0, FAN_EPS_NAS_SMS, UINT32_MAX, 1), 0);
-	cr_assert_eq(fan_members_add_range(&members, 0, FAN_EPS_NAS_SMS, UINT32_MAX, 2), FAN_E_INVALID);
-	cr_assert_eq(fan_members_add_range(&members, 0, FAN_EPS_NAS_SMS, 1, UINT64_C(1) << 32), FAN_E_INVALID);
-	cr_assert_eq(fan_members_add_range(&members, 0, FAN_EPS_NAS_SMS, 0, UINT64_MAX), FAN_E_INVALID);
+	cr_assert_eq(fan_members_add_range(&members, 0, FAN_PROFILE_EPS_NAS_SMS, UINT32_MAX, 1), 0);
+	cr_assert_eq(fan_members_add_range(&members, 0, FAN_PROFILE_EPS_NAS_SMS, UINT32_MAX, 2), FAN_E_INVALID);
+	cr_assert_eq(fan_members_add_range(&members, 0, FAN_PROFILE_EPS_NAS_SMS, 1, UINT64_C(1) << 32), FAN_E_INVALID);
+	cr_assert_eq(fan_members_add_range(&members, 0, FAN_PROFILE_EPS_NAS_SMS, 0, UINT64_MAX), FAN_E_INVALID);
 	cr_assert_not_null(strstr(fan_error_detail(), "4294967295"));
 	cr_assert_eq(fan_members_add_range(&members, 0, FAN_PROFILE_COUNT, 0, 1), FAN_E_INVALID);
 	cr_assert_eq(fan_members_add_range(&members, 0, (enum fan_profile) - 1, 0, 1), FAN_E_INVALID);
 	cr_assert_eq(fan_members_count(&members), 1);
-	cr_assert_eq(fan_members_add_range(&members, 0, FAN_EPS_NAS_SMS, 0, UINT64_C(1) << 32), 0);
+	cr_assert_eq(fan_members_add_range(&members, 0, FAN_PROFILE_EPS_NAS_SMS, 0, UINT64_C(1) << 32), 0);
 	cr_assert_eq(fan_members_count(&members), UINT64_C(1) << 32);
-	cr_assert_eq(fan_members_add_range(&members, 0, FAN_EPS_NAS_NIDD, UINT32_MAX - 1, 2), 0);
+	cr_assert_eq(fan_members_add_range(&members, 0, FAN_PROFILE_EPS_NAS_NIDD, UINT32_MAX - 1, 2), 0);
 	cr_assert_eq(fan_members_count(&members), UINT64_C(1) << 32);
 	fan_members_free(&members);
 }
@@ -303,7 +303,7 @@ Test(members, ten_million_by_range)
 	double begin_s = now_s(), elapsed_s;
 
 	for (uint32_t i = 0; i < 100; i++)
-		cr_assert_eq(fan_members_add_range(&members, 3, FAN_5GS_NAS_CIOT, i * 100000, 100000), 0);
+		cr_assert_eq(fan_members_add_range(&members, 3, FAN_PROFILE_5GS_NAS_CIOT, i * 100000, 100000), 0);
 	elapsed_s = now_s() - begin_s;
 	cr_assert_eq(fan_members_count(&members), 10000000);
 	printf("10 M members by 100 ranges: %.2f ms, %zu octets\n", elapsed_s * 1e3, memory_bytes(&members));
@@ -319,12 +319,12 @@ Test(members, ten_million_one_by_one)
 	struct fan_members members = { 0 }, snapshot;
 	double begin_s = now_s(), elapsed_s;
 
-	cr_assert_eq(fan_members_add_range(&members, 3, FAN_5GS_NAS_SMS, 0, 1000), 0);
+	cr_assert_eq(fan_members_add_range(&members, 3, FAN_PROFILE_5GS_NAS_SMS, 0, 1000), 0);
 	for (uint32_t i = 0; i < stripes; i++) {
 		uint32_t first = (uint32_t)((uint64_t)i * 7919 % stripes) * FAN_CONTEXT_STRIPE;
 
 		for (uint32_t slot = first; slot < first + FAN_CONTEXT_STRIPE; slot++)
-			cr_assert_eq(fan_members_add_range(&members, 3, FAN_5GS_NAS_CIOT, slot, 1), 0);
+			cr_assert_eq(fan_members_add_range(&members, 3, FAN_PROFILE_5GS_NAS_CIOT, slot, 1), 0);
 	}
 	elapsed_s = now_s() - begin_s;
 	cr_assert_eq(fan_members_count(&members), (uint64_t)stripes * FAN_CONTEXT_STRIPE);
@@ -527,11 +527,11 @@ static void
 make_mixed(struct fan_members *members)
 {
 	*members = (struct fan_members){ 0 };
-	cr_assert_eq(fan_members_add_range(members, 1, FAN_EPS_NAS_NIDD, 0, 500000), 0);
+	cr_assert_eq(fan_members_add_range(members, 1, FAN_PROFILE_EPS_NAS_NIDD, 0, 500000), 0);
 	for (uint32_t slot = 1; slot < 300000; slot += 2)
-		cr_assert_eq(fan_members_add_range(members, 1, FAN_EPS_NAS_SMS, slot, 1), 0);
+		cr_assert_eq(fan_members_add_range(members, 1, FAN_PROFILE_EPS_NAS_SMS, slot, 1), 0);
 	for (uint32_t slot = 5; slot < 3000000; slot += 1000)
-		cr_assert_eq(fan_members_add_range(members, 2, FAN_5GS_NAS_SMS, slot, 1), 0);
+		cr_assert_eq(fan_members_add_range(members, 2, FAN_PROFILE_5GS_NAS_SMS, slot, 1), 0);
 }
 
 static bool
@@ -563,8 +563,8 @@ Test(members, snapshot_keeps_what_it_was_taken_of)
 			for (int k = 0; k < b->size; k++)
 				cr_assert_neq(a->containers[j], b->containers[k], "a container is shared");
 	}
-	cr_assert_eq(fan_members_add_range(&members, 1, FAN_EPS_NAS_SMS, 0, 1000000), 0);
-	cr_assert_eq(fan_members_add_range(&members, 9, FAN_EPS_NAS_SMS, 0, 1), 0);
+	cr_assert_eq(fan_members_add_range(&members, 1, FAN_PROFILE_EPS_NAS_SMS, 0, 1000000), 0);
+	cr_assert_eq(fan_members_add_range(&members, 9, FAN_PROFILE_EPS_NAS_SMS, 0, 1), 0);
 	for (uint32_t slot = 0; slot < 3000000; slot++)
 		fan_members_remove(&members, 2, slot);
 	cr_assert(equal_members(&snapshot, &before));
@@ -680,7 +680,7 @@ Test(members, short_memory_is_reported_with_nothing_changed, .disabled = UNDER_S
 	struct rlimit limit;
 	uint64_t count;
 
-	cr_assert_eq(fan_members_add_range(&members, 0, FAN_EPS_NAS_SMS, 0, 1), 0);
+	cr_assert_eq(fan_members_add_range(&members, 0, FAN_PROFILE_EPS_NAS_SMS, 0, 1), 0);
 	/* 1,000 bitmap containers: 8 MB, which do not shrink to runs. */
 	for (uint32_t block = 0; block < 1000; block++)
 		for (uint32_t slot = 0; slot < 8400; slot += 2)
@@ -689,13 +689,13 @@ Test(members, short_memory_is_reported_with_nothing_changed, .disabled = UNDER_S
 	cr_assert_eq(getrlimit(RLIMIT_AS, &limit), 0);
 	limit.rlim_cur = address_space_bytes() + 1024 * 1024;
 	cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
-	cr_assert_eq(fan_members_add_range(&members, 0, FAN_EPS_NAS_SMS, 0, UINT64_C(1) << 32), FAN_E_MEMORY);
-	cr_assert_eq(fan_members_add_range(&members, 1, FAN_EPS_NAS_SMS, 0, UINT64_C(1) << 32), FAN_E_MEMORY);
+	cr_assert_eq(fan_members_add_range(&members, 0, FAN_PROFILE_EPS_NAS_SMS, 0, UINT64_C(1) << 32), FAN_E_MEMORY);
+	cr_assert_eq(fan_members_add_range(&members, 1, FAN_PROFILE_EPS_NAS_SMS, 0, UINT64_C(1) << 32), FAN_E_MEMORY);
 	cr_assert_eq(fan_members_snapshot(&snapshot, &members), FAN_E_MEMORY);
 	cr_assert_eq(snapshot.set_count, 0);
 	cr_assert_null(snapshot.sets);
 	cr_assert_eq(fan_members_count(&members), count);
 	cr_assert_eq(members.set_count, 1);
-	cr_assert_eq(fan_members_add_range(&members, 0, FAN_EPS_NAS_SMS, 1, 1), 0);
+	cr_assert_eq(fan_members_add_range(&members, 0, FAN_PROFILE_EPS_NAS_SMS, 1, 1), 0);
 	fan_members_free(&members);
 }

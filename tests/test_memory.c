@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "../dataplane/context/context.h"
+#include "../dataplane/context/memory.h"
 #include "../dataplane/eal.h"
 #include "../dataplane/egress.h"
-#include "../dataplane/context/memory.h"
 
 #include <criterion/criterion.h>
 
@@ -62,7 +62,7 @@ Test(memory, one_region_too_many_is_not_kept)
 
 Test(memory, tables_and_frames_are_announced)
 {
-	const struct fan_protection protection = { FAN_EPS_NAS, 2, 2, 5 };
+	const struct fan_protection protection = { FAN_KIND_EPS_NAS, 2, 2, 5 };
 	struct fan_context_table table;
 	struct fan_egress egress;
 	struct rte_mbuf *frame;

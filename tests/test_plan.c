@@ -34,7 +34,7 @@ make_ue(enum fan_kind kind, uint8_t cipher, uint8_t integrity)
 		.integrity = integrity,
 		.count = 0x102,
 		.count_reserved = 1U << 24,
-		.bearer = kind == FAN_5GS_NAS ? 1 : 0,
+		.bearer = kind == FAN_KIND_5GS_NAS ? 1 : 0,
 		.teid = 0x01020304,
 		.ipv4 = { 10, 1, 2, 3 },
 		.nru_sn = 0xabcdef,
@@ -55,7 +55,7 @@ make_ue(enum fan_kind kind, uint8_t cipher, uint8_t integrity)
 static struct fan_protection
 protection_of(const struct fan_ue *ue)
 {
-	const bool nas = ue->kind == FAN_EPS_NAS || ue->kind == FAN_5GS_NAS;
+	const bool nas = ue->kind == FAN_KIND_EPS_NAS || ue->kind == FAN_KIND_5GS_NAS;
 
 	return (struct fan_protection){ (uint8_t)ue->kind, ue->cipher, ue->integrity, nas ? ue->bearer_id : 0 };
 }
@@ -134,26 +134,26 @@ udp_adds_up(const uint8_t *ip, size_t ip_bytes, size_t udp_bytes)
 /* The two whole examples were made by an independent program and read back by tshark and pycrate. */
 Test(plan, s1ap_nidd_matches_the_published_example)
 {
-	const struct fan_ue ue = make_ue(FAN_EPS_NAS, 2, 2);
+	const struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS, 2, 2);
 	struct fan_message message;
 	static struct written written;
 
 	fan_message_init(&message, "hello", 5);
-	write_one(&written, &ue, &message, FAN_EPS_NAS_NIDD, &ipv4_link, 0, false);
+	write_one(&written, &ue, &message, FAN_PROFILE_EPS_NAS_NIDD, &ipv4_link, 0, false);
 	expect_hex(written.octets + 42, written.byte_count - 42,
 		   "000b4027000003000000048001020300080003400405001a00111027414691f0028411ab10f7186b47a133");
 }
 
 Test(plan, ngap_ciot_matches_the_published_example)
 {
-	struct fan_ue ue = make_ue(FAN_5GS_NAS, 2, 2);
+	struct fan_ue ue = make_ue(FAN_KIND_5GS_NAS, 2, 2);
 	struct fan_message message;
 	static struct written written;
 
 	ue.mme_ue_id = 0x0102030405;
 	ue.ran_ue_id = 0x060708;
 	fan_message_init(&message, "hello", 5);
-	write_one(&written, &ue, &message, FAN_5GS_NAS_CIOT, &ipv4_link, 0, false);
+	write_one(&written, &ue, &message, FAN_PROFILE_5GS_NAS_CIOT, &ipv4_link, 0, false);
 	expect_hex(written.octets + 42, written.byte_count - 42,
 		   "0004402e000003000a0006800102030405005500048006070800260015147e0296855d170293206dfe9dff18ffc8115f4645");
 }
@@ -166,34 +166,34 @@ Test(plan, ids_of_every_length_are_encoded_as_short_as_they_can_be)
 		uint32_t ran;
 		const char *ids; /* both IEs, in hex */
 	} rows[] = {
-		{ FAN_EPS_NAS, 0, 0,
+		{ FAN_KIND_EPS_NAS, 0, 0,
 		  "000000020000"
 		  "000800020000" },
-		{ FAN_EPS_NAS, 0xff, 0xff,
+		{ FAN_KIND_EPS_NAS, 0xff, 0xff,
 		  "0000000200ff"
 		  "0008000200ff" },
-		{ FAN_EPS_NAS, 0x100, 0x100,
+		{ FAN_KIND_EPS_NAS, 0x100, 0x100,
 		  "00000003400100"
 		  "00080003400100" },
-		{ FAN_EPS_NAS, 0xffffff, 0xffffff,
+		{ FAN_KIND_EPS_NAS, 0xffffff, 0xffffff,
 		  "0000000480ffffff"
 		  "0008000480ffffff" },
-		{ FAN_EPS_NAS, 0xffffffff, 1,
+		{ FAN_KIND_EPS_NAS, 0xffffffff, 1,
 		  "00000005c0ffffffff"
 		  "000800020001" },
-		{ FAN_5GS_NAS, 0, 0,
+		{ FAN_KIND_5GS_NAS, 0, 0,
 		  "000a00020000"
 		  "005500020000" },
-		{ FAN_5GS_NAS, 0x100, 0x10000,
+		{ FAN_KIND_5GS_NAS, 0x100, 0x10000,
 		  "000a0003200100"
 		  "0055000480010000" },
-		{ FAN_5GS_NAS, 0xffffff, 0xff,
+		{ FAN_KIND_5GS_NAS, 0xffffff, 0xff,
 		  "000a000440ffffff"
 		  "0055000200ff" },
-		{ FAN_5GS_NAS, 0xffffffff, 0xffff,
+		{ FAN_KIND_5GS_NAS, 0xffffffff, 0xffff,
 		  "000a000560ffffffff"
 		  "0055000340ffff" },
-		{ FAN_5GS_NAS, 0xffffffffff, 0xffffffff,
+		{ FAN_KIND_5GS_NAS, 0xffffffffff, 0xffffffff,
 		  "000a000680ffffffffff"
 		  "00550005c0ffffffff" },
 	};
@@ -206,8 +206,9 @@ Test(plan, ids_of_every_length_are_encoded_as_short_as_they_can_be)
 		ue.mme_ue_id = rows[i].mme;
 		ue.ran_ue_id = rows[i].ran;
 		fan_message_init(&message, "hello", 5);
-		write_one(&written, &ue, &message, rows[i].kind == FAN_EPS_NAS ? FAN_EPS_NAS_NIDD : FAN_5GS_NAS_CIOT,
-			  &ipv4_link, 0, false);
+		write_one(&written, &ue, &message,
+			  rows[i].kind == FAN_KIND_EPS_NAS ? FAN_PROFILE_EPS_NAS_NIDD : FAN_PROFILE_5GS_NAS_CIOT, &ipv4_link, 0,
+			  false);
 		expect_hex(written.octets + 42 + 7, strlen(rows[i].ids) / 2, rows[i].ids);
 		cr_assert_eq(written.octets[42 + 3], written.byte_count - 42 - 4, "row %zu: length of the message", i);
 	}
@@ -215,21 +216,22 @@ Test(plan, ids_of_every_length_are_encoded_as_short_as_they_can_be)
 
 Test(plan, long_nas_pdus_have_two_octet_lengths)
 {
-	const struct fan_ue ue = make_ue(FAN_EPS_NAS, 0, 2);
+	const struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS, 0, 2);
 	static uint8_t octets[1200];
 	struct fan_message message;
 	static struct written written;
 
 	memset(octets, 0x5a, sizeof(octets));
 	fan_message_init(&message, octets, sizeof(octets));
-	write_one(&written, &ue, &message, FAN_EPS_NAS_NIDD, &ipv4_link, 0, false);
+	write_one(&written, &ue, &message, FAN_PROFILE_EPS_NAS_NIDD, &ipv4_link, 0, false);
 	/* 1,200 octets, ESM header 5, NAS header 6 = 1,211 = 0x4bb; the IE 2 more; the message 3 + 8 + 7 + 5 + 1,213 = 1,236. */
 	expect_hex(written.octets + 42, 31, "000b4084d4000003000000048001020300080003400405001a0084bd84bb27");
 }
 
 Test(plan, the_ip_header_has_every_length_and_checksum_right)
 {
-	static const enum fan_profile profiles[] = { FAN_EPS_NAS_NIDD, FAN_PROFILE_NR_PDCP_18, FAN_PROFILE_LTE_PDCP_12 };
+	static const enum fan_profile profiles[] = { FAN_PROFILE_EPS_NAS_NIDD, FAN_PROFILE_NR_PDCP_18,
+						     FAN_PROFILE_LTE_PDCP_12 };
 	struct fan_link checked_link = ipv4_link;
 
 	checked_link.udp_checksum = true;
@@ -257,7 +259,7 @@ Test(plan, the_ip_header_has_every_length_and_checksum_right)
 
 Test(plan, ipv6_has_its_udp_checksum)
 {
-	const struct fan_ue ue = make_ue(FAN_NR_PDCP_12, 2, 2);
+	const struct fan_ue ue = make_ue(FAN_KIND_NR_PDCP_12, 2, 2);
 	struct fan_message message;
 	static struct written written;
 	const struct rte_ipv6_hdr *ip;
@@ -277,7 +279,7 @@ Test(plan, ipv6_has_its_udp_checksum)
 /* Without cipher the bearer's own packet can be read. */
 Test(plan, a_bearer_carries_a_packet_to_the_ues_own_address)
 {
-	const struct fan_ue ue = make_ue(FAN_NR_PDCP_18, 0, FAN_INTEGRITY_NONE);
+	const struct fan_ue ue = make_ue(FAN_KIND_NR_PDCP_18, 0, FAN_INTEGRITY_NONE);
 
 	for (size_t byte_count = 1; byte_count < 40; byte_count++) {
 		uint8_t octets[40];
@@ -313,26 +315,26 @@ Test(plan, gtpu_and_pdcp_headers)
 		int qfi;
 		const char *hex; /* from GTP-U to the end of the clear prefix; the message is 4 raw octets */
 	} rows[] = {
-		{ FAN_LTE_PDCP_12, FAN_PROFILE_LTE_PDCP_12, FAN_INTEGRITY_NONE, 0xabc, -1,
+		{ FAN_KIND_LTE_PDCP_12, FAN_PROFILE_LTE_PDCP_12, FAN_INTEGRITY_NONE, 0xabc, -1,
 		  "30ff000601020304"
 		  "8abc" },
-		{ FAN_LTE_PDCP_12, FAN_PROFILE_LTE_PDCP_12, FAN_INTEGRITY_NONE, 0x12fff, 9,
+		{ FAN_KIND_LTE_PDCP_12, FAN_PROFILE_LTE_PDCP_12, FAN_INTEGRITY_NONE, 0x12fff, 9,
 		  "30ff000601020304"
 		  "8fff" },
-		{ FAN_LTE_PDCP_18, FAN_PROFILE_LTE_PDCP_18, FAN_INTEGRITY_NONE, 0xffffff, -1,
+		{ FAN_KIND_LTE_PDCP_18, FAN_PROFILE_LTE_PDCP_18, FAN_INTEGRITY_NONE, 0xffffff, -1,
 		  "30ff000701020304"
 		  "83ffff" },
-		{ FAN_NR_PDCP_12, FAN_PROFILE_NR_PDCP_12, FAN_INTEGRITY_NONE, 0x102, -1,
+		{ FAN_KIND_NR_PDCP_12, FAN_PROFILE_NR_PDCP_12, FAN_INTEGRITY_NONE, 0x102, -1,
 		  "34ff0012010203040000008402"
 		  "0000abcdef00"
 		  "00"
 		  "8102" },
-		{ FAN_NR_PDCP_12, FAN_PROFILE_NR_PDCP_12, 2, 0x102, 63,
+		{ FAN_KIND_NR_PDCP_12, FAN_PROFILE_NR_PDCP_12, 2, 0x102, 63,
 		  "34ff0017010203040000008402"
 		  "0000abcdef00"
 		  "00"
 		  "81023f" },
-		{ FAN_NR_PDCP_18, FAN_PROFILE_NR_PDCP_18, 2, 0x40001, 0,
+		{ FAN_KIND_NR_PDCP_18, FAN_PROFILE_NR_PDCP_18, 2, 0x40001, 0,
 		  "34ff0018010203040000008402"
 		  "0000abcdef00"
 		  "00"
@@ -351,14 +353,14 @@ Test(plan, gtpu_and_pdcp_headers)
 		message.sdap_qfi = rows[i].qfi;
 		write_one(&written, &ue, &message, rows[i].profile, &ipv4_link, 0, false);
 		expect_hex(written.octets + 42, strlen(rows[i].hex) / 2, rows[i].hex);
-		if (rows[i].kind >= FAN_NR_PDCP_12)
+		if (rows[i].kind >= FAN_KIND_NR_PDCP_12)
 			cr_assert_eq(written.context.drb.nru_sn, 0xabcdf0);
 	}
 }
 
 Test(plan, nru_sequence_numbers_wrap_at_24_bits)
 {
-	struct fan_ue ue = make_ue(FAN_NR_PDCP_12, 2, 2);
+	struct fan_ue ue = make_ue(FAN_KIND_NR_PDCP_12, 2, 2);
 	struct fan_message message;
 	static struct written written;
 
@@ -374,7 +376,7 @@ Test(plan, sms_has_the_ues_own_transaction_and_reference)
 		enum fan_kind kind;
 		enum fan_profile profile;
 		size_t cp_at; /* of CP-DATA in the plaintext */
-	} rows[] = { { FAN_EPS_NAS, FAN_EPS_NAS_SMS, 3 }, { FAN_5GS_NAS, FAN_5GS_NAS_SMS, 6 } };
+	} rows[] = { { FAN_KIND_EPS_NAS, FAN_PROFILE_EPS_NAS_SMS, 3 }, { FAN_KIND_5GS_NAS, FAN_PROFILE_5GS_NAS_SMS, 6 } };
 
 	for (size_t i = 0; i < RTE_DIM(rows); i++) {
 		const struct fan_ue ue = make_ue(rows[i].kind, 2, 2);
@@ -447,9 +449,9 @@ fill_contexts(struct fan_context *context, uint32_t *count, struct fan_test_rand
 		context[i].nas.mme_ue_id_low >>= fan_test_random_below(random, 32);
 		context[i].nas.ran_ue_id >>= fan_test_random_below(random, 32);
 		context[i].nas.transaction %= 7;
-		if (fan_test_random_below(random, 2) == 0 || kind == FAN_EPS_NAS)
+		if (fan_test_random_below(random, 2) == 0 || kind == FAN_KIND_EPS_NAS)
 			context[i].nas.mme_ue_id_high = 0;
-		if (kind == FAN_EPS_NAS)
+		if (kind == FAN_KIND_EPS_NAS)
 			context[i].nas.ran_ue_id &= 0xffffff;
 	}
 }
@@ -457,9 +459,10 @@ fill_contexts(struct fan_context *context, uint32_t *count, struct fan_test_rand
 /* fan_plan_write_burst() is not fan_plan_write_burst_portable() on every CPU. */
 Test(plan, every_way_of_writing_a_burst_writes_the_same)
 {
-	static const enum fan_profile profiles[] = { FAN_EPS_NAS_NIDD,       FAN_EPS_NAS_SMS,         FAN_5GS_NAS_CIOT,
-						     FAN_5GS_NAS_SMS,        FAN_PROFILE_LTE_PDCP_12, FAN_PROFILE_LTE_PDCP_18,
-						     FAN_PROFILE_NR_PDCP_12, FAN_PROFILE_NR_PDCP_18 };
+	static const enum fan_profile profiles[] = { FAN_PROFILE_EPS_NAS_NIDD, FAN_PROFILE_EPS_NAS_SMS,
+						     FAN_PROFILE_5GS_NAS_CIOT, FAN_PROFILE_5GS_NAS_SMS,
+						     FAN_PROFILE_LTE_PDCP_12,  FAN_PROFILE_LTE_PDCP_18,
+						     FAN_PROFILE_NR_PDCP_12,   FAN_PROFILE_NR_PDCP_18 };
 	static struct burst portable, chosen;
 	struct fan_test_random random = fan_test_random_from_environment();
 	struct fan_message message;
@@ -504,15 +507,15 @@ Test(plan, messages_that_fit_no_format_are_refused)
 		int qfi;
 		size_t most; /* octets; one more is refused */
 	} rows[] = {
-		{ FAN_EPS_NAS_NIDD, false, -1, 1494 },        { FAN_5GS_NAS_CIOT, false, -1, 1491 },
-		{ FAN_PROFILE_LTE_PDCP_12, false, -1, 1470 }, { FAN_PROFILE_LTE_PDCP_12, true, -1, 1498 },
-		{ FAN_PROFILE_NR_PDCP_18, true, 5, 1496 },    { FAN_PROFILE_NR_PDCP_18, true, -1, 1497 },
+		{ FAN_PROFILE_EPS_NAS_NIDD, false, -1, 1494 }, { FAN_PROFILE_5GS_NAS_CIOT, false, -1, 1491 },
+		{ FAN_PROFILE_LTE_PDCP_12, false, -1, 1470 },  { FAN_PROFILE_LTE_PDCP_12, true, -1, 1498 },
+		{ FAN_PROFILE_NR_PDCP_18, true, 5, 1496 },     { FAN_PROFILE_NR_PDCP_18, true, -1, 1497 },
 	};
 	static uint8_t octets[2000];
 
 	for (size_t i = 0; i < RTE_DIM(rows); i++) {
 		const enum fan_kind kind = fan_profile_kind(rows[i].profile);
-		const bool lte = kind == FAN_LTE_PDCP_12;
+		const bool lte = kind == FAN_KIND_LTE_PDCP_12;
 		const struct fan_ue ue = make_ue(kind, 2, lte ? FAN_INTEGRITY_NONE : 2);
 		char limit[16];
 

@@ -22,8 +22,8 @@ address_of(const struct fan_population *population, const struct fan_population_
 	const enum fan_kind kind = made->ue.kind;
 	struct fan_ue_address address = {
 		.ipv6 = population->options.ipv6,
-		.nas = kind == FAN_EPS_NAS || kind == FAN_5GS_NAS,
-		.five_g = kind == FAN_5GS_NAS || kind == FAN_NR_PDCP_12 || kind == FAN_NR_PDCP_18,
+		.nas = kind == FAN_KIND_EPS_NAS || kind == FAN_KIND_5GS_NAS,
+		.five_g = kind == FAN_KIND_5GS_NAS || kind == FAN_KIND_NR_PDCP_12 || kind == FAN_KIND_NR_PDCP_18,
 		.teid = made->ue.teid,
 		.mme_ue_id = made->ue.mme_ue_id,
 		.ran_ue_id = made->ue.ran_ue_id,
@@ -132,7 +132,7 @@ Test(population, each_ue_has_one_id)
 		struct fan_ue_address address;
 
 		fan_population_ue(&population, &made, index);
-		if (made.ue.kind != FAN_EPS_NAS || made.ue.mme_ue_id >= 1U << 24)
+		if (made.ue.kind != FAN_KIND_EPS_NAS || made.ue.mme_ue_id >= 1U << 24)
 			continue;
 		address = address_of(&population, &made);
 		address.mme_ue_id = (1U << 24) + 2 * (index / population.hop_count * multiplier % (1U << 30));
@@ -192,12 +192,12 @@ Test(population, ids_are_unique_and_of_all_lengths)
 		unsigned five_g;
 
 		fan_population_ue(&population, &made, index);
-		if (ue->kind != FAN_EPS_NAS && ue->kind != FAN_5GS_NAS) {
+		if (ue->kind != FAN_KIND_EPS_NAS && ue->kind != FAN_KIND_5GS_NAS) {
 			teids[bearers][0] = ue->next_hop;
 			teids[bearers++][1] = ue->teid;
 			continue;
 		}
-		five_g = ue->kind == FAN_5GS_NAS;
+		five_g = ue->kind == FAN_KIND_5GS_NAS;
 		mme_ids[nas][0] = ran_ids[nas][0] = ue->next_hop;
 		mme_ids[nas][1] = ue->mme_ue_id;
 		ran_ids[nas++][1] = ue->ran_ue_id;
@@ -237,7 +237,7 @@ Test(population, first_counts_meet_the_edges)
 		bool nas;
 
 		fan_population_ue(&population, &made, index);
-		nas = ue->kind == FAN_EPS_NAS || ue->kind == FAN_5GS_NAS;
+		nas = ue->kind == FAN_KIND_EPS_NAS || ue->kind == FAN_KIND_5GS_NAS;
 		space = sn_space[ue->kind];
 		left = space - 1 - ue->count % space; /* messages until the one with the last SN */
 		cr_assert(ue->count >= 1);
@@ -295,7 +295,7 @@ Test(population, weights_decide_shares)
 	struct fan_population population;
 	uint32_t seen[FAN_PROFILE_COUNT] = { 0 }, sum = 0;
 
-	options.weight[FAN_EPS_NAS_SMS] = 3;
+	options.weight[FAN_PROFILE_EPS_NAS_SMS] = 3;
 	options.weight[FAN_PROFILE_NR_PDCP_18] = 2;
 	options.weight[FAN_PROFILE_LTE_PDCP_12] = 95;
 	cr_assert_eq(fan_population_init(&population, &options), 0);
@@ -310,9 +310,9 @@ Test(population, weights_decide_shares)
 		sum += seen[i];
 	}
 	cr_assert_eq(sum, options.ues);
-	cr_assert(seen[FAN_EPS_NAS_SMS] >= 3000 && seen[FAN_EPS_NAS_SMS] <= 3003);
+	cr_assert(seen[FAN_PROFILE_EPS_NAS_SMS] >= 3000 && seen[FAN_PROFILE_EPS_NAS_SMS] <= 3003);
 	cr_assert(seen[FAN_PROFILE_LTE_PDCP_12] >= 95000 && seen[FAN_PROFILE_LTE_PDCP_12] <= 95003);
-	cr_assert_eq(seen[FAN_5GS_NAS_CIOT], 0);
+	cr_assert_eq(seen[FAN_PROFILE_5GS_NAS_CIOT], 0);
 	fan_population_free(&population);
 }
 
@@ -330,16 +330,16 @@ Test(population, fields_fit_their_kind)
 		fan_population_ue(&population, &made, index);
 		cr_assert_eq(ue->ue, index);
 		cr_assert(ue->next_hop < population.hop_count);
-		if (ue->kind == FAN_EPS_NAS || ue->kind == FAN_5GS_NAS) {
-			cr_assert_eq(ue->bearer, ue->kind == FAN_5GS_NAS);
+		if (ue->kind == FAN_KIND_EPS_NAS || ue->kind == FAN_KIND_5GS_NAS) {
+			cr_assert_eq(ue->bearer, ue->kind == FAN_KIND_5GS_NAS);
 			cr_assert_eq(ue->integrity, 2);
 			cr_assert(ue->transaction <= 6);
 			transactions |= 1U << ue->transaction;
-			ebis |= made.profile == FAN_EPS_NAS_NIDD ? 1U << ue->bearer_id : 0;
-			psis |= made.profile == FAN_5GS_NAS_CIOT ? 1U << ue->bearer_id : 0;
+			ebis |= made.profile == FAN_PROFILE_EPS_NAS_NIDD ? 1U << ue->bearer_id : 0;
+			psis |= made.profile == FAN_PROFILE_5GS_NAS_CIOT ? 1U << ue->bearer_id : 0;
 			continue;
 		}
-		cr_assert_eq(ue->integrity, ue->kind < FAN_NR_PDCP_12 ? FAN_INTEGRITY_NONE : 2);
+		cr_assert_eq(ue->integrity, ue->kind < FAN_KIND_NR_PDCP_12 ? FAN_INTEGRITY_NONE : 2);
 		cr_assert(ue->bearer < 32 && ue->nru_sn <= 0xffffff);
 		bearers |= 1U << ue->bearer;
 		cr_assert_eq(((uint32_t)ue->ipv4[0] << 24 | (uint32_t)ue->ipv4[1] << 16 | (uint32_t)ue->ipv4[2] << 8 |
@@ -397,18 +397,18 @@ Test(population, refuses_what_the_standards_do_not_have)
 		uint32_t weight;
 		bool good;
 	} cases[] = {
-		{ "no UE", 0, 2, 2, false, FAN_EPS_NAS_SMS, 1, false },
-		{ "one UE", 1, 2, 2, false, FAN_EPS_NAS_SMS, 1, true },
-		{ "too many", FAN_POPULATION_UES_MAX + 1, 2, 2, false, FAN_EPS_NAS_SMS, 1, false },
-		{ "cipher 4", 9, 4, 2, false, FAN_EPS_NAS_SMS, 1, false },
+		{ "no UE", 0, 2, 2, false, FAN_PROFILE_EPS_NAS_SMS, 1, false },
+		{ "one UE", 1, 2, 2, false, FAN_PROFILE_EPS_NAS_SMS, 1, true },
+		{ "too many", FAN_POPULATION_UES_MAX + 1, 2, 2, false, FAN_PROFILE_EPS_NAS_SMS, 1, false },
+		{ "cipher 4", 9, 4, 2, false, FAN_PROFILE_EPS_NAS_SMS, 1, false },
 		{ "integrity 4", 9, 2, 4, false, FAN_PROFILE_NR_PDCP_12, 1, false },
-		{ "no weight", 9, 2, 2, false, FAN_EPS_NAS_SMS, 0, false },
-		{ "weight too great", 9, 2, 2, false, FAN_EPS_NAS_SMS, FAN_POPULATION_WEIGHT_MAX + 1, false },
-		{ "greatest weight", 9, 2, 2, false, FAN_EPS_NAS_SMS, FAN_POPULATION_WEIGHT_MAX, true },
-		{ "NAS without integrity", 9, 2, FAN_INTEGRITY_NONE, false, FAN_5GS_NAS_CIOT, 1, false },
+		{ "no weight", 9, 2, 2, false, FAN_PROFILE_EPS_NAS_SMS, 0, false },
+		{ "weight too great", 9, 2, 2, false, FAN_PROFILE_EPS_NAS_SMS, FAN_POPULATION_WEIGHT_MAX + 1, false },
+		{ "greatest weight", 9, 2, 2, false, FAN_PROFILE_EPS_NAS_SMS, FAN_POPULATION_WEIGHT_MAX, true },
+		{ "NAS without integrity", 9, 2, FAN_INTEGRITY_NONE, false, FAN_PROFILE_5GS_NAS_CIOT, 1, false },
 		{ "NR without integrity", 9, 2, FAN_INTEGRITY_NONE, false, FAN_PROFILE_NR_PDCP_18, 1, true },
-		{ "NAS with EIA0", 9, 2, 0, false, FAN_EPS_NAS_NIDD, 1, false },
-		{ "NAS with EIA0 in an emergency", 9, 2, 0, true, FAN_EPS_NAS_NIDD, 1, true },
+		{ "NAS with EIA0", 9, 2, 0, false, FAN_PROFILE_EPS_NAS_NIDD, 1, false },
+		{ "NAS with EIA0 in an emergency", 9, 2, 0, true, FAN_PROFILE_EPS_NAS_NIDD, 1, true },
 		{ "NR with NIA0", 9, 2, 0, false, FAN_PROFILE_NR_PDCP_12, 1, false },
 		{ "LTE, which takes no notice", 9, 2, 0, false, FAN_PROFILE_LTE_PDCP_12, 1, true },
 	};

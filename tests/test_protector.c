@@ -24,9 +24,9 @@ make_ue(enum fan_kind kind, uint8_t cipher, uint8_t integrity, uint32_t index)
 		.emergency = integrity == 0,
 		.count = FIRST_COUNT + index,
 		.count_reserved = 1U << 24,
-		.bearer = kind == FAN_EPS_NAS   ? 0
-			  : kind == FAN_5GS_NAS ? 1
-						: (uint8_t)(index % 32),
+		.bearer = kind == FAN_KIND_EPS_NAS   ? 0
+			  : kind == FAN_KIND_5GS_NAS ? 1
+						     : (uint8_t)(index % 32),
 		.ue = index,
 	};
 
@@ -51,7 +51,8 @@ expect(uint8_t *packet, const struct fan_ue *ue, const struct fan_layout *layout
 	const size_t own_bytes = layout->head_blocks * 16U < layout->text_bytes ? layout->head_blocks * 16U
 										: layout->text_bytes;
 	uint8_t *text = packet + TEXT_AT, *prefix = text - layout->clear_bytes;
-	const bool nas = ue->kind == FAN_EPS_NAS || ue->kind == FAN_5GS_NAS, has_mac = ue->integrity != FAN_INTEGRITY_NONE;
+	const bool nas = ue->kind == FAN_KIND_EPS_NAS || ue->kind == FAN_KIND_5GS_NAS,
+		   has_mac = ue->integrity != FAN_INTEGRITY_NONE;
 	size_t covered = layout->clear_bytes + (size_t)layout->text_bytes, ciphered = layout->text_bytes;
 	uint32_t mac = 0;
 
@@ -152,10 +153,10 @@ Test(protector, agrees_with_the_reference_for_all_kinds_and_algorithms, .timeout
 	for (unsigned kind = 0; kind < FAN_KIND_COUNT; kind++)
 		for (uint8_t cipher = 0; cipher <= FAN_ALGORITHM_MAX; cipher++)
 			for (unsigned i = 0; i < 5; i++) {
-				const bool lte = kind == FAN_LTE_PDCP_12 || kind == FAN_LTE_PDCP_18;
+				const bool lte = kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18;
 
 				/* Every algorithm with each engine for one kind of a sequence, AES for its twin. */
-				if ((lte && i != 4) || (kind <= FAN_5GS_NAS && i == 4) || (kind % 2 != 0 && cipher != 2))
+				if ((lte && i != 4) || (kind <= FAN_KIND_5GS_NAS && i == 4) || (kind % 2 != 0 && cipher != 2))
 					continue;
 				compare_protection(engines[(kind + i + cipher) % 3], (enum fan_kind)kind, cipher,
 						   integrities[i]);
@@ -171,7 +172,7 @@ Test(protector, longest_texts)
 	};
 
 	fill(message, sizeof(message), 5);
-	open_bulk(NULL, FAN_NR_PDCP_18, 2, 2);
+	open_bulk(NULL, FAN_KIND_NR_PDCP_18, 2, 2);
 	for (unsigned i = 0; i < 2; i++)
 		protect_and_compare(&layouts[i], i);
 	fan_protector_close(bulk.protector);
@@ -184,9 +185,9 @@ Test(protector, counts_and_drops)
 	const struct fan_layout layout = { .clear_bytes = 1, .text_bytes = 20, .message = message };
 	uint8_t untouched[PACKET_BYTES];
 
-	open_bulk(NULL, FAN_EPS_NAS, 2, 2);
+	open_bulk(NULL, FAN_KIND_EPS_NAS, 2, 2);
 	fan_protector_close(bulk.protector);
-	cr_assert_eq(fan_protector_open(&bulk.protector, "reference", FAN_EPS_NAS, 2, 2, UES), 0);
+	cr_assert_eq(fan_protector_open(&bulk.protector, "reference", FAN_KIND_EPS_NAS, 2, 2, UES), 0);
 	for (unsigned i = 0; i < UES; i++) {
 		struct fan_ue ue = bulk.ue[i];
 
@@ -234,13 +235,13 @@ Test(protector, refusals_name_the_limit_and_spend_nothing)
 		int error;
 	} opens[] = {
 		{ FAN_KIND_COUNT, 2, 2, NULL, 1, FAN_E_INVALID },
-		{ (enum fan_kind)(256 + FAN_EPS_NAS), 2, 2, NULL, 1, FAN_E_INVALID },
-		{ FAN_EPS_NAS, 4, 2, NULL, 1, FAN_E_INVALID },
-		{ FAN_EPS_NAS, 2, FAN_INTEGRITY_NONE, NULL, 1, FAN_E_INVALID },
-		{ FAN_LTE_PDCP_12, 2, 2, NULL, 1, FAN_E_INVALID },
-		{ FAN_EPS_NAS, 2, 2, "none-such", 1, FAN_E_NOT_FOUND },
-		{ FAN_EPS_NAS, 2, 2, NULL, 0, FAN_E_INVALID },
-		{ FAN_EPS_NAS, 2, 2, NULL, SIZE_MAX, FAN_E_INVALID },
+		{ (enum fan_kind)(256 + FAN_KIND_EPS_NAS), 2, 2, NULL, 1, FAN_E_INVALID },
+		{ FAN_KIND_EPS_NAS, 4, 2, NULL, 1, FAN_E_INVALID },
+		{ FAN_KIND_EPS_NAS, 2, FAN_INTEGRITY_NONE, NULL, 1, FAN_E_INVALID },
+		{ FAN_KIND_LTE_PDCP_12, 2, 2, NULL, 1, FAN_E_INVALID },
+		{ FAN_KIND_EPS_NAS, 2, 2, "none-such", 1, FAN_E_NOT_FOUND },
+		{ FAN_KIND_EPS_NAS, 2, 2, NULL, 0, FAN_E_INVALID },
+		{ FAN_KIND_EPS_NAS, 2, 2, NULL, SIZE_MAX, FAN_E_INVALID },
 	};
 	static uint8_t message[FAN_PDU_BYTES_MAX + 1];
 	static const struct {
@@ -264,7 +265,7 @@ Test(protector, refusals_name_the_limit_and_spend_nothing)
 		cr_assert_null(protector);
 	}
 	fan_protector_close(NULL);
-	open_bulk(NULL, FAN_EPS_NAS, 2, 2);
+	open_bulk(NULL, FAN_KIND_EPS_NAS, 2, 2);
 	for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++) {
 		cr_assert_eq(fan_protect(bulk.protector, bulk.text, bulk.count, bulk.drop, &layouts[i].layout, bulk.slot, UES),
 			     FAN_E_INVALID, "row %zu", i);
@@ -278,8 +279,8 @@ Test(protector, refusals_name_the_limit_and_spend_nothing)
 	cr_assert_lt(fan_protector_received(bulk.protector, UES), 0);
 	fan_protector_close(bulk.protector);
 	/* EIA0 only for UEs marked emergency. */
-	cr_assert_eq(fan_protector_open(&protector, NULL, FAN_EPS_NAS, 2, 0, 2), 0, "%s", fan_error_detail());
-	emergency = make_ue(FAN_EPS_NAS, 2, 0, 0);
+	cr_assert_eq(fan_protector_open(&protector, NULL, FAN_KIND_EPS_NAS, 2, 0, 2), 0, "%s", fan_error_detail());
+	emergency = make_ue(FAN_KIND_EPS_NAS, 2, 0, 0);
 	cr_assert_eq(fan_protector_add(protector, &emergency), 0);
 	emergency.emergency = false;
 	cr_assert_eq(fan_protector_add(protector, &emergency), FAN_E_INVALID);

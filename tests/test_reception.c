@@ -40,21 +40,22 @@ Test(reception, forms_and_contents)
 		int bearer_id;
 		enum fan_reception_outcome outcome;
 	} cases[] = {
-		{ FAN_EPS_NAS_NIDD, FAN_UE_NIDD, TEXT, 5, FAN_RECEPTION_COMPLETE },
-		{ FAN_EPS_NAS_NIDD, FAN_UE_NIDD, TEXT, -1, FAN_RECEPTION_COMPLETE },
-		{ FAN_EPS_NAS_NIDD, FAN_UE_NIDD, TEXT, 6, FAN_RECEPTION_WRONG_BEARER },
-		{ FAN_EPS_NAS_NIDD, FAN_UE_SMS, TEXT, 5, FAN_RECEPTION_WRONG_FORM },
-		{ FAN_EPS_NAS_SMS, FAN_UE_SMS, TEXT, 6, FAN_RECEPTION_COMPLETE },
-		{ FAN_5GS_NAS_SMS, FAN_UE_CIOT, TEXT, 5, FAN_RECEPTION_WRONG_FORM },
-		{ FAN_5GS_NAS_CIOT, FAN_UE_CIOT, TEXT, 5, FAN_RECEPTION_COMPLETE },
-		{ FAN_5GS_NAS_CIOT, FAN_UE_CIOT, TEXT "x", 5, FAN_RECEPTION_WRONG_CONTENT },
-		{ FAN_5GS_NAS_CIOT, FAN_UE_CIOT, "Gr\xc3\xbc\xc3\x9fg, \xe2\x82\xac 6", 5, FAN_RECEPTION_WRONG_CONTENT },
+		{ FAN_PROFILE_EPS_NAS_NIDD, FAN_UE_NIDD, TEXT, 5, FAN_RECEPTION_COMPLETE },
+		{ FAN_PROFILE_EPS_NAS_NIDD, FAN_UE_NIDD, TEXT, -1, FAN_RECEPTION_COMPLETE },
+		{ FAN_PROFILE_EPS_NAS_NIDD, FAN_UE_NIDD, TEXT, 6, FAN_RECEPTION_WRONG_BEARER },
+		{ FAN_PROFILE_EPS_NAS_NIDD, FAN_UE_SMS, TEXT, 5, FAN_RECEPTION_WRONG_FORM },
+		{ FAN_PROFILE_EPS_NAS_SMS, FAN_UE_SMS, TEXT, 6, FAN_RECEPTION_COMPLETE },
+		{ FAN_PROFILE_5GS_NAS_SMS, FAN_UE_CIOT, TEXT, 5, FAN_RECEPTION_WRONG_FORM },
+		{ FAN_PROFILE_5GS_NAS_CIOT, FAN_UE_CIOT, TEXT, 5, FAN_RECEPTION_COMPLETE },
+		{ FAN_PROFILE_5GS_NAS_CIOT, FAN_UE_CIOT, TEXT "x", 5, FAN_RECEPTION_WRONG_CONTENT },
+		{ FAN_PROFILE_5GS_NAS_CIOT, FAN_UE_CIOT, "Gr\xc3\xbc\xc3\x9fg, \xe2\x82\xac 6", 5,
+		  FAN_RECEPTION_WRONG_CONTENT },
 		{ FAN_PROFILE_LTE_PDCP_12, FAN_UE_IP, TEXT, 5, FAN_RECEPTION_COMPLETE },
 		{ FAN_PROFILE_LTE_PDCP_12, FAN_UE_RAW, TEXT, 5, FAN_RECEPTION_WRONG_FORM },
 		{ FAN_PROFILE_NR_PDCP_18, FAN_UE_IP, "Gr", 5, FAN_RECEPTION_WRONG_CONTENT },
 		{ FAN_PROFILE_NR_PDCP_18, FAN_UE_IP, "", 5, FAN_RECEPTION_WRONG_CONTENT },
-		{ FAN_EPS_NAS_SMS, FAN_UE_SMS, "Gr", 5, FAN_RECEPTION_WRONG_CONTENT },
-		{ FAN_EPS_NAS_SMS, FAN_UE_SMS, TEXT "x", 5, FAN_RECEPTION_WRONG_CONTENT },
+		{ FAN_PROFILE_EPS_NAS_SMS, FAN_UE_SMS, "Gr", 5, FAN_RECEPTION_WRONG_CONTENT },
+		{ FAN_PROFILE_EPS_NAS_SMS, FAN_UE_SMS, TEXT "x", 5, FAN_RECEPTION_WRONG_CONTENT },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -98,8 +99,8 @@ Test(reception, parts)
 			delivery.sms_part = cases[i].order[j];
 			delivery.sms_parts = 3;
 			delivery.tp_dcs = 0x08;
-			cr_assert_eq(fan_reception_take(&reception, &delivery, FAN_5GS_NAS_SMS, -1), cases[i].outcomes[j],
-				     "case %zu, %u", i, j);
+			cr_assert_eq(fan_reception_take(&reception, &delivery, FAN_PROFILE_5GS_NAS_SMS, -1),
+				     cases[i].outcomes[j], "case %zu, %u", i, j);
 		}
 		cr_assert_eq(fan_reception_done(&state), i == 0);
 		fan_reception_free(&reception);
@@ -119,7 +120,7 @@ Test(reception, data_is_counted_in_octets)
 		delivery.sms_part = (uint8_t)(j + 1);
 		delivery.sms_parts = 3;
 		delivery.tp_dcs = 0x04;
-		cr_assert_eq(fan_reception_take(&reception, &delivery, FAN_EPS_NAS_SMS, -1),
+		cr_assert_eq(fan_reception_take(&reception, &delivery, FAN_PROFILE_EPS_NAS_SMS, -1),
 			     j < 2 ? FAN_RECEPTION_PART : FAN_RECEPTION_COMPLETE);
 	}
 	fan_reception_free(&reception);
@@ -135,13 +136,13 @@ Test(reception, trigger_and_qfi)
 	struct fan_ue_delivery sms = deliver(&state, FAN_UE_SMS, "x"), bearer = deliver(&state, FAN_UE_IP, "x");
 
 	cr_assert_eq(fan_reception_init(&reception, &message), 0);
-	cr_assert_eq(fan_reception_take(&reception, &sms, FAN_EPS_NAS_SMS, -1), FAN_RECEPTION_WRONG_PORT);
+	cr_assert_eq(fan_reception_take(&reception, &sms, FAN_PROFILE_EPS_NAS_SMS, -1), FAN_RECEPTION_WRONG_PORT);
 	fan_reception_reset(&state);
 	sms.application_port = 5000;
-	cr_assert_eq(fan_reception_take(&reception, &sms, FAN_EPS_NAS_SMS, -1), FAN_RECEPTION_WRONG_PORT);
+	cr_assert_eq(fan_reception_take(&reception, &sms, FAN_PROFILE_EPS_NAS_SMS, -1), FAN_RECEPTION_WRONG_PORT);
 	fan_reception_reset(&state);
 	sms.tp_pid = 0x48;
-	cr_assert_eq(fan_reception_take(&reception, &sms, FAN_EPS_NAS_SMS, -1), FAN_RECEPTION_COMPLETE);
+	cr_assert_eq(fan_reception_take(&reception, &sms, FAN_PROFILE_EPS_NAS_SMS, -1), FAN_RECEPTION_COMPLETE);
 	fan_reception_reset(&state);
 	cr_assert_eq(fan_reception_take(&reception, &bearer, FAN_PROFILE_NR_PDCP_12, -1), FAN_RECEPTION_WRONG_QFI);
 	fan_reception_reset(&state);

@@ -33,7 +33,7 @@ static enum fan_ue_verdict
 deliver(uint64_t next, uint32_t sent, bool five_g)
 {
 	static const uint8_t plain[] = { 0x52, 0x00, 0xeb, 0x00, 0x01, 'x' };
-	struct fan_ue_subscriber subscriber = { .kind = five_g ? FAN_5GS_NAS : FAN_EPS_NAS,
+	struct fan_ue_subscriber subscriber = { .kind = five_g ? FAN_KIND_5GS_NAS : FAN_KIND_EPS_NAS,
 						.integrity = 2,
 						.k_int = { 1, 2, 3 } };
 	struct fan_ue_cipher *cipher = fan_ue_cipher_open();
@@ -147,7 +147,7 @@ Test(ue_nas, headers)
 	uint8_t buffer[9];
 
 	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
-		struct fan_ue_subscriber subscriber = { .kind = headers[i].five_g ? FAN_5GS_NAS : FAN_EPS_NAS };
+		struct fan_ue_subscriber subscriber = { .kind = headers[i].five_g ? FAN_KIND_5GS_NAS : FAN_KIND_EPS_NAS };
 		struct fan_ue_nas nas;
 		enum fan_ue_verdict verdict = fan_ue_nas_receive(cipher, &nas, buffer, &subscriber, 5, headers[i].pdu,
 								 headers[i].pdu_bytes);
@@ -161,7 +161,7 @@ Test(ue_nas, headers)
 Test(ue_nas, null_integrity)
 {
 	static const uint8_t pdu[] = { 0x27, 0, 0, 0, 0, 255, 1 };
-	struct fan_ue_subscriber subscriber = { .kind = FAN_EPS_NAS };
+	struct fan_ue_subscriber subscriber = { .kind = FAN_KIND_EPS_NAS };
 	struct fan_ue_cipher *cipher = fan_ue_cipher_open();
 	struct fan_ue_nas nas;
 	uint8_t buffer[sizeof(pdu)];
@@ -329,7 +329,7 @@ static const struct content {
 static enum fan_ue_verdict
 parse(struct fan_ue_delivery *delivery, char *data, const struct content *row, size_t count)
 {
-	struct fan_ue_subscriber subscriber = { .kind = row->five_g ? FAN_5GS_NAS : FAN_EPS_NAS, .bearer_id = 5 };
+	struct fan_ue_subscriber subscriber = { .kind = row->five_g ? FAN_KIND_5GS_NAS : FAN_KIND_EPS_NAS, .bearer_id = 5 };
 	uint8_t octets[256], text[FAN_UE_SMS_TEXT_MAX], *plain = malloc(count ? count : 1);
 	enum fan_ue_verdict verdict;
 

@@ -98,28 +98,44 @@ static const struct header_row {
 	int16_t qfi;
 	size_t data_bytes;
 } header_rows[] = {
-	{ "LTE 12", FAN_LTE_PDCP_12, FAN_INTEGRITY_NONE, false, { 0x80, 5, 1 }, 3, FAN_UE_ACCEPTED, -1, 1 },
-	{ "LTE 12, control", FAN_LTE_PDCP_12, FAN_INTEGRITY_NONE, false, { 0x00, 5, 1 }, 3, FAN_UE_MALFORMED_PDU, 0, 0 },
-	{ "LTE 12, reserved", FAN_LTE_PDCP_12, FAN_INTEGRITY_NONE, false, { 0x90, 5, 1 }, 3, FAN_UE_MALFORMED_PDU, 0, 0 },
-	{ "LTE 12, no data", FAN_LTE_PDCP_12, FAN_INTEGRITY_NONE, false, { 0x80, 5 }, 2, FAN_UE_MALFORMED_PDU, 0, 0 },
-	{ "LTE 12 knows no SDAP", FAN_LTE_PDCP_12, FAN_INTEGRITY_NONE, true, { 0x80, 5, 9 }, 3, FAN_UE_ACCEPTED, -1, 1 },
-	{ "LTE 18", FAN_LTE_PDCP_18, FAN_INTEGRITY_NONE, false, { 0x80, 0, 5, 1, 2 }, 5, FAN_UE_ACCEPTED, -1, 2 },
-	{ "LTE 18, reserved", FAN_LTE_PDCP_18, FAN_INTEGRITY_NONE, false, { 0x84, 0, 5, 1 }, 4, FAN_UE_MALFORMED_PDU, 0, 0 },
-	{ "LTE 18, no data", FAN_LTE_PDCP_18, FAN_INTEGRITY_NONE, false, { 0x80, 0, 5 }, 3, FAN_UE_MALFORMED_PDU, 0, 0 },
-	{ "NR 12", FAN_NR_PDCP_12, FAN_INTEGRITY_NONE, false, { 0x80, 5, 1, 2 }, 4, FAN_UE_ACCEPTED, -1, 2 },
-	{ "NR 12, null MAC-I", FAN_NR_PDCP_12, 0, false, { 0x80, 5, 1 }, 7, FAN_UE_ACCEPTED, -1, 1 },
-	{ "NR 12, null MAC-I not zero", FAN_NR_PDCP_12, 0, false, { 0x80, 5, 1, 0, 0, 0, 1 }, 7, FAN_UE_BAD_MAC, 0, 0 },
-	{ "NR 12, MAC-I and no data", FAN_NR_PDCP_12, 0, false, { 0x80, 5 }, 6, FAN_UE_MALFORMED_PDU, 0, 0 },
-	{ "NR 12, SDAP", FAN_NR_PDCP_12, FAN_INTEGRITY_NONE, true, { 0x80, 5, 0xc9, 2 }, 4, FAN_UE_ACCEPTED, 9, 1 },
-	{ "NR 12, SDAP, no data", FAN_NR_PDCP_12, FAN_INTEGRITY_NONE, true, { 0x80, 5, 0xc9 }, 3, FAN_UE_MALFORMED_PDU, 0, 0 },
-	{ "NR 12, old", FAN_NR_PDCP_12, FAN_INTEGRITY_NONE, false, { 0x80, 4, 1 }, 3, FAN_UE_REPLAY, 0, 0 },
-	{ "NR 12, below zero", FAN_NR_PDCP_12, FAN_INTEGRITY_NONE, false, { 0x8f, 0, 1 }, 3, FAN_UE_REPLAY, 0, 0 },
-	{ "NR 12, below zero, MAC-I", FAN_NR_PDCP_12, 0, false, { 0x8f, 0, 1 }, 7, FAN_UE_BAD_MAC, 0, 0 },
-	{ "NR 18", FAN_NR_PDCP_18, FAN_INTEGRITY_NONE, false, { 0x80, 0, 5, 1, 2 }, 5, FAN_UE_ACCEPTED, -1, 2 },
-	{ "NR 18, SDAP, null MAC-I", FAN_NR_PDCP_18, 0, true, { 0x80, 0, 6, 0x3f, 1, 2 }, 10, FAN_UE_ACCEPTED, 0x3f, 2 },
-	{ "NR 18, lowest reserved", FAN_NR_PDCP_18, 0, false, { 0x84, 0, 5, 1 }, 8, FAN_UE_MALFORMED_PDU, 0, 0 },
-	{ "NR 18, highest reserved", FAN_NR_PDCP_18, 0, false, { 0xc0, 0, 5, 1 }, 8, FAN_UE_MALFORMED_PDU, 0, 0 },
-	{ "nothing", FAN_NR_PDCP_18, FAN_INTEGRITY_NONE, false, { 0 }, 0, FAN_UE_MALFORMED_PDU, 0, 0 },
+	{ "LTE 12", FAN_KIND_LTE_PDCP_12, FAN_INTEGRITY_NONE, false, { 0x80, 5, 1 }, 3, FAN_UE_ACCEPTED, -1, 1 },
+	{ "LTE 12, control", FAN_KIND_LTE_PDCP_12, FAN_INTEGRITY_NONE, false, { 0x00, 5, 1 }, 3, FAN_UE_MALFORMED_PDU, 0, 0 },
+	{ "LTE 12, reserved", FAN_KIND_LTE_PDCP_12, FAN_INTEGRITY_NONE, false, { 0x90, 5, 1 }, 3, FAN_UE_MALFORMED_PDU, 0, 0 },
+	{ "LTE 12, no data", FAN_KIND_LTE_PDCP_12, FAN_INTEGRITY_NONE, false, { 0x80, 5 }, 2, FAN_UE_MALFORMED_PDU, 0, 0 },
+	{ "LTE 12 knows no SDAP", FAN_KIND_LTE_PDCP_12, FAN_INTEGRITY_NONE, true, { 0x80, 5, 9 }, 3, FAN_UE_ACCEPTED, -1, 1 },
+	{ "LTE 18", FAN_KIND_LTE_PDCP_18, FAN_INTEGRITY_NONE, false, { 0x80, 0, 5, 1, 2 }, 5, FAN_UE_ACCEPTED, -1, 2 },
+	{ "LTE 18, reserved",
+	  FAN_KIND_LTE_PDCP_18,
+	  FAN_INTEGRITY_NONE,
+	  false,
+	  { 0x84, 0, 5, 1 },
+	  4,
+	  FAN_UE_MALFORMED_PDU,
+	  0,
+	  0 },
+	{ "LTE 18, no data", FAN_KIND_LTE_PDCP_18, FAN_INTEGRITY_NONE, false, { 0x80, 0, 5 }, 3, FAN_UE_MALFORMED_PDU, 0, 0 },
+	{ "NR 12", FAN_KIND_NR_PDCP_12, FAN_INTEGRITY_NONE, false, { 0x80, 5, 1, 2 }, 4, FAN_UE_ACCEPTED, -1, 2 },
+	{ "NR 12, null MAC-I", FAN_KIND_NR_PDCP_12, 0, false, { 0x80, 5, 1 }, 7, FAN_UE_ACCEPTED, -1, 1 },
+	{ "NR 12, null MAC-I not zero", FAN_KIND_NR_PDCP_12, 0, false, { 0x80, 5, 1, 0, 0, 0, 1 }, 7, FAN_UE_BAD_MAC, 0, 0 },
+	{ "NR 12, MAC-I and no data", FAN_KIND_NR_PDCP_12, 0, false, { 0x80, 5 }, 6, FAN_UE_MALFORMED_PDU, 0, 0 },
+	{ "NR 12, SDAP", FAN_KIND_NR_PDCP_12, FAN_INTEGRITY_NONE, true, { 0x80, 5, 0xc9, 2 }, 4, FAN_UE_ACCEPTED, 9, 1 },
+	{ "NR 12, SDAP, no data",
+	  FAN_KIND_NR_PDCP_12,
+	  FAN_INTEGRITY_NONE,
+	  true,
+	  { 0x80, 5, 0xc9 },
+	  3,
+	  FAN_UE_MALFORMED_PDU,
+	  0,
+	  0 },
+	{ "NR 12, old", FAN_KIND_NR_PDCP_12, FAN_INTEGRITY_NONE, false, { 0x80, 4, 1 }, 3, FAN_UE_REPLAY, 0, 0 },
+	{ "NR 12, below zero", FAN_KIND_NR_PDCP_12, FAN_INTEGRITY_NONE, false, { 0x8f, 0, 1 }, 3, FAN_UE_REPLAY, 0, 0 },
+	{ "NR 12, below zero, MAC-I", FAN_KIND_NR_PDCP_12, 0, false, { 0x8f, 0, 1 }, 7, FAN_UE_BAD_MAC, 0, 0 },
+	{ "NR 18", FAN_KIND_NR_PDCP_18, FAN_INTEGRITY_NONE, false, { 0x80, 0, 5, 1, 2 }, 5, FAN_UE_ACCEPTED, -1, 2 },
+	{ "NR 18, SDAP, null MAC-I", FAN_KIND_NR_PDCP_18, 0, true, { 0x80, 0, 6, 0x3f, 1, 2 }, 10, FAN_UE_ACCEPTED, 0x3f, 2 },
+	{ "NR 18, lowest reserved", FAN_KIND_NR_PDCP_18, 0, false, { 0x84, 0, 5, 1 }, 8, FAN_UE_MALFORMED_PDU, 0, 0 },
+	{ "NR 18, highest reserved", FAN_KIND_NR_PDCP_18, 0, false, { 0xc0, 0, 5, 1 }, 8, FAN_UE_MALFORMED_PDU, 0, 0 },
+	{ "nothing", FAN_KIND_NR_PDCP_18, FAN_INTEGRITY_NONE, false, { 0 }, 0, FAN_UE_MALFORMED_PDU, 0, 0 },
 };
 
 Test(ue_pdcp, headers)
@@ -139,7 +155,8 @@ Test(ue_pdcp, headers)
 			continue;
 		cr_expect_eq(pdcp.sdap_qfi, row->qfi, "%s", row->name);
 		cr_expect_eq(pdcp.data_bytes, row->data_bytes, "%s", row->name);
-		cr_expect_eq(pdcp.count, row->pdu[row->kind == FAN_LTE_PDCP_18 || row->kind == FAN_NR_PDCP_18 ? 2 : 1]);
+		cr_expect_eq(pdcp.count,
+			     row->pdu[row->kind == FAN_KIND_LTE_PDCP_18 || row->kind == FAN_KIND_NR_PDCP_18 ? 2 : 1]);
 	}
 	fan_ue_cipher_close(cipher);
 }

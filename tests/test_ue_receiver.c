@@ -128,14 +128,14 @@ lay_packet(const void *data, size_t count)
 static bool
 is_nas(const struct world *world)
 {
-	return world->subscriber.kind == FAN_EPS_NAS || world->subscriber.kind == FAN_5GS_NAS;
+	return world->subscriber.kind == FAN_KIND_EPS_NAS || world->subscriber.kind == FAN_KIND_5GS_NAS;
 }
 
 /* Protects a plain NAS message: cipher, then MAC over SN and ciphertext. */
 static struct octets
 protect_nas(struct world *world, const struct way *way, const struct octets *plain)
 {
-	bool five_g = world->subscriber.kind == FAN_5GS_NAS;
+	bool five_g = world->subscriber.kind == FAN_KIND_5GS_NAS;
 	struct fan_ue_cipher_use use = { world->subscriber.k_enc, way->count, five_g, 1 };
 	struct octets pdu = { .count = 0 };
 	size_t mac;
@@ -157,7 +157,7 @@ static struct octets
 protect_pdcp(struct world *world, const struct way *way, const struct octets *data)
 {
 	const struct fan_ue_subscriber *subscriber = &world->subscriber;
-	bool long_sn = subscriber->kind == FAN_LTE_PDCP_18 || subscriber->kind == FAN_NR_PDCP_18;
+	bool long_sn = subscriber->kind == FAN_KIND_LTE_PDCP_18 || subscriber->kind == FAN_KIND_NR_PDCP_18;
 	struct fan_ue_cipher_use use = { subscriber->k_int, way->count, subscriber->bearer, 1 };
 	struct octets pdu = { .count = 0 };
 	uint8_t mac[4];
@@ -182,7 +182,7 @@ static struct octets
 carry(struct world *world, const struct way *way, const struct octets *pdu)
 {
 	struct octets body = { .count = 0 }, payload = { .count = 0 };
-	bool five_g = world->subscriber.kind == FAN_5GS_NAS;
+	bool five_g = world->subscriber.kind == FAN_KIND_5GS_NAS;
 
 	if (!is_nas(world)) {
 		put_hex(&payload, way->nr_container ? "34ff" : "30ff");
@@ -240,9 +240,9 @@ open_world(enum fan_kind kind, uint8_t cipher, uint8_t integrity)
 		.kind = (uint8_t)kind,
 		.cipher = cipher,
 		.integrity = integrity,
-		.bearer = kind == FAN_EPS_NAS   ? 0
-			  : kind == FAN_5GS_NAS ? 1
-						: 3,
+		.bearer = kind == FAN_KIND_EPS_NAS   ? 0
+			  : kind == FAN_KIND_5GS_NAS ? 1
+						     : 3,
 		.ipv4 = { 10, 0, 0, 9 },
 		.first_count = 0x102,
 	};
@@ -335,12 +335,12 @@ static const struct combination {
 	enum fan_ue_form form;
 	bool integrity, no_integrity; /* which of the two the kind knows */
 } combinations[] = {
-	{ FAN_EPS_NAS, NIDD, FAN_UE_NIDD, true, false },      { FAN_EPS_NAS, EPS_SMS, FAN_UE_SMS, true, false },
-	{ FAN_5GS_NAS, FIVEGS_SMS, FAN_UE_SMS, true, false }, { FAN_5GS_NAS, CIOT, FAN_UE_CIOT, true, false },
-	{ FAN_LTE_PDCP_12, PACKET, FAN_UE_IP, false, true },  { FAN_LTE_PDCP_12, RAW, FAN_UE_RAW, false, true },
-	{ FAN_LTE_PDCP_18, PACKET, FAN_UE_IP, false, true },  { FAN_LTE_PDCP_18, RAW, FAN_UE_RAW, false, true },
-	{ FAN_NR_PDCP_12, PACKET, FAN_UE_IP, true, true },    { FAN_NR_PDCP_12, RAW, FAN_UE_RAW, true, true },
-	{ FAN_NR_PDCP_18, PACKET, FAN_UE_IP, true, true },    { FAN_NR_PDCP_18, RAW, FAN_UE_RAW, true, true },
+	{ FAN_KIND_EPS_NAS, NIDD, FAN_UE_NIDD, true, false },      { FAN_KIND_EPS_NAS, EPS_SMS, FAN_UE_SMS, true, false },
+	{ FAN_KIND_5GS_NAS, FIVEGS_SMS, FAN_UE_SMS, true, false }, { FAN_KIND_5GS_NAS, CIOT, FAN_UE_CIOT, true, false },
+	{ FAN_KIND_LTE_PDCP_12, PACKET, FAN_UE_IP, false, true },  { FAN_KIND_LTE_PDCP_12, RAW, FAN_UE_RAW, false, true },
+	{ FAN_KIND_LTE_PDCP_18, PACKET, FAN_UE_IP, false, true },  { FAN_KIND_LTE_PDCP_18, RAW, FAN_UE_RAW, false, true },
+	{ FAN_KIND_NR_PDCP_12, PACKET, FAN_UE_IP, true, true },    { FAN_KIND_NR_PDCP_12, RAW, FAN_UE_RAW, true, true },
+	{ FAN_KIND_NR_PDCP_18, PACKET, FAN_UE_IP, true, true },    { FAN_KIND_NR_PDCP_18, RAW, FAN_UE_RAW, true, true },
 };
 #define COMBINATIONS (sizeof(combinations) / sizeof(combinations[0]))
 
@@ -379,7 +379,7 @@ expect_delivery(const struct world *world, const struct combination *combination
 static void
 try_combination(const struct combination *combination, uint8_t cipher, uint8_t integrity)
 {
-	bool nr = combination->kind == FAN_NR_PDCP_12 || combination->kind == FAN_NR_PDCP_18;
+	bool nr = combination->kind == FAN_KIND_NR_PDCP_12 || combination->kind == FAN_KIND_NR_PDCP_18;
 	struct octets content = lay_content(combination->content), frame;
 	enum fan_ue_verdict verdict;
 
@@ -387,7 +387,7 @@ try_combination(const struct combination *combination, uint8_t cipher, uint8_t i
 		struct way way = { 0x102, variant & 1, variant & 2, variant & 4 ? 0xc9 : -1 };
 		struct world *world;
 
-		if ((way.sdap >= 0 && !nr) || (way.nr_container && combination->kind <= FAN_5GS_NAS))
+		if ((way.sdap >= 0 && !nr) || (way.nr_container && combination->kind <= FAN_KIND_5GS_NAS))
 			continue;
 		world = open_world(combination->kind, cipher, integrity);
 		world->subscriber.raw = combination->content == RAW;
@@ -421,10 +421,10 @@ static const struct {
 	uint64_t mme_ue_id;
 	uint32_t ran_ue_id;
 } goldens[] = {
-	{ "000b4027000003000000048001020300080003400405001a00111027414691f0028411ab10f7186b47a133", FAN_EPS_NAS, 36412,
+	{ "000b4027000003000000048001020300080003400405001a00111027414691f0028411ab10f7186b47a133", FAN_KIND_EPS_NAS, 36412,
 	  FAN_UE_NIDD, 0x010203, 0x0405 },
-	{ "0004402e000003000a0006800102030405005500048006070800260015147e0296855d170293206dfe9dff18ffc8115f4645", FAN_5GS_NAS,
-	  38412, FAN_UE_CIOT, 0x0102030405, 0x060708 },
+	{ "0004402e000003000a0006800102030405005500048006070800260015147e0296855d170293206dfe9dff18ffc8115f4645",
+	  FAN_KIND_5GS_NAS, 38412, FAN_UE_CIOT, 0x0102030405, 0x060708 },
 };
 
 /* Like find(), for the ids of the golden messages. */
@@ -462,7 +462,7 @@ Test(ue_receiver, golden_messages)
 Test(ue_receiver, golden_tunnel)
 {
 	static const uint8_t expected[] = { 0x28, 0xb7, 0xe0, 0xc5, 0x10, 0x48 };
-	struct world *world = open_world(FAN_NR_PDCP_12, 0, FAN_INTEGRITY_NONE);
+	struct world *world = open_world(FAN_KIND_NR_PDCP_12, 0, FAN_INTEGRITY_NONE);
 	struct octets payload = { .count = 0 }, frame;
 
 	world->subscriber.raw = true;
@@ -534,20 +534,22 @@ static const struct window {
 	uint32_t furthest;
 	enum fan_ue_verdict beyond;
 } windows[] = {
-	{ FAN_EPS_NAS, 2, 254, FAN_UE_BAD_MAC },
-	{ FAN_5GS_NAS, 3, 254, FAN_UE_BAD_MAC },
-	{ FAN_LTE_PDCP_12, FAN_INTEGRITY_NONE, 2047, FAN_UE_REPLAY },
-	{ FAN_LTE_PDCP_18, FAN_INTEGRITY_NONE, 131071, FAN_UE_REPLAY },
-	{ FAN_NR_PDCP_12, FAN_INTEGRITY_NONE, 2047, FAN_UE_REPLAY },
-	{ FAN_NR_PDCP_12, 1, 2047, FAN_UE_BAD_MAC },
-	{ FAN_NR_PDCP_18, FAN_INTEGRITY_NONE, 131071, FAN_UE_REPLAY },
-	{ FAN_NR_PDCP_18, 2, 131071, FAN_UE_BAD_MAC },
+	{ FAN_KIND_EPS_NAS, 2, 254, FAN_UE_BAD_MAC },
+	{ FAN_KIND_5GS_NAS, 3, 254, FAN_UE_BAD_MAC },
+	{ FAN_KIND_LTE_PDCP_12, FAN_INTEGRITY_NONE, 2047, FAN_UE_REPLAY },
+	{ FAN_KIND_LTE_PDCP_18, FAN_INTEGRITY_NONE, 131071, FAN_UE_REPLAY },
+	{ FAN_KIND_NR_PDCP_12, FAN_INTEGRITY_NONE, 2047, FAN_UE_REPLAY },
+	{ FAN_KIND_NR_PDCP_12, 1, 2047, FAN_UE_BAD_MAC },
+	{ FAN_KIND_NR_PDCP_18, FAN_INTEGRITY_NONE, 131071, FAN_UE_REPLAY },
+	{ FAN_KIND_NR_PDCP_18, 2, 131071, FAN_UE_BAD_MAC },
 };
 
 static void
 try_window(const struct window *window, uint32_t first, bool begun)
 {
-	struct octets content = lay_content(window->kind == FAN_EPS_NAS ? NIDD : window->kind == FAN_5GS_NAS ? CIOT : PACKET);
+	struct octets content = lay_content(window->kind == FAN_KIND_EPS_NAS   ? NIDD
+					    : window->kind == FAN_KIND_5GS_NAS ? CIOT
+									       : PACKET);
 	struct world *world = open_world(window->kind, 2, window->integrity);
 	struct octets frame;
 	uint32_t next = first;
@@ -584,7 +586,9 @@ Test(ue_receiver, end_of_count)
 	static const struct {
 		enum fan_kind kind;
 		uint8_t integrity;
-	} rows[] = { { FAN_LTE_PDCP_12, FAN_INTEGRITY_NONE }, { FAN_NR_PDCP_12, FAN_INTEGRITY_NONE }, { FAN_NR_PDCP_18, 2 } };
+	} rows[] = { { FAN_KIND_LTE_PDCP_12, FAN_INTEGRITY_NONE },
+		     { FAN_KIND_NR_PDCP_12, FAN_INTEGRITY_NONE },
+		     { FAN_KIND_NR_PDCP_18, 2 } };
 	struct octets content = lay_content(PACKET), frame;
 
 	for (size_t i = 0; i < 3; i++) {
@@ -605,7 +609,7 @@ Test(ue_receiver, end_of_count)
 /* One row for every verdict but the ones of lower stages, which their own tests tell apart. */
 Test(ue_receiver, verdicts_of_the_way)
 {
-	struct world *world = open_world(FAN_EPS_NAS, 2, 2);
+	struct world *world = open_world(FAN_KIND_EPS_NAS, 2, 2);
 	struct octets content = lay_content(NIDD), good = lay_at(world, &content, 0x102), frame, payload = { .count = 0 };
 
 	frame = good;
@@ -638,21 +642,25 @@ Test(ue_receiver, unknown)
 		enum fan_kind kind;
 		struct fan_ue_subscriber instead;
 	} rows[] = {
-		{ "EPS NAS without integrity", FAN_EPS_NAS, { .kind = FAN_EPS_NAS, .integrity = FAN_INTEGRITY_NONE } },
-		{ "5GS NAS without integrity", FAN_5GS_NAS, { .kind = FAN_5GS_NAS, .integrity = FAN_INTEGRITY_NONE } },
-		{ "LTE bearer with integrity", FAN_NR_PDCP_12, { .kind = FAN_LTE_PDCP_12, .integrity = 2 } },
-		{ "cipher 4", FAN_EPS_NAS, { .kind = FAN_EPS_NAS, .cipher = 4 } },
-		{ "integrity 4", FAN_EPS_NAS, { .kind = FAN_EPS_NAS, .integrity = 4 } },
-		{ "bearer 32", FAN_NR_PDCP_12, { .kind = FAN_NR_PDCP_12, .bearer = 32 } },
-		{ "kind 6", FAN_EPS_NAS, { .kind = FAN_KIND_COUNT } },
-		{ "EPS over NGAP", FAN_5GS_NAS, { .kind = FAN_EPS_NAS } },
-		{ "5GS over S1AP", FAN_EPS_NAS, { .kind = FAN_5GS_NAS } },
-		{ "bearer over S1AP", FAN_EPS_NAS, { .kind = FAN_NR_PDCP_12 } },
-		{ "NAS over GTP-U", FAN_LTE_PDCP_12, { .kind = FAN_EPS_NAS } },
+		{ "EPS NAS without integrity",
+		  FAN_KIND_EPS_NAS,
+		  { .kind = FAN_KIND_EPS_NAS, .integrity = FAN_INTEGRITY_NONE } },
+		{ "5GS NAS without integrity",
+		  FAN_KIND_5GS_NAS,
+		  { .kind = FAN_KIND_5GS_NAS, .integrity = FAN_INTEGRITY_NONE } },
+		{ "LTE bearer with integrity", FAN_KIND_NR_PDCP_12, { .kind = FAN_KIND_LTE_PDCP_12, .integrity = 2 } },
+		{ "cipher 4", FAN_KIND_EPS_NAS, { .kind = FAN_KIND_EPS_NAS, .cipher = 4 } },
+		{ "integrity 4", FAN_KIND_EPS_NAS, { .kind = FAN_KIND_EPS_NAS, .integrity = 4 } },
+		{ "bearer 32", FAN_KIND_NR_PDCP_12, { .kind = FAN_KIND_NR_PDCP_12, .bearer = 32 } },
+		{ "kind 6", FAN_KIND_EPS_NAS, { .kind = FAN_KIND_COUNT } },
+		{ "EPS over NGAP", FAN_KIND_5GS_NAS, { .kind = FAN_KIND_EPS_NAS } },
+		{ "5GS over S1AP", FAN_KIND_EPS_NAS, { .kind = FAN_KIND_5GS_NAS } },
+		{ "bearer over S1AP", FAN_KIND_EPS_NAS, { .kind = FAN_KIND_NR_PDCP_12 } },
+		{ "NAS over GTP-U", FAN_KIND_LTE_PDCP_12, { .kind = FAN_KIND_EPS_NAS } },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		bool lte = rows[i].kind == FAN_LTE_PDCP_12;
+		bool lte = rows[i].kind == FAN_KIND_LTE_PDCP_12;
 		struct world *world = open_world(rows[i].kind, 0, lte ? FAN_INTEGRITY_NONE : 0);
 		struct octets content = lay_content(RAW), frame = lay_at(world, &content, 0x102);
 
@@ -665,7 +673,7 @@ Test(ue_receiver, unknown)
 
 Test(ue_receiver, unknown_ids)
 {
-	struct world *world = open_world(FAN_NR_PDCP_12, 0, 0), *nas = open_world(FAN_EPS_NAS, 0, 0);
+	struct world *world = open_world(FAN_KIND_NR_PDCP_12, 0, 0), *nas = open_world(FAN_KIND_EPS_NAS, 0, 0);
 	struct octets content = lay_content(RAW), pdu = protect_pdcp(world, &plain_way, &content), payload = { .count = 0 },
 		      frame;
 
@@ -691,7 +699,7 @@ Test(ue_receiver, unknown_ids)
 /* Keys, COUNT, BEARER and DIRECTION each matter to the MAC. */
 Test(ue_receiver, bad_mac)
 {
-	static const enum fan_kind kinds[] = { FAN_EPS_NAS, FAN_5GS_NAS, FAN_NR_PDCP_12, FAN_NR_PDCP_18 };
+	static const enum fan_kind kinds[] = { FAN_KIND_EPS_NAS, FAN_KIND_5GS_NAS, FAN_KIND_NR_PDCP_12, FAN_KIND_NR_PDCP_18 };
 
 	for (size_t k = 0; k < 4; k++)
 		for (uint8_t integrity = 1; integrity < 4; integrity++) {
@@ -703,7 +711,7 @@ Test(ue_receiver, bad_mac)
 			frame = lay_at(world, &content, 0x102);
 			world->subscriber.k_int[15] ^= 1;
 			expect(world, &frame, FAN_UE_BAD_MAC, false, "key");
-			if (kinds[k] >= FAN_LTE_PDCP_12) {
+			if (kinds[k] >= FAN_KIND_LTE_PDCP_12) {
 				world->subscriber.bearer ^= 1;
 				frame = lay_at(world, &content, 0x102);
 				world->subscriber.bearer ^= 1;
@@ -718,7 +726,7 @@ Test(ue_receiver, bad_mac)
 /* Content that is wrong under a right MAC: the COUNT is spent. */
 Test(ue_receiver, bad_content)
 {
-	struct world *nas = open_world(FAN_EPS_NAS, 2, 2), *bearer = open_world(FAN_NR_PDCP_18, 2, 2);
+	struct world *nas = open_world(FAN_KIND_EPS_NAS, 2, 2), *bearer = open_world(FAN_KIND_NR_PDCP_18, 2, 2);
 	struct octets content = lay_content(RAW), frame = lay_at(nas, &content, 0x102);
 
 	expect(nas, &frame, FAN_UE_MALFORMED_CONTENT, true, "no NAS message");
@@ -756,7 +764,7 @@ Test(ue_receiver, wrong_key_without_mac)
 	struct octets content = lay_content(PACKET), frame;
 
 	for (uint8_t cipher = 1; cipher < 4; cipher++) {
-		struct world *world = open_world(FAN_LTE_PDCP_12, cipher, FAN_INTEGRITY_NONE);
+		struct world *world = open_world(FAN_KIND_LTE_PDCP_12, cipher, FAN_INTEGRITY_NONE);
 
 		world->subscriber.k_enc[0] ^= 1;
 		frame = lay_at(world, &content, 0x102);
@@ -855,7 +863,7 @@ Test(ue_receiver, truncation)
 /* An SDAP header is read when it is configured, and is data when it is not. */
 Test(ue_receiver, sdap)
 {
-	struct world *world = open_world(FAN_NR_PDCP_12, 2, 2);
+	struct world *world = open_world(FAN_KIND_NR_PDCP_12, 2, 2);
 	struct octets content = lay_content(PACKET), frame;
 	struct way way = plain_way;
 

@@ -245,7 +245,7 @@ static struct bench {
 static void
 open_bench(const char *egress, unsigned ues, unsigned worker_count)
 {
-	const struct fan_protection protection = { FAN_EPS_NAS, 2, 2, 5 };
+	const struct fan_protection protection = { FAN_KIND_EPS_NAS, 2, 2, 5 };
 
 	memset(&bench, 0, sizeof(bench));
 	memset(fakes, 0, sizeof(fakes));
@@ -262,7 +262,7 @@ open_bench(const char *egress, unsigned ues, unsigned worker_count)
 		fan_hop_make(&bench.hops[i], &hop);
 	}
 	for (unsigned i = 0; i < ues; i++) {
-		struct fan_test_subscriber *subscriber = fan_test_subscribe(&bench.side, FAN_EPS_NAS, 2, 2);
+		struct fan_test_subscriber *subscriber = fan_test_subscribe(&bench.side, FAN_KIND_EPS_NAS, 2, 2);
 
 		subscriber->ue.bearer_id = 5;
 		subscriber->ue.ran_ue_id &= 0xffffff;
@@ -445,7 +445,7 @@ Test(worker, engines_that_wait_or_shuffle_lose_and_reorder_nothing, .timeout = 6
 	fan_message_init(&message, two_parts, sizeof(two_parts) - 1);
 	bench.side.message = &message;
 	for (size_t i = 0; i < RTE_DIM(rows); i++) {
-		struct fan_flight *flight = make_flight(&message, FAN_EPS_NAS_SMS, 0, ues);
+		struct fan_flight *flight = make_flight(&message, FAN_PROFILE_EPS_NAS_SMS, 0, ues);
 		struct fan_result result;
 
 		cr_assert_eq(flight->orders[0].plans.part_count, 2);
@@ -507,7 +507,7 @@ Test(worker, a_failed_batch_is_served_by_the_next_engine, .timeout = 60)
 	open_bench("net_ring", ues, 1);
 	fan_message_init(&message, two_parts, sizeof(two_parts) - 1);
 	for (size_t i = 0; i < RTE_DIM(rows); i++) {
-		struct fan_flight *flight = make_flight(&message, FAN_EPS_NAS_SMS, 0, ues);
+		struct fan_flight *flight = make_flight(&message, FAN_PROFILE_EPS_NAS_SMS, 0, ues);
 		const uint32_t count = bench.table.slots[7].count;
 		struct fan_result result;
 
@@ -556,7 +556,7 @@ Test(worker, what_no_engine_can_protect_is_dropped_with_that_reason, .timeout = 
 	open_bench("net_ring", ues, 1);
 	fan_message_init(&message, "hello", 5);
 	for (size_t i = 0; i < RTE_DIM(rows); i++) {
-		struct fan_flight *flight = make_flight(&message, FAN_EPS_NAS_NIDD, 0, ues);
+		struct fan_flight *flight = make_flight(&message, FAN_PROFILE_EPS_NAS_NIDD, 0, ues);
 		struct fan_result result;
 
 		record_count = 0;
@@ -589,7 +589,7 @@ Test(worker, an_engine_that_was_busy_is_asked_again, .timeout = 60)
 	fakes[0].behaviour = (struct behaviour){ .refuse_first = 1 };
 	fakes[1].behaviour = (struct behaviour){ .fail_every = 1, .fail_as = FAN_BATCH_UNTOUCHED };
 	start_workers(2);
-	flight = make_flight(&message, FAN_EPS_NAS_NIDD, 0, 64);
+	flight = make_flight(&message, FAN_PROFILE_EPS_NAS_NIDD, 0, 64);
 	order(flight);
 	result = finish(flight);
 	stop_workers();
@@ -611,7 +611,7 @@ Test(worker, fresh_counts_of_a_replay_respect_the_lease, .timeout = 60)
 		bench.table.slots[i].count_reserved = bench.table.slots[i].count + 1;
 	fakes[0].behaviour = (struct behaviour){ .fail_every = 1, .fail_as = FAN_BATCH_EXPOSED };
 	start_workers(2);
-	flight = make_flight(&message, FAN_EPS_NAS_NIDD, 0, 64);
+	flight = make_flight(&message, FAN_PROFILE_EPS_NAS_NIDD, 0, 64);
 	order(flight);
 	result = finish(flight);
 	stop_workers();
@@ -643,7 +643,7 @@ Test(worker, back_pressure_loses_nothing, .timeout = 60)
 	bench.side.message = &message;
 	fakes[0].behaviour = (struct behaviour){ .hold = 3, .shuffle = true };
 	start_workers(1);
-	flight = make_flight(&message, FAN_EPS_NAS_SMS, 0, ues);
+	flight = make_flight(&message, FAN_PROFILE_EPS_NAS_SMS, 0, ues);
 	order(flight);
 	wait_until_still();
 	cr_assert_not(ended(flight));
@@ -656,7 +656,7 @@ Test(worker, back_pressure_loses_nothing, .timeout = 60)
 	while (hostage_count < RTE_DIM(hostages) && (hostages[hostage_count] = rte_pktmbuf_alloc(bench.egress.frames)) != NULL)
 		hostage_count++;
 	cr_assert_lt(hostage_count, RTE_DIM(hostages));
-	flight = make_flight(&message, FAN_EPS_NAS_SMS, 0, ues);
+	flight = make_flight(&message, FAN_PROFILE_EPS_NAS_SMS, 0, ues);
 	order(flight);
 	for (unsigned i = 0; i < 100; i++) {
 		usleep(1000);
@@ -692,8 +692,8 @@ Test(worker, a_stop_in_the_middle_frees_everything, .timeout = 60)
 		open_bench("net_ring", ues, 1);
 		fakes[0].behaviour = behaviours[i];
 		start_workers(1);
-		flight = make_flight(&message, FAN_EPS_NAS_NIDD, 0, ues);
-		queued = make_flight(&message, FAN_EPS_NAS_NIDD, 0, ues);
+		flight = make_flight(&message, FAN_PROFILE_EPS_NAS_NIDD, 0, ues);
+		queued = make_flight(&message, FAN_PROFILE_EPS_NAS_NIDD, 0, ues);
 		order(flight);
 		wait_until_still();
 		order(queued);
@@ -761,7 +761,7 @@ run_three(const unsigned counts[3], const uint8_t priorities[3])
 	for (unsigned i = 0; i < 3; i++) {
 		fan_message_init(&message[i], text, 1 + i);
 		message[i].priority = priorities[i];
-		flight[i] = make_flight(&message[i], FAN_EPS_NAS_NIDD, 300, counts[i]);
+		flight[i] = make_flight(&message[i], FAN_PROFILE_EPS_NAS_NIDD, 300, counts[i]);
 		sequence.frame_bytes[i] = flight[i]->orders[0].plans.part[0].header[3 * FAN_RAN_ID_LENGTHS + 2].frame_bytes;
 	}
 	order(flight[0]);
@@ -840,7 +840,7 @@ Test(worker, workers_share_the_members_out, .timeout = 60)
 			bench.lcore[j] = lcore;
 			cr_assert_eq(rte_eal_remote_launch(fan_worker_run, bench.worker[j], lcore), 0);
 		}
-		flight = make_flight(&message, FAN_EPS_NAS_NIDD, 10, ues - 20);
+		flight = make_flight(&message, FAN_PROFILE_EPS_NAS_NIDD, 10, ues - 20);
 		order(flight);
 		result = finish(flight);
 		stop_workers();

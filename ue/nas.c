@@ -61,7 +61,7 @@ enum fan_ue_verdict
 fan_ue_nas_receive(struct fan_ue_cipher *cipher, struct fan_ue_nas *nas, uint8_t *buffer,
 		   const struct fan_ue_subscriber *subscriber, uint64_t next, const uint8_t *pdu, size_t pdu_bytes)
 {
-	bool five_g = subscriber->kind == FAN_5GS_NAS;
+	bool five_g = subscriber->kind == FAN_KIND_5GS_NAS;
 	struct fan_ue_cipher_use use = { subscriber->k_int, 0, five_g ? 1 : 0, 1 };
 	struct fan_ue_octets octets = { pdu, pdu_bytes };
 	const uint8_t *mac;
@@ -201,7 +201,7 @@ fan_ue_nas_parse(struct fan_ue_delivery *delivery, uint8_t *text, const struct f
 {
 	struct fan_ue_octets octets = { plain, plain_bytes };
 
-	if (subscriber->kind == FAN_5GS_NAS)
+	if (subscriber->kind == FAN_KIND_5GS_NAS)
 		return parse_5gmm(delivery, text, subscriber, octets);
 	/* The low half of the first octet is the protocol discriminator: 2 ESM, 7 EMM (TS 24.007 11.2.3.1.1). */
 	if (plain_bytes && (plain[0] & 0x0f) == 2)

@@ -43,14 +43,14 @@ struct header {
 static bool
 is_nr(const struct fan_ue_subscriber *subscriber)
 {
-	return subscriber->kind == FAN_NR_PDCP_12 || subscriber->kind == FAN_NR_PDCP_18;
+	return subscriber->kind == FAN_KIND_NR_PDCP_12 || subscriber->kind == FAN_KIND_NR_PDCP_18;
 }
 
 /* D/C 1 and reserved bits 0 (TS 38.323 6.2.2, TS 36.323 6.2.3 and 6.2.x for 18 bits); at least one octet of data. */
 static bool
 parse_header(struct header *header, const struct fan_ue_subscriber *subscriber, const uint8_t *pdu, size_t pdu_bytes)
 {
-	bool long_sn = subscriber->kind == FAN_LTE_PDCP_18 || subscriber->kind == FAN_NR_PDCP_18;
+	bool long_sn = subscriber->kind == FAN_KIND_LTE_PDCP_18 || subscriber->kind == FAN_KIND_NR_PDCP_18;
 	size_t mac_bytes = subscriber->integrity == FAN_INTEGRITY_NONE ? 0 : FAN_MAC_BYTES;
 
 	header->sn_bits = long_sn ? 18 : 12;

@@ -133,15 +133,15 @@ is_usable(const struct fan_ue_subscriber *subscriber, const struct fan_ue_addres
 	    (!has_integrity && subscriber->integrity != FAN_INTEGRITY_NONE))
 		return false;
 	switch (subscriber->kind) {
-	case FAN_EPS_NAS:
+	case FAN_KIND_EPS_NAS:
 		return address->nas && !address->five_g && has_integrity;
-	case FAN_5GS_NAS:
+	case FAN_KIND_5GS_NAS:
 		return address->nas && address->five_g && has_integrity;
-	case FAN_LTE_PDCP_12:
-	case FAN_LTE_PDCP_18:
+	case FAN_KIND_LTE_PDCP_12:
+	case FAN_KIND_LTE_PDCP_18:
 		return !address->nas && !has_integrity;
-	case FAN_NR_PDCP_12:
-	case FAN_NR_PDCP_18:
+	case FAN_KIND_NR_PDCP_12:
+	case FAN_KIND_NR_PDCP_18:
 		return !address->nas;
 	default:
 		return false;

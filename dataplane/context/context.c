@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 static const char *const profile_names[FAN_PROFILE_COUNT] = {
-	[FAN_EPS_NAS_NIDD] = "eps-nas-nidd",       [FAN_EPS_NAS_SMS] = "eps-nas-sms",
-	[FAN_5GS_NAS_SMS] = "5gs-nas-sms",         [FAN_5GS_NAS_CIOT] = "5gs-nas-ciot",
-	[FAN_PROFILE_LTE_PDCP_12] = "lte-pdcp-12", [FAN_PROFILE_LTE_PDCP_18] = "lte-pdcp-18",
-	[FAN_PROFILE_NR_PDCP_12] = "nr-pdcp-12",   [FAN_PROFILE_NR_PDCP_18] = "nr-pdcp-18",
+	[FAN_PROFILE_EPS_NAS_NIDD] = "eps-nas-nidd", [FAN_PROFILE_EPS_NAS_SMS] = "eps-nas-sms",
+	[FAN_PROFILE_5GS_NAS_SMS] = "5gs-nas-sms",   [FAN_PROFILE_5GS_NAS_CIOT] = "5gs-nas-ciot",
+	[FAN_PROFILE_LTE_PDCP_12] = "lte-pdcp-12",   [FAN_PROFILE_LTE_PDCP_18] = "lte-pdcp-18",
+	[FAN_PROFILE_NR_PDCP_12] = "nr-pdcp-12",     [FAN_PROFILE_NR_PDCP_18] = "nr-pdcp-18",
 };
 
 const char *
@@ -38,29 +38,29 @@ enum fan_kind
 fan_profile_kind(enum fan_profile profile)
 {
 	switch (profile) {
-	case FAN_EPS_NAS_NIDD:
-	case FAN_EPS_NAS_SMS:
-		return FAN_EPS_NAS;
-	case FAN_5GS_NAS_SMS:
-	case FAN_5GS_NAS_CIOT:
-		return FAN_5GS_NAS;
+	case FAN_PROFILE_EPS_NAS_NIDD:
+	case FAN_PROFILE_EPS_NAS_SMS:
+		return FAN_KIND_EPS_NAS;
+	case FAN_PROFILE_5GS_NAS_SMS:
+	case FAN_PROFILE_5GS_NAS_CIOT:
+		return FAN_KIND_5GS_NAS;
 	case FAN_PROFILE_LTE_PDCP_12:
-		return FAN_LTE_PDCP_12;
+		return FAN_KIND_LTE_PDCP_12;
 	case FAN_PROFILE_LTE_PDCP_18:
-		return FAN_LTE_PDCP_18;
+		return FAN_KIND_LTE_PDCP_18;
 	case FAN_PROFILE_NR_PDCP_12:
-		return FAN_NR_PDCP_12;
+		return FAN_KIND_NR_PDCP_12;
 	case FAN_PROFILE_NR_PDCP_18:
 	case FAN_PROFILE_COUNT:
 		break;
 	}
-	return FAN_NR_PDCP_18;
+	return FAN_KIND_NR_PDCP_18;
 }
 
 static int
 check_integrity(struct fan_protection protection, bool emergency)
 {
-	const bool lte = protection.kind == FAN_LTE_PDCP_12 || protection.kind == FAN_LTE_PDCP_18;
+	const bool lte = protection.kind == FAN_KIND_LTE_PDCP_12 || protection.kind == FAN_KIND_LTE_PDCP_18;
 
 	if (lte && protection.integrity != FAN_INTEGRITY_NONE)
 		return fan_fail(FAN_E_INVALID, "integrity %u on an LTE DRB: LTE PDCP DRBs have none (TS 36.323)",
@@ -87,9 +87,9 @@ fan_protection_check(struct fan_protection protection, bool emergency)
 	if (protection.cipher > FAN_ALGORITHM_MAX)
 		return fan_fail(FAN_E_INVALID, "unknown cipher algorithm %u: use 0 to %d", protection.cipher,
 				FAN_ALGORITHM_MAX);
-	if (protection.kind == FAN_EPS_NAS && (protection.bearer_id < 5 || protection.bearer_id > 15))
+	if (protection.kind == FAN_KIND_EPS_NAS && (protection.bearer_id < 5 || protection.bearer_id > 15))
 		return fan_fail(FAN_E_INVALID, "EPS bearer identity %u: 5 to 15", protection.bearer_id);
-	if (protection.kind == FAN_5GS_NAS && (protection.bearer_id < 1 || protection.bearer_id > 15))
+	if (protection.kind == FAN_KIND_5GS_NAS && (protection.bearer_id < 1 || protection.bearer_id > 15))
 		return fan_fail(FAN_E_INVALID, "PDU session identity %u: 1 to 15", protection.bearer_id);
 	return check_integrity(protection, emergency);
 }
@@ -147,12 +147,12 @@ fan_context_table_free(struct fan_context_table *table)
 static int
 check_nas_fields(const struct fan_ue *ue)
 {
-	const uint64_t mme_max = ue->kind == FAN_EPS_NAS ? UINT32_MAX : (UINT64_C(1) << 40) - 1;
-	const uint32_t ran_max = ue->kind == FAN_EPS_NAS ? (1U << 24) - 1 : UINT32_MAX;
+	const uint64_t mme_max = ue->kind == FAN_KIND_EPS_NAS ? UINT32_MAX : (UINT64_C(1) << 40) - 1;
+	const uint32_t ran_max = ue->kind == FAN_KIND_EPS_NAS ? (1U << 24) - 1 : UINT32_MAX;
 
 	if (ue->mme_ue_id > mme_max)
 		return fan_fail(FAN_E_INVALID, "%s %llu: 0 to %llu",
-				ue->kind == FAN_EPS_NAS ? "MME-UE-S1AP-ID" : "AMF-UE-NGAP-ID",
+				ue->kind == FAN_KIND_EPS_NAS ? "MME-UE-S1AP-ID" : "AMF-UE-NGAP-ID",
 				(unsigned long long)ue->mme_ue_id, (unsigned long long)mme_max);
 	if (ue->ran_ue_id > ran_max)
 		return fan_fail(FAN_E_INVALID, "eNB-UE-S1AP-ID %u: 0 to %u", ue->ran_ue_id, ran_max);
@@ -181,9 +181,9 @@ check_fields(const struct fan_context_table *table, const struct fan_ue *ue)
 	if (ue->count > ue->count_reserved)
 		return fan_fail(FAN_E_INVALID, "COUNT %u lies beyond its reservation %u", ue->count, ue->count_reserved);
 	/* TS 33.401 8.1.1: constant 0; TS 24.501 4.4.3.1: the NAS connection, 1 over 3GPP access, 2 over non-3GPP access. */
-	if (ue->kind == FAN_EPS_NAS && ue->bearer != 0)
+	if (ue->kind == FAN_KIND_EPS_NAS && ue->bearer != 0)
 		return fan_fail(FAN_E_INVALID, "BEARER %u of EPS NAS: always 0", ue->bearer);
-	if (ue->kind == FAN_5GS_NAS && ue->bearer != 1 && ue->bearer != 2)
+	if (ue->kind == FAN_KIND_5GS_NAS && ue->bearer != 1 && ue->bearer != 2)
 		return fan_fail(FAN_E_INVALID, "BEARER %u of 5GS NAS: 1 (3GPP access) or 2 (non-3GPP access)", ue->bearer);
 	if (fan_kind_is_nas(ue->kind))
 		return check_nas_fields(ue);

@@ -95,7 +95,7 @@ struct fan_context_table {
 static inline bool
 fan_kind_is_nas(unsigned kind)
 {
-	return kind == FAN_EPS_NAS || kind == FAN_5GS_NAS;
+	return kind == FAN_KIND_EPS_NAS || kind == FAN_KIND_5GS_NAS;
 }
 
 /* INVALID, naming the value and the rule, for combinations the standards do not have. */

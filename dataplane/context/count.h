@@ -22,12 +22,12 @@ struct fan_count_rule {
  * PDU that it misses: 2,047 of 12 bits, 131,071 of 18 bits (TS 36.323 5.1.2, TS 38.323 5.2.2.1).
  */
 static const struct fan_count_rule fan_count_rules[FAN_KIND_COUNT] = {
-	[FAN_EPS_NAS] = { .end = (1U << 24) - 4096, .gap_max = 200, .sn_bits = 8 },
-	[FAN_5GS_NAS] = { .end = (1U << 24) - 4096, .gap_max = 200, .sn_bits = 8 },
-	[FAN_LTE_PDCP_12] = { .end = UINT32_MAX - 4095, .gap_max = 1600, .sn_bits = 12 },
-	[FAN_LTE_PDCP_18] = { .end = UINT32_MAX - 4095, .gap_max = 60000, .sn_bits = 18 },
-	[FAN_NR_PDCP_12] = { .end = UINT32_MAX - 4095, .gap_max = 1600, .sn_bits = 12 },
-	[FAN_NR_PDCP_18] = { .end = UINT32_MAX - 4095, .gap_max = 60000, .sn_bits = 18 },
+	[FAN_KIND_EPS_NAS] = { .end = (1U << 24) - 4096, .gap_max = 200, .sn_bits = 8 },
+	[FAN_KIND_5GS_NAS] = { .end = (1U << 24) - 4096, .gap_max = 200, .sn_bits = 8 },
+	[FAN_KIND_LTE_PDCP_12] = { .end = UINT32_MAX - 4095, .gap_max = 1600, .sn_bits = 12 },
+	[FAN_KIND_LTE_PDCP_18] = { .end = UINT32_MAX - 4095, .gap_max = 60000, .sn_bits = 18 },
+	[FAN_KIND_NR_PDCP_12] = { .end = UINT32_MAX - 4095, .gap_max = 1600, .sn_bits = 12 },
+	[FAN_KIND_NR_PDCP_18] = { .end = UINT32_MAX - 4095, .gap_max = 60000, .sn_bits = 18 },
 };
 
 /* COUNTs spent without proof of reception; the limits keep them below 2^16. */

@@ -107,7 +107,7 @@ encode_sms(struct fan_plan *plan, const struct fan_sms_part *part)
 	size_t lead_bytes;
 	int error;
 
-	if (plan->kind == FAN_EPS_NAS) {
+	if (plan->kind == FAN_KIND_EPS_NAS) {
 		*at++ = 0x07;
 		*at++ = 0x62;
 		*at++ = part->byte_count;
@@ -183,9 +183,9 @@ encode_raw(struct fan_plan *plan, const struct fan_message *message)
 static size_t
 prefix_bytes(const struct fan_plan *plan)
 {
-	if (plan->kind == FAN_EPS_NAS)
+	if (plan->kind == FAN_KIND_EPS_NAS)
 		return NAS_EPS_PREFIX_BYTES;
-	if (plan->kind == FAN_5GS_NAS)
+	if (plan->kind == FAN_KIND_5GS_NAS)
 		return NAS_5GS_PREFIX_BYTES;
 	return plan->shape.clear_bytes;
 }
@@ -195,9 +195,9 @@ write_prefix(const struct fan_plan *plan, struct fan_header *header, int sdap_qf
 {
 	uint8_t *prefix = header->octets + FAN_HEADER_BYTES_MAX - prefix_bytes(plan);
 
-	if (plan->kind == FAN_EPS_NAS) {
+	if (plan->kind == FAN_KIND_EPS_NAS) {
 		prefix[0] = 0x27; /* integrity protected and ciphered, EMM */
-	} else if (plan->kind == FAN_5GS_NAS) {
+	} else if (plan->kind == FAN_KIND_5GS_NAS) {
 		prefix[0] = 0x7e;
 		prefix[1] = 0x02;
 	} else {
@@ -211,12 +211,12 @@ static enum fan_application
 application_of(enum fan_kind kind)
 {
 	switch (kind) {
-	case FAN_EPS_NAS:
+	case FAN_KIND_EPS_NAS:
 		return FAN_S1AP;
-	case FAN_5GS_NAS:
+	case FAN_KIND_5GS_NAS:
 		return FAN_NGAP;
-	case FAN_NR_PDCP_12:
-	case FAN_NR_PDCP_18:
+	case FAN_KIND_NR_PDCP_12:
+	case FAN_KIND_NR_PDCP_18:
 		return FAN_GTPU_NR;
 	default:
 		return FAN_GTPU;
@@ -264,7 +264,7 @@ static void
 init_shape(struct fan_plan *plan, struct fan_protection protection, const struct fan_message *message)
 {
 	struct fan_shape *shape = &plan->shape;
-	const bool nr = plan->kind == FAN_NR_PDCP_12 || plan->kind == FAN_NR_PDCP_18;
+	const bool nr = plan->kind == FAN_KIND_NR_PDCP_12 || plan->kind == FAN_KIND_NR_PDCP_18;
 
 	fan_shape_init(shape, protection);
 	shape->message = plan->text;
@@ -280,12 +280,12 @@ static int
 encode(struct fan_plan *plan, const struct fan_message *message, const struct fan_sms_part *part, uint8_t bearer_id)
 {
 	switch (plan->profile) {
-	case FAN_EPS_NAS_NIDD:
+	case FAN_PROFILE_EPS_NAS_NIDD:
 		return encode_nidd(plan, message, bearer_id);
-	case FAN_5GS_NAS_CIOT:
+	case FAN_PROFILE_5GS_NAS_CIOT:
 		return encode_ciot(plan, message, bearer_id);
-	case FAN_EPS_NAS_SMS:
-	case FAN_5GS_NAS_SMS:
+	case FAN_PROFILE_EPS_NAS_SMS:
+	case FAN_PROFILE_5GS_NAS_SMS:
 		return encode_sms(plan, part);
 	default:
 		return message->raw ? encode_raw(plan, message) : encode_ip(plan, message);
@@ -323,7 +323,7 @@ fan_short_messages_encode(struct fan_sms *sms, const struct fan_message *message
 bool
 fan_profile_is_sms(enum fan_profile profile)
 {
-	return profile == FAN_EPS_NAS_SMS || profile == FAN_5GS_NAS_SMS;
+	return profile == FAN_PROFILE_EPS_NAS_SMS || profile == FAN_PROFILE_5GS_NAS_SMS;
 }
 
 static int

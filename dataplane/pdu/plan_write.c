@@ -184,7 +184,7 @@ write_bearer(uint8_t *text, struct rte_mbuf *frame, const struct fan_plan *plan,
 		write_id(octets + header->id_at[1], context->drb.nru_sn, 3);
 		advance_nru_sn(context);
 	}
-	if (plan->kind == FAN_LTE_PDCP_12 || plan->kind == FAN_NR_PDCP_12) {
+	if (plan->kind == FAN_KIND_LTE_PDCP_12 || plan->kind == FAN_KIND_NR_PDCP_12) {
 		prefix[0] = (uint8_t)(0x80 | (count >> 8 & 0x0f));
 		prefix[1] = (uint8_t)count;
 	} else {

@@ -2,8 +2,8 @@
 /*
  * Bulk protection alone (fanfare.h): an engine and a table of contexts for programs that bring their own packets.
  */
-#include "../../dataplane/engine/calibration.h"
 #include "../../dataplane/context/count.h"
+#include "../../dataplane/engine/calibration.h"
 #include "../../dataplane/pdu/plan.h"
 
 #include <stdlib.h>

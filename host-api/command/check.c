@@ -4,9 +4,9 @@
  * `fanfare fanout --contexts --pcap` wrote them, or as anyone else did.
  */
 #include "../../dataplane/context/context.h"
-#include "command.h"
 #include "../fanout/contexts_csv.h"
 #include "../fanout/reception.h"
+#include "command.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -92,7 +92,7 @@ row_address(const struct fan_contexts_row *row)
 					  .mme_ue_id = row->mme_ue_id,
 					  .ran_ue_id = row->ran_ue_id };
 
-	address.five_g = fan_profile_kind(row->profile) == FAN_5GS_NAS;
+	address.five_g = fan_profile_kind(row->profile) == FAN_KIND_5GS_NAS;
 	memcpy(address.next_hop, row->next_hop, sizeof(address.next_hop));
 	return address;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "../fanout/contexts_csv.h"
 #include "../fanout/fanout.h"
+#include "../fanout/contexts_csv.h"
 
 #include "../../dataplane/context/context.h"
 #include "../../dataplane/engine/engine.h"
@@ -380,7 +380,7 @@ check_contradictions(const struct fan_fanout_request *request, const struct chos
 
 	if (chosen->sdap != NOT_GIVEN && weight[FAN_PROFILE_NR_PDCP_12] + weight[FAN_PROFILE_NR_PDCP_18] == 0)
 		return fan_command_fail(request->command, FAN_EXIT_USAGE, "--sdap: no NR bearer among the profiles");
-	if (chosen->trigger != NOT_GIVEN && weight[FAN_EPS_NAS_SMS] + weight[FAN_5GS_NAS_SMS] == 0)
+	if (chosen->trigger != NOT_GIVEN && weight[FAN_PROFILE_EPS_NAS_SMS] + weight[FAN_PROFILE_5GS_NAS_SMS] == 0)
 		return fan_command_fail(request->command, FAN_EXIT_USAGE, "--trigger: no SMS profile among the profiles");
 	if (chosen->assume_received && !chosen->no_verify &&
 	    (chosen->egress == NULL || strcmp(chosen->egress, "net_ring") == 0))

@@ -28,7 +28,7 @@ main(void)
 		error = fan_group_create(fanfare, &group, "flood-warnings@example.org");
 	for (uint32_t i = 0; error == 0 && i < 3; i++) {
 		/* Keys and COUNT come from the MME; these are for show. */
-		struct fan_ue ue = { .kind = FAN_EPS_NAS,
+		struct fan_ue ue = { .kind = FAN_KIND_EPS_NAS,
 				     .cipher = 2,
 				     .integrity = 2,
 				     .k_enc = { 1, (uint8_t)i },
@@ -43,7 +43,7 @@ main(void)
 
 		error = fan_ue_add(fanfare, &id, &ue);
 		if (error == 0)
-			error = fan_group_add(group, id, FAN_EPS_NAS_NIDD);
+			error = fan_group_add(group, id, FAN_PROFILE_EPS_NAS_NIDD);
 	}
 	fan_message_init(&message, "The river is rising.", 20);
 	if (error == 0)

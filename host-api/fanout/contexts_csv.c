@@ -34,7 +34,7 @@ static const char *const field_names[FIELDS] = { "ue",    "imsi",      "profile"
 static bool
 is_lte_pdcp(enum fan_kind kind)
 {
-	return kind == FAN_LTE_PDCP_12 || kind == FAN_LTE_PDCP_18;
+	return kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18;
 }
 
 /* ---- Writing ----------------------------------------------------------------------------------------------------------- */
@@ -342,8 +342,8 @@ static bool
 get_counters(const struct reading *reading, struct fan_contexts_row *row, enum fan_kind kind)
 {
 	uint64_t count, bearer, direction;
-	uint64_t bearer_first = kind == FAN_5GS_NAS ? 1 : 0; /* 1: 3GPP access, 2: non-3GPP (TS 33.501 6.4.2.2) */
-	uint64_t bearer_last = kind == FAN_EPS_NAS ? 0 : kind == FAN_5GS_NAS ? 2 : 31;
+	uint64_t bearer_first = kind == FAN_KIND_5GS_NAS ? 1 : 0; /* 1: 3GPP access, 2: non-3GPP (TS 33.501 6.4.2.2) */
+	uint64_t bearer_last = kind == FAN_KIND_EPS_NAS ? 0 : kind == FAN_KIND_5GS_NAS ? 2 : 31;
 
 	if (!get_number(reading, &count, FIELD_COUNT, 0, fan_kind_is_nas(kind) ? 0xffffff : UINT32_MAX) ||
 	    !get_number(reading, &bearer, FIELD_BEARER, bearer_first, bearer_last) ||
@@ -405,7 +405,7 @@ fan_contexts_csv_parse(struct fan_contexts_row *row, char *wrong, size_t wrong_b
 	kind = fan_profile_kind(row->profile);
 	if (!get_protection(&reading, row, kind) || !get_counters(&reading, row, kind))
 		return false;
-	if (fan_kind_is_nas(kind) ? !get_nas_place(&reading, row, kind == FAN_5GS_NAS) : !get_bearer_place(&reading, row))
+	if (fan_kind_is_nas(kind) ? !get_nas_place(&reading, row, kind == FAN_KIND_5GS_NAS) : !get_bearer_place(&reading, row))
 		return false;
 	return get_next_hop(&reading, row);
 }

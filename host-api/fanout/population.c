@@ -163,15 +163,15 @@ ran_id_space(bool five_g)
 static unsigned
 sn_bits(enum fan_kind kind)
 {
-	if (kind == FAN_EPS_NAS || kind == FAN_5GS_NAS)
+	if (kind == FAN_KIND_EPS_NAS || kind == FAN_KIND_5GS_NAS)
 		return 8;
-	return kind == FAN_LTE_PDCP_12 || kind == FAN_NR_PDCP_12 ? 12 : 18;
+	return kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_NR_PDCP_12 ? 12 : 18;
 }
 
 static bool
 is_nas(enum fan_kind kind)
 {
-	return kind == FAN_EPS_NAS || kind == FAN_5GS_NAS;
+	return kind == FAN_KIND_EPS_NAS || kind == FAN_KIND_5GS_NAS;
 }
 
 /* Eight kinds of place, by the low bits: four anywhere, two at an SN wrap, one at the middle of the SN space, one at a wrap that
@@ -220,7 +220,8 @@ fan_population_integrity(const struct fan_population *population, enum fan_profi
 {
 	enum fan_kind kind = fan_profile_kind(profile);
 
-	return kind == FAN_LTE_PDCP_12 || kind == FAN_LTE_PDCP_18 ? FAN_INTEGRITY_NONE : population->options.integrity;
+	return kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18 ? FAN_INTEGRITY_NONE
+									    : population->options.integrity;
 }
 
 static void
@@ -236,15 +237,15 @@ fill_key(uint8_t key[FAN_KEY_BYTES], const struct fan_population *population, ui
 static void
 fill_nas(struct fan_ue *ue, uint64_t numbers, enum fan_profile profile, uint32_t local)
 {
-	bool five_g = ue->kind == FAN_5GS_NAS;
+	bool five_g = ue->kind == FAN_KIND_5GS_NAS;
 
 	ue->bearer = five_g ? 1
 			    : 0; /* NAS connection identifier 1: 3GPP access (TS 33.501 6.4.2.2); EPS: 0 (TS 33.401 8.1.1) */
 	ue->count_reserved = 1U << NAS_BITS;
 	ue->mme_ue_id = id_from(mme_id_space(five_g), local, ue->next_hop);
 	ue->ran_ue_id = (uint32_t)id_from(ran_id_space(five_g), local, ue->next_hop);
-	ue->bearer_id = (uint8_t)(profile == FAN_EPS_NAS_NIDD ? 5 + numbers % 11 : 1 + numbers % 15);
-	if (!five_g && profile != FAN_EPS_NAS_NIDD)
+	ue->bearer_id = (uint8_t)(profile == FAN_PROFILE_EPS_NAS_NIDD ? 5 + numbers % 11 : 1 + numbers % 15);
+	if (!five_g && profile != FAN_PROFILE_EPS_NAS_NIDD)
 		ue->bearer_id = 5; /* the default bearer, which SMS does not use */
 	ue->transaction = (uint8_t)((numbers >> 16) % 7);
 	ue->rp_reference = (uint8_t)(numbers >> 24);
@@ -360,7 +361,7 @@ find_bearer(const struct fan_population *population, const struct fan_ue_address
 static int64_t
 find_nas(const struct fan_population *population, const struct fan_ue_address *address, uint32_t hop)
 {
-	enum fan_kind kind = address->five_g ? FAN_5GS_NAS : FAN_EPS_NAS;
+	enum fan_kind kind = address->five_g ? FAN_KIND_5GS_NAS : FAN_KIND_EPS_NAS;
 	int64_t local = local_from_id(mme_id_space(address->five_g), address->mme_ue_id, hop);
 	int64_t index;
 
@@ -423,7 +424,7 @@ check_options(const struct fan_population_options *options, uint32_t *weight_sum
 			return fan_fail(FAN_E_INVALID, "profile %s: weight %u, 1 to %d", name, options->weight[i],
 					FAN_POPULATION_WEIGHT_MAX);
 		*weight_sum += options->weight[i];
-		if (options->weight[i] == 0 || kind == FAN_LTE_PDCP_12 || kind == FAN_LTE_PDCP_18)
+		if (options->weight[i] == 0 || kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18)
 			continue;
 		if (options->integrity == FAN_INTEGRITY_NONE && is_nas(kind))
 			return fan_fail(FAN_E_INVALID, "profile %s: NAS is always integrity protected, none is for PDCP alone",

@@ -128,12 +128,12 @@ static enum fan_ue_form
 expected_form(const struct fan_reception *reception, enum fan_profile profile)
 {
 	switch (profile) {
-	case FAN_EPS_NAS_NIDD:
+	case FAN_PROFILE_EPS_NAS_NIDD:
 		return FAN_UE_NIDD;
-	case FAN_EPS_NAS_SMS:
-	case FAN_5GS_NAS_SMS:
+	case FAN_PROFILE_EPS_NAS_SMS:
+	case FAN_PROFILE_5GS_NAS_SMS:
 		return FAN_UE_SMS;
-	case FAN_5GS_NAS_CIOT:
+	case FAN_PROFILE_5GS_NAS_CIOT:
 		return FAN_UE_CIOT;
 	default:
 		return reception->raw ? FAN_UE_RAW : FAN_UE_IP;

@@ -25,13 +25,13 @@ find(void *user, struct fan_ue_subscriber *subscriber, struct fan_ue_state **fou
 	if (id & 0x80)
 		return false;
 	if (address->nas) {
-		subscriber->kind = address->five_g ? FAN_5GS_NAS : FAN_EPS_NAS;
+		subscriber->kind = address->five_g ? FAN_KIND_5GS_NAS : FAN_KIND_EPS_NAS;
 		subscriber->integrity = strong ? 2 : 0;
 		subscriber->bearer_id = id & 0x04 ? 5 : 0;
 	} else {
-		subscriber->kind = (uint8_t)(FAN_LTE_PDCP_12 + (id & 3));
+		subscriber->kind = (uint8_t)(FAN_KIND_LTE_PDCP_12 + (id & 3));
 		subscriber->integrity = FAN_INTEGRITY_NONE;
-		if ((id & 0x10) && subscriber->kind >= FAN_NR_PDCP_12)
+		if ((id & 0x10) && subscriber->kind >= FAN_KIND_NR_PDCP_12)
 			subscriber->integrity = strong ? 3 : 0;
 	}
 	subscriber->cipher = strong ? 1 + (id & 1) : 0;

@@ -7,8 +7,8 @@
  *	MUL, DIV alpha	linear in one octet: an 8x8 bit matrix per octet of the result, one affine instruction for 16 UEs
  * The MAC is a polynomial in P of GF(2^64): 8 blocks of a chunk meet P^8 .. P^1 in four carry-less products, reduced once.
  */
-#include "stream_avx512.h"
 #include "../reference/snow3g.h"
+#include "stream_avx512.h"
 
 /* LFSR cell t of TS 35.216 lies in s[t % 16]: 16 clocks move nothing. */
 struct stream {

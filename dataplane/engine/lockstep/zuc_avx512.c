@@ -11,8 +11,8 @@
  * The MAC is a sum of 32-bit windows of the keystream, one per message bit that is set: a carry-less product of the reversed message
  * bits with the keystream has this sum among its coefficients, so a chunk of 64 octets takes four instructions and no reduction.
  */
-#include "stream_avx512.h"
 #include "../reference/zuc.h"
+#include "stream_avx512.h"
 
 #define EVEN_OCTETS 0x5555555555555555ULL
 #define ODD_LANES 0xaaaa
