@@ -240,17 +240,17 @@ refuse_shape(const struct fan_shape *shape, uint8_t profile)
 static int
 choose_engines(const struct fan_dataplane *dataplane, struct fan_flight *flight)
 {
-	for (unsigned i = 0; i < flight->order_count; i++) {
-		struct fan_order *order = &flight->orders[i];
+	for (unsigned i = 0; i < flight->leg_count; i++) {
+		struct fan_leg *leg = &flight->legs[i];
 
-		for (unsigned part = 0; part < order->plans.part_count; part++) {
-			const struct fan_shape *shape = &order->plans.part[part].shape;
+		for (unsigned part = 0; part < leg->plans.part_count; part++) {
+			const struct fan_shape *shape = &leg->plans.part[part].shape;
 
 			if (fan_dataplane_engine_for(dataplane, shape) == NULL)
-				return refuse_shape(shape, order->profile);
+				return refuse_shape(shape, leg->profile);
 		}
 		if (dataplane->calibration != NULL)
-			fan_calibration_rank(dataplane->calibration, order->preference, &order->plans.part[0].shape);
+			fan_calibration_rank(dataplane->calibration, leg->preference, &leg->plans.part[0].shape);
 	}
 	return 0;
 }
@@ -285,7 +285,7 @@ fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_members *snapshot
 	*last = flight;
 	dataplane->flight_count++;
 	for (unsigned i = 0; i < dataplane->worker_count; i++)
-		fan_worker_order(dataplane->worker[i], flight);
+		fan_worker_hand(dataplane->worker[i], flight);
 	return 0;
 }
 

@@ -2,13 +2,13 @@
 /*
  * The life of a group message, from a worker's side. One turn of fan_worker_run() is these steps in this order:
  *
- *   accept          take flights from the ring of orders                                   accept_flights()
+ *   accept          take flights from the ring of flights                                   accept_flights()
  *   encode          was done once per profile by the control thread                        pdu/plan.c
  *   choose members  the next 64 slots of the snapshot that this worker owns                choose_members()
  *   spend COUNT     one per UE, or a drop with its reason                                  spend_counts()
  *   protect         headers and private heads are written, an engine gets the batch        submit_oldest(), poll_engines()
  *   emit            finished batches leave in the order in which COUNT was spent           emit()
- *   report          tallies per order; the flight is let go after its last frame           report()
+ *   report          tallies per leg; the flight is let go after its last frame           report()
  *
  * Batches leave strictly in order, whatever engine finished them first: a UE that gets two parts of a message must see their
  * COUNTs rise (TS 24.301 4.4.3.2).
@@ -43,7 +43,7 @@ struct work {
 	struct fan_batch batch; /* first: engines give the batch back and so the work */
 	struct rte_mbuf *frame[FAN_BATCH_UES_MAX];
 	struct task *task;
-	struct fan_order *order;
+	struct fan_leg *leg;
 	const struct fan_plan *plan;
 	uint16_t sent;          /* leading frames that the port took */
 	uint32_t bytes;         /* of the frames that it did not take yet */
@@ -58,13 +58,13 @@ static_assert(offsetof(struct work, batch) == 0, "a batch pointer is a work poin
 /* A flight as one worker sees it. */
 struct task {
 	struct fan_flight *flight; /* NULL: free */
-	struct fan_order *order;   /* being worked on */
-	unsigned order_at;
+	struct fan_leg *leg;       /* being worked on */
+	unsigned leg_at;
 	struct fan_member_cursor cursor;
 	uint32_t slot[FAN_BATCH_UES_MAX]; /* chosen; their contexts are on the way into the cache */
 	unsigned slot_count;
 	unsigned part;        /* next part for these slots */
-	unsigned engine_mask; /* engines that take the order's shapes */
+	unsigned engine_mask; /* engines that take the leg's shapes */
 	bool fetches_ahead;   /* the one that is likely to have them fetches contexts itself */
 	unsigned under_way;   /* batches */
 	bool exhausted;       /* every member has been taken */
@@ -72,7 +72,7 @@ struct task {
 
 struct fan_worker {
 	struct fan_worker_config config;
-	struct rte_ring *orders;
+	struct rte_ring *flights;
 	struct fan_engine *engine[FAN_ENGINES_MAX];
 	bool stop; /* atomic */
 	struct task task[FAN_FLIGHTS_MAX];
@@ -91,9 +91,9 @@ add(uint64_t *counter, uint64_t by)
 }
 
 static inline struct fan_tally *
-tally_of(const struct fan_worker *worker, const struct fan_order *order)
+tally_of(const struct fan_worker *worker, const struct fan_leg *leg)
 {
-	return &order->tally[worker->config.index];
+	return &leg->tally[worker->config.index];
 }
 
 static inline struct work *
@@ -104,11 +104,11 @@ work_at(struct fan_worker *worker, unsigned position)
 
 /* `parts` of the message do not go to this UE. */
 static void
-count_drop(struct fan_worker *worker, struct fan_order *order, const struct fan_context *context, enum fan_drop drop,
+count_drop(struct fan_worker *worker, struct fan_leg *leg, const struct fan_context *context, enum fan_drop drop,
 	   unsigned parts)
 {
-	order->not_served[context - order->table->slots] = (uint8_t)drop;
-	tally_of(worker, order)->dropped[drop] += parts;
+	leg->not_served[context - leg->table->slots] = (uint8_t)drop;
+	tally_of(worker, leg)->dropped[drop] += parts;
 	add(&worker->counters.dropped, parts);
 }
 
@@ -122,26 +122,26 @@ choose_members(struct task *task)
 }
 
 static unsigned
-engines_for(const struct fan_worker *worker, const struct fan_order *order)
+engines_for(const struct fan_worker *worker, const struct fan_leg *leg)
 {
 	unsigned mask = 0;
 
 	for (unsigned i = 0; i < worker->config.engine_count; i++) {
 		bool takes = true;
 
-		for (unsigned part = 0; part < order->plans.part_count; part++)
-			takes = takes && worker->engine[i]->ops->takes(worker->engine[i], &order->plans.part[part].shape);
+		for (unsigned part = 0; part < leg->plans.part_count; part++)
+			takes = takes && worker->engine[i]->ops->takes(worker->engine[i], &leg->plans.part[part].shape);
 		mask |= (unsigned)takes << i;
 	}
 	return mask;
 }
 
-/* Whether the first engine of the order's preference that takes it fetches contexts while it works. */
+/* Whether the first engine of the leg's preference that takes it fetches contexts while it works. */
 static bool
-first_fetches_ahead(const struct fan_worker *worker, const struct fan_order *order, unsigned mask)
+first_fetches_ahead(const struct fan_worker *worker, const struct fan_leg *leg, unsigned mask)
 {
 	for (unsigned k = 0; k < worker->config.engine_count; k++) {
-		const unsigned i = order->preference[k];
+		const unsigned i = leg->preference[k];
 
 		if ((mask >> i & 1) != 0)
 			return worker->engine[i]->fetches_ahead;
@@ -149,18 +149,18 @@ first_fetches_ahead(const struct fan_worker *worker, const struct fan_order *ord
 	return false;
 }
 
-/* Goes on to the first order from `order_at` on in which this worker owns a member. */
+/* Goes on to the first leg from `leg_at` on in which this worker owns a member. */
 static void
-begin_order(struct fan_worker *worker, struct task *task)
+begin_leg(struct fan_worker *worker, struct task *task)
 {
 	task->slot_count = 0;
-	for (; task->order_at < task->flight->order_count; task->order_at++) {
-		task->order = &task->flight->orders[task->order_at];
-		fan_member_cursor_init(&task->cursor, task->order->slots, worker->config.index, worker->config.worker_count);
+	for (; task->leg_at < task->flight->leg_count; task->leg_at++) {
+		task->leg = &task->flight->legs[task->leg_at];
+		fan_member_cursor_init(&task->cursor, task->leg->slots, worker->config.index, worker->config.worker_count);
 		choose_members(task);
 		if (task->slot_count > 0) {
-			task->engine_mask = engines_for(worker, task->order);
-			task->fetches_ahead = first_fetches_ahead(worker, task->order, task->engine_mask);
+			task->engine_mask = engines_for(worker, task->leg);
+			task->fetches_ahead = first_fetches_ahead(worker, task->leg, task->engine_mask);
 			return;
 		}
 	}
@@ -173,7 +173,7 @@ accept_flights(struct fan_worker *worker)
 	void *flight;
 	bool any = false;
 
-	while (rte_ring_sc_dequeue(worker->orders, &flight) == 0) {
+	while (rte_ring_sc_dequeue(worker->flights, &flight) == 0) {
 		unsigned at = 0;
 
 		while (worker->task[at].flight != NULL)
@@ -181,7 +181,7 @@ accept_flights(struct fan_worker *worker)
 		memset(&worker->task[at], 0, sizeof(worker->task[at]));
 		worker->task[at].flight = flight;
 		worker->task_count = RTE_MAX(worker->task_count, at + 1);
-		begin_order(worker, &worker->task[at]);
+		begin_leg(worker, &worker->task[at]);
 		worker->turn_left = 0; /* it may be more urgent than the one whose turn it is */
 		any = true;
 	}
@@ -216,11 +216,11 @@ pick_task(struct fan_worker *worker)
 static void
 spend_counts(struct fan_worker *worker, struct work *work, struct task *task)
 {
-	struct fan_order *order = task->order;
+	struct fan_leg *leg = task->leg;
 	/* Copies, which no store in the loop can change. */
-	const struct fan_count_rule rule = fan_count_rules[order->table->protection.kind];
-	struct fan_context *const slots = order->table->slots;
-	const unsigned parts_left = order->plans.part_count - task->part, slot_count = task->slot_count;
+	const struct fan_count_rule rule = fan_count_rules[leg->table->protection.kind];
+	struct fan_context *const slots = leg->table->slots;
+	const unsigned parts_left = leg->plans.part_count - task->part, slot_count = task->slot_count;
 	struct fan_batch *batch = &work->batch;
 	unsigned ue_count = 0;
 	uint64_t created;
@@ -235,12 +235,12 @@ spend_counts(struct fan_worker *worker, struct work *work, struct task *task)
 		if (__builtin_expect(drop == FAN_DROP_NONE, 1))
 			ue_count++;
 		else
-			count_drop(worker, order, context, drop, parts_left);
+			count_drop(worker, leg, context, drop, parts_left);
 	}
 	created = ue_count + (uint64_t)(slot_count - ue_count) * parts_left;
 	task->slot_count = ue_count;
 	batch->ue_count = (uint16_t)ue_count;
-	tally_of(worker, order)->created += created;
+	tally_of(worker, leg)->created += created;
 	add(&worker->counters.created, created);
 }
 
@@ -278,12 +278,12 @@ write_frames_and_fetch(const struct fan_worker *worker, struct work *work)
 static void
 advance(struct fan_worker *worker, struct task *task)
 {
-	if (++task->part < task->order->plans.part_count && task->slot_count > 0)
+	if (++task->part < task->leg->plans.part_count && task->slot_count > 0)
 		return;
 	choose_members(task);
 	if (task->slot_count == 0) {
-		task->order_at++;
-		begin_order(worker, task);
+		task->leg_at++;
+		begin_leg(worker, task);
 	}
 }
 
@@ -306,8 +306,8 @@ begin_batch(struct fan_worker *worker)
 	if (rte_mempool_get_bulk(worker->config.egress->frames, (void **)work->frame, frame_count) != 0)
 		return false;
 	work->task = task;
-	work->order = task->order;
-	work->plan = &task->order->plans.part[task->part];
+	work->leg = task->leg;
+	work->plan = &task->leg->plans.part[task->part];
 	work->sent = 0;
 	work->engines_failed = 0;
 	work->captured = false;
@@ -316,7 +316,7 @@ begin_batch(struct fan_worker *worker)
 	worker->turn_left--;
 	fetches_ahead = task->fetches_ahead && work->batch.ue_count > 0;
 	advance(worker, task);
-	work->batch.ahead = (struct fan_ahead){ task->slot_count > 0 ? task->order->table->slots : NULL, task->slot,
+	work->batch.ahead = (struct fan_ahead){ task->slot_count > 0 ? task->leg->table->slots : NULL, task->slot,
 						task->slot_count };
 	if (fetches_ahead)
 		write_frames(worker, work);
@@ -336,7 +336,7 @@ static void
 drop_batch(struct fan_worker *worker, struct work *work)
 {
 	for (unsigned i = 0; i < work->batch.ue_count; i++)
-		count_drop(worker, work->order, work->batch.context[i], FAN_DROP_ENGINE, 1);
+		count_drop(worker, work->leg, work->batch.context[i], FAN_DROP_ENGINE, 1);
 	rte_pktmbuf_free_bulk(work->frame, work->batch.ue_count);
 	work->batch.ue_count = 0;
 	work->state = WORK_FINISHED;
@@ -354,7 +354,7 @@ submit(struct fan_worker *worker, struct work *work)
 		return true;
 	}
 	for (unsigned k = 0; k < worker->config.engine_count; k++) {
-		const unsigned i = work->order->preference[k];
+		const unsigned i = work->leg->preference[k];
 
 		if ((mask >> i & 1) == 0)
 			continue;
@@ -416,7 +416,7 @@ spend_fresh_counts(struct fan_worker *worker, struct work *work)
 			kept++;
 			continue;
 		}
-		count_drop(worker, work->order, context, drop, 1);
+		count_drop(worker, work->leg, context, drop, 1);
 		rte_pktmbuf_free(frame);
 	}
 	batch->ue_count = kept;
@@ -488,7 +488,7 @@ static bool
 send_frames(struct fan_worker *worker, struct work *work)
 {
 	struct fan_span *span = &work->task->flight->span[worker->config.index];
-	struct fan_tally *tally = tally_of(worker, work->order);
+	struct fan_tally *tally = tally_of(worker, work->leg);
 	struct rte_mbuf **frames = work->frame + work->sent;
 	const uint16_t frame_count = (uint16_t)(work->batch.ue_count - work->sent);
 	const uint16_t n = fan_egress_send_burst(worker->config.egress, (uint16_t)worker->config.index, frames, frame_count);
@@ -645,9 +645,9 @@ fan_worker_stop(struct fan_worker *worker)
 }
 
 void
-fan_worker_order(struct fan_worker *worker, struct fan_flight *flight)
+fan_worker_hand(struct fan_worker *worker, struct fan_flight *flight)
 {
-	FAN_REQUIRE(rte_ring_sp_enqueue(worker->orders, flight) == 0);
+	FAN_REQUIRE(rte_ring_sp_enqueue(worker->flights, flight) == 0);
 }
 
 void
@@ -677,10 +677,10 @@ fan_worker_make(struct fan_worker **out, const struct fan_worker_config *config)
 		return fan_fail(FAN_E_MEMORY, "no memory for worker %u", config->index);
 	memset(worker, 0, sizeof(*worker));
 	worker->config = *config;
-	snprintf(ring_name, sizeof(ring_name), "fan_orders_%u", serial++);
-	worker->orders = rte_ring_create(ring_name, 2 * FAN_FLIGHTS_MAX, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-	if (worker->orders == NULL)
-		error = fan_fail(FAN_E_MEMORY, "no memory for the ring of orders of worker %u", config->index);
+	snprintf(ring_name, sizeof(ring_name), "fan_flights_%u", serial++);
+	worker->flights = rte_ring_create(ring_name, 2 * FAN_FLIGHTS_MAX, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	if (worker->flights == NULL)
+		error = fan_fail(FAN_E_MEMORY, "no memory for the ring of flights of worker %u", config->index);
 	for (unsigned i = 0; error == 0 && i < config->engine_count; i++)
 		error = config->engines[i]->open(&worker->engine[i]);
 	if (error != 0) {
@@ -704,7 +704,7 @@ fan_worker_free(struct fan_worker *worker)
 	for (unsigned i = 0; i < FAN_ENGINES_MAX; i++)
 		if (worker->engine[i] != NULL)
 			worker->engine[i]->ops->close(worker->engine[i]);
-	rte_ring_free(worker->orders);
+	rte_ring_free(worker->flights);
 	explicit_bzero(worker, sizeof(*worker));
 	free(worker);
 }

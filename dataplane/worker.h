@@ -7,9 +7,9 @@
 #define FAN_WORKER_H
 
 #include "egress.h"
-#include "order.h"
+#include "flight.h"
 
-#define FAN_FLIGHTS_MAX 64 /* messages in flight; one bound for the ring of orders and a worker's own list */
+#define FAN_FLIGHTS_MAX 64 /* messages in flight; one bound for the ring of flights and a worker's own list */
 
 /* Written by one worker, read by the control thread at any time. */
 struct fan_worker_counters {
@@ -24,14 +24,14 @@ struct fan_worker;
 /* What a worker is given; everything outlives it. */
 struct fan_worker_config {
 	unsigned index, worker_count;
-	const struct fan_engine_ops *const *engines; /* an order says in which order they are asked */
+	const struct fan_engine_ops *const *engines; /* a leg says in which order they are asked */
 	unsigned engine_count;
 	struct fan_egress *egress;
 	const struct fan_link *link;
 	const struct fan_hop *hops;
 };
 
-/* Opens the worker's own engine instances and its ring of orders. Control thread. */
+/* Opens the worker's own engine instances and its ring of flights. Control thread. */
 int fan_worker_make(struct fan_worker **worker, const struct fan_worker_config *config);
 /* Frees a worker whose loop has returned; frames still held go back to their pool. */
 void fan_worker_free(struct fan_worker *worker);
@@ -41,7 +41,7 @@ int fan_worker_run(void *worker);
 void fan_worker_stop(struct fan_worker *worker);
 
 /* Hands a flight over. Never fails while at most FAN_FLIGHTS_MAX are in flight. Control thread. */
-void fan_worker_order(struct fan_worker *worker, struct fan_flight *flight);
+void fan_worker_hand(struct fan_worker *worker, struct fan_flight *flight);
 
 void fan_worker_counters_read(const struct fan_worker *worker, struct fan_worker_counters *counters);
 

@@ -127,13 +127,13 @@ fan_card_queue_post(struct fan_card_queue *queue, unsigned index, const struct f
 
 	slot->cookie = (uint16_t)(slot->cookie + COOKIE_GENERATION);
 	slot->ue_count = descriptor->ue_count;
-	slot->order = queue->order++;
+	slot->posted = queue->posts++;
 	slot->under_way = true;
 	*entry = *descriptor;
 	entry->cookie = slot->cookie;
 	queue->tail++;
 	if (queue->under_way++ == 0) {
-		queue->oldest = slot->order;
+		queue->oldest = slot->posted;
 		begin_watch(queue);
 	}
 }
@@ -196,7 +196,7 @@ judge(const struct fan_card_queue *queue, const struct fan_completion *completio
 static void
 release(struct fan_card_queue *queue, unsigned index)
 {
-	const bool was_oldest = queue->slot[index].order == queue->oldest;
+	const bool was_oldest = queue->slot[index].posted == queue->oldest;
 	uint32_t least = UINT32_MAX;
 
 	queue->slot[index].under_way = false;
@@ -205,8 +205,8 @@ release(struct fan_card_queue *queue, unsigned index)
 		return;
 	/* Orders of batches under way are close together, so that differences tell which is older. */
 	for (unsigned i = 0; i < ENTRIES; i++)
-		if (queue->slot[i].under_way && queue->slot[i].order - queue->oldest < least)
-			least = queue->slot[i].order - queue->oldest;
+		if (queue->slot[i].under_way && queue->slot[i].posted - queue->oldest < least)
+			least = queue->slot[i].posted - queue->oldest;
 	queue->oldest += least;
 	begin_watch(queue);
 }

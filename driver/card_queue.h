@@ -21,7 +21,7 @@ struct fan_card_slot {
 	bool under_way;
 	uint16_t cookie; /* generation << 8 | slot, so that a completion that comes late or twice is known */
 	uint16_t ue_count;
-	uint32_t order; /* of posting */
+	uint32_t posted; /* number of its post */
 };
 
 /* Of the oldest batch: since when, and what has been seen of the card since then. */
@@ -48,7 +48,7 @@ struct fan_card_queue {
 	uint32_t serial_in[FAN_CARD_QUEUE_ENTRIES]; /* of the completion that was taken from each entry */
 	struct fan_card_slot slot[FAN_CARD_QUEUE_ENTRIES];
 	unsigned under_way;
-	uint32_t order, oldest; /* of the next post; of the oldest batch under way */
+	uint32_t posts, oldest; /* number of the next post; of the oldest batch under way */
 	struct fan_card_watch watch;
 };
 

@@ -21,7 +21,7 @@
 
 #include <string.h>
 
-#define FLIGHTS FAN_CARD_QUEUE_ENTRIES
+#define PENDING_MAX FAN_CARD_QUEUE_ENTRIES
 /* More than can be under way, so that there is always one to be replaced; and enough for the parts of several messages in turns. */
 #define MESSAGES 32
 #define MESSAGE_BYTES 1536
@@ -32,14 +32,14 @@
 #define COPIES_CONTEXTS_BYTES ((size_t)FAN_BATCH_UES_MAX * sizeof(struct fan_context))
 #define COPIES_BYTES (COPIES_CONTEXTS_BYTES + (size_t)FAN_BATCH_UES_MAX * PDU_BYTES)
 
-static_assert(MESSAGES > FLIGHTS, "a message that no batch under way uses");
+static_assert(MESSAGES > PENDING_MAX, "a message that no batch under way uses");
 static_assert(MESSAGE_BYTES >= FAN_PDU_BYTES_MAX && MESSAGE_BYTES % 64 == 0, "the card reads whole lines of 64");
 static_assert((FAN_HEAD_BLOCKS_MAX * FAN_ITEM_BLOCK_BYTES + 16) % FAN_ITEM_GRANULE_BYTES == 0,
 	      "three blocks fill two granules");
 static_assert(ITEMS_BYTES % 64 == 0 && COPIES_CONTEXTS_BYTES % 64 == 0, "aligned to 64");
 static_assert(PDU_TEXT_AT >= FAN_CLEAR_BYTES_MAX + FAN_MAC_BYTES, "what stands before the text fits");
 static_assert(PDU_TEXT_AT + FAN_PDU_BYTES_MAX + FAN_MAC_BYTES <= PDU_BYTES, "a PDU fits");
-static_assert(FLIGHTS <= FAN_FINISHED_DEPTH, "all that is under way can come back at once");
+static_assert(PENDING_MAX <= FAN_FINISHED_DEPTH, "all that is under way can come back at once");
 static_assert(FAN_CIPHER_THEN_MAC == 0 && FAN_MAC_THEN_CIPHER == 1 && FAN_CIPHER_ONLY == 2, "the card's numbers");
 
 /* A message in memory that the card reads. Octets that were given a number keep it; the number is never given to others, since the card
@@ -52,7 +52,7 @@ struct message {
 };
 
 /* A batch under way; its index is its slot in the queue. */
-struct flight {
+struct pending {
 	struct fan_batch *batch; /* NULL: free */
 	struct message *message;
 	bool contexts_copied, pdus_copied;
@@ -64,11 +64,11 @@ struct fpga {
 	bool queue_open, queue_failed;
 	struct fan_card_queue queue;
 	struct fan_card_reach reach;
-	struct fan_card_memory work;   /* items of each flight, then messages */
-	struct fan_card_memory copies; /* contexts and PDUs of each flight; made when first needed */
+	struct fan_card_memory work;   /* items of each pending batch, then messages */
+	struct fan_card_memory copies; /* contexts and PDUs of each pending batch; made when first needed */
 	struct fan_finished finished;
-	struct flight flight[FLIGHTS];
-	unsigned flight_count;
+	struct pending pending[PENDING_MAX];
+	unsigned pending_count;
 	struct message message[MESSAGES];
 	struct message *last_message;
 	uint32_t message_uses;
@@ -93,7 +93,7 @@ items_at(unsigned slot)
 static size_t
 message_at(const struct fpga *engine, const struct message *message)
 {
-	return FLIGHTS * ITEMS_BYTES + (size_t)(message - engine->message) * MESSAGE_BYTES;
+	return PENDING_MAX * ITEMS_BYTES + (size_t)(message - engine->message) * MESSAGE_BYTES;
 }
 
 static size_t
@@ -112,7 +112,7 @@ static bool
 have_copies(struct fpga *engine)
 {
 	return engine->copies.memory != NULL ||
-	       fan_card_memory_alloc(engine->card, &engine->copies, FLIGHTS * COPIES_BYTES) == 0;
+	       fan_card_memory_alloc(engine->card, &engine->copies, PENDING_MAX * COPIES_BYTES) == 0;
 }
 
 /* ---- Messages ---------------------------------------------------------------------------------------------------------------- */
@@ -270,14 +270,14 @@ place_copied_pdus(struct fpga *engine, struct placement *placement, unsigned slo
 static bool
 place(struct fpga *engine, struct placement *placement, unsigned slot, const struct fan_batch *batch)
 {
-	struct flight *flight = &engine->flight[slot];
+	struct pending *pending = &engine->pending[slot];
 
-	flight->contexts_copied = !place_contexts(engine, placement, batch);
-	flight->pdus_copied = !place_pdus(engine, placement, batch);
-	fan_card_count_copies(engine->card, flight->contexts_copied ? batch->ue_count : 0,
-			      flight->pdus_copied ? batch->ue_count : 0);
-	return (!flight->contexts_copied || copy_contexts(engine, placement, slot, batch)) &&
-	       (!flight->pdus_copied || place_copied_pdus(engine, placement, slot, batch));
+	pending->contexts_copied = !place_contexts(engine, placement, batch);
+	pending->pdus_copied = !place_pdus(engine, placement, batch);
+	fan_card_count_copies(engine->card, pending->contexts_copied ? batch->ue_count : 0,
+			      pending->pdus_copied ? batch->ue_count : 0);
+	return (!pending->contexts_copied || copy_contexts(engine, placement, slot, batch)) &&
+	       (!pending->pdus_copied || place_copied_pdus(engine, placement, slot, batch));
 }
 
 static void
@@ -299,15 +299,15 @@ write_item(uint8_t *octets, const struct fan_batch *batch, const struct placemen
 static void
 post(struct fpga *engine, unsigned slot, const struct placement *placement)
 {
-	const struct flight *flight = &engine->flight[slot];
-	const struct fan_batch *batch = flight->batch;
+	const struct pending *pending = &engine->pending[slot];
+	const struct fan_batch *batch = pending->batch;
 	const struct fan_shape *shape = batch->shape;
 	const size_t bytes = item_bytes(shape);
 	const struct fan_descriptor descriptor = {
-		.message = engine->work.iova + message_at(engine, flight->message),
+		.message = engine->work.iova + message_at(engine, pending->message),
 		.items = engine->work.iova + items_at(slot),
 		.contexts = placement->contexts,
-		.message_number = flight->message->number,
+		.message_number = pending->message->number,
 		.ue_count = batch->ue_count,
 		.text_bytes = shape->text_bytes,
 		.clear_bytes = shape->clear_bytes,
@@ -335,7 +335,7 @@ give_back(struct fpga *engine, struct fan_batch *batch, enum fan_batch_status st
 static void
 copy_pdus(const struct fpga *engine, unsigned slot)
 {
-	const struct fan_batch *batch = engine->flight[slot].batch;
+	const struct fan_batch *batch = engine->pending[slot].batch;
 	const struct fan_shape *shape = batch->shape;
 	const unsigned lead = lead_bytes(shape);
 
@@ -352,16 +352,16 @@ copy_pdus(const struct fpga *engine, unsigned slot)
 static void
 land(struct fpga *engine, unsigned slot, enum fan_batch_status status)
 {
-	struct flight *flight = &engine->flight[slot];
-	struct fan_batch *batch = flight->batch;
+	struct pending *pending = &engine->pending[slot];
+	struct fan_batch *batch = pending->batch;
 
-	if (flight->pdus_copied && status == FAN_BATCH_DONE)
+	if (pending->pdus_copied && status == FAN_BATCH_DONE)
 		copy_pdus(engine, slot);
-	if (flight->contexts_copied)
+	if (pending->contexts_copied)
 		explicit_bzero(engine->copies.memory + contexts_at(slot), batch->ue_count * sizeof(struct fan_context));
-	flight->message->users--;
-	flight->batch = NULL;
-	engine->flight_count--;
+	pending->message->users--;
+	pending->batch = NULL;
+	engine->pending_count--;
 	give_back(engine, batch, status);
 }
 
@@ -385,8 +385,8 @@ status_of(const struct fan_completion *completion)
 static void
 land_all(struct fpga *engine)
 {
-	for (unsigned i = 0; i < FLIGHTS; i++)
-		if (engine->flight[i].batch != NULL)
+	for (unsigned i = 0; i < PENDING_MAX; i++)
+		if (engine->pending[i].batch != NULL)
 			land(engine, i, FAN_BATCH_EXPOSED);
 }
 
@@ -398,7 +398,7 @@ poll_burst(struct fan_engine *base, struct fan_batch **batches, uint16_t batch_m
 	enum fan_card_event event = FAN_CARD_COMPLETED;
 	unsigned slot;
 
-	while (engine->flight_count > 0 && event != FAN_CARD_NOTHING) {
+	while (engine->pending_count > 0 && event != FAN_CARD_NOTHING) {
 		event = fan_card_queue_poll(&engine->queue, &slot, &completion);
 		if (event == FAN_CARD_COMPLETED)
 			land(engine, slot, status_of(&completion));
@@ -476,7 +476,8 @@ have_queue(struct fpga *engine)
 {
 	if (engine->queue_open || engine->queue_failed)
 		return engine->queue_open;
-	if (fan_card_memory_alloc(engine->card, &engine->work, FLIGHTS * ITEMS_BYTES + (size_t)MESSAGES * MESSAGE_BYTES) == 0)
+	if (fan_card_memory_alloc(engine->card, &engine->work, PENDING_MAX * ITEMS_BYTES + (size_t)MESSAGES * MESSAGE_BYTES) ==
+	    0)
 		engine->queue_open = fan_card_queue_open(&engine->queue, engine->card) == 0;
 	engine->queue_failed = !engine->queue_open;
 	return engine->queue_open;
@@ -489,7 +490,7 @@ take(struct fpga *engine, struct fan_batch *batch)
 	struct placement placement;
 	unsigned slot;
 
-	if (fan_finished_room(&engine->finished) <= engine->flight_count)
+	if (fan_finished_room(&engine->finished) <= engine->pending_count)
 		return false;
 	if (!takes(&engine->engine, batch->shape) || batch->ue_count == 0 || batch->ue_count > FAN_BATCH_UES_MAX ||
 	    !have_queue(engine)) {
@@ -503,9 +504,9 @@ take(struct fpga *engine, struct fan_batch *batch)
 		return true;
 	}
 	batch->status = FAN_BATCH_PENDING;
-	engine->flight[slot].batch = batch;
-	engine->flight[slot].message = use_message(engine, batch->shape);
-	engine->flight_count++;
+	engine->pending[slot].batch = batch;
+	engine->pending[slot].message = use_message(engine, batch->shape);
+	engine->pending_count++;
 	post(engine, slot, &placement);
 	return true;
 }
@@ -639,7 +640,7 @@ close_engine(struct fan_engine *base)
 {
 	struct fpga *engine = instance(base);
 
-	FAN_REQUIRE(engine->flight_count == 0);
+	FAN_REQUIRE(engine->pending_count == 0);
 	if (engine->queue_open)
 		fan_card_queue_close(&engine->queue);
 	fan_card_memory_free(engine->card, &engine->copies);

@@ -334,10 +334,10 @@ make_flight(const struct fan_message *message, enum fan_profile profile, unsigne
 }
 
 static void
-order(struct fan_flight *flight)
+hand(struct fan_flight *flight)
 {
 	for (unsigned i = 0; i < bench.worker_count; i++)
-		fan_worker_order(bench.worker[i], flight);
+		fan_worker_hand(bench.worker[i], flight);
 }
 
 static bool
@@ -448,12 +448,12 @@ Test(worker, engines_that_wait_or_shuffle_lose_and_reorder_nothing, .timeout = 6
 		struct fan_flight *flight = make_flight(&message, FAN_PROFILE_EPS_NAS_SMS, 0, ues);
 		struct fan_result result;
 
-		cr_assert_eq(flight->orders[0].plans.part_count, 2);
+		cr_assert_eq(flight->legs[0].plans.part_count, 2);
 		record_count = 0;
 		for (unsigned j = 0; j < FAKES; j++)
 			fakes[j].behaviour = rows[i].behaviour[j];
 		start_workers(rows[i].engine_count);
-		order(flight);
+		hand(flight);
 		result = finish(flight);
 		stop_workers();
 		frames += 2 * ues;
@@ -515,7 +515,7 @@ Test(worker, a_failed_batch_is_served_by_the_next_engine, .timeout = 60)
 		for (unsigned j = 0; j < FAKES; j++)
 			fakes[j].behaviour = rows[i].behaviour[j];
 		start_workers(rows[i].engine_count);
-		order(flight);
+		hand(flight);
 		result = finish(flight);
 		stop_workers();
 		frames += 2 * ues;
@@ -563,12 +563,12 @@ Test(worker, what_no_engine_can_protect_is_dropped_with_that_reason, .timeout = 
 		for (unsigned j = 0; j < FAKES; j++)
 			fakes[j].behaviour = rows[i].behaviour[j];
 		start_workers(rows[i].engine_count);
-		order(flight);
+		hand(flight);
 		result = finish(flight);
 		stop_workers();
 		cr_assert(result.created == ues && result.sent == 0 && result.dropped[FAN_DROP_ENGINE] == ues, "row %zu", i);
 		for (unsigned j = 0; j < ues; j++)
-			cr_assert_eq(flight->orders[0].not_served[j], FAN_DROP_ENGINE);
+			cr_assert_eq(flight->legs[0].not_served[j], FAN_DROP_ENGINE);
 		cr_assert_eq(bench.side.frames, 0);
 		expect_no_count_twice();
 		expect_pool_full();
@@ -590,7 +590,7 @@ Test(worker, an_engine_that_was_busy_is_asked_again, .timeout = 60)
 	fakes[1].behaviour = (struct behaviour){ .fail_every = 1, .fail_as = FAN_BATCH_UNTOUCHED };
 	start_workers(2);
 	flight = make_flight(&message, FAN_PROFILE_EPS_NAS_NIDD, 0, 64);
-	order(flight);
+	hand(flight);
 	result = finish(flight);
 	stop_workers();
 	cr_assert_eq(result.sent, 64, "%lu sent", result.sent);
@@ -612,12 +612,12 @@ Test(worker, fresh_counts_of_a_replay_respect_the_lease, .timeout = 60)
 	fakes[0].behaviour = (struct behaviour){ .fail_every = 1, .fail_as = FAN_BATCH_EXPOSED };
 	start_workers(2);
 	flight = make_flight(&message, FAN_PROFILE_EPS_NAS_NIDD, 0, 64);
-	order(flight);
+	hand(flight);
 	result = finish(flight);
 	stop_workers();
 	cr_assert(result.sent == 32 && result.dropped[FAN_DROP_RESERVATION] == 32);
 	for (unsigned i = 0; i < 64; i++) {
-		cr_assert_eq(flight->orders[0].not_served[i], i % 2 == 0 ? FAN_DROP_RESERVATION : FAN_DROP_NONE);
+		cr_assert_eq(flight->legs[0].not_served[i], i % 2 == 0 ? FAN_DROP_RESERVATION : FAN_DROP_NONE);
 		cr_assert_eq(bench.side.subscribers[i].accepted, i % 2);
 		cr_assert_leq(bench.table.slots[i].count, bench.table.slots[i].count_reserved);
 	}
@@ -628,7 +628,7 @@ Test(worker, fresh_counts_of_a_replay_respect_the_lease, .timeout = 60)
 	close_bench();
 }
 
-/* A port that takes nothing for a while, then an empty pool of frames: all waits, nothing is lost, order stays. */
+/* A port that takes nothing for a while, then an empty pool of frames: all waits, nothing is lost, leg stays. */
 Test(worker, back_pressure_loses_nothing, .timeout = 60)
 {
 	static struct rte_mbuf *hostages[8192];
@@ -644,7 +644,7 @@ Test(worker, back_pressure_loses_nothing, .timeout = 60)
 	fakes[0].behaviour = (struct behaviour){ .hold = 3, .shuffle = true };
 	start_workers(1);
 	flight = make_flight(&message, FAN_PROFILE_EPS_NAS_SMS, 0, ues);
-	order(flight);
+	hand(flight);
 	wait_until_still();
 	cr_assert_not(ended(flight));
 	fan_worker_counters_read(bench.worker[0], &counters);
@@ -657,7 +657,7 @@ Test(worker, back_pressure_loses_nothing, .timeout = 60)
 		hostage_count++;
 	cr_assert_lt(hostage_count, RTE_DIM(hostages));
 	flight = make_flight(&message, FAN_PROFILE_EPS_NAS_SMS, 0, ues);
-	order(flight);
+	hand(flight);
 	for (unsigned i = 0; i < 100; i++) {
 		usleep(1000);
 		(void)receive(); /* what the worker's own cache of frames lets it send comes in, and the frames stay out */
@@ -694,9 +694,9 @@ Test(worker, a_stop_in_the_middle_frees_everything, .timeout = 60)
 		start_workers(1);
 		flight = make_flight(&message, FAN_PROFILE_EPS_NAS_NIDD, 0, ues);
 		queued = make_flight(&message, FAN_PROFILE_EPS_NAS_NIDD, 0, ues);
-		order(flight);
+		hand(flight);
 		wait_until_still();
-		order(queued);
+		hand(queued);
 		stop_workers();
 		cr_assert(!ended(flight) && !ended(queued));
 		while (receive() > 0)
@@ -762,12 +762,12 @@ run_three(const unsigned counts[3], const uint8_t priorities[3])
 		fan_message_init(&message[i], text, 1 + i);
 		message[i].priority = priorities[i];
 		flight[i] = make_flight(&message[i], FAN_PROFILE_EPS_NAS_NIDD, 300, counts[i]);
-		sequence.frame_bytes[i] = flight[i]->orders[0].plans.part[0].header[3 * FAN_RAN_ID_LENGTHS + 2].frame_bytes;
+		sequence.frame_bytes[i] = flight[i]->legs[0].plans.part[0].header[3 * FAN_RAN_ID_LENGTHS + 2].frame_bytes;
 	}
-	order(flight[0]);
+	hand(flight[0]);
 	wait_until_still();
-	order(flight[1]);
-	order(flight[2]);
+	hand(flight[1]);
+	hand(flight[2]);
 	usleep(20000);
 	while (!ended(flight[0]) || !ended(flight[1]) || !ended(flight[2]))
 		drain_sequence(&sequence, counts[0], counts[1]);
@@ -841,14 +841,14 @@ Test(worker, workers_share_the_members_out, .timeout = 60)
 			cr_assert_eq(rte_eal_remote_launch(fan_worker_run, bench.worker[j], lcore), 0);
 		}
 		flight = make_flight(&message, FAN_PROFILE_EPS_NAS_NIDD, 10, ues - 20);
-		order(flight);
+		hand(flight);
 		result = finish(flight);
 		stop_workers();
 		cr_assert(result.ues == ues - 20 && result.created == ues - 20 && result.sent == ues - 20);
 		for (unsigned j = 0; j < ues; j++)
 			cr_assert_eq(fan_count_gap(&bench.table.slots[j]), j >= 10 && j < ues - 10 ? 1 : 0, "slot %u", j);
 		for (unsigned j = 0; j < worker_counts[i]; j++)
-			active += flight->orders[0].tally[j].sent > 0;
+			active += flight->legs[0].tally[j].sent > 0;
 		cr_assert_eq(active, worker_counts[i]);
 		expect_pool_full();
 		fan_flight_free(flight);

@@ -28,7 +28,7 @@ enum fan_context_flag {
 
 /*
  * All integers are in host order (little endian, as the FPGA reads them); octet strings in network order.
- * Writers: the control thread fills a slot before any worker can see it (publication is the order ring), and later only `flags`
+ * Writers: the control thread fills a slot before any worker can see it (publication is the ring of flights), and later only `flags`
  * and
  * `count_reserved` and `awaited` (atomically). While a message is in flight the worker that owns the slot writes
  * count and the UE's sequence numbers.

@@ -34,7 +34,7 @@ struct fan_link {
 	uint8_t address[16]; /* our IPv4 (first 4 octets) or IPv6 address */
 };
 
-/* A next hop, ready to be written. Workers read entries below the count that was published with an order. */
+/* A next hop, ready to be written. Workers read entries below the count that was published with a flight. */
 struct fan_hop {
 	uint8_t ethernet[6];
 	uint8_t reserved[2];

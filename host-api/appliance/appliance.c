@@ -387,17 +387,17 @@ void
 fan_outcome_not_served(const struct fan_outcome *outcome,
 		       void (*each)(void *user, fan_context_id id, uint32_t ue, enum fan_drop drop), void *user)
 {
-	for (unsigned i = 0; i < outcome->flight->order_count; i++) {
-		const struct fan_order *order = &outcome->flight->orders[i];
+	for (unsigned i = 0; i < outcome->flight->leg_count; i++) {
+		const struct fan_leg *leg = &outcome->flight->legs[i];
 		roaring_uint32_iterator_t at;
 
-		roaring_init_iterator(order->slots, &at);
+		roaring_init_iterator(leg->slots, &at);
 		for (; at.has_value; roaring_advance_uint32_iterator(&at)) {
 			const uint32_t slot = at.current_value;
 
-			if (order->not_served[slot] != FAN_DROP_NONE)
-				each(user, make_id(order->table_index, slot), order->table->slots[slot].ue,
-				     (enum fan_drop)order->not_served[slot]);
+			if (leg->not_served[slot] != FAN_DROP_NONE)
+				each(user, make_id(leg->table_index, slot), leg->table->slots[slot].ue,
+				     (enum fan_drop)leg->not_served[slot]);
 		}
 	}
 }

@@ -115,8 +115,8 @@ struct job {
 	uint8_t mac_iv[16];
 	struct rte_crypto_op *op;
 	struct rte_mbuf *buffer;
-	struct flight *flight; /* NULL: its batch was given back without it */
-	struct entry *entry;   /* NULL: holds no session */
+	struct pending *pending; /* NULL: its batch was given back without it */
+	struct entry *entry;     /* NULL: holds no session */
 	uint8_t ue;
 	uint8_t step; /* index into route->form */
 	uint8_t state;
@@ -128,7 +128,7 @@ static_assert(offsetof(struct job, cipher_iv) == 0, "CIPHER_IV_AT is also where 
 #define MAC_IV_AT (CIPHER_IV_AT + offsetof(struct job, mac_iv))
 
 /* A batch inside the engine. */
-struct flight {
+struct pending {
 	struct fan_batch *batch; /* NULL: free */
 	const struct route *route;
 	uint64_t deadline_tsc;
@@ -151,8 +151,8 @@ struct cryptodev {
 	struct route route[FAN_CIPHER_ONLY + 1][FAN_ALGORITHM_MAX + 1][FAN_ALGORITHM_MAX + 1];
 
 	struct fan_finished finished;
-	struct flight flight[FAN_FINISHED_DEPTH];
-	unsigned flight_count;
+	struct pending pending[FAN_FINISHED_DEPTH];
+	unsigned pending_count;
 	uint64_t stall_tsc;
 
 	struct job *free_job[JOBS];
@@ -462,7 +462,7 @@ static void
 free_job(struct cryptodev *engine, struct job *job)
 {
 	job->state = JOB_FREE;
-	job->flight = NULL;
+	job->pending = NULL;
 	engine->free_job[engine->free_count++] = job;
 }
 
@@ -498,37 +498,37 @@ copy_result(const struct job *job, const struct fan_batch *batch, unsigned ue)
 		memcpy(batch->text[ue] - shape->clear_bytes - FAN_MAC_BYTES, mac_in(job), FAN_MAC_BYTES);
 }
 
-/* All jobs of a flight are back. */
+/* All jobs of a pending are back. */
 static void
-land(struct cryptodev *engine, struct flight *flight)
+land(struct cryptodev *engine, struct pending *pending)
 {
-	struct fan_batch *batch = flight->batch;
+	struct fan_batch *batch = pending->batch;
 
 	for (unsigned i = 0; i < batch->ue_count; i++) {
-		if (!flight->failed)
-			copy_result(flight->job[i], batch, i);
-		free_job(engine, flight->job[i]);
+		if (!pending->failed)
+			copy_result(pending->job[i], batch, i);
+		free_job(engine, pending->job[i]);
 	}
-	flight->batch = NULL;
-	engine->flight_count--;
-	give_back(engine, batch, flight->failed ? FAN_BATCH_UNTOUCHED : FAN_BATCH_DONE);
+	pending->batch = NULL;
+	engine->pending_count--;
+	give_back(engine, batch, pending->failed ? FAN_BATCH_UNTOUCHED : FAN_BATCH_DONE);
 }
 
 /* The job goes no further: it is through, has failed, or nobody waits for it any more. */
 static void
 end_job(struct cryptodev *engine, struct job *job, bool failed)
 {
-	struct flight *flight = job->flight;
+	struct pending *pending = job->pending;
 
 	release_session(job);
-	if (flight == NULL) {
+	if (pending == NULL) {
 		free_job(engine, job);
 		return;
 	}
 	job->state = JOB_FINISHED;
-	flight->failed |= failed;
-	if (--flight->jobs_left == 0)
-		land(engine, flight);
+	pending->failed |= failed;
+	if (--pending->jobs_left == 0)
+		land(engine, pending);
 }
 
 /* Takes a job from the device. Whatever the driver says about an operation that is not in the device is not listened to. */
@@ -536,18 +536,18 @@ static void
 take_back(struct cryptodev *engine, struct rte_crypto_op *op)
 {
 	struct job *job = job_of(op);
-	struct flight *flight = job->flight;
+	struct pending *pending = job->pending;
 
 	if (job->state != JOB_IN_DEVICE)
 		return;
 	engine->stalled = false;
-	if (flight == NULL || flight->failed || op->status != RTE_CRYPTO_OP_STATUS_SUCCESS) {
+	if (pending == NULL || pending->failed || op->status != RTE_CRYPTO_OP_STATUS_SUCCESS) {
 		end_job(engine, job, true);
 		return;
 	}
-	if (flight->batch->shape->sequence == FAN_MAC_THEN_CIPHER && form_kind(flight->route->form[job->step]) == MAC_ALONE)
-		memcpy(text_in(job, flight->batch->shape) + flight->batch->shape->text_bytes, mac_in(job), FAN_MAC_BYTES);
-	if (++job->step == flight->route->form_count) {
+	if (pending->batch->shape->sequence == FAN_MAC_THEN_CIPHER && form_kind(pending->route->form[job->step]) == MAC_ALONE)
+		memcpy(text_in(job, pending->batch->shape) + pending->batch->shape->text_bytes, mac_in(job), FAN_MAC_BYTES);
+	if (++job->step == pending->route->form_count) {
 		end_job(engine, job, false);
 		return;
 	}
@@ -561,21 +561,21 @@ stage(struct cryptodev *engine)
 {
 	while (engine->staged_count < BURST && engine->ready_count > 0) {
 		struct job *job = engine->ready[engine->ready_head];
-		const struct flight *flight = job->flight;
+		const struct pending *pending = job->pending;
 
-		if (flight == NULL || flight->failed) {
+		if (pending == NULL || pending->failed) {
 			drop_ready(engine);
 			end_job(engine, job, true);
 			continue;
 		}
-		if (!acquire_session(engine, &job->entry, flight->batch->context[job->ue], flight->route->form[job->step]))
+		if (!acquire_session(engine, &job->entry, pending->batch->context[job->ue], pending->route->form[job->step]))
 			return;
 		drop_ready(engine);
 		if (job->entry == NULL) {
 			end_job(engine, job, true);
 			continue;
 		}
-		fill_op(job, flight->batch->shape, flight->route->form[job->step]);
+		fill_op(job, pending->batch->shape, pending->route->form[job->step]);
 		job->state = JOB_STAGED;
 		engine->staged[engine->staged_count++] = job->op;
 	}
@@ -633,60 +633,60 @@ drain_device(struct cryptodev *engine)
 
 /* Gives back batches that a dead device holds. Their buffers stay lost until it answers. */
 static void
-abandon(struct cryptodev *engine, struct flight *flight)
+abandon(struct cryptodev *engine, struct pending *pending)
 {
-	struct fan_batch *batch = flight->batch;
+	struct fan_batch *batch = pending->batch;
 
 	for (unsigned i = 0; i < batch->ue_count; i++) {
-		if (flight->job[i]->state == JOB_FINISHED)
-			free_job(engine, flight->job[i]);
+		if (pending->job[i]->state == JOB_FINISHED)
+			free_job(engine, pending->job[i]);
 		else
-			flight->job[i]->flight = NULL;
+			pending->job[i]->pending = NULL;
 	}
-	flight->batch = NULL;
-	engine->flight_count--;
+	pending->batch = NULL;
+	engine->pending_count--;
 	engine->stalled = true;
 	give_back(engine, batch, FAN_BATCH_UNTOUCHED);
 }
 
 static void
-abandon_late_flights(struct cryptodev *engine)
+abandon_late(struct cryptodev *engine)
 {
 	const uint64_t now = rte_rdtsc();
 
 	for (unsigned i = 0; i < FAN_FINISHED_DEPTH; i++) {
-		if (engine->flight[i].batch != NULL && (int64_t)(now - engine->flight[i].deadline_tsc) > 0)
-			abandon(engine, &engine->flight[i]);
+		if (engine->pending[i].batch != NULL && (int64_t)(now - engine->pending[i].deadline_tsc) > 0)
+			abandon(engine, &engine->pending[i]);
 	}
 }
 
-static struct flight *
-free_flight(struct cryptodev *engine)
+static struct pending *
+free_pending(struct cryptodev *engine)
 {
-	struct flight *flight = engine->flight;
+	struct pending *pending = engine->pending;
 
-	while (flight->batch != NULL)
-		flight++;
-	return flight;
+	while (pending->batch != NULL)
+		pending++;
+	return pending;
 }
 
 static void
 take_off(struct cryptodev *engine, struct fan_batch *batch, const struct route *route)
 {
-	struct flight *flight = free_flight(engine);
+	struct pending *pending = free_pending(engine);
 
-	*flight = (struct flight){
+	*pending = (struct pending){
 		.batch = batch,
 		.route = route,
 		.deadline_tsc = rte_rdtsc() + engine->stall_tsc,
 		.jobs_left = batch->ue_count,
 	};
-	engine->flight_count++;
+	engine->pending_count++;
 	for (unsigned i = 0; i < batch->ue_count; i++) {
 		struct job *job = engine->free_job[--engine->free_count];
 
-		flight->job[i] = job;
-		job->flight = flight;
+		pending->job[i] = job;
+		job->pending = pending;
 		job->ue = (uint8_t)i;
 		job->step = 0;
 		fill_buffer(job, batch, i);
@@ -695,7 +695,7 @@ take_off(struct cryptodev *engine, struct fan_batch *batch, const struct route *
 	}
 	/* EEA0 with EIA0 needs no device. */
 	if (route->form_count == 0)
-		land(engine, flight);
+		land(engine, pending);
 }
 
 static bool
@@ -746,7 +746,7 @@ takes(const struct fan_engine *base, const struct fan_shape *shape)
 static bool
 take(struct cryptodev *engine, struct fan_batch *batch)
 {
-	if (fan_finished_room(&engine->finished) <= engine->flight_count)
+	if (fan_finished_room(&engine->finished) <= engine->pending_count)
 		return false;
 	if (!shape_possible(batch->shape) || !route_of(engine, batch->shape)->served || batch->ue_count == 0 ||
 	    batch->ue_count > FAN_BATCH_UES_MAX) {
@@ -783,8 +783,8 @@ poll_burst(struct fan_engine *base, struct fan_batch **batches, uint16_t batch_m
 
 	feed_device(engine);
 	drain_device(engine);
-	if (engine->flight_count > 0)
-		abandon_late_flights(engine);
+	if (engine->pending_count > 0)
+		abandon_late(engine);
 	return fan_finished_take_burst(&engine->finished, batches, batch_max);
 }
 
@@ -1149,7 +1149,7 @@ close_engine(struct fan_engine *base)
 
 	if (engine == NULL)
 		return;
-	FAN_REQUIRE(engine->flight_count == 0 && engine->finished.count == 0);
+	FAN_REQUIRE(engine->pending_count == 0 && engine->finished.count == 0);
 	all_back = collect_lost_jobs(engine);
 	/* A device that still holds operations may write to their buffers: its queue pair and memory are left to it. */
 	if (all_back) {

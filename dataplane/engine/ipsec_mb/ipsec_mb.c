@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The engine on Intel's multi-buffer library. It works inside submit_burst: a batch goes through in groups small enough that
- * keys, jobs and packets of a group stay in the first two levels of cache, and each group takes the same steps for all its UEs:
+ * The engine on Intel's multi-buffer library. It works inside submit_burst: a batch goes through in tiles small enough that
+ * keys, jobs and packets of a tile stay in the first two levels of cache, and each tile takes the same steps for all its UEs:
  * place the plaintext, then cipher and MAC in the order of the shape.
  *
  * Which calls of the library (1.3) serve which algorithm was measured; cycles per UE with expanded keys, 64 UEs of 160 octets
@@ -31,7 +31,7 @@
 
 /* Of 16, 32 and 64, 32 was the fastest up to 160 octets and within 2 % above; 16 cost 16 cycles per UE more, since a CBC burst
  * drains the library's 16 lanes at its end. */
-#define GROUP_UES 32
+#define TILE_UES 32
 /* COUNT, BEARER, DIRECTION and 26 zero bits in front of what EIA2 covers (TS 33.401 B.2.3). */
 #define EIA2_PREFIX_BYTES 8
 /* Up to this much is MACed by CBC in a copy, more by XCBC jobs; see above. */
@@ -42,14 +42,14 @@
 #define ZUC_LANES 16 /* of AVX-512; fewer elsewhere */
 #define HEAD_BYTES_MAX (16 * FAN_HEAD_BLOCKS_MAX)
 
-static_assert(FAN_BATCH_UES_MAX % GROUP_UES == 0, "a batch is whole groups, but for its end");
-static_assert(GROUP_UES % FAN_EXPAND_STEP == 0, "schedules are written in whole steps");
-static_assert(GROUP_UES <= IMB_MAX_BURST_SIZE, "a group is one burst of jobs");
+static_assert(FAN_BATCH_UES_MAX % TILE_UES == 0, "a batch is whole tiles, but for its end");
+static_assert(TILE_UES % FAN_EXPAND_STEP == 0, "schedules are written in whole steps");
+static_assert(TILE_UES <= IMB_MAX_BURST_SIZE, "a tile is one burst of jobs");
 static_assert(FAN_SCRATCH_BYTES >= EIA2_PREFIX_BYTES, "the prefix goes in front of the clear prefix");
 static_assert(CBC_BYTES_MAX % 16 == 0, "CBC works on whole blocks");
 static_assert((CBC_STRIDE_MAX / 64) % 2 == 1 && CBC_STRIDE_MAX % 64 == 0, "an odd number of lines spreads over all cache sets");
-static_assert(GROUP_UES % ZUC_LANES == 0, "lanes without a UE fit the arrays");
-static_assert(GROUP_UES * CBC_STRIDE_MAX >= FAN_PDU_BYTES_MAX + FAN_MAC_BYTES + 64, "a text for lanes without a UE");
+static_assert(TILE_UES % ZUC_LANES == 0, "lanes without a UE fit the arrays");
+static_assert(TILE_UES * CBC_STRIDE_MAX >= FAN_PDU_BYTES_MAX + FAN_MAC_BYTES + 64, "a text for lanes without a UE");
 static_assert(sizeof(snow3g_key_schedule_t) == 16, "the library's SNOW 3G schedule is four words");
 
 /* One anonymous mapping, kept out of core dumps and wiped at close; so is the library's state behind it. */
@@ -60,31 +60,31 @@ struct ipsec_mb {
 	size_t mapped_bytes;
 	struct fan_finished finished;
 
-	/* Arguments of the library, one entry per UE of a group. */
-	const uint8_t *key[GROUP_UES];
-	const void *source[GROUP_UES];
-	void *destination[GROUP_UES];
-	const void *iv_of[GROUP_UES]; /* always iv[i] */
-	uint32_t *mac_of[GROUP_UES];  /* always mac[i] */
-	uint32_t amount[GROUP_UES];
-	IMB_JOB *job[GROUP_UES];
-	IMB_JOB ctr_job[GROUP_UES];
-	IMB_JOB cbc_job[GROUP_UES];
+	/* Arguments of the library, one entry per UE of a tile. */
+	const uint8_t *key[TILE_UES];
+	const void *source[TILE_UES];
+	void *destination[TILE_UES];
+	const void *iv_of[TILE_UES]; /* always iv[i] */
+	uint32_t *mac_of[TILE_UES];  /* always mac[i] */
+	uint32_t amount[TILE_UES];
+	IMB_JOB *job[TILE_UES];
+	IMB_JOB ctr_job[TILE_UES];
+	IMB_JOB cbc_job[TILE_UES];
 	IMB_JOB xcbc_job, uea2_job, uia2_job; /* what does not change from job to job */
 
-	uint8_t iv[GROUP_UES][16] __attribute__((aligned(16)));
-	uint32_t mac[GROUP_UES][4] __attribute__((aligned(16))); /* first word: the MAC as it goes into the packet */
-	uint8_t scratch_before[GROUP_UES][FAN_SCRATCH_BYTES];
+	uint8_t iv[TILE_UES][16] __attribute__((aligned(16)));
+	uint32_t mac[TILE_UES][4] __attribute__((aligned(16))); /* first word: the MAC as it goes into the packet */
+	uint8_t scratch_before[TILE_UES][FAN_SCRATCH_BYTES];
 	uint8_t zero_iv[16] __attribute__((aligned(16)));
-	snow3g_key_schedule_t snow3g[GROUP_UES] __attribute__((aligned(16)));
-	struct fan_aes128_schedule cipher_key[GROUP_UES] __attribute__((aligned(64)));
-	struct fan_cmac_schedule mac_key[GROUP_UES] __attribute__((aligned(64)));
-	uint8_t cbc_text[GROUP_UES * CBC_STRIDE_MAX] __attribute__((aligned(64)));
+	snow3g_key_schedule_t snow3g[TILE_UES] __attribute__((aligned(16)));
+	struct fan_aes128_schedule cipher_key[TILE_UES] __attribute__((aligned(64)));
+	struct fan_cmac_schedule mac_key[TILE_UES] __attribute__((aligned(64)));
+	uint8_t cbc_text[TILE_UES * CBC_STRIDE_MAX] __attribute__((aligned(64)));
 	uint8_t head_before[FAN_BATCH_UES_MAX][HEAD_BYTES_MAX];
 };
 
 /* Consecutive UEs of a batch. */
-struct group {
+struct tile {
 	const struct fan_shape *shape;
 	struct fan_context *const *context;
 	const uint32_t *count;
@@ -127,20 +127,20 @@ head_bytes(const struct fan_shape *shape)
 }
 
 static void
-place_plaintext(const struct group *group)
+place_plaintext(const struct tile *tile)
 {
-	unsigned head = head_bytes(group->shape);
-	unsigned tail = group->shape->text_bytes - head;
+	unsigned head = head_bytes(tile->shape);
+	unsigned tail = tile->shape->text_bytes - head;
 
-	for (unsigned i = 0; i < group->ue_count; i++)
-		copy_octets(group->text[i] + head, group->shape->message + head, tail);
+	for (unsigned i = 0; i < tile->ue_count; i++)
+		copy_octets(tile->text[i] + head, tile->shape->message + head, tail);
 }
 
 /* COUNT, BEARER, DIRECTION, 26 zero bits: the start of every IV but those of EIA1 and EIA3, and the prefix of EIA2. */
 static inline uint64_t
-iv_half(const struct group *group, unsigned i)
+iv_half(const struct tile *tile, unsigned i)
 {
-	return __builtin_bswap32(group->count[i]) | (uint64_t)group->context[i]->bearer_direction << 32;
+	return __builtin_bswap32(tile->count[i]) | (uint64_t)tile->context[i]->bearer_direction << 32;
 }
 
 static inline void
@@ -152,12 +152,12 @@ write_iv(struct ipsec_mb *engine, unsigned i, uint64_t first, uint64_t second)
 
 /* EIA1 and EIA3 (TS 33.401 B.2.2, B.2.4): COUNT and BEARER twice, DIRECTION folded into the second copy. */
 static void
-write_mac_ivs(struct ipsec_mb *engine, const struct group *group)
+write_mac_ivs(struct ipsec_mb *engine, const struct tile *tile)
 {
-	for (unsigned i = 0; i < group->ue_count; i++) {
-		uint64_t direction = group->context[i]->bearer_direction >> 2 & 1;
-		uint64_t bearer = group->context[i]->bearer_direction & 0xf8;
-		uint64_t first = __builtin_bswap32(group->count[i]) | bearer << 32;
+	for (unsigned i = 0; i < tile->ue_count; i++) {
+		uint64_t direction = tile->context[i]->bearer_direction >> 2 & 1;
+		uint64_t bearer = tile->context[i]->bearer_direction & 0xf8;
+		uint64_t first = __builtin_bswap32(tile->count[i]) | bearer << 32;
 
 		write_iv(engine, i, first, first ^ direction << 7 ^ direction << 55);
 	}
@@ -165,15 +165,15 @@ write_mac_ivs(struct ipsec_mb *engine, const struct group *group)
 
 /* EEA1 and EEA3 (TS 33.401 B.1.2, B.1.4). */
 static void
-write_cipher_ivs(struct ipsec_mb *engine, const struct group *group)
+write_cipher_ivs(struct ipsec_mb *engine, const struct tile *tile)
 {
-	for (unsigned i = 0; i < group->ue_count; i++)
-		write_iv(engine, i, iv_half(group, i), iv_half(group, i));
+	for (unsigned i = 0; i < tile->ue_count; i++)
+		write_iv(engine, i, iv_half(tile, i), iv_half(tile, i));
 }
 
 /* ---- Jobs -------------------------------------------------------------------------------------------------------------- */
 
-/* The queue is empty between groups, so that a group always finds room. */
+/* The queue is empty between tiles, so that a tile always finds room. */
 static bool
 take_jobs(struct ipsec_mb *engine, unsigned job_count)
 {
@@ -197,7 +197,7 @@ run_jobs(struct ipsec_mb *engine, unsigned job_count)
 	unsigned completed = count_completed(engine, IMB_SUBMIT_BURST_NOCHECK(engine->library, job_count, engine->job));
 	unsigned flushed;
 
-	while ((flushed = IMB_FLUSH_BURST(engine->library, GROUP_UES, engine->job)) > 0)
+	while ((flushed = IMB_FLUSH_BURST(engine->library, TILE_UES, engine->job)) > 0)
 		completed += count_completed(engine, flushed);
 	return completed == job_count;
 }
@@ -212,9 +212,9 @@ reads_message(const struct fan_shape *shape)
 }
 
 static inline const uint8_t *
-plaintext(const struct group *group, unsigned i)
+plaintext(const struct tile *tile, unsigned i)
 {
-	return reads_message(group->shape) ? group->shape->message : group->text[i];
+	return reads_message(tile->shape) ? tile->shape->message : tile->text[i];
 }
 
 static unsigned
@@ -224,73 +224,73 @@ ciphered_bytes(const struct fan_shape *shape)
 }
 
 static void
-gather_cipher_keys(struct ipsec_mb *engine, const struct group *group)
+gather_cipher_keys(struct ipsec_mb *engine, const struct tile *tile)
 {
-	for (unsigned i = 0; i < group->ue_count; i++)
-		engine->key[i] = group->context[i]->k_enc;
+	for (unsigned i = 0; i < tile->ue_count; i++)
+		engine->key[i] = tile->context[i]->k_enc;
 }
 
 static bool
-cipher_null(struct ipsec_mb *engine, const struct group *group)
+cipher_null(struct ipsec_mb *engine, const struct tile *tile)
 {
 	(void)engine;
-	(void)group;
+	(void)tile;
 	return true;
 }
 
 static bool
-cipher_snow3g(struct ipsec_mb *engine, const struct group *group)
+cipher_snow3g(struct ipsec_mb *engine, const struct tile *tile)
 {
-	if (!take_jobs(engine, group->ue_count))
+	if (!take_jobs(engine, tile->ue_count))
 		return false;
-	write_cipher_ivs(engine, group);
-	for (unsigned i = 0; i < group->ue_count; i++) {
+	write_cipher_ivs(engine, tile);
+	for (unsigned i = 0; i < tile->ue_count; i++) {
 		IMB_JOB *job = engine->job[i];
 
-		IMB_SNOW3G_INIT_KEY_SCHED(engine->library, group->context[i]->k_enc, &engine->snow3g[i]);
+		IMB_SNOW3G_INIT_KEY_SCHED(engine->library, tile->context[i]->k_enc, &engine->snow3g[i]);
 		*job = engine->uea2_job;
 		job->enc_keys = job->dec_keys = &engine->snow3g[i];
 		job->iv = engine->iv[i];
-		job->src = plaintext(group, i);
-		job->dst = group->text[i];
-		job->msg_len_to_cipher_in_bits = 8ULL * ciphered_bytes(group->shape);
+		job->src = plaintext(tile, i);
+		job->dst = tile->text[i];
+		job->msg_len_to_cipher_in_bits = 8ULL * ciphered_bytes(tile->shape);
 	}
-	return run_jobs(engine, group->ue_count);
+	return run_jobs(engine, tile->ue_count);
 }
 
 static bool
-cipher_aes(struct ipsec_mb *engine, const struct group *group)
+cipher_aes(struct ipsec_mb *engine, const struct tile *tile)
 {
-	uint64_t byte_count = ciphered_bytes(group->shape);
+	uint64_t byte_count = ciphered_bytes(tile->shape);
 
-	gather_cipher_keys(engine, group);
-	engine->expand->schedules(engine->cipher_key, engine->key, group->ue_count);
-	for (unsigned i = 0; i < group->ue_count; i++) {
+	gather_cipher_keys(engine, tile);
+	engine->expand->schedules(engine->cipher_key, engine->key, tile->ue_count);
+	for (unsigned i = 0; i < tile->ue_count; i++) {
 		IMB_JOB *job = &engine->ctr_job[i];
 
-		write_iv(engine, i, iv_half(group, i), 0);
-		job->src = plaintext(group, i);
-		job->dst = group->text[i];
+		write_iv(engine, i, iv_half(tile, i), 0);
+		job->src = plaintext(tile, i);
+		job->dst = tile->text[i];
 		job->msg_len_to_cipher_in_bytes = byte_count;
 	}
-	return IMB_SUBMIT_CIPHER_BURST_NOCHECK(engine->library, engine->ctr_job, group->ue_count, IMB_CIPHER_CNTR,
-					       IMB_DIR_ENCRYPT, IMB_KEY_128_BYTES) == group->ue_count;
+	return IMB_SUBMIT_CIPHER_BURST_NOCHECK(engine->library, engine->ctr_job, tile->ue_count, IMB_CIPHER_CNTR,
+					       IMB_DIR_ENCRYPT, IMB_KEY_128_BYTES) == tile->ue_count;
 }
 
 /* The N-buffer call leaves what is not a multiple of 16 to code that reads past the end of a text when 4 are left; lanes
  * without a UE cipher octets of the engine's own, all the same ones. */
 static bool
-cipher_zuc(struct ipsec_mb *engine, const struct group *group)
+cipher_zuc(struct ipsec_mb *engine, const struct tile *tile)
 {
-	unsigned lane_count = (group->ue_count + ZUC_LANES - 1) / ZUC_LANES * ZUC_LANES;
+	unsigned lane_count = (tile->ue_count + ZUC_LANES - 1) / ZUC_LANES * ZUC_LANES;
 
-	gather_cipher_keys(engine, group);
-	write_cipher_ivs(engine, group);
+	gather_cipher_keys(engine, tile);
+	write_cipher_ivs(engine, tile);
 	for (unsigned i = 0; i < lane_count; i++) {
-		engine->amount[i] = ciphered_bytes(group->shape);
-		if (i < group->ue_count) {
-			engine->source[i] = plaintext(group, i);
-			engine->destination[i] = group->text[i];
+		engine->amount[i] = ciphered_bytes(tile->shape);
+		if (i < tile->ue_count) {
+			engine->source[i] = plaintext(tile, i);
+			engine->destination[i] = tile->text[i];
 		} else {
 			engine->key[i] = engine->zero_iv;
 			engine->source[i] = engine->destination[i] = engine->cbc_text;
@@ -301,7 +301,7 @@ cipher_zuc(struct ipsec_mb *engine, const struct group *group)
 	return true;
 }
 
-static bool (*const ciphers[FAN_ALGORITHM_MAX + 1])(struct ipsec_mb *engine, const struct group *group) = {
+static bool (*const ciphers[FAN_ALGORITHM_MAX + 1])(struct ipsec_mb *engine, const struct tile *tile) = {
 	cipher_null,
 	cipher_snow3g,
 	cipher_aes,
@@ -317,47 +317,47 @@ covered_bytes(const struct fan_shape *shape)
 }
 
 static bool
-mac_null(struct ipsec_mb *engine, const struct group *group)
+mac_null(struct ipsec_mb *engine, const struct tile *tile)
 {
-	for (unsigned i = 0; i < group->ue_count; i++)
+	for (unsigned i = 0; i < tile->ue_count; i++)
 		engine->mac[i][0] = 0;
 	return true;
 }
 
 static bool
-mac_snow3g(struct ipsec_mb *engine, const struct group *group)
+mac_snow3g(struct ipsec_mb *engine, const struct tile *tile)
 {
-	if (!take_jobs(engine, group->ue_count))
+	if (!take_jobs(engine, tile->ue_count))
 		return false;
-	write_mac_ivs(engine, group);
-	for (unsigned i = 0; i < group->ue_count; i++) {
+	write_mac_ivs(engine, tile);
+	for (unsigned i = 0; i < tile->ue_count; i++) {
 		IMB_JOB *job = engine->job[i];
 
-		IMB_SNOW3G_INIT_KEY_SCHED(engine->library, group->context[i]->k_int, &engine->snow3g[i]);
+		IMB_SNOW3G_INIT_KEY_SCHED(engine->library, tile->context[i]->k_int, &engine->snow3g[i]);
 		*job = engine->uia2_job;
 		job->u.SNOW3G_UIA2._key = &engine->snow3g[i];
 		job->u.SNOW3G_UIA2._iv = engine->iv[i];
-		job->src = group->text[i] - group->shape->clear_bytes;
-		job->msg_len_to_hash_in_bits = 8ULL * covered_bytes(group->shape);
+		job->src = tile->text[i] - tile->shape->clear_bytes;
+		job->msg_len_to_hash_in_bits = 8ULL * covered_bytes(tile->shape);
 		job->auth_tag_output = (uint8_t *)engine->mac[i];
 	}
-	return run_jobs(engine, group->ue_count);
+	return run_jobs(engine, tile->ue_count);
 }
 
 /* Copies a message behind its EIA2 prefix, pads it and masks the last block. */
 static void
-write_cbc_text(uint8_t *to, const struct group *group, unsigned i, const struct fan_cmac_schedule *key, unsigned block_bytes)
+write_cbc_text(uint8_t *to, const struct tile *tile, unsigned i, const struct fan_cmac_schedule *key, unsigned block_bytes)
 {
-	unsigned covered = covered_bytes(group->shape), clear = group->shape->clear_bytes;
-	uint64_t prefix = iv_half(group, i), last[2], subkey[2];
+	unsigned covered = covered_bytes(tile->shape), clear = tile->shape->clear_bytes;
+	uint64_t prefix = iv_half(tile, i), last[2], subkey[2];
 	bool padded = EIA2_PREFIX_BYTES + covered < block_bytes;
 	uint8_t *last_block = to + block_bytes - sizeof(last);
 
 	memset(last_block, 0, sizeof(last));
 	memcpy(to, &prefix, EIA2_PREFIX_BYTES);
 	for (unsigned octet = 0; octet < clear; octet++)
-		to[EIA2_PREFIX_BYTES + octet] = group->text[i][(int)octet - (int)clear];
-	copy_octets(to + EIA2_PREFIX_BYTES + clear, group->text[i], group->shape->text_bytes);
+		to[EIA2_PREFIX_BYTES + octet] = tile->text[i][(int)octet - (int)clear];
+	copy_octets(to + EIA2_PREFIX_BYTES + clear, tile->text[i], tile->shape->text_bytes);
 	if (padded)
 		to[EIA2_PREFIX_BYTES + covered] = 0x80;
 	memcpy(last, last_block, sizeof(last));
@@ -368,83 +368,83 @@ write_cbc_text(uint8_t *to, const struct group *group, unsigned i, const struct 
 }
 
 static bool
-mac_aes_short(struct ipsec_mb *engine, const struct group *group)
+mac_aes_short(struct ipsec_mb *engine, const struct tile *tile)
 {
-	unsigned block_bytes = (EIA2_PREFIX_BYTES + covered_bytes(group->shape) + 15) & ~15U;
+	unsigned block_bytes = (EIA2_PREFIX_BYTES + covered_bytes(tile->shape) + 15) & ~15U;
 	unsigned stride = ((block_bytes + 63) & ~63U) | 64;
 
-	for (unsigned i = 0; i < group->ue_count; i++) {
+	for (unsigned i = 0; i < tile->ue_count; i++) {
 		uint8_t *text = engine->cbc_text + i * stride;
 		IMB_JOB *job = &engine->cbc_job[i];
 
-		write_cbc_text(text, group, i, &engine->mac_key[i], block_bytes);
+		write_cbc_text(text, tile, i, &engine->mac_key[i], block_bytes);
 		job->src = text;
 		job->dst = text;
 		job->msg_len_to_cipher_in_bytes = block_bytes;
 	}
-	if (IMB_SUBMIT_CIPHER_BURST_NOCHECK(engine->library, engine->cbc_job, group->ue_count, IMB_CIPHER_CBC, IMB_DIR_ENCRYPT,
-					    IMB_KEY_128_BYTES) != group->ue_count)
+	if (IMB_SUBMIT_CIPHER_BURST_NOCHECK(engine->library, engine->cbc_job, tile->ue_count, IMB_CIPHER_CBC, IMB_DIR_ENCRYPT,
+					    IMB_KEY_128_BYTES) != tile->ue_count)
 		return false;
-	for (unsigned i = 0; i < group->ue_count; i++)
+	for (unsigned i = 0; i < tile->ue_count; i++)
 		memcpy(engine->mac[i], engine->cbc_text + i * stride + block_bytes - 16, FAN_MAC_BYTES);
 	return true;
 }
 
 /* The EIA2 prefix lies in the packet, before the clear prefix, while the library reads it. */
 static bool
-mac_aes_long(struct ipsec_mb *engine, const struct group *group)
+mac_aes_long(struct ipsec_mb *engine, const struct tile *tile)
 {
-	unsigned before = group->shape->clear_bytes + EIA2_PREFIX_BYTES;
+	unsigned before = tile->shape->clear_bytes + EIA2_PREFIX_BYTES;
 	bool completed;
 
-	if (!take_jobs(engine, group->ue_count))
+	if (!take_jobs(engine, tile->ue_count))
 		return false;
-	for (unsigned i = 0; i < group->ue_count; i++) {
+	for (unsigned i = 0; i < tile->ue_count; i++) {
 		IMB_JOB *job = engine->job[i];
-		uint64_t prefix = iv_half(group, i);
+		uint64_t prefix = iv_half(tile, i);
 
-		memcpy(engine->scratch_before[i], group->text[i] - before, EIA2_PREFIX_BYTES);
-		memcpy(group->text[i] - before, &prefix, EIA2_PREFIX_BYTES);
+		memcpy(engine->scratch_before[i], tile->text[i] - before, EIA2_PREFIX_BYTES);
+		memcpy(tile->text[i] - before, &prefix, EIA2_PREFIX_BYTES);
 		*job = engine->xcbc_job;
 		job->u.XCBC._k1_expanded = (const uint32_t *)(const void *)&engine->mac_key[i].aes;
 		job->u.XCBC._k2 = engine->mac_key[i].k1;
 		job->u.XCBC._k3 = engine->mac_key[i].k2;
-		job->src = group->text[i] - before;
-		job->msg_len_to_hash_in_bytes = EIA2_PREFIX_BYTES + covered_bytes(group->shape);
+		job->src = tile->text[i] - before;
+		job->msg_len_to_hash_in_bytes = EIA2_PREFIX_BYTES + covered_bytes(tile->shape);
 		job->auth_tag_output = (uint8_t *)engine->mac[i];
 	}
-	completed = run_jobs(engine, group->ue_count);
-	for (unsigned i = 0; i < group->ue_count; i++)
-		memcpy(group->text[i] - before, engine->scratch_before[i], EIA2_PREFIX_BYTES);
+	completed = run_jobs(engine, tile->ue_count);
+	for (unsigned i = 0; i < tile->ue_count; i++)
+		memcpy(tile->text[i] - before, engine->scratch_before[i], EIA2_PREFIX_BYTES);
 	return completed;
 }
 
 static bool
-mac_aes(struct ipsec_mb *engine, const struct group *group)
+mac_aes(struct ipsec_mb *engine, const struct tile *tile)
 {
-	for (unsigned i = 0; i < group->ue_count; i++)
-		engine->key[i] = group->context[i]->k_int;
-	engine->expand->cmac_schedules(engine->mac_key, engine->key, group->ue_count);
-	if (EIA2_PREFIX_BYTES + covered_bytes(group->shape) <= CBC_BYTES_MAX)
-		return mac_aes_short(engine, group);
-	return mac_aes_long(engine, group);
+	for (unsigned i = 0; i < tile->ue_count; i++)
+		engine->key[i] = tile->context[i]->k_int;
+	engine->expand->cmac_schedules(engine->mac_key, engine->key, tile->ue_count);
+	if (EIA2_PREFIX_BYTES + covered_bytes(tile->shape) <= CBC_BYTES_MAX)
+		return mac_aes_short(engine, tile);
+	return mac_aes_long(engine, tile);
 }
 
 static bool
-mac_zuc(struct ipsec_mb *engine, const struct group *group)
+mac_zuc(struct ipsec_mb *engine, const struct tile *tile)
 {
-	write_mac_ivs(engine, group);
-	for (unsigned i = 0; i < group->ue_count; i++) {
-		engine->key[i] = group->context[i]->k_int;
-		engine->source[i] = group->text[i] - group->shape->clear_bytes;
-		engine->amount[i] = 8 * covered_bytes(group->shape);
+	write_mac_ivs(engine, tile);
+	for (unsigned i = 0; i < tile->ue_count; i++) {
+		engine->key[i] = tile->context[i]->k_int;
+		engine->source[i] = tile->text[i] - tile->shape->clear_bytes;
+		engine->amount[i] = 8 * covered_bytes(tile->shape);
 	}
 	IMB_ZUC_EIA3_N_BUFFER(engine->library, (const void *const *)engine->key, engine->iv_of, engine->source, engine->amount,
-			      engine->mac_of, group->ue_count);
+			      engine->mac_of, tile->ue_count);
 	return true;
 }
 
-static bool (*const macs[FAN_ALGORITHM_MAX + 1])(struct ipsec_mb *engine, const struct group *group) = {
+static bool (*const macs[FAN_ALGORITHM_MAX + 1])(struct ipsec_mb *engine, const struct tile *tile) = {
 	mac_null,
 	mac_snow3g,
 	mac_aes,
@@ -453,34 +453,34 @@ static bool (*const macs[FAN_ALGORITHM_MAX + 1])(struct ipsec_mb *engine, const 
 
 /* Offset from the text: behind it, or before the clear prefix. */
 static void
-store_macs(const struct ipsec_mb *engine, const struct group *group, int offset)
+store_macs(const struct ipsec_mb *engine, const struct tile *tile, int offset)
 {
-	for (unsigned i = 0; i < group->ue_count; i++)
-		memcpy(group->text[i] + offset, engine->mac[i], FAN_MAC_BYTES);
+	for (unsigned i = 0; i < tile->ue_count; i++)
+		memcpy(tile->text[i] + offset, engine->mac[i], FAN_MAC_BYTES);
 }
 
 /* ---- Batches ----------------------------------------------------------------------------------------------------------- */
 
 static bool
-protect_group(struct ipsec_mb *engine, const struct group *group)
+protect_tile(struct ipsec_mb *engine, const struct tile *tile)
 {
-	const struct fan_shape *shape = group->shape;
+	const struct fan_shape *shape = tile->shape;
 
 	if (!reads_message(shape))
-		place_plaintext(group);
+		place_plaintext(tile);
 	if (shape->sequence == FAN_MAC_THEN_CIPHER) {
-		if (!macs[shape->integrity](engine, group))
+		if (!macs[shape->integrity](engine, tile))
 			return false;
-		store_macs(engine, group, shape->text_bytes);
-		return ciphers[shape->cipher](engine, group);
+		store_macs(engine, tile, shape->text_bytes);
+		return ciphers[shape->cipher](engine, tile);
 	}
-	if (!ciphers[shape->cipher](engine, group))
+	if (!ciphers[shape->cipher](engine, tile))
 		return false;
 	if (shape->sequence == FAN_CIPHER_ONLY)
 		return true;
-	if (!macs[shape->integrity](engine, group))
+	if (!macs[shape->integrity](engine, tile))
 		return false;
-	store_macs(engine, group, -(int)shape->clear_bytes - FAN_MAC_BYTES);
+	store_macs(engine, tile, -(int)shape->clear_bytes - FAN_MAC_BYTES);
 	return true;
 }
 
@@ -515,17 +515,17 @@ protect_batch(struct ipsec_mb *engine, const struct fan_batch *batch)
 	if (!takes(&engine->engine, batch->shape) || batch->ue_count > FAN_BATCH_UES_MAX)
 		return FAN_BATCH_UNTOUCHED;
 	save_heads(engine, batch);
-	for (unsigned first = 0; first < batch->ue_count; first += GROUP_UES) {
+	for (unsigned first = 0; first < batch->ue_count; first += TILE_UES) {
 		unsigned left = batch->ue_count - first;
-		struct group group = {
+		struct tile tile = {
 			.shape = batch->shape,
 			.context = batch->context + first,
 			.count = batch->count + first,
 			.text = batch->text + first,
-			.ue_count = left < GROUP_UES ? left : GROUP_UES,
+			.ue_count = left < TILE_UES ? left : TILE_UES,
 		};
 
-		if (!protect_group(engine, &group)) {
+		if (!protect_tile(engine, &tile)) {
 			restore_heads(engine, batch);
 			return FAN_BATCH_UNTOUCHED;
 		}
@@ -581,7 +581,7 @@ set_job_constants(struct ipsec_mb *engine)
 	engine->xcbc_job = mac_job;
 	engine->xcbc_job.hash_alg = IMB_AUTH_AES_XCBC;
 	engine->xcbc_job.auth_tag_output_len_in_bytes = XCBC_MAC_BYTES;
-	for (unsigned i = 0; i < GROUP_UES; i++) {
+	for (unsigned i = 0; i < TILE_UES; i++) {
 		engine->ctr_job[i] = cipher_job;
 		engine->ctr_job[i].cipher_mode = IMB_CIPHER_CNTR;
 		engine->ctr_job[i].enc_keys = &engine->cipher_key[i];

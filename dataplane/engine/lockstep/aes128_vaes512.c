@@ -130,7 +130,7 @@ v_double(vector value)
 	return _mm512_shuffle_epi8(_mm512_xor_si512(_mm512_add_epi64(little, little), reduce), reverse);
 }
 
-/* Word w of all keys of the group in column[w]. */
+/* Word w of all keys of the tile in column[w]. */
 struct ladder {
 	vector column[4];
 };

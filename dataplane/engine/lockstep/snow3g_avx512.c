@@ -27,12 +27,12 @@ struct tables {
 
 struct fan_lockstep_scratch {
 	struct tables tables;
-	struct group group;
+	struct tile tile;
 	struct stream enc, integrity;
 	__m512i column[WORDS];
-	__m512i hash[5];              /* z1 .. z5 of f9 */
-	uint64_t power[GROUP + 1][8]; /* P^8 .. P^1 of each UE; what is read behind the last meets zeros */
-	uint64_t value[GROUP] __attribute__((aligned(64)));
+	__m512i hash[5];             /* z1 .. z5 of f9 */
+	uint64_t power[TILE + 1][8]; /* P^8 .. P^1 of each UE; what is read behind the last meets zeros */
+	uint64_t value[TILE] __attribute__((aligned(64)));
 	struct stage stage;
 };
 
@@ -166,22 +166,22 @@ load_snow(struct stream *snow, const __m512i key[4], __m512i iv0, __m512i iv1, _
 
 /* TS 35.215 3.4: IV of f8. */
 INLINE void
-load_enc(struct stream *snow, const struct group *group)
+load_enc(struct stream *snow, const struct tile *tile)
 {
-	const __m512i bearer_direction = _mm512_slli_epi32(group->bearer_direction, 24);
+	const __m512i bearer_direction = _mm512_slli_epi32(tile->bearer_direction, 24);
 
-	load_snow(snow, group->k_enc, bearer_direction, group->count, bearer_direction, group->count);
+	load_snow(snow, tile->k_enc, bearer_direction, tile->count, bearer_direction, tile->count);
 }
 
 /* TS 35.215 4.4: IV of f9, with FRESH = BEARER << 27. */
 INLINE void
-load_integrity(struct stream *snow, const struct group *group)
+load_integrity(struct stream *snow, const struct tile *tile)
 {
-	const __m512i direction = _mm512_and_si512(_mm512_srli_epi32(group->bearer_direction, 2), _mm512_set1_epi32(1));
-	const __m512i fresh = _mm512_slli_epi32(_mm512_srli_epi32(group->bearer_direction, 3), 27);
+	const __m512i direction = _mm512_and_si512(_mm512_srli_epi32(tile->bearer_direction, 2), _mm512_set1_epi32(1));
+	const __m512i fresh = _mm512_slli_epi32(_mm512_srli_epi32(tile->bearer_direction, 3), 27);
 
-	load_snow(snow, group->k_int, _mm512_xor_si512(fresh, _mm512_slli_epi32(direction, 15)),
-		  _mm512_xor_si512(group->count, _mm512_slli_epi32(direction, 31)), fresh, group->count);
+	load_snow(snow, tile->k_int, _mm512_xor_si512(fresh, _mm512_slli_epi32(direction, 15)),
+		  _mm512_xor_si512(tile->count, _mm512_slli_epi32(direction, 31)), fresh, tile->count);
 }
 
 /* 32 clocks of initialisation and the discarded one: cell 0 is in s[1] afterwards. `two` NULL: one alone. */
@@ -359,14 +359,14 @@ protect_integrity(struct fan_lockstep_scratch *scratch, const struct walk *walk)
 	for (unsigned chunk = 0; chunk < chunks_of(walk->mac_bytes); chunk++) {
 		const unsigned left = blocks - 8 * chunk, skip = left < 8 ? 8 - left : 0;
 
-		for (unsigned i = 0; i < GROUP; i++) {
+		for (unsigned i = 0; i < TILE; i++) {
 			uint64_t *value = &scratch->value[value_place(i)];
 
-			*value = evaluate(*value, mac_chunk(&scratch->group, &scratch->stage, walk, i, chunk),
+			*value = evaluate(*value, mac_chunk(&scratch->tile, &scratch->stage, walk, i, chunk),
 					  scratch->power[i] + skip);
 		}
 	}
-	store_macs(&scratch->group, walk, finish_macs(scratch, walk->mac_bytes));
+	store_macs(&scratch->tile, walk, finish_macs(scratch, walk->mac_bytes));
 }
 
 #include "stream_walk.h"

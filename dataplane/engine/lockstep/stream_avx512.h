@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the AVX-512 techniques of both stream ciphers have in common: a group of 16 UEs, one per 32-bit lane, and the way between lanes
+ * What the AVX-512 techniques of both stream ciphers have in common: a tile of 16 UEs, one per 32-bit lane, and the way between lanes
  * and packets. Keystream is made word by word for all UEs (column w: word w of each UE), 16 columns are turned into 16 rows of 64
  * octets, one per UE, and each row meets 64 octets of the UE's packet in one store.
  *
@@ -29,22 +29,22 @@
 			      "pclmul")))
 #define INLINE TARGET __attribute__((always_inline)) static inline
 #define SEPARATE TARGET __attribute__((noinline))
-#define GROUP 16
+#define TILE 16
 #define CHUNK 64
 #define WORDS (CHUNK / 4)
 #define CLEAR_AND_HEAD_MAX (FAN_CLEAR_BYTES_MAX + 16 * FAN_HEAD_BLOCKS_MAX)
 
 static_assert(CLEAR_AND_HEAD_MAX <= CHUNK, "all that is a UE's own lies in the first chunk");
 
-struct group {
-	uint8_t *text[GROUP]; /* lanes without a UE write into a spare packet */
+struct tile {
+	uint8_t *text[TILE]; /* lanes without a UE write into a spare packet */
 	__m512i count;
 	__m512i bearer_direction;   /* fan_context's octet, one per lane */
 	__m512i k_enc[4], k_int[4]; /* word w of each UE's key in [w], most significant octet first */
 	unsigned ue_count;
 };
 
-/* The same for all groups of a batch. */
+/* The same for all tiles of a batch. */
 struct walk {
 	const struct fan_shape *shape;
 	unsigned cipher_bytes; /* text and MAC-I, when that is ciphered */
@@ -161,7 +161,7 @@ turn_quarter(__m512i out[4], __m512i a, __m512i b, __m512i c, __m512i d)
 
 /* 16 columns to 16 rows. `flip` 1 changes the two words of each 64 bits, so that these are one big-endian number. */
 INLINE void
-turn(__m512i row[GROUP], const __m512i column[WORDS], const unsigned flip)
+turn(__m512i row[TILE], const __m512i column[WORDS], const unsigned flip)
 {
 	__m512i part[4][4];
 
@@ -181,10 +181,10 @@ turn(__m512i row[GROUP], const __m512i column[WORDS], const unsigned flip)
 	}
 }
 
-/* ---- Groups ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Tiles ----------------------------------------------------------------------------------------------------------------- */
 
 INLINE __m512i
-four_keys(const uint8_t *const key[GROUP], unsigned first)
+four_keys(const uint8_t *const key[TILE], unsigned first)
 {
 	__m512i out = _mm512_castsi128_si512(_mm_loadu_si128((const void *)key[first]));
 
@@ -194,7 +194,7 @@ four_keys(const uint8_t *const key[GROUP], unsigned first)
 }
 
 INLINE void
-turn_keys(__m512i word[4], const uint8_t *const key[GROUP])
+turn_keys(__m512i word[4], const uint8_t *const key[TILE])
 {
 	turn_quarter(word, four_keys(key, 0), four_keys(key, 1), four_keys(key, 2), four_keys(key, 3));
 	for (unsigned w = 0; w < 4; w++)
@@ -203,25 +203,25 @@ turn_keys(__m512i word[4], const uint8_t *const key[GROUP])
 
 /* UEs `first` and on of the batch; lanes behind the last repeat UE `first`, into the spare packet. */
 TARGET static void
-load_group(struct group *group, struct stage *stage, const struct fan_batch *batch, unsigned first)
+load_tile(struct tile *tile, struct stage *stage, const struct fan_batch *batch, unsigned first)
 {
-	const uint8_t *k_enc[GROUP], *k_int[GROUP];
-	uint32_t count[GROUP] __attribute__((aligned(64))), bearer_direction[GROUP] __attribute__((aligned(64)));
+	const uint8_t *k_enc[TILE], *k_int[TILE];
+	uint32_t count[TILE] __attribute__((aligned(64))), bearer_direction[TILE] __attribute__((aligned(64)));
 
-	group->ue_count = batch->ue_count - first < GROUP ? batch->ue_count - first : GROUP;
-	for (unsigned i = 0; i < GROUP; i++) {
-		const unsigned ue = i < group->ue_count ? first + i : first;
+	tile->ue_count = batch->ue_count - first < TILE ? batch->ue_count - first : TILE;
+	for (unsigned i = 0; i < TILE; i++) {
+		const unsigned ue = i < tile->ue_count ? first + i : first;
 
 		k_enc[i] = batch->context[ue]->k_enc;
 		k_int[i] = batch->context[ue]->k_int;
-		group->text[i] = i < group->ue_count ? batch->text[ue] : stage->spare + CHUNK;
+		tile->text[i] = i < tile->ue_count ? batch->text[ue] : stage->spare + CHUNK;
 		count[i] = batch->count[ue];
 		bearer_direction[i] = batch->context[ue]->bearer_direction;
 	}
-	turn_keys(group->k_enc, k_enc);
-	turn_keys(group->k_int, k_int);
-	group->count = _mm512_load_si512(count);
-	group->bearer_direction = _mm512_load_si512(bearer_direction);
+	turn_keys(tile->k_enc, k_enc);
+	turn_keys(tile->k_int, k_int);
+	tile->count = _mm512_load_si512(count);
+	tile->bearer_direction = _mm512_load_si512(bearer_direction);
 }
 
 /* MAC input that the UEs share, with zeros where clear prefix and end of the last chunk are. */
@@ -239,44 +239,44 @@ stage_shared(struct stage *stage, const struct walk *walk)
 
 /* Ciphers a chunk: keystream columns XOR plaintext, into the packets. MAC-I, when it is ciphered, lies in the packet already. */
 INLINE void
-cipher_chunk(const struct group *group, const struct walk *walk, const __m512i column[WORDS], unsigned chunk)
+cipher_chunk(const struct tile *tile, const struct walk *walk, const __m512i column[WORDS], unsigned chunk)
 {
 	const struct fan_shape *shape = walk->shape;
 	const unsigned text_bytes = shape->text_bytes, at = chunk * CHUNK;
 	const __mmask64 text = octets_before(text_bytes, chunk), all = octets_before(walk->cipher_bytes, chunk);
 	const __mmask64 own = octets_before(walk->head_bytes, chunk) | (all & ~text);
 	const __m512i shared = _mm512_maskz_loadu_epi8(text, shape->message + (text != 0 ? at : 0));
-	__m512i row[GROUP];
+	__m512i row[TILE];
 
 	turn(row, column, 0);
 	if (own == 0 && all == ~0ULL) {
-		for (unsigned i = 0; i < GROUP; i++)
-			_mm512_storeu_si512(group->text[i] + at, _mm512_xor_si512(swap_octets(row[i]), shared));
+		for (unsigned i = 0; i < TILE; i++)
+			_mm512_storeu_si512(tile->text[i] + at, _mm512_xor_si512(swap_octets(row[i]), shared));
 		return;
 	}
-	for (unsigned i = 0; i < GROUP; i++) {
-		const __m512i plain = _mm512_mask_loadu_epi8(shared, own, group->text[i] + at);
+	for (unsigned i = 0; i < TILE; i++) {
+		const __m512i plain = _mm512_mask_loadu_epi8(shared, own, tile->text[i] + at);
 
-		_mm512_mask_storeu_epi8(group->text[i] + at, all, _mm512_xor_si512(swap_octets(row[i]), plain));
+		_mm512_mask_storeu_epi8(tile->text[i] + at, all, _mm512_xor_si512(swap_octets(row[i]), plain));
 	}
 }
 
 /* Null ciphering. */
 INLINE void
-place_text(const struct group *group, const struct walk *walk)
+place_text(const struct tile *tile, const struct walk *walk)
 {
 	const struct fan_shape *shape = walk->shape;
 
-	for (unsigned i = 0; i < group->ue_count; i++)
-		memcpy(group->text[i] + walk->head_bytes, shape->message + walk->head_bytes,
+	for (unsigned i = 0; i < tile->ue_count; i++)
+		memcpy(tile->text[i] + walk->head_bytes, shape->message + walk->head_bytes,
 		       shape->text_bytes - walk->head_bytes);
 }
 
 /* A chunk of a UE's MAC input, zeros behind its end. */
 INLINE __m512i
-mac_chunk(const struct group *group, const struct stage *stage, const struct walk *walk, unsigned ue, unsigned chunk)
+mac_chunk(const struct tile *tile, const struct stage *stage, const struct walk *walk, unsigned ue, unsigned chunk)
 {
-	const uint8_t *input = group->text[ue] - walk->shape->clear_bytes;
+	const uint8_t *input = tile->text[ue] - walk->shape->clear_bytes;
 
 	if (walk->shape->sequence == FAN_CIPHER_THEN_MAC)
 		return _mm512_maskz_loadu_epi8(octets_before(walk->mac_bytes, chunk), input + chunk * CHUNK);
@@ -288,16 +288,16 @@ mac_chunk(const struct group *group, const struct stage *stage, const struct wal
 
 /* In: a MAC per lane. */
 INLINE void
-store_macs(const struct group *group, const struct walk *walk, __m512i macs)
+store_macs(const struct tile *tile, const struct walk *walk, __m512i macs)
 {
 	const struct fan_shape *shape = walk->shape;
 	const ptrdiff_t at = shape->sequence == FAN_CIPHER_THEN_MAC ? -(ptrdiff_t)shape->clear_bytes - FAN_MAC_BYTES
 								    : (ptrdiff_t)shape->text_bytes;
-	uint32_t octets[GROUP] __attribute__((aligned(64)));
+	uint32_t octets[TILE] __attribute__((aligned(64)));
 
 	_mm512_store_si512(octets, swap_octets(macs));
-	for (unsigned i = 0; i < GROUP; i++)
-		memcpy(group->text[i] + at, &octets[i], sizeof(octets[i]));
+	for (unsigned i = 0; i < TILE; i++)
+		memcpy(tile->text[i] + at, &octets[i], sizeof(octets[i]));
 }
 
 #endif

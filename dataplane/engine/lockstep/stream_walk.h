@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * From a batch to the streams of its groups, the same for both stream ciphers. Included once per technique, behind
+ * From a batch to the streams of its tiles, the same for both stream ciphers. Included once per technique, behind
  *	struct stream, struct tables
- *	struct fan_lockstep_scratch	with members tables, group, enc, integrity (struct stream), column, stage
+ *	struct fan_lockstep_scratch	with members tables, tile, enc, integrity (struct stream), column, stage
  *	load_enc(), load_integrity()	key and IV into a stream
  *	initialise()			of one stream, or of two beside each other
  *	generate()			the next keystream words
- *	protect_integrity()		MACs of a group into its packets
+ *	protect_integrity()		MACs of a tile into its packets
  * and gives protect().
  */
 #include "stream_avx512.h"
@@ -15,8 +15,8 @@
 SEPARATE static void
 initialise_both(struct fan_lockstep_scratch *scratch)
 {
-	load_enc(&scratch->enc, &scratch->group);
-	load_integrity(&scratch->integrity, &scratch->group);
+	load_enc(&scratch->enc, &scratch->tile);
+	load_integrity(&scratch->integrity, &scratch->tile);
 	initialise(&scratch->enc, &scratch->integrity, &scratch->tables);
 }
 
@@ -33,7 +33,7 @@ protect_cipher(struct fan_lockstep_scratch *scratch, const struct walk *walk)
 
 	for (unsigned chunk = 0; chunk < chunks_of(walk->cipher_bytes); chunk++) {
 		generate(&scratch->enc, scratch->column, &scratch->tables, words_of_chunk(words, chunk));
-		cipher_chunk(&scratch->group, walk, scratch->column, chunk);
+		cipher_chunk(&scratch->tile, walk, scratch->column, chunk);
 	}
 }
 
@@ -43,29 +43,29 @@ initialise_streams(struct fan_lockstep_scratch *scratch, bool ciphers, bool auth
 	if (ciphers && authenticates) {
 		initialise_both(scratch);
 	} else if (ciphers) {
-		load_enc(&scratch->enc, &scratch->group);
+		load_enc(&scratch->enc, &scratch->tile);
 		initialise_one(&scratch->enc, &scratch->tables);
 	} else {
-		load_integrity(&scratch->integrity, &scratch->group);
+		load_integrity(&scratch->integrity, &scratch->tile);
 		initialise_one(&scratch->integrity, &scratch->tables);
 	}
 }
 
 SEPARATE static void
-protect_group(struct fan_lockstep_scratch *scratch, const struct walk *walk)
+protect_tile(struct fan_lockstep_scratch *scratch, const struct walk *walk)
 {
 	const bool authenticates = walk->has_mac && walk->shape->integrity != 0;
 	const bool mac_first = walk->shape->sequence == FAN_MAC_THEN_CIPHER;
 
 	initialise_streams(scratch, walk->ciphers, authenticates);
 	if (walk->has_mac && !authenticates)
-		store_macs(&scratch->group, walk, _mm512_setzero_si512());
+		store_macs(&scratch->tile, walk, _mm512_setzero_si512());
 	if (authenticates && mac_first)
 		protect_integrity(scratch, walk);
 	if (walk->ciphers)
 		protect_cipher(scratch, walk);
 	else
-		place_text(&scratch->group, walk);
+		place_text(&scratch->tile, walk);
 	if (authenticates && !mac_first)
 		protect_integrity(scratch, walk);
 }
@@ -77,9 +77,9 @@ protect(struct fan_lockstep_scratch *scratch, const struct fan_batch *batch)
 
 	if (walk.shape->sequence == FAN_MAC_THEN_CIPHER)
 		stage_shared(&scratch->stage, &walk);
-	for (unsigned first = 0; first < batch->ue_count; first += GROUP) {
-		load_group(&scratch->group, &scratch->stage, batch, first);
-		fan_ahead_fetch(&batch->ahead, first, first + GROUP);
-		protect_group(scratch, &walk);
+	for (unsigned first = 0; first < batch->ue_count; first += TILE) {
+		load_tile(&scratch->tile, &scratch->stage, batch, first);
+		fan_ahead_fetch(&batch->ahead, first, first + TILE);
+		protect_tile(scratch, &walk);
 	}
 }

@@ -41,11 +41,11 @@ struct tables {
 
 struct fan_lockstep_scratch {
 	struct tables tables;
-	struct group group;
+	struct tile tile;
 	struct stream enc, integrity;
 	__m512i column[WORDS];
-	__m512i row[2][GROUP];           /* EIA3's keystream: chunk c of each UE in [c % 2], in big-endian numbers of 64 bits */
-	__m512i low[GROUP], high[GROUP]; /* sums of products, MACs within */
+	__m512i row[2][TILE];          /* EIA3's keystream: chunk c of each UE in [c % 2], in big-endian numbers of 64 bits */
+	__m512i low[TILE], high[TILE]; /* sums of products, MACs within */
 	struct stage stage;
 };
 
@@ -210,24 +210,24 @@ load_zuc(struct stream *zuc, const __m512i key[4], const __m512i iv[4])
 
 /* TS 35.221 3.3: IV of EEA3. */
 INLINE void
-load_enc(struct stream *zuc, const struct group *group)
+load_enc(struct stream *zuc, const struct tile *tile)
 {
-	const __m512i bearer_direction = _mm512_slli_epi32(group->bearer_direction, 24);
-	const __m512i iv[4] = { group->count, bearer_direction, group->count, bearer_direction };
+	const __m512i bearer_direction = _mm512_slli_epi32(tile->bearer_direction, 24);
+	const __m512i iv[4] = { tile->count, bearer_direction, tile->count, bearer_direction };
 
-	load_zuc(zuc, group->k_enc, iv);
+	load_zuc(zuc, tile->k_enc, iv);
 }
 
 /* TS 35.221 4.3: IV of EIA3. */
 INLINE void
-load_integrity(struct stream *zuc, const struct group *group)
+load_integrity(struct stream *zuc, const struct tile *tile)
 {
-	const __m512i direction = _mm512_and_si512(_mm512_srli_epi32(group->bearer_direction, 2), _mm512_set1_epi32(1));
-	const __m512i bearer = _mm512_slli_epi32(_mm512_srli_epi32(group->bearer_direction, 3), 27);
-	const __m512i iv[4] = { group->count, bearer, _mm512_xor_si512(group->count, _mm512_slli_epi32(direction, 31)),
+	const __m512i direction = _mm512_and_si512(_mm512_srli_epi32(tile->bearer_direction, 2), _mm512_set1_epi32(1));
+	const __m512i bearer = _mm512_slli_epi32(_mm512_srli_epi32(tile->bearer_direction, 3), 27);
+	const __m512i iv[4] = { tile->count, bearer, _mm512_xor_si512(tile->count, _mm512_slli_epi32(direction, 31)),
 				_mm512_xor_si512(bearer, _mm512_slli_epi32(direction, 15)) };
 
-	load_zuc(zuc, group->k_int, iv);
+	load_zuc(zuc, tile->k_int, iv);
 }
 
 /* 32 clocks of initialisation and the discarded one: cell 0 is at [1] afterwards. `two` NULL: one alone. */
@@ -320,7 +320,7 @@ protect_integrity(struct fan_lockstep_scratch *scratch, const struct walk *walk)
 {
 	const unsigned words = (walk->mac_bytes + 3) / 4 + 2, end = walk->mac_bytes / CHUNK;
 	__m512i last = _mm512_setzero_si512();
-	uint32_t mac[GROUP] __attribute__((aligned(64)));
+	uint32_t mac[TILE] __attribute__((aligned(64)));
 
 	memset(scratch->low, 0, sizeof(scratch->low));
 	memset(scratch->high, 0, sizeof(scratch->high));
@@ -330,16 +330,16 @@ protect_integrity(struct fan_lockstep_scratch *scratch, const struct walk *walk)
 		const __m512i end_bit = _mm512_maskz_set1_epi8(at_end, (char)0x80);
 
 		make_rows(scratch, &last, words, chunk + 1);
-		for (unsigned i = 0; i < GROUP; i++) {
-			const __m512i message = mac_chunk(&scratch->group, &scratch->stage, walk, i, chunk);
+		for (unsigned i = 0; i < TILE; i++) {
+			const __m512i message = mac_chunk(&scratch->tile, &scratch->stage, walk, i, chunk);
 
 			add_chunk(&scratch->low[i], &scratch->high[i], _mm512_or_si512(message, end_bit),
 				  scratch->row[chunk % 2][i], scratch->row[(chunk + 1) % 2][i]);
 		}
 	}
-	for (unsigned i = 0; i < GROUP; i++)
+	for (unsigned i = 0; i < TILE; i++)
 		mac[i] = collect(scratch->low[i], scratch->high[i]);
-	store_macs(&scratch->group, walk, _mm512_xor_si512(_mm512_load_si512(mac), last));
+	store_macs(&scratch->tile, walk, _mm512_xor_si512(_mm512_load_si512(mac), last));
 }
 
 #include "stream_walk.h"

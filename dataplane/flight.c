@@ -2,7 +2,7 @@
 /*
  * Flights from the control thread's side: made before the workers see them, summed up and freed after.
  */
-#include "order.h"
+#include "flight.h"
 
 #include <rte_cycles.h>
 #include <stdlib.h>
@@ -23,25 +23,25 @@ fan_drop_name(enum fan_drop drop)
 }
 
 static int
-make_order(struct fan_order *order, struct fan_member_set *set, struct fan_context_table *table,
-	   const struct fan_message *message, const struct fan_sms *sms, const struct fan_link *link, unsigned worker_count)
+make_leg(struct fan_leg *leg, struct fan_member_set *set, struct fan_context_table *table, const struct fan_message *message,
+	 const struct fan_sms *sms, const struct fan_link *link, unsigned worker_count)
 {
-	order->table = table;
-	order->table_index = set->table;
-	order->profile = set->profile;
-	order->slots = set->slots;
+	leg->table = table;
+	leg->table_index = set->table;
+	leg->profile = set->profile;
+	leg->slots = set->slots;
 	set->slots = NULL;
 	for (uint8_t i = 0; i < FAN_ENGINES_MAX; i++)
-		order->preference[i] = i;
-	order->ues = roaring_bitmap_get_cardinality(order->slots);
+		leg->preference[i] = i;
+	leg->ues = roaring_bitmap_get_cardinality(leg->slots);
 	/* Zero pages until a member is not served. Not by calloc(), which clears a megabyte that it has had back before. */
-	order->slot_count = RTE_MAX(table->used, 1U);
-	order->not_served = mmap(NULL, order->slot_count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	order->tally = aligned_alloc(64, worker_count * sizeof(*order->tally));
-	if (order->not_served == MAP_FAILED || order->tally == NULL)
-		return fan_fail(FAN_E_MEMORY, "no memory for the report of %llu UEs", (unsigned long long)order->ues);
-	memset(order->tally, 0, worker_count * sizeof(*order->tally));
-	return fan_plans_make(&order->plans, message, set->profile, table->protection, sms, link);
+	leg->slot_count = RTE_MAX(table->used, 1U);
+	leg->not_served = mmap(NULL, leg->slot_count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	leg->tally = aligned_alloc(64, worker_count * sizeof(*leg->tally));
+	if (leg->not_served == MAP_FAILED || leg->tally == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory for the report of %llu UEs", (unsigned long long)leg->ues);
+	memset(leg->tally, 0, worker_count * sizeof(*leg->tally));
+	return fan_plans_make(&leg->plans, message, set->profile, table->protection, sms, link);
 }
 
 /* Short messages are encoded once for all tables, so that every UE gets the same time stamp and concatenation reference. */
@@ -55,15 +55,15 @@ encode_sms(struct fan_sms *sms, const struct fan_members *snapshot, const struct
 }
 
 static struct fan_flight *
-allocate(unsigned order_count)
+allocate(unsigned leg_count)
 {
 	struct fan_flight *flight = aligned_alloc(64, sizeof(*flight));
 
 	if (flight == NULL)
 		return NULL;
 	memset(flight, 0, sizeof(*flight));
-	flight->orders = calloc(order_count, sizeof(*flight->orders));
-	if (flight->orders == NULL) {
+	flight->legs = calloc(leg_count, sizeof(*flight->legs));
+	if (flight->legs == NULL) {
 		free(flight);
 		return NULL;
 	}
@@ -80,9 +80,9 @@ fan_flight_make(struct fan_flight **out, struct fan_members *snapshot, struct fa
 				   : encode_sms(&sms, snapshot, message);
 
 	for (unsigned i = 0; error == 0 && i < snapshot->set_count; i++) {
-		flight->order_count = i + 1;
-		error = make_order(&flight->orders[i], &snapshot->sets[i], &tables[snapshot->sets[i].table], message, &sms,
-				   link, worker_count);
+		flight->leg_count = i + 1;
+		error = make_leg(&flight->legs[i], &snapshot->sets[i], &tables[snapshot->sets[i].table], message, &sms, link,
+				 worker_count);
 	}
 	fan_sms_free(&sms);
 	fan_members_free(snapshot);
@@ -102,17 +102,17 @@ fan_flight_free(struct fan_flight *flight)
 {
 	if (flight == NULL)
 		return;
-	for (unsigned i = 0; i < flight->order_count; i++) {
-		struct fan_order *order = &flight->orders[i];
+	for (unsigned i = 0; i < flight->leg_count; i++) {
+		struct fan_leg *leg = &flight->legs[i];
 
-		fan_plans_free(&order->plans);
-		if (order->slots != NULL)
-			roaring_bitmap_free(order->slots);
-		if (order->not_served != NULL && order->not_served != MAP_FAILED)
-			munmap(order->not_served, order->slot_count);
-		free(order->tally);
+		fan_plans_free(&leg->plans);
+		if (leg->slots != NULL)
+			roaring_bitmap_free(leg->slots);
+		if (leg->not_served != NULL && leg->not_served != MAP_FAILED)
+			munmap(leg->not_served, leg->slot_count);
+		free(leg->tally);
 	}
-	free(flight->orders);
+	free(flight->legs);
 	free(flight);
 }
 
@@ -121,8 +121,8 @@ fan_flight_frame_bytes_max(const struct fan_flight *flight)
 {
 	size_t most = 0;
 
-	for (unsigned i = 0; i < flight->order_count; i++) {
-		const struct fan_plans *plans = &flight->orders[i].plans;
+	for (unsigned i = 0; i < flight->leg_count; i++) {
+		const struct fan_plans *plans = &flight->legs[i].plans;
 
 		for (unsigned part = 0; part < plans->part_count; part++)
 			for (unsigned j = 0; j < FAN_HEADERS_MAX; j++)
@@ -160,14 +160,14 @@ void
 fan_flight_result(const struct fan_flight *flight, struct fan_result *result, enum fan_profile profile)
 {
 	memset(result, 0, sizeof(*result));
-	for (unsigned i = 0; i < flight->order_count; i++) {
-		const struct fan_order *order = &flight->orders[i];
+	for (unsigned i = 0; i < flight->leg_count; i++) {
+		const struct fan_leg *leg = &flight->legs[i];
 
-		if (profile != FAN_PROFILE_COUNT && order->profile != profile)
+		if (profile != FAN_PROFILE_COUNT && leg->profile != profile)
 			continue;
-		result->ues += order->ues;
+		result->ues += leg->ues;
 		for (unsigned worker = 0; worker < flight->worker_count; worker++) {
-			const struct fan_tally *tally = &order->tally[worker];
+			const struct fan_tally *tally = &leg->tally[worker];
 
 			result->created += tally->created;
 			result->sent += tally->sent;

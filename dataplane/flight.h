@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Orders: what the control thread hands to the workers. A flight is one group message on its way; it has one order for each table
- * and profile among the group's members. Every worker works through all orders of a flight, each on the slots it owns.
+ * A flight is one group message on its way, from fan_send() to its report. It has one leg for each table and profile among the
+ * group's members. Every worker works through all legs of a flight, each on the slots it owns.
  *
- * The control thread writes everything but the tallies before it hands the flight over, and frees it after the last worker has
- * let go of it (workers_left reaches 0).
+ * Who writes: the control thread makes a flight, hands it to every worker by a ring (which publishes it), and frees it after the last
+ * worker has let go of it (workers_left reaches 0). In between workers write their own tally, span and entries of not_served, which
+ * the control thread reads only once the flight has ended.
  */
-#ifndef FAN_ORDER_H
-#define FAN_ORDER_H
+#ifndef FAN_FLIGHT_H
+#define FAN_FLIGHT_H
 
 #include "engine/calibration.h"
 #include "members.h"
 #include "pdu/plan.h"
 
-/* What became of an order's PDUs, counted by one worker. created = sent + sum of dropped, once the flight has ended. */
+/* What became of a leg's PDUs, counted by one worker. created = sent + sum of dropped, once the flight has ended. */
 struct fan_tally {
 	uint64_t created, sent, bytes_out;
 	uint64_t dropped[FAN_DROP_COUNT];
 } __attribute__((aligned(64)));
 
-struct fan_order {
+struct fan_leg {
 	struct fan_context_table *table;
 	uint16_t table_index;
 	uint8_t profile;         /* enum fan_profile */
@@ -39,8 +40,8 @@ struct fan_span {
 
 struct fan_flight {
 	struct fan_flight *next; /* control thread's list */
-	struct fan_order *orders;
-	unsigned order_count;
+	struct fan_leg *legs;
+	unsigned leg_count;
 	uint8_t priority;
 	uint64_t begin_tsc;
 	unsigned worker_count;
@@ -54,7 +55,7 @@ struct fan_flight {
 int fan_flight_make(struct fan_flight **flight, struct fan_members *snapshot, struct fan_context_table *tables,
 		    const struct fan_message *message, const struct fan_link *link, unsigned worker_count);
 void fan_flight_free(struct fan_flight *flight);
-/* Longest frame of any order, octets. */
+/* Longest frame of any leg, octets. */
 size_t fan_flight_frame_bytes_max(const struct fan_flight *flight);
 
 /* Sums up, for profile FAN_PROFILE_COUNT over all. The flight has ended. */
