@@ -10,10 +10,10 @@ AXI_BATCHES ?= 12
 $(eval $(call python_tools,cocotb-installed,cocotb/requirements.txt))
 
 # cocotb's main program, its prefix Vtop and library are those of its own rule for Verilator, which makes every signal public.
-$(B)/axi/Vtop: $(rtl_all) sim/waivers.vlt cocotb/engine_bench.sv $(VENV)/cocotb-installed
+$(B)/axi/Vtop: $(rtl_all) $(verilate_vlt) cocotb/engine_bench.sv $(VENV)/cocotb-installed
 	@echo '  MODEL $(B)/axi'
 	$(Q)libraries=$$($(VENV)/bin/cocotb-config --lib-dir) && \
-	$(verilate) --exe --vpi --prefix Vtop -o Vtop --timescale 1ns/1ps --Mdir $(B)/axi --top-module engine_bench \
+	$(call verilate,$(B)/axi) --exe --vpi --prefix Vtop -o Vtop --timescale 1ns/1ps --top-module engine_bench \
 		-LDFLAGS "-Wl,-rpath,$$libraries -L$$libraries -lcocotbvpi_verilator" $(rtl) cocotb/engine_bench.sv \
 		$$($(VENV)/bin/cocotb-config --share)/lib/verilator/verilator.cpp && \
 	$(MAKE) -C $(B)/axi -f Vtop.mk OPT_FAST=-O2 OPT_SLOW=-O1 Vtop >$(B)/axi/make.log

@@ -14,7 +14,10 @@ test: test-pipe test-lane test-snow3g-lane test-zuc-lane test-rate test-fetch te
 test-programs: $(addprefix $(B)/,pipe_test lane_test snow3g_lane_test zuc_lane_test fetch_test write_test engine_test1 engine_test3 \
 	engine_test_mixed pnr_pipe_test pnr_lane_test)
 
-verilate := verilator --cc -O3 --x-assign unique --x-initial unique --assert -Wall -Irtl sim/waivers.vlt sim/inline.vlt
+# $(1) directory: Verilator makes the last step of its path only. $(verilate_vlt) is read by each.
+verilate_vlt := sim/waivers.vlt sim/inline.vlt
+verilated_into = mkdir -p $(1) && verilator --cc -O3 --x-assign unique --x-initial unique --Mdir $(1)
+verilate = $(verilated_into) --assert -Wall -Irtl $(verilate_vlt)
 # Verilated code is generated: its warnings are nobody's.
 VERILATOR_ROOT := $(shell verilator --getenv VERILATOR_ROOT 2>/dev/null)
 cxx_flags := -std=gnu++17 -O2 -Wall -Wextra -Wshadow -Wno-missing-field-initializers -isystem $(VERILATOR_ROOT)/include \
@@ -35,9 +38,11 @@ $(reference_o): $(B)/%.o: $(ROOT)/%.c
 # $(1) top module, $(2) directory, $(3) its parameters and other flags, $(4) files that are no rtl, $(5) further goals and settings of make,
 # $(6) what is read instead of all of rtl/
 define verilated
-$(B)/$(2)/V$(1)__ALL.a: $(rtl_all) $(filter %.vlt,$(verilate) $(3)) $(4) $(6)
+$(B)/$(2)/V$(1).mk: $(rtl_all) $(verilate_vlt) $(filter %.vlt,$(3)) $(4) $(6)
 	@echo '  MODEL $(B)/$(2)'
-	$(Q)$(verilate) --Mdir $(B)/$(2) --top-module $(1) $(3) $(or $(6),$(rtl)) $(4)
+	$(Q)$$(call verilate,$(B)/$(2)) --top-module $(1) $(3) $(or $(6),$(rtl)) $(4)
+	@touch $$@
+$(B)/$(2)/V$(1)__ALL.a: $(B)/$(2)/V$(1).mk
 	$(Q)$$(MAKE) -C $(B)/$(2) -f V$(1).mk OPT_FAST=-O3 OPT_SLOW=-O1 V$(1)__ALL.a verilated.o verilated_threads.o $(5) >$(B)/$(2)/make.log
 endef
 $(eval $(call verilated,aes128_pipe,pipe))

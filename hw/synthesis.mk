@@ -46,7 +46,7 @@ define netlist
 netlist-$(1): $(reference_o) | $(B)
 	@mkdir -p $(B)/netlist-$(1)
 	$(Q)yosys -q -p 'read_verilog -sv -Irtl $(rtl); hierarchy -check -top $(1); proc; flatten; hierarchy -top $(1); opt_clean; write_verilog -noattr $(B)/netlist-$(1)/netlist.v' >$(B)/netlist-$(1)/yosys.log 2>&1
-	$(Q)verilator --cc -O3 --x-assign unique --x-initial unique -Wno-lint -Wno-style -Wno-UNOPTFLAT --Mdir $(B)/netlist-$(1)/model --top-module $(1) $(B)/netlist-$(1)/netlist.v
+	$(Q)$$(call verilated_into,$(B)/netlist-$(1)/model) -Wno-lint -Wno-style -Wno-UNOPTFLAT --top-module $(1) $(B)/netlist-$(1)/netlist.v
 	$(Q)$$(MAKE) -C $(B)/netlist-$(1)/model -f V$(1).mk OPT_FAST=-O2 OPT_SLOW=-O1 V$(1)__ALL.a verilated.o verilated_threads.o >$(B)/netlist-$(1)/make.log
 	$(Q)g++ $(cxx_flags) -isystem $(B)/netlist-$(1)/model $(call lane_flags,$(1),$(2),$(3)) -DLANE_NETLIST \
 		-o $(B)/netlist-$(1)/test $(lane_cc) $(B)/netlist-$(1)/model/*.a $(B)/netlist-$(1)/model/verilated*.o $(reference_o) -ljansson -pthread
