@@ -121,7 +121,7 @@ check: tests ## run the quick tests of what changed since they last passed (ALL=
 
 # Each variant is built to the end before the next, then everything runs under one runner, which closes with one line of totals.
 # Lint goes first and alone takes one of the two jobs: it is the longest.
-hw_tests := lint manual-check test-pnr test-pipe test-lane test-snow3g-lane test-zuc-lane test-rate test-fetch test-write test-engine formal
+hw_tests := lint manual-check test-pnr test-pipe test-lane test-snow3g-lane test-zuc-lane test-rate test-fetch test-write test-engine test-sizes formal
 test: | $(B)/found-rtl ## run everything: tests by gcc, by clang and under ASan+UBSan, the RTL, end-to-end scripts, examples, fuzzers, lint
 	@$(MAKE) -C hw model model-trace test-programs
 	@$(MAKE) all tests examples benches

@@ -107,9 +107,6 @@ FAN_LAYOUT(struct fan_context, k_enc, FAN_CONTEXT_K_ENC);
 FAN_LAYOUT(struct fan_context, k_int, FAN_CONTEXT_K_INT);
 FAN_LAYOUT(struct fan_context, bearer_direction, FAN_CONTEXT_BEARER_DIRECTION);
 
-#define FAN_CARD_LANES_MAX 16
-#define FAN_CARD_QUEUES_MAX 16
-
 static_assert(FAN_CARD_LANE_BASE + FAN_CARD_LANES_MAX * FAN_CARD_LANE_STRIDE <= FAN_CARD_QUEUE_BASE, "lanes lie before queues");
 
 /* ---- The device ------------------------------------------------------------------------------------------------------------ */

@@ -13,16 +13,30 @@ SNOW3G ?= 0
 ZUC ?= 0
 QUEUES ?= 4
 
-.PHONY: model model-trace test-engine test-engine-rate FORCE
+# What the registers can say of a card is what can be built.
+limit = $(shell sed -n 's/^#define FAN_CARD_$(1)S_MAX //p' registers.h)
+lanes_max := $(call limit,LANE)
+queues_max := $(call limit,QUEUE)
+one_of = $(filter $(shell seq $(1) $(2)),$(3))
+$(foreach kind,LANES SNOW3G ZUC,$(if $(call one_of,0,$(lanes_max),$($(kind))),,\
+	$(error $(kind)=$($(kind)): 0 to $(lanes_max) lanes of a kind can be built)))
+lanes_built := $(shell echo $$(($(LANES) + $(SNOW3G) + $(ZUC))))
+$(if $(call one_of,1,$(lanes_max),$(lanes_built)),,\
+	$(error LANES=$(LANES) SNOW3G=$(SNOW3G) ZUC=$(ZUC): 1 to $(lanes_max) lanes can be built, not $(lanes_built)))
+$(if $(call one_of,1,$(queues_max),$(QUEUES)),,$(error QUEUES=$(QUEUES): 1 to $(queues_max) queues can be built))
+
+.PHONY: model model-trace test-engine test-sizes test-engine-rate FORCE
 model: $(B)/libfanfare-model.so $(B)/fanfare-cosim
 model-trace: $(B)/libfanfare-model-trace.so $(B)/fanfare-cosim
 
 model_cxx_flags := $(cxx_flags) -g -fPIC -fvisibility=hidden -pthread
 
+engine_parameters := AesLanes Snow3gLanes ZucLanes Queues
+
 # $(1) directory; $(2) AES, SNOW 3G, ZUC lanes and queues; $(3) further flags of Verilator; $(4) files that are no rtl; $(5) flags of the
 # compiler; $(6) further goals and settings of make
 define engine_model
-$(call verilated,fan_engine,$(1),$(join -GAesLanes= -GSnow3gLanes= -GZucLanes= -GQueues=,$(2)) -CFLAGS '-fPIC -fvisibility=hidden' $(3),$(4),$(6))
+$(call verilated,fan_engine,$(1),$(join $(engine_parameters:%=-G%=),$(2)) -CFLAGS '-fPIC -fvisibility=hidden' $(3),$(4),$(6))
 $(B)/$(1)/model.o: sim/model.cc sim/model.h $(B)/$(1)/Vfan_engine__ALL.a
 	@echo '  CXX   $$@'
 	$(Q)g++ $(model_cxx_flags) $(join -DFAN_MODEL_AES= -DFAN_MODEL_SNOW3G= -DFAN_MODEL_ZUC= -DFAN_MODEL_QUEUES=,$(2)) $(5) \
@@ -34,6 +48,9 @@ chosen := $(LANES)-$(SNOW3G)-$(ZUC)-$(QUEUES)
 model_dir := engine-$(chosen)
 # What was asked for, and what is tested below.
 $(foreach set,$(sort $(chosen) 1-0-0-4 3-0-0-4 1-1-1-4),$(eval $(call engine_model,engine-$(set),$(subst -, ,$(set)),,,-DVM_TRACE=0)))
+# Other numbers of lanes and queues, compiled for a short build: the fewest, the most queues, and numbers that are no powers of two.
+sizes := 1-0-0-1 1-0-0-16 5-0-0-5
+$(foreach set,$(sizes),$(eval $(call engine_model,sizes-$(set),$(subst -, ,$(set)),,,-DVM_TRACE=0,OPT_FAST=-O1 OPT_SLOW=-O0)))
 $(eval $(call engine_model,$(model_dir)-trace,$(subst -, ,$(chosen)),--trace-fst,,-DVM_TRACE=1 -DVM_TRACE_FST=1,verilated_fst_c.o))
 
 $(B)/libfanfare-model.so: $(B)/$(model_dir)/libfanfare-model.so FORCE
@@ -67,6 +84,7 @@ endef
 $(eval $(call engine_test,engine_test1,engine-1-0-0-4))
 $(eval $(call engine_test,engine_test3,engine-3-0-0-4))
 $(eval $(call engine_test,engine_test_mixed,engine-1-1-1-4))
+$(foreach set,$(sizes),$(eval $(call engine_test,sizes_test_$(set),sizes-$(set))))
 
 test-engine: $(B)/engine_test1 $(B)/engine_test3 $(B)/engine_test_mixed
 	for test in $^; do \
@@ -84,6 +102,16 @@ test-engine: $(B)/engine_test1 $(B)/engine_test3 $(B)/engine_test_mixed
 		$$test reset --seed $$(($(SEED) + 1)) --batches 100 --stall $(STALL) || exit 1; done
 	$< queues --seed $(SEED)
 	@$(MAKE) test-engine-rate
+
+test-programs: $(sizes:%=$(B)/sizes_test_%)
+test-sizes: $(sizes:%=$(B)/sizes_test_%)
+	for test in $^; do \
+		$$test registers --seed $(SEED) && \
+		$$test work --seed $(SEED) --batches $$(($(RANDOM_UES) / 500)) --stall $(STALL) && \
+		$$test errors --seed $(SEED) --batches $$(($(RANDOM_UES) / 500)) && \
+		$$test messages --seed $(SEED) && \
+		$$test queues --seed $(SEED) && \
+		$$test reset --seed $(SEED) --batches 20 || exit 1; done
 
 test-engine-rate: $(B)/engine_test1 $(B)/engine_test3 $(B)/engine_test_mixed
 	for test in $^; do $$test rate --seed $(SEED) || exit 1; done

@@ -64,6 +64,7 @@ def constants(tops):
     yield "CARD_BYTES", 0x10000, True, "of the address space of the registers"
     for array in arrays(card):
         name = f"CARD_{array.inst_name.upper()}"
+        yield f"{name}S_MAX", array.array_dimensions[0], False, ""
         yield f"{name}_BASE", array.raw_address_offset, True, ""
         yield f"{name}_STRIDE", array.array_stride, True, ""
     for parent, register in children(card):

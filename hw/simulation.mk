@@ -8,7 +8,7 @@ STREAM_UES ?= 20000
 STALL ?= 0.3
 
 .PHONY: test test-programs test-pipe test-lane test-snow3g-lane test-zuc-lane test-rate test-fetch test-write
-test: test-pipe test-lane test-snow3g-lane test-zuc-lane test-rate test-fetch test-write test-engine
+test: test-pipe test-lane test-snow3g-lane test-zuc-lane test-rate test-fetch test-write test-engine test-sizes
 
 # All that tests run: for those who then run them side by side.
 test-programs: $(addprefix $(B)/,pipe_test lane_test snow3g_lane_test zuc_lane_test fetch_test write_test engine_test1 engine_test3 \

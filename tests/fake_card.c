@@ -203,14 +203,22 @@ fan_fake_holds(const uint8_t *octets, size_t byte_count)
 static uint32_t
 build(void)
 {
-	return fake.behaviour.build == 0 ? QUEUES << 16 | 1 << 8 | 1 << 4 | 1 : fake.behaviour.build;
+	return fake.behaviour.build == 0 ? FAN_FAKE_BUILD(QUEUES, 1, 1, 1) : fake.behaviour.build;
+}
+
+/* The fields of all three kinds are as wide. */
+static unsigned
+lanes(unsigned lsb)
+{
+	return build() >> lsb & ((1U << FAN_CARD_BUILD_AES_LANES_BITS) - 1);
 }
 
 /* AES lanes first, then SNOW 3G, then ZUC, as in the RTL. */
 static unsigned
 lane_algorithm(unsigned lane)
 {
-	const unsigned aes_lanes = build() & 15, snow3g_lanes = build() >> 4 & 15, zuc_lanes = build() >> 8 & 15;
+	const unsigned aes_lanes = lanes(FAN_CARD_BUILD_AES_LANES_LSB), snow3g_lanes = lanes(FAN_CARD_BUILD_SNOW3G_LANES_LSB),
+		       zuc_lanes = lanes(FAN_CARD_BUILD_ZUC_LANES_LSB);
 
 	return lane < aes_lanes ? 2 : lane < aes_lanes + snow3g_lanes ? 1 : lane < aes_lanes + snow3g_lanes + zuc_lanes ? 3 : 0;
 }

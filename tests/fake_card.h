@@ -39,6 +39,11 @@ enum fan_fake_trick {
 	FAN_FAKE_TRICKS,
 };
 
+/* What the register `build` says of a card with so many queues, and lanes of AES, SNOW 3G and ZUC. */
+#define FAN_FAKE_BUILD(queues, aes, snow3g, zuc)                                                                               \
+	((queues) << FAN_CARD_BUILD_QUEUES_LSB | (aes) << FAN_CARD_BUILD_AES_LANES_LSB |                                       \
+	 (snow3g) << FAN_CARD_BUILD_SNOW3G_LANES_LSB | (zuc) << FAN_CARD_BUILD_ZUC_LANES_LSB)
+
 struct fan_fake_behaviour {
 	/* Registers; 0: as they should be. */
 	uint32_t kind, version, build, limits;

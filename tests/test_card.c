@@ -29,12 +29,14 @@ Test(card, another_card_is_refused_with_its_own_words)
 	} rows[] = {
 		{ { .kind = UINT32_MAX }, FAN_E_IO, "all ones" },
 		{ { .kind = 0x12345678 }, FAN_E_UNSUPPORTED, "kind 0x12345678" },
-		{ { .version = 2 << 16 | 3 }, FAN_E_UNSUPPORTED, "of version 2.3, this driver is for version 1" },
-		{ { .version = 9 }, FAN_E_UNSUPPORTED, "of version 0.9, this driver is for version 1" },
-		{ { .build = 1 }, FAN_E_UNSUPPORTED, "0 queues" },
-		{ { .build = 17 << 16 | 1 }, FAN_E_UNSUPPORTED, "17 queues" },
-		{ { .build = 4 << 16 }, FAN_E_UNSUPPORTED, "0 lanes" },
-		{ { .build = 4 << 16 | 0xf0f }, FAN_E_UNSUPPORTED, "30 lanes" },
+		{ { .version = 1 << 16 | 3 }, FAN_E_UNSUPPORTED, "of version 1.3, this driver is for version 2" },
+		{ { .version = 9 }, FAN_E_UNSUPPORTED, "of version 0.9, this driver is for version 2" },
+		{ { .build = FAN_FAKE_BUILD(0U, 1, 0, 0) }, FAN_E_UNSUPPORTED, "0 queues" },
+		{ { .build = FAN_FAKE_BUILD(17U, 1, 0, 0) }, FAN_E_UNSUPPORTED, "17 queues" },
+		{ { .build = FAN_FAKE_BUILD(4U, 0, 0, 0) }, FAN_E_UNSUPPORTED, "0 lanes" },
+		{ { .build = FAN_FAKE_BUILD(4U, 17, 0, 0) }, FAN_E_UNSUPPORTED, "17 lanes: 1 to 16" },
+		{ { .build = FAN_FAKE_BUILD(4U, 6, 6, 5) }, FAN_E_UNSUPPORTED, "17 lanes: 1 to 16" },
+		{ { .build = FAN_FAKE_BUILD(31U, 31, 31, 31) }, FAN_E_UNSUPPORTED, "31 queues: 1 to 16" },
 		{ { .limits = 32 << 16 | 1500 }, FAN_E_UNSUPPORTED, "batches of 32 UEs" },
 		{ { .lanes_contradict = true }, FAN_E_IO, "contradicts itself" },
 		{ { .scratch_stuck = true }, FAN_E_IO, "written with 0x00000000 reads as 0x00000004" },
@@ -52,6 +54,32 @@ Test(card, another_card_is_refused_with_its_own_words)
 		cr_assert_null(card);
 		cr_assert_not(fan_fake_look().open);
 		cr_assert(fan_fake_look().isolated, "row %zu: a card that is refused can still reach memory", i);
+	}
+}
+
+/* As many lanes of one kind, and queues, as there can be: no field is too narrow for its greatest value. */
+Test(card, the_largest_builds_are_taken)
+{
+	static const struct {
+		uint32_t build;
+		unsigned queues, algorithm;
+	} rows[] = {
+		{ FAN_FAKE_BUILD(16U, 16, 0, 0), 16, 2 },
+		{ FAN_FAKE_BUILD(1U, 0, 16, 0), 1, 1 },
+		{ FAN_FAKE_BUILD(5U, 0, 0, 16), 5, 3 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct fan_card_build *build;
+		struct fan_card *card;
+
+		fan_fake_install(&(struct fan_fake_behaviour){ .build = rows[i].build });
+		card = open_card();
+		build = fan_card_build_get(card);
+		cr_assert_eq(build->queue_count, rows[i].queues, "row %zu", i);
+		cr_assert_eq(build->lane_count, 16, "row %zu", i);
+		cr_assert_eq(build->lanes_of[rows[i].algorithm], 16, "row %zu", i);
+		fan_card_close(card);
 	}
 }
 

@@ -173,7 +173,7 @@ Test(engine_fpga, takes_what_a_lane_can_compute)
 		{ { .cipher = 3, .integrity = 3, .text_bytes = 9 }, false }, /* this card has no ZUC */
 		{ { .cipher = 0, .integrity = 3, .text_bytes = 9 }, false },
 	};
-	struct fan_engine *engine = open_on(&(struct fan_fake_behaviour){ .build = 4 << 16 | 1 << 4 | 1 });
+	struct fan_engine *engine = open_on(&(struct fan_fake_behaviour){ .build = FAN_FAKE_BUILD(4U, 1, 1, 0) });
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct fan_shape *shape = &rows[i].shape;
@@ -198,7 +198,7 @@ Test(engine_fpga, sends_a_card_what_it_has_lanes_for_and_nothing_else, .timeout 
 
 	for (uint32_t lanes = 1; lanes < 8; lanes++) {
 		const bool has[] = { true, (lanes & 2) != 0, (lanes & 1) != 0, (lanes & 4) != 0 };
-		const uint32_t build = 4 << 16 | (lanes & 4) << 6 | (lanes & 2) << 3 | (lanes & 1);
+		const uint32_t build = FAN_FAKE_BUILD(4U, lanes & 1, lanes >> 1 & 1, lanes >> 2 & 1);
 		struct fan_engine *engine = open_on(&(struct fan_fake_behaviour){ .build = build });
 		unsigned taken = 0;
 

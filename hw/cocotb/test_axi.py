@@ -36,7 +36,7 @@ async def registers(dut):
     for paused in ((), host.channels()):
         host.pause(paused, 0.4)
         assert await host.get(register("KIND")) == 0x464e4146
-        assert await host.get(register("VERSION")) == 0x00010000
+        assert await host.get(register("VERSION")) == 0x00020000
         assert await host.get(register("LIMITS")) == 64 << 16 | 1500
         assert await host.get(register("BUILD")) >> 16 >= 1
         for _ in range(40):

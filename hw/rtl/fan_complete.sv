@@ -241,7 +241,7 @@ module fan_complete #(
 	);
 	`FAN_ASSERT(AssertUeOfBatch, !pdu_done || {1'b0, done_i.ue} < ue_count)
 	`FAN_ASSERT(AssertUesInOrder, !pdu_done || {1'b0, done_i.ue} == progress.done)
-	`FAN_ASSERT(AssertQueueExists, !starts || begin_i.queue_number < 4'(Queues) || Queues == 16)
+	`FAN_ASSERT(AssertQueueExists, !starts || 32'(begin_i.queue_number) < Queues)
 endmodule
 
 `default_nettype wire

@@ -268,6 +268,8 @@ module fan_engine #(
 	wire unused_bid = m_axi_bid[0];
 
 	`FAN_ASSERT(AssertLanes, Lanes >= 1 && Lanes <= fan_engine_pkg::LANES_MAX)
+	`FAN_ASSERT(AssertLimitsAsDescribed, fan_engine_pkg::LANES_MAX == fan_registers_pkg::CARD_LANES_MAX &&
+		fan_engine_pkg::QUEUES_MAX == fan_registers_pkg::CARD_QUEUES_MAX)
 	`FAN_ASSERT(AssertQueues, Queues >= 1 && Queues <= fan_engine_pkg::QUEUES_MAX)
 endmodule
 

@@ -16,7 +16,7 @@ package fan_engine_pkg;
 	localparam int ADDRESS_BITS = 64;
 	localparam int BEAT_BYTES = 64;          // of the memory bus
 	localparam int BEAT_BITS = 8 * BEAT_BYTES;
-	localparam int QUEUES_MAX = 16;
+	localparam int QUEUES_MAX = 16;         // these two as the description has them (fan_engine sees to it)
 	localparam int LANES_MAX = 16;
 	localparam int UES_MAX = 64;             // of a batch
 	localparam int BATCHES = 16;             // under way in the card

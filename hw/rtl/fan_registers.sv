@@ -238,7 +238,10 @@ module fan_registers #(
 	// ---- Reads: address kept, words chosen, words joined -------------------------------------------------------------------
 
 	localparam logic [31:0] Version = {16'(fan_registers_pkg::CARD_VERSION_MAJOR), 16'd0};
-	localparam logic [31:0] Build = {11'd0, 5'(Queues), 4'd0, 4'(ZucLanes), 4'(Snow3gLanes), 4'(AesLanes)};
+	localparam logic [31:0] Build = (32'(Queues) << fan_registers_pkg::CARD_BUILD_QUEUES_LSB) |
+		(32'(ZucLanes) << fan_registers_pkg::CARD_BUILD_ZUC_LANES_LSB) |
+		(32'(Snow3gLanes) << fan_registers_pkg::CARD_BUILD_SNOW3G_LANES_LSB) |
+		(32'(AesLanes) << fan_registers_pkg::CARD_BUILD_AES_LANES_LSB);
 	localparam logic [31:0] Limits = {9'd0, 7'(fan_registers_pkg::CARD_LIMITS_UES_MAX), 5'd0,
 		11'(fan_registers_pkg::CARD_LIMITS_PDU_BYTES_MAX)};
 
