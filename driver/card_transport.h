@@ -43,7 +43,9 @@ struct fan_card_transport_ops {
 	/* The driver looked for completions in vain. A simulator in this process lets some clocks pass; others do nothing. */
 	void (*relax)(struct fan_card_transport *transport);
 
-	/* The card must not reach memory any more, whatever it is doing (bus mastering off). After it returns nothing is written. */
+	/* The card must not reach memory any more, whatever it is doing (bus mastering off). After it returns nothing is written. The
+	 * last resort, behind a reset that does not end or when the card is left: what the card has asked the bus for may now never be
+	 * answered, and its reset waits for that. */
 	void (*isolate)(struct fan_card_transport *transport);
 
 	/* NULL: a card, whose clock is its own. Else there is a simulator. Out: true, and seconds of processor time that it has spent;

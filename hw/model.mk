@@ -98,6 +98,7 @@ test-engine: $(B)/engine_test1 $(B)/engine_test3 $(B)/engine_test_mixed
 		$$test bus --seed $(SEED) --stall $(STALL) && \
 		$$test messages --seed $(SEED) --stall $(STALL) && \
 		$$test refused --seed $(SEED) --stall $(STALL) && \
+		$$test owed --seed $(SEED) --stall $(STALL) && \
 		$$test reset --seed $(SEED) --batches 100 && \
 		$$test reset --seed $$(($(SEED) + 1)) --batches 100 --stall $(STALL) || exit 1; done
 	$< queues --seed $(SEED)

@@ -12,6 +12,7 @@ formal: | $(B)
 	@timeout 300 formal/prove.sh smt $(B)/formal carousel fan_carousel '' '-chparam Slots 4' 14 induction
 	@timeout 300 formal/prove.sh sat $(B)/formal messages fan_messages '' '-chparam Slots 24' 2
 	@timeout 300 formal/prove.sh sat $(B)/formal results fan_results '' '-chparam RingBlocks 8 -chparam Records 2 -chparam MostBlocks 4' 2
+	@timeout 300 formal/prove.sh smt $(B)/formal reset fan_reset '' '' 4 induction
 	@timeout 300 formal/prove.sh smt $(B)/formal registers fan_registers '' '-chparam Queues 1' 8 induction
 	@timeout 300 formal/prove.sh smt $(B)/formal round_robin fan_round_robin '' '-chparam Requests 5' 4 induction
 	@timeout 300 formal/prove.sh smt $(B)/formal fifo_block fan_fifo_block -DFORMAL_FIFO '' 14

@@ -544,7 +544,8 @@ do_reset(void)
 static uint32_t
 read_control(void)
 {
-	if (fake.reset_reads > 0 && !fake.behaviour.reset_hangs)
+	/* Off the bus it gets no answer to what it has asked, and waits. */
+	if (fake.reset_reads > 0 && !fake.behaviour.reset_hangs && !fake.view.isolated)
 		fake.reset_reads--;
 	return (uint32_t)fake.enabled | (fake.reset_reads > 0 ? 2 : 0);
 }

@@ -4,8 +4,9 @@
 //
 //      run --asked--> stop: nothing begins on the bus --both sides idle--> hold: all but the registers is reset --> run
 //
-// Nothing is cut off: what has begun on the bus is ended first, so that no answer comes that nobody waits for. If the bus never
-// answers, neither reset ends; that is for the reset of the bus to put right. After hold the blocks overwrite their memories, as
+// Nothing is cut off: what has begun on the bus is ended first, because AXI knows no way to take a burst back and an answer that came
+// after a reset would be taken for that to another question. So a host must let the card use the bus until reset is done. If the bus
+// never answers, neither reset ends; that is for the reset of the bus to put right. After hold the blocks overwrite their memories, as
 // after power-up: reset is done when hold is, zeroise when the memories are.
 //
 `include "fan_assert.svh"
@@ -63,6 +64,32 @@ module fan_reset #(
 	assign ready_o = !stop_q && !hold_q && core_rst_nq && scrubbed_i;
 
 	`FAN_ASSERT(AssertOneState, !(stop_q && hold_q))
+
+`ifdef FORMAL
+	// Proved by induction, for any host: once the core has run, it is reset only while the bus owes nothing; what was asked for reads as
+	// asked for until a hold has been and gone behind it, a zeroise until the memories have been overwritten too. Assumed: where a stop
+	// has been seen or the core is held, an idle bus stays idle.
+	logic f_reset_q = 1'b1, f_quiet_q, f_reset_owed_q, f_zeroise_owed_q, f_zeroise_held_q;
+
+	always @(posedge clk_i) begin
+		f_reset_q <= 1'b0;
+		assume (rst_ni == !f_reset_q);
+		assume (!f_quiet_q || idle_i);
+		f_quiet_q <= !rst_ni || (idle_i && ((stop_q && settled_q) || hold_q)) || !core_rst_no;
+		f_reset_owed_q <= rst_ni && (reset_i || (f_reset_owed_q && !hold_ends));
+		f_zeroise_owed_q <= rst_ni && (zeroise_i || (f_zeroise_owed_q && !(f_zeroise_held_q && ready_o)));
+		f_zeroise_held_q <= rst_ni && !(zeroise_i && !hold_q) && (hold_q || f_zeroise_held_q);
+		if (rst_ni) begin
+			AssertIdleInReset: assert (core_rst_no || idle_i);
+			AssertResetPending: assert (reset_pending_o || !f_reset_owed_q);
+			AssertZeroisePending: assert (zeroise_pending_o || !f_zeroise_owed_q);
+			AssertSettled: assert (!hold_q || f_quiet_q);
+			AssertCoreHeld: assert (hold_q || core_rst_nq || f_quiet_q);
+			AssertStops: assert (!(reset_q || zeroise_q) || stop_q || hold_q || f_zeroise_held_q);
+			AssertZeroiseHeld: assert (!(zeroise_q && f_zeroise_held_q && stop_q) || reset_q);
+		end
+	end
+`endif
 endmodule
 
 `default_nettype wire

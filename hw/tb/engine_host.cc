@@ -61,10 +61,10 @@ host::read_memory(void *user, uint64_t address, uint8_t *octets)
 
 	if (!here && !self->wild)
 		fail("read of 0x%llx, where nothing is", (unsigned long long)address);
-	if (!here || refusal != self->refuse_read.end()) {
+	if (!here || self->isolated || refusal != self->refuse_read.end()) {
 		self->refused++;
 		fan_test_random_fill(&self->random, octets, 64);
-		return here ? refusal->second : FAN_MODEL_DECERR;
+		return here && !self->isolated ? refusal->second : FAN_MODEL_DECERR;
 	}
 	memcpy(octets, self->card.data() + (address - BASE), 64);
 	return FAN_MODEL_OKAY;
@@ -82,9 +82,9 @@ host::write_memory(void *user, uint64_t address, const uint8_t *octets, uint64_t
 
 	if (!here && !self->wild)
 		fail("write to 0x%llx, where nothing is", (unsigned long long)address);
-	if (!here || refusal != self->refuse_write.end()) {
+	if (!here || self->isolated || refusal != self->refuse_write.end()) {
 		self->refused++;
-		return here ? refusal->second : FAN_MODEL_DECERR;
+		return here && !self->isolated ? refusal->second : FAN_MODEL_DECERR;
 	}
 	for (unsigned i = 0; i < 64; i++)
 		if (strobes >> i & 1)

@@ -122,6 +122,7 @@ class host
 	unsigned queues;
 	std::map<uint64_t, enum fan_model_answer> refuse_read, refuse_write; /* by line */
 	enum fan_model_answer answer = FAN_MODEL_OKAY; /* to the next injection; OKAY: a random one of the others */
+	bool isolated = false;          /* the card reaches nothing any more: all is refused */
 	bool wild = false;              /* the card may ask for what is not there */
 	const published_vector *fixed = nullptr;       /* message and UEs of the next batches, which are not random then */
 	/* Changes a batch before its doorbell: descriptor and work items in `card`. */

@@ -11,6 +11,7 @@
  *	refused    descriptors of every kind that the card must refuse, between good ones
  *	queues     wrong tails, sizes and addresses of rings; doorbells beyond 65,536
  *	reset      reset, zeroise and disabled queues at random clocks: nothing is written afterwards, and what follows is right
+ *	owed       a reset waits for all that the bus owes, however late, answered or refused, and begins nothing meanwhile
  *	registers  values, counters, interrupts, faults
  *	rate       clocks per UE
  *
@@ -164,6 +165,71 @@ test_reset()
 	}
 	printf("reset: %u resets, %u zeroised, %u times all queues disabled; %llu batches ended\n", count[0], count[1], count[2],
 	       (unsigned long long)host.batches_done);
+}
+
+static uint64_t
+bursts_of(host &host)
+{
+	struct fan_model_statistics statistics;
+
+	ops->statistics(host.model, &statistics);
+	return statistics.reads + statistics.writes;
+}
+
+/* AXI has no way to take a burst back: an answer that comes after a reset would be taken for that to another question. So the reset reads
+ * as 1 until the last one has come, and a host that takes the card off the bus first may wait for ever. */
+static void
+reset_owed(host &host)
+{
+	const uint32_t control = host.pick(2) != 0 ? DO_RESET : DO_ZEROISE;
+	const uint64_t late = 5000;
+	uint64_t bursts, writes;
+
+	host.start();
+	play(host, 6, false);
+	/* The last answer is then further away than the last look below. */
+	while (bursts = bursts_of(host), ops->run(host.model, 50), bursts_of(host) == bursts)
+		host.take_completions();
+	ops->run(host.model, host.pick(200));
+	host.put(FAN_CARD_CONTROL, control);
+	ops->run(host.model, 200);
+	bursts = bursts_of(host);
+	host.isolated = host.pick(2) != 0;
+	for (unsigned clocks = 0; clocks < late - 1000; clocks += 100) {
+		ops->run(host.model, 90);
+		if ((host.get(FAN_CARD_CONTROL) & control) == 0 || (host.get(FAN_CARD_STATUS) & IS_READY) != 0)
+			fail("reset is done, and the bus has not answered");
+	}
+	for (unsigned clocks = 0; (host.get(FAN_CARD_CONTROL) & control) != 0; clocks += 100)
+		if (ops->run(host.model, 90), clocks > 4 * late)
+			fail("reset does not end when the bus has answered");
+	writes = host.writes;
+	host.wait_ready();
+	ops->run(host.model, 2 * late);
+	if (host.writes != writes || bursts_of(host) != bursts)
+		fail("%llu writes and %llu bursts after a reset was asked for", (unsigned long long)(host.writes - writes),
+		     (unsigned long long)(bursts_of(host) - bursts));
+	host.isolated = false;
+	host.take_completions();
+	host.forget();
+}
+
+static void
+test_owed()
+{
+	struct host_options late = options;
+	const unsigned rounds = 12;
+
+	late.latency = 5000;
+	host host(late);
+	for (unsigned i = 0; i < rounds; i++) {
+		reset_owed(host);
+		host.start();
+		play(host, 2, false);
+		host.drain();
+		host.compare_all();
+	}
+	printf("owed: %u resets waited for answers 5,000 clocks away, and for refusals\n", rounds);
 }
 
 static void
@@ -892,6 +958,7 @@ main(int argc, char **argv)
 						   { "refused", test_refused },
 						   { "queues", test_queues },
 						   { "reset", test_reset },
+						   { "owed", test_owed },
 						   { "registers", test_registers },
 						   { "rate", test_rate } },
 						 { { "--stall", "P", &options.stall },
