@@ -15,8 +15,6 @@
 
 #include <roaring/roaring.h>
 
-#define FAN_GID_BYTES_MAX 255 /* canonical text without the closing zero */
-
 /* One bitmap of slots: the members that receive in `profile` and whose contexts lie in table `table`. */
 struct fan_member_set {
 	uint16_t table;
@@ -29,16 +27,6 @@ struct fan_members {
 	struct fan_member_set *sets; /* owned; empty sets are dropped */
 	unsigned set_count;
 };
-
-/*
- * Writes the canonical form of a group identity, which is its own canonical form:
- *   External Group Identifier "local@domain" (TS 23.682 4.6.3, TS 23.003 19.7.3): an "extgroupid-" in front is taken off, the
- *     domain is lower-cased. The local part is that of an NAI (RFC 4282 2.1) in ASCII and keeps its case; the domain has labels
- *     of letters, digits and inner hyphens, 1..63 each.
- *   IMSI-Group-Id (TS 23.003 19.9): hex digits upper-cased.
- * INVALID names what is wrong. Out: canonical[FAN_GID_BYTES_MAX + 1], empty on error. Any thread.
- */
-int fan_gid_canonical(char *canonical, const char *gid);
 
 /*
  * Adds slots first .. first + count - 1 under a profile; a slot of the same table that is there under another profile moves, so

@@ -162,3 +162,83 @@ Test(count, parts_fit_together_or_not_at_all)
 		cr_assert_eq(context.count, rows[i].count + (rows[i].drop == FAN_DROP_NONE ? rows[i].parts : 0), "row %zu", i);
 	}
 }
+
+static struct fan_context
+spent(uint32_t count, uint16_t unacknowledged)
+{
+	const struct fan_ue ue = { .count = count, .count_reserved = count + 10, .unacknowledged = unacknowledged };
+	struct fan_context context = { .flags = FAN_CONTEXT_PRESENT };
+
+	fan_count_begin(&context, &ue);
+	return context;
+}
+
+Test(count, a_lease_begins_with_its_window)
+{
+	struct fan_context context = spent(70000, 200);
+	uint32_t count;
+
+	cr_assert_eq(fan_count_next(&context), 70000);
+	cr_assert_eq(fan_count_gap(&context), 200);
+	cr_assert_eq(fan_count_spend(&context, &count, &fan_count_rules[FAN_KIND_EPS_NAS], 1), FAN_DROP_WINDOW);
+	context = spent(70000, 199);
+	cr_assert_eq(fan_count_spend(&context, &count, &fan_count_rules[FAN_KIND_EPS_NAS], 1), FAN_DROP_NONE);
+	cr_assert_eq(count, 70000);
+}
+
+/* A late proof must not move the window back: COUNTs that were proved would be spent a second time of the window. */
+Test(count, a_proof_moves_the_window_forward_only)
+{
+	struct fan_context context = spent(65600, 100);
+
+	cr_assert_eq(fan_count_acknowledge(&context, 65600), FAN_E_INVALID, "not spent yet");
+	cr_assert_not_null(strstr(fan_error_detail(), "65600"));
+	cr_assert_eq(fan_count_acknowledge(&context, 65549), 0);
+	cr_assert_eq(fan_count_gap(&context), 50);
+	cr_assert_eq(fan_count_acknowledge(&context, 65529), 0, "an older proof is no error");
+	cr_assert_eq(fan_count_gap(&context), 50, "the window moved back");
+	cr_assert_eq(fan_count_acknowledge(&context, 13), 0, "nor one of long ago");
+	cr_assert_eq(fan_count_gap(&context), 50);
+	cr_assert_eq(fan_count_acknowledge(&context, 65599), 0);
+	cr_assert_eq(fan_count_gap(&context), 0);
+	context = spent(65600, 100);
+	fan_count_acknowledge_all(&context);
+	cr_assert_eq(fan_count_gap(&context), 0);
+}
+
+Test(count, a_lease_is_extended_and_never_shortened)
+{
+	struct fan_context context = spent(7, 0);
+
+	cr_assert_eq(fan_count_lease(&context, FAN_KIND_EPS_NAS, 16), FAN_E_INVALID);
+	cr_assert_eq(context.count_reserved, 17);
+	cr_assert_eq(fan_count_lease(&context, FAN_KIND_EPS_NAS, 17), 0);
+	cr_assert_eq(fan_count_lease(&context, FAN_KIND_EPS_NAS, 1U << 24), 0);
+	cr_assert_eq(fan_count_lease(&context, FAN_KIND_5GS_NAS, (1U << 24) + 1), FAN_E_INVALID, "24 bits");
+	cr_assert_eq(context.count_reserved, 1U << 24);
+	cr_assert_eq(fan_count_lease(&context, FAN_KIND_NR_PDCP_12, UINT32_MAX), 0);
+}
+
+Test(count, what_a_lender_hands_over_is_checked)
+{
+	static const struct {
+		struct fan_ue ue;
+		bool taken;
+	} rows[] = {
+		{ { .kind = FAN_KIND_EPS_NAS, .count = 0, .count_reserved = 0 }, true },
+		{ { .kind = FAN_KIND_EPS_NAS, .count = 5, .count_reserved = 4 }, false },
+		{ { .kind = FAN_KIND_EPS_NAS, .count = 5, .count_reserved = 9, .unacknowledged = 5 }, true },
+		{ { .kind = FAN_KIND_EPS_NAS, .count = 5, .count_reserved = 9, .unacknowledged = 6 }, false },
+		{ { .kind = FAN_KIND_EPS_NAS, .count = 500, .count_reserved = 900, .unacknowledged = 200 }, true },
+		{ { .kind = FAN_KIND_EPS_NAS, .count = 500, .count_reserved = 900, .unacknowledged = 201 }, false },
+		{ { .kind = FAN_KIND_NR_PDCP_12, .count = 5000, .count_reserved = 9000, .unacknowledged = 1600 }, true },
+		{ { .kind = FAN_KIND_NR_PDCP_12, .count = 5000, .count_reserved = 9000, .unacknowledged = 1601 }, false },
+		{ { .kind = FAN_KIND_5GS_NAS, .count = (1U << 24) - 1, .count_reserved = 1U << 24 }, true },
+		{ { .kind = FAN_KIND_5GS_NAS, .count = 1U << 24, .count_reserved = 1U << 24 }, false },
+		{ { .kind = FAN_KIND_5GS_NAS, .count = 0, .count_reserved = (1U << 24) + 1 }, false },
+		{ { .kind = FAN_KIND_NR_PDCP_18, .count = 1U << 24, .count_reserved = UINT32_MAX }, true },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		cr_expect_eq(fan_count_check(&rows[i].ue), rows[i].taken ? 0 : FAN_E_INVALID, "row %zu", i);
+}

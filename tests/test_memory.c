@@ -82,3 +82,8 @@ Test(memory, tables_and_frames_are_announced)
 	cr_assert_eq(fan_egress_close(&egress), 0);
 	cr_assert_not(found(data));
 }
+
+Test(memory, what_the_machine_can_give)
+{
+	cr_assert_gt(fan_memory_available_bytes(), 1UL << 20);
+}

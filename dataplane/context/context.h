@@ -8,18 +8,9 @@
 #ifndef FAN_CONTEXT_H
 #define FAN_CONTEXT_H
 
-#include "error.h"
+#include "profile.h"
 
 #include <assert.h>
-
-/* A protection: what all contexts of one table have in common, so that batches are uniform by construction. */
-struct fan_protection {
-	uint8_t kind;      /* enum fan_kind */
-	uint8_t cipher;    /* 0..3 */
-	uint8_t integrity; /* 0..3 or FAN_INTEGRITY_NONE */
-	uint8_t bearer_id; /* NAS: the EPS bearer or PDU session identity that stands inside ciphered user data, in CIoT behind it where
-			      no private head can reach; a table per identity keeps batches uniform. 0 for bearers */
-};
 
 enum fan_context_flag {
 	FAN_CONTEXT_PRESENT = 1,     /* the slot is in use */
@@ -91,16 +82,6 @@ struct fan_context_table {
 /* 8 GiB of address space a table. One UE is one slot, so a network of 134 M UEs under one protection fits. */
 #define FAN_CONTEXT_SLOTS_MAX (1U << 27)
 
-/* Whether NAS protects it (enum fan_kind), rather than a bearer's PDCP. */
-static inline bool
-fan_kind_is_nas(unsigned kind)
-{
-	return kind == FAN_KIND_EPS_NAS || kind == FAN_KIND_5GS_NAS;
-}
-
-/* INVALID, naming the value and the rule, for combinations the standards do not have. */
-int fan_protection_check(struct fan_protection protection, bool emergency);
-
 /* Maps room for `capacity` contexts; address space only until a slot is used. MEMORY says how much is needed. */
 int fan_context_table_init(struct fan_context_table *table, struct fan_protection protection, size_t capacity);
 /* Wipes every key and unmaps. Safe on a zeroed table. */
@@ -110,11 +91,6 @@ void fan_context_table_free(struct fan_context_table *table);
 int64_t fan_context_add(struct fan_context_table *table, const struct fan_ue *ue);
 /* Wipes a slot and gives it back for reuse; no worker may hold it any more. Control thread. */
 void fan_context_remove(struct fan_context_table *table, uint32_t slot);
-/* Extends the reservation of a present context; INVALID when it would shrink. Any time. */
-int fan_context_lease(struct fan_context_table *table, uint32_t slot, uint32_t count_reserved);
 bool fan_context_present(const struct fan_context_table *table, uint32_t slot);
-
-/* Octets of memory the machine can give without swapping; for checks before allocating. */
-size_t fan_memory_available_bytes(void);
 
 #endif

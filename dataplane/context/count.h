@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * COUNT: the one safety rule. A (key, COUNT, BEARER, DIRECTION) is used once, ever, and a UE is never pushed out of the window
- * in which it can still estimate COUNT from the few bits it is sent. COUNT is spent here and nowhere else.
+ * COUNT: the one safety rule. A (key, COUNT, BEARER, DIRECTION) is used once, ever, and a UE is never pushed out of the window in
+ * which it can still estimate COUNT from the few bits it is sent. Here and nowhere else COUNT is spent, its lease extended and its
+ * window moved.
+ *
+ * A context's `count` is the next COUNT to be spent, `count_reserved` the first that is not leased to us, and `awaited` holds the low
+ * bits of the first that the UE is not known to have accepted. The worker that owns the slot writes `count`, the control thread the other
+ * two, each reads all three at any time: atomically, in no order, since each only rises.
  */
 #ifndef FAN_COUNT_H
 #define FAN_COUNT_H
@@ -14,27 +19,34 @@ struct fan_count_rule {
 	uint8_t sn_bits;  /* what the UE is sent of COUNT */
 };
 
-/* One rule per enum fan_kind.
- *
- * NAS: COUNT has 24 bits and must not wrap; the MME or AMF needs time for a new key, so spending ends 4,096 short of it (TS 24.301
- * 4.4.3.5). A UE that receives 8 bits of SN follows a jump of at most 255; 200 leaves room for what a crash may skip.
- * PDCP: COUNT has 32 bits and does not wrap (TS 38.323 6.3.5). A receiver follows less than half of the SN space from the oldest
- * PDU that it misses: 2,047 of 12 bits, 131,071 of 18 bits (TS 36.323 5.1.2, TS 38.323 5.2.2.1).
- */
-static const struct fan_count_rule fan_count_rules[FAN_KIND_COUNT] = {
-	[FAN_KIND_EPS_NAS] = { .end = (1U << 24) - 4096, .gap_max = 200, .sn_bits = 8 },
-	[FAN_KIND_5GS_NAS] = { .end = (1U << 24) - 4096, .gap_max = 200, .sn_bits = 8 },
-	[FAN_KIND_LTE_PDCP_12] = { .end = UINT32_MAX - 4095, .gap_max = 1600, .sn_bits = 12 },
-	[FAN_KIND_LTE_PDCP_18] = { .end = UINT32_MAX - 4095, .gap_max = 60000, .sn_bits = 18 },
-	[FAN_KIND_NR_PDCP_12] = { .end = UINT32_MAX - 4095, .gap_max = 1600, .sn_bits = 12 },
-	[FAN_KIND_NR_PDCP_18] = { .end = UINT32_MAX - 4095, .gap_max = 60000, .sn_bits = 18 },
-};
+/* One per enum fan_kind. */
+extern const struct fan_count_rule fan_count_rules[FAN_KIND_COUNT];
 
-/* COUNTs spent without proof of reception; the limits keep them below 2^16. */
+/* INVALID when a UE's COUNT, lease and unacknowledged COUNTs do not fit its kind or each other. In: a kind that there is. */
+int fan_count_check(const struct fan_ue *ue);
+/* Takes over the COUNT, lease and window of a UE that has been checked, before any worker sees the context. */
+void fan_count_begin(struct fan_context *context, const struct fan_ue *ue);
+/* Extends a lease: spending stops at count_reserved. INVALID when it would be shortened, or has more bits than COUNT. Control thread,
+ * any time. */
+int fan_count_lease(struct fan_context *context, enum fan_kind kind, uint32_t count_reserved);
+/* Proof that the UE accepted what was sent under `count`: the window begins behind it. INVALID for a COUNT that was not spent; a proof
+ * older than the last one changes nothing. Control thread, any time. */
+int fan_count_acknowledge(struct fan_context *context, uint32_t count);
+/* Proof that the UE accepted all that was sent. Control thread, while nothing is on its way to the UE. */
+void fan_count_acknowledge_all(struct fan_context *context);
+
+/* The next COUNT to be spent. Any thread. */
+static inline uint32_t
+fan_count_next(const struct fan_context *context)
+{
+	return __atomic_load_n(&context->count, __ATOMIC_RELAXED);
+}
+
+/* COUNTs spent without proof of reception; the limits keep them below 2^16. Any thread. */
 static inline uint16_t
 fan_count_gap(const struct fan_context *context)
 {
-	return (uint16_t)(context->count - __atomic_load_n(&context->awaited, __ATOMIC_RELAXED));
+	return (uint16_t)(fan_count_next(context) - __atomic_load_n(&context->awaited, __ATOMIC_RELAXED));
 }
 
 /*
@@ -45,7 +57,7 @@ fan_count_gap(const struct fan_context *context)
 static inline enum fan_drop
 fan_count_spend(struct fan_context *context, uint32_t *count, const struct fan_count_rule *rule, unsigned parts_left)
 {
-	const uint32_t next = context->count;
+	const uint32_t next = fan_count_next(context);
 	const uint64_t end = (uint64_t)next + parts_left;
 	const uint8_t flags = __atomic_load_n(&context->flags, __ATOMIC_RELAXED);
 
@@ -57,7 +69,7 @@ fan_count_spend(struct fan_context *context, uint32_t *count, const struct fan_c
 		return FAN_DROP_COUNT_END;
 	if (__builtin_expect(fan_count_gap(context) + parts_left > rule->gap_max, 0))
 		return FAN_DROP_WINDOW;
-	context->count = next + 1;
+	__atomic_store_n(&context->count, next + 1, __ATOMIC_RELAXED);
 	*count = next;
 	return FAN_DROP_NONE;
 }

@@ -2,6 +2,8 @@
 #include "memory.h"
 
 #include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct fan_memory_region regions[FAN_MEMORY_REGIONS_MAX]; /* in no order */
@@ -51,4 +53,20 @@ uint64_t
 fan_memory_withdrawals(void)
 {
 	return __atomic_load_n(&withdrawals, __ATOMIC_ACQUIRE);
+}
+
+size_t
+fan_memory_available_bytes(void)
+{
+	unsigned long long kib = 0;
+	char line[128];
+	FILE *meminfo = fopen("/proc/meminfo", "r");
+
+	if (meminfo == NULL)
+		return (size_t)sysconf(_SC_AVPHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+	while (fgets(line, sizeof(line), meminfo) != NULL)
+		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+			break;
+	fclose(meminfo);
+	return (size_t)kib * 1024;
 }

@@ -34,4 +34,7 @@ bool fan_memory_find(struct fan_memory_region *region, const void *address);
  * them again. */
 uint64_t fan_memory_withdrawals(void);
 
+/* Octets of memory the machine can give without swapping; for checks before allocating. */
+size_t fan_memory_available_bytes(void);
+
 #endif

@@ -320,12 +320,6 @@ fan_short_messages_encode(struct fan_sms *sms, const struct fan_message *message
 	return fan_fail(FAN_E_TOO_LONG, "too long for %s: %s", fan_profile_name(profile), detail);
 }
 
-bool
-fan_profile_is_sms(enum fan_profile profile)
-{
-	return profile == FAN_PROFILE_EPS_NAS_SMS || profile == FAN_PROFILE_5GS_NAS_SMS;
-}
-
 static int
 make_parts(struct fan_plans *plans, const struct fan_message *message, enum fan_profile profile,
 	   struct fan_protection protection, const struct fan_sms *sms, const struct fan_link *link)

@@ -47,8 +47,6 @@ int fan_plans_make(struct fan_plans *plans, const struct fan_message *message, e
 		   struct fan_protection protection, const struct fan_sms *sms, const struct fan_link *link);
 void fan_plans_free(struct fan_plans *plans);
 
-bool fan_profile_is_sms(enum fan_profile profile);
-
 /* fan_sms_encode() for a profile: TOO_LONG names it. */
 int fan_short_messages_encode(struct fan_sms *sms, const struct fan_message *message, enum fan_profile profile);
 

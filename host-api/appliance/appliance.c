@@ -5,8 +5,10 @@
 #include "appliance.h"
 
 #include "../../dataplane/context/count.h"
+#include "../../dataplane/context/memory.h"
 #include "../../dataplane/dataplane.h"
 #include "../../dataplane/eal.h"
+#include "../../dataplane/gid.h"
 #include "../../driver/card.h"
 #include "../../driver/card_rawdev.h"
 
@@ -168,7 +170,7 @@ fan_ue_remove(struct fanfare *fanfare, uint32_t *next_count, uint16_t *unacknowl
 		return fan_fail(FAN_E_BUSY, "a message in flight may use the context: poll until none is");
 	for (struct fan_group *group = fanfare->groups; group != NULL; group = group->next)
 		(void)fan_members_remove(&group->members, (uint16_t)(id >> 32), slot);
-	*next_count = table->slots[slot].count;
+	*next_count = fan_count_next(&table->slots[slot]);
 	*unacknowledged = fan_count_gap(&table->slots[slot]);
 	fan_context_remove(table, slot);
 	return 0;
@@ -180,7 +182,8 @@ fan_ue_lease(struct fanfare *fanfare, fan_context_id id, uint32_t count_reserved
 	uint32_t slot;
 	struct fan_context_table *table = find_context(fanfare, &slot, id);
 
-	return table == NULL ? FAN_E_NOT_FOUND : fan_context_lease(table, slot, count_reserved);
+	return table == NULL ? FAN_E_NOT_FOUND
+			     : fan_count_lease(&table->slots[slot], (enum fan_kind)table->protection.kind, count_reserved);
 }
 
 int
@@ -201,19 +204,8 @@ fan_ue_acknowledged(struct fanfare *fanfare, fan_context_id id, uint32_t count)
 {
 	uint32_t slot;
 	struct fan_context_table *table = find_context(fanfare, &slot, id);
-	struct fan_context *context;
-	uint32_t next;
 
-	if (table == NULL)
-		return FAN_E_NOT_FOUND;
-	context = &table->slots[slot];
-	next = __atomic_load_n(&context->count, __ATOMIC_RELAXED);
-	if (count >= next)
-		return fan_fail(FAN_E_INVALID, "COUNT %u was not spent yet: the next one is %u", count, next);
-	/* An older proof than the last one says nothing new. */
-	if (next - 1 - count < (uint16_t)(next - context->awaited))
-		__atomic_store_n(&context->awaited, (uint16_t)(count + 1), __ATOMIC_RELAXED);
-	return 0;
+	return table == NULL ? FAN_E_NOT_FOUND : fan_count_acknowledge(&table->slots[slot], count);
 }
 
 int
@@ -229,7 +221,7 @@ fan_ue_received(struct fanfare *fanfare, fan_context_id first, size_t count)
 		return fan_fail(FAN_E_NOT_FOUND, "no UE contexts have the ids %#llx and %zu further", (unsigned long long)first,
 				count);
 	for (uint64_t slot = begin; slot < end; slot++)
-		dataplane->tables[table].slots[slot].awaited = (uint16_t)dataplane->tables[table].slots[slot].count;
+		fan_count_acknowledge_all(&dataplane->tables[table].slots[slot]);
 	return 0;
 }
 

@@ -104,7 +104,7 @@ fan_protector_received(struct fan_protector *protector, uint32_t slot)
 {
 	if (!fan_context_present(&protector->table, slot))
 		return fan_fail(FAN_E_NOT_FOUND, "no context in slot %u", slot);
-	protector->table.slots[slot].awaited = (uint16_t)protector->table.slots[slot].count;
+	fan_count_acknowledge_all(&protector->table.slots[slot]);
 	return 0;
 }
 
@@ -113,7 +113,7 @@ fan_protector_lease(struct fan_protector *protector, uint32_t slot, uint32_t cou
 {
 	if (!fan_context_present(&protector->table, slot))
 		return fan_fail(FAN_E_NOT_FOUND, "no context in slot %u", slot);
-	return fan_context_lease(&protector->table, slot, count_reserved);
+	return fan_count_lease(&protector->table.slots[slot], (enum fan_kind)protector->table.protection.kind, count_reserved);
 }
 
 int
@@ -121,7 +121,7 @@ fan_protector_remove(struct fan_protector *protector, uint32_t *next_count, uint
 {
 	if (!fan_context_present(&protector->table, slot))
 		return fan_fail(FAN_E_NOT_FOUND, "no context in slot %u", slot);
-	*next_count = protector->table.slots[slot].count;
+	*next_count = fan_count_next(&protector->table.slots[slot]);
 	fan_context_remove(&protector->table, slot);
 	return 0;
 }
@@ -129,7 +129,7 @@ fan_protector_remove(struct fan_protector *protector, uint32_t *next_count, uint
 uint32_t
 fan_protector_count(const struct fan_protector *protector, uint32_t slot)
 {
-	return fan_context_present(&protector->table, slot) ? protector->table.slots[slot].count : 0;
+	return fan_context_present(&protector->table, slot) ? fan_count_next(&protector->table.slots[slot]) : 0;
 }
 
 static int

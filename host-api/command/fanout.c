@@ -3,6 +3,7 @@
 #include "../fanout/contexts_csv.h"
 
 #include "../../dataplane/context/context.h"
+#include "../../dataplane/context/memory.h"
 #include "../../dataplane/engine/engine.h"
 #include "../../dataplane/pdu/plan.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Group identities from a northbound: any octets. What is taken must be short, have one of the two forms, and be its own
  * canonical form; what is refused must say why and leave nothing behind. */
-#include "../../dataplane/members.h"
+#include "../../dataplane/gid.h"
 
 #include <string.h>
 
