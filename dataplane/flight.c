@@ -23,8 +23,7 @@ fan_drop_name(enum fan_drop drop)
 }
 
 static int
-make_leg(struct fan_leg *leg, struct fan_member_set *set, struct fan_context_table *table, const struct fan_message *message,
-	 const struct fan_sms *sms, const struct fan_link *link, unsigned worker_count)
+make_leg(struct fan_leg *leg, struct fan_member_set *set, struct fan_context_table *table, unsigned worker_count)
 {
 	leg->table = table;
 	leg->table_index = set->table;
@@ -41,17 +40,28 @@ make_leg(struct fan_leg *leg, struct fan_member_set *set, struct fan_context_tab
 	if (leg->not_served == MAP_FAILED || leg->tally == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory for the report of %llu UEs", (unsigned long long)leg->ues);
 	memset(leg->tally, 0, worker_count * sizeof(*leg->tally));
-	return fan_plans_make(&leg->plans, message, set->profile, table->protection, sms, link);
+	return 0;
 }
 
-/* Short messages are encoded once for all tables, so that every UE gets the same time stamp and concatenation reference. */
+/* Encodes the message for all legs in one go. */
 static int
-encode_sms(struct fan_sms *sms, const struct fan_members *snapshot, const struct fan_message *message)
+make_plans(struct fan_flight *flight, const struct fan_message *message, const struct fan_link *link)
 {
-	for (unsigned i = 0; i < snapshot->set_count; i++)
-		if (fan_profile_is_sms(snapshot->sets[i].profile))
-			return fan_short_messages_encode(sms, message, snapshot->sets[i].profile);
-	return 0;
+	struct fan_form *forms = calloc(flight->leg_count, sizeof(*forms));
+	struct fan_plans *plans = calloc(flight->leg_count, sizeof(*plans));
+	int error = 0;
+
+	if (forms == NULL || plans == NULL)
+		error = fan_fail(FAN_E_MEMORY, "no memory for the plans of %u tables", flight->leg_count);
+	for (unsigned i = 0; error == 0 && i < flight->leg_count; i++)
+		forms[i] = (struct fan_form){ flight->legs[i].profile, flight->legs[i].table->protection };
+	if (error == 0)
+		error = fan_plans_make(plans, message, forms, flight->leg_count, link);
+	for (unsigned i = 0; error == 0 && i < flight->leg_count; i++)
+		flight->legs[i].plans = plans[i];
+	free(forms);
+	free(plans);
+	return error;
 }
 
 static struct fan_flight *
@@ -75,16 +85,14 @@ fan_flight_make(struct fan_flight **out, struct fan_members *snapshot, struct fa
 		const struct fan_message *message, const struct fan_link *link, unsigned worker_count)
 {
 	struct fan_flight *flight = allocate(snapshot->set_count);
-	struct fan_sms sms = { .part_count = 0 };
-	int error = flight == NULL ? fan_fail(FAN_E_MEMORY, "no memory for a message in flight")
-				   : encode_sms(&sms, snapshot, message);
+	int error = flight == NULL ? fan_fail(FAN_E_MEMORY, "no memory for a message in flight") : 0;
 
 	for (unsigned i = 0; error == 0 && i < snapshot->set_count; i++) {
 		flight->leg_count = i + 1;
-		error = make_leg(&flight->legs[i], &snapshot->sets[i], &tables[snapshot->sets[i].table], message, &sms, link,
-				 worker_count);
+		error = make_leg(&flight->legs[i], &snapshot->sets[i], &tables[snapshot->sets[i].table], worker_count);
 	}
-	fan_sms_free(&sms);
+	if (error == 0)
+		error = make_plans(flight, message, link);
 	fan_members_free(snapshot);
 	if (error != 0) {
 		fan_flight_free(flight);

@@ -60,6 +60,15 @@ protection_of(const struct fan_ue *ue)
 	return (struct fan_protection){ (uint8_t)ue->kind, ue->cipher, ue->integrity, nas ? ue->bearer_id : 0 };
 }
 
+static int
+make_plans(struct fan_plans *plans, const struct fan_message *message, enum fan_profile profile, const struct fan_ue *ue,
+	   const struct fan_link *link)
+{
+	const struct fan_form form = { (uint8_t)profile, protection_of(ue) };
+
+	return fan_plans_make(plans, message, &form, 1, link);
+}
+
 static void
 protect(struct fan_batch *batch)
 {
@@ -89,7 +98,7 @@ write_one(struct written *written, const struct fan_ue *ue, const struct fan_mes
 	fan_hop_make(&hop, &next_hop);
 	cr_assert_eq(fan_context_table_init(&table, protection_of(ue), 1), 0, "%s", fan_error_detail());
 	cr_assert_eq(fan_context_add(&table, ue), 0, "%s", fan_error_detail());
-	cr_assert_eq(fan_plans_make(&plans, message, profile, protection_of(ue), NULL, link), 0, "%s", fan_error_detail());
+	cr_assert_eq(make_plans(&plans, message, profile, ue, link), 0, "%s", fan_error_detail());
 	cr_assert_lt(part, plans.part_count);
 	batch.context[0] = &table.slots[0];
 	cr_assert_eq(fan_count_spend(&table.slots[0], &batch.count[0], &fan_count_rules[ue->kind], 1), FAN_DROP_NONE);
@@ -486,8 +495,7 @@ Test(plan, every_way_of_writing_a_burst_writes_the_same)
 		}
 		message.sdap_qfi = (int)fan_test_random_below(&random, 3) - 1;
 		message.raw = fan_test_random_below(&random, 2) == 0;
-		cr_assert_eq(fan_plans_make(&plans, &message, profile, protection_of(&ue), NULL, link), 0, "%s",
-			     fan_error_detail());
+		cr_assert_eq(make_plans(&plans, &message, profile, &ue, link), 0, "%s", fan_error_detail());
 		fill_contexts(context, count, &random, kind, RTE_DIM(hops));
 		make_burst(&portable, context, count);
 		make_burst(&chosen, context, count);
@@ -527,7 +535,7 @@ Test(plan, messages_that_fit_no_format_are_refused)
 			fan_message_init(&message, octets, rows[i].most + extra);
 			message.raw = rows[i].raw;
 			message.sdap_qfi = rows[i].qfi;
-			error = fan_plans_make(&plans, &message, rows[i].profile, protection_of(&ue), NULL, &ipv4_link);
+			error = make_plans(&plans, &message, rows[i].profile, &ue, &ipv4_link);
 			cr_assert_eq(error, extra == 0 ? 0 : FAN_E_TOO_LONG, "row %zu, %zu octets: %s", i, rows[i].most + extra,
 				     fan_error_detail());
 			fan_plans_free(&plans);
@@ -538,17 +546,65 @@ Test(plan, messages_that_fit_no_format_are_refused)
 	}
 }
 
+static int
+try_message(const struct fan_message *message)
+{
+	const struct fan_ue ue = make_ue(FAN_KIND_NR_PDCP_12, 2, 2);
+	struct fan_plans plans;
+	const int error = make_plans(&plans, message, FAN_PROFILE_NR_PDCP_12, &ue, &ipv4_link);
+
+	cr_assert_eq(plans.part_count, error == 0 ? 1 : 0);
+	fan_plans_free(&plans);
+	return error;
+}
+
 Test(plan, message_checks)
 {
 	struct fan_message message;
 
 	fan_message_init(&message, "", 0);
-	cr_assert_eq(fan_message_check(&message), FAN_E_INVALID);
+	cr_assert_eq(try_message(&message), FAN_E_INVALID);
 	fan_message_init(&message, "x", 1);
-	cr_assert_eq(fan_message_check(&message), 0);
+	cr_assert_eq(try_message(&message), 0);
 	message.sdap_qfi = 64;
-	cr_assert_eq(fan_message_check(&message), FAN_E_INVALID);
+	cr_assert_eq(try_message(&message), FAN_E_INVALID);
 	message.sdap_qfi = 63;
+	cr_assert_eq(try_message(&message), 0);
 	message.priority = 8;
-	cr_assert_eq(fan_message_check(&message), FAN_E_INVALID);
+	cr_assert_eq(try_message(&message), FAN_E_INVALID);
+}
+
+/* All forms of a message are encoded in one go: short messages once, and after a refusal nothing is left. */
+Test(plan, one_message_in_several_forms)
+{
+	struct fan_form forms[] = {
+		{ FAN_PROFILE_EPS_NAS_SMS, { FAN_KIND_EPS_NAS, 2, 2, 5 } },
+		{ FAN_PROFILE_LTE_PDCP_12, { FAN_KIND_LTE_PDCP_12, 2, FAN_INTEGRITY_NONE, 0 } },
+		{ FAN_PROFILE_5GS_NAS_SMS, { FAN_KIND_5GS_NAS, 2, 2, 1 } },
+	};
+	uint8_t text[300];
+	struct fan_message message;
+	struct fan_plans plans[3];
+
+	memset(text, 'a', sizeof(text));
+	fan_message_init(&message, text, sizeof(text));
+	cr_assert_eq(fan_plans_make(plans, &message, forms, 3, &ipv4_link), 0, "%s", fan_error_detail());
+	cr_assert_eq(plans[0].part_count, 2);
+	cr_assert_eq(plans[1].part_count, 1);
+	cr_assert_eq(plans[2].part_count, 2);
+	for (unsigned part = 0; part < 2; part++) { /* 3 octets before the CP-DATA over EPS, 6 over 5GS */
+		const unsigned octets = plans[0].part[part].shape.text_bytes - 3U;
+
+		cr_assert_eq(plans[2].part[part].shape.text_bytes, octets + 6);
+		cr_assert_arr_eq(plans[0].part[part].text + 3, plans[2].part[part].text + 6, octets,
+				 "part %u has another time stamp or reference", part);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		fan_plans_free(&plans[i]);
+	message.byte_count = 1500; /* fits as short messages, and as no packet */
+	message.bytes = memset(malloc(1500), 'a', 1500);
+	cr_assert_eq(fan_plans_make(plans, &message, forms, 3, &ipv4_link), FAN_E_TOO_LONG);
+	for (unsigned i = 0; i < 3; i++)
+		cr_assert(plans[i].part == NULL && plans[i].part_count == 0);
+	free((void *)(uintptr_t)message.bytes);
 }

@@ -24,8 +24,8 @@ fan_message_init(struct fan_message *message, const void *bytes, size_t byte_cou
 	message->sdap_qfi = -1;
 }
 
-int
-fan_message_check(const struct fan_message *message)
+static int
+check(const struct fan_message *message)
 {
 	if (message->bytes == NULL || message->byte_count == 0)
 		return fan_fail(FAN_E_INVALID, "the message is empty: 1 octet at least");
@@ -308,8 +308,9 @@ make_plan(struct fan_plan *plan, const struct fan_message *message, const struct
 	return make_headers(plan, link, message->sdap_qfi);
 }
 
-int
-fan_short_messages_encode(struct fan_sms *sms, const struct fan_message *message, enum fan_profile profile)
+/* Once for all forms, so that every UE gets the same time stamp and concatenation reference. */
+static int
+encode_short_messages(struct fan_sms *sms, const struct fan_message *message, enum fan_profile profile)
 {
 	const int error = fan_sms_encode(sms, message);
 	char detail[256];
@@ -321,44 +322,48 @@ fan_short_messages_encode(struct fan_sms *sms, const struct fan_message *message
 }
 
 static int
-make_parts(struct fan_plans *plans, const struct fan_message *message, enum fan_profile profile,
-	   struct fan_protection protection, const struct fan_sms *sms, const struct fan_link *link)
+make_parts(struct fan_plans *plans, const struct fan_message *message, const struct fan_form *form, const struct fan_sms *sms,
+	   const struct fan_link *link)
 {
+	const enum fan_profile profile = (enum fan_profile)form->profile;
+	const uint16_t gap_max = fan_count_rules[form->protection.kind].gap_max;
 	int error = 0;
 
+	FAN_REQUIRE(fan_profile_kind(profile) == form->protection.kind);
 	plans->part_count = sms != NULL ? sms->part_count : 1;
-	if (plans->part_count > fan_count_rules[protection.kind].gap_max)
+	if (plans->part_count > gap_max)
 		return fan_fail(FAN_E_TOO_LONG,
 				"too long for %s: %u short messages, a UE follows %u without an acknowledgement",
-				fan_profile_name(profile), plans->part_count, fan_count_rules[protection.kind].gap_max);
+				fan_profile_name(profile), plans->part_count, gap_max);
 	plans->part = aligned_alloc(alignof(struct fan_plan), plans->part_count * sizeof(*plans->part));
 	if (plans->part == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory for %u plans of %zu octets", plans->part_count, sizeof(*plans->part));
 	memset(plans->part, 0, plans->part_count * sizeof(*plans->part));
 	for (unsigned i = 0; error == 0 && i < plans->part_count; i++)
-		error = make_plan(&plans->part[i], message, sms != NULL ? &sms->parts[i] : NULL, profile, protection, link);
+		error = make_plan(&plans->part[i], message, sms != NULL ? &sms->parts[i] : NULL, profile, form->protection,
+				  link);
 	return error;
 }
 
 int
-fan_plans_make(struct fan_plans *plans, const struct fan_message *message, enum fan_profile profile,
-	       struct fan_protection protection, const struct fan_sms *sms, const struct fan_link *link)
+fan_plans_make(struct fan_plans *plans, const struct fan_message *message, const struct fan_form *forms, unsigned form_count,
+	       const struct fan_link *link)
 {
-	const bool is_sms = fan_profile_is_sms(profile);
-	struct fan_sms own = { .part_count = 0 };
-	int error = 0;
+	struct fan_sms sms = { .part_count = 0 };
+	int error = check(message);
 
-	FAN_REQUIRE(fan_profile_kind(profile) == protection.kind);
-	memset(plans, 0, sizeof(*plans));
-	if (is_sms && sms == NULL) {
-		error = fan_short_messages_encode(&own, message, profile);
-		sms = &own;
+	memset(plans, 0, form_count * sizeof(*plans));
+	for (unsigned i = 0; error == 0 && i < form_count; i++) {
+		const bool is_sms = fan_profile_is_sms((enum fan_profile)forms[i].profile);
+
+		if (is_sms && sms.part_count == 0)
+			error = encode_short_messages(&sms, message, (enum fan_profile)forms[i].profile);
+		if (error == 0)
+			error = make_parts(&plans[i], message, &forms[i], is_sms ? &sms : NULL, link);
 	}
-	if (error == 0)
-		error = make_parts(plans, message, profile, protection, is_sms ? sms : NULL, link);
-	fan_sms_free(&own);
-	if (error != 0)
-		fan_plans_free(plans);
+	fan_sms_free(&sms);
+	for (unsigned i = 0; error != 0 && i < form_count; i++)
+		fan_plans_free(&plans[i]);
 	return error;
 }
 

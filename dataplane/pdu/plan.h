@@ -38,22 +38,21 @@ struct fan_plans {
 	unsigned part_count;
 };
 
-/*
- * Encodes. In: the message (already accepted by fan_message_check()), the profile and the protection, which must be of one kind, the
- * message as short messages for an SMS profile (else not looked at; NULL: encoded here), and the link. Errors: TOO_LONG (names the
- * profile, the octets and the limit), INVALID, MEMORY. Control thread.
- */
-int fan_plans_make(struct fan_plans *plans, const struct fan_message *message, enum fan_profile profile,
-		   struct fan_protection protection, const struct fan_sms *sms, const struct fan_link *link);
-void fan_plans_free(struct fan_plans *plans);
+/* A form that a message takes: a profile and a protection of its kind. */
+struct fan_form {
+	uint8_t profile; /* enum fan_profile */
+	struct fan_protection protection;
+};
 
-/* fan_sms_encode() for a profile: TOO_LONG names it. */
-int fan_short_messages_encode(struct fan_sms *sms, const struct fan_message *message, enum fan_profile profile);
+/*
+ * Encodes a message in each form. Out: plans[form_count], one for each form; all zero on error. Errors: INVALID (names the field of the
+ * message and its range), TOO_LONG (names the profile, the octets and the limit), MEMORY. Control thread.
+ */
+int fan_plans_make(struct fan_plans *plans, const struct fan_message *message, const struct fan_form *forms,
+		   unsigned form_count, const struct fan_link *link);
+void fan_plans_free(struct fan_plans *plans);
 
 /* The part of a shape that follows from the protection alone: algorithms and sequence. */
 void fan_shape_init(struct fan_shape *shape, struct fan_protection protection);
-
-/* Checks what does not depend on a profile: sizes and ranges. INVALID names the field. */
-int fan_message_check(const struct fan_message *message);
 
 #endif

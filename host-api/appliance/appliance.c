@@ -341,9 +341,9 @@ int
 fan_send(struct fanfare *fanfare, struct fan_group *group, const struct fan_message *message, fan_done done, void *user)
 {
 	struct fan_members snapshot;
-	int error = fan_message_check(message);
+	int error = 0;
 
-	if (error == 0 && fan_group_size(group) == 0)
+	if (fan_group_size(group) == 0)
 		error = fan_fail(FAN_E_INVALID, "group %s has no member", group->gid);
 	if (error == 0)
 		error = fan_members_snapshot(&snapshot, &group->members);

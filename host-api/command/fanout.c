@@ -351,7 +351,7 @@ check_message(struct fan_fanout_request *request)
 {
 	const struct fan_population *population = &request->population;
 	const struct fan_link link = { .ipv6 = population->options.ipv6, .udp_checksum = request->appliance.udp_checksum };
-	int error = fan_message_check(&request->message);
+	int error = 0;
 
 	for (unsigned i = 0; i < FAN_PROFILE_COUNT && error == 0; i++) {
 		enum fan_profile profile = (enum fan_profile)i;
@@ -364,7 +364,7 @@ check_message(struct fan_fanout_request *request)
 
 		if (population->options.weight[i] == 0)
 			continue;
-		error = fan_plans_make(&plans, &request->message, profile, protection, NULL, &link);
+		error = fan_plans_make(&plans, &request->message, &(struct fan_form){ (uint8_t)profile, protection }, 1, &link);
 		if (error != 0)
 			break;
 		request->parts[i] = plans.part_count;
