@@ -92,6 +92,13 @@ const char *fan_profile_name(enum fan_profile profile);
 int fan_profile_find(const char *name);
 enum fan_kind fan_profile_kind(enum fan_profile profile);
 
+/* Whether NAS protects a kind, rather than a bearer's PDCP. */
+static inline bool
+fan_kind_is_nas(enum fan_kind kind)
+{
+	return kind == FAN_KIND_EPS_NAS || kind == FAN_KIND_5GS_NAS;
+}
+
 /* Why a message was not sent to a UE. One list makes the enum, the text and the counters. */
 #define FAN_DROP_LIST(X)                                                                                                       \
 	X(UNREACHABLE, "unreachable", "the UE is marked unreachable; no COUNT was spent")                                      \
@@ -116,15 +123,17 @@ const char *fan_drop_name(enum fan_drop drop);
 
 struct fanfare;
 
+#define FAN_ENGINE_AUTO "auto" /* in place of a list of engines: every automatic one, the fastest for each shape first */
+
 struct fan_options {
-	const char *program; /* name in EAL messages; NULL: "fanfare" */
-	const char *engines; /* comma-separated, in order of preference; NULL: "auto", the fastest for each shape by trying */
-	const char *card;    /* of engine "fpga": "model[,...]", "shm:PATH"; NULL: the model in this process */
-	unsigned workers;    /* 1..FAN_WORKERS_MAX worker lcores; 0: 1 */
-	const char *egress;  /* "net_null" (NULL), "af_packet:IFACE", "tap", or a DPDK port */
-	bool ipv6;           /* outer transport over IPv6 instead of IPv4 */
-	bool udp_checksum;   /* fill the outer UDP checksum over IPv4 too; IPv6 always has it */
-	const char *capture; /* write every egress frame to this pcap file; NULL: none */
+	const char *program;    /* name in EAL messages; NULL: "fanfare" */
+	const char *engines;    /* comma-separated, in order of preference; NULL: FAN_ENGINE_AUTO */
+	const char *card;       /* of engine "fpga": "model[,...]", "shm:PATH"; NULL: the model in this process */
+	unsigned workers;       /* 1..FAN_WORKERS_MAX worker lcores; 0: 1 */
+	const char *egress;     /* "net_null" (NULL), "af_packet:IFACE", "tap", or a DPDK port */
+	bool ipv6;              /* outer transport over IPv6 instead of IPv4 */
+	bool udp_checksum;      /* fill the outer UDP checksum over IPv4 too; IPv6 always has it */
+	const char *capture;    /* write every egress frame to this pcap file; NULL: none */
 	const char *const *eal; /* further EAL arguments, NULL-terminated; NULL: none */
 };
 

@@ -17,13 +17,6 @@ struct fan_protection {
 			      no private head can reach; a table per identity keeps batches uniform. 0 for bearers */
 };
 
-/* Whether NAS protects it (enum fan_kind), rather than a bearer's PDCP. */
-static inline bool
-fan_kind_is_nas(unsigned kind)
-{
-	return kind == FAN_KIND_EPS_NAS || kind == FAN_KIND_5GS_NAS;
-}
-
 /* INVALID, naming the value and the rule, for combinations the standards do not have. */
 int fan_protection_check(struct fan_protection protection, bool emergency);
 

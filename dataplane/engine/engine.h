@@ -122,8 +122,7 @@ extern const struct fan_engine_ops *const fan_engines[];
 /* By name. NOT_FOUND lists the names there are. */
 int fan_engine_find(const struct fan_engine_ops **ops, const char *name);
 
-#define FAN_ENGINES_MAX 8      /* engines that can serve one run */
-#define FAN_ENGINE_AUTO "auto" /* in place of a list: every automatic engine, the fastest for each shape first */
+#define FAN_ENGINES_MAX 8 /* engines that can serve one run */
 
 /* The engines of a comma-separated list, or those that "auto" tries. Out: ops[FAN_ENGINES_MAX]. Returns how many, or NOT_FOUND,
  * INVALID (too many), MEMORY. */

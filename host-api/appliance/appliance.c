@@ -413,6 +413,59 @@ fan_progress_read(const struct fanfare *fanfare, struct fan_progress *progress)
 	}
 }
 
+const char *
+fan_engine_name(unsigned index)
+{
+	for (unsigned i = 0; fan_engines[i] != NULL; i++)
+		if (i == index)
+			return fan_engines[i]->name;
+	return NULL;
+}
+
+const char *
+fan_engine_description(unsigned index)
+{
+	return fan_engine_name(index) != NULL ? fan_engines[index]->description : NULL;
+}
+
+int
+fan_engine_probe(unsigned index)
+{
+	struct fan_engine *engine;
+	const int error = fan_engine_name(index) == NULL ? fan_fail(FAN_E_NOT_FOUND, "no engine has the index %u", index)
+							 : fan_engines[index]->open(&engine);
+
+	if (error == 0)
+		engine->ops->close(engine);
+	return error;
+}
+
+int
+fan_engine_list_check(const char *engines)
+{
+	const struct fan_engine_ops *ops[FAN_ENGINES_MAX];
+	const int found = fan_engine_list_find(ops, engines);
+
+	return found < 0 ? found : 0;
+}
+
+int
+fan_message_parts(const struct fan_message *message, enum fan_profile profile, uint8_t cipher, uint8_t integrity, bool ipv6)
+{
+	const struct fan_link link = { .ipv6 = ipv6 };
+	const struct fan_form form = {
+		.profile = (uint8_t)profile,
+		.protection = { .kind = (uint8_t)fan_profile_kind(profile), .cipher = cipher, .integrity = integrity },
+	};
+	struct fan_plans plans;
+	int parts = fan_plans_make(&plans, message, &form, 1, &link);
+
+	if (parts == 0)
+		parts = (int)plans.part_count;
+	fan_plans_free(&plans);
+	return parts;
+}
+
 uint64_t
 fan_tsc_hz(void)
 {

@@ -1,12 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the project's own programs ask of an appliance beyond fanfare.h: progress while a message runs, the receiving end of a
- * looped-back egress, and figures for the result table. Not installed.
+ * What the project's own programs ask of an appliance beyond fanfare.h: the engines of this build, what a message takes, progress while
+ * it runs, the receiving end of a looped-back egress, and figures for the result table. Not installed.
  */
 #ifndef FAN_APPLIANCE_H
 #define FAN_APPLIANCE_H
 
 #include "../fanfare.h"
+
+/* Name of an engine of this build, in the order of `fanfare engines`; NULL past the last. Static storage; any thread. */
+const char *fan_engine_name(unsigned index);
+/* What it is, in one line. */
+const char *fan_engine_description(unsigned index);
+/* Opens and closes it: 0, or an error whose detail says what this machine lacks. */
+int fan_engine_probe(unsigned index);
+/* 0 when every engine of a list, as fan_options.engines takes it, is one of this build; whether this machine has what it needs is found
+ * out when it is opened. Else NOT_FOUND or INVALID. */
+int fan_engine_list_check(const char *engines);
+
+/* PDUs that a message takes in a profile under these algorithms, 1 or more; nothing is sent. Errors: as fan_send(). Any thread. */
+int fan_message_parts(const struct fan_message *message, enum fan_profile profile, uint8_t cipher, uint8_t integrity,
+		      bool ipv6);
 
 /* Counters since fan_open(), summed over workers while they run; each is exact once nothing is in flight. */
 struct fan_progress {

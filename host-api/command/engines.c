@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "../../dataplane/engine/engine.h"
+#include "../appliance/appliance.h"
 #include "command.h"
 
 #include <jansson.h>
@@ -15,25 +15,13 @@ static const struct fan_option options[] = {
 	  .offset = offsetof(struct engines_options, json) },
 };
 
-/* An engine is there when it can be opened; what it lacks is in fan_error_detail() then. */
-static bool
-available(const struct fan_engine_ops *ops)
-{
-	struct fan_engine *engine;
-
-	if (ops->open(&engine) != 0)
-		return false;
-	ops->close(engine);
-	return true;
-}
-
 static void
 print_table(void)
 {
-	for (size_t i = 0; fan_engines[i] != NULL; i++) {
-		bool there = available(fan_engines[i]);
+	for (unsigned i = 0; fan_engine_name(i) != NULL; i++) {
+		const bool there = fan_engine_probe(i) == 0;
 
-		printf("%-16s  %-9s  %s\n", fan_engines[i]->name, there ? "available" : "missing", fan_engines[i]->description);
+		printf("%-16s  %-9s  %s\n", fan_engine_name(i), there ? "available" : "missing", fan_engine_description(i));
 		if (!there)
 			printf("%-16s  %-9s  %s\n", "", "", fan_error_detail());
 	}
@@ -45,11 +33,11 @@ print_json(const struct fan_command *command)
 	json_t *array = json_array();
 	int failed = 0;
 
-	for (size_t i = 0; fan_engines[i] != NULL; i++) {
-		bool there = available(fan_engines[i]);
+	for (unsigned i = 0; fan_engine_name(i) != NULL; i++) {
+		const bool there = fan_engine_probe(i) == 0;
 
-		failed |= json_array_append_new(array, json_pack("{s:s, s:s, s:b, s:s?}", "name", fan_engines[i]->name,
-								 "description", fan_engines[i]->description, "available", there,
+		failed |= json_array_append_new(array, json_pack("{s:s, s:s, s:b, s:s?}", "name", fan_engine_name(i),
+								 "description", fan_engine_description(i), "available", there,
 								 "why", there ? NULL : fan_error_detail()));
 	}
 	failed |= json_dumpf(array, stdout, JSON_INDENT(2));

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "../fanout/fanout.h"
-#include "../fanout/contexts_csv.h"
 
-#include "../../dataplane/context/context.h"
-#include "../../dataplane/context/memory.h"
-#include "../../dataplane/engine/engine.h"
-#include "../../dataplane/pdu/plan.h"
+#include "../fanout/contexts_csv.h"
+#include "command.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -39,9 +37,7 @@ profile_choice(unsigned index)
 static const char *
 engine_choice(unsigned index)
 {
-	if (index == 0)
-		return FAN_ENGINE_AUTO;
-	return fan_engines[index - 1] == NULL ? NULL : fan_engines[index - 1]->name;
+	return index == 0 ? FAN_ENGINE_AUTO : fan_engine_name(index - 1);
 }
 
 static const char *
@@ -243,7 +239,7 @@ read_weights(uint32_t weight[FAN_PROFILE_COUNT], const struct fan_command *comma
 }
 
 static int
-read_population(struct fan_fanout_request *request, const struct chosen *chosen)
+read_population(const struct fan_command *command, struct fan_fanout_request *request, const struct chosen *chosen)
 {
 	struct fan_population_options population = {
 		.ues = (uint32_t)chosen->ues,
@@ -257,27 +253,24 @@ read_population(struct fan_fanout_request *request, const struct chosen *chosen)
 	int error, exit_code = FAN_EXIT_OK;
 
 	if (chosen->profiles != NULL)
-		exit_code = read_weights(population.weight, request->command, chosen->profiles);
+		exit_code = read_weights(population.weight, command, chosen->profiles);
 	for (unsigned i = 0; chosen->profiles == NULL && i < FAN_PROFILE_COUNT; i++)
 		population.weight[i] = 1;
 	if (exit_code != FAN_EXIT_OK)
 		return exit_code;
 	error = fan_population_init(&request->population, &population);
 	if (error != 0)
-		return fan_command_fail(request->command, fan_command_exit_code(error), "--integrity %s: %s", chosen->integrity,
+		return fan_command_fail(command, fan_command_exit_code(error), "--integrity %s: %s", chosen->integrity,
 					fan_error_detail());
 	return FAN_EXIT_OK;
 }
 
 /* ---- Engines ----------------------------------------------------------------------------------------------------------- */
 
-/* Every name must be known; whether this machine has what an engine needs is found out when it is opened. */
 static int
 check_engines(const struct fan_command *command, const char *list)
 {
-	const struct fan_engine_ops *ops[FAN_ENGINES_MAX];
-
-	if (fan_engine_list_find(ops, list) < 0)
+	if (fan_engine_list_check(list) != 0)
 		return fan_command_fail(command, FAN_EXIT_USAGE, "--engine %s: %s", list, fan_error_detail());
 	return FAN_EXIT_OK;
 }
@@ -347,69 +340,42 @@ set_message_options(struct fan_message *message, const struct chosen *chosen)
 
 /* Encodes the message for every profile of the run, for its limits and for the number of PDUs. */
 static int
-check_message(struct fan_fanout_request *request)
+check_message(const struct fan_command *command, struct fan_fanout_request *request)
 {
 	const struct fan_population *population = &request->population;
-	const struct fan_link link = { .ipv6 = population->options.ipv6, .udp_checksum = request->appliance.udp_checksum };
-	int error = 0;
 
-	for (unsigned i = 0; i < FAN_PROFILE_COUNT && error == 0; i++) {
-		enum fan_profile profile = (enum fan_profile)i;
-		struct fan_protection protection = {
-			.kind = (uint8_t)fan_profile_kind(profile),
-			.cipher = population->options.cipher,
-			.integrity = fan_population_integrity(population, profile),
-		};
-		struct fan_plans plans;
+	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++) {
+		const enum fan_profile profile = (enum fan_profile)i;
+		int parts;
 
 		if (population->options.weight[i] == 0)
 			continue;
-		error = fan_plans_make(&plans, &request->message, &(struct fan_form){ (uint8_t)profile, protection }, 1, &link);
-		if (error != 0)
-			break;
-		request->parts[i] = plans.part_count;
-		fan_plans_free(&plans);
+		parts = fan_message_parts(&request->message, profile, population->options.cipher,
+					  fan_population_integrity(population, profile), population->options.ipv6);
+		if (parts < 0)
+			return fan_command_fail(command, fan_command_exit_code(parts), "message: %s", fan_error_detail());
+		request->parts[i] = (unsigned)parts;
 	}
-	return error == 0 ? FAN_EXIT_OK
-			  : fan_command_fail(request->command, fan_command_exit_code(error), "message: %s", fan_error_detail());
-}
-
-static int
-check_contradictions(const struct fan_fanout_request *request, const struct chosen *chosen)
-{
-	const uint32_t *weight = request->population.options.weight;
-
-	if (chosen->sdap != NOT_GIVEN && weight[FAN_PROFILE_NR_PDCP_12] + weight[FAN_PROFILE_NR_PDCP_18] == 0)
-		return fan_command_fail(request->command, FAN_EXIT_USAGE, "--sdap: no NR bearer among the profiles");
-	if (chosen->trigger != NOT_GIVEN && weight[FAN_PROFILE_EPS_NAS_SMS] + weight[FAN_PROFILE_5GS_NAS_SMS] == 0)
-		return fan_command_fail(request->command, FAN_EXIT_USAGE, "--trigger: no SMS profile among the profiles");
-	if (chosen->assume_received && !chosen->no_verify &&
-	    (chosen->egress == NULL || strcmp(chosen->egress, "net_ring") == 0))
-		return fan_command_fail(
-			request->command, FAN_EXIT_USAGE,
-			"--assume-received: the UE side of this run proves reception; give --no-verify with it");
-	if (chosen->capture != NULL && chosen->contexts != NULL && strcmp(chosen->capture, chosen->contexts) == 0)
-		return fan_command_fail(request->command, FAN_EXIT_USAGE, "--pcap and --contexts: both name %s",
-					chosen->capture);
 	return FAN_EXIT_OK;
 }
 
 static int
-check_memory(const struct fan_fanout_request *request)
+check_contradictions(const struct fan_command *command, const struct fan_fanout_request *request, const struct chosen *chosen)
 {
-	const uint64_t ues = request->population.options.ues;
-	const uint64_t ue_bytes = FAN_FANOUT_UE_BYTES + (request->verify ? FAN_FANOUT_VERIFY_UE_BYTES : 0);
-	const uint64_t needed_bytes = FAN_FANOUT_FIXED_BYTES + ues * ue_bytes;
-	const uint64_t available_bytes = fan_memory_available_bytes();
-	const uint64_t fit = available_bytes > FAN_FANOUT_FIXED_BYTES ? (available_bytes - FAN_FANOUT_FIXED_BYTES) / ue_bytes
-								      : 0;
+	const uint32_t *weight = request->population.options.weight;
 
-	if (needed_bytes <= available_bytes)
-		return FAN_EXIT_OK;
-	return fan_command_fail(request->command, FAN_EXIT_FAILED,
-				"--ues %llu: needs %llu MiB of memory, %llu MiB are available; %llu UEs fit",
-				(unsigned long long)ues, (unsigned long long)(needed_bytes >> 20),
-				(unsigned long long)(available_bytes >> 20), (unsigned long long)fit);
+	if (chosen->sdap != NOT_GIVEN && weight[FAN_PROFILE_NR_PDCP_12] + weight[FAN_PROFILE_NR_PDCP_18] == 0)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "--sdap: no NR bearer among the profiles");
+	if (chosen->trigger != NOT_GIVEN && weight[FAN_PROFILE_EPS_NAS_SMS] + weight[FAN_PROFILE_5GS_NAS_SMS] == 0)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "--trigger: no SMS profile among the profiles");
+	if (chosen->assume_received && !chosen->no_verify &&
+	    (chosen->egress == NULL || strcmp(chosen->egress, "net_ring") == 0))
+		return fan_command_fail(
+			command, FAN_EXIT_USAGE,
+			"--assume-received: the UE side of this run proves reception; give --no-verify with it");
+	if (chosen->capture != NULL && chosen->contexts != NULL && strcmp(chosen->capture, chosen->contexts) == 0)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "--pcap and --contexts: both name %s", chosen->capture);
+	return FAN_EXIT_OK;
 }
 
 /* ---- Output files ------------------------------------------------------------------------------------------------------ */
@@ -529,7 +495,7 @@ fill_row(struct fan_contexts_row *row, const struct fan_population *population, 
 }
 
 static int
-write_contexts(const struct output *output, const struct fan_fanout_request *request)
+write_contexts(const struct fan_command *command, const struct output *output, const struct fan_fanout_request *request)
 {
 	FILE *file;
 	bool good;
@@ -551,7 +517,7 @@ write_contexts(const struct output *output, const struct fan_fanout_request *req
 		good = false;
 	if (good && !fan_fanout_stop)
 		return FAN_EXIT_OK;
-	return fan_command_fail(request->command, FAN_EXIT_FAILED, "--contexts %s: %s", output->path,
+	return fan_command_fail(command, FAN_EXIT_FAILED, "--contexts %s: %s", output->path,
 				fan_fanout_stop ? "interrupted" : strerror(errno));
 }
 
@@ -575,63 +541,80 @@ catch_signals(void)
 }
 
 static int
-print_result(const struct fan_fanout_request *request, const struct fan_fanout_result *result, const struct chosen *chosen)
+print_result(const struct fan_command *command, const struct fan_fanout_request *request,
+	     const struct fan_fanout_result *result, const struct chosen *chosen)
 {
 	if (chosen->json)
 		return fan_fanout_print_json(stdout, request, result)
 			       ? FAN_EXIT_OK
-			       : fan_command_fail(request->command, FAN_EXIT_FAILED, "stdout: the result could not be written");
+			       : fan_command_fail(command, FAN_EXIT_FAILED, "stdout: the result could not be written");
 	if (!chosen->quiet)
 		fan_fanout_print_table(stdout, request, result);
 	return FAN_EXIT_OK;
 }
 
+/* Says what went wrong and what the UE side found, each in a line. */
+static int
+run_and_judge(const struct fan_command *command, struct fan_fanout_result *result, const struct fan_fanout_request *request)
+{
+	const int error = fan_fanout_run(result, request);
+	char line[160];
+	int exit_code = FAN_EXIT_OK;
+
+	if (error != 0)
+		exit_code = fan_command_fail(command, fan_command_exit_code(error), "%s", fan_error_detail());
+	if ((error == 0 || result->capture_failed) && !fan_fanout_judge(line, sizeof(line), result))
+		exit_code = fan_command_fail(command, FAN_EXIT_FAILED, "%s", line);
+	return exit_code;
+}
+
 /* Sends, and shows what came of it. */
 static int
-send_and_show(struct fan_fanout_result *result, const struct fan_fanout_request *request, const struct chosen *chosen,
-	      struct output *contexts, struct output *capture)
+send_and_show(const struct fan_command *command, struct fan_fanout_result *result, const struct fan_fanout_request *request,
+	      const struct chosen *chosen, struct output *contexts, struct output *capture)
 {
-	const int run_code = fan_fanout_run(result, request);
+	const int run_code = run_and_judge(command, result, request);
 	int exit_code;
 
 	if (result->passes < request->repeat)
 		return run_code;
-	exit_code = result->capture_failed ? FAN_EXIT_FAILED : output_commit(capture, request->command);
+	exit_code = result->capture_failed ? FAN_EXIT_FAILED : output_commit(capture, command);
 	if (exit_code == FAN_EXIT_OK)
-		exit_code = output_commit(contexts, request->command);
-	if (print_result(request, result, chosen) != FAN_EXIT_OK || exit_code != FAN_EXIT_OK)
+		exit_code = output_commit(contexts, command);
+	if (print_result(command, request, result, chosen) != FAN_EXIT_OK || exit_code != FAN_EXIT_OK)
 		return FAN_EXIT_FAILED;
 	return run_code;
 }
 
 /* Both files open, all checks passed: from here on things happen. */
 static int
-perform(struct fan_fanout_request *request, const struct chosen *chosen, struct output *contexts, struct output *capture)
+perform(const struct fan_command *command, struct fan_fanout_request *request, const struct chosen *chosen,
+	struct output *contexts, struct output *capture)
 {
 	struct fan_fanout_result *result = calloc(1, sizeof(*result));
 	int exit_code;
 
 	if (result == NULL)
-		return fan_command_fail(request->command, FAN_EXIT_FAILED, "no memory for the result");
-	exit_code = write_contexts(contexts, request);
+		return fan_command_fail(command, FAN_EXIT_FAILED, "no memory for the result");
+	exit_code = write_contexts(command, contexts, request);
 	if (exit_code == FAN_EXIT_OK) {
 		request->appliance.capture = capture->path == NULL ? NULL : output_target(capture);
-		exit_code = send_and_show(result, request, chosen, contexts, capture);
+		exit_code = send_and_show(command, result, request, chosen, contexts, capture);
 	}
 	free(result);
 	return exit_code;
 }
 
 static int
-perform_with_outputs(struct fan_fanout_request *request, const struct chosen *chosen)
+perform_with_outputs(const struct fan_command *command, struct fan_fanout_request *request, const struct chosen *chosen)
 {
 	struct output contexts = { 0 }, capture = { 0 };
-	int exit_code = output_open(&contexts, request->command, "contexts", chosen->contexts, 0600);
+	int exit_code = output_open(&contexts, command, "contexts", chosen->contexts, 0600);
 
 	if (exit_code == FAN_EXIT_OK)
-		exit_code = output_open(&capture, request->command, "pcap", chosen->capture, 0666);
+		exit_code = output_open(&capture, command, "pcap", chosen->capture, 0666);
 	if (exit_code == FAN_EXIT_OK)
-		exit_code = perform(request, chosen, &contexts, &capture);
+		exit_code = perform(command, request, chosen, &contexts, &capture);
 	output_close(&contexts);
 	output_close(&capture);
 	return exit_code;
@@ -639,23 +622,25 @@ perform_with_outputs(struct fan_fanout_request *request, const struct chosen *ch
 
 /* Checks in order, all before anything is touched: profiles and algorithms, engines, message, contradictions, memory. */
 static int
-prepare(struct fan_fanout_request *request, uint8_t **bytes, const struct chosen *chosen)
+prepare(const struct fan_command *command, struct fan_fanout_request *request, uint8_t **bytes, const struct chosen *chosen)
 {
 	size_t byte_count = 0;
-	int exit_code = read_population(request, chosen);
+	int error, exit_code = read_population(command, request, chosen);
 
 	if (exit_code == FAN_EXIT_OK && chosen->engines != NULL)
-		exit_code = check_engines(request->command, chosen->engines);
+		exit_code = check_engines(command, chosen->engines);
 	if (exit_code == FAN_EXIT_OK)
-		exit_code = read_message_bytes(bytes, &byte_count, request->command, chosen);
+		exit_code = read_message_bytes(bytes, &byte_count, command, chosen);
 	if (exit_code != FAN_EXIT_OK)
 		return exit_code;
 	fan_message_init(&request->message, *bytes, byte_count);
 	set_message_options(&request->message, chosen);
-	exit_code = check_contradictions(request, chosen);
+	exit_code = check_contradictions(command, request, chosen);
 	if (exit_code == FAN_EXIT_OK)
-		exit_code = check_message(request);
-	return exit_code == FAN_EXIT_OK ? check_memory(request) : exit_code;
+		exit_code = check_message(command, request);
+	if (exit_code == FAN_EXIT_OK && (error = fan_fanout_memory_check(request)) != 0)
+		exit_code = fan_command_fail(command, fan_command_exit_code(error), "--ues %s", fan_error_detail());
+	return exit_code;
 }
 
 static int
@@ -671,7 +656,7 @@ run(const struct fan_command *command, int argc, char **argv)
 				 .trigger = NOT_GIVEN,
 				 .coding = "auto",
 				 .sdu = "ip" };
-	struct fan_fanout_request request = { .command = command };
+	struct fan_fanout_request request = { 0 };
 	uint8_t *bytes = NULL;
 	int rest, exit_code;
 	enum fan_parsed parsed = fan_command_parse(command, &chosen, &rest, argc, argv);
@@ -692,9 +677,9 @@ run(const struct fan_command *command, int argc, char **argv)
 		.eal = rest < argc ? (const char *const *)&argv[rest] : NULL,
 	};
 	catch_signals();
-	exit_code = prepare(&request, &bytes, &chosen);
+	exit_code = prepare(command, &request, &bytes, &chosen);
 	if (exit_code == FAN_EXIT_OK)
-		exit_code = perform_with_outputs(&request, &chosen);
+		exit_code = perform_with_outputs(command, &request, &chosen);
 	fan_population_free(&request.population);
 	free(bytes);
 	return exit_code;

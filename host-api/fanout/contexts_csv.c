@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "contexts_csv.h"
 
-#include "../../dataplane/context/context.h"
-
 #include <arpa/inet.h>
 #include <string.h>
 

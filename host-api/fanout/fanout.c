@@ -2,6 +2,7 @@
 #include "fanout.h"
 
 #include "../../dataplane/context/error.h"
+#include "../../dataplane/context/memory.h"
 
 #include <inttypes.h>
 #include <sched.h>
@@ -56,12 +57,6 @@ now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
-static int
-fail(const struct fanout *fanout, int error)
-{
-	return fan_command_fail(fanout->request->command, fan_command_exit_code(error), "%s", fan_error_detail());
 }
 
 /* ---- Memory and progress ----------------------------------------------------------------------------------------------- */
@@ -132,6 +127,23 @@ clear_bar(const struct fanout *fanout)
 {
 	if (fanout->request->progress && fanout->terminal)
 		fprintf(stderr, "\r%*s\r", 110, "");
+}
+
+int
+fan_fanout_memory_check(const struct fan_fanout_request *request)
+{
+	const uint64_t ues = request->population.options.ues;
+	const uint64_t ue_bytes = FAN_FANOUT_UE_BYTES + (request->verify ? FAN_FANOUT_VERIFY_UE_BYTES : 0);
+	const uint64_t needed_bytes = FAN_FANOUT_FIXED_BYTES + ues * ue_bytes;
+	const uint64_t available_bytes = fan_memory_available_bytes();
+	const uint64_t fit = available_bytes > FAN_FANOUT_FIXED_BYTES ? (available_bytes - FAN_FANOUT_FIXED_BYTES) / ue_bytes
+								      : 0;
+
+	if (needed_bytes <= available_bytes)
+		return 0;
+	return fan_fail(FAN_E_MEMORY,
+			"%" PRIu64 ": needs %" PRIu64 " MiB of memory, %" PRIu64 " MiB are available; %" PRIu64 " UEs fit", ues,
+			needed_bytes >> 20, available_bytes >> 20, fit);
 }
 
 /* ---- Provisioning ------------------------------------------------------------------------------------------------------ */
@@ -572,40 +584,33 @@ gather_figures(struct fanout *fanout)
 	name_engines(fanout);
 }
 
-/* One line on what was found, if anything. */
-static int
-judge(const struct fanout *fanout)
+bool
+fan_fanout_judge(char *line, size_t line_bytes, const struct fan_fanout_result *result)
 {
-	const struct fan_fanout_result *result = fanout->result;
-	const struct fan_command *command = fanout->request->command;
-	const uint64_t faults = fan_fanout_faults(result);
+	const uint64_t faults = fan_fanout_faults(result), whole = result->total.ues * result->passes;
 	uint64_t dropped = 0;
 
 	for (unsigned i = 0; i < FAN_DROP_COUNT; i++)
 		dropped += result->total.dropped[i];
+	line[0] = '\0';
 	if (result->total.created != result->total.sent + dropped)
-		return fan_command_fail(command, FAN_EXIT_FAILED,
-					"accounting: %" PRIu64 " PDUs created, %" PRIu64 " sent, %" PRIu64 " dropped",
-					result->total.created, result->total.sent, dropped);
-	if (faults > 0 && result->first_fault_ue >= 0)
-		return fan_command_fail(command, FAN_EXIT_FAILED,
-					"verification: %" PRIu64 " frames at fault, UE %" PRId64 " first", faults,
-					result->first_fault_ue);
-	if (faults > 0)
-		return fan_command_fail(command, FAN_EXIT_FAILED, "verification: %" PRIu64 " frames at fault", faults);
-	if (result->frames_missing > 0)
-		return fan_command_fail(command, FAN_EXIT_FAILED,
-					"verification: %" PRIu64 " frames were sent and did not come back",
-					result->frames_missing);
-	if (dropped > 0)
-		return fan_command_fail(command, FAN_EXIT_FAILED,
-					"%" PRIu64 " of %" PRIu64 " PDUs were dropped: the result says why", dropped,
-					result->total.created);
-	if (result->verified && result->total.verified != result->total.ues * result->passes)
-		return fan_command_fail(command, FAN_EXIT_FAILED,
-					"verification: %" PRIu64 " of %" PRIu64 " messages arrived whole",
-					result->total.verified, result->total.ues * result->passes);
-	return FAN_EXIT_OK;
+		snprintf(line, line_bytes, "accounting: %" PRIu64 " PDUs created, %" PRIu64 " sent, %" PRIu64 " dropped",
+			 result->total.created, result->total.sent, dropped);
+	else if (faults > 0 && result->first_fault_ue >= 0)
+		snprintf(line, line_bytes, "verification: %" PRIu64 " frames at fault, UE %" PRId64 " first", faults,
+			 result->first_fault_ue);
+	else if (faults > 0)
+		snprintf(line, line_bytes, "verification: %" PRIu64 " frames at fault", faults);
+	else if (result->frames_missing > 0)
+		snprintf(line, line_bytes, "verification: %" PRIu64 " frames were sent and did not come back",
+			 result->frames_missing);
+	else if (dropped > 0)
+		snprintf(line, line_bytes, "%" PRIu64 " of %" PRIu64 " PDUs were dropped: the result says why", dropped,
+			 result->total.created);
+	else if (result->verified && result->total.verified != whole)
+		snprintf(line, line_bytes, "verification: %" PRIu64 " of %" PRIu64 " messages arrived whole",
+			 result->total.verified, whole);
+	return line[0] == '\0';
 }
 
 /* EAL prints its usage on stdout when it dislikes an argument. What stands there is the result's alone, so stdout leads to stderr
@@ -639,7 +644,7 @@ run(struct fanout *fanout)
 	int error = open_appliance(fanout);
 
 	if (error != 0)
-		return fail(fanout, error);
+		return error;
 	fanout->result->fixed_bytes = status_bytes("VmRSS");
 	fanout->anonymous_before = fanout->anonymous_peak = status_bytes("RssAnon");
 	if (!request->verify)
@@ -654,10 +659,9 @@ run(struct fanout *fanout)
 	for (uint32_t pass = 0; pass < request->repeat && error == 0; pass++)
 		error = run_pass(fanout);
 	clear_bar(fanout);
-	if (error != 0)
-		return fail(fanout, error);
-	gather_figures(fanout);
-	return judge(fanout);
+	if (error == 0)
+		gather_figures(fanout);
+	return error;
 }
 
 int
@@ -666,19 +670,23 @@ fan_fanout_run(struct fan_fanout_result *result, const struct fan_fanout_request
 	struct fanout fanout = {
 		.request = request, .result = result, .shown_ns = now_ns(), .terminal = isatty(STDERR_FILENO)
 	};
-	int exit_code;
+	char detail[256];
+	int error;
 
 	memset(result, 0, sizeof(*result));
 	result->first_fault_ue = -1;
-	exit_code = run(&fanout);
+	error = run(&fanout);
+	snprintf(detail, sizeof(detail), "%s", fan_error_detail());
 	result->capture_failed = fan_close(fanout.appliance) != 0;
-	if (result->capture_failed)
-		exit_code = fail(&fanout, FAN_E_IO);
+	if (error == 0 && result->capture_failed)
+		error = FAN_E_IO;
+	else if (error != 0)
+		fan_error_record("%s", detail);
 	if (fanout.states != NULL)
 		munmap(fanout.states, (size_t)request->population.options.ues * sizeof(struct fan_ue_state));
 	if (fanout.receiver != NULL)
 		fan_ue_receiver_close(fanout.receiver);
 	fan_reception_free(&fanout.reception);
 	free(fanout.ranges);
-	return exit_code;
+	return error;
 }

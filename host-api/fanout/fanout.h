@@ -10,13 +10,13 @@
 #define FAN_FANOUT_H
 
 #include "../appliance/appliance.h"
-#include "../command/command.h"
 #include "population.h"
 #include "reception.h"
 
+#include <stdio.h>
+
 /* A request that has been checked. */
 struct fan_fanout_request {
-	const struct fan_command *command; /* for error lines */
 	struct fan_population population;
 	struct fan_message message; /* bytes belong to the request's maker */
 	struct fan_options appliance;
@@ -66,9 +66,15 @@ struct fan_fanout_result {
 	unsigned share_count;
 };
 
-/* Runs a request. Out: *result, for as much as was run. Returns an exit code; one line was printed on stderr when it is not 0.
- * FAN_EXIT_FAILED with result->passes at repeat: all was sent and the UE side or the accounting found a fault. */
+/* MEMORY, with how many UEs fit, when the machine cannot hold the request's. */
+int fan_fanout_memory_check(const struct fan_fanout_request *request);
+
+/* Runs a request. Out: *result, for as much as was run; passes is request->repeat when all was. Returns 0 or a library error: of the
+ * appliance, of memory, IO of the capture, BUSY when a signal asked it to end. */
 int fan_fanout_run(struct fan_fanout_result *result, const struct fan_fanout_request *request);
+/* Whether everything that was sent arrived: true, or false with one line on the first thing that was found. `line` is empty then, else
+ * it has line_bytes of room. */
+bool fan_fanout_judge(char *line, size_t line_bytes, const struct fan_fanout_result *result);
 
 /* False when memory is short for JSON, or stdout cannot be written. */
 bool fan_fanout_print_json(FILE *out, const struct fan_fanout_request *request, const struct fan_fanout_result *result);
