@@ -14,7 +14,7 @@
  * with this argument (eal=default: with none). ipsec-mb-stored is a peer of this program's own (ipsec_mb_stored.h).
  */
 #include "../dataplane/eal.h"
-#include "../dataplane/engine/engine.h"
+#include "../dataplane/engines.h"
 #include "ipsec_mb_stored.h"
 #include "keys.h"
 #include "slices.h"
@@ -442,10 +442,10 @@ run_size(struct contender *contenders, unsigned contender_count, struct bench *b
 }
 
 static int
-find_ops(const struct fan_engine_ops **ops, const char *name)
+find_engine(struct fan_engine_choice *choice, const char *name)
 {
-	*ops = &fan_ipsec_mb_stored;
-	return strcmp(name, fan_ipsec_mb_stored.name) == 0 ? 0 : fan_engine_find(ops, name);
+	*choice = (struct fan_engine_choice){ &fan_ipsec_mb_stored, name, NULL };
+	return strcmp(name, fan_ipsec_mb_stored.name) == 0 ? 0 : fan_engine_find(choice, name);
 }
 
 /* Returns how many could be opened. */
@@ -459,11 +459,14 @@ open_contenders(struct contender *contenders, unsigned *contender_count, const s
 	     name = strtok(NULL, ",")) {
 		struct contender *contender = &contenders[*contender_count];
 
+		struct fan_engine_choice choice;
+
 		*contender = (struct contender){ .name = name };
-		if (find_ops(&contender->ops, name) != 0 || contender->ops->open(&contender->engine) != 0) {
+		if (find_engine(&choice, name) != 0 || fan_engine_open(&contender->engine, &choice) != 0) {
 			print_skipped(options, name, fan_error_detail());
 			continue;
 		}
+		contender->ops = choice.ops;
 		fan_slices_open(&contender->slices);
 		(*contender_count)++;
 		opened++;

@@ -165,10 +165,11 @@ close_engine(struct fan_engine *base)
 }
 
 static int
-open_engine(struct fan_engine **out)
+open_engine(struct fan_engine **out, const char *device)
 {
 	struct stored *engine = calloc(1, sizeof(*engine));
 
+	(void)device;
 	*out = NULL;
 	if (engine == NULL || fan_expand_aes128_choose() == NULL || (engine->library = alloc_mb_mgr(0)) == NULL) {
 		free(engine);

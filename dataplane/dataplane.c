@@ -15,27 +15,27 @@
 /* Opens the control thread's instances. Of automatic engines those count that open; the judge serves only where none does. EAL runs
  * already, since some engines are DPDK devices. */
 static int
-open_engines(struct fan_dataplane *dataplane, bool automatic)
+open_engines(struct fan_dataplane *dataplane)
 {
-	const unsigned wanted = dataplane->engine_count;
+	struct fan_engine_list *list = &dataplane->engines;
+	const unsigned wanted = list->count;
 
-	dataplane->engine_count = 0;
+	list->count = 0;
 	for (unsigned i = 0; i < wanted; i++) {
-		const unsigned at = dataplane->engine_count;
-		const int error = dataplane->engines[i]->open(&dataplane->engine[at]);
+		const int error = fan_engine_open(&dataplane->engine[list->count], &list->choice[i]);
 
-		if (error != 0 && !automatic)
+		if (error != 0 && !list->automatic)
 			return error;
 		if (error == 0)
-			dataplane->engines[dataplane->engine_count++] = dataplane->engines[i];
+			list->choice[list->count++] = list->choice[i];
 	}
-	if (!automatic)
+	if (!list->automatic)
 		return 0;
-	if (dataplane->engine_count == 0) {
-		dataplane->engines[dataplane->engine_count++] = &fan_engine_reference;
-		return fan_engine_reference.open(&dataplane->engine[0]);
+	if (list->count == 0) {
+		list->choice[list->count++] = fan_engine_judge;
+		return fan_engine_open(&dataplane->engine[0], &fan_engine_judge);
 	}
-	return fan_calibration_make(&dataplane->calibration, dataplane->engine, dataplane->engine_count);
+	return fan_calibration_make(&dataplane->calibration, dataplane->engine, list->count);
 }
 
 static void
@@ -64,8 +64,7 @@ start_workers(struct fan_dataplane *dataplane)
 		const struct fan_worker_config config = {
 			.index = i,
 			.worker_count = dataplane->worker_count,
-			.engines = dataplane->engines,
-			.engine_count = dataplane->engine_count,
+			.engines = &dataplane->engines,
 			.egress = &dataplane->egress,
 			.link = &dataplane->link,
 			.hops = dataplane->hops,
@@ -110,15 +109,11 @@ fan_dataplane_open(struct fan_dataplane **out, const struct fan_options *options
 	else
 		error = allocate(dataplane);
 	if (error == 0)
-		error = fan_engine_list_find(dataplane->engines, engines);
-	if (error > 0) {
-		dataplane->engine_count = (unsigned)error;
-		error = 0;
-	}
+		error = fan_engine_list_make(&dataplane->engines, engines, options->card);
 	if (error == 0)
 		error = fan_eal_start(options->program, dataplane->worker_count, options->eal);
 	if (error == 0)
-		error = open_engines(dataplane, strcmp(engines, FAN_ENGINE_AUTO) == 0);
+		error = open_engines(dataplane);
 	if (error == 0)
 		error = fan_egress_open(&dataplane->egress, options->egress != NULL ? options->egress : "net_null",
 					dataplane->worker_count, options->capture);
@@ -146,9 +141,10 @@ fan_dataplane_close(struct fan_dataplane *dataplane)
 	for (unsigned i = 0; i < dataplane->worker_count && i < FAN_WORKERS_MAX; i++)
 		fan_worker_free(dataplane->worker[i]);
 	fan_calibration_free(dataplane->calibration);
-	for (unsigned i = 0; i < dataplane->engine_count; i++)
+	for (unsigned i = 0; i < FAN_ENGINES_MAX; i++)
 		if (dataplane->engine[i] != NULL)
 			dataplane->engine[i]->ops->close(dataplane->engine[i]);
+	fan_engine_list_free(&dataplane->engines);
 	while (dataplane->flights != NULL) {
 		struct fan_flight *flight = dataplane->flights;
 
@@ -215,11 +211,11 @@ fan_dataplane_engine_for(const struct fan_dataplane *dataplane, const struct fan
 	fan_error_record("%s", "");
 	if (dataplane->calibration != NULL)
 		fan_calibration_rank(dataplane->calibration, preference, shape);
-	for (unsigned i = 0; i < dataplane->engine_count; i++) {
+	for (unsigned i = 0; i < dataplane->engines.count; i++) {
 		const struct fan_engine *engine = dataplane->engine[preference[i]];
 
 		if (engine->ops->takes(engine, shape))
-			return engine->ops->name;
+			return dataplane->engines.choice[preference[i]].name;
 	}
 	return NULL;
 }

@@ -6,6 +6,7 @@
 #ifndef FAN_DATAPLANE_H
 #define FAN_DATAPLANE_H
 
+#include "engines.h"
 #include "worker.h"
 
 #define FAN_NEXT_HOPS_MAX 65536 /* the context's index has 16 bits */
@@ -23,9 +24,8 @@ struct fan_dataplane {
 	struct fan_worker *worker[FAN_WORKERS_MAX];
 	unsigned lcore[FAN_WORKERS_MAX]; /* each worker's lcore id */
 	unsigned worker_count, running_count;
-	const struct fan_engine_ops *engines[FAN_ENGINES_MAX];
-	struct fan_engine *engine[FAN_ENGINES_MAX]; /* the control thread's own instances, to ask and to compare */
-	unsigned engine_count;
+	struct fan_engine_list engines;
+	struct fan_engine *engine[FAN_ENGINES_MAX]; /* the control thread's own instances of these, to ask and to compare */
 	struct fan_calibration *calibration; /* "auto": ranks the engines for each shape; else NULL, in the order given */
 	struct fan_flight *flights;          /* in flight, oldest first */
 	unsigned flight_count;

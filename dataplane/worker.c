@@ -126,7 +126,7 @@ engines_for(const struct fan_worker *worker, const struct fan_leg *leg)
 {
 	unsigned mask = 0;
 
-	for (unsigned i = 0; i < worker->config.engine_count; i++) {
+	for (unsigned i = 0; i < worker->config.engines->count; i++) {
 		bool takes = true;
 
 		for (unsigned part = 0; part < leg->plans.part_count; part++)
@@ -140,7 +140,7 @@ engines_for(const struct fan_worker *worker, const struct fan_leg *leg)
 static bool
 first_fetches_ahead(const struct fan_worker *worker, const struct fan_leg *leg, unsigned mask)
 {
-	for (unsigned k = 0; k < worker->config.engine_count; k++) {
+	for (unsigned k = 0; k < worker->config.engines->count; k++) {
 		const unsigned i = leg->preference[k];
 
 		if ((mask >> i & 1) != 0)
@@ -353,7 +353,7 @@ submit(struct fan_worker *worker, struct work *work)
 		drop_batch(worker, work);
 		return true;
 	}
-	for (unsigned k = 0; k < worker->config.engine_count; k++) {
+	for (unsigned k = 0; k < worker->config.engines->count; k++) {
 		const unsigned i = work->leg->preference[k];
 
 		if ((mask >> i & 1) == 0)
@@ -461,7 +461,7 @@ poll_engines(struct fan_worker *worker)
 	struct fan_batch *batches[BATCHES_MAX];
 	bool any = false;
 
-	for (unsigned i = 0; i < worker->config.engine_count; i++) {
+	for (unsigned i = 0; i < worker->config.engines->count; i++) {
 		const uint16_t n = worker->engine[i]->ops->poll_burst(worker->engine[i], batches, BATCHES_MAX);
 
 		for (uint16_t j = 0; j < n; j++)
@@ -614,7 +614,7 @@ drain_engines(struct fan_worker *worker)
 	for (unsigned i = 0; i < worker->work_count; i++)
 		submitted += work_at(worker, i)->state == WORK_SUBMITTED;
 	while (submitted > 0)
-		for (unsigned i = 0; i < worker->config.engine_count; i++)
+		for (unsigned i = 0; i < worker->config.engines->count; i++)
 			submitted -= worker->engine[i]->ops->poll_burst(worker->engine[i], batches, BATCHES_MAX);
 }
 
@@ -681,8 +681,8 @@ fan_worker_make(struct fan_worker **out, const struct fan_worker_config *config)
 	worker->flights = rte_ring_create(ring_name, 2 * FAN_FLIGHTS_MAX, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	if (worker->flights == NULL)
 		error = fan_fail(FAN_E_MEMORY, "no memory for the ring of flights of worker %u", config->index);
-	for (unsigned i = 0; error == 0 && i < config->engine_count; i++)
-		error = config->engines[i]->open(&worker->engine[i]);
+	for (unsigned i = 0; error == 0 && i < config->engines->count; i++)
+		error = fan_engine_open(&worker->engine[i], &config->engines->choice[i]);
 	if (error != 0) {
 		fan_worker_free(worker);
 		return error;

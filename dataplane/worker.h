@@ -7,6 +7,7 @@
 #define FAN_WORKER_H
 
 #include "egress.h"
+#include "engines.h"
 #include "flight.h"
 
 #define FAN_FLIGHTS_MAX 64 /* messages in flight; one bound for the ring of flights and a worker's own list */
@@ -24,8 +25,7 @@ struct fan_worker;
 /* What a worker is given; everything outlives it. */
 struct fan_worker_config {
 	unsigned index, worker_count;
-	const struct fan_engine_ops *const *engines; /* a leg says in which order they are asked */
-	unsigned engine_count;
+	const struct fan_engine_list *engines; /* a leg says in which order they are asked */
 	struct fan_egress *egress;
 	const struct fan_link *link;
 	const struct fan_hop *hops;

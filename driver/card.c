@@ -36,7 +36,6 @@ struct fan_card {
 
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct fan_card *the_card;
-static char chosen[WHERE_BYTES];
 static int (*opener)(struct fan_card_transport **transport, const char *where);
 
 /* So many clocks are 17 ms of a card and some 4 s of the model; the longest batch takes 6,144 clocks in one lane, and 16 queues' batches
@@ -101,18 +100,6 @@ struct fan_card_patience
 fan_card_patience_get(void)
 {
 	return patience;
-}
-
-int
-fan_card_choose(const char *where)
-{
-	if (where == NULL)
-		where = "";
-	if (strlen(where) >= sizeof(chosen))
-		return fan_fail(FAN_E_INVALID, "the name of a card has %zu characters: %zu at most", strlen(where),
-				sizeof(chosen) - 1);
-	snprintf(chosen, sizeof(chosen), "%s", where);
-	return 0;
 }
 
 void
@@ -614,7 +601,7 @@ fan_card_open(struct fan_card **card, const char *where)
 
 	pthread_mutex_lock(&open_lock);
 	if (where == NULL)
-		where = chosen[0] != '\0' ? chosen : FAN_CARD_DEFAULT;
+		where = the_card != NULL ? the_card->where : FAN_CARD_DEFAULT;
 	if (strlen(where) >= WHERE_BYTES)
 		error = fan_fail(FAN_E_INVALID, "the name of a card has %zu characters: %d at most", strlen(where),
 				 WHERE_BYTES - 1);

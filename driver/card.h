@@ -162,15 +162,12 @@ struct fan_card_patience {
 void fan_card_patience_set(const struct fan_card_patience *patience);
 struct fan_card_patience fan_card_patience_get(void);
 
-/* Which card fan_card_open(NULL) opens: as fan_card_transport_open() takes it; NULL: FAN_CARD_DEFAULT. Process-wide, before anything is
- * opened. INVALID when it is too long. Control thread. */
-int fan_card_choose(const char *where);
 /* Puts another in the place of fan_card_transport_open(); NULL: that again. For tests and for transports of one's own. */
 void fan_card_opener_set(int (*open)(struct fan_card_transport **transport, const char *where));
 
 /*
- * Opens the card, or shares the one that is open: there is one per process. In: where, or NULL for what was chosen. Probes it: kind,
- * version, build; resets it; tries registers. Out: *card, owned until fan_card_close().
+ * Opens the card, or shares the one that is open: there is one per process. In: where, as fan_card_transport_open() takes it,
+ * or NULL for the one that is open, else FAN_CARD_DEFAULT. Probes it: kind, version, build; resets it; tries registers. Out: *card, owned until fan_card_close().
  * Errors: of the transport; UNSUPPORTED (another version, a build that does not do, no card), IO (dead, does not reset, a register
  * that does not keep its value), BUSY (another card is open), MEMORY. Blocks for some milliseconds, for longer with a simulator. Any
  * thread.

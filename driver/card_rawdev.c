@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "card_rawdev.h"
 
+#include "../dataplane/engine/reference/reference.h"
 #include "card.h"
 #include "engine_fpga.h"
 
@@ -67,7 +68,7 @@ static_assert(11 + FAN_CARD_ERRORS + FAN_CARD_FAULT_COUNT + 3 * FAN_CARD_LANES_M
 /* The private data of a raw device. */
 struct rawdev {
 	struct fan_card *card;
-	char where[256];           /* empty: the card that was chosen */
+	char where[256];           /* empty: the default */
 	uint64_t zero[XSTATS_MAX]; /* where counting began */
 	unsigned xstat_count;
 	char xstat_name[XSTATS_MAX][RTE_RAW_DEV_XSTATS_NAME_SIZE];
@@ -234,18 +235,6 @@ make_trial(struct trial *trial, unsigned algorithm, unsigned sequence)
 }
 
 /* Ends: an engine gives every batch back. */
-static bool
-protect(struct fan_engine *engine, struct trial *trial)
-{
-	struct fan_batch *batch = &trial->batch, *back;
-
-	while (engine->ops->submit_burst(engine, &batch, 1) == 0)
-		;
-	while (engine->ops->poll_burst(engine, &back, 1) == 0)
-		;
-	return batch->status == FAN_BATCH_DONE;
-}
-
 static int
 try_algorithm(struct fan_engine *engine, struct fan_engine *judge, unsigned algorithm)
 {
@@ -254,10 +243,10 @@ try_algorithm(struct fan_engine *engine, struct fan_engine *judge, unsigned algo
 	for (unsigned sequence = FAN_CIPHER_THEN_MAC; sequence <= FAN_CIPHER_ONLY; sequence++) {
 		make_trial(&one, algorithm, sequence);
 		make_trial(&other, algorithm, sequence);
-		if (!protect(engine, &one))
+		if (!fan_engine_run(engine, &one.batch))
 			return fan_fail(FAN_E_IO, "the card does not protect with algorithm %u, sequence %u", algorithm,
 					sequence);
-		if (!protect(judge, &other) || memcmp(one.packet, other.packet, sizeof(one.packet)) != 0)
+		if (!fan_engine_run(judge, &other.batch) || memcmp(one.packet, other.packet, sizeof(one.packet)) != 0)
 			return fan_fail(FAN_E_IO, "the card makes other PDUs than the standards with algorithm %u, sequence %u",
 					algorithm, sequence);
 	}
@@ -269,11 +258,11 @@ try_pdus(const struct rawdev *rawdev)
 {
 	const struct fan_card_build *build = fan_card_build_get(rawdev->card);
 	struct fan_engine *engine, *judge;
-	int error = fan_engine_fpga_open_on(&engine, fan_card_where(rawdev->card));
+	int error = fan_engine_fpga.open(&engine, fan_card_where(rawdev->card));
 
 	if (error != 0)
 		return error;
-	error = fan_engine_reference.open(&judge);
+	error = fan_engine_reference.open(&judge, NULL);
 	if (error == 0) {
 		for (unsigned i = 1; error == 0 && i <= FAN_ALGORITHM_MAX; i++)
 			if (build->lanes_of[i] > 0)

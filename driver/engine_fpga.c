@@ -174,25 +174,11 @@ lead_bytes(const struct fan_shape *shape)
 	return shape->sequence == FAN_CIPHER_THEN_MAC ? (unsigned)shape->clear_bytes + FAN_MAC_BYTES : 0;
 }
 
-static unsigned
-trailer_bytes(const struct fan_shape *shape)
-{
-	return shape->sequence == FAN_MAC_THEN_CIPHER ? FAN_MAC_BYTES : 0;
-}
-
-static unsigned
-head_bytes(const struct fan_shape *shape)
-{
-	const unsigned blocks_bytes = (unsigned)shape->head_blocks * FAN_ITEM_BLOCK_BYTES;
-
-	return blocks_bytes < shape->text_bytes ? blocks_bytes : shape->text_bytes;
-}
-
 /* Blocks that the head really has: a short text ends before the last. */
 static unsigned
 head_blocks(const struct fan_shape *shape)
 {
-	return (head_bytes(shape) + FAN_ITEM_BLOCK_BYTES - 1) / FAN_ITEM_BLOCK_BYTES;
+	return (fan_shape_head_bytes(shape) + FAN_ITEM_BLOCK_BYTES - 1) / FAN_ITEM_BLOCK_BYTES;
 }
 
 static size_t
@@ -247,7 +233,8 @@ copy_contexts(struct fpga *engine, struct placement *placement, unsigned slot, c
 static bool
 place_pdus(struct fpga *engine, struct placement *placement, const struct fan_batch *batch)
 {
-	const unsigned lead = lead_bytes(batch->shape), all = lead + batch->shape->text_bytes + trailer_bytes(batch->shape);
+	const unsigned lead = lead_bytes(batch->shape),
+		       all = lead + batch->shape->text_bytes + fan_shape_trailer_bytes(batch->shape);
 
 	for (unsigned i = 0; i < batch->ue_count; i++) {
 		if (!fan_card_reach_find(&engine->reach, &placement->pdu[i], batch->text[i] - lead, all))
@@ -284,7 +271,7 @@ static void
 write_item(uint8_t *octets, const struct fan_batch *batch, const struct placement *placement, unsigned ue)
 {
 	const struct fan_shape *shape = batch->shape;
-	const unsigned clear_bytes = shape->clear_bytes, head = head_bytes(shape);
+	const unsigned clear_bytes = shape->clear_bytes, head = fan_shape_head_bytes(shape);
 	struct fan_item *item = (void *)octets;
 
 	item->pdu = placement->pdu[ue];
@@ -342,7 +329,7 @@ copy_pdus(const struct fpga *engine, unsigned slot)
 	for (unsigned i = 0; i < batch->ue_count; i++) {
 		const uint8_t *text = engine->copies.memory + pdu_at(slot, i);
 
-		memcpy(batch->text[i], text, shape->text_bytes + trailer_bytes(shape));
+		memcpy(batch->text[i], text, shape->text_bytes + fan_shape_trailer_bytes(shape));
 		/* The clear prefix stands in the packet already. */
 		if (lead > 0)
 			memcpy(batch->text[i] - lead, text - lead, FAN_MAC_BYTES);
@@ -432,15 +419,6 @@ algorithm_of(const struct fan_shape *shape)
 }
 
 static bool
-lengths_possible(const struct fan_shape *shape, unsigned pdu_bytes_max)
-{
-	return shape->sequence <= FAN_CIPHER_ONLY && shape->clear_bytes <= FAN_CLEAR_BYTES_MAX &&
-	       shape->head_blocks <= FAN_HEAD_BLOCKS_MAX && shape->text_bytes >= 1 &&
-	       shape->text_bytes + shape->clear_bytes <= FAN_PDU_BYTES_MAX &&
-	       (unsigned)shape->text_bytes + shape->clear_bytes <= pdu_bytes_max;
-}
-
-static bool
 takes(const struct fan_engine *base, const struct fan_shape *shape)
 {
 	const struct fpga *engine = (const void *)base;
@@ -452,7 +430,7 @@ takes(const struct fan_engine *base, const struct fan_shape *shape)
 		fan_error_record("fpga: card %s is out of service", where);
 		return false;
 	}
-	if (!lengths_possible(shape, build->pdu_bytes_max)) {
+	if (!fan_shape_check(shape) || (unsigned)shape->text_bytes + shape->clear_bytes > build->pdu_bytes_max) {
 		fan_error_record("fpga: card %s takes no such shape: %u octets of text behind a clear prefix of %u", where,
 				 shape->text_bytes, shape->clear_bytes);
 		return false;
@@ -665,8 +643,8 @@ check_queues(const struct fan_card *card)
 			fan_card_where(card), queues);
 }
 
-int
-fan_engine_fpga_open_on(struct fan_engine **out, const char *where)
+static int
+open_engine(struct fan_engine **out, const char *where)
 {
 	struct fpga *engine = calloc(1, sizeof(*engine));
 	int error;
@@ -687,16 +665,10 @@ fan_engine_fpga_open_on(struct fan_engine **out, const char *where)
 	return 0;
 }
 
-static int
-open_engine(struct fan_engine **out)
-{
-	return fan_engine_fpga_open_on(out, NULL);
-}
-
 const struct fan_engine_ops fan_engine_fpga = {
 	.name = "fpga",
-	.description = "the RTL of hw/ on a card, or its model",
-	.automatic = false,
+	.description = "the RTL of hw/ on a card, or its model; fpga:WHERE as --card takes it",
+	.has_devices = true,
 	.open = open_engine,
 	.close = close_engine,
 	.takes = takes,

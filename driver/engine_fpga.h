@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The engine fpga beyond engine.h. */
+/* The engine on our card, or on the model of it; see engine.h. A device is what fan_card_open() takes. */
 #ifndef FAN_ENGINE_FPGA_H
 #define FAN_ENGINE_FPGA_H
 
 #include "../dataplane/engine/engine.h"
 
-/* As fan_engine_fpga.open(), on a certain card: `where` as fan_card_open() takes it. */
-int fan_engine_fpga_open_on(struct fan_engine **engine, const char *where);
+extern const struct fan_engine_ops fan_engine_fpga;
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE
 #include "fake_card.h"
+#include "../dataplane/engine/reference/reference.h"
 
 #include "../driver/card_queue.h"
 #include "../driver/card_registers.h"
@@ -756,7 +757,7 @@ fake_open(struct fan_card_transport **transport, const char *where)
 {
 	(void)where;
 	FAN_REQUIRE(!fake.view.open);
-	FAN_REQUIRE(fan_engine_reference.open(&fake.reference) == 0);
+	FAN_REQUIRE(fan_engine_reference.open(&fake.reference, NULL) == 0);
 	do_reset();
 	fake.transport.ops = &fake_ops;
 	fake.gone = false;

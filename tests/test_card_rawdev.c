@@ -35,7 +35,7 @@ run_batches(const char *where, unsigned batch_count)
 	struct fan_test_random random = fan_test_random_from_environment();
 	struct fan_engine *engine;
 
-	cr_assert_eq(fan_engine_fpga_open_on(&engine, where), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_engine_fpga.open(&engine, where), 0, "%s", fan_error_detail());
 	for (unsigned i = 0; i < batch_count; i++) {
 		struct fan_test_batch test;
 		struct fan_batch *batch = &test.batch;

@@ -9,6 +9,7 @@
 #include "../dataplane/eal.h"
 #include "../dataplane/engine/cryptodev/cryptodev.h"
 #include "../dataplane/engine/reference/reference.h"
+#include "../dataplane/engines.h"
 #include "batch.h"
 
 #include <criterion/criterion.h>
@@ -67,17 +68,17 @@ open_ops(const struct fan_engine_ops *ops)
 {
 	struct fan_engine *engine;
 
-	cr_assert_eq(ops->open(&engine), 0, "%s: %s", ops->name, fan_error_detail());
+	cr_assert_eq(ops->open(&engine, NULL), 0, "%s: %s", ops->name, fan_error_detail());
 	return engine;
 }
 
 static struct fan_engine *
 open_named(const char *device)
 {
-	const struct fan_engine_ops *ops;
+	struct fan_engine *engine;
 
-	cr_assert_eq(fan_engine_cryptodev_name(&ops, device), 0, "%s", fan_error_detail());
-	return open_ops(ops);
+	cr_assert_eq(fan_engine_cryptodev.open(&engine, device), 0, "%s", fan_error_detail());
+	return engine;
 }
 
 /* ---- Between engine and device ------------------------------------------------------------------------------------------ */
@@ -834,45 +835,34 @@ Test(engine_cryptodev, no_device_is_refused)
 {
 	struct fan_engine *engine;
 
-	cr_assert_eq(fan_engine_cryptodev.open(&engine), FAN_E_UNSUPPORTED, "before EAL runs");
+	cr_assert_eq(fan_engine_cryptodev.open(&engine, NULL), FAN_E_UNSUPPORTED, "before EAL runs");
 	start_eal(NULL, NULL);
-	cr_assert_eq(fan_engine_cryptodev.open(&engine), FAN_E_UNSUPPORTED);
+	cr_assert_eq(fan_engine_cryptodev.open(&engine, NULL), FAN_E_UNSUPPORTED);
 	cr_assert_null(engine);
 	cr_assert_not_null(strstr(fan_error_detail(), "--vdev=crypto_aesni_mb"), "%s", fan_error_detail());
 }
 
 Test(engine_cryptodev, found_by_name)
 {
-	const struct fan_engine_ops *ops, *again;
+	struct fan_engine_choice choice;
 	struct fan_engine *engine;
 
-	cr_assert_eq(fan_engine_find(&ops, "cryptodev"), 0);
-	cr_assert_eq(ops, &fan_engine_cryptodev);
-	cr_assert_eq(fan_engine_find(&ops, "cryptodev:crypto_snow3g"), 0);
-	cr_assert_str_eq(ops->name, "cryptodev:crypto_snow3g");
-	cr_assert_eq(fan_engine_find(&again, "cryptodev:crypto_snow3g"), 0);
-	cr_assert_eq(ops, again);
-	cr_assert_eq(fan_engine_find(&ops, "cryptodev:"), FAN_E_INVALID);
-	cr_assert_eq(fan_engine_find(&ops, "cryptodev:crypto_of_a_name_that_is_longer_than_any_device_may_have_in_dpdk"),
-		     FAN_E_INVALID);
+	cr_assert_eq(fan_engine_find(&choice, "cryptodev"), 0);
+	cr_assert_eq(choice.ops, &fan_engine_cryptodev);
+	cr_assert_null(choice.device);
+	cr_assert_eq(fan_engine_find(&choice, "cryptodev:"), FAN_E_INVALID);
+	cr_assert_eq(fan_engine_find(&choice, "cryptodev:crypto_snow3g"), 0);
+	cr_assert_eq(choice.ops, &fan_engine_cryptodev);
+	cr_assert_str_eq(choice.name, "cryptodev:crypto_snow3g");
+	cr_assert_str_eq(choice.device, "crypto_snow3g");
 	start_eal("--vdev=crypto_zuc", "--vdev=crypto_snow3g");
-	cr_assert_eq(again->open(&engine), 0);
-	cr_assert_eq(engine->ops, again);
+	cr_assert_eq(fan_engine_open(&engine, &choice), 0);
 	engine->ops->close(engine);
-	cr_assert_eq(fan_engine_find(&ops, "cryptodev:crypto_openssl"), 0);
-	cr_assert_eq(ops->open(&engine), FAN_E_UNSUPPORTED);
+	cr_assert_eq(fan_engine_find(&choice, "cryptodev:crypto_openssl"), 0);
+	cr_assert_eq(fan_engine_open(&engine, &choice), FAN_E_UNSUPPORTED);
 	cr_assert_not_null(strstr(fan_error_detail(), "crypto_openssl"), "%s", fan_error_detail());
-}
-
-Test(engine_cryptodev, names_are_bounded)
-{
-	const struct fan_engine_ops *ops;
-	char name[] = "0";
-
-	for (; name[0] < '0' + FAN_CRYPTODEV_NAMES_MAX; name[0]++)
-		cr_assert_eq(fan_engine_cryptodev_name(&ops, name), 0);
-	cr_assert_eq(fan_engine_cryptodev_name(&ops, name), FAN_E_INVALID);
-	cr_assert_eq(fan_engine_cryptodev_name(&ops, "0"), 0);
+	cr_assert_eq(fan_engine_find(&choice, "cryptodev:crypto_of_a_name_that_is_longer_than_any_device_may_have_in_dpdk"), 0);
+	cr_assert_eq(fan_engine_open(&engine, &choice), FAN_E_UNSUPPORTED);
 }
 
 /* Each engine has a queue pair of its own; the last one to close stops the device, which can then start anew. */
@@ -885,7 +875,7 @@ Test(engine_cryptodev, engines_share_a_device)
 	for (unsigned round = 0; round < 2; round++) {
 		one = open_ops(&fan_engine_cryptodev);
 		other = open_ops(&fan_engine_cryptodev);
-		cr_assert_eq(fan_engine_cryptodev.open(&third), FAN_E_UNSUPPORTED);
+		cr_assert_eq(fan_engine_cryptodev.open(&third, NULL), FAN_E_UNSUPPORTED);
 		cr_assert_not_null(strstr(fan_error_detail(), "2 queue pairs"), "%s", fan_error_detail());
 		protect_many(one, 0, &random);
 		protect_many(other, 0, &random);

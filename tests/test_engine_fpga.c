@@ -4,6 +4,8 @@
  * batches when the card lies, hangs, dies or is pulled out.
  */
 #include "../dataplane/context/memory.h"
+#include "../dataplane/engine/reference/reference.h"
+#include "../driver/engine_fpga.h"
 #include "batch.h"
 #include "fake_card.h"
 
@@ -18,7 +20,7 @@ open_engine(void)
 {
 	struct fan_engine *engine;
 
-	cr_assert_eq(fan_engine_fpga.open(&engine), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_engine_fpga.open(&engine, NULL), 0, "%s", fan_error_detail());
 	return engine;
 }
 
@@ -102,7 +104,7 @@ compare_with_reference(const struct fan_fake_behaviour *behaviour, bool mapped)
 	struct fan_engine *engine = open_on(behaviour), *reference;
 	static struct fan_test_batch one[BURST], other[BURST];
 
-	cr_assert_eq(fan_engine_reference.open(&reference), 0);
+	cr_assert_eq(fan_engine_reference.open(&reference, NULL), 0);
 	for (unsigned i = 0; i < ROUNDS * 36; i++) {
 		const uint8_t algorithm = (uint8_t)(1 + i % 3), which = (uint8_t)(i / 3 % 4), sequence = (uint8_t)(i / 12 % 3);
 		struct fan_batch *ones[BURST], *others[BURST];
@@ -233,7 +235,7 @@ Test(engine_fpga, a_number_names_one_message_for_ever, .timeout = 60)
 	static uint8_t kept[40][160 + FAN_MESSAGE_SLACK_BYTES];
 	unsigned read_before;
 
-	cr_assert_eq(fan_engine_reference.open(&reference), 0);
+	cr_assert_eq(fan_engine_reference.open(&reference, NULL), 0);
 	fan_test_random_fill(&random, kept[0], sizeof(kept));
 	for (unsigned i = 0; i < LIVES; i++) {
 		static struct fan_test_batch one, other;
@@ -523,7 +525,7 @@ Test(engine_fpga, one_instance_more_than_there_are_queues_can_be_open)
 	fan_fake_install(&honest);
 	for (unsigned i = 0; i < 5; i++)
 		engine[i] = open_engine();
-	cr_assert_eq(fan_engine_fpga.open(&engine[5]), FAN_E_UNSUPPORTED);
+	cr_assert_eq(fan_engine_fpga.open(&engine[5], NULL), FAN_E_UNSUPPORTED);
 	cr_assert_not_null(strstr(fan_error_detail(), "use fewer workers"), "%s", fan_error_detail());
 	for (unsigned i = 1; i < 5; i++)
 		engine[i]->ops->close(engine[i]);

@@ -5,8 +5,10 @@
  * purpose, and looks at memory in the moment it is given back.
  */
 #define _GNU_SOURCE
-#include "../dataplane/engine/engine.h"
 #include "../dataplane/engine/ipsec_mb/expand_aes128.h"
+#include "../dataplane/engine/ipsec_mb/ipsec_mb.h"
+#include "../dataplane/engine/reference/reference.h"
+#include "../dataplane/engines.h"
 #include "batch.h"
 #include "vectors.h"
 
@@ -80,7 +82,7 @@ open_engine(const struct fan_engine_ops *ops)
 {
 	struct fan_engine *engine;
 
-	cr_assert_eq(ops->open(&engine), 0, "%s: %s", ops->name, fan_error_detail());
+	cr_assert_eq(ops->open(&engine, NULL), 0, "%s: %s", ops->name, fan_error_detail());
 	return engine;
 }
 
@@ -604,7 +606,7 @@ Test(engine_ipsec_mb, open_says_why_it_cannot)
 	struct fan_engine *engine;
 
 	library_refuses = true;
-	cr_assert_eq(fan_engine_ipsec_mb.open(&engine), FAN_E_UNSUPPORTED);
+	cr_assert_eq(fan_engine_ipsec_mb.open(&engine, NULL), FAN_E_UNSUPPORTED);
 	cr_assert_null(engine);
 	cr_assert_not_null(strstr(fan_error_detail(), "ipsec-mb"));
 	library_refuses = false;
@@ -614,10 +616,11 @@ Test(engine_ipsec_mb, open_says_why_it_cannot)
 
 Test(engine_ipsec_mb, found_by_name)
 {
-	const struct fan_engine_ops *ops;
+	struct fan_engine_choice choice;
 
-	cr_assert_eq(fan_engine_find(&ops, "ipsec-mb"), 0);
-	cr_assert_eq(ops, &fan_engine_ipsec_mb);
+	cr_assert_eq(fan_engine_find(&choice, "ipsec-mb"), 0);
+	cr_assert_eq(choice.ops, &fan_engine_ipsec_mb);
+	cr_assert_eq(fan_engine_find(&choice, "ipsec-mb:0"), FAN_E_INVALID, "it has no devices");
 }
 
 /* Keys, schedules, jobs and the library's own state are one mapping, all zero when it is given back. */

@@ -6,8 +6,9 @@
  * FAN_SLOW=1 makes 10^6 random UEs per technique instead of 10^5: some minutes.
  */
 #define _GNU_SOURCE
-#include "../dataplane/engine/engine.h"
 #include "../dataplane/engine/lockstep/lockstep.h"
+#include "../dataplane/engine/reference/reference.h"
+#include "../dataplane/engines.h"
 #include "batch.h"
 #include "vectors.h"
 
@@ -49,7 +50,7 @@ open_engine(const struct fan_engine_ops *ops)
 {
 	struct fan_engine *engine;
 
-	cr_assert_eq(ops->open(&engine), 0, "%s: %s", ops->name, fan_error_detail());
+	cr_assert_eq(ops->open(&engine, NULL), 0, "%s: %s", ops->name, fan_error_detail());
 	return engine;
 }
 
@@ -537,7 +538,7 @@ Test(engine_lockstep, technique_fits_the_cpu)
 				best = engines[i];
 				continue;
 			}
-			cr_assert_eq(engines[i]->open(&engine), FAN_E_UNSUPPORTED, "row %u: %s", row, engines[i]->name);
+			cr_assert_eq(engines[i]->open(&engine, NULL), FAN_E_UNSUPPORTED, "row %u: %s", row, engines[i]->name);
 			cr_assert_null(engine);
 			cr_assert_not_null(strstr(fan_error_detail(), engines[i]->name));
 			cr_assert_not_null(strstr(fan_error_detail(), fan_lockstep_techniques[i]->instructions));
@@ -547,7 +548,7 @@ Test(engine_lockstep, technique_fits_the_cpu)
 			cr_assert_eq(open_work_close(&fan_engine_lockstep), open_work_close(best) + stream_bytes(), "row %u",
 				     row);
 		} else {
-			cr_assert_eq(fan_engine_lockstep.open(&engine), FAN_E_UNSUPPORTED, "row %u", row);
+			cr_assert_eq(fan_engine_lockstep.open(&engine, NULL), FAN_E_UNSUPPORTED, "row %u", row);
 			cr_assert_not_null(strstr(fan_error_detail(), "reference"));
 		}
 	}
@@ -557,10 +558,10 @@ Test(engine_lockstep, technique_fits_the_cpu)
 Test(engine_lockstep, found_by_name)
 {
 	static const char *const names[ENGINES] = { "lockstep-vaes512", "lockstep-vaes256", "lockstep-aesni", "lockstep" };
-	const struct fan_engine_ops *ops;
+	struct fan_engine_choice choice;
 
 	for (unsigned i = 0; i < ENGINES; i++) {
-		cr_assert_eq(fan_engine_find(&ops, names[i]), 0, "%s", names[i]);
-		cr_assert_eq(ops, engines[i], "%s", names[i]);
+		cr_assert_eq(fan_engine_find(&choice, names[i]), 0, "%s", names[i]);
+		cr_assert_eq(choice.ops, engines[i], "%s", names[i]);
 	}
 }

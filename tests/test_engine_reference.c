@@ -448,7 +448,7 @@ open_engine(void)
 {
 	struct fan_engine *engine = NULL;
 
-	cr_assert(fan_engine_reference.open(&engine) == 0);
+	cr_assert(fan_engine_reference.open(&engine, NULL) == 0);
 	cr_assert(engine != NULL && engine->ops == &fan_engine_reference);
 	return engine;
 }
@@ -934,26 +934,6 @@ Test(engine, stops_when_its_contract_is_broken)
 	cr_assert(aborts(submit_empty_batch));
 	cr_assert(aborts(submit_too_many_ues));
 	cr_assert(aborts(close_before_poll));
-}
-
-Test(engine, find)
-{
-	static const char *const unknown[] = { "", "Reference", "referenc", "reference ", "lockstep-on-paper" };
-	const struct fan_engine_ops *ops = NULL;
-
-	for (unsigned i = 0; fan_engines[i] != NULL; i++) {
-		cr_assert(fan_engine_find(&ops, fan_engines[i]->name) == 0 && ops == fan_engines[i]);
-		cr_assert(fan_engines[i]->description != NULL && strchr(fan_engines[i]->description, '\n') == NULL);
-	}
-	cr_assert(fan_engine_find(&ops, "reference") == 0 && ops == &fan_engine_reference);
-	cr_assert(fan_engine_find(&ops, "ipsec-mb") == 0 && ops == &fan_engine_ipsec_mb);
-	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
-		ops = &fan_engine_ipsec_mb;
-		cr_assert(fan_engine_find(&ops, unknown[i]) == FAN_E_NOT_FOUND, "%s", unknown[i]);
-		cr_assert(ops == &fan_engine_ipsec_mb, "left alone");
-		cr_assert(strstr(fan_error_detail(), unknown[i]) != NULL);
-		cr_assert(strstr(fan_error_detail(), "ipsec-mb") != NULL && strstr(fan_error_detail(), "reference") != NULL);
-	}
 }
 
 /* ---- batch.c itself ---------------------------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
  * The lockstep techniques for SNOW 3G and ZUC against published vectors and, octet by octet, against the reference engine.
  */
 #include "../dataplane/engine/lockstep/lockstep.h"
+#include "../dataplane/engine/reference/reference.h"
 #include "batch.h"
 #include "vectors.h"
 
@@ -47,7 +48,7 @@ open_reference(void)
 {
 	struct fan_engine *engine;
 
-	cr_assert_eq(fan_engine_reference.open(&engine), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_engine_reference.open(&engine, NULL), 0, "%s", fan_error_detail());
 	return engine;
 }
 
@@ -336,11 +337,6 @@ Test(lockstep_stream, takes_its_own_algorithms_and_no_others)
 			{ false, { own, other, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL } },
 			{ false, { own, 2, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL } },
 			{ false, { 2, own, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL } },
-			{ false, { own, own, 3, 1, 0, 160, NULL } },
-			{ false, { own, own, FAN_CIPHER_THEN_MAC, 17, 0, 160, NULL } },
-			{ false, { own, own, FAN_CIPHER_THEN_MAC, 1, 4, 160, NULL } },
-			{ false, { own, own, FAN_CIPHER_THEN_MAC, 1, 0, 0, NULL } },
-			{ false, { own, own, FAN_CIPHER_THEN_MAC, 1, 0, 1500, NULL } },
 		};
 
 		for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "../dataplane/context/count.h"
+#include "../dataplane/engine/reference/reference.h"
 #include "../dataplane/pdu/plan_write.h"
 #include "batch.h"
 #include "octets.h"
@@ -75,7 +76,7 @@ protect(struct fan_batch *batch)
 	struct fan_engine *engine;
 	struct fan_batch *finished = NULL;
 
-	cr_assert_eq(fan_engine_reference.open(&engine), 0);
+	cr_assert_eq(fan_engine_reference.open(&engine, NULL), 0);
 	cr_assert_eq(fan_engine_reference.submit_burst(engine, &batch, 1), 1);
 	cr_assert_eq(fan_engine_reference.poll_burst(engine, &finished, 1), 1);
 	cr_assert_eq(batch->status, FAN_BATCH_DONE);

@@ -252,7 +252,7 @@ check_pdus(const struct rig *rig, const struct fan_descriptor *descriptor)
 		batch.text[i] = expected + i * PDU_STRIDE + 64 + 7 * (i % 8);
 		batch.text[i][-1] = (uint8_t)(0x40 + i);
 	}
-	cr_assert_eq(fan_engine_reference.open(&engine), 0);
+	cr_assert_eq(fan_engine_reference.open(&engine, NULL), 0);
 	cr_assert(fan_test_engine_protect(engine, batches, 1));
 	fan_engine_reference.close(engine);
 	cr_assert_arr_eq(rig->memory + PDUS_AT, expected, sizeof(expected));

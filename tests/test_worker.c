@@ -6,6 +6,7 @@
  */
 #include "../dataplane/context/count.h"
 #include "../dataplane/eal.h"
+#include "../dataplane/engine/reference/reference.h"
 #include "../dataplane/worker.h"
 #include "appliance_fixture.h"
 
@@ -161,46 +162,35 @@ fake_close(struct fan_engine *engine)
 	fake->reference->ops->close(fake->reference);
 }
 
-static int fake_open_0(struct fan_engine **engine);
-static int fake_open_1(struct fan_engine **engine);
-static int fake_open_2(struct fan_engine **engine);
+static int fake_open(struct fan_engine **engine, const char *device);
 
-static const struct fan_engine_ops fake_ops[FAKES] = {
-	{ "fake-0", "first", false, fake_open_0, fake_close, fake_takes, fake_submit_burst, fake_poll_burst, NULL },
-	{ "fake-1", "second", false, fake_open_1, fake_close, fake_takes, fake_submit_burst, fake_poll_burst, NULL },
-	{ "fake-2", "third", false, fake_open_2, fake_close, fake_takes, fake_submit_burst, fake_poll_burst, NULL },
+static const struct fan_engine_ops fake_ops = {
+	.name = "fake",
+	.description = "a fake; its device is its number",
+	.has_devices = true,
+	.open = fake_open,
+	.close = fake_close,
+	.takes = fake_takes,
+	.submit_burst = fake_submit_burst,
+	.poll_burst = fake_poll_burst,
 };
+static const struct fan_engine_choice fake_choices[] = { { &fake_ops, "fake:0", "0" },
+							 { &fake_ops, "fake:1", "1" },
+							 { &fake_ops, "fake:2", "2" } };
+static_assert(sizeof(fake_choices) / sizeof(fake_choices[0]) == FAKES, "one for each");
 
 static int
-fake_open(struct fan_engine **engine, unsigned index)
+fake_open(struct fan_engine **engine, const char *device)
 {
-	struct fake *fake = &fakes[index];
+	struct fake *fake = &fakes[device[0] - '0'];
 	const struct behaviour behaviour = fake->behaviour;
 
 	memset(fake, 0, sizeof(*fake));
 	fake->behaviour = behaviour;
-	fake->engine.ops = &fake_ops[index];
+	fake->engine.ops = &fake_ops;
 	fake->open = true;
 	*engine = &fake->engine;
-	return fan_engine_reference.open(&fake->reference);
-}
-
-static int
-fake_open_0(struct fan_engine **engine)
-{
-	return fake_open(engine, 0);
-}
-
-static int
-fake_open_1(struct fan_engine **engine)
-{
-	return fake_open(engine, 1);
-}
-
-static int
-fake_open_2(struct fan_engine **engine)
-{
-	return fake_open(engine, 2);
+	return fan_engine_reference.open(&fake->reference, NULL);
 }
 
 static int
@@ -235,7 +225,7 @@ static struct bench {
 	struct fan_hop hops[FAN_TEST_HOPS];
 	struct fan_link link;
 	struct fan_egress egress;
-	const struct fan_engine_ops *engines[FAKES];
+	struct fan_engine_list engines;
 	struct fan_worker *worker[4];
 	unsigned lcore[4];
 	unsigned worker_count;
@@ -283,14 +273,14 @@ start_workers(unsigned engine_count)
 {
 	unsigned lcore = rte_get_next_lcore((unsigned)-1, 1, 0);
 
+	bench.engines.count = engine_count;
 	for (unsigned i = 0; i < engine_count; i++)
-		bench.engines[i] = &fake_ops[i];
+		bench.engines.choice[i] = fake_choices[i];
 	for (unsigned i = 0; i < bench.worker_count; i++, lcore = rte_get_next_lcore(lcore, 1, 0)) {
 		const struct fan_worker_config config = {
 			.index = i,
 			.worker_count = bench.worker_count,
-			.engines = bench.engines,
-			.engine_count = engine_count,
+			.engines = &bench.engines,
 			.egress = &bench.egress,
 			.link = &bench.link,
 			.hops = bench.hops,
@@ -819,18 +809,18 @@ Test(worker, workers_share_the_members_out, .timeout = 60)
 	cr_assert_eq(fan_eal_start("test_worker", 4, NULL), 0, "%s", fan_error_detail());
 	fan_message_init(&message, "h", 1);
 	for (size_t i = 0; i < RTE_DIM(worker_counts); i++) {
-		const struct fan_engine_ops *const engines[] = { &fan_engine_ipsec_mb };
+		struct fan_engine_list engines = { .count = 1 };
 		struct fan_flight *flight;
 		struct fan_result result;
 		unsigned lcore = rte_get_next_lcore((unsigned)-1, 1, 0), active = 0;
 
+		cr_assert_eq(fan_engine_find(&engines.choice[0], "ipsec-mb"), 0);
 		open_bench("net_null", ues, worker_counts[i]);
 		for (unsigned j = 0; j < worker_counts[i]; j++, lcore = rte_get_next_lcore(lcore, 1, 0)) {
 			const struct fan_worker_config config = {
 				.index = j,
 				.worker_count = worker_counts[i],
-				.engines = engines,
-				.engine_count = 1,
+				.engines = &engines,
 				.egress = &bench.egress,
 				.link = &bench.link,
 				.hops = bench.hops,

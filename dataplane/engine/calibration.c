@@ -56,7 +56,6 @@ static uint64_t
 time_batch(struct fan_calibration *calibration, struct fan_engine *engine, const struct fan_shape *shape)
 {
 	struct fan_batch batch = { .shape = shape, .ue_count = FAN_BATCH_UES_MAX };
-	struct fan_batch *one = &batch, *finished = NULL;
 	uint64_t begin;
 
 	for (unsigned i = 0; i < FAN_BATCH_UES_MAX; i++) {
@@ -64,11 +63,7 @@ time_batch(struct fan_calibration *calibration, struct fan_engine *engine, const
 		batch.text[i] = calibration->packets + i * PACKET_BYTES + TEXT_OFFSET;
 	}
 	begin = rte_rdtsc();
-	while (engine->ops->submit_burst(engine, &one, 1) == 0)
-		;
-	while (engine->ops->poll_burst(engine, &finished, 1) == 0)
-		;
-	return batch.status == FAN_BATCH_DONE ? rte_rdtsc() - begin : UINT64_MAX;
+	return fan_engine_run(engine, &batch) ? rte_rdtsc() - begin : UINT64_MAX;
 }
 
 /* Engines take turns, so that a change of the clock's speed hits all alike. */

@@ -40,6 +40,32 @@ struct fan_shape {
 	const uint8_t *message; /* text_bytes of plaintext, FAN_MESSAGE_SLACK_BYTES readable behind it */
 };
 
+/* Whether a shape is one at all: every field in its range. Which of these it serves an engine says itself (takes). */
+static inline bool
+fan_shape_check(const struct fan_shape *shape)
+{
+	return shape->cipher <= FAN_ALGORITHM_MAX && shape->sequence <= FAN_CIPHER_ONLY &&
+	       (shape->sequence == FAN_CIPHER_ONLY || shape->integrity <= FAN_ALGORITHM_MAX) &&
+	       shape->clear_bytes <= FAN_CLEAR_BYTES_MAX && shape->head_blocks <= FAN_HEAD_BLOCKS_MAX &&
+	       shape->text_bytes >= 1 && shape->text_bytes + shape->clear_bytes <= FAN_PDU_BYTES_MAX;
+}
+
+/* Octets of the private head: whole blocks, or all of a text that is shorter. */
+static inline unsigned
+fan_shape_head_bytes(const struct fan_shape *shape)
+{
+	const unsigned blocks_bytes = 16U * shape->head_blocks;
+
+	return blocks_bytes < shape->text_bytes ? blocks_bytes : shape->text_bytes;
+}
+
+/* Octets of MAC-I that stand behind the text and are ciphered with it. */
+static inline unsigned
+fan_shape_trailer_bytes(const struct fan_shape *shape)
+{
+	return shape->sequence == FAN_MAC_THEN_CIPHER ? FAN_MAC_BYTES : 0;
+}
+
 enum fan_batch_status {
 	FAN_BATCH_PENDING,
 	FAN_BATCH_DONE,
@@ -100,8 +126,11 @@ struct fan_engine_ops {
 	const char *description; /* one line for `fanfare engines` */
 	bool automatic;          /* takes part in "auto": runs on any CPU that has its instructions, and may be the fastest */
 
-	/* Out: *engine. UNSUPPORTED names the CPU feature or device that is missing. */
-	int (*open)(struct fan_engine **engine);
+	bool has_devices; /* open() can be told which */
+
+	/* Out: *engine. In: the device, as the engine names devices; NULL: the engine's choice, and always where it has none. It need not
+	 * outlive the call. UNSUPPORTED names the CPU feature or device that is missing. */
+	int (*open)(struct fan_engine **engine, const char *device);
 	/* Wipes all key-derived state. No batch may be in flight. */
 	void (*close)(struct fan_engine *engine);
 	/* Whether the engine can serve a shape; asked once per message, not per batch. */
@@ -116,27 +145,21 @@ struct fan_engine_ops {
 	unsigned (*figures)(const struct fan_engine *engine, struct fan_figure *figures, unsigned figure_max);
 };
 
-/* All engines of this build, NULL-terminated, in the order in which `fanfare engines` lists them. */
-extern const struct fan_engine_ops *const fan_engines[];
-
-/* By name. NOT_FOUND lists the names there are. */
-int fan_engine_find(const struct fan_engine_ops **ops, const char *name);
-
 #define FAN_ENGINES_MAX 8 /* engines that can serve one run */
 
-/* The engines of a comma-separated list, or those that "auto" tries. Out: ops[FAN_ENGINES_MAX]. Returns how many, or NOT_FOUND,
- * INVALID (too many), MEMORY. */
-int fan_engine_list_find(const struct fan_engine_ops **ops, const char *names);
+/* Has an engine with nothing else under way protect one batch, and waits for it. True when it is done; else the batch has its status. */
+static inline bool
+fan_engine_run(struct fan_engine *engine, struct fan_batch *batch)
+{
+	struct fan_batch *finished = NULL;
 
-extern const struct fan_engine_ops fan_engine_reference;
-extern const struct fan_engine_ops fan_engine_ipsec_mb;
-/* Our card, or the model of it (driver/). */
-extern const struct fan_engine_ops fan_engine_fpga;
-/* Lockstep on the widest registers of this CPU, and on each kind by name. */
-extern const struct fan_engine_ops fan_engine_lockstep;
-extern const struct fan_engine_ops fan_engine_lockstep_vaes512;
-extern const struct fan_engine_ops fan_engine_lockstep_vaes256;
-extern const struct fan_engine_ops fan_engine_lockstep_aesni;
+	batch->status = FAN_BATCH_PENDING;
+	while (engine->ops->submit_burst(engine, &batch, 1) == 0)
+		;
+	while (engine->ops->poll_burst(engine, &finished, 1) == 0)
+		;
+	return batch->status == FAN_BATCH_DONE;
+}
 
 /*
  * Finished batches of an engine that works inside submit_burst: a first-in first-out queue of bounded depth.

@@ -9,7 +9,6 @@
 #include "../../dataplane/dataplane.h"
 #include "../../dataplane/eal.h"
 #include "../../dataplane/gid.h"
-#include "../../driver/card.h"
 #include "../../driver/card_rawdev.h"
 
 #include <rte_cycles.h>
@@ -51,9 +50,7 @@ fan_open(struct fanfare **out, const struct fan_options *options)
 	if (options == NULL)
 		options = &defaults;
 	fan_card_rawdev_register();
-	error = fan_card_choose(options->card);
-	if (error == 0)
-		error = fan_dataplane_open(&fanfare->dataplane, options);
+	error = fan_dataplane_open(&fanfare->dataplane, options);
 	if (error != 0) {
 		free(fanfare);
 		return error;
@@ -433,7 +430,7 @@ fan_engine_probe(unsigned index)
 {
 	struct fan_engine *engine;
 	const int error = fan_engine_name(index) == NULL ? fan_fail(FAN_E_NOT_FOUND, "no engine has the index %u", index)
-							 : fan_engines[index]->open(&engine);
+							 : fan_engines[index]->open(&engine, NULL);
 
 	if (error == 0)
 		engine->ops->close(engine);
@@ -443,10 +440,11 @@ fan_engine_probe(unsigned index)
 int
 fan_engine_list_check(const char *engines)
 {
-	const struct fan_engine_ops *ops[FAN_ENGINES_MAX];
-	const int found = fan_engine_list_find(ops, engines);
+	struct fan_engine_list list;
+	const int error = fan_engine_list_make(&list, engines, NULL);
 
-	return found < 0 ? found : 0;
+	fan_engine_list_free(&list);
+	return error;
 }
 
 int
@@ -493,16 +491,16 @@ fan_engine_shares(const struct fanfare *fanfare, struct fan_engine_share *shares
 {
 	const struct fan_dataplane *dataplane = fanfare->dataplane;
 
-	for (unsigned i = 0; i < dataplane->engine_count && i < share_max; i++)
-		shares[i] = (struct fan_engine_share){ .name = dataplane->engines[i]->name };
+	for (unsigned i = 0; i < dataplane->engines.count && i < share_max; i++)
+		shares[i] = (struct fan_engine_share){ .name = dataplane->engines.choice[i].name };
 	for (unsigned i = 0; i < dataplane->worker_count; i++) {
 		struct fan_worker_counters counters;
 
 		fan_worker_counters_read(dataplane->worker[i], &counters);
-		for (unsigned j = 0; j < dataplane->engine_count && j < share_max; j++)
+		for (unsigned j = 0; j < dataplane->engines.count && j < share_max; j++)
 			shares[j].pdus += counters.engine_ues[j];
 	}
-	return dataplane->engine_count;
+	return dataplane->engines.count;
 }
 
 unsigned
@@ -511,8 +509,8 @@ fan_engine_figures(const struct fanfare *fanfare, struct fan_engine_figure *figu
 	const struct fan_dataplane *dataplane = fanfare->dataplane;
 	unsigned count = 0;
 
-	for (unsigned i = 0; i < dataplane->engine_count; i++) {
-		const struct fan_engine_ops *ops = dataplane->engines[i];
+	for (unsigned i = 0; i < dataplane->engines.count; i++) {
+		const struct fan_engine_ops *ops = dataplane->engines.choice[i].ops;
 		struct fan_figure own[FAN_ENGINE_FIGURES_MAX] = { 0 };
 		const unsigned own_count = ops->figures != NULL
 						   ? ops->figures(dataplane->engine[i], own, FAN_ENGINE_FIGURES_MAX)

@@ -4,6 +4,7 @@
  */
 #include "../../dataplane/context/count.h"
 #include "../../dataplane/engine/calibration.h"
+#include "../../dataplane/engines.h"
 #include "../../dataplane/pdu/plan.h"
 
 #include <stdlib.h>
@@ -20,17 +21,19 @@ open_fastest(struct fan_engine **fastest, struct fan_protection protection)
 {
 	static const uint8_t text[160 + FAN_MESSAGE_SLACK_BYTES];
 	struct fan_shape shape = { .clear_bytes = 1, .text_bytes = 160, .message = text };
-	const struct fan_engine_ops *ops[FAN_ENGINES_MAX];
 	struct fan_engine *engines[FAN_ENGINES_MAX];
 	uint8_t preference[FAN_ENGINES_MAX];
 	struct fan_calibration *calibration;
-	const int automatic = fan_engine_list_find(ops, FAN_ENGINE_AUTO);
+	struct fan_engine_list list;
 	unsigned opened = 0;
-	int error;
+	int error = fan_engine_list_make(&list, FAN_ENGINE_AUTO, NULL);
 
-	for (int i = 0; i < automatic; i++)
-		if (ops[i]->open(&engines[opened]) == 0)
+	for (unsigned i = 0; error == 0 && i < list.count; i++)
+		if (fan_engine_open(&engines[opened], &list.choice[i]) == 0)
 			opened++;
+	fan_engine_list_free(&list);
+	if (error != 0)
+		return error;
 	fan_shape_init(&shape, protection);
 	error = fan_calibration_make(&calibration, engines, opened);
 	if (error == 0) {
@@ -44,16 +47,16 @@ open_fastest(struct fan_engine **fastest, struct fan_protection protection)
 		else
 			engines[i]->ops->close(engines[i]);
 	}
-	return error != 0 || *fastest != NULL ? error : fan_engine_reference.open(fastest);
+	return error != 0 || *fastest != NULL ? error : fan_engine_open(fastest, &fan_engine_judge);
 }
 
 static int
 open_named(struct fan_engine **engine, const char *name)
 {
-	const struct fan_engine_ops *ops;
-	const int error = fan_engine_find(&ops, name);
+	struct fan_engine_choice choice;
+	const int error = fan_engine_find(&choice, name);
 
-	return error != 0 ? error : ops->open(engine);
+	return error != 0 ? error : fan_engine_open(engine, &choice);
 }
 
 int
@@ -196,20 +199,6 @@ fill_batch(struct fan_batch *batch, struct fan_protector *protector, const struc
 	return at - first;
 }
 
-/* True when the engine protected the batch. */
-static bool
-run(struct fan_engine *engine, struct fan_batch *batch)
-{
-	struct fan_batch *one = batch, *finished = NULL;
-
-	batch->status = FAN_BATCH_PENDING;
-	while (engine->ops->submit_burst(engine, &one, 1) == 0)
-		;
-	while (engine->ops->poll_burst(engine, &finished, 1) == 0)
-		;
-	return batch->status == FAN_BATCH_DONE;
-}
-
 int64_t
 fan_protect(struct fan_protector *protector, uint8_t *const *text, uint32_t *count, uint8_t *drop,
 	    const struct fan_layout *layout, const uint32_t *slots, size_t ue_count)
@@ -235,7 +224,7 @@ fan_protect(struct fan_protector *protector, uint8_t *const *text, uint32_t *cou
 		const size_t first = at;
 
 		at += fill_batch(&batch, protector, &spending, text, slots, at, ue_count);
-		if (batch.ue_count > 0 && run(protector->engine, &batch))
+		if (batch.ue_count > 0 && fan_engine_run(protector->engine, &batch))
 			protected_ues += batch.ue_count;
 		else if (drop != NULL)
 			for (size_t i = first; i < at; i++)

@@ -29,7 +29,7 @@ host::host(const host_options &options_) : random{ test_seed }, card(RINGS_BYTES
 	struct fan_model_options model_options = {};
 	char error[FAN_MODEL_ERROR_BYTES];
 
-	fan_engine_reference.open(&engine);
+	fan_engine_reference.open(&engine, NULL);
 	fan_test_random_fill(&random, card.data(), card.size());
 	want = card;
 	model_options.memory = { this, read_memory, write_memory };

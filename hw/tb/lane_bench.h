@@ -10,7 +10,7 @@
 #include "test_program.h"
 
 extern "C" {
-#include "../../dataplane/engine/engine.h"
+#include "../../dataplane/engine/reference/reference.h"
 #include "../../tests/batch.h"
 }
 

@@ -108,7 +108,7 @@ class checked_lane
 class random_work
 {
       public:
-	random_work() : random{ test_seed } { fan_engine_reference.open(&engine); }
+	random_work() : random{ test_seed } { fan_engine_reference.open(&engine, NULL); }
 	~random_work() { fan_engine_reference.close(engine); }
 
 	/* Half of the lengths at edges, most of them short, all possible. */

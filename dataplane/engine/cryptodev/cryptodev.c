@@ -416,8 +416,7 @@ static void
 fill_buffer(struct job *job, const struct fan_batch *batch, unsigned ue)
 {
 	const struct fan_shape *shape = batch->shape;
-	const unsigned blocks_bytes = 16U * shape->head_blocks;
-	const unsigned head = blocks_bytes < shape->text_bytes ? blocks_bytes : shape->text_bytes;
+	const unsigned head = fan_shape_head_bytes(shape);
 	const uint64_t iv_half = __builtin_bswap32(batch->count[ue]) | (uint64_t)batch->context[ue]->bearer_direction << 32;
 	uint8_t *text = text_in(job, shape);
 
@@ -438,7 +437,7 @@ fill_op(struct job *job, const struct fan_shape *shape, uint8_t form)
 {
 	struct rte_crypto_sym_op *sym = job->op->sym;
 	const unsigned cipher_unit = algorithms[form_cipher(form)].unit, mac_unit = algorithms[form_integrity(form)].unit;
-	const unsigned trailer = shape->sequence == FAN_MAC_THEN_CIPHER ? FAN_MAC_BYTES : 0;
+	const unsigned trailer = fan_shape_trailer_bytes(shape);
 	const unsigned prefix = form_integrity(form) == 2 ? EIA2_PREFIX_BYTES : 0;
 	const unsigned covered = (unsigned)shape->clear_bytes + shape->text_bytes;
 	/* In a chain the MAC must be where the cipher takes it from. */
@@ -491,7 +490,7 @@ static void
 copy_result(const struct job *job, const struct fan_batch *batch, unsigned ue)
 {
 	const struct fan_shape *shape = batch->shape;
-	const unsigned trailer = shape->sequence == FAN_MAC_THEN_CIPHER ? FAN_MAC_BYTES : 0;
+	const unsigned trailer = fan_shape_trailer_bytes(shape);
 
 	memcpy(batch->text[ue], text_in(job, shape), shape->text_bytes + trailer);
 	if (shape->sequence == FAN_CIPHER_THEN_MAC)
@@ -698,15 +697,6 @@ take_off(struct cryptodev *engine, struct fan_batch *batch, const struct route *
 		land(engine, pending);
 }
 
-static bool
-shape_possible(const struct fan_shape *shape)
-{
-	return shape->cipher <= FAN_ALGORITHM_MAX && shape->sequence <= FAN_CIPHER_ONLY &&
-	       (shape->sequence == FAN_CIPHER_ONLY || shape->integrity <= FAN_ALGORITHM_MAX) &&
-	       shape->clear_bytes <= FAN_CLEAR_BYTES_MAX && shape->head_blocks <= FAN_HEAD_BLOCKS_MAX &&
-	       shape->text_bytes >= 1 && shape->text_bytes + shape->clear_bytes <= FAN_PDU_BYTES_MAX;
-}
-
 static const struct route *
 route_of(const struct cryptodev *engine, const struct fan_shape *shape)
 {
@@ -728,7 +718,7 @@ takes(const struct fan_engine *base, const struct fan_shape *shape)
 {
 	const struct cryptodev *engine = (const void *)base;
 
-	if (!shape_possible(shape)) {
+	if (!fan_shape_check(shape)) {
 		fan_error_record("cryptodev: no engine takes such a shape: %u octets of text behind a clear prefix of %u",
 				 shape->text_bytes, shape->clear_bytes);
 		return false;
@@ -748,7 +738,7 @@ take(struct cryptodev *engine, struct fan_batch *batch)
 {
 	if (fan_finished_room(&engine->finished) <= engine->pending_count)
 		return false;
-	if (!shape_possible(batch->shape) || !route_of(engine, batch->shape)->served || batch->ue_count == 0 ||
+	if (!fan_shape_check(batch->shape) || !route_of(engine, batch->shape)->served || batch->ue_count == 0 ||
 	    batch->ue_count > FAN_BATCH_UES_MAX) {
 		give_back(engine, batch, FAN_BATCH_UNTOUCHED);
 		return true;
@@ -1188,7 +1178,7 @@ map_engine(uint32_t sessions)
 static_assert(NO_ENTRY == 0xffffffff, "buckets are emptied octet by octet");
 
 static int
-open_device(struct fan_engine **out, const struct fan_engine_ops *ops, const char *name)
+open_engine(struct fan_engine **out, const char *name)
 {
 	struct cryptodev *engine;
 	uint8_t device;
@@ -1201,7 +1191,7 @@ open_device(struct fan_engine **out, const struct fan_engine_ops *ops, const cha
 	engine = map_engine(sessions_wanted);
 	if (engine == NULL)
 		return fan_fail(FAN_E_MEMORY, "cryptodev: no memory for a table of %u sessions", sessions_wanted);
-	engine->engine.ops = ops;
+	engine->engine.ops = &fan_engine_cryptodev;
 	engine->device = device;
 	engine->stall_tsc = STALL_MS * rte_get_tsc_hz() / 1000;
 	error = claim_queue_pair(engine);
@@ -1218,62 +1208,13 @@ open_device(struct fan_engine **out, const struct fan_engine_ops *ops, const cha
 	return 0;
 }
 
-static int
-open_first(struct fan_engine **out)
-{
-	return open_device(out, &fan_engine_cryptodev, NULL);
-}
-
-#define CRYPTODEV_OPS(name_, open_)                                                                                            \
-	{                                                                                                                      \
-		.name = (name_), .description = "any crypto device of DPDK, cards included; cryptodev:NAME for a certain one", \
-		.open = (open_), .close = close_engine, .takes = takes, .submit_burst = submit_burst,                          \
-		.poll_burst = poll_burst,                                                                                      \
-	}
-
-const struct fan_engine_ops fan_engine_cryptodev = CRYPTODEV_OPS("cryptodev", open_first);
-
-/* ---- Devices by name --------------------------------------------------------------------------------------------------- */
-
-#define NAME_PREFIX "cryptodev:"
-#define NAME_PREFIX_BYTES (sizeof(NAME_PREFIX) - 1)
-
-static char names[FAN_CRYPTODEV_NAMES_MAX][NAME_PREFIX_BYTES + RTE_CRYPTODEV_NAME_MAX_LEN];
-
-/* open() is not told under which name it was found, so that each name has a function of its own. */
-static const struct fan_engine_ops named[FAN_CRYPTODEV_NAMES_MAX];
-#define OPEN_NAMED(i)                                                                                                          \
-	static int open_named_##i(struct fan_engine **out)                                                                     \
-	{                                                                                                                      \
-		return open_device(out, &named[i], names[i] + NAME_PREFIX_BYTES);                                              \
-	}
-OPEN_NAMED(0)
-OPEN_NAMED(1)
-OPEN_NAMED(2)
-OPEN_NAMED(3)
-
-static const struct fan_engine_ops named[FAN_CRYPTODEV_NAMES_MAX] = {
-	CRYPTODEV_OPS(names[0], open_named_0),
-	CRYPTODEV_OPS(names[1], open_named_1),
-	CRYPTODEV_OPS(names[2], open_named_2),
-	CRYPTODEV_OPS(names[3], open_named_3),
+const struct fan_engine_ops fan_engine_cryptodev = {
+	.name = "cryptodev",
+	.description = "any crypto device of DPDK, cards included; cryptodev:NAME for a certain one",
+	.has_devices = true,
+	.open = open_engine,
+	.close = close_engine,
+	.takes = takes,
+	.submit_burst = submit_burst,
+	.poll_burst = poll_burst,
 };
-
-int
-fan_engine_cryptodev_name(const struct fan_engine_ops **ops, const char *device)
-{
-	const size_t device_bytes = strlen(device);
-
-	if (device_bytes == 0 || device_bytes >= RTE_CRYPTODEV_NAME_MAX_LEN)
-		return fan_fail(FAN_E_INVALID, "cryptodev: a device's name has 1 to %d characters",
-				RTE_CRYPTODEV_NAME_MAX_LEN - 1);
-	for (unsigned i = 0; i < FAN_CRYPTODEV_NAMES_MAX; i++) {
-		if (names[i][0] == '\0')
-			snprintf(names[i], sizeof(names[i]), NAME_PREFIX "%s", device);
-		if (strcmp(names[i] + NAME_PREFIX_BYTES, device) == 0) {
-			*ops = &named[i];
-			return 0;
-		}
-	}
-	return fan_fail(FAN_E_INVALID, "cryptodev: %s: only %d devices can be named", device, FAN_CRYPTODEV_NAMES_MAX);
-}

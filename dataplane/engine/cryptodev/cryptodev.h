@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The engine "cryptodev": any crypto device that DPDK drives, a card or software. Alone the name means the first device that
- * EAL found; "cryptodev:NAME" means the device of that name.
+ * EAL found; its devices have the names that EAL gives them.
  *
  * All of this is for the control thread, before workers run.
  */
@@ -10,8 +10,6 @@
 
 #include "../engine.h"
 
-/* How many devices can be named in one process. */
-#define FAN_CRYPTODEV_NAMES_MAX 4
 /* About 1.6 KiB each for crypto_aesni_mb, 6.5 MiB per worker. A UE has one, or two where cipher and MAC are no chain. For
  * 100,000 UEs at 160 octets, 4,096 sessions made anew took 840 cycles per UE on crypto_aesni_mb and 131,072 fetched from memory 880;
  * on crypto_openssl, which takes long to set a session up, 6,920 and 2,620. A card is likely to be of the second kind. */
@@ -19,10 +17,6 @@
 #define FAN_CRYPTODEV_SESSIONS_MAX (1U << 20)
 
 extern const struct fan_engine_ops fan_engine_cryptodev;
-
-/* Out: *ops of "cryptodev:DEVICE", valid for the life of the process; whether the device exists shows when it is opened, for EAL
- * may not run yet. INVALID for a name that no device can have or after FAN_CRYPTODEV_NAMES_MAX different ones. */
-int fan_engine_cryptodev_name(const struct fan_engine_ops **ops, const char *device);
 
 /* Sessions of every instance opened from now on: 1..FAN_CRYPTODEV_SESSIONS_MAX, else INVALID. */
 int fan_engine_cryptodev_sessions(uint32_t sessions);

@@ -21,7 +21,8 @@
  * three keys of its own, so that XCBC jobs with the keys of CMAC give CMAC. They serve instead of the library's CMAC jobs
  * because those read up to 15 octets past the end of the message, which engine.h forbids.
  */
-#include "../engine.h"
+#include "ipsec_mb.h"
+
 #include "expand_aes128.h"
 
 #include <intel-ipsec-mb.h>
@@ -118,18 +119,10 @@ copy_octets(uint8_t *to, const uint8_t *from, size_t byte_count)
 	memcpy(to + byte_count - 16, from + byte_count - 16, 16);
 }
 
-static unsigned
-head_bytes(const struct fan_shape *shape)
-{
-	unsigned bytes = 16U * shape->head_blocks;
-
-	return bytes < shape->text_bytes ? bytes : shape->text_bytes;
-}
-
 static void
 place_plaintext(const struct tile *tile)
 {
-	unsigned head = head_bytes(tile->shape);
+	unsigned head = fan_shape_head_bytes(tile->shape);
 	unsigned tail = tile->shape->text_bytes - head;
 
 	for (unsigned i = 0; i < tile->ue_count; i++)
@@ -220,7 +213,7 @@ plaintext(const struct tile *tile, unsigned i)
 static unsigned
 ciphered_bytes(const struct fan_shape *shape)
 {
-	return shape->text_bytes + (shape->sequence == FAN_MAC_THEN_CIPHER ? FAN_MAC_BYTES : 0U);
+	return shape->text_bytes + fan_shape_trailer_bytes(shape);
 }
 
 static void
@@ -488,17 +481,14 @@ static bool
 takes(const struct fan_engine *engine, const struct fan_shape *shape)
 {
 	(void)engine;
-	return shape->cipher <= FAN_ALGORITHM_MAX && shape->sequence <= FAN_CIPHER_ONLY &&
-	       (shape->sequence == FAN_CIPHER_ONLY || shape->integrity <= FAN_ALGORITHM_MAX) &&
-	       shape->clear_bytes <= FAN_CLEAR_BYTES_MAX && shape->head_blocks <= FAN_HEAD_BLOCKS_MAX &&
-	       shape->text_bytes >= 1 && shape->text_bytes + shape->clear_bytes <= FAN_PDU_BYTES_MAX;
+	return fan_shape_check(shape);
 }
 
 static void
 save_heads(struct ipsec_mb *engine, const struct fan_batch *batch)
 {
 	for (unsigned i = 0; i < batch->ue_count; i++)
-		copy_octets(engine->head_before[i], batch->text[i], head_bytes(batch->shape));
+		copy_octets(engine->head_before[i], batch->text[i], fan_shape_head_bytes(batch->shape));
 }
 
 /* So that another engine finds the plaintext of the private heads where it lay. */
@@ -506,7 +496,7 @@ static void
 restore_heads(const struct ipsec_mb *engine, const struct fan_batch *batch)
 {
 	for (unsigned i = 0; i < batch->ue_count; i++)
-		copy_octets(batch->text[i], engine->head_before[i], head_bytes(batch->shape));
+		copy_octets(batch->text[i], engine->head_before[i], fan_shape_head_bytes(batch->shape));
 }
 
 static enum fan_batch_status
@@ -632,7 +622,7 @@ init_library(struct ipsec_mb *engine, void *memory)
 }
 
 static int
-open_engine(struct fan_engine **out)
+open_engine(struct fan_engine **out, const char *device)
 {
 	const struct fan_expand_aes128 *expand = fan_expand_aes128_choose();
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -641,6 +631,7 @@ open_engine(struct fan_engine **out)
 	struct ipsec_mb *engine;
 	int error;
 
+	(void)device;
 	*out = NULL;
 	if (expand == NULL || !__builtin_cpu_supports("sse4.2"))
 		return fan_fail(FAN_E_UNSUPPORTED, "ipsec-mb: this CPU has no AES-NI or no SSE4.2; use engine \"reference\"");

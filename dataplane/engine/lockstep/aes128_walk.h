@@ -70,15 +70,6 @@ struct walk {
 	unsigned mac_input_bytes; /* prefix, clear prefix, text */
 };
 
-/* Octets of the text that are the UE's own. */
-static inline unsigned
-head_octets(const struct fan_shape *shape)
-{
-	const unsigned head_bytes = (unsigned)shape->head_blocks * BLOCK;
-
-	return head_bytes < shape->text_bytes ? head_bytes : shape->text_bytes;
-}
-
 /* ---- Rounds ------------------------------------------------------------------------------------------------------------ */
 
 INLINE void
@@ -450,7 +441,7 @@ INLINE void
 keep_private_blocks(struct fan_lockstep_scratch *scratch, const struct tile *tile, const struct walk *walk)
 {
 	const struct fan_shape *shape = walk->shape;
-	const unsigned head_bytes = head_octets(shape);
+	const unsigned head_bytes = fan_shape_head_bytes(shape);
 
 	for (unsigned m = 0; m < walk->private_blocks; m++)
 		scratch->private_block[m] = gather_mac_block(tile, walk, m, PREFIX + shape->clear_bytes + head_bytes);
@@ -543,7 +534,7 @@ lay_out_mac_input(struct fan_lockstep_scratch *scratch, const struct walk *walk)
 {
 	const struct fan_shape *shape = walk->shape;
 	const unsigned lead_bytes = PREFIX + shape->clear_bytes;
-	const unsigned head_bytes = head_octets(shape);
+	const unsigned head_bytes = fan_shape_head_bytes(shape);
 
 	memset(scratch->shared, 0, lead_bytes + head_bytes);
 	memcpy(scratch->shared + lead_bytes + head_bytes, shape->message + head_bytes, shape->text_bytes - head_bytes);
@@ -554,7 +545,7 @@ static struct walk
 plan_walk(const struct fan_shape *shape)
 {
 	const unsigned trailer_bytes = shape->sequence == FAN_MAC_THEN_CIPHER ? FAN_MAC_BYTES : 0;
-	const unsigned head_bytes = head_octets(shape);
+	const unsigned head_bytes = fan_shape_head_bytes(shape);
 	struct walk walk = {
 		.shape = shape,
 		.counter_blocks = (shape->text_bytes + trailer_bytes + BLOCK - 1) / BLOCK,

@@ -77,12 +77,13 @@ open_technique(struct fan_engine **out, const struct fan_engine_ops *ops, const 
 
 /* The best technique for AES, and those for SNOW 3G and ZUC where they run. */
 static int
-open_best(struct fan_engine **out)
+open_best(struct fan_engine **out, const char *device)
 {
 	static const struct fan_lockstep *const streams[] = { &fan_lockstep_snow3g_avx512, &fan_lockstep_zuc_avx512 };
 	const struct fan_lockstep *techniques[SERVED_MAX];
 	unsigned count = 0;
 
+	(void)device;
 	for (unsigned i = 0; i < FAN_LOCKSTEP_TECHNIQUES && count == 0; i++)
 		if (fan_lockstep_techniques[i]->runs())
 			techniques[count++] = fan_lockstep_techniques[i];
@@ -96,20 +97,23 @@ open_best(struct fan_engine **out)
 }
 
 static int
-open_vaes512(struct fan_engine **out)
+open_vaes512(struct fan_engine **out, const char *device)
 {
+	(void)device;
 	return open_technique(out, &fan_engine_lockstep_vaes512, &fan_lockstep_vaes512);
 }
 
 static int
-open_vaes256(struct fan_engine **out)
+open_vaes256(struct fan_engine **out, const char *device)
 {
+	(void)device;
 	return open_technique(out, &fan_engine_lockstep_vaes256, &fan_lockstep_vaes256);
 }
 
 static int
-open_aesni(struct fan_engine **out)
+open_aesni(struct fan_engine **out, const char *device)
 {
+	(void)device;
 	return open_technique(out, &fan_engine_lockstep_aesni, &fan_lockstep_aesni);
 }
 
@@ -132,8 +136,7 @@ find_served(const struct fan_engine *base, const struct fan_shape *shape)
 {
 	const struct lockstep_engine *engine = (const struct lockstep_engine *)base;
 
-	if (shape->clear_bytes > FAN_CLEAR_BYTES_MAX || shape->head_blocks > FAN_HEAD_BLOCKS_MAX || shape->text_bytes == 0 ||
-	    shape->text_bytes + shape->clear_bytes > FAN_PDU_BYTES_MAX || shape->sequence > FAN_CIPHER_ONLY)
+	if (!fan_shape_check(shape))
 		return NULL;
 	for (unsigned i = 0; i < engine->served_count; i++)
 		if (engine->served[i].technique->takes(shape))

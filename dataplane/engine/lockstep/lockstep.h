@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Techniques of the lockstep engine: one file each, the technique in its name.
+ * The lockstep engine, and its techniques: one file each, the technique in its name.
  */
 #ifndef FAN_LOCKSTEP_H
 #define FAN_LOCKSTEP_H
 
 #include "../engine.h"
+
+/* On the widest registers of this CPU, and on each kind by name. */
+extern const struct fan_engine_ops fan_engine_lockstep;
+extern const struct fan_engine_ops fan_engine_lockstep_vaes512;
+extern const struct fan_engine_ops fan_engine_lockstep_vaes256;
+extern const struct fan_engine_ops fan_engine_lockstep_aesni;
 
 struct fan_lockstep_scratch; /* each technique's own: key schedules, cipher states, keystream of the UEs in work */
 

@@ -76,9 +76,6 @@ takes_algorithm(const struct fan_shape *shape, unsigned algorithm)
 {
 	const bool has_mac = shape->sequence != FAN_CIPHER_ONLY;
 
-	if (shape->clear_bytes > FAN_CLEAR_BYTES_MAX || shape->head_blocks > FAN_HEAD_BLOCKS_MAX || shape->text_bytes == 0 ||
-	    shape->text_bytes + shape->clear_bytes > FAN_PDU_BYTES_MAX || shape->sequence > FAN_CIPHER_ONLY)
-		return false;
 	if ((shape->cipher != algorithm && shape->cipher != 0) ||
 	    (has_mac && shape->integrity != algorithm && shape->integrity != 0))
 		return false;
@@ -88,13 +85,11 @@ takes_algorithm(const struct fan_shape *shape, unsigned algorithm)
 static inline struct walk
 plan_walk(const struct fan_shape *shape)
 {
-	const unsigned head_bytes = 16u * shape->head_blocks;
-
 	return (struct walk){
 		.shape = shape,
-		.cipher_bytes = shape->text_bytes + (shape->sequence == FAN_MAC_THEN_CIPHER ? (unsigned)FAN_MAC_BYTES : 0),
+		.cipher_bytes = shape->text_bytes + fan_shape_trailer_bytes(shape),
 		.mac_bytes = (unsigned)shape->clear_bytes + shape->text_bytes,
-		.head_bytes = head_bytes < shape->text_bytes ? head_bytes : shape->text_bytes,
+		.head_bytes = fan_shape_head_bytes(shape),
 		.ciphers = shape->cipher != 0,
 		.has_mac = shape->sequence != FAN_CIPHER_ONLY,
 	};

@@ -106,10 +106,11 @@ instance(struct fan_engine *engine)
 }
 
 static int
-open_reference(struct fan_engine **engine)
+open_reference(struct fan_engine **engine, const char *device)
 {
 	struct reference_engine *reference = calloc(1, sizeof(*reference));
 
+	(void)device;
 	if (reference == NULL)
 		return fan_fail(FAN_E_MEMORY, "engine reference: no memory for %zu octets", sizeof(*reference));
 	reference->engine.ops = &fan_engine_reference;
@@ -129,10 +130,7 @@ static bool
 takes_reference(const struct fan_engine *engine, const struct fan_shape *shape)
 {
 	(void)engine;
-	return shape->sequence <= FAN_CIPHER_ONLY && shape->cipher <= FAN_ALGORITHM_MAX &&
-	       (shape->sequence == FAN_CIPHER_ONLY || shape->integrity <= FAN_ALGORITHM_MAX) &&
-	       shape->clear_bytes <= FAN_CLEAR_BYTES_MAX && shape->head_blocks <= FAN_HEAD_BLOCKS_MAX &&
-	       shape->text_bytes >= 1 && shape->clear_bytes + shape->text_bytes <= FAN_PDU_BYTES_MAX && shape->message != NULL;
+	return fan_shape_check(shape) && shape->message != NULL;
 }
 
 /* One PDU: where it lies and the inputs of the algorithms that are the UE's own. */
@@ -165,10 +163,9 @@ store_mac(const struct pdu *pdu, uint8_t mac[FAN_MAC_BYTES])
 static void
 place_tail(const struct pdu *pdu)
 {
-	const size_t head_bytes = 16u * pdu->shape->head_blocks;
+	const size_t head_bytes = fan_shape_head_bytes(pdu->shape);
 
-	if (head_bytes < pdu->shape->text_bytes)
-		memcpy(pdu->text + head_bytes, pdu->shape->message + head_bytes, pdu->shape->text_bytes - head_bytes);
+	memcpy(pdu->text + head_bytes, pdu->shape->message + head_bytes, pdu->shape->text_bytes - head_bytes);
 }
 
 static void

@@ -16,6 +16,8 @@
 
 #include "../engine.h"
 
+extern const struct fan_engine_ops fan_engine_reference;
+
 /* 128-EEAn (TS 33.401 B.1). Out: out[(bits + 7) / 8], the bits behind the last one 0; may be `in`. Deciphers as well. */
 void fan_reference_cipher(uint8_t *out, unsigned algorithm, const uint8_t key[FAN_KEY_BYTES], uint32_t count, unsigned bearer,
 			  unsigned direction, const uint8_t *in, size_t bits);
