@@ -72,6 +72,30 @@ library_rooms := dataplane $(addprefix dataplane/,context pdu engine engine/cryp
 program_rooms := host-api/fanout host-api/command ue
 rooms := host-api $(library_rooms) $(program_rooms)
 
+# Which folder may include, and call, which: its own always, and those behind the colon. A row of one file is for that file alone. No
+# arrow leads back, so that any folder can be read without those that stand on it. `make lint` checks it, README shows it (make rooms).
+define arrows
+host-api:
+dataplane/context: host-api
+dataplane/engine: dataplane/context
+dataplane/engine/reference: dataplane/engine dataplane/context
+dataplane/engine/lockstep: dataplane/engine dataplane/context
+dataplane/engine/ipsec_mb: dataplane/engine dataplane/context
+dataplane/engine/cryptodev: dataplane/engine dataplane/engine/reference dataplane/context
+hw:
+hw/sim:
+driver: dataplane/engine dataplane/engine/reference dataplane/context host-api hw hw/sim
+dataplane/pdu: dataplane/engine dataplane/context host-api
+dataplane: dataplane/pdu dataplane/engine dataplane/context host-api
+dataplane/engines.c: dataplane/engine dataplane/engine/reference dataplane/engine/lockstep dataplane/engine/ipsec_mb dataplane/engine/cryptodev driver
+ue: host-api
+host-api/appliance: dataplane dataplane/pdu dataplane/engine dataplane/context driver host-api
+host-api/fanout: host-api/appliance dataplane/context ue host-api
+host-api/command: host-api/fanout host-api/appliance host-api ue
+hw/cosim: hw/sim driver dataplane/context
+hw/tb: *
+endef
+
 library_c := $(wildcard $(library_rooms:%=%/*.c))
 program_c := $(wildcard $(program_rooms:%=%/*.c))
 test_c := $(wildcard tests/test_*.c)
@@ -96,7 +120,7 @@ archive := $(B)/everything.a
 # ---- Targets ---------------------------------------------------------------------------------------------------------------------
 
 .DEFAULT_GOAL := all
-.PHONY: rtl rtl-synth cosim all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts fuzz fuzzers cover bench \
+.PHONY: rtl rtl-synth cosim all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms rooms fuzz fuzzers cover bench \
 	bench-quick bench-compare benches tests examples install clean help FORCE
 
 all: $(B)/fanfare $(library) ## build the program (build/fanfare) and the library
@@ -139,7 +163,7 @@ clang: ## build everything and run the tests by clang
 	@$(MAKE) VARIANT=clang all tests
 	@tests/run $(tests:build/%=build-clang/%)
 
-lint: lint-format lint-cppcheck lint-tidy lint-scripts ## clang-format, clang-tidy, cppcheck and shell syntax; changes no file
+lint: lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms ## clang-format, clang-tidy, cppcheck, shell syntax, arrows between folders; changes no file
 
 format: ## lay out every C file by .clang-format
 	$(Q)$(CLANG_FORMAT) -i $(all_c) $(all_h)
@@ -320,6 +344,13 @@ $(B)/lint/%.tidy: % $(all_h) .clang-tidy $(B)/flags | $(B)/found-lint $(B)/found
 	@echo '  TIDY  $<'
 	$(Q)$(CLANG_TIDY) --quiet $< -- -std=gnu11 -Ihost-api -isystem driver/dpdk $(DPDK_CFLAGS) $(test_flags) 2>$@.log || { cat $@.log; exit 1; }
 	@touch $@
+
+lint-rooms: all
+	@echo '  ROOMS'
+	$(Q)tests/rooms.py --check $(B)
+
+rooms: ## write the table of folders' arrows into README.md
+	$(Q)tests/rooms.py --write
 
 lint-scripts:
 	$(Q)sh -n setup; for s in tests/run .ci/run $(scripts); do bash -n $$s || exit; done

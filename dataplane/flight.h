@@ -10,6 +10,7 @@
 #ifndef FAN_FLIGHT_H
 #define FAN_FLIGHT_H
 
+#include "context/table.h"
 #include "engine/calibration.h"
 #include "members.h"
 #include "pdu/plan.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "members.h"
 
-#include "context/context.h"
+#include "context/table.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "../host-api/command/command.h"
+#include "../host-api/command/commands.h"
 
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>

@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include "../dataplane/engine/lockstep/lockstep.h"
+#include "../dataplane/engine/lockstep/technique.h"
 #include "../dataplane/engine/reference/reference.h"
 #include "../dataplane/engines.h"
 #include "batch.h"

@@ -3,6 +3,7 @@
  * The lockstep techniques for SNOW 3G and ZUC against published vectors and, octet by octet, against the reference engine.
  */
 #include "../dataplane/engine/lockstep/lockstep.h"
+#include "../dataplane/engine/lockstep/technique.h"
 #include "../dataplane/engine/reference/reference.h"
 #include "batch.h"
 #include "vectors.h"

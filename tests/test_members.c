@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "../dataplane/context/context.h"
+#include "../dataplane/context/table.h"
 #include "../dataplane/members.h"
 #include "batch.h"
 

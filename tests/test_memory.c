@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "../dataplane/context/context.h"
 #include "../dataplane/context/memory.h"
+#include "../dataplane/context/table.h"
 #include "../dataplane/eal.h"
 #include "../dataplane/egress.h"
 

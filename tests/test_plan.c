@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "../dataplane/context/count.h"
+#include "../dataplane/context/table.h"
 #include "../dataplane/engine/reference/reference.h"
 #include "../dataplane/pdu/plan_write.h"
 #include "batch.h"

@@ -22,6 +22,13 @@ struct fan_count_rule {
 /* One per enum fan_kind. */
 extern const struct fan_count_rule fan_count_rules[FAN_KIND_COUNT];
 
+/* Octets of the SN that a UE is sent of COUNT. */
+static inline unsigned
+fan_count_sn_bytes(enum fan_kind kind)
+{
+	return (fan_count_rules[kind].sn_bits + 7U) / 8;
+}
+
 /* INVALID when a UE's COUNT, lease and unacknowledged COUNTs do not fit its kind or each other. In: a kind that there is. */
 int fan_count_check(const struct fan_ue *ue);
 /* Takes over the COUNT, lease and window of a UE that has been checked, before any worker sees the context. */

@@ -2,7 +2,7 @@
 #include "plan.h"
 
 #include "../context/count.h"
-#include "plan_write.h"
+#include "header_source.h"
 
 #include <rte_ip.h>
 #include <rte_udp.h>
@@ -243,7 +243,7 @@ make_headers(struct fan_plan *plan, const struct fan_link *link, int sdap_qfi)
 			return error;
 		FAN_REQUIRE(!nas || plan->header[i].id_at[1] + sizeof(uint64_t) <= FAN_HEADER_BYTES_MAX);
 		write_prefix(plan, &plan->header[i], sdap_qfi);
-		fan_header_trace(&plan->header[i], plan, link->ipv6);
+		fan_header_trace(&plan->header[i], (enum fan_kind)plan->kind, plan->shape.clear_bytes, link->ipv6);
 	}
 	return 0;
 }
@@ -273,7 +273,7 @@ init_shape(struct fan_plan *plan, struct fan_protection protection, const struct
 		return;
 	plan->trailer_bytes = shape->sequence == FAN_MAC_THEN_CIPHER ? FAN_MAC_BYTES : 0;
 	plan->sdap_bytes = nr && message->sdap_qfi >= 0;
-	shape->clear_bytes = (uint8_t)((fan_count_rules[plan->kind].sn_bits == 12 ? 2 : 3) + plan->sdap_bytes);
+	shape->clear_bytes = (uint8_t)(fan_count_sn_bytes((enum fan_kind)plan->kind) + plan->sdap_bytes);
 }
 
 static int

@@ -2,86 +2,13 @@
 #include "plan_write.h"
 
 #include "../context/count.h"
+#include "header_source.h"
 
 #include <immintrin.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_udp.h>
 #include <string.h>
-
-/* Octets of the SN that the UE is sent of COUNT. */
-static unsigned
-sn_octets(const struct fan_plan *plan)
-{
-	return (fan_count_rules[plan->kind].sn_bits + 7U) / 8;
-}
-
-/* ---- Sources ----------------------------------------------------------------------------------------------------------- */
-
-/*
- * A UE's header is its template with octets of the UE's own put in, which permute_header() does in registers. A header's source[]
- * says of each octet which one of the template's same half it is, or, with OWN, which one of 64 others: the half line of the context
- * that is no key, and the next hop. Two places in them have another use there: `count` holds the clear prefix's number, and the
- * hop's `checksum` that of the frame.
- */
-#define HALF 64
-#define OWN 64
-#define CONTEXT_OCTET(field) (OWN | (offsetof(struct fan_context, field) - offsetof(struct fan_context, count)))
-#define HOP_OCTET(field) (OWN | (32 + offsetof(struct fan_hop, field)))
-static_assert(FAN_HEADER_BYTES_MAX == 2 * HALF, "two permutations");
-static_assert(offsetof(struct fan_context, count) == 32 && sizeof(struct fan_context) == 64, "the second half line");
-static_assert(sizeof(struct fan_hop) == 32, "fits beside it");
-
-/* Octets that lie in the order in which they are sent. */
-static void
-trace_octets(uint8_t *source, unsigned octet_count, unsigned own)
-{
-	for (unsigned i = 0; i < octet_count; i++)
-		source[i] = (uint8_t)(own + i);
-}
-
-/* A number, whose lowest octet lies first and is sent last. */
-static void
-trace_number(uint8_t *source, unsigned octet_count, unsigned own)
-{
-	for (unsigned i = 0; i < octet_count; i++)
-		source[i] = (uint8_t)(own + octet_count - 1 - i);
-}
-
-static void
-trace_ids(uint8_t *source, const struct fan_header *header, bool nas)
-{
-	const uint8_t *at = header->id_at, *id_bytes = header->id_bytes;
-	const unsigned low_bytes = id_bytes[0] < sizeof(uint32_t) ? id_bytes[0] : sizeof(uint32_t);
-
-	if (!nas) {
-		trace_number(source + at[0], id_bytes[0], CONTEXT_OCTET(drb.teid));
-		trace_number(source + at[1], id_bytes[1], CONTEXT_OCTET(drb.nru_sn));
-		return;
-	}
-	if (id_bytes[0] > low_bytes)
-		source[at[0]] = CONTEXT_OCTET(nas.mme_ue_id_high);
-	trace_number(source + at[0] + id_bytes[0] - low_bytes, low_bytes, CONTEXT_OCTET(nas.mme_ue_id_low));
-	trace_number(source + at[1], id_bytes[1], CONTEXT_OCTET(nas.ran_ue_id));
-}
-
-void
-fan_header_trace(struct fan_header *header, const struct fan_plan *plan, bool ipv6)
-{
-	uint8_t *source = header->source, *ip = source + header->ip_at;
-
-	for (unsigned i = 0; i < FAN_HEADER_BYTES_MAX; i++)
-		source[i] = i % HALF;
-	trace_octets(ip - RTE_ETHER_HDR_LEN, RTE_ETHER_ADDR_LEN, HOP_OCTET(ethernet));
-	if (ipv6) {
-		trace_octets(ip + offsetof(struct rte_ipv6_hdr, dst_addr), 16, HOP_OCTET(address));
-	} else {
-		trace_octets(ip + offsetof(struct rte_ipv4_hdr, hdr_checksum), 2, HOP_OCTET(checksum));
-		trace_octets(ip + offsetof(struct rte_ipv4_hdr, dst_addr), 4, HOP_OCTET(address));
-	}
-	trace_ids(source, header, fan_kind_is_nas(plan->kind));
-	trace_number(source + FAN_HEADER_BYTES_MAX - plan->shape.clear_bytes, sn_octets(plan), CONTEXT_OCTET(count));
-}
 
 /* ---- By stores ----------------------------------------------------------------------------------------------------------- */
 
@@ -275,10 +202,10 @@ permute_header(uint8_t *octets, const struct fan_header *header, const struct fa
 	const uint16_t checksum = fold_complement(header->ipv4_sum + hop->address_sum);
 	__m512i own = _mm512_inserti64x4(_mm512_castsi256_si512(context_half), _mm256_load_si256((const void *)hop), 1);
 
-	own = _mm512_mask_set1_epi32(own, 1U << CONTEXT_OCTET(count) % OWN / 4, (int)number);
-	own = _mm512_mask_set1_epi16(own, 1U << HOP_OCTET(checksum) % OWN / 2, (short)checksum);
+	own = _mm512_mask_set1_epi32(own, 1U << FAN_CONTEXT_OCTET(count) % FAN_HEADER_OWN / 4, (int)number);
+	own = _mm512_mask_set1_epi16(own, 1U << FAN_HOP_OCTET(checksum) % FAN_HEADER_OWN / 2, (short)checksum);
 	permute_half(octets, header, 0, own);
-	permute_half(octets + HALF, header, HALF, own);
+	permute_half(octets + FAN_HEADER_HALF, header, FAN_HEADER_HALF, own);
 }
 
 TARGET INLINE uint32_t
@@ -287,7 +214,7 @@ permute_burst(struct fan_batch *batch, struct rte_mbuf **frames, const struct fa
 {
 	/* A bearer's number begins with D/C: data. */
 	const uint32_t number_bits = (1U << fan_count_rules[plan->kind].sn_bits) - 1;
-	const uint32_t number_start = nas ? 0 : 0x80U << 8 * (sn_octets(plan) - 1);
+	const uint32_t number_start = nas ? 0 : 0x80U << 8 * (fan_count_sn_bytes((enum fan_kind)plan->kind) - 1);
 	uint32_t bytes = 0;
 
 	for (unsigned i = first; i < end; i++) {

@@ -8,12 +8,6 @@
 #include "plan.h"
 
 /*
- * Sets header->source[]: where each octet of a UE's header comes from. In: a header whose template is whole, of this plan, whose kind
- * and clear prefix are known. Control thread.
- */
-void fan_header_trace(struct fan_header *header, const struct fan_plan *plan, bool ipv6);
-
-/*
  * Writes headers, clear prefixes and private heads into the packets of UEs first .. end-1 of a batch and sets batch->shape and
  * batch->text[]. Of each context the sequence numbers that belong to the UE alone (transaction, RP reference, NR-U SN) move on.
  * In: batch->context[], batch->count[]; one mbuf per UE, raw from its pool, with nothing but FAN_TEXT_OFFSET of headroom needed.

@@ -66,7 +66,7 @@ _Static_assert(offsetof(struct rte_mbuf, data_len) ==
 /* Right-aligned: octets[FAN_HEADER_BYTES_MAX - byte_count] is the first octet of the frame. Offsets are into octets[]. */
 struct fan_header {
 	uint8_t octets[FAN_HEADER_BYTES_MAX] __attribute__((aligned(64)));
-	uint8_t source[FAN_HEADER_BYTES_MAX]; /* where each octet of a UE's own header comes from; the plan's (plan_write.c) */
+	uint8_t source[FAN_HEADER_BYTES_MAX]; /* where each octet of a UE's own header comes from; see header_source.h */
 	struct fan_frame_fields fields;
 	uint32_t ipv4_sum;    /* sum of the IPv4 header without destination and checksum */
 	uint16_t frame_bytes; /* of the whole frame */

@@ -3,6 +3,7 @@
  * Bulk protection alone (fanfare.h): an engine and a table of contexts for programs that bring their own packets.
  */
 #include "../../dataplane/context/count.h"
+#include "../../dataplane/context/table.h"
 #include "../../dataplane/engine/calibration.h"
 #include "../../dataplane/engines.h"
 #include "../../dataplane/pdu/plan.h"

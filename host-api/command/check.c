@@ -5,7 +5,7 @@
  */
 #include "../fanout/contexts_csv.h"
 #include "../fanout/reception.h"
-#include "command.h"
+#include "commands.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -7,23 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef FAN_VERSION
-#define FAN_VERSION "0.1.0"
-#endif
-
 #define HELP_COLUMN 28
 #define OPTION_VALUE_BASE 256 /* getopt values of long options start above all characters */
 #define NEAREST_BYTES_MAX 32
-
-const struct fan_command *const fan_commands[] = {
-	&fan_command_fanout,
-	&fan_command_check,
-	&fan_command_engines,
-	&fan_command_completion,
-	&fan_command_version,
-	&fan_command_help,
-	NULL,
-};
 
 int
 fan_command_fail(const struct fan_command *command, int exit_code, const char *format, ...)
@@ -131,13 +117,6 @@ option_candidate(const void *user, unsigned index)
 	if (index == command->option_count)
 		return "help";
 	return index < command->option_count ? command->options[index].name : NULL;
-}
-
-static const char *
-command_candidate(const void *user, unsigned index)
-{
-	(void)user;
-	return fan_commands[index] == NULL ? NULL : fan_commands[index]->name;
 }
 
 /* ---- Parsing ----------------------------------------------------------------------------------------------------------- */
@@ -323,7 +302,7 @@ fan_command_parse(const struct fan_command *command, void *values, int *rest, in
 	return FAN_PARSED;
 }
 
-/* ---- Help and version -------------------------------------------------------------------------------------------------- */
+/* ---- Help -------------------------------------------------------------------------------------------------- */
 
 static void
 print_option(const struct fan_option *option, FILE *out)
@@ -359,126 +338,4 @@ fan_command_help_print(const struct fan_command *command, FILE *out)
 	print_option(&help, out);
 	if (command->text != NULL)
 		fprintf(out, "\n%s\n", command->text);
-}
-
-static void
-print_commands(FILE *out)
-{
-	fputs("Usage: fanfare COMMAND [OPTION...]\n\n"
-	      "One group message in, one individually protected unicast message out for every member.\n\nCommands:\n",
-	      out);
-	for (size_t i = 0; fan_commands[i] != NULL; i++)
-		fprintf(out, "  %-12s%s\n", fan_commands[i]->name, fan_commands[i]->summary);
-	fputs("\n'fanfare COMMAND --help' lists the options of a command.\n"
-	      "Exit codes: 0 all well, 1 the run failed or found a fault, 2 the request was wrong.\n",
-	      out);
-}
-
-static const struct fan_command *
-find_command(const char *name)
-{
-	for (size_t i = 0; fan_commands[i] != NULL; i++) {
-		if (strcmp(fan_commands[i]->name, name) == 0)
-			return fan_commands[i];
-	}
-	return NULL;
-}
-
-static int
-refuse_command(const char *name)
-{
-	const char *nearest = fan_command_nearest(name, command_candidate, NULL);
-
-	if (nearest != NULL)
-		fprintf(stderr, "fanfare: unknown command '%s': did you mean '%s'?\n", name, nearest);
-	else
-		fprintf(stderr, "fanfare: unknown command '%s': 'fanfare help' lists them\n", name);
-	return FAN_EXIT_USAGE;
-}
-
-/* Where the values of commands without options go: none. */
-struct no_values {
-	char none;
-};
-
-static int
-run_help(const struct fan_command *command, int argc, char **argv)
-{
-	const struct fan_command *about;
-	struct no_values no_values;
-	int rest;
-
-	switch (fan_command_parse(command, &no_values, &rest, argc, argv)) {
-	case FAN_PARSED:
-		break;
-	case FAN_PARSED_HELP:
-		return FAN_EXIT_OK;
-	case FAN_PARSED_WRONG:
-		return FAN_EXIT_USAGE;
-	}
-	if (rest == argc) {
-		print_commands(stdout);
-		return FAN_EXIT_OK;
-	}
-	about = find_command(argv[rest]);
-	if (about == NULL)
-		return refuse_command(argv[rest]);
-	fan_command_help_print(about, stdout);
-	return FAN_EXIT_OK;
-}
-
-static const char *
-command_operand(unsigned index)
-{
-	return command_candidate(NULL, index);
-}
-
-const struct fan_command fan_command_help = {
-	.name = "help",
-	.summary = "Lists the commands, or the options of one",
-	.operands = "[COMMAND]",
-	.operand = command_operand,
-	.run = run_help,
-};
-
-static int
-run_version(const struct fan_command *command, int argc, char **argv)
-{
-	struct no_values no_values;
-	int rest;
-	enum fan_parsed parsed = fan_command_parse(command, &no_values, &rest, argc, argv);
-
-	if (parsed == FAN_PARSED)
-		printf("fanfare %s\n", FAN_VERSION);
-	return parsed == FAN_PARSED_WRONG ? FAN_EXIT_USAGE : FAN_EXIT_OK;
-}
-
-const struct fan_command fan_command_version = {
-	.name = "version",
-	.summary = "Prints the version",
-	.operands = "",
-	.run = run_version,
-};
-
-int
-fan_command_main(int argc, char **argv)
-{
-	const struct fan_command *command;
-
-	if (argc < 2) {
-		print_commands(stderr);
-		return FAN_EXIT_USAGE;
-	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		print_commands(stdout);
-		return FAN_EXIT_OK;
-	}
-	if (strcmp(argv[1], "--version") == 0)
-		return run_version(&fan_command_version, 1, argv + 1);
-	if (argv[1][0] == '-') {
-		fprintf(stderr, "fanfare: unknown option '%s': a command comes first, 'fanfare help' lists them\n", argv[1]);
-		return FAN_EXIT_USAGE;
-	}
-	command = find_command(argv[1]);
-	return command == NULL ? refuse_command(argv[1]) : command->run(command, argc - 1, argv + 1);
 }

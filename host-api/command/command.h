@@ -52,19 +52,6 @@ struct fan_command {
 	int (*run)(const struct fan_command *command, int argc, char **argv);
 };
 
-extern const struct fan_command fan_command_fanout;
-extern const struct fan_command fan_command_check;
-extern const struct fan_command fan_command_engines;
-extern const struct fan_command fan_command_completion;
-extern const struct fan_command fan_command_version;
-extern const struct fan_command fan_command_help;
-
-/* All commands, NULL-terminated, in the order of `fanfare help`. */
-extern const struct fan_command *const fan_commands[];
-
-/* argv[0] is the program's name, argv[1] the command. Returns an exit code. */
-int fan_command_main(int argc, char **argv);
-
 enum fan_parsed {
 	FAN_PARSED,       /* go on */
 	FAN_PARSED_HELP,  /* --help was asked for and printed: exit 0 */

@@ -3,7 +3,7 @@
  * The completion script for bash, made from the option tables. It needs no bash-completion package: `--option=value` reaches a
  * completion function as three words (COMP_WORDBREAKS), and in a comma-separated list only the last element is completed.
  */
-#include "command.h"
+#include "completion.h"
 
 #include <string.h>
 
@@ -55,8 +55,8 @@ print_command_case(const struct fan_command *command)
 	printf("--help\" ;;\n");
 }
 
-static void
-print_bash(void)
+void
+fan_completion_print(const struct fan_command *const *commands)
 {
 	printf("# bash completion of fanfare; use: source <(fanfare completion bash)\n"
 	       "_fanfare_words()\n{\n\tCOMPREPLY=($(compgen -W \"$1\" -- \"$word\"))\n}\n"
@@ -69,52 +69,22 @@ print_bash(void)
 	       "\tlocal word=\"${COMP_WORDS[COMP_CWORD]}\" option=\"${COMP_WORDS[COMP_CWORD-1]}\" i\n"
 	       "\tCOMPREPLY=()\n"
 	       "\tif [ \"$COMP_CWORD\" -eq 1 ]; then\n\t\t_fanfare_words \"");
-	print_words(fan_command_help.operand);
+	for (size_t i = 0; commands[i] != NULL; i++)
+		printf("%s%s", i == 0 ? "" : " ", commands[i]->name);
 	printf(" --help --version\"\n\t\treturn\n\tfi\n"
 	       "\tfor ((i = 2; i < COMP_CWORD; i++)); do\n"
 	       "\t\tif [ \"${COMP_WORDS[i]}\" = \"--\" ]; then return; fi\n\tdone\n"
 	       "\tif [ \"$word\" = \"=\" ]; then word=\"\"\n"
 	       "\telif [ \"$option\" = \"=\" ]; then option=\"${COMP_WORDS[COMP_CWORD-2]}\"\n\tfi\n"
 	       "\tcase \"${COMP_WORDS[1]}/$option\" in\n");
-	for (size_t i = 0; fan_commands[i] != NULL; i++) {
-		for (size_t j = 0; j < fan_commands[i]->option_count; j++) {
-			if (fan_commands[i]->options[j].type != FAN_OPTION_FLAG)
-				print_value_case(fan_commands[i], &fan_commands[i]->options[j]);
+	for (size_t i = 0; commands[i] != NULL; i++) {
+		for (size_t j = 0; j < commands[i]->option_count; j++) {
+			if (commands[i]->options[j].type != FAN_OPTION_FLAG)
+				print_value_case(commands[i], &commands[i]->options[j]);
 		}
 	}
 	printf("\tesac\n\tcase \"${COMP_WORDS[1]}\" in\n");
-	for (size_t i = 0; fan_commands[i] != NULL; i++)
-		print_command_case(fan_commands[i]);
+	for (size_t i = 0; commands[i] != NULL; i++)
+		print_command_case(commands[i]);
 	printf("\tesac\n}\ncomplete -F _fanfare fanfare\n");
 }
-
-static const char *
-shell(unsigned index)
-{
-	return index == 0 ? "bash" : NULL;
-}
-
-static int
-run(const struct fan_command *command, int argc, char **argv)
-{
-	char no_values;
-	int rest;
-	enum fan_parsed parsed = fan_command_parse(command, &no_values, &rest, argc, argv);
-
-	if (parsed != FAN_PARSED)
-		return parsed == FAN_PARSED_HELP ? FAN_EXIT_OK : FAN_EXIT_USAGE;
-	if (rest != argc - 1 || strcmp(argv[rest], "bash") != 0)
-		return fan_command_fail(command, FAN_EXIT_USAGE, "%s: takes the name of one shell, bash",
-					rest < argc ? argv[rest] : "no shell named");
-	print_bash();
-	return FAN_EXIT_OK;
-}
-
-const struct fan_command fan_command_completion = {
-	.name = "completion",
-	.summary = "Prints a completion script for a shell",
-	.operands = "bash",
-	.text = "Use it with: source <(fanfare completion bash)",
-	.operand = shell,
-	.run = run,
-};

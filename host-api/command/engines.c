@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "../appliance/appliance.h"
-#include "command.h"
+#include "commands.h"
 
 #include <jansson.h>
 

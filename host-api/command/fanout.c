@@ -2,7 +2,7 @@
 #include "../fanout/fanout.h"
 
 #include "../fanout/contexts_csv.h"
-#include "command.h"
+#include "commands.h"
 
 #include <errno.h>
 #include <fcntl.h>

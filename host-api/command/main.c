@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "command.h"
+#include "commands.h"
 
 #include <stdio.h>
 #include <sys/prctl.h>

@@ -20,7 +20,7 @@
  *
  * No branch and no address depends on a key, a COUNT or the text; only on lengths and counts.
  */
-#include "lockstep.h"
+#include "technique.h"
 
 #include <string.h>
 

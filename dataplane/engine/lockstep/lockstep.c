@@ -6,6 +6,8 @@
  */
 #include "lockstep.h"
 
+#include "technique.h"
+
 #include <string.h>
 #include <sys/mman.h>
 

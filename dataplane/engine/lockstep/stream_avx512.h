@@ -17,7 +17,7 @@
 #ifndef FAN_LOCKSTEP_STREAM_AVX512_H
 #define FAN_LOCKSTEP_STREAM_AVX512_H
 
-#include "lockstep.h"
+#include "technique.h"
 
 #include <cpuid.h>
 #include <immintrin.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "table.h"
+
 #include "count.h"
 #include "memory.h"
 

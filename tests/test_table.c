@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "../dataplane/context/count.h"
+#include "../dataplane/context/table.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -52,7 +53,7 @@ make_table(const struct fan_ue *ue, size_t capacity)
 }
 
 /* The card and the engines read these octets: offsets in hex, little-endian integers. */
-Test(context, a_context_is_one_cache_line_laid_out_as_the_card_reads_it)
+Test(table, a_context_is_one_cache_line_laid_out_as_the_card_reads_it)
 {
 	static const struct {
 		enum fan_kind kind;
@@ -122,7 +123,7 @@ Test(context, a_context_is_one_cache_line_laid_out_as_the_card_reads_it)
 	}
 }
 
-Test(context, slots_are_reused_and_wiped)
+Test(table, slots_are_reused_and_wiped)
 {
 	static const uint8_t zero[FAN_KEY_BYTES];
 	struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS);
@@ -164,7 +165,7 @@ Test(context, slots_are_reused_and_wiped)
 }
 
 /* Every field outside its range is refused by name, the value at the edge is taken. */
-Test(context, fields_are_checked_against_their_ranges)
+Test(table, fields_are_checked_against_their_ranges)
 {
 #define FIELD(kind, field, good, bad, name, limit)                                                                             \
 	{                                                                                                                      \
@@ -222,7 +223,7 @@ standard_has(unsigned kind, unsigned cipher, unsigned integrity, bool emergency)
 	return integrity <= 3 && (integrity > 0 || emergency);
 }
 
-Test(context, every_combination_of_algorithms_is_judged)
+Test(table, every_combination_of_algorithms_is_judged)
 {
 	static const unsigned integrities[] = { 0, 1, 2, 3, 4, 17, 254, FAN_INTEGRITY_NONE };
 
@@ -240,7 +241,7 @@ Test(context, every_combination_of_algorithms_is_judged)
 				}
 }
 
-Test(context, refused_combinations_say_why)
+Test(table, refused_combinations_say_why)
 {
 	static const struct {
 		unsigned kind, cipher, integrity, bearer_id;
@@ -290,7 +291,7 @@ read_vm_flags(char *flags, size_t flags_bytes, const void *address)
 	fclose(smaps);
 }
 
-Test(context, tables_stay_out_of_core_dumps)
+Test(table, tables_stay_out_of_core_dumps)
 {
 	const struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS);
 	struct fan_context_table table = make_table(&ue, 100000);
@@ -304,7 +305,7 @@ Test(context, tables_stay_out_of_core_dumps)
 	fan_context_table_free(&table);
 }
 
-Test(context, tables_of_impossible_sizes_are_refused)
+Test(table, tables_of_impossible_sizes_are_refused)
 {
 	struct fan_context_table table;
 

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "commands.h"
+
+#include "completion.h"
+
+#include <string.h>
+
+#ifndef FAN_VERSION
+#define FAN_VERSION "0.1.0"
+#endif
+
+static const struct fan_command completion;
+static const struct fan_command version;
+static const struct fan_command help;
+
+const struct fan_command *const fan_commands[] = {
+	&fan_command_fanout, &fan_command_check, &fan_command_engines, &completion, &version, &help, NULL,
+};
+
+static const char *
+command_candidate(const void *user, unsigned index)
+{
+	(void)user;
+	return fan_commands[index] == NULL ? NULL : fan_commands[index]->name;
+}
+
+/* ---- Help, version, completion ----------------------------------------------------------------------------------------- */
+
+static void
+print_commands(FILE *out)
+{
+	fputs("Usage: fanfare COMMAND [OPTION...]\n\n"
+	      "One group message in, one individually protected unicast message out for every member.\n\nCommands:\n",
+	      out);
+	for (size_t i = 0; fan_commands[i] != NULL; i++)
+		fprintf(out, "  %-12s%s\n", fan_commands[i]->name, fan_commands[i]->summary);
+	fputs("\n'fanfare COMMAND --help' lists the options of a command.\n"
+	      "Exit codes: 0 all well, 1 the run failed or found a fault, 2 the request was wrong.\n",
+	      out);
+}
+
+static const struct fan_command *
+find_command(const char *name)
+{
+	for (size_t i = 0; fan_commands[i] != NULL; i++) {
+		if (strcmp(fan_commands[i]->name, name) == 0)
+			return fan_commands[i];
+	}
+	return NULL;
+}
+
+static int
+refuse_command(const char *name)
+{
+	const char *nearest = fan_command_nearest(name, command_candidate, NULL);
+
+	if (nearest != NULL)
+		fprintf(stderr, "fanfare: unknown command '%s': did you mean '%s'?\n", name, nearest);
+	else
+		fprintf(stderr, "fanfare: unknown command '%s': 'fanfare help' lists them\n", name);
+	return FAN_EXIT_USAGE;
+}
+
+/* Where the values of commands without options go: none. */
+struct no_values {
+	char none;
+};
+
+static int
+run_help(const struct fan_command *command, int argc, char **argv)
+{
+	const struct fan_command *about;
+	struct no_values no_values;
+	int rest;
+
+	switch (fan_command_parse(command, &no_values, &rest, argc, argv)) {
+	case FAN_PARSED:
+		break;
+	case FAN_PARSED_HELP:
+		return FAN_EXIT_OK;
+	case FAN_PARSED_WRONG:
+		return FAN_EXIT_USAGE;
+	}
+	if (rest == argc) {
+		print_commands(stdout);
+		return FAN_EXIT_OK;
+	}
+	about = find_command(argv[rest]);
+	if (about == NULL)
+		return refuse_command(argv[rest]);
+	fan_command_help_print(about, stdout);
+	return FAN_EXIT_OK;
+}
+
+static const char *
+command_operand(unsigned index)
+{
+	return command_candidate(NULL, index);
+}
+
+static const struct fan_command help = {
+	.name = "help",
+	.summary = "Lists the commands, or the options of one",
+	.operands = "[COMMAND]",
+	.operand = command_operand,
+	.run = run_help,
+};
+
+static int
+run_version(const struct fan_command *command, int argc, char **argv)
+{
+	struct no_values no_values;
+	int rest;
+	enum fan_parsed parsed = fan_command_parse(command, &no_values, &rest, argc, argv);
+
+	if (parsed == FAN_PARSED)
+		printf("fanfare %s\n", FAN_VERSION);
+	return parsed == FAN_PARSED_WRONG ? FAN_EXIT_USAGE : FAN_EXIT_OK;
+}
+
+static const struct fan_command version = {
+	.name = "version",
+	.summary = "Prints the version",
+	.operands = "",
+	.run = run_version,
+};
+
+static const char *
+shell(unsigned index)
+{
+	return index == 0 ? "bash" : NULL;
+}
+
+static int
+run_completion(const struct fan_command *command, int argc, char **argv)
+{
+	struct no_values no_values;
+	int rest;
+	enum fan_parsed parsed = fan_command_parse(command, &no_values, &rest, argc, argv);
+
+	if (parsed != FAN_PARSED)
+		return parsed == FAN_PARSED_HELP ? FAN_EXIT_OK : FAN_EXIT_USAGE;
+	if (rest != argc - 1 || strcmp(argv[rest], "bash") != 0)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "%s: takes the name of one shell, bash",
+					rest < argc ? argv[rest] : "no shell named");
+	fan_completion_print(fan_commands);
+	return FAN_EXIT_OK;
+}
+
+static const struct fan_command completion = {
+	.name = "completion",
+	.summary = "Prints a completion script for a shell",
+	.operands = "bash",
+	.text = "Use it with: source <(fanfare completion bash)",
+	.operand = shell,
+	.run = run_completion,
+};
+
+/* ---- Choosing one ----------------------------------------------------------------------------------------------------- */
+
+int
+fan_command_main(int argc, char **argv)
+{
+	const struct fan_command *command;
+
+	if (argc < 2) {
+		print_commands(stderr);
+		return FAN_EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		print_commands(stdout);
+		return FAN_EXIT_OK;
+	}
+	if (strcmp(argv[1], "--version") == 0)
+		return run_version(&version, 1, argv + 1);
+	if (argv[1][0] == '-') {
+		fprintf(stderr, "fanfare: unknown option '%s': a command comes first, 'fanfare help' lists them\n", argv[1]);
+		return FAN_EXIT_USAGE;
+	}
+	command = find_command(argv[1]);
+	return command == NULL ? refuse_command(argv[1]) : command->run(command, argc - 1, argv + 1);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The commands that there are. Only commands.c knows them.
+ */
+#ifndef FAN_COMMANDS_H
+#define FAN_COMMANDS_H
+
+#include "command.h"
+
+extern const struct fan_command fan_command_fanout;
+extern const struct fan_command fan_command_check;
+extern const struct fan_command fan_command_engines;
+
+/* All commands, NULL-terminated, in the order of `fanfare help`. */
+extern const struct fan_command *const fan_commands[];
+
+/* argv[0] is the program's name, argv[1] the command. Returns an exit code. */
+int fan_command_main(int argc, char **argv);
+
+#endif
