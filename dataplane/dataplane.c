@@ -203,30 +203,37 @@ check_frames(const struct fan_dataplane *dataplane, const struct fan_flight *fli
 }
 
 const char *
-fan_dataplane_engine_for(const struct fan_dataplane *dataplane, const struct fan_shape *shape)
+fan_dataplane_engine_for(const struct fan_dataplane *dataplane, char *why, size_t why_bytes, const struct fan_shape *shape)
 {
 	uint8_t preference[FAN_ENGINES_MAX] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+	const char *name = NULL;
+	char line[FAN_ERROR_BYTES];
 
 	static_assert(FAN_ENGINES_MAX == 8, "the order given");
+	snprintf(line, sizeof(line), "%s", fan_error_detail());
 	fan_error_record("%s", "");
 	if (dataplane->calibration != NULL)
 		fan_calibration_rank(dataplane->calibration, preference, shape);
-	for (unsigned i = 0; i < dataplane->engines.count; i++) {
+	for (unsigned i = 0; i < dataplane->engines.count && name == NULL; i++) {
 		const struct fan_engine *engine = dataplane->engine[preference[i]];
 
 		if (engine->ops->takes(engine, shape))
-			return dataplane->engines.choice[preference[i]].name;
+			name = dataplane->engines.choice[preference[i]].name;
 	}
-	return NULL;
+	if (why != NULL)
+		snprintf(why, why_bytes, "%s", fan_error_detail());
+	fan_error_record("%s", line);
+	return name;
 }
 
 /* An engine may have said why: a crypto device, which algorithm it lacks. */
 static int
-refuse_shape(const struct fan_shape *shape, uint8_t profile)
+check_shape(const struct fan_dataplane *dataplane, const struct fan_shape *shape, uint8_t profile)
 {
-	char why[256];
+	char why[FAN_ERROR_BYTES];
 
-	snprintf(why, sizeof(why), "%s", fan_error_detail());
+	if (fan_dataplane_engine_for(dataplane, why, sizeof(why), shape) != NULL)
+		return 0;
 	return fan_fail(FAN_E_UNSUPPORTED,
 			"no engine in use takes %s with cipher %u and integrity %u: name another, or auto%s%s",
 			fan_profile_name(profile), shape->cipher, shape->integrity, why[0] != '\0' ? "; " : "", why);
@@ -240,10 +247,10 @@ choose_engines(const struct fan_dataplane *dataplane, struct fan_flight *flight)
 		struct fan_leg *leg = &flight->legs[i];
 
 		for (unsigned part = 0; part < leg->plans.part_count; part++) {
-			const struct fan_shape *shape = &leg->plans.part[part].shape;
+			const int error = check_shape(dataplane, &leg->plans.part[part].shape, leg->profile);
 
-			if (fan_dataplane_engine_for(dataplane, shape) == NULL)
-				return refuse_shape(shape, leg->profile);
+			if (error != 0)
+				return error;
 		}
 		if (dataplane->calibration != NULL)
 			fan_calibration_rank(dataplane->calibration, leg->preference, &leg->plans.part[0].shape);

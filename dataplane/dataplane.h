@@ -14,6 +14,7 @@
  * 2 x 4, NR PDCP 2 x 4 x 5. */
 #define FAN_TABLES_MAX 464
 
+/* The control thread's alone, but for what workers are given a pointer to (struct fan_worker_config, struct fan_flight). */
 struct fan_dataplane {
 	struct fan_context_table *tables; /* FAN_TABLES_MAX, made as they are needed */
 	unsigned table_count;
@@ -40,8 +41,10 @@ int fan_dataplane_close(struct fan_dataplane *dataplane);
 int fan_dataplane_table(struct fan_dataplane *dataplane, struct fan_protection protection);
 int fan_dataplane_next_hop_add(struct fan_dataplane *dataplane, const struct fan_next_hop *next_hop);
 
-/* Name of the engine that is asked first for a shape; NULL when none takes it. */
-const char *fan_dataplane_engine_for(const struct fan_dataplane *dataplane, const struct fan_shape *shape);
+/* Name of the engine that is asked first for a shape; NULL when none takes it. Out: why[why_bytes], what the last one said that does not
+ * take it, empty when none said anything; NULL: not wanted. The thread's error line stays as it was. */
+const char *fan_dataplane_engine_for(const struct fan_dataplane *dataplane, char *why, size_t why_bytes,
+				     const struct fan_shape *shape);
 
 /* Encodes a message for a snapshot of members, which it takes over, and hands it to every worker. As fan_send(). */
 int fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_members *snapshot, const struct fan_message *message,

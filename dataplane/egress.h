@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <rte_ethdev.h>
 
+/* The control thread writes everything before workers run and after they have stopped, but for the capture. */
 struct fan_egress {
 	uint16_t port;
 	uint16_t queue_count;     /* transmit queues, one per worker */
@@ -20,9 +21,9 @@ struct fan_egress {
 	char device[RTE_ETH_NAME_MAX_LEN]; /* the port we made ourselves, empty otherwise */
 	struct rte_mempool *frames;        /* of all workers; buffers of FAN_TEXT_OFFSET + PDU */
 	pcap_t *capture_format;
-	pcap_dumper_t *capture; /* NULL: no capture */
+	pcap_dumper_t *capture; /* NULL: no capture; what it holds is written by workers, under the lock */
 	pthread_mutex_t capture_lock;
-	int capture_errno; /* of the first write that failed; 0: none did */
+	int capture_errno; /* of the first write that failed, 0: none did; written by workers, under the lock */
 };
 
 /*

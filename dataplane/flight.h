@@ -3,9 +3,9 @@
  * A flight is one group message on its way, from fan_send() to its report. It has one leg for each table and profile among the
  * group's members. Every worker works through all legs of a flight, each on the slots it owns.
  *
- * Who writes: the control thread makes a flight, hands it to every worker by a ring (which publishes it), and frees it after the last
- * worker has let go of it (workers_left reaches 0). In between workers write their own tally, span and entries of not_served, which
- * the control thread reads only once the flight has ended.
+ * Who writes: C, the control thread, before it hands the flight to the workers by their rings, which publish it, and not again; W, each
+ * worker its own element, which the control thread reads once the flight has ended. The control thread frees a flight after the last
+ * worker has let go of it.
  */
 #ifndef FAN_FLIGHT_H
 #define FAN_FLIGHT_H
@@ -22,17 +22,17 @@ struct fan_tally {
 } __attribute__((aligned(64)));
 
 struct fan_leg {
-	struct fan_context_table *table;
-	uint16_t table_index;
-	uint8_t profile;         /* enum fan_profile */
-	struct fan_plans plans;  /* owned */
-	roaring_bitmap_t *slots; /* the snapshot of members, owned */
-	uint64_t ues;
-	uint8_t preference[FAN_ENGINES_MAX]; /* indices of the run's engines in the order in which they are asked */
-	/* Per slot of the table as it was: enum fan_drop of a member that missed a part. Owned, by mmap(). */
+	struct fan_context_table *table;     /* C */
+	uint16_t table_index;                /* C */
+	uint8_t profile;                     /* C enum fan_profile */
+	struct fan_plans plans;              /* C owned */
+	roaring_bitmap_t *slots;             /* C the snapshot of members, owned */
+	uint64_t ues;                        /* C */
+	uint8_t preference[FAN_ENGINES_MAX]; /* C indices of the run's engines in the order in which they are asked */
+	/* W Per slot of the table as it was, by the slot's worker: enum fan_drop of a member that missed a part. Owned, by mmap(). */
 	uint8_t *not_served;
-	size_t slot_count;       /* of not_served */
-	struct fan_tally *tally; /* one per worker, owned */
+	size_t slot_count;       /* C of not_served */
+	struct fan_tally *tally; /* W one per worker, owned */
 };
 
 struct fan_span {
@@ -40,16 +40,16 @@ struct fan_span {
 } __attribute__((aligned(64)));
 
 struct fan_flight {
-	struct fan_flight *next; /* control thread's list */
-	struct fan_leg *legs;
-	unsigned leg_count;
-	uint8_t priority;
-	uint64_t begin_tsc;
-	unsigned worker_count;
-	unsigned workers_left; /* atomic; release by workers, acquire by control */
-	struct fan_span span[FAN_WORKERS_MAX];
-	fan_done done;
-	void *user;
+	struct fan_flight *next; /* the control thread's list, its alone at any time */
+	struct fan_leg *legs;    /* C */
+	unsigned leg_count;      /* C */
+	uint8_t priority;        /* C */
+	uint64_t begin_tsc;      /* C */
+	unsigned worker_count;   /* C */
+	unsigned workers_left;   /* every worker takes one off, atomically: release; the control thread reads: acquire */
+	struct fan_span span[FAN_WORKERS_MAX]; /* W one per worker */
+	fan_done done;                         /* the control thread's alone */
+	void *user;                            /* the control thread's alone */
 };
 
 /* Makes a flight for a snapshot of members; takes over the bitmaps of `snapshot`. On error the snapshot is freed too. */

@@ -70,17 +70,18 @@ struct task {
 	bool exhausted;       /* every member has been taken */
 };
 
+/* The worker's alone while its loop runs, but for what is said. */
 struct fan_worker {
 	struct fan_worker_config config;
-	struct rte_ring *flights;
-	struct fan_engine *engine[FAN_ENGINES_MAX];
-	bool stop; /* atomic */
+	struct rte_ring *flights;                   /* the control thread puts, the worker takes */
+	struct fan_engine *engine[FAN_ENGINES_MAX]; /* made by the control thread before the loop, freed after it */
+	bool stop;                                  /* the control thread stores it, atomically */
 	struct task task[FAN_FLIGHTS_MAX];
 	unsigned task_count; /* tasks in use lie below this index */
 	unsigned task_at, turn_left;
 	struct work work[BATCHES_MAX]; /* a ring: COUNTs were spent in this order */
 	unsigned work_first, work_count;
-	struct fan_worker_counters counters;
+	struct fan_worker_counters counters; /* the control thread reads them, atomically */
 };
 
 /* Single writer: a plain read, a store that a reader on another core never sees torn. */
@@ -212,7 +213,7 @@ pick_task(struct fan_worker *worker)
 
 /* ---- spend COUNT, write ----------------------------------------------------------------------------------------------- */
 
-/* A UE that cannot have this part leaves the chosen ones: it gets none of the parts that follow either. */
+/* A UE that cannot have this part leaves the chosen ones and its frame is given back: it gets none of the parts that follow either. */
 static void
 spend_counts(struct fan_worker *worker, struct work *work, struct task *task)
 {
@@ -238,6 +239,7 @@ spend_counts(struct fan_worker *worker, struct work *work, struct task *task)
 			count_drop(worker, leg, context, drop, parts_left);
 	}
 	created = ue_count + (uint64_t)(slot_count - ue_count) * parts_left;
+	rte_pktmbuf_free_bulk(work->frame + ue_count, slot_count - ue_count);
 	task->slot_count = ue_count;
 	batch->ue_count = (uint16_t)ue_count;
 	tally_of(worker, leg)->created += created;
@@ -287,34 +289,43 @@ advance(struct fan_worker *worker, struct task *task)
 	}
 }
 
+/* Places a batch of a task behind those under way, with a frame for each UE that it may go to. NULL: the ring is full, nothing is to be
+ * begun, or frames are short; then nothing was taken. */
+static struct work *
+place_batch(struct fan_worker *worker, struct task **task)
+{
+	struct work *work = work_at(worker, worker->work_count);
+
+	if (worker->work_count == BATCHES_MAX)
+		return NULL;
+	*task = pick_task(worker);
+	if (*task == NULL)
+		return NULL;
+	/* Raw: a plan writes all that a reset would (struct fan_frame_fields). */
+	if (rte_mempool_get_bulk(worker->config.egress->frames, (void **)work->frame, (*task)->slot_count) != 0)
+		return NULL;
+	work->task = *task;
+	work->leg = (*task)->leg;
+	work->plan = &(*task)->leg->plans.part[(*task)->part];
+	work->sent = 0;
+	work->engines_failed = 0;
+	work->captured = false;
+	return work;
+}
+
 /* Begins one batch. COUNT is spent only once everything else that the batch needs is there. */
 static bool
 begin_batch(struct fan_worker *worker)
 {
-	struct work *work = work_at(worker, worker->work_count);
 	struct task *task;
-	unsigned frame_count;
+	struct work *work = place_batch(worker, &task);
 	bool fetches_ahead;
 
-	if (worker->work_count == BATCHES_MAX)
+	if (work == NULL)
 		return false;
-	task = pick_task(worker);
-	if (task == NULL)
-		return false;
-	frame_count = task->slot_count;
-	/* Raw: a plan writes all that a reset would (struct fan_frame_fields). */
-	if (rte_mempool_get_bulk(worker->config.egress->frames, (void **)work->frame, frame_count) != 0)
-		return false;
-	work->task = task;
-	work->leg = task->leg;
-	work->plan = &task->leg->plans.part[task->part];
-	work->sent = 0;
-	work->engines_failed = 0;
-	work->captured = false;
 	spend_counts(worker, work, task);
-	rte_pktmbuf_free_bulk(work->frame + work->batch.ue_count, frame_count - work->batch.ue_count);
-	worker->turn_left--;
 	fetches_ahead = task->fetches_ahead && work->batch.ue_count > 0;
+	worker->turn_left--;
 	advance(worker, task);
 	work->batch.ahead = (struct fan_ahead){ task->slot_count > 0 ? task->leg->table->slots : NULL, task->slot,
 						task->slot_count };

@@ -12,7 +12,8 @@
 
 #define FAN_FLIGHTS_MAX 64 /* messages in flight; one bound for the ring of flights and a worker's own list */
 
-/* Written by one worker, read by the control thread at any time. */
+/* Written by one worker, each with an atomic store; read by the control thread at any time, one by one: their sum may be of different
+ * moments while the worker runs. */
 struct fan_worker_counters {
 	uint64_t created, sent, dropped, bytes_out;
 	uint64_t busy_cycles;                 /* turns that did work */
@@ -22,13 +23,13 @@ struct fan_worker_counters {
 
 struct fan_worker;
 
-/* What a worker is given; everything outlives it. */
+/* What a worker is given by the control thread; everything outlives it, and nothing changes but what is said. */
 struct fan_worker_config {
 	unsigned index, worker_count;
 	const struct fan_engine_list *engines; /* a leg says in which order they are asked */
-	struct fan_egress *egress;
+	struct fan_egress *egress;             /* the capture has a lock; queue `index` of the port is this worker's alone */
 	const struct fan_link *link;
-	const struct fan_hop *hops;
+	const struct fan_hop *hops; /* the control thread appends; a worker reads those that a context in a flight names */
 };
 
 /* Opens the worker's own engine instances and its ring of flights. Control thread. */

@@ -332,7 +332,7 @@ int64_t fan_protector_add(struct fan_protector *protector, const struct fan_ue *
 int fan_protector_received(struct fan_protector *protector, uint32_t slot);
 /* As fan_ue_lease() and fan_ue_remove(). */
 int fan_protector_lease(struct fan_protector *protector, uint32_t slot, uint32_t count_reserved);
-int fan_protector_remove(struct fan_protector *protector, uint32_t *next_count, uint32_t slot);
+int fan_protector_remove(struct fan_protector *protector, uint32_t *next_count, uint16_t *unacknowledged, uint32_t slot);
 
 /*
  * Protects one message for `ue_count` UEs. In/Out: text[i] points at the first octet to cipher inside the i-th packet; the

@@ -55,8 +55,8 @@ check_version_and_info(uint16_t id)
 	struct rte_rawdev_info info = { .dev_private = &build };
 
 	cr_assert_eq(rte_rawdev_firmware_version_get(id, &version), 0);
-	cr_assert(version.major == 1 && version.minor == 0);
-	cr_assert_str_eq(version.text, "1.0, 1 AES, 1 SNOW 3G, 1 ZUC lanes, 4 queues");
+	cr_assert(version.major == FAN_CARD_VERSION_MAJOR && version.minor == 0);
+	cr_assert_str_eq(version.text, "2.0, 1 AES, 1 SNOW 3G, 1 ZUC lanes, 4 queues");
 	cr_assert_eq(rte_rawdev_info_get(id, &info, sizeof(build)), 0);
 	cr_assert_eq(build.queue_count, 4);
 	cr_assert_str_eq(info.driver_name, "rawdev_fanfare");

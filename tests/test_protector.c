@@ -286,3 +286,37 @@ Test(protector, refusals_name_the_limit_and_spend_nothing)
 	cr_assert_eq(fan_protector_add(protector, &emergency), FAN_E_INVALID);
 	fan_protector_close(protector);
 }
+
+/* What goes back to the lender: the next COUNT, and how many before it nobody acknowledged. */
+Test(protector, contexts_are_lent_and_given_back)
+{
+	static uint8_t message[10];
+	const struct fan_layout layout = { .clear_bytes = 1, .text_bytes = sizeof(message), .message = message };
+	struct fan_protector *protector;
+	struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS, 2, 2, 0);
+	static uint8_t packet[PACKET_BYTES];
+	uint8_t *text = packet + TEXT_AT, drop;
+	const uint32_t slot = 0;
+	uint32_t next_count = 0;
+	uint16_t unacknowledged = 0;
+
+	ue.unacknowledged = 3;
+	ue.count_reserved = ue.count + 2;
+	cr_assert_eq(fan_protector_open(&protector, NULL, FAN_KIND_EPS_NAS, 2, 2, 2), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_protector_add(protector, &ue), 0);
+	for (unsigned i = 0; i < 2; i++)
+		cr_assert_eq(fan_protect(protector, &text, NULL, NULL, &layout, &slot, 1), 1);
+	cr_assert_eq(fan_protect(protector, &text, NULL, &drop, &layout, &slot, 1), 0);
+	cr_assert_eq(drop, FAN_DROP_RESERVATION);
+	cr_assert_eq(fan_protector_lease(protector, 0, ue.count_reserved - 1), FAN_E_INVALID, "never shorter");
+	cr_assert_eq(fan_protector_lease(protector, 0, ue.count_reserved + 1), 0);
+	cr_assert_eq(fan_protector_lease(protector, 1, ue.count_reserved + 1), FAN_E_NOT_FOUND);
+	cr_assert_eq(fan_protect(protector, &text, NULL, NULL, &layout, &slot, 1), 1);
+	cr_assert_eq(fan_protector_remove(protector, &next_count, &unacknowledged, 1), FAN_E_NOT_FOUND);
+	cr_assert_eq(fan_protector_remove(protector, &next_count, &unacknowledged, 0), 0);
+	cr_assert_eq(next_count, ue.count + 3);
+	cr_assert_eq(unacknowledged, 3 + 3);
+	cr_assert_eq(fan_protector_remove(protector, &next_count, &unacknowledged, 0), FAN_E_NOT_FOUND, "it is gone");
+	cr_assert_eq(fan_protector_add(protector, &ue), 0, "its slot is free again");
+	fan_protector_close(protector);
+}

@@ -3,7 +3,7 @@
 
 #include <stdarg.h>
 
-static _Thread_local char detail[512];
+static _Thread_local char detail[FAN_ERROR_BYTES];
 
 void
 fan_error_record(const char *format, ...)

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define FAN_ERROR_BYTES 512 /* room for a line, its closing zero included; a longer one is cut */
+
 /* Records the line for fan_error_detail() of this thread. Never pass key material. */
 void fan_error_record(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

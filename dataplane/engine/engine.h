@@ -16,6 +16,7 @@
 #define FAN_ENGINE_H
 
 #include "../context/context.h"
+#include "../context/figure.h"
 
 enum fan_sequence {
 	FAN_CIPHER_THEN_MAC, /* NAS: MAC over clear prefix and ciphertext, stored before the prefix (TS 24.301 4.4.4, 4.4.5) */
@@ -110,16 +111,6 @@ struct fan_engine {
 	const struct fan_engine_ops *ops;
 	bool fetches_ahead; /* uses batch->ahead; for other engines the caller fetches contexts before they are needed */
 };
-
-/* A number that an engine wants shown after a run. */
-struct fan_figure {
-	char name[48];    /* "clocks per UE" */
-	const char *unit; /* "", "octets", "%"; static */
-	double value;
-	bool simulated; /* by a simulator: nothing of it is this machine's speed or a card's */
-};
-
-#define FAN_FIGURES_MAX 64
 
 struct fan_engine_ops {
 	const char *name;        /* "reference", "ipsec-mb", ... */

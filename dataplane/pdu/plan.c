@@ -313,7 +313,7 @@ static int
 encode_short_messages(struct fan_sms *sms, const struct fan_message *message, enum fan_profile profile)
 {
 	const int error = fan_sms_encode(sms, message);
-	char detail[256];
+	char detail[FAN_ERROR_BYTES];
 
 	if (error != FAN_E_TOO_LONG)
 		return error;

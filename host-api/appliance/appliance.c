@@ -480,7 +480,7 @@ fan_engine_serving(const struct fanfare *fanfare, enum fan_kind kind, uint8_t ci
 	const char *name;
 
 	fan_shape_init(&shape, protection);
-	name = fan_dataplane_engine_for(fanfare->dataplane, &shape);
+	name = fan_dataplane_engine_for(fanfare->dataplane, NULL, 0, &shape);
 	return name != NULL ? name : "none";
 }
 
@@ -504,24 +504,16 @@ fan_engine_shares(const struct fanfare *fanfare, struct fan_engine_share *shares
 }
 
 unsigned
-fan_engine_figures(const struct fanfare *fanfare, struct fan_engine_figure *figures, unsigned figure_max)
+fan_engine_figures(const struct fanfare *fanfare, struct fan_figure *figures, unsigned figure_max)
 {
 	const struct fan_dataplane *dataplane = fanfare->dataplane;
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < dataplane->engines.count; i++) {
 		const struct fan_engine_ops *ops = dataplane->engines.choice[i].ops;
-		struct fan_figure own[FAN_ENGINE_FIGURES_MAX] = { 0 };
-		const unsigned own_count = ops->figures != NULL
-						   ? ops->figures(dataplane->engine[i], own, FAN_ENGINE_FIGURES_MAX)
-						   : 0;
 
-		for (unsigned j = 0; j < own_count && count < figure_max; j++, count++) {
-			memcpy(figures[count].name, own[j].name, sizeof(figures[count].name));
-			figures[count].unit = own[j].unit;
-			figures[count].value = own[j].value;
-			figures[count].simulated = own[j].simulated;
-		}
+		if (ops->figures != NULL)
+			count += ops->figures(dataplane->engine[i], figures + count, figure_max - count);
 	}
 	return count;
 }

@@ -6,6 +6,7 @@
 #ifndef FAN_APPLIANCE_H
 #define FAN_APPLIANCE_H
 
+#include "../../dataplane/context/figure.h"
 #include "../fanfare.h"
 
 /* Name of an engine of this build, in the order of `fanfare engines`; NULL past the last. Static storage; any thread. */
@@ -48,17 +49,8 @@ struct fan_engine_share {
 /* Out: shares[share_max], in the order of the list. Returns how many engines there are. Exact once nothing is in flight. */
 unsigned fan_engine_shares(const struct fanfare *fanfare, struct fan_engine_share *shares, unsigned share_max);
 
-/* A number that an engine tells of itself; see struct fan_figure of dataplane/engine/engine.h. */
-struct fan_engine_figure {
-	char name[48]; /* "clocks per UE" */
-	const char *unit;
-	double value;
-	bool simulated;
-};
-#define FAN_ENGINE_FIGURES_MAX 48
-
 /* Out: figures[figure_max] of all engines of the list. Returns how many. */
-unsigned fan_engine_figures(const struct fanfare *fanfare, struct fan_engine_figure *figures, unsigned figure_max);
+unsigned fan_engine_figures(const struct fanfare *fanfare, struct fan_figure *figures, unsigned figure_max);
 
 /* True when frames come back to this process (egress net_ring): they must be taken with fan_loop_receive() or the workers wait. */
 bool fan_loops_back(const struct fanfare *fanfare);

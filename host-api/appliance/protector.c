@@ -121,11 +121,12 @@ fan_protector_lease(struct fan_protector *protector, uint32_t slot, uint32_t cou
 }
 
 int
-fan_protector_remove(struct fan_protector *protector, uint32_t *next_count, uint32_t slot)
+fan_protector_remove(struct fan_protector *protector, uint32_t *next_count, uint16_t *unacknowledged, uint32_t slot)
 {
 	if (!fan_context_present(&protector->table, slot))
 		return fan_fail(FAN_E_NOT_FOUND, "no context in slot %u", slot);
 	*next_count = fan_count_next(&protector->table.slots[slot]);
+	*unacknowledged = fan_count_gap(&protector->table.slots[slot]);
 	fan_context_remove(&protector->table, slot);
 	return 0;
 }

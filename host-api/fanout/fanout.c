@@ -577,7 +577,7 @@ gather_figures(struct fanout *fanout)
 	result->peak_bytes = status_bytes("VmHWM");
 	if (fanout->states != NULL && result->total.sent > fanout->frames_back)
 		result->frames_missing = result->total.sent - fanout->frames_back;
-	result->figure_count = fan_engine_figures(fanout->appliance, result->figures, FAN_ENGINE_FIGURES_MAX);
+	result->figure_count = fan_engine_figures(fanout->appliance, result->figures, FAN_FIGURES_MAX);
 	for (unsigned i = 0; i < result->figure_count; i++)
 		result->simulated |= result->figures[i].simulated;
 	result->share_count = fan_engine_shares(fanout->appliance, result->shares, FAN_ENGINE_SHARES_MAX);
@@ -670,7 +670,7 @@ fan_fanout_run(struct fan_fanout_result *result, const struct fan_fanout_request
 	struct fanout fanout = {
 		.request = request, .result = result, .shown_ns = now_ns(), .terminal = isatty(STDERR_FILENO)
 	};
-	char detail[256];
+	char detail[FAN_ERROR_BYTES];
 	int error;
 
 	memset(result, 0, sizeof(*result));

@@ -56,10 +56,10 @@ struct fan_fanout_result {
 	char engines[128];
 	unsigned workers;
 	bool huge_pages;
-	uint64_t ue_memory_bytes; /* growth of anonymous memory since before provisioning, at its highest */
-	uint64_t fixed_bytes;     /* resident before provisioning */
-	uint64_t peak_bytes;      /* resident at the highest, EAL included */
-	struct fan_engine_figure figures[FAN_ENGINE_FIGURES_MAX]; /* what engines tell of themselves */
+	uint64_t ue_memory_bytes;                   /* growth of anonymous memory since before provisioning, at its highest */
+	uint64_t fixed_bytes;                       /* resident before provisioning */
+	uint64_t peak_bytes;                        /* resident at the highest, EAL included */
+	struct fan_figure figures[FAN_FIGURES_MAX]; /* what engines tell of themselves */
 	unsigned figure_count;
 	bool simulated; /* one of them is: times are a simulator's */
 	struct fan_engine_share shares[FAN_ENGINE_SHARES_MAX];

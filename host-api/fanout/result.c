@@ -371,7 +371,7 @@ print_figures(FILE *out, const struct fan_fanout_result *result)
 	char text[GROUPED_BYTES];
 
 	for (unsigned i = 0; i < result->figure_count; i++) {
-		const struct fan_engine_figure *figure = &result->figures[i];
+		const struct fan_figure *figure = &result->figures[i];
 		const double value = figure->value < 0 ? 0 : figure->value;
 
 		if (i == 0)
