@@ -105,7 +105,7 @@ check_dump(uint16_t id)
 	cr_assert_not_null(out);
 	cr_assert_eq(rte_rawdev_dump(id, out), 0);
 	fclose(out);
-	cr_assert_not_null(strstr(text, "card model,seed=5 (fake): 1.0, 1 AES"), "%s", text);
+	cr_assert_not_null(strstr(text, "card model,seed=5 (fake): 2.0, 1 AES"), "%s", text);
 	cr_assert_not_null(strstr(text, "state: works"));
 	cr_assert_not_null(strstr(text, "fault_card_gone"));
 }
