@@ -145,10 +145,10 @@ fan_dataplane_close(struct fan_dataplane *dataplane)
 		if (dataplane->engine[i] != NULL)
 			dataplane->engine[i]->ops->close(dataplane->engine[i]);
 	fan_engine_list_free(&dataplane->engines);
-	while (dataplane->flights != NULL) {
-		struct fan_flight *flight = dataplane->flights;
+	while (dataplane->flights.first != NULL) {
+		struct fan_flight *flight = dataplane->flights.first;
 
-		dataplane->flights = flight->next;
+		dataplane->flights.first = flight->next;
 		fan_flight_free(flight);
 	}
 	error = fan_egress_close(&dataplane->egress);
@@ -262,11 +262,11 @@ int
 fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_members *snapshot, const struct fan_message *message,
 		   fan_done done, void *user)
 {
-	struct fan_flight *flight, **last = &dataplane->flights;
+	struct fan_flight *flight;
 	const uint64_t begin_tsc = rte_rdtsc();
 	int error;
 
-	if (dataplane->flight_count == FAN_FLIGHTS_MAX) {
+	if (dataplane->flights.count == FAN_FLIGHTS_MAX) {
 		fan_members_free(snapshot);
 		return fan_fail(FAN_E_BUSY, "%d messages are in flight already: poll first", FAN_FLIGHTS_MAX);
 	}
@@ -283,26 +283,8 @@ fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_members *snapshot
 	flight->begin_tsc = begin_tsc;
 	flight->done = done;
 	flight->user = user;
-	while (*last != NULL)
-		last = &(*last)->next;
-	*last = flight;
-	dataplane->flight_count++;
+	fan_flights_add(&dataplane->flights, flight);
 	for (unsigned i = 0; i < dataplane->worker_count; i++)
 		fan_worker_hand(dataplane->worker[i], flight);
 	return 0;
-}
-
-struct fan_flight *
-fan_dataplane_take_ended(struct fan_dataplane *dataplane)
-{
-	for (struct fan_flight **link = &dataplane->flights; *link != NULL; link = &(*link)->next) {
-		struct fan_flight *flight = *link;
-
-		if (__atomic_load_n(&flight->workers_left, __ATOMIC_ACQUIRE) != 0)
-			continue;
-		*link = flight->next;
-		dataplane->flight_count--;
-		return flight;
-	}
-	return NULL;
 }

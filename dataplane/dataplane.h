@@ -28,8 +28,7 @@ struct fan_dataplane {
 	struct fan_engine_list engines;
 	struct fan_engine *engine[FAN_ENGINES_MAX]; /* the control thread's own instances of these, to ask and to compare */
 	struct fan_calibration *calibration; /* "auto": ranks the engines for each shape; else NULL, in the order given */
-	struct fan_flight *flights;          /* in flight, oldest first */
-	unsigned flight_count;
+	struct fan_flights flights;
 };
 
 /* As fan_open(). */
@@ -49,8 +48,5 @@ const char *fan_dataplane_engine_for(const struct fan_dataplane *dataplane, char
 /* Encodes a message for a snapshot of members, which it takes over, and hands it to every worker. As fan_send(). */
 int fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_members *snapshot, const struct fan_message *message,
 		       fan_done done, void *user);
-
-/* Takes the oldest flight that has ended off the list; NULL: none. The caller frees it. */
-struct fan_flight *fan_dataplane_take_ended(struct fan_dataplane *dataplane);
 
 #endif

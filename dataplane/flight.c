@@ -186,3 +186,54 @@ fan_flight_result(const struct fan_flight *flight, struct fan_result *result, en
 	}
 	read_span(flight, result);
 }
+
+/* ---- Those on their way ------------------------------------------------------------------------------------------------ */
+
+/* Whether some UE is to receive both. */
+static bool
+share_member(const struct fan_flight *one, const struct fan_flight *other)
+{
+	for (unsigned i = 0; i < one->leg_count; i++)
+		for (unsigned j = 0; j < other->leg_count; j++)
+			if (one->legs[i].table == other->legs[j].table &&
+			    roaring_bitmap_intersect(one->legs[i].slots, other->legs[j].slots))
+				return true;
+	return false;
+}
+
+static_assert(FAN_FLIGHTS_MAX <= 64, "a mask of places has 64 bits");
+
+void
+fan_flights_add(struct fan_flights *flights, struct fan_flight *flight)
+{
+	struct fan_flight **last = &flights->first;
+	uint64_t taken = 0;
+
+	FAN_REQUIRE(flights->count < FAN_FLIGHTS_MAX);
+	flight->follows = 0;
+	for (; *last != NULL; last = &(*last)->next) {
+		taken |= UINT64_C(1) << (*last)->place;
+		if ((*last)->priority == flight->priority && share_member(*last, flight))
+			flight->follows |= UINT64_C(1) << (*last)->place;
+	}
+	*last = flight;
+	flight->next = NULL;
+	flight->place = (uint8_t)__builtin_ctzll(~taken);
+	flight->number = ++flights->accepted;
+	flights->count++;
+}
+
+struct fan_flight *
+fan_flights_take_ended(struct fan_flights *flights)
+{
+	for (struct fan_flight **link = &flights->first; *link != NULL; link = &(*link)->next) {
+		struct fan_flight *flight = *link;
+
+		if (__atomic_load_n(&flight->workers_left, __ATOMIC_ACQUIRE) != 0)
+			continue;
+		*link = flight->next;
+		flights->count--;
+		return flight;
+	}
+	return NULL;
+}

@@ -39,14 +39,20 @@ struct fan_span {
 	uint64_t first_tsc, last_tsc; /* of this worker's first and last frame handed to the port; 0: none */
 } __attribute__((aligned(64)));
 
+#define FAN_FLIGHTS_MAX 64 /* messages in flight; one bound for the ring of flights, a worker's tasks and a mask of places */
+
 struct fan_flight {
 	struct fan_flight *next; /* the control thread's list, its alone at any time */
 	struct fan_leg *legs;    /* C */
 	unsigned leg_count;      /* C */
 	uint8_t priority;        /* C */
-	uint64_t begin_tsc;      /* C */
-	unsigned worker_count;   /* C */
-	unsigned workers_left;   /* every worker takes one off, atomically: release; the control thread reads: acquire */
+	uint8_t place;           /* C 0 .. FAN_FLIGHTS_MAX - 1: no two in flight have the same */
+	uint64_t number;         /* C of acceptance, 1 for the first */
+	uint64_t
+		follows; /* C places of those in flight that were accepted before, have its priority and share a member with it */
+	uint64_t begin_tsc;    /* C */
+	unsigned worker_count; /* C */
+	unsigned workers_left; /* every worker takes one off, atomically: release; the control thread reads: acquire */
 	struct fan_span span[FAN_WORKERS_MAX]; /* W one per worker */
 	fan_done done;                         /* the control thread's alone */
 	void *user;                            /* the control thread's alone */
@@ -61,5 +67,18 @@ size_t fan_flight_frame_bytes_max(const struct fan_flight *flight);
 
 /* Sums up, for profile FAN_PROFILE_COUNT over all. The flight has ended. */
 void fan_flight_result(const struct fan_flight *flight, struct fan_result *result, enum fan_profile profile);
+
+/* The flights on their way, oldest first. The control thread's alone. */
+struct fan_flights {
+	struct fan_flight *first;
+	unsigned count;    /* at most FAN_FLIGHTS_MAX */
+	uint64_t accepted; /* in all */
+};
+
+/* Accepts a flight: gives it its place and number, and notes which of the others it follows. In: fewer than FAN_FLIGHTS_MAX are on their
+ * way. */
+void fan_flights_add(struct fan_flights *flights, struct fan_flight *flight);
+/* Takes the oldest flight that has ended off the list; NULL: none. The caller frees it. */
+struct fan_flight *fan_flights_take_ended(struct fan_flights *flights);
 
 #endif

@@ -45,14 +45,15 @@ struct work {
 	struct task *task;
 	struct fan_leg *leg;
 	const struct fan_plan *plan;
-	uint16_t sent;          /* leading frames that the port took */
-	uint32_t bytes;         /* of the frames that it did not take yet */
-	uint8_t state;          /* enum work_state */
-	uint8_t engines_failed; /* mask of those that have failed the batch */
-	uint8_t engine;         /* that has it */
+	uint32_t number[FAN_BATCH_UES_MAX]; /* each UE's own (fan_plan_take_numbers()), for a replay */
+	uint16_t sent;                      /* leading frames that the port took */
+	uint32_t bytes;                     /* of the frames that it did not take yet */
+	uint8_t state;                      /* enum work_state */
+	uint8_t engines;                    /* mask of those that take the leg's shapes and have not failed the batch */
+	uint8_t engine;                     /* that has it */
 	bool captured;
 };
-static_assert(FAN_ENGINES_MAX <= 8, "engines_failed has a bit for each engine");
+static_assert(FAN_ENGINES_MAX <= 8, "a mask of engines has a bit for each");
 static_assert(offsetof(struct work, batch) == 0, "a batch pointer is a work pointer");
 
 /* A flight as one worker sees it. */
@@ -63,11 +64,15 @@ struct task {
 	struct fan_member_cursor cursor;
 	uint32_t slot[FAN_BATCH_UES_MAX]; /* chosen; their contexts are on the way into the cache */
 	unsigned slot_count;
-	unsigned part;        /* next part for these slots */
-	unsigned engine_mask; /* engines that take the leg's shapes */
-	bool fetches_ahead;   /* the one that is likely to have them fetches contexts itself */
-	unsigned under_way;   /* batches */
-	bool exhausted;       /* every member has been taken */
+	unsigned part;                     /* next part for these slots */
+	unsigned spent_at;                 /* COUNTs were spent for this part and all behind it: */
+	uint32_t count[FAN_BATCH_UES_MAX]; /* that part's, per slot */
+	bool counts_passed;                /* other batches have taken fresh COUNTs since, so that these are too low */
+	unsigned engine_mask;              /* engines that take the leg's shapes ... */
+	uint64_t failures_seen;            /* ... as it was after so many failures */
+	bool fetches_ahead;                /* the one that is likely to have them fetches contexts itself */
+	unsigned under_way;                /* batches */
+	bool exhausted;                    /* every member has been taken */
 };
 
 /* The worker's alone while its loop runs, but for what is said. */
@@ -76,10 +81,12 @@ struct fan_worker {
 	struct rte_ring *flights;                   /* the control thread puts, the worker takes */
 	struct fan_engine *engine[FAN_ENGINES_MAX]; /* made by the control thread before the loop, freed after it */
 	bool stop;                                  /* the control thread stores it, atomically */
-	struct task task[FAN_FLIGHTS_MAX];
-	unsigned task_count; /* tasks in use lie below this index */
-	unsigned task_at, turn_left;
-	struct work work[BATCHES_MAX]; /* a ring: COUNTs were spent in this order */
+	struct task task[FAN_FLIGHTS_MAX];          /* by the flight's place */
+	unsigned task_count;                        /* tasks in use lie below this index */
+	unsigned task_at, turn_left;                /* whose turn it is, and for how many batches yet */
+	uint64_t number_at;                         /* of the flight whose turn it was last */
+	uint64_t failures;                          /* batches that an engine gave back unprotected */
+	struct work work[BATCHES_MAX];              /* a ring: COUNTs were spent in this order */
 	unsigned work_first, work_count;
 	struct fan_worker_counters counters; /* the control thread reads them, atomically */
 };
@@ -150,6 +157,15 @@ first_fetches_ahead(const struct fan_worker *worker, const struct fan_leg *leg, 
 	return false;
 }
 
+/* Once per leg, and again after an engine has failed: it may be out of service. */
+static void
+ask_engines(const struct fan_worker *worker, struct task *task)
+{
+	task->engine_mask = engines_for(worker, task->leg);
+	task->fetches_ahead = first_fetches_ahead(worker, task->leg, task->engine_mask);
+	task->failures_seen = worker->failures;
+}
+
 /* Goes on to the first leg from `leg_at` on in which this worker owns a member. */
 static void
 begin_leg(struct fan_worker *worker, struct task *task)
@@ -160,8 +176,7 @@ begin_leg(struct fan_worker *worker, struct task *task)
 		fan_member_cursor_init(&task->cursor, task->leg->slots, worker->config.index, worker->config.worker_count);
 		choose_members(task);
 		if (task->slot_count > 0) {
-			task->engine_mask = engines_for(worker, task->leg);
-			task->fetches_ahead = first_fetches_ahead(worker, task->leg, task->engine_mask);
+			ask_engines(worker, task);
 			return;
 		}
 	}
@@ -171,41 +186,82 @@ begin_leg(struct fan_worker *worker, struct task *task)
 static bool
 accept_flights(struct fan_worker *worker)
 {
-	void *flight;
+	const struct task *current = &worker->task[worker->task_at];
+	void *taken;
 	bool any = false;
 
-	while (rte_ring_sc_dequeue(worker->flights, &flight) == 0) {
-		unsigned at = 0;
+	while (rte_ring_sc_dequeue(worker->flights, &taken) == 0) {
+		struct fan_flight *flight = taken;
+		struct task *task = &worker->task[flight->place];
 
-		while (worker->task[at].flight != NULL)
-			at++;
-		memset(&worker->task[at], 0, sizeof(worker->task[at]));
-		worker->task[at].flight = flight;
-		worker->task_count = RTE_MAX(worker->task_count, at + 1);
-		begin_leg(worker, &worker->task[at]);
-		worker->turn_left = 0; /* it may be more urgent than the one whose turn it is */
+		memset(task, 0, sizeof(*task));
+		task->flight = flight;
+		worker->task_count = RTE_MAX(worker->task_count, flight->place + 1U);
+		begin_leg(worker, task);
+		if (current->flight != NULL && flight->priority > current->flight->priority)
+			worker->turn_left = 0;
 		any = true;
 	}
 	return any;
 }
 
-/* The flight whose turn it is: the highest priority, and among equals the next after the last. NULL: nothing to begin. */
+/* Whether a flight that comes before another in a table has all of the other's chosen members behind it. */
+static bool
+has_passed(const struct task *earlier, const struct task *task)
+{
+	const uint32_t last = task->slot[task->slot_count - 1];
+
+	for (unsigned i = earlier->leg_at; i < earlier->flight->leg_count; i++)
+		if (earlier->flight->legs[i].table == task->leg->table && (i > earlier->leg_at || earlier->slot[0] <= last))
+			return false;
+	return true;
+}
+
+/* Whether a task has something to begin, and no UE among it waits for a message accepted before: with members in common, flights of one
+ * priority go through a table one behind the other, so that each UE sees their messages in the order of acceptance. */
+static bool
+may_begin(const struct fan_worker *worker, const struct task *task)
+{
+	if (task->flight == NULL || task->exhausted)
+		return false;
+	for (uint64_t places = task->flight->follows; places != 0; places &= places - 1) {
+		const struct task *earlier = &worker->task[__builtin_ctzll(places)];
+
+		if (earlier->flight != NULL && !earlier->exhausted && earlier->flight->number < task->flight->number &&
+		    !has_passed(earlier, task))
+			return false;
+	}
+	return true;
+}
+
+/* Whether a task comes before another: by priority, among equals in turn, in the order of acceptance behind the last. */
+static bool
+comes_before(const struct fan_worker *worker, const struct task *one, const struct task *other)
+{
+	if (one->flight->priority != other->flight->priority)
+		return one->flight->priority > other->flight->priority;
+	return one->flight->number - worker->number_at - 1 < other->flight->number - worker->number_at - 1;
+}
+
+/* The task whose turn it is. NULL: nothing to begin. Turns change between members, never between the parts of a message to them. */
 static struct task *
 pick_task(struct fan_worker *worker)
 {
-	struct task *best = NULL;
+	struct task *current = &worker->task[worker->task_at], *best = NULL;
 
-	if (worker->turn_left > 0 && worker->task[worker->task_at].flight != NULL && !worker->task[worker->task_at].exhausted)
-		return &worker->task[worker->task_at];
-	for (unsigned i = 1; i <= worker->task_count; i++) {
-		struct task *task = &worker->task[(worker->task_at + i) % worker->task_count];
+	if (current->flight != NULL && !current->exhausted && current->part > 0)
+		return current;
+	if (worker->turn_left > 0 && may_begin(worker, current))
+		return current;
+	for (unsigned i = 0; i < worker->task_count; i++) {
+		struct task *task = &worker->task[i];
 
-		if (task->flight != NULL && !task->exhausted &&
-		    (best == NULL || task->flight->priority > best->flight->priority))
+		if (may_begin(worker, task) && (best == NULL || comes_before(worker, task, best)))
 			best = task;
 	}
 	if (best != NULL) {
 		worker->task_at = (unsigned)(best - worker->task);
+		worker->number_at = best->flight->number;
 		worker->turn_left = TURN_BATCHES;
 	}
 	return best;
@@ -213,7 +269,8 @@ pick_task(struct fan_worker *worker)
 
 /* ---- spend COUNT, write ----------------------------------------------------------------------------------------------- */
 
-/* A UE that cannot have this part leaves the chosen ones and its frame is given back: it gets none of the parts that follow either. */
+/* Spends the COUNTs of this part and all that follow for the members chosen, at once: whatever happens before the last part is begun,
+ * each UE has COUNTs for all of them or for none. A UE that cannot have them leaves the chosen ones, and its frame is given back. */
 static void
 spend_counts(struct fan_worker *worker, struct work *work, struct task *task)
 {
@@ -221,39 +278,61 @@ spend_counts(struct fan_worker *worker, struct work *work, struct task *task)
 	/* Copies, which no store in the loop can change. */
 	const struct fan_count_rule rule = fan_count_rules[leg->table->protection.kind];
 	struct fan_context *const slots = leg->table->slots;
-	const unsigned parts_left = leg->plans.part_count - task->part, slot_count = task->slot_count;
+	const unsigned parts = leg->plans.part_count - task->part, slot_count = task->slot_count;
 	struct fan_batch *batch = &work->batch;
 	unsigned ue_count = 0;
-	uint64_t created;
 
 	for (unsigned i = 0; i < slot_count; i++) {
 		const uint32_t slot = task->slot[i];
 		struct fan_context *context = &slots[slot];
-		const enum fan_drop drop = fan_count_spend(context, &batch->count[ue_count], &rule, parts_left);
+		const enum fan_drop drop = fan_count_spend(context, &batch->count[ue_count], &rule, parts);
 
 		batch->context[ue_count] = context;
 		task->slot[ue_count] = slot;
 		if (__builtin_expect(drop == FAN_DROP_NONE, 1))
 			ue_count++;
 		else
-			count_drop(worker, leg, context, drop, parts_left);
+			count_drop(worker, leg, context, drop, parts);
 	}
-	created = ue_count + (uint64_t)(slot_count - ue_count) * parts_left;
 	rte_pktmbuf_free_bulk(work->frame + ue_count, slot_count - ue_count);
+	if (parts > 1)
+		memcpy(task->count, batch->count, ue_count * sizeof(task->count[0]));
+	task->spent_at = task->part;
 	task->slot_count = ue_count;
 	batch->ue_count = (uint16_t)ue_count;
-	tally_of(worker, leg)->created += created;
+}
+
+static void
+count_created(struct fan_worker *worker, const struct task *task)
+{
+	const uint64_t created = (uint64_t)task->slot_count * task->leg->plans.part_count;
+
+	tally_of(worker, task->leg)->created += created;
 	add(&worker->counters.created, created);
+}
+
+/* A part after the first goes to the same members, each under the COUNT that was spent for it. */
+static void
+take_spent_counts(struct work *work, const struct task *task)
+{
+	struct fan_batch *batch = &work->batch;
+
+	for (unsigned i = 0; i < task->slot_count; i++) {
+		batch->context[i] = &task->leg->table->slots[task->slot[i]];
+		batch->count[i] = task->count[i] + task->part - task->spent_at;
+	}
+	batch->ue_count = (uint16_t)task->slot_count;
 }
 
 /* Writes the frames of UEs first .. end-1. */
 static void
 write_some_frames(const struct fan_worker *worker, struct work *work, unsigned first, unsigned end)
 {
-	work->bytes += fan_plan_write_burst(&work->batch, work->frame, work->plan, worker->config.link, worker->config.hops,
-					    first, end);
+	work->bytes += fan_plan_write_burst(&work->batch, work->frame, work->number, work->plan, worker->config.link,
+					    worker->config.hops, first, end);
 }
 
+/* Octet for octet the same however often: a replay under the same COUNTs must be no other text. */
 static void
 write_frames(const struct fan_worker *worker, struct work *work)
 {
@@ -289,26 +368,34 @@ advance(struct fan_worker *worker, struct task *task)
 	}
 }
 
-/* Places a batch of a task behind those under way, with a frame for each UE that it may go to. NULL: the ring is full, nothing is to be
- * begun, or frames are short; then nothing was taken. */
+/* No engine is left for a leg: its members are reported before they spend anything. */
+static void
+refuse_members(struct fan_worker *worker, struct task *task)
+{
+	const unsigned parts = task->leg->plans.part_count - task->part;
+
+	for (unsigned i = 0; i < task->slot_count; i++)
+		count_drop(worker, task->leg, &task->leg->table->slots[task->slot[i]], FAN_DROP_ENGINE, parts);
+	if (task->part == 0)
+		count_created(worker, task);
+	task->slot_count = 0;
+	advance(worker, task);
+}
+
+/* Places a batch of a task behind those under way, with a frame for each UE that it may go to. NULL: frames are short, none was taken. */
 static struct work *
-place_batch(struct fan_worker *worker, struct task **task)
+place_batch(struct fan_worker *worker, struct task *task)
 {
 	struct work *work = work_at(worker, worker->work_count);
 
-	if (worker->work_count == BATCHES_MAX)
-		return NULL;
-	*task = pick_task(worker);
-	if (*task == NULL)
-		return NULL;
 	/* Raw: a plan writes all that a reset would (struct fan_frame_fields). */
-	if (rte_mempool_get_bulk(worker->config.egress->frames, (void **)work->frame, (*task)->slot_count) != 0)
+	if (rte_mempool_get_bulk(worker->config.egress->frames, (void **)work->frame, task->slot_count) != 0)
 		return NULL;
-	work->task = *task;
-	work->leg = (*task)->leg;
-	work->plan = &(*task)->leg->plans.part[(*task)->part];
+	work->task = task;
+	work->leg = task->leg;
+	work->plan = &task->leg->plans.part[task->part];
 	work->sent = 0;
-	work->engines_failed = 0;
+	work->engines = (uint8_t)task->engine_mask;
 	work->captured = false;
 	return work;
 }
@@ -317,15 +404,32 @@ place_batch(struct fan_worker *worker, struct task **task)
 static bool
 begin_batch(struct fan_worker *worker)
 {
-	struct task *task;
-	struct work *work = place_batch(worker, &task);
+	struct task *task = worker->work_count < BATCHES_MAX ? pick_task(worker) : NULL;
+	struct work *work;
 	bool fetches_ahead;
 
+	if (task == NULL)
+		return false;
+	if (task->failures_seen != worker->failures)
+		ask_engines(worker, task);
+	if (task->engine_mask == 0) {
+		refuse_members(worker, task);
+		return true;
+	}
+	work = place_batch(worker, task);
 	if (work == NULL)
 		return false;
-	spend_counts(worker, work, task);
+	if (task->part == 0)
+		count_created(worker, task);
+	if (task->part == 0 || task->counts_passed)
+		spend_counts(worker, work, task);
+	else
+		take_spent_counts(work, task);
+	task->counts_passed = false;
+	fan_plan_take_numbers(work->number, &work->batch, work->plan, 0, work->batch.ue_count);
 	fetches_ahead = task->fetches_ahead && work->batch.ue_count > 0;
-	worker->turn_left--;
+	if (worker->turn_left > 0)
+		worker->turn_left--;
 	advance(worker, task);
 	work->batch.ahead = (struct fan_ahead){ task->slot_count > 0 ? task->leg->table->slots : NULL, task->slot,
 						task->slot_count };
@@ -357,17 +461,16 @@ drop_batch(struct fan_worker *worker, struct work *work)
 static bool
 submit(struct fan_worker *worker, struct work *work)
 {
-	const unsigned mask = work->task->engine_mask & ~(unsigned)work->engines_failed;
 	struct fan_batch *batch = &work->batch;
 
-	if (mask == 0) {
+	if (work->engines == 0) {
 		drop_batch(worker, work);
 		return true;
 	}
 	for (unsigned k = 0; k < worker->config.engines->count; k++) {
 		const unsigned i = work->leg->preference[k];
 
-		if ((mask >> i & 1) == 0)
+		if ((work->engines >> i & 1) == 0)
 			continue;
 		batch->status = FAN_BATCH_PENDING;
 		if (worker->engine[i]->ops->submit_burst(worker->engine[i], &batch, 1) == 1) {
@@ -400,7 +503,8 @@ submit_oldest(struct fan_worker *worker)
 static void
 retry(struct fan_worker *worker, struct work *work)
 {
-	work->engines_failed = (uint8_t)(work->engines_failed | 1U << work->engine);
+	work->engines = (uint8_t)(work->engines & ~(1U << work->engine));
+	worker->failures++;
 	if (work->batch.status == FAN_BATCH_EXPOSED) {
 		work->state = WORK_EXPOSED;
 		return;
@@ -434,7 +538,7 @@ spend_fresh_counts(struct fan_worker *worker, struct work *work)
 }
 
 /* Takes the exposed batch at the head of the ring to its end and spends fresh COUNTs there: batches begun since it was have COUNTs of
- * the same UEs, and the ring is in the order of COUNTs. */
+ * the same UEs, and the ring is in the order of COUNTs. Parts that are not begun yet will take fresh ones too. */
 static void
 respend(struct fan_worker *worker)
 {
@@ -446,8 +550,10 @@ respend(struct fan_worker *worker)
 	if (work != head) /* a full ring begins where it ends */
 		*work = *head;
 	spend_fresh_counts(worker, work);
+	fan_plan_take_numbers(work->number, &work->batch, work->plan, 0, work->batch.ue_count);
 	write_frames(worker, work);
 	work->state = work->batch.ue_count > 0 ? WORK_READY : WORK_FINISHED;
+	worker->task[worker->task_at].counts_passed = true;
 }
 
 static void

@@ -10,8 +10,6 @@
 #include "engines.h"
 #include "flight.h"
 
-#define FAN_FLIGHTS_MAX 64 /* messages in flight; one bound for the ring of flights and a worker's own list */
-
 /* Written by one worker, each with an atomic store; read by the control thread at any time, one by one: their sum may be of different
  * moments while the worker runs. */
 struct fan_worker_counters {

@@ -114,13 +114,13 @@ Test(dataplane, frames_longer_than_the_port_carries_are_refused, .timeout = 60)
 		if (extra == 1) {
 			cr_assert_not_null(strstr(fan_error_detail(), "180"), "%s", fan_error_detail());
 			cr_assert_eq(dataplane->tables[table].slots[0].count, 7);
-			cr_assert_eq(dataplane->flight_count, 0);
+			cr_assert_eq(dataplane->flights.count, 0);
 		}
 	}
 	for (struct fan_flight *flight = NULL; flight == NULL;) {
 		struct fan_result result;
 
-		flight = fan_dataplane_take_ended(dataplane);
+		flight = fan_flights_take_ended(&dataplane->flights);
 		if (flight == NULL)
 			continue;
 		fan_flight_result(flight, &result, FAN_PROFILE_COUNT);
@@ -128,7 +128,7 @@ Test(dataplane, frames_longer_than_the_port_carries_are_refused, .timeout = 60)
 		fan_flight_free(flight);
 	}
 	cr_assert_eq(dataplane->tables[table].slots[0].count, 8);
-	cr_assert_null(fan_dataplane_take_ended(dataplane));
+	cr_assert_null(fan_flights_take_ended(&dataplane->flights));
 	cr_assert_eq(fan_dataplane_close(dataplane), 0);
 }
 

@@ -95,6 +95,7 @@ write_one(struct written *written, const struct fan_ue *ue, const struct fan_mes
 	struct rte_mbuf *frame = &written->frame;
 	struct fan_plans plans;
 	struct fan_hop hop;
+	uint32_t numbers[1];
 
 	memset(written, 0, sizeof(*written));
 	fan_hop_make(&hop, &next_hop);
@@ -105,7 +106,8 @@ write_one(struct written *written, const struct fan_ue *ue, const struct fan_mes
 	batch.context[0] = &table.slots[0];
 	cr_assert_eq(fan_count_spend(&table.slots[0], &batch.count[0], &fan_count_rules[ue->kind], 1), FAN_DROP_NONE);
 	written->frame.buf_addr = written->buffer;
-	fan_plan_write_burst(&batch, &frame, &plans.part[part], link, &hop, 0, 1);
+	fan_plan_take_numbers(numbers, &batch, &plans.part[part], 0, 1);
+	fan_plan_write_burst(&batch, &frame, numbers, &plans.part[part], link, &hop, 0, 1);
 	if (clear)
 		memcpy(batch.text[0] + 16 * plans.part[part].shape.head_blocks,
 		       plans.part[part].text + 16 * plans.part[part].shape.head_blocks,
@@ -412,6 +414,7 @@ struct burst {
 	struct fan_batch batch;
 	struct fan_context context[FRAMES];
 	struct rte_mbuf mbuf[FRAMES], *frame[FRAMES];
+	uint32_t number[FRAMES];
 	uint8_t buffer[FRAMES][BUFFER_BYTES] __attribute__((aligned(64)));
 	uint32_t bytes;
 };
@@ -501,9 +504,12 @@ Test(plan, every_way_of_writing_a_burst_writes_the_same)
 		fill_contexts(context, count, &random, kind, RTE_DIM(hops));
 		make_burst(&portable, context, count);
 		make_burst(&chosen, context, count);
-		portable.bytes = fan_plan_write_burst_portable(&portable.batch, portable.frame, plans.part, link, hops, 0,
-							       FRAMES);
-		chosen.bytes = fan_plan_write_burst(&chosen.batch, chosen.frame, plans.part, link, hops, 0, FRAMES);
+		fan_plan_take_numbers(portable.number, &portable.batch, plans.part, 0, FRAMES);
+		fan_plan_take_numbers(chosen.number, &chosen.batch, plans.part, 0, FRAMES);
+		portable.bytes = fan_plan_write_burst_portable(&portable.batch, portable.frame, portable.number, plans.part,
+							       link, hops, 0, FRAMES);
+		chosen.bytes = fan_plan_write_burst(&chosen.batch, chosen.frame, chosen.number, plans.part, link, hops, 0,
+						    FRAMES);
 		expect_same_frames(&chosen, &portable);
 		fan_plans_free(&plans);
 	}

@@ -26,6 +26,8 @@
 struct record {
 	const struct fan_context *context;
 	uint32_t count;
+	uint64_t text; /* hash of clear prefix and plaintext */
+	uint16_t text_bytes;
 	uint16_t status; /* with which the engine gave it back; PENDING while it has it */
 };
 
@@ -39,6 +41,8 @@ struct behaviour {
 	bool shuffle;        /* given back last in, first out */
 	bool null;           /* does not protect */
 	bool takes_nothing;  /* no shape */
+	uint16_t takes_text; /* only shapes with so many octets of text; 0: all */
+	unsigned dies_after; /* so many batches are protected; then all fail, and no shape is taken any more; 0: never */
 	unsigned fail_every; /* each n-th batch fails, 0: none, 1: all */
 	enum fan_batch_status fail_as;
 	unsigned refuse_first; /* so many submissions are refused at the very beginning, then none */
@@ -64,8 +68,30 @@ static struct fake fakes[FAKES];
 static bool
 fake_takes(const struct fan_engine *engine, const struct fan_shape *shape)
 {
-	(void)shape;
-	return !((const struct fake *)(const void *)engine)->behaviour.takes_nothing;
+	const struct fake *fake = (const void *)engine;
+	const struct behaviour *behaviour = &fake->behaviour;
+
+	return !behaviour->takes_nothing && (behaviour->dies_after == 0 || fake->taken <= behaviour->dies_after) &&
+	       (behaviour->takes_text == 0 || behaviour->takes_text == shape->text_bytes);
+}
+
+static uint64_t
+hash(uint64_t sum, const uint8_t *octets, size_t octet_count)
+{
+	for (size_t i = 0; i < octet_count; i++)
+		sum = (sum ^ octets[i]) * UINT64_C(0x100000001b3);
+	return sum;
+}
+
+/* Of what an engine is asked to protect: clear prefix, private head, shared tail. */
+static uint64_t
+hash_text(const struct fan_batch *batch, unsigned ue)
+{
+	const struct fan_shape *shape = batch->shape;
+	const unsigned head_bytes = fan_shape_head_bytes(shape);
+	const uint64_t lead = hash(UINT64_C(0xcbf29ce484222325), batch->text[ue] - shape->clear_bytes, shape->clear_bytes);
+
+	return hash(hash(lead, batch->text[ue], head_bytes), shape->message + head_bytes, shape->text_bytes - head_bytes);
 }
 
 static bool
@@ -84,6 +110,14 @@ refuses(struct fake *fake)
 	return false;
 }
 
+/* Whether a batch may come to this engine: of a shape that it takes, or takes no more. */
+static bool
+behaves_well(const struct fake *fake, const struct fan_shape *shape)
+{
+	return !fake->behaviour.takes_nothing &&
+	       (fake->behaviour.takes_text == 0 || fake->behaviour.takes_text == shape->text_bytes);
+}
+
 static uint16_t
 fake_submit_burst(struct fan_engine *engine, struct fan_batch *const *batches, uint16_t batch_count)
 {
@@ -91,6 +125,7 @@ fake_submit_burst(struct fan_engine *engine, struct fan_batch *const *batches, u
 	struct fan_batch *batch = batches[0];
 
 	cr_assert_geq(batch_count, 1);
+	cr_assert(behaves_well(fake, batch->shape), "a batch for another engine");
 	if (refuses(fake))
 		return 0;
 	cr_assert(batch->ue_count >= 1 && batch->ue_count <= FAN_BATCH_UES_MAX);
@@ -101,7 +136,8 @@ fake_submit_burst(struct fan_engine *engine, struct fan_batch *const *batches, u
 	fake->taken++;
 	fake->submitted_at = fan_test_now_s();
 	for (unsigned i = 0; i < batch->ue_count; i++)
-		records[record_count++] = (struct record){ batch->context[i], batch->count[i], FAN_BATCH_PENDING };
+		records[record_count++] = (struct record){ batch->context[i], batch->count[i], hash_text(batch, i),
+							   batch->shape->text_bytes, FAN_BATCH_PENDING };
 	return 1;
 }
 
@@ -113,7 +149,8 @@ fake_finish(struct fake *fake, struct fan_batch *batch, unsigned record_at)
 	struct fan_batch *finished = batch;
 
 	batch->status = FAN_BATCH_DONE;
-	if (behaviour->fail_every != 0 && fake->taken % behaviour->fail_every == 0) {
+	if ((behaviour->fail_every != 0 && fake->taken % behaviour->fail_every == 0) ||
+	    (behaviour->dies_after != 0 && fake->taken > behaviour->dies_after)) {
 		batch->status = (uint16_t)behaviour->fail_as;
 		for (unsigned i = 0; i < batch->ue_count; i++)
 			memset(batch->text[i] - batch->shape->clear_bytes, 0xe5,
@@ -203,7 +240,8 @@ compare_records(const void *a, const void *b)
 	return x->count < y->count ? -1 : x->count > y->count;
 }
 
-/* Whether any (context, COUNT) was given to an engine again after an engine had used it, or may have let it out. Sorts. */
+/* Whether any (context, COUNT) was given to an engine again after an engine had used it, or may have let it out, or with another text.
+ * Sorts. */
 static void
 expect_no_count_twice(void)
 {
@@ -214,6 +252,9 @@ expect_no_count_twice(void)
 		gone = i > 0 && compare_records(&records[i - 1], &records[i]) == 0 ? gone : 0;
 		gone += records[i].status;
 		cr_assert_leq(gone, 1, "COUNT %u of UE %u was used twice", records[i].count, records[i].context->ue);
+		if (i > 0 && compare_records(&records[i - 1], &records[i]) == 0)
+			cr_assert_eq(records[i].text, records[i - 1].text, "COUNT %u of UE %u protected two texts",
+				     records[i].count, records[i].context->ue);
 	}
 }
 
@@ -226,6 +267,7 @@ static struct bench {
 	struct fan_link link;
 	struct fan_egress egress;
 	struct fan_engine_list engines;
+	struct fan_flights flights;
 	struct fan_worker *worker[4];
 	unsigned lcore[4];
 	unsigned worker_count;
@@ -326,6 +368,7 @@ make_flight(const struct fan_message *message, enum fan_profile profile, unsigne
 static void
 hand(struct fan_flight *flight)
 {
+	fan_flights_add(&bench.flights, flight);
 	for (unsigned i = 0; i < bench.worker_count; i++)
 		fan_worker_hand(bench.worker[i], flight);
 }
@@ -367,6 +410,8 @@ finish(struct fan_flight *flight)
 		cr_assert_lt(fan_test_now_s(), deadline, "the flight does not end");
 	}
 	while (receive() > 0)
+		;
+	while (fan_flights_take_ended(&bench.flights) != NULL)
 		;
 	fan_flight_result(flight, &result, FAN_PROFILE_COUNT);
 	for (unsigned i = 0; i < FAN_DROP_COUNT; i++)
@@ -618,7 +663,7 @@ Test(worker, fresh_counts_of_a_replay_respect_the_lease, .timeout = 60)
 	close_bench();
 }
 
-/* A port that takes nothing for a while, then an empty pool of frames: all waits, nothing is lost, leg stays. */
+/* A port that takes nothing for a while, then an empty pool of frames: all waits, nothing is lost, order stays. */
 Test(worker, back_pressure_loses_nothing, .timeout = 60)
 {
 	static struct rte_mbuf *hostages[8192];
@@ -844,4 +889,227 @@ Test(worker, workers_share_the_members_out, .timeout = 60)
 		fan_flight_free(flight);
 		close_bench();
 	}
+}
+
+/* ---- Order of messages and parts ------------------------------------------------------------------------------------------ */
+
+/* Two legs whose shapes different engines take: each batch goes to one that takes it, those of the first leg's end too. */
+Test(worker, the_last_batches_of_a_leg_go_to_its_own_engines, .timeout = 60)
+{
+	const unsigned ues = 200;
+	struct fan_members members = { .set_count = 0 }, snapshot;
+	struct fan_message message;
+	struct fan_flight *flight;
+
+	open_bench("net_ring", ues, 1);
+	fan_message_init(&message, "hello", 5);
+	cr_assert_eq(fan_members_add_range(&members, 0, FAN_PROFILE_EPS_NAS_NIDD, 0, 100), 0);
+	cr_assert_eq(fan_members_add_range(&members, 0, FAN_PROFILE_EPS_NAS_SMS, 100, 100), 0);
+	cr_assert_eq(fan_members_snapshot(&snapshot, &members), 0);
+	fan_members_free(&members);
+	cr_assert_eq(fan_flight_make(&flight, &snapshot, &bench.table, &message, &bench.link, 1), 0, "%s", fan_error_detail());
+	cr_assert_eq(flight->leg_count, 2);
+	for (unsigned i = 0; i < 2; i++)
+		fakes[i].behaviour = (struct behaviour){ .takes_text = flight->legs[i].plans.part[0].shape.text_bytes,
+							 .hold = 3 };
+	start_workers(2);
+	hand(flight);
+	cr_assert_eq(finish(flight).sent, ues);
+	stop_workers();
+	expect_all_accepted(ues);
+	expect_pool_full();
+	fan_flight_free(flight);
+	close_bench();
+}
+
+/* Texts of one UE's records, in the order in which they were protected, must rise in length: messages are as long as they are late. */
+static void
+expect_lengths_rise(unsigned ues)
+{
+	uint16_t *last = calloc(ues, sizeof(*last));
+
+	for (unsigned i = 0; i < record_count; i++) {
+		const size_t slot = (size_t)(records[i].context - bench.table.slots);
+
+		cr_assert_gt(records[i].text_bytes, last[slot], "UE %zu sees a later message before an earlier one", slot);
+		last[slot] = records[i].text_bytes;
+	}
+	free(last);
+}
+
+/* Five messages of one priority to groups that share members: begun in the order of acceptance, and seen in it by every UE. */
+Test(worker, equal_messages_are_seen_in_the_order_of_acceptance, .timeout = 60)
+{
+	static const struct {
+		unsigned first, count;
+	} groups[5] = { { 0, 3000 }, { 2500, 1500 }, { 2900, 64 }, { 0, 4000 }, { 3999, 1 } };
+	struct fan_message message[5];
+	struct fan_flight *flight[5];
+
+	open_bench("net_ring", 4000, 1);
+	fakes[0].behaviour = (struct behaviour){ .hold = 2, .shuffle = true };
+	for (unsigned round = 0; round < 20; round++) {
+		start_workers(1);
+		record_count = 0;
+		for (unsigned i = 0; i < 5; i++) {
+			/* In odd rounds all go to one group. */
+			const unsigned first = round % 2 == 0 ? groups[i].first : 0,
+				       count = round % 2 == 0 ? groups[i].count : 4000;
+
+			fan_message_init(&message[i], "hello", 1 + i);
+			flight[i] = make_flight(&message[i], FAN_PROFILE_EPS_NAS_NIDD, first, count);
+			hand(flight[i]);
+		}
+		for (unsigned i = 0; i < 5; i++) {
+			(void)finish(flight[i]);
+			fan_flight_free(flight[i]);
+		}
+		stop_workers();
+		expect_lengths_rise(4000);
+		for (unsigned i = 0; i < 4000; i++)
+			fan_count_acknowledge_all(&bench.table.slots[i]);
+	}
+	expect_pool_full();
+	close_bench();
+}
+
+/* Frames that each UE got, from the records: of a message of two parts it must be none or two, with nothing between them. */
+static void
+expect_whole_messages(unsigned ues, uint16_t one_part_bytes)
+{
+	uint8_t *got = calloc(ues, sizeof(*got));
+
+	for (unsigned i = 0; i < record_count; i++) {
+		const size_t slot = (size_t)(records[i].context - bench.table.slots);
+
+		if (records[i].text_bytes == one_part_bytes)
+			cr_assert_neq(got[slot], 1, "UE %zu gets another message between two parts", slot);
+		else
+			got[slot]++;
+	}
+	for (unsigned i = 0; i < ues; i++)
+		cr_assert(got[i] == 0 || got[i] == 2, "UE %u was sent %u of 2 parts", i, got[i]);
+	free(got);
+}
+
+/* Reachability and leases change while parts are on their way, and another message of the same priority comes: whole or not at all. */
+Test(worker, parts_of_a_message_reach_a_ue_whole_or_not_at_all, .timeout = 60)
+{
+	const unsigned ues = 2000;
+	struct fan_message message, other;
+	uint64_t sent = 0;
+
+	open_bench("net_ring", ues, 1);
+	fan_message_init(&message, two_parts, sizeof(two_parts) - 1);
+	fan_message_init(&other, "x", 1);
+	fakes[0].behaviour = (struct behaviour){ .refuse = 3 };
+	for (unsigned round = 0; round < 10; round++) {
+		struct fan_flight *flight = make_flight(&message, FAN_PROFILE_EPS_NAS_SMS, 0, ues);
+		struct fan_worker_counters counters = { .created = 0 };
+		struct fan_flight *short_one;
+		uint16_t short_bytes;
+
+		/* In odd rounds it is urgent, and would come between parts if anything could. */
+		other.priority = round % 2 == 0 ? 0 : 3;
+		short_one = make_flight(&other, FAN_PROFILE_EPS_NAS_NIDD, 0, ues);
+		short_bytes = short_one->legs[0].plans.part[0].shape.text_bytes;
+		for (unsigned i = 0; i < ues; i++) /* room for one part alone, for some */
+			bench.table.slots[i].count_reserved = bench.table.slots[i].count + 1 + i % 7;
+		record_count = 0;
+		start_workers(1);
+		hand(flight);
+		while (counters.created == 0)
+			fan_worker_counters_read(bench.worker[0], &counters);
+		hand(short_one);
+		for (unsigned turn = 0; !ended(flight) || !ended(short_one); turn++) {
+			for (unsigned i = turn % 3; i < ues; i += 3)
+				__atomic_store_n(&bench.table.slots[i].flags,
+						 FAN_CONTEXT_PRESENT | (turn / 3 % 2 == 0 ? FAN_CONTEXT_UNREACHABLE : 0),
+						 __ATOMIC_RELAXED);
+			(void)receive();
+		}
+		sent += finish(flight).sent;
+		(void)finish(short_one);
+		stop_workers();
+		expect_whole_messages(ues, short_bytes);
+		expect_no_count_twice();
+		fan_flight_free(flight);
+		fan_flight_free(short_one);
+		for (unsigned i = 0; i < ues; i++) {
+			bench.table.slots[i].flags = FAN_CONTEXT_PRESENT;
+			fan_count_acknowledge_all(&bench.table.slots[i]);
+		}
+	}
+	cr_assert_gt(sent, 0);
+	expect_pool_full();
+	close_bench();
+}
+
+/* A replay that takes fresh COUNTs in the middle of a message: those of the parts behind it must be higher still. */
+Test(worker, fresh_counts_between_parts_leave_none_too_low, .timeout = 60)
+{
+	static const struct behaviour behaviours[] = {
+		{ .fail_every = 1, .fail_as = FAN_BATCH_EXPOSED },
+		{ .fail_every = 2, .fail_as = FAN_BATCH_EXPOSED },
+		{ .fail_every = 5, .fail_as = FAN_BATCH_EXPOSED, .hold = 3, .shuffle = true },
+		{ .fail_every = 1, .fail_as = FAN_BATCH_EXPOSED, .hold = 15 },
+	};
+	static char text[153 * 20];
+	struct fan_message message;
+	const unsigned ues = 130;
+	uint64_t frames = 0;
+
+	memset(text, 'a', sizeof(text));
+	open_bench("net_ring", ues, 1);
+	fan_message_init(&message, text, sizeof(text));
+	for (size_t i = 0; i < RTE_DIM(behaviours); i++) {
+		struct fan_flight *flight = make_flight(&message, FAN_PROFILE_EPS_NAS_SMS, 0, ues);
+		struct fan_result result;
+
+		cr_assert_eq(flight->legs[0].plans.part_count, 20, "more parts than a worker has batches");
+		record_count = 0;
+		fakes[0].behaviour = behaviours[i];
+		start_workers(2);
+		hand(flight);
+		result = finish(flight);
+		stop_workers();
+		cr_assert_eq(result.created, 20 * ues);
+		frames += result.sent;
+		expect_all_accepted(frames);
+		expect_no_count_twice();
+		expect_pool_full();
+		for (unsigned j = 0; j < ues; j++)
+			fan_count_acknowledge_all(&bench.table.slots[j]);
+		fan_flight_free(flight);
+	}
+	cr_assert_gt(frames, 60 * ues);
+	close_bench();
+}
+
+/* The only engine dies in the middle: only what was under way has spent COUNT, all else is reported with its window whole. */
+Test(worker, no_count_is_spent_once_no_engine_is_left, .timeout = 60)
+{
+	const unsigned ues = 5000;
+	struct fan_message message;
+	struct fan_flight *flight;
+	struct fan_result result;
+	unsigned spent = 0;
+
+	open_bench("net_ring", ues, 1);
+	fan_message_init(&message, "hello", 5);
+	fakes[0].behaviour = (struct behaviour){ .dies_after = 10, .fail_as = FAN_BATCH_EXPOSED };
+	start_workers(1);
+	flight = make_flight(&message, FAN_PROFILE_EPS_NAS_NIDD, 0, ues);
+	hand(flight);
+	result = finish(flight);
+	stop_workers();
+	cr_assert_eq(result.created, ues);
+	cr_assert_eq(result.sent, 640);
+	cr_assert_eq(result.dropped[FAN_DROP_ENGINE], ues - 640);
+	for (unsigned i = 0; i < ues; i++)
+		spent += fan_count_next(&bench.table.slots[i]) != bench.side.subscribers[i].ue.count;
+	cr_assert_leq(spent, 640 + 16 * 64, "%u UEs spent a COUNT, of %lu that were sent something", spent, result.sent);
+	expect_pool_full();
+	fan_flight_free(flight);
+	close_bench();
 }

@@ -57,15 +57,15 @@ fan_count_gap(const struct fan_context *context)
 }
 
 /*
- * Spends one COUNT of a context, if this one and those for the parts that follow fit: a message of several parts is sent to a UE
- * whole or not at all. In: parts_left, this one included, 1 or more. Out: *count, valid when FAN_DROP_NONE is returned; otherwise
- * nothing was spent. Thread: the worker that owns the slot. The reservation check stays on in every build.
+ * Spends as many COUNTs of a context as a message has parts, all or none: a message of several parts is sent to a UE whole or not at all.
+ * In: parts, 1 or more. Out: *count, the first of them, valid when FAN_DROP_NONE is returned; otherwise nothing was spent. Thread: the
+ * worker that owns the slot. The check of the lease stays on in every build.
  */
 static inline enum fan_drop
-fan_count_spend(struct fan_context *context, uint32_t *count, const struct fan_count_rule *rule, unsigned parts_left)
+fan_count_spend(struct fan_context *context, uint32_t *count, const struct fan_count_rule *rule, unsigned parts)
 {
 	const uint32_t next = fan_count_next(context);
-	const uint64_t end = (uint64_t)next + parts_left;
+	const uint64_t end = (uint64_t)next + parts;
 	const uint8_t flags = __atomic_load_n(&context->flags, __ATOMIC_RELAXED);
 
 	if (__builtin_expect(flags != FAN_CONTEXT_PRESENT, 0))
@@ -74,9 +74,9 @@ fan_count_spend(struct fan_context *context, uint32_t *count, const struct fan_c
 		return FAN_DROP_RESERVATION;
 	if (__builtin_expect(end > rule->end, 0))
 		return FAN_DROP_COUNT_END;
-	if (__builtin_expect(fan_count_gap(context) + parts_left > rule->gap_max, 0))
+	if (__builtin_expect(fan_count_gap(context) + parts > rule->gap_max, 0))
 		return FAN_DROP_WINDOW;
-	__atomic_store_n(&context->count, next + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&context->count, (uint32_t)end, __ATOMIC_RELAXED);
 	*count = next;
 	return FAN_DROP_NONE;
 }

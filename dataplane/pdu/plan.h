@@ -32,6 +32,13 @@ struct fan_plan {
 	uint8_t text[FAN_PDU_BYTES_MAX + FAN_MESSAGE_SLACK_BYTES];
 };
 
+/* Whether each PDU has an NR-U sequence number of its own (TS 38.425): bearers of NR. */
+static inline bool
+fan_plan_has_nru_sn(const struct fan_plan *plan)
+{
+	return plan->kind == FAN_KIND_NR_PDCP_12 || plan->kind == FAN_KIND_NR_PDCP_18;
+}
+
 /* The plans of one message for one profile and protection, one per part. */
 struct fan_plans {
 	struct fan_plan *part; /* owned */

@@ -10,6 +10,40 @@
 #include <rte_udp.h>
 #include <string.h>
 
+/* ---- A UE's own numbers -------------------------------------------------------------------------------------------------- */
+
+/* Transaction in the low octet, reference in the next. */
+static uint32_t
+take_sms_number(struct fan_context *context)
+{
+	const uint32_t number = context->nas.transaction | (uint32_t)context->nas.rp_reference << 8;
+
+	context->nas.rp_reference++;
+	context->nas.transaction = context->nas.transaction == 6 ? 0 : (uint8_t)(context->nas.transaction + 1);
+	return number;
+}
+
+static uint32_t
+take_nru_sn(struct fan_context *context)
+{
+	const uint32_t sn = context->drb.nru_sn;
+
+	context->drb.nru_sn = (sn + 1) & 0xffffff;
+	return sn;
+}
+
+void
+fan_plan_take_numbers(uint32_t *numbers, const struct fan_batch *batch, const struct fan_plan *plan, unsigned first,
+		      unsigned end)
+{
+	if (plan->head == FAN_HEAD_SMS)
+		for (unsigned i = first; i < end; i++)
+			numbers[i] = take_sms_number(batch->context[i]);
+	else if (fan_plan_has_nru_sn(plan))
+		for (unsigned i = first; i < end; i++)
+			numbers[i] = take_nru_sn(batch->context[i]);
+}
+
 /* ---- By stores ----------------------------------------------------------------------------------------------------------- */
 
 #define INLINE __attribute__((always_inline)) static inline
@@ -75,7 +109,7 @@ nas_header(const struct fan_plan *plan, const struct fan_context *context)
 }
 
 static inline uint32_t
-write_nas(uint8_t *text, struct rte_mbuf *frame, const struct fan_plan *plan, struct fan_context *context, uint32_t count,
+write_nas(uint8_t *text, struct rte_mbuf *frame, const struct fan_plan *plan, const struct fan_context *context, uint32_t count,
 	  const struct fan_link *link, const struct fan_hop *hops)
 {
 	const struct fan_header *header = nas_header(plan, context);
@@ -90,15 +124,9 @@ write_nas(uint8_t *text, struct rte_mbuf *frame, const struct fan_plan *plan, st
 	return header->frame_bytes;
 }
 
-INLINE void
-advance_nru_sn(struct fan_context *context)
-{
-	context->drb.nru_sn = (context->drb.nru_sn + 1) & 0xffffff;
-}
-
 static inline uint32_t
-write_bearer(uint8_t *text, struct rte_mbuf *frame, const struct fan_plan *plan, struct fan_context *context, uint32_t count,
-	     const struct fan_link *link, const struct fan_hop *hops)
+write_bearer(uint8_t *text, struct rte_mbuf *frame, const struct fan_plan *plan, const struct fan_context *context,
+	     uint32_t count, uint32_t number, const struct fan_link *link, const struct fan_hop *hops)
 {
 	const struct fan_header *header = &plan->header[0];
 	uint8_t *octets = text - FAN_HEADER_BYTES_MAX;
@@ -107,10 +135,8 @@ write_bearer(uint8_t *text, struct rte_mbuf *frame, const struct fan_plan *plan,
 
 	write_addresses(text, header, &hops[context->next_hop], link->ipv6);
 	memcpy(octets + header->id_at[0], &teid, sizeof(teid));
-	if (header->id_bytes[1] != 0) {
-		write_id(octets + header->id_at[1], context->drb.nru_sn, 3);
-		advance_nru_sn(context);
-	}
+	if (header->id_bytes[1] != 0)
+		write_id(octets + header->id_at[1], number, 3);
 	if (plan->kind == FAN_KIND_LTE_PDCP_12 || plan->kind == FAN_KIND_NR_PDCP_12) {
 		prefix[0] = (uint8_t)(0x80 | (count >> 8 & 0x0f));
 		prefix[1] = (uint8_t)count;
@@ -124,12 +150,11 @@ write_bearer(uint8_t *text, struct rte_mbuf *frame, const struct fan_plan *plan,
 }
 
 INLINE void
-write_sms_head(uint8_t *text, const struct fan_plan *plan, struct fan_context *context)
+write_sms_head(uint8_t *text, const struct fan_plan *plan, uint32_t number)
 {
 	memcpy(text, plan->head_octets, 16);
-	text[plan->transaction_at] = (uint8_t)(plan->head_octets[plan->transaction_at] | context->nas.transaction << 4);
-	text[plan->reference_at] = context->nas.rp_reference++;
-	context->nas.transaction = context->nas.transaction == 6 ? 0 : (uint8_t)(context->nas.transaction + 1);
+	text[plan->transaction_at] = (uint8_t)(plan->head_octets[plan->transaction_at] | (number & 0xff) << 4);
+	text[plan->reference_at] = (uint8_t)(number >> 8);
 }
 
 INLINE void
@@ -150,32 +175,35 @@ write_ip_head(uint8_t *text, const struct fan_plan *plan, const struct fan_conte
 }
 
 INLINE void
-write_private_head(uint8_t *text, const struct fan_plan *plan, struct fan_context *context, const unsigned head)
+write_private_head(uint8_t *text, const struct fan_plan *plan, const struct fan_context *context, uint32_t number,
+		   const unsigned head)
 {
 	if (head == FAN_HEAD_SMS)
-		write_sms_head(text, plan, context);
+		write_sms_head(text, plan, number);
 	else if (head == FAN_HEAD_IP)
 		write_ip_head(text, plan, context);
 }
 
 uint32_t
-fan_plan_write_burst_portable(struct fan_batch *batch, struct rte_mbuf **frames, const struct fan_plan *plan,
-			      const struct fan_link *link, const struct fan_hop *hops, unsigned first, unsigned end)
+fan_plan_write_burst_portable(struct fan_batch *batch, struct rte_mbuf **frames, const uint32_t *numbers,
+			      const struct fan_plan *plan, const struct fan_link *link, const struct fan_hop *hops,
+			      unsigned first, unsigned end)
 {
-	const bool nas = fan_kind_is_nas(plan->kind);
+	const bool nas = fan_kind_is_nas(plan->kind), numbered = plan->head == FAN_HEAD_SMS || fan_plan_has_nru_sn(plan);
 	uint32_t bytes = 0;
 
 	batch->shape = &plan->shape;
 	for (unsigned i = first; i < end; i++) {
-		struct fan_context *context = batch->context[i];
+		const struct fan_context *context = batch->context[i];
+		const uint32_t number = numbered ? numbers[i] : 0;
 		uint8_t *text = (uint8_t *)frames[i]->buf_addr + FAN_TEXT_OFFSET;
 
 		batch->text[i] = text;
 		if (nas)
 			bytes += write_nas(text, frames[i], plan, context, batch->count[i], link, hops);
 		else
-			bytes += write_bearer(text, frames[i], plan, context, batch->count[i], link, hops);
-		write_private_head(text, plan, context, plan->head);
+			bytes += write_bearer(text, frames[i], plan, context, batch->count[i], number, link, hops);
+		write_private_head(text, plan, context, number, plan->head);
 	}
 	return bytes;
 }
@@ -193,66 +221,69 @@ permute_half(uint8_t *octets, const struct fan_header *header, unsigned at, __m5
 	_mm512_storeu_si512(octets, _mm512_permutex2var_epi8(template, source, own));
 }
 
-/* Reads, among the context's octets, fields that the control thread may be writing, and uses none of them. */
+/* Reads, among the context's octets, fields that the control thread may be writing, and uses none of them. In: sn, what takes COUNT's
+ * place; nru_sn, what takes the place of the context's where a header has one. */
 TARGET INLINE void
 permute_header(uint8_t *octets, const struct fan_header *header, const struct fan_context *context, const struct fan_hop *hop,
-	       uint32_t number)
+	       uint32_t sn, uint32_t nru_sn, const bool has_nru_sn)
 {
 	const __m256i context_half = _mm256_load_si256((const void *)&context->count);
 	const uint16_t checksum = fold_complement(header->ipv4_sum + hop->address_sum);
 	__m512i own = _mm512_inserti64x4(_mm512_castsi256_si512(context_half), _mm256_load_si256((const void *)hop), 1);
 
-	own = _mm512_mask_set1_epi32(own, 1U << FAN_CONTEXT_OCTET(count) % FAN_HEADER_OWN / 4, (int)number);
+	own = _mm512_mask_set1_epi32(own, 1U << FAN_CONTEXT_OCTET(count) % FAN_HEADER_OWN / 4, (int)sn);
+	if (has_nru_sn)
+		own = _mm512_mask_set1_epi32(own, 1U << FAN_CONTEXT_OCTET(drb.nru_sn) % FAN_HEADER_OWN / 4, (int)nru_sn);
 	own = _mm512_mask_set1_epi16(own, 1U << FAN_HOP_OCTET(checksum) % FAN_HEADER_OWN / 2, (short)checksum);
 	permute_half(octets, header, 0, own);
 	permute_half(octets + FAN_HEADER_HALF, header, FAN_HEADER_HALF, own);
 }
 
 TARGET INLINE uint32_t
-permute_burst(struct fan_batch *batch, struct rte_mbuf **frames, const struct fan_plan *plan, const struct fan_hop *hops,
-	      unsigned first, unsigned end, const bool nas, const enum fan_head head)
+permute_burst(struct fan_batch *batch, struct rte_mbuf **frames, const uint32_t *numbers, const struct fan_plan *plan,
+	      const struct fan_hop *hops, unsigned first, unsigned end, const bool nas, const enum fan_head head)
 {
 	/* A bearer's number begins with D/C: data. */
 	const uint32_t number_bits = (1U << fan_count_rules[plan->kind].sn_bits) - 1;
 	const uint32_t number_start = nas ? 0 : 0x80U << 8 * (fan_count_sn_bytes((enum fan_kind)plan->kind) - 1);
+	const bool has_nru_sn = !nas && fan_plan_has_nru_sn(plan), numbered = has_nru_sn || head == FAN_HEAD_SMS;
 	uint32_t bytes = 0;
 
 	for (unsigned i = first; i < end; i++) {
-		struct fan_context *context = batch->context[i];
+		const struct fan_context *context = batch->context[i];
+		const uint32_t number = numbered ? numbers[i] : 0;
 		const struct fan_header *header = nas ? nas_header(plan, context) : &plan->header[0];
 		struct rte_mbuf *frame = frames[i];
 		uint8_t *text = (uint8_t *)frame->buf_addr + FAN_TEXT_OFFSET;
 
 		batch->text[i] = text;
 		permute_header(text - FAN_HEADER_BYTES_MAX, header, context, &hops[context->next_hop],
-			       number_start | (batch->count[i] & number_bits));
+			       number_start | (batch->count[i] & number_bits), number, has_nru_sn);
 		memcpy(&frame->rearm_data, &header->fields, sizeof(header->fields));
 		bytes += header->frame_bytes;
-		if (!nas && header->id_bytes[1] != 0)
-			advance_nru_sn(context);
-		write_private_head(text, plan, context, head);
+		write_private_head(text, plan, context, number, head);
 	}
 	return bytes;
 }
 
 /* One copy for each constant `nas`. */
 TARGET static uint32_t
-write_burst_by_permutation(struct fan_batch *batch, struct rte_mbuf **frames, const struct fan_plan *plan,
-			   const struct fan_hop *hops, unsigned first, unsigned end)
+write_burst_by_permutation(struct fan_batch *batch, struct rte_mbuf **frames, const uint32_t *numbers,
+			   const struct fan_plan *plan, const struct fan_hop *hops, unsigned first, unsigned end)
 {
 	batch->shape = &plan->shape;
 	if (!fan_kind_is_nas(plan->kind))
-		return permute_burst(batch, frames, plan, hops, first, end, false, plan->head);
-	return plan->head == FAN_HEAD_NONE ? permute_burst(batch, frames, plan, hops, first, end, true, FAN_HEAD_NONE)
-					   : permute_burst(batch, frames, plan, hops, first, end, true, FAN_HEAD_SMS);
+		return permute_burst(batch, frames, numbers, plan, hops, first, end, false, plan->head);
+	return plan->head == FAN_HEAD_NONE ? permute_burst(batch, frames, numbers, plan, hops, first, end, true, FAN_HEAD_NONE)
+					   : permute_burst(batch, frames, numbers, plan, hops, first, end, true, FAN_HEAD_SMS);
 }
 
 uint32_t
-fan_plan_write_burst(struct fan_batch *batch, struct rte_mbuf **frames, const struct fan_plan *plan,
+fan_plan_write_burst(struct fan_batch *batch, struct rte_mbuf **frames, const uint32_t *numbers, const struct fan_plan *plan,
 		     const struct fan_link *link, const struct fan_hop *hops, unsigned first, unsigned end)
 {
 	/* CPUs that permute octets have all else of TARGET. */
 	if (__builtin_cpu_supports("avx512vbmi"))
-		return write_burst_by_permutation(batch, frames, plan, hops, first, end);
-	return fan_plan_write_burst_portable(batch, frames, plan, link, hops, first, end);
+		return write_burst_by_permutation(batch, frames, numbers, plan, hops, first, end);
+	return fan_plan_write_burst_portable(batch, frames, numbers, plan, link, hops, first, end);
 }

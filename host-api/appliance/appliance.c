@@ -163,7 +163,7 @@ fan_ue_remove(struct fanfare *fanfare, uint32_t *next_count, uint16_t *unacknowl
 
 	if (table == NULL)
 		return FAN_E_NOT_FOUND;
-	if (fanfare->dataplane->flight_count > 0)
+	if (fanfare->dataplane->flights.count > 0)
 		return fan_fail(FAN_E_BUSY, "a message in flight may use the context: poll until none is");
 	for (struct fan_group *group = fanfare->groups; group != NULL; group = group->next)
 		(void)fan_members_remove(&group->members, (uint16_t)(id >> 32), slot);
@@ -212,7 +212,7 @@ fan_ue_received(struct fanfare *fanfare, fan_context_id first, size_t count)
 	const uint64_t table = first >> 32;
 	const uint64_t begin = (uint32_t)first, end = begin + count;
 
-	if (dataplane->flight_count > 0)
+	if (dataplane->flights.count > 0)
 		return fan_fail(FAN_E_BUSY, "a message in flight may use the contexts: poll until none is");
 	if (table >= dataplane->table_count || end > dataplane->tables[table].used)
 		return fan_fail(FAN_E_NOT_FOUND, "no UE contexts have the ids %#llx and %zu further", (unsigned long long)first,
@@ -354,7 +354,7 @@ fan_poll(struct fanfare *fanfare)
 {
 	struct fan_flight *flight;
 
-	while ((flight = fan_dataplane_take_ended(fanfare->dataplane)) != NULL) {
+	while ((flight = fan_flights_take_ended(&fanfare->dataplane->flights)) != NULL) {
 		const struct fan_outcome outcome = { .flight = flight };
 		struct fan_result result;
 
@@ -363,7 +363,7 @@ fan_poll(struct fanfare *fanfare)
 			flight->done(flight->user, &result, &outcome);
 		fan_flight_free(flight);
 	}
-	return (int)fanfare->dataplane->flight_count;
+	return (int)fanfare->dataplane->flights.count;
 }
 
 void
