@@ -104,8 +104,9 @@ fuzz_c := $(wildcard tests/fuzz/fuzz_*.c)
 bench_c := $(wildcard bench/bench_*.c)
 bench_support_c := $(filter-out $(bench_c),$(wildcard bench/*.c))
 example_c := $(wildcard host-api/examples/*.c)
-all_c := $(library_c) $(program_c) $(test_c) $(test_support_c) $(fuzz_c) $(bench_c) $(bench_support_c) $(example_c)
-all_h := $(wildcard $(addsuffix /*.h,$(rooms) tests tests/fuzz bench))
+ctime_c := $(wildcard tests/ctime/*.c)
+all_c := $(library_c) $(program_c) $(test_c) $(test_support_c) $(ctime_c) $(fuzz_c) $(bench_c) $(bench_support_c) $(example_c)
+all_h := $(wildcard $(addsuffix /*.h,$(rooms) tests tests/ctime/portable tests/fuzz bench))
 scripts := $(wildcard tests/e2e/*.sh)
 
 objects = $(patsubst %.c,$(B)/%.o,$1)
@@ -113,6 +114,7 @@ tests := $(test_c:%.c=$(B)/%)
 fuzzers := $(fuzz_c:%.c=build-fuzz/%)
 benches := $(bench_c:%.c=$(B)/%)
 examples := $(example_c:host-api/%.c=$(B)/%)
+ctimes := $(ctime_c:%.c=$(B)/%) $(B)/tests/ctime/constant_time_portable
 library := $(B)/libfanfare.so.$(SOVERSION)
 # All but main(): what tests, fuzzers and benchmarks link, each taking only the objects that it uses.
 archive := $(B)/everything.a
@@ -121,7 +123,7 @@ archive := $(B)/everything.a
 
 .DEFAULT_GOAL := all
 .PHONY: rtl rtl-synth cosim all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms rooms fuzz fuzzers cover bench \
-	bench-quick bench-compare benches tests examples install clean help FORCE
+	bench-quick bench-compare benches tests examples ctimes constant-time install clean help FORCE
 
 all: $(B)/fanfare $(library) ## build the program (build/fanfare) and the library
 
@@ -148,7 +150,7 @@ check: tests ## run the quick tests of what changed since they last passed (ALL=
 hw_tests := lint manual-check test-pnr test-pipe test-lane test-snow3g-lane test-zuc-lane test-rate test-fetch test-write test-engine test-sizes formal
 test: | $(B)/found-rtl ## run everything: tests by gcc, by clang and under ASan+UBSan, the RTL, end-to-end scripts, examples, fuzzers, lint
 	@$(MAKE) -C hw model model-trace test-programs
-	@$(MAKE) all tests examples benches
+	@$(MAKE) all tests examples benches ctimes
 	@$(MAKE) VARIANT=clang all tests
 	@$(MAKE) VARIANT=asan tests
 	@$(MAKE) fuzzers
@@ -167,6 +169,9 @@ lint: lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms ## clang-forma
 
 format: ## lay out every C file by .clang-format
 	$(Q)$(CLANG_FORMAT) -i $(all_c) $(all_h)
+
+constant-time: all ctimes ## show by valgrind that no branch or address of an engine depends on a secret; tests/ctime/engines lists which
+	@tests/run tests/e2e/constant_time.sh
 
 SECONDS := 20
 fuzz: fuzzers ## run every fuzzer for SECONDS=20, from the kept corpus
@@ -273,7 +278,7 @@ $(B)/%.o: %.c $(B)/flags
 	@echo '  CC    $@'
 	$(Q)$(CC) $(compile_flags) $(if $(filter tests/%,$<),$(test_flags)) -MMD -MP -c -o $@ $<
 
-$(call objects,$(test_c) $(test_support_c)): | $(B)/found-test
+$(call objects,$(test_c) $(test_support_c) $(ctime_c)): | $(B)/found-test
 
 -include $(patsubst %.c,$(B)/%.d,$(all_c))
 
@@ -299,6 +304,24 @@ tests: $(tests)
 $(tests): $(B)/tests/%: $(B)/tests/%.o $(call objects,$(test_support_c)) $(archive)
 	$(link)
 	$(Q)$(CC) -pie $(link_flags) -o $@ $^ -lcriterion $(program_libs)
+
+# What the engines have for instructions that valgrind does not know, compiled for those it does (tests/ctime/portable).
+# -Wpsabi speaks of vectors handed to functions of other files, of which there are none.
+portable_c := $(wildcard dataplane/engine/lockstep/*_avx512.c dataplane/engine/lockstep/*_vaes*.c dataplane/engine/ipsec_mb/*_gfni.c)
+portable := $(portable_c:%.c=$(B)/portable/%.o)
+$(portable): $(B)/portable/%.o: %.c $(wildcard tests/ctime/portable/*.h) $(B)/flags
+	@mkdir -p $(@D)
+	@echo '  CC    $@'
+	$(Q)$(CC) $(compile_flags) -O2 $(if $(is_clang),,-fno-var-tracking) -mavx2 -maes -mpclmul -Wno-psabi -Wno-frame-larger-than \
+		-Itests/ctime/portable -MMD -MP -c -o $@ $<
+-include $(portable:.o=.d)
+
+ctimes: $(ctimes)
+$(filter-out %_portable,$(ctimes)): $(B)/%: $(B)/%.o $(B)/tests/batch.o $(archive)
+$(filter %_portable,$(ctimes)): $(B)/%_portable: $(B)/%.o $(B)/tests/batch.o $(portable) $(archive)
+$(ctimes):
+	$(link)
+	$(Q)$(CC) -pie $(link_flags) -o $@ $^ $(program_libs)
 
 fuzzers:
 	@$(if $(filter fuzz,$(VARIANT)),:,$(MAKE) VARIANT=fuzz fuzzers)

@@ -75,7 +75,9 @@ v_gather(uint8_t *const *text, ptrdiff_t offset, unsigned begin, unsigned end)
 }
 
 /* One UE's block to memory of any alignment. gcc 12 would take two instructions, one of them on the port that shuffles need. */
+#ifndef STORE_BLOCK /* tests/ctime/portable brings its own */
 #define STORE_BLOCK(to, value, lane) __asm__("vextracti32x4 $" #lane ", %1, %0" : "=m"(*(__m128i_u *)(to)) : "v"(value))
+#endif
 
 /* The first 1..16 octets of each UE's block into its packet at `at`. */
 V void
