@@ -50,6 +50,7 @@ QUESTIONS = {
     "path": "Whole path: message in, packets out",
     "path-growth": "Growth of the whole path: cycles, memory, time to the first UE",
     "simulated": "The simulated card: clocks of its own per UE, and UEs/s if it ran at 250 MHz, which is assumed",
+    "sample": "What `make run` prints",
 }
 
 
@@ -109,6 +110,7 @@ class Plan:
     peer_starts: int = 2   # of dpdk-test-crypto-perf in a round
     limit_megabytes: int = 1024
     simulated_ues: int = 8192
+    sample_ues: int = 1_000_000  # as `make run` has it
 
 
 FULL = Plan("full", 7, 60)
@@ -117,7 +119,7 @@ QUICK = Plan("quick", 3, 15, sizes=(20, 40, 160, 640, 1280), growth=(10_000, 100
              path_runs=1, path_growth=(10_000, 100_000, 1_000_000), limit_megabytes=512, simulated_ues=4096)
 TINY = Plan("self-check", 2, 4, sizes=(20, 160), ues=10_000, growth=(10_000, 20_000), shapes=(MAIN_PROFILE, "lte-pdcp eea2"),
             batches=(1, 64), side_rounds=1, path_ues=2_000, path_runs=1, path_repeat=1, path_growth=(2_000,), peer_starts=1,
-            limit_megabytes=256, simulated_ues=512)
+            limit_megabytes=256, simulated_ues=512, sample_ues=2_000)
 
 
 class BenchError(Exception):
@@ -328,6 +330,7 @@ class Bench:
         self.progress = Progress(1)
         self.limits = {}
         self.rows = []
+        self.sample = []
         self.contenders, self.simulated, self.slow = [], [], set()
         self.engine_filter = only
 
@@ -626,14 +629,27 @@ class Bench:
                 samples.put((engine, "eps-nas-nidd", size, self.plan.simulated_ues, 1, None), 0, *figures)
         self.rows += make_rows("simulated", samples, self.limits, kind="simulated")
 
+    # -- what a newcomer sees
+
+    def ask_sample(self):
+        """Keeps what `make run` prints; README shows it. Not by make itself, which would build anew under other settings."""
+        self.progress.step("sample", f"{self.plan.sample_ues:,} UEs")
+        text = re.search(r"^TEXT \?= (.+)$", read_text(os.path.join(ROOT, "Makefile")), re.M).group(1)
+        code, out, err = self.programs.run([FANFARE, "fanout", "--ues", str(self.plan.sample_ues), "--text", text])
+        if code != 0:
+            self.skip("sample of make run", f"exit code {code}: {last_line(err)}")
+            return
+        self.sample = out.rstrip().splitlines()
+
     def steps(self):
         plan = self.plan
-        return (3 + 2 * plan.rounds + plan.side_rounds * (len(plan.shapes) + 1 + len(plan.growth) + 8)
+        return (4 + 2 * plan.rounds + plan.side_rounds * (len(plan.shapes) + 1 + len(plan.growth) + 8)
                 + min(2, plan.side_rounds) * len(plan.path_growth) + len(self.simulated) * len(plan.sizes))
 
     def measure(self, questions):
         ask = {"engine": self.ask_engine, "algorithms": self.ask_algorithms, "batch": self.ask_batch, "growth": self.ask_growth,
-               "path": self.ask_path, "path-growth": self.ask_path_growth, "simulated": self.ask_simulated}
+               "path": self.ask_path, "path-growth": self.ask_path_growth, "simulated": self.ask_simulated,
+               "sample": self.ask_sample}
         self.find_engines()
         self.progress = Progress(self.steps())
         try:
@@ -643,7 +659,10 @@ class Bench:
         finally:
             self.progress.end()
         self.machine["load_after"] = round(os.getloadavg()[0], 2)
-        return {"machine": self.machine, "commit": describe_commit(), "limits": self.limits, "rows": self.rows}
+        result = {"machine": self.machine, "commit": describe_commit(), "limits": self.limits, "rows": self.rows}
+        if self.sample:
+            result["sample"] = self.sample
+        return result
 
 
 # ---- Tables ----------------------------------------------------------------------------------------------------------------------
@@ -823,6 +842,8 @@ def print_result(result):
     for kind in KINDS:
         for question in unique([*QUESTIONS, *[row["question"] for row in result["rows"]]]):
             print_rows(result, question, kind)
+    if result.get("sample"):
+        print("\n".join([QUESTIONS["sample"], *result["sample"], ""]))
     print_goals(result)
     for entry in result["machine"]["skipped"]:
         print(f"skipped: {entry['what']}: {entry['why']}")
@@ -951,7 +972,7 @@ def plot(result, folder):
 def faults(result):
     """What is wrong with a result, in words; empty when it keeps the format."""
     found = []
-    if sorted(result) != ["commit", "limits", "machine", "rows"]:
+    if sorted(result.keys() - {"sample"}) != ["commit", "limits", "machine", "rows"]:
         found.append(f"keys {sorted(result)}")
         return found
     for key in ("tsc_hz", "vaesenc_per_cycle", "read_bytes_per_cycle"):
@@ -997,8 +1018,8 @@ def store(result, folder):
     with open(path + ".part", "w", encoding="utf-8") as file:
         head = {key: value for key, value in result.items() if key != "rows"}
         text = json.dumps(head, indent=1, ensure_ascii=False)
-        rows = ",\n  ".join(json.dumps(row, ensure_ascii=False) for row in result["rows"])
-        file.write(text[:-2] + f',\n "rows": [\n  {rows}\n ]\n}}\n')
+        rows = ",".join("\n  " + json.dumps(row, ensure_ascii=False) for row in result["rows"])
+        file.write(text[:-2] + f',\n "rows": [{rows}\n ]\n}}\n')
     os.replace(path + ".part", path)
     return path
 
@@ -1099,6 +1120,8 @@ def self_check():
                 wrong.append(f"{YARDSTICK} at {size} octets is not once as fast as itself, or has no part of the limit")
             if find_row(result, "engine", "openssl-evp", bytes=size) is None:
                 wrong.append(f"no row of openssl-evp at {size} octets")
+        if not any(line.startswith("  all ") for line in result.get("sample", [])):
+            wrong.append("no sample of make run")
         missing = {entry["what"] for entry in result["machine"]["skipped"]}
         wrong += [f"{name} is neither measured nor skipped for a reason" for name in PEERS.values()
                   if name not in missing and find_row(result, "engine", name) is None]
