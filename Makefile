@@ -122,8 +122,8 @@ archive := $(B)/everything.a
 # ---- Targets ---------------------------------------------------------------------------------------------------------------------
 
 .DEFAULT_GOAL := all
-.PHONY: rtl rtl-synth cosim all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms rooms fuzz fuzzers cover bench \
-	bench-quick bench-compare benches tests examples ctimes constant-time install clean help FORCE
+.PHONY: rtl rtl-synth cosim all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms rooms \
+	lint-readme fuzz fuzzers cover bench bench-quick bench-compare benches tests examples ctimes constant-time install clean help FORCE
 
 all: $(B)/fanfare $(library) ## build the program (build/fanfare) and the library
 
@@ -165,7 +165,7 @@ clang: ## build everything and run the tests by clang
 	@$(MAKE) VARIANT=clang all tests
 	@tests/run $(tests:build/%=build-clang/%)
 
-lint: lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms ## clang-format, clang-tidy, cppcheck, shell syntax, arrows between folders; changes no file
+lint: lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms lint-readme ## clang-format, clang-tidy, cppcheck, shell syntax, arrows between folders, README's figures; changes no file
 
 format: ## lay out every C file by .clang-format
 	$(Q)$(CLANG_FORMAT) -i $(all_c) $(all_h)
@@ -377,3 +377,8 @@ rooms: ## write the table of folders' arrows into README.md
 
 lint-scripts:
 	$(Q)sh -n setup; for s in tests/run .ci/run $(scripts); do bash -n $$s || exit; done
+
+# Measured figures in README.md are those of bench/results; bench/readme.py without --check writes them.
+lint-readme: | $(B)/found-py
+	@echo '  README'
+	$(Q)bench/readme.py --check
