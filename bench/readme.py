@@ -126,7 +126,7 @@ def path(figures, _):
                 if row["engine"] == engine and row["workers"] == 1 and row["profile"] == "eps-nas-nidd, net_null"]
     growth = [row["ues"] for row in run.rows_of(figures, "path-growth")]
     one, two = (row_of(figures, "path", "lockstep", profile="eps-nas-nidd, net_null", workers=workers) for workers in (1, 2))
-    return [f"In the same run the whole path, from `fan_send()` to a port that throws packets away (`net_null`), took one worker "
+    return [f"In the same run a worker's whole turn, from choosing members to a port that throws packets away (`net_null`), took "
             f"{span(cycles('lockstep'))} cycles per UE with `lockstep` and {span(cycles(run.YARDSTICK))} with `ipsec-mb`, for "
             f"{one['bytes']} octets and from {min(growth):,} to {max(growth):,} UEs. Two workers on two cores served "
             f"{two['ues_per_second'] / one['ues_per_second']:.2f} times as many UEs a second as one."]
