@@ -65,7 +65,8 @@ parse_option(struct options *options, const char *argument)
 static int
 add_ue(fan_context_id *id, struct fanfare *fanfare, uint32_t i, uint64_t *state)
 {
-	struct fan_ue ue = { .kind = FAN_KIND_EPS_NAS,
+	struct fan_ue ue = { .struct_bytes = sizeof(struct fan_ue),
+			     .kind = FAN_KIND_EPS_NAS,
 			     .cipher = 2,
 			     .integrity = 2,
 			     .count = 1,
@@ -83,7 +84,9 @@ add_ue(fan_context_id *id, struct fanfare *fanfare, uint32_t i, uint64_t *state)
 static int
 populate(struct fan_group **group, struct fanfare *fanfare, unsigned long ues)
 {
-	const struct fan_next_hop relay = { .ethernet = { 2, 0, 0, 0, 0, 1 }, .address = { 198, 51, 100, 1 } };
+	const struct fan_next_hop relay = { .struct_bytes = sizeof(struct fan_next_hop),
+					    .ethernet = { 2, 0, 0, 0, 0, 1 },
+					    .address = { 198, 51, 100, 1 } };
 	uint64_t state = 1;
 	int error = fan_next_hop_add(fanfare, &relay);
 
@@ -112,17 +115,17 @@ send_slice(struct fan_slices *slices, struct fanfare *fanfare, struct fan_group 
 {
 	/* Control may share a CPU with a worker: it sleeps rather than spins. */
 	const struct timespec nap = { .tv_nsec = 100000 };
-	struct fan_progress before, after;
+	struct fan_totals before, after;
 	struct figures figures = { 0 };
 	int error;
 
-	fan_progress_read(fanfare, &before);
-	error = fan_send(fanfare, group, message, count_message, &figures);
+	fan_totals_read(fanfare, &before);
+	error = fan_send(fanfare, NULL, group, message, count_message, &figures);
 	if (error != 0)
 		return error;
 	while (fan_poll(fanfare), figures.ended == 0)
 		nanosleep(&nap, NULL);
-	fan_progress_read(fanfare, &after);
+	fan_totals_read(fanfare, &after);
 	if (figures.served != fan_group_size(group))
 		return FAN_E_IO;
 	fan_slices_put(slices, (double)(after.busy_cycles - before.busy_cycles) / (double)figures.served);
@@ -158,7 +161,9 @@ int
 main(int argc, char **argv)
 {
 	struct options options = { .engine = "ipsec-mb", .ues = 1 << 20, .bytes = 155, .workers = 1, .passes = 3 };
-	struct fan_options appliance = { .program = "bench_path", .egress = "net_null" };
+	struct fan_options appliance = { .struct_bytes = sizeof(struct fan_options),
+					 .program = "bench_path",
+					 .egress = "net_null" };
 	struct fanfare *fanfare = NULL;
 	int error;
 

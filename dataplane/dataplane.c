@@ -3,12 +3,15 @@
 
 #include "eal.h"
 
+#include <errno.h>
 #include <rte_cycles.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define HOPS_BYTES (FAN_NEXT_HOPS_MAX * sizeof(struct fan_hop))
 
@@ -38,21 +41,34 @@ open_engines(struct fan_dataplane *dataplane)
 	return fan_calibration_make(&dataplane->calibration, dataplane->engine, list->count);
 }
 
-static void
-init_link(struct fan_link *link, const struct fan_options *options)
+/* Frames that reach nobody may come from documentation addresses (RFC 5737, RFC 3849); others say who sends them. */
+static int
+init_link(struct fan_link *link, struct fan_egress *egress, const struct fan_options *options)
 {
-	/* Documentation addresses (RFC 5737, RFC 3849), locally administered Ethernet. */
-	static const uint8_t ethernet[6] = { 0x02, 0xfa, 0x00, 0x00, 0x00, 0x01 };
-	static const uint8_t ipv4[4] = { 203, 0, 113, 1 };
-	static const uint8_t ipv6[16] = { 0x20, 0x01, 0x0d, 0xb8, [4] = 0xff, [15] = 1 };
+	static const uint8_t ethernet[6] = { 0x02, 0xfa, 0x00, 0x00, 0x00, 0x01 }, none[16];
+	static const uint8_t ipv4[16] = { 203, 0, 113, 1 }, ipv6[16] = { 0x20, 0x01, 0x0d, 0xb8, [4] = 0xff, [15] = 1 };
+	const bool named = memcmp(options->source_address, none, options->ipv6 ? 16 : 4) != 0;
 
+	if (!named && !egress->carries_any)
+		return fan_fail(FAN_E_INVALID, "egress %s is a network: source_address says whom its packets come from",
+				options->egress);
+	if (options->vlan > 4094)
+		return fan_fail(FAN_E_INVALID, "VLAN %u: 1 to 4094, or 0 for none", options->vlan);
+	if (options->vlan_priority > 7)
+		return fan_fail(FAN_E_INVALID, "VLAN priority %u: 0 to 7", options->vlan_priority);
+	if (options->dscp > 63)
+		return fan_fail(FAN_E_INVALID, "DSCP %u: 0 to 63", options->dscp);
 	link->ipv6 = options->ipv6;
 	link->udp_checksum = options->udp_checksum;
-	memcpy(link->ethernet, ethernet, sizeof(ethernet));
-	if (options->ipv6)
-		memcpy(link->address, ipv6, sizeof(ipv6));
-	else
-		memcpy(link->address, ipv4, sizeof(ipv4));
+	link->vlan_tag = options->vlan != 0 ? (uint16_t)(options->vlan_priority << 13 | options->vlan) : 0;
+	link->dscp = options->dscp;
+	link->source_port = options->udp_source_port;
+	memcpy(link->ethernet, options->source_ethernet, sizeof(link->ethernet));
+	if (memcmp(link->ethernet, none, sizeof(link->ethernet)) == 0 && !fan_egress_ethernet(egress, link->ethernet))
+		memcpy(link->ethernet, ethernet, sizeof(ethernet));
+	egress->link_bytes = fan_link_bytes(link);
+	memcpy(link->address, named ? options->source_address : options->ipv6 ? ipv6 : ipv4, options->ipv6 ? 16 : 4);
+	return 0;
 }
 
 static int
@@ -68,6 +84,7 @@ start_workers(struct fan_dataplane *dataplane)
 			.egress = &dataplane->egress,
 			.link = &dataplane->link,
 			.hops = dataplane->hops,
+			.event_fd = dataplane->event_fd,
 		};
 		int error = fan_worker_make(&dataplane->worker[i], &config);
 
@@ -102,9 +119,15 @@ fan_dataplane_open(struct fan_dataplane **out, const struct fan_options *options
 
 	if (dataplane == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory for a dataplane");
+	dataplane->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	dataplane->worker_count = options->workers != 0 ? options->workers : 1;
-	init_link(&dataplane->link, options);
-	if (dataplane->worker_count > FAN_WORKERS_MAX)
+	if (dataplane->event_fd < 0)
+		error = fan_fail(FAN_E_IO, "no eventfd: %s", strerror(errno));
+	else if (options->egress == NULL)
+		error = fan_fail(
+			FAN_E_INVALID,
+			"no egress is named: af_packet:IFACE, tap, a DPDK port, or net_null, which throws frames away");
+	else if (dataplane->worker_count > FAN_WORKERS_MAX)
 		error = fan_fail(FAN_E_INVALID, "%u workers: 1 to %d", dataplane->worker_count, FAN_WORKERS_MAX);
 	else
 		error = allocate(dataplane);
@@ -115,8 +138,9 @@ fan_dataplane_open(struct fan_dataplane **out, const struct fan_options *options
 	if (error == 0)
 		error = open_engines(dataplane);
 	if (error == 0)
-		error = fan_egress_open(&dataplane->egress, options->egress != NULL ? options->egress : "net_null",
-					dataplane->worker_count, options->capture);
+		error = fan_egress_open(&dataplane->egress, options->egress, dataplane->worker_count, options->capture);
+	if (error == 0)
+		error = init_link(&dataplane->link, &dataplane->egress, options);
 	if (error == 0)
 		error = start_workers(dataplane);
 	if (error != 0) {
@@ -152,6 +176,8 @@ fan_dataplane_close(struct fan_dataplane *dataplane)
 		fan_flight_free(flight);
 	}
 	error = fan_egress_close(&dataplane->egress);
+	if (dataplane->event_fd >= 0)
+		close(dataplane->event_fd);
 	for (unsigned i = 0; i < dataplane->table_count; i++)
 		fan_context_table_free(&dataplane->tables[i]);
 	free(dataplane->tables);
@@ -174,31 +200,72 @@ fan_dataplane_table(struct fan_dataplane *dataplane, struct fan_protection prote
 	return error != 0 ? error : (int)dataplane->table_count++;
 }
 
+void
+fan_dataplane_pause(struct fan_dataplane *dataplane)
+{
+	fan_workers_pause(dataplane->worker, dataplane->running_count);
+}
+
+void
+fan_dataplane_resume(struct fan_dataplane *dataplane)
+{
+	fan_workers_resume(dataplane->worker, dataplane->running_count);
+}
+
+/* EXISTS when another next hop than `except` has that address. */
+static int
+check_hop(const struct fan_dataplane *dataplane, const struct fan_next_hop *next_hop, unsigned except)
+{
+	const size_t address_bytes = dataplane->link.ipv6 ? 16 : 4;
+
+	for (unsigned i = 0; i < dataplane->hop_count; i++)
+		if (i != except && memcmp(dataplane->hops[i].address, next_hop->address, address_bytes) == 0)
+			return fan_fail(FAN_E_EXISTS, "next hop %u has that address already", i);
+	return 0;
+}
+
 int
 fan_dataplane_next_hop_add(struct fan_dataplane *dataplane, const struct fan_next_hop *next_hop)
 {
-	struct fan_hop *hop = &dataplane->hops[dataplane->hop_count];
-	const size_t address_bytes = dataplane->link.ipv6 ? 16 : 4;
+	int error;
 
 	if (dataplane->hop_count == FAN_NEXT_HOPS_MAX)
 		return fan_fail(FAN_E_INVALID, "too many next hops: %d at most", FAN_NEXT_HOPS_MAX);
-	for (unsigned i = 0; i < dataplane->hop_count; i++)
-		if (memcmp(dataplane->hops[i].address, next_hop->address, address_bytes) == 0)
-			return fan_fail(FAN_E_EXISTS, "next hop %u has that address already", i);
-	fan_hop_make(hop, next_hop);
+	error = check_hop(dataplane, next_hop, FAN_NEXT_HOPS_MAX);
+	if (error != 0)
+		return error;
+	fan_hop_make(&dataplane->hops[dataplane->hop_count], next_hop);
 	return (int)dataplane->hop_count++;
+}
+
+int
+fan_dataplane_next_hop_change(struct fan_dataplane *dataplane, unsigned index, const struct fan_next_hop *next_hop)
+{
+	int error = index < dataplane->hop_count
+			    ? check_hop(dataplane, next_hop, index)
+			    : fan_fail(FAN_E_NOT_FOUND, "next hop %u: %u are known", index, dataplane->hop_count);
+
+	if (error != 0)
+		return error;
+	fan_dataplane_pause(dataplane);
+	fan_hop_make(&dataplane->hops[index], next_hop);
+	fan_dataplane_resume(dataplane);
+	return 0;
 }
 
 /* A frame that the port cannot carry must be refused before any COUNT is spent. */
 static int
-check_frames(const struct fan_dataplane *dataplane, const struct fan_flight *flight)
+check_frames(struct fan_dataplane *dataplane, const struct fan_flight *flight)
 {
 	const size_t most = fan_flight_frame_bytes_max(flight);
+	unsigned room;
 
-	if (most > dataplane->egress.frame_bytes_max)
+	fan_egress_look(&dataplane->egress);
+	room = fan_egress_frame_bytes_max(&dataplane->egress);
+	if (most > room)
 		return fan_fail(FAN_E_TOO_LONG,
 				"a frame of %zu octets does not fit the port's %u: shorten the message or raise the MTU", most,
-				dataplane->egress.frame_bytes_max);
+				room);
 	return 0;
 }
 
@@ -259,8 +326,8 @@ choose_engines(const struct fan_dataplane *dataplane, struct fan_flight *flight)
 }
 
 int
-fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_members *snapshot, const struct fan_message *message,
-		   fan_done done, void *user)
+fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_flight **out, struct fan_members *snapshot,
+		   const struct fan_message *message, fan_done done, void *user)
 {
 	struct fan_flight *flight;
 	const uint64_t begin_tsc = rte_rdtsc();
@@ -281,10 +348,24 @@ fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_members *snapshot
 		return error;
 	}
 	flight->begin_tsc = begin_tsc;
+	if (message->valid_for_ms != 0)
+		flight->deadline_tsc = begin_tsc + message->valid_for_ms * (rte_get_tsc_hz() / 1000);
 	flight->done = done;
 	flight->user = user;
 	fan_flights_add(&dataplane->flights, flight);
 	for (unsigned i = 0; i < dataplane->worker_count; i++)
 		fan_worker_hand(dataplane->worker[i], flight);
+	*out = flight;
 	return 0;
+}
+
+struct fan_flight *
+fan_dataplane_take_ended(struct fan_dataplane *dataplane)
+{
+	struct fan_flight *flight = fan_flights_take_ended(&dataplane->flights);
+
+	if (flight != NULL)
+		dataplane->losses = fan_flight_take_losses(flight,
+							   dataplane->losses + fan_egress_take_losses(&dataplane->egress));
+	return flight;
 }

@@ -29,6 +29,8 @@ struct fan_dataplane {
 	struct fan_engine *engine[FAN_ENGINES_MAX]; /* the control thread's own instances of these, to ask and to compare */
 	struct fan_calibration *calibration; /* "auto": ranks the engines for each shape; else NULL, in the order given */
 	struct fan_flights flights;
+	uint64_t losses; /* of the port, of which no flight has been told */
+	int event_fd;    /* an eventfd: a flight has ended; -1: none yet */
 };
 
 /* As fan_open(). */
@@ -45,8 +47,17 @@ int fan_dataplane_next_hop_add(struct fan_dataplane *dataplane, const struct fan
 const char *fan_dataplane_engine_for(const struct fan_dataplane *dataplane, char *why, size_t why_bytes,
 				     const struct fan_shape *shape);
 
-/* Encodes a message for a snapshot of members, which it takes over, and hands it to every worker. As fan_send(). */
-int fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_members *snapshot, const struct fan_message *message,
-		       fan_done done, void *user);
+int fan_dataplane_next_hop_change(struct fan_dataplane *dataplane, unsigned index, const struct fan_next_hop *next_hop);
+
+/* Stops the workers between two turns, or lets them go on: in between the control thread may change what they read. */
+void fan_dataplane_pause(struct fan_dataplane *dataplane);
+void fan_dataplane_resume(struct fan_dataplane *dataplane);
+
+/* Encodes a message for a snapshot of members, which it takes over, and hands it to every worker. Out: *flight. As fan_send(). */
+int fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_flight **flight, struct fan_members *snapshot,
+		       const struct fan_message *message, fan_done done, void *user);
+
+/* Takes the oldest flight that has ended off the list, after what the port has lost of it was counted; NULL: none. The caller frees it. */
+struct fan_flight *fan_dataplane_take_ended(struct fan_dataplane *dataplane);
 
 #endif

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <rte_bus_vdev.h>
+#include <rte_cycles.h>
 #include <rte_errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -52,6 +53,7 @@ attach_named(struct fan_egress *egress, const char *name, unsigned queue_count)
 	char *device = egress->device;
 	char arguments[256] = "";
 	const char *comma = strchr(name, ',');
+	const int device_bytes = comma != NULL ? (int)(comma - name) : (int)strlen(name);
 
 	if (starts_with(name, "af_packet:")) {
 		const char *interface = name + strlen("af_packet:");
@@ -62,7 +64,10 @@ attach_named(struct fan_egress *egress, const char *name, unsigned queue_count)
 		snprintf(arguments, sizeof(arguments), "iface=%s,qpairs=%u," AF_PACKET_RINGS, interface, queue_count);
 		return attach(egress, arguments);
 	}
-	snprintf(device, RTE_ETH_NAME_MAX_LEN, "%.*s", comma != NULL ? (int)(comma - name) : 40, name);
+	if (device_bytes >= RTE_ETH_NAME_MAX_LEN)
+		return fan_fail(FAN_E_INVALID, "egress %.*s: a device's name has %d characters at most", device_bytes, name,
+				RTE_ETH_NAME_MAX_LEN - 1);
+	snprintf(device, RTE_ETH_NAME_MAX_LEN, "%.*s", device_bytes, name);
 	if (strcmp(name, "tap") == 0)
 		snprintf(device, RTE_ETH_NAME_MAX_LEN, "net_tap0");
 	if (strcmp(name, "net_null") == 0 || strcmp(name, "net_ring") == 0)
@@ -76,6 +81,9 @@ attach_named(struct fan_egress *egress, const char *name, unsigned queue_count)
 				"egress %s: no DPDK port of that name; use net_ring, net_null, af_packet:IFACE, tap, or "
 				"make one with EAL arguments",
 				name);
+	if (comma != NULL && strlen(comma + 1) >= sizeof(arguments))
+		return fan_fail(FAN_E_INVALID, "egress %.*s: its arguments have %zu characters: %zu at most", device_bytes,
+				name, strlen(comma + 1), sizeof(arguments) - 1);
 	snprintf(arguments, sizeof(arguments), "%s", comma != NULL ? comma + 1 : "");
 	return attach(egress, arguments);
 }
@@ -145,40 +153,97 @@ start_port(struct fan_egress *egress, const char *name)
 	return 0;
 }
 
-/* The MTU of the kernel's interface behind a port (af_packet, tap), whose driver does not know it; else the one it was told. */
-static uint16_t
-interface_mtu(unsigned if_index, uint16_t mtu)
+/* Of the kernel's interface behind a port (af_packet, tap), whose driver does not know it. Out: mtu. */
+static enum fan_egress_state
+look_at_interface(unsigned if_index, uint16_t *mtu)
 {
+	enum fan_egress_state state = FAN_EGRESS_GONE;
 	struct ifreq request;
 	const int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	memset(&request, 0, sizeof(request));
 	if (socket_fd < 0)
-		return mtu;
-	if (if_indextoname(if_index, request.ifr_name) != NULL && ioctl(socket_fd, SIOCGIFMTU, &request) == 0 &&
-	    request.ifr_mtu > 0 && request.ifr_mtu < mtu)
-		mtu = (uint16_t)request.ifr_mtu;
+		return FAN_EGRESS_UP;
+	memset(&request, 0, sizeof(request));
+	if (if_indextoname(if_index, request.ifr_name) != NULL && ioctl(socket_fd, SIOCGIFFLAGS, &request) == 0) {
+		const short running = IFF_UP | IFF_RUNNING;
+
+		state = (request.ifr_flags & running) == running ? FAN_EGRESS_UP : FAN_EGRESS_DOWN;
+		if (ioctl(socket_fd, SIOCGIFMTU, &request) == 0 && request.ifr_mtu > 0 && request.ifr_mtu < UINT16_MAX)
+			*mtu = (uint16_t)request.ifr_mtu;
+	}
 	close(socket_fd);
-	return mtu;
+	return state;
+}
+
+/* Of a card, as its driver knows it. */
+static enum fan_egress_state
+look_at_device(uint16_t port, uint16_t *mtu)
+{
+	struct rte_eth_link link;
+
+	if (rte_eth_dev_is_removed(port) != 0)
+		return FAN_EGRESS_GONE;
+	(void)rte_eth_dev_get_mtu(port, mtu);
+	if (rte_eth_link_get_nowait(port, &link) != 0)
+		return FAN_EGRESS_UP;
+	return link.link_status == RTE_ETH_LINK_UP ? FAN_EGRESS_UP : FAN_EGRESS_DOWN;
+}
+
+void
+fan_egress_look(struct fan_egress *egress)
+{
+	uint16_t mtu = RTE_ETHER_MTU;
+	enum fan_egress_state state;
+
+	if (egress->carries_any)
+		return;
+	state = egress->if_index != 0 ? look_at_interface(egress->if_index, &mtu) : look_at_device(egress->port, &mtu);
+	__atomic_store_n(&egress->frame_bytes_max, (uint16_t)RTE_MIN(mtu + egress->link_bytes, (unsigned)UINT16_MAX),
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&egress->state, (uint8_t)state, __ATOMIC_RELAXED);
+}
+
+uint64_t
+fan_egress_take_losses(struct fan_egress *egress)
+{
+	struct rte_eth_stats stats;
+	uint64_t lost;
+
+	if (egress->carries_any || rte_eth_stats_get(egress->port, &stats) != 0)
+		return 0;
+	lost = stats.oerrors - egress->losses;
+	egress->losses = stats.oerrors;
+	return lost;
+}
+
+bool
+fan_egress_ethernet(const struct fan_egress *egress, uint8_t ethernet[6])
+{
+	struct rte_ether_addr address;
+
+	if (egress->carries_any || rte_eth_macaddr_get(egress->port, &address) != 0 || rte_is_zero_ether_addr(&address))
+		return false;
+	memcpy(ethernet, address.addr_bytes, sizeof(address.addr_bytes));
+	return true;
 }
 
 /* Ports of software carry any frame; on others the kernel or the wire sets the limit. */
 static void
-read_frame_limit(struct fan_egress *egress)
+begin_watch(struct fan_egress *egress)
 {
 	struct rte_eth_dev_info info;
-	uint16_t mtu = RTE_ETHER_MTU;
 
 	egress->frame_bytes_max = UINT16_MAX;
-	if (rte_eth_dev_info_get(egress->port, &info) != 0)
+	egress->look_every_tsc = rte_get_tsc_hz() / 1000;
+	egress->carries_any = true;
+	egress->link_bytes = RTE_ETHER_HDR_LEN;
+	if (rte_eth_dev_info_get(egress->port, &info) != 0 || strcmp(info.driver_name, "net_null") == 0 ||
+	    strcmp(info.driver_name, "net_ring") == 0 || strcmp(info.driver_name, "net_pcap") == 0)
 		return;
-	if (strcmp(info.driver_name, "net_null") == 0 || strcmp(info.driver_name, "net_ring") == 0 ||
-	    strcmp(info.driver_name, "net_pcap") == 0)
-		return;
-	(void)rte_eth_dev_get_mtu(egress->port, &mtu);
-	if (info.if_index != 0)
-		mtu = interface_mtu(info.if_index, mtu);
-	egress->frame_bytes_max = (uint16_t)(mtu + RTE_ETHER_HDR_LEN);
+	egress->carries_any = false;
+	egress->if_index = info.if_index;
+	(void)fan_egress_take_losses(egress);
+	fan_egress_look(egress);
 }
 
 static int
@@ -207,7 +272,7 @@ fan_egress_open(struct fan_egress *egress, const char *name, unsigned queue_coun
 	if (error == 0)
 		error = start_port(egress, name);
 	if (error == 0)
-		read_frame_limit(egress);
+		begin_watch(egress);
 	if (error == 0 && capture != NULL)
 		error = open_capture(egress, capture);
 	if (error != 0)

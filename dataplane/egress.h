@@ -11,12 +11,25 @@
 #include <pthread.h>
 #include <rte_ethdev.h>
 
+enum fan_egress_state {
+	FAN_EGRESS_UP,
+	FAN_EGRESS_DOWN, /* the link is down: frames wait */
+	FAN_EGRESS_GONE, /* the device is no more: frames are lost */
+};
+
 /* The control thread writes everything before workers run and after they have stopped, but for the capture. */
 struct fan_egress {
 	uint16_t port;
 	uint16_t queue_count;     /* transmit queues, one per worker */
 	uint16_t receive_queues;  /* of a port that loops back, else 0 */
-	uint16_t frame_bytes_max; /* longest frame that the port carries */
+	uint16_t frame_bytes_max; /* longest frame that the port carries now; stored atomically by whoever looks */
+	uint8_t state;            /* enum fan_egress_state; the same */
+	uint64_t look_every_tsc;  /* a millisecond */
+	uint64_t look_tsc;        /* when somebody looked at the port last; claimed atomically */
+	uint64_t losses; /* of the port's counters: frames lost after it had taken them, since it was opened; control thread */
+	unsigned if_index;   /* of the kernel's interface behind the port; 0: none */
+	bool carries_any;    /* a port of software: no link, no limit */
+	unsigned link_bytes; /* of a frame before its IP header, which the MTU does not count */
 	bool started;
 	char device[RTE_ETH_NAME_MAX_LEN]; /* the port we made ourselves, empty otherwise */
 	struct rte_mempool *frames;        /* of all workers; buffers of FAN_TEXT_OFFSET + PDU */
@@ -33,6 +46,44 @@ struct fan_egress {
 int fan_egress_open(struct fan_egress *egress, const char *name, unsigned queue_count, const char *capture);
 /* Stops the port and closes the capture. IO when the capture could not be written whole. Safe on a zeroed struct. */
 int fan_egress_close(struct fan_egress *egress);
+
+/* Looks at the port's link, device and MTU. Any thread. */
+void fan_egress_look(struct fan_egress *egress);
+
+/* Looks when nobody has for a millisecond. Any worker, once a turn. */
+static inline void
+fan_egress_watch(struct fan_egress *egress, uint64_t now_tsc)
+{
+	uint64_t last = __atomic_load_n(&egress->look_tsc, __ATOMIC_RELAXED);
+
+	if (__builtin_expect((int64_t)(now_tsc - last) > (int64_t)egress->look_every_tsc, 0) &&
+	    __atomic_compare_exchange_n(&egress->look_tsc, &last, now_tsc, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		fan_egress_look(egress);
+}
+
+static inline bool
+fan_egress_up(const struct fan_egress *egress)
+{
+	return __atomic_load_n(&egress->state, __ATOMIC_RELAXED) == FAN_EGRESS_UP;
+}
+
+static inline bool
+fan_egress_gone(const struct fan_egress *egress)
+{
+	return __atomic_load_n(&egress->state, __ATOMIC_RELAXED) == FAN_EGRESS_GONE;
+}
+
+static inline uint16_t
+fan_egress_frame_bytes_max(const struct fan_egress *egress)
+{
+	return __atomic_load_n(&egress->frame_bytes_max, __ATOMIC_RELAXED);
+}
+
+/* Out: the port's own Ethernet address. False when it has none. */
+bool fan_egress_ethernet(const struct fan_egress *egress, uint8_t ethernet[6]);
+
+/* Frames that the port has lost since this was asked last, by its own counters. Control thread. */
+uint64_t fan_egress_take_losses(struct fan_egress *egress);
 
 /* Hands leading frames to the port, which owns them then; returns how many. Short means back-pressure. Never blocks. */
 static inline uint16_t

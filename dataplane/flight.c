@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define NOT_SERVED_BYTES(leg) ((FAN_DROP_COUNT - 1) * (leg)->reason_bytes)
+
 const char *
 fan_drop_name(enum fan_drop drop)
 {
@@ -34,8 +36,9 @@ make_leg(struct fan_leg *leg, struct fan_member_set *set, struct fan_context_tab
 		leg->preference[i] = i;
 	leg->ues = roaring_bitmap_get_cardinality(leg->slots);
 	/* Zero pages until a member is not served. Not by calloc(), which clears a megabyte that it has had back before. */
-	leg->slot_count = RTE_MAX(table->used, 1U);
-	leg->not_served = mmap(NULL, leg->slot_count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	leg->reason_bytes = (table->used / FAN_CONTEXT_STRIPE + 1) * (FAN_CONTEXT_STRIPE / 8);
+	leg->not_served = mmap(NULL, NOT_SERVED_BYTES(leg), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			       -1, 0);
 	leg->tally = aligned_alloc(64, worker_count * sizeof(*leg->tally));
 	if (leg->not_served == MAP_FAILED || leg->tally == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory for the report of %llu UEs", (unsigned long long)leg->ues);
@@ -99,6 +102,7 @@ fan_flight_make(struct fan_flight **out, struct fan_members *snapshot, struct fa
 		return error;
 	}
 	flight->priority = message->priority;
+	flight->deadline_tsc = UINT64_MAX;
 	flight->worker_count = worker_count;
 	flight->workers_left = worker_count;
 	*out = flight;
@@ -117,7 +121,7 @@ fan_flight_free(struct fan_flight *flight)
 		if (leg->slots != NULL)
 			roaring_bitmap_free(leg->slots);
 		if (leg->not_served != NULL && leg->not_served != MAP_FAILED)
-			munmap(leg->not_served, leg->slot_count);
+			munmap(leg->not_served, NOT_SERVED_BYTES(leg));
 		free(leg->tally);
 	}
 	free(flight->legs);
@@ -137,6 +141,21 @@ fan_flight_frame_bytes_max(const struct fan_flight *flight)
 				most = RTE_MAX(most, (size_t)plans->part[part].header[j].frame_bytes);
 	}
 	return most;
+}
+
+uint64_t
+fan_flight_take_losses(struct fan_flight *flight, uint64_t losses)
+{
+	for (unsigned i = 0; i < flight->leg_count; i++)
+		for (unsigned worker = 0; worker < flight->worker_count && losses > 0; worker++) {
+			struct fan_tally *tally = &flight->legs[i].tally[worker];
+			const uint64_t lost = RTE_MIN(losses, tally->sent);
+
+			tally->sent -= lost;
+			tally->dropped[FAN_DROP_PORT] += lost;
+			losses -= lost;
+		}
+	return losses;
 }
 
 static uint64_t
@@ -177,11 +196,11 @@ fan_flight_result(const struct fan_flight *flight, struct fan_result *result, en
 		for (unsigned worker = 0; worker < flight->worker_count; worker++) {
 			const struct fan_tally *tally = &leg->tally[worker];
 
-			result->created += tally->created;
-			result->sent += tally->sent;
-			result->bytes_out += tally->bytes_out;
+			result->created += __atomic_load_n(&tally->created, __ATOMIC_RELAXED);
+			result->sent += __atomic_load_n(&tally->sent, __ATOMIC_RELAXED);
+			result->bytes_out += __atomic_load_n(&tally->bytes_out, __ATOMIC_RELAXED);
 			for (unsigned drop = 0; drop < FAN_DROP_COUNT; drop++)
-				result->dropped[drop] += tally->dropped[drop];
+				result->dropped[drop] += __atomic_load_n(&tally->dropped[drop], __ATOMIC_RELAXED);
 		}
 	}
 	read_span(flight, result);

@@ -29,11 +29,30 @@ struct fan_leg {
 	roaring_bitmap_t *slots;             /* C the snapshot of members, owned */
 	uint64_t ues;                        /* C */
 	uint8_t preference[FAN_ENGINES_MAX]; /* C indices of the run's engines in the order in which they are asked */
-	/* W Per slot of the table as it was, by the slot's worker: enum fan_drop of a member that missed a part. Owned, by mmap(). */
+	/* W A bitmap of slots for each reason (enum fan_drop, from 1 on): members that missed a part. By the slot's worker: a stripe is two
+	 * cache lines of each, so that workers share none. Owned, by mmap(). */
 	uint8_t *not_served;
-	size_t slot_count;       /* C of not_served */
-	struct fan_tally *tally; /* W one per worker, owned */
+	size_t reason_bytes;     /* C of one bitmap */
+	struct fan_tally *tally; /* W one per worker, owned; stored atomically, so that progress can be read */
 };
+
+static_assert(FAN_CONTEXT_STRIPE % (8 * 64) == 0, "a stripe's bits are whole cache lines");
+
+static inline uint8_t *
+fan_leg_not_served(const struct fan_leg *leg, enum fan_drop drop)
+{
+	return leg->not_served + ((size_t)drop - 1) * leg->reason_bytes;
+}
+
+/* Why a member was not served; NONE: it was, or is no member. */
+static inline enum fan_drop
+fan_leg_reason(const struct fan_leg *leg, size_t slot)
+{
+	for (unsigned drop = 1; drop < FAN_DROP_COUNT; drop++)
+		if ((fan_leg_not_served(leg, (enum fan_drop)drop)[slot / 8] >> slot % 8 & 1) != 0)
+			return (enum fan_drop)drop;
+	return FAN_DROP_NONE;
+}
 
 struct fan_span {
 	uint64_t first_tsc, last_tsc; /* of this worker's first and last frame handed to the port; 0: none */
@@ -51,7 +70,9 @@ struct fan_flight {
 	uint64_t
 		follows; /* C places of those in flight that were accepted before, have its priority and share a member with it */
 	uint64_t begin_tsc;    /* C */
+	uint64_t deadline_tsc; /* C what is not on its way to the port by then does not go; UINT64_MAX: none */
 	unsigned worker_count; /* C */
+	uint8_t stop; /* the control thread stores it, atomically: enum fan_drop for all that has not left, 0: goes on */
 	unsigned workers_left; /* every worker takes one off, atomically: release; the control thread reads: acquire */
 	struct fan_span span[FAN_WORKERS_MAX]; /* W one per worker */
 	fan_done done;                         /* the control thread's alone */
@@ -65,7 +86,11 @@ void fan_flight_free(struct fan_flight *flight);
 /* Longest frame of any leg, octets. */
 size_t fan_flight_frame_bytes_max(const struct fan_flight *flight);
 
-/* Sums up, for profile FAN_PROFILE_COUNT over all. The flight has ended. */
+/* Counts frames that the port has lost after it took them: they were not sent. Which UEs' they were nobody can tell. In: losses so far,
+ * of this flight or another. Returns how many are left for others: no flight has lost more than it sent. The flight has ended. */
+uint64_t fan_flight_take_losses(struct fan_flight *flight, uint64_t losses);
+
+/* Sums up, for profile FAN_PROFILE_COUNT over all. Exact once the flight has ended; before that each number is of some moment before. */
 void fan_flight_result(const struct fan_flight *flight, struct fan_result *result, enum fan_profile profile);
 
 /* The flights on their way, oldest first. The control thread's alone. */

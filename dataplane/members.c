@@ -153,6 +153,23 @@ fan_members_remove(struct fan_members *members, uint16_t table, uint32_t slot)
 	return false;
 }
 
+void
+fan_members_subtract(struct fan_members *members, uint16_t table, const roaring_bitmap_t *slots)
+{
+	bool emptied = false;
+
+	for (unsigned i = 0; i < members->set_count; i++) {
+		struct fan_member_set *set = &members->sets[i];
+
+		if (set->table != table)
+			continue;
+		roaring_bitmap_andnot_inplace(set->slots, slots);
+		emptied = emptied || roaring_bitmap_is_empty(set->slots);
+	}
+	if (emptied)
+		drop_empty_sets(members);
+}
+
 uint64_t
 fan_members_count(const struct fan_members *members)
 {

@@ -37,6 +37,8 @@ int fan_members_add_range(struct fan_members *members, uint16_t table, enum fan_
 			  uint64_t count);
 /* True when the slot was a member. */
 bool fan_members_remove(struct fan_members *members, uint16_t table, uint32_t slot);
+/* Takes slots out that are not to be members any more. */
+void fan_members_subtract(struct fan_members *members, uint16_t table, const roaring_bitmap_t *slots);
 uint64_t fan_members_count(const struct fan_members *members);
 /* Deep copy, run-optimised, shares nothing with the original. Out: *copy, whatever it held before is not released; zeroed on
  * error. MEMORY. */

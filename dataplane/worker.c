@@ -22,6 +22,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 
 #define BATCHES_MAX 16       /* under way in one worker: enough for an engine with latency, few enough to stay in L2 */
@@ -42,7 +43,7 @@ struct task;
 struct work {
 	struct fan_batch batch; /* first: engines give the batch back and so the work */
 	struct rte_mbuf *frame[FAN_BATCH_UES_MAX];
-	struct task *task;
+	struct task *task; /* NULL: all of it is accounted for, and the flight may have ended */
 	struct fan_leg *leg;
 	const struct fan_plan *plan;
 	uint32_t number[FAN_BATCH_UES_MAX]; /* each UE's own (fan_plan_take_numbers()), for a replay */
@@ -81,9 +82,12 @@ struct fan_worker {
 	struct rte_ring *flights;                   /* the control thread puts, the worker takes */
 	struct fan_engine *engine[FAN_ENGINES_MAX]; /* made by the control thread before the loop, freed after it */
 	bool stop;                                  /* the control thread stores it, atomically */
+	bool pause;                                 /* the same */
+	bool paused;                                /* the worker's answer, stored atomically */
 	struct task task[FAN_FLIGHTS_MAX];          /* by the flight's place */
 	unsigned task_count;                        /* tasks in use lie below this index */
 	unsigned task_at, turn_left;                /* whose turn it is, and for how many batches yet */
+	uint64_t now_tsc;                           /* when this turn of the loop began */
 	uint64_t number_at;                         /* of the flight whose turn it was last */
 	uint64_t failures;                          /* batches that an engine gave back unprotected */
 	struct work work[BATCHES_MAX];              /* a ring: COUNTs were spent in this order */
@@ -115,9 +119,27 @@ static void
 count_drop(struct fan_worker *worker, struct fan_leg *leg, const struct fan_context *context, enum fan_drop drop,
 	   unsigned parts)
 {
-	leg->not_served[context - leg->table->slots] = (uint8_t)drop;
-	tally_of(worker, leg)->dropped[drop] += parts;
+	const size_t slot = (size_t)(context - leg->table->slots);
+
+	add(&tally_of(worker, leg)->dropped[drop], parts);
 	add(&worker->counters.dropped, parts);
+	/* Named once: with parts that fail one by one, by the first reason. */
+	if (parts < leg->plans.part_count && fan_leg_reason(leg, slot) != FAN_DROP_NONE)
+		return;
+	fan_leg_not_served(leg, drop)[slot / 8] |= (uint8_t)(1U << slot % 8);
+}
+
+/* Why what is left of a flight is not to be sent: it was cancelled, or its time is over. NONE: it goes on. */
+static inline enum fan_drop
+stopped(const struct fan_worker *worker, const struct fan_flight *flight)
+{
+	const uint8_t stop = __atomic_load_n(&flight->stop, __ATOMIC_RELAXED);
+
+	if (__builtin_expect(stop != FAN_DROP_NONE, 0))
+		return (enum fan_drop)stop;
+	if (__builtin_expect(fan_egress_gone(worker->config.egress), 0))
+		return FAN_DROP_PORT;
+	return worker->now_tsc < flight->deadline_tsc ? FAN_DROP_NONE : FAN_DROP_EXPIRED;
 }
 
 /* ---- accept, choose members ------------------------------------------------------------------------------------------- */
@@ -224,11 +246,13 @@ may_begin(const struct fan_worker *worker, const struct task *task)
 {
 	if (task->flight == NULL || task->exhausted)
 		return false;
+	if (stopped(worker, task->flight) != FAN_DROP_NONE)
+		return true;
 	for (uint64_t places = task->flight->follows; places != 0; places &= places - 1) {
 		const struct task *earlier = &worker->task[__builtin_ctzll(places)];
 
 		if (earlier->flight != NULL && !earlier->exhausted && earlier->flight->number < task->flight->number &&
-		    !has_passed(earlier, task))
+		    stopped(worker, earlier->flight) == FAN_DROP_NONE && !has_passed(earlier, task))
 			return false;
 	}
 	return true;
@@ -307,7 +331,7 @@ count_created(struct fan_worker *worker, const struct task *task)
 {
 	const uint64_t created = (uint64_t)task->slot_count * task->leg->plans.part_count;
 
-	tally_of(worker, task->leg)->created += created;
+	add(&tally_of(worker, task->leg)->created, created);
 	add(&worker->counters.created, created);
 }
 
@@ -368,14 +392,14 @@ advance(struct fan_worker *worker, struct task *task)
 	}
 }
 
-/* No engine is left for a leg: its members are reported before they spend anything. */
+/* The members chosen are reported instead of spending anything (more). */
 static void
-refuse_members(struct fan_worker *worker, struct task *task)
+refuse_members(struct fan_worker *worker, struct task *task, enum fan_drop drop)
 {
 	const unsigned parts = task->leg->plans.part_count - task->part;
 
 	for (unsigned i = 0; i < task->slot_count; i++)
-		count_drop(worker, task->leg, &task->leg->table->slots[task->slot[i]], FAN_DROP_ENGINE, parts);
+		count_drop(worker, task->leg, &task->leg->table->slots[task->slot[i]], drop, parts);
 	if (task->part == 0)
 		count_created(worker, task);
 	task->slot_count = 0;
@@ -406,14 +430,18 @@ begin_batch(struct fan_worker *worker)
 {
 	struct task *task = worker->work_count < BATCHES_MAX ? pick_task(worker) : NULL;
 	struct work *work;
+	enum fan_drop drop;
 	bool fetches_ahead;
 
 	if (task == NULL)
 		return false;
 	if (task->failures_seen != worker->failures)
 		ask_engines(worker, task);
-	if (task->engine_mask == 0) {
-		refuse_members(worker, task);
+	drop = task->part == 0 ? stopped(worker, task->flight) : FAN_DROP_NONE;
+	if (drop == FAN_DROP_NONE && task->engine_mask == 0)
+		drop = FAN_DROP_ENGINE;
+	if (drop != FAN_DROP_NONE) {
+		refuse_members(worker, task, drop);
 		return true;
 	}
 	work = place_batch(worker, task);
@@ -447,14 +475,26 @@ begin_batch(struct fan_worker *worker)
 
 /* ---- protect ----------------------------------------------------------------------------------------------------------- */
 
+/* The batch keeps its place in the ring, but its flight need not wait for that. */
 static void
-drop_batch(struct fan_worker *worker, struct work *work)
+release(struct work *work)
 {
-	for (unsigned i = 0; i < work->batch.ue_count; i++)
-		count_drop(worker, work->leg, work->batch.context[i], FAN_DROP_ENGINE, 1);
-	rte_pktmbuf_free_bulk(work->frame, work->batch.ue_count);
-	work->batch.ue_count = 0;
+	work->task->under_way--;
+	work->task = NULL;
+}
+
+/* What the port has not taken of a batch is reported instead of sent. */
+static void
+drop_batch(struct fan_worker *worker, struct work *work, enum fan_drop drop)
+{
+	const unsigned left = (unsigned)work->batch.ue_count - work->sent;
+
+	for (unsigned i = work->sent; i < work->batch.ue_count; i++)
+		count_drop(worker, work->leg, work->batch.context[i], drop, 1);
+	rte_pktmbuf_free_bulk(work->frame + work->sent, left);
+	work->batch.ue_count = work->sent;
 	work->state = WORK_FINISHED;
+	release(work);
 }
 
 /* True when an engine took it, or none will ever. */
@@ -464,7 +504,7 @@ submit(struct fan_worker *worker, struct work *work)
 	struct fan_batch *batch = &work->batch;
 
 	if (work->engines == 0) {
-		drop_batch(worker, work);
+		drop_batch(worker, work, FAN_DROP_ENGINE);
 		return true;
 	}
 	for (unsigned k = 0; k < worker->config.engines->count; k++) {
@@ -568,7 +608,7 @@ finish(struct fan_worker *worker, struct work *work)
 	add(&worker->counters.engine_ues[work->engine], work->batch.ue_count);
 	if (link->ipv6 || link->udp_checksum)
 		for (unsigned i = 0; i < work->batch.ue_count; i++)
-			fan_udp_checksum_fill(work->frame[i], link->ipv6);
+			fan_udp_checksum_fill(work->frame[i], link);
 	work->state = WORK_FINISHED;
 }
 
@@ -608,7 +648,11 @@ send_frames(struct fan_worker *worker, struct work *work)
 	struct fan_tally *tally = tally_of(worker, work->leg);
 	struct rte_mbuf **frames = work->frame + work->sent;
 	const uint16_t frame_count = (uint16_t)(work->batch.ue_count - work->sent);
-	const uint16_t n = fan_egress_send_burst(worker->config.egress, (uint16_t)worker->config.index, frames, frame_count);
+	const uint16_t n = fan_egress_up(worker->config.egress) &&
+					   frames[0]->pkt_len <= fan_egress_frame_bytes_max(worker->config.egress)
+				   ? fan_egress_send_burst(worker->config.egress, (uint16_t)worker->config.index, frames,
+							   frame_count)
+				   : 0;
 
 	if (n > 0) {
 		const uint32_t bytes_left = frame_bytes(frames + n, frame_count - n);
@@ -618,8 +662,8 @@ send_frames(struct fan_worker *worker, struct work *work)
 		if (span->first_tsc == 0)
 			span->first_tsc = span->last_tsc;
 		work->bytes = bytes_left;
-		tally->sent += n;
-		tally->bytes_out += bytes;
+		add(&tally->sent, n);
+		add(&tally->bytes_out, bytes);
 		add(&worker->counters.sent, n);
 		add(&worker->counters.bytes_out, bytes);
 		work->sent = (uint16_t)(work->sent + n);
@@ -656,7 +700,8 @@ emit(struct fan_worker *worker)
 		capture(worker, work);
 		if (work->sent < work->batch.ue_count && !send_frames(worker, work))
 			return any || work->sent > sent;
-		work->task->under_way--;
+		if (work->task != NULL)
+			release(work);
 		worker->work_count--;
 		/* An empty ring begins anew, in the work that lies in the cache. */
 		worker->work_first = worker->work_count > 0 ? (worker->work_first + 1) % BATCHES_MAX : 0;
@@ -678,11 +723,50 @@ report(struct fan_worker *worker)
 		if (flight == NULL || !task->exhausted || task->under_way > 0)
 			continue;
 		task->flight = NULL;
-		__atomic_fetch_sub(&flight->workers_left, 1, __ATOMIC_RELEASE);
+		if (__atomic_fetch_sub(&flight->workers_left, 1, __ATOMIC_RELEASE) == 1 && worker->config.event_fd >= 0)
+			(void)eventfd_write(worker->config.event_fd, 1);
 		any = true;
 	}
 	while (worker->task_count > 0 && worker->task[worker->task_count - 1].flight == NULL)
 		worker->task_count--;
+	return any;
+}
+
+/* Lets go of what flights that were stopped have under way, wherever it waits; not what an engine is at work on. */
+static bool
+drop_stopped_batches(struct fan_worker *worker)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < worker->work_count; i++) {
+		struct work *work = work_at(worker, i);
+		const enum fan_drop drop = work->state == WORK_SUBMITTED || work->sent == work->batch.ue_count
+						   ? FAN_DROP_NONE
+						   : stopped(worker, work->task->flight);
+
+		if (drop != FAN_DROP_NONE)
+			drop_batch(worker, work, drop);
+		any = any || drop != FAN_DROP_NONE;
+	}
+	return any;
+}
+
+/* ... and goes on with what they have not begun, which needs no room among the batches of others. */
+static bool
+refuse_stopped(struct fan_worker *worker)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < worker->task_count; i++) {
+		struct task *task = &worker->task[i];
+		const enum fan_drop drop = task->flight == NULL || task->exhausted || task->part > 0
+						   ? FAN_DROP_NONE
+						   : stopped(worker, task->flight);
+
+		if (drop != FAN_DROP_NONE)
+			refuse_members(worker, task, drop);
+		any = any || drop != FAN_DROP_NONE;
+	}
 	return any;
 }
 
@@ -710,6 +794,8 @@ turn(struct fan_worker *worker)
 	uint64_t begin;
 	bool engines_worked;
 
+	if (worker->task_count > 0)
+		fan_egress_watch(worker->config.egress, worker->now_tsc);
 	any = begin_batch(worker) || any;
 	begin = rte_rdtsc();
 	engines_worked = submit_oldest(worker);
@@ -717,8 +803,12 @@ turn(struct fan_worker *worker)
 	if (engines_worked)
 		add(&worker->counters.engine_cycles, rte_rdtsc() - begin);
 	any = emit(worker) || any;
-	any = report(worker) || any;
-	return any || engines_worked;
+	any = report(worker) || any || engines_worked;
+	if (!any && worker->task_count > 0) {
+		any = drop_stopped_batches(worker);
+		any = refuse_stopped(worker) || any;
+	}
+	return any;
 }
 
 /* Engines are closed with nothing in flight (engine.h), and frames freed after an engine has let go of them. */
@@ -735,6 +825,58 @@ drain_engines(struct fan_worker *worker)
 			submitted -= worker->engine[i]->ops->poll_burst(worker->engine[i], batches, BATCHES_MAX);
 }
 
+/* What keeps a worker from going on. */
+static enum fan_wait
+waits_for(struct fan_worker *worker)
+{
+	if (worker->task_count == 0)
+		return FAN_WAIT_NOTHING;
+	if (worker->work_count == 0)
+		return FAN_WAIT_FRAMES;
+	if (work_at(worker, 0)->state != WORK_FINISHED)
+		return FAN_WAIT_ENGINE;
+	return fan_egress_up(worker->config.egress) ? FAN_WAIT_PORT : FAN_WAIT_LINK;
+}
+
+static void
+note_wait(struct fan_worker *worker, enum fan_wait wait)
+{
+	if (worker->counters.waits_for == (uint64_t)wait)
+		return;
+	__atomic_store_n(&worker->counters.waits_since_tsc, worker->now_tsc, __ATOMIC_RELAXED);
+	__atomic_store_n(&worker->counters.waits_for, (uint64_t)wait, __ATOMIC_RELAXED);
+}
+
+/* The control thread changes what this worker reads. */
+static void
+stand(struct fan_worker *worker)
+{
+	__atomic_store_n(&worker->paused, true, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&worker->pause, __ATOMIC_ACQUIRE))
+		sched_yield();
+	__atomic_store_n(&worker->paused, false, __ATOMIC_RELEASE);
+}
+
+void
+fan_workers_pause(struct fan_worker *const *workers, unsigned worker_count)
+{
+	for (unsigned i = 0; i < worker_count; i++)
+		while (__atomic_load_n(&workers[i]->paused, __ATOMIC_ACQUIRE))
+			sched_yield();
+	for (unsigned i = 0; i < worker_count; i++)
+		__atomic_store_n(&workers[i]->pause, true, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < worker_count; i++)
+		while (!__atomic_load_n(&workers[i]->paused, __ATOMIC_ACQUIRE))
+			sched_yield();
+}
+
+void
+fan_workers_resume(struct fan_worker *const *workers, unsigned worker_count)
+{
+	for (unsigned i = 0; i < worker_count; i++)
+		__atomic_store_n(&workers[i]->pause, false, __ATOMIC_RELEASE);
+}
+
 int
 fan_worker_run(void *argument)
 {
@@ -742,12 +884,15 @@ fan_worker_run(void *argument)
 	unsigned idle_turns = 0;
 
 	while (!__atomic_load_n(&worker->stop, __ATOMIC_ACQUIRE)) {
-		const uint64_t begin = rte_rdtsc();
-
+		if (__builtin_expect(__atomic_load_n(&worker->pause, __ATOMIC_ACQUIRE), 0))
+			stand(worker);
+		worker->now_tsc = rte_rdtsc();
 		if (turn(worker)) {
-			add(&worker->counters.busy_cycles, rte_rdtsc() - begin);
+			add(&worker->counters.busy_cycles, rte_rdtsc() - worker->now_tsc);
 			idle_turns = 0;
+			note_wait(worker, FAN_WAIT_NOTHING);
 		} else {
+			note_wait(worker, waits_for(worker));
 			rest(worker, ++idle_turns);
 		}
 	}
@@ -780,6 +925,8 @@ fan_worker_counters_read(const struct fan_worker *worker, struct fan_worker_coun
 	counters->engine_cycles = __atomic_load_n(&from->engine_cycles, __ATOMIC_RELAXED);
 	for (unsigned i = 0; i < FAN_ENGINES_MAX; i++)
 		counters->engine_ues[i] = __atomic_load_n(&from->engine_ues[i], __ATOMIC_RELAXED);
+	counters->waits_for = __atomic_load_n(&from->waits_for, __ATOMIC_RELAXED);
+	counters->waits_since_tsc = __atomic_load_n(&from->waits_since_tsc, __ATOMIC_RELAXED);
 }
 
 int

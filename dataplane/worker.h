@@ -17,6 +17,8 @@ struct fan_worker_counters {
 	uint64_t busy_cycles;                 /* turns that did work */
 	uint64_t engine_cycles;               /* of these, inside engines */
 	uint64_t engine_ues[FAN_ENGINES_MAX]; /* PDUs protected, by engine */
+	uint64_t waits_for;                   /* enum fan_wait; NOTHING: it goes on, or has nothing to do */
+	uint64_t waits_since_tsc;
 } __attribute__((aligned(64)));
 
 struct fan_worker;
@@ -27,13 +29,19 @@ struct fan_worker_config {
 	const struct fan_engine_list *engines; /* a leg says in which order they are asked */
 	struct fan_egress *egress;             /* the capture has a lock; queue `index` of the port is this worker's alone */
 	const struct fan_link *link;
-	const struct fan_hop *hops; /* the control thread appends; a worker reads those that a context in a flight names */
+	const struct fan_hop *hops; /* the control thread appends, and changes while workers pause */
+	int event_fd;               /* an eventfd, written to by the worker that is the last to let go of a flight; -1: none */
 };
 
 /* Opens the worker's own engine instances and its ring of flights. Control thread. */
 int fan_worker_make(struct fan_worker **worker, const struct fan_worker_config *config);
 /* Frees a worker whose loop has returned; frames still held go back to their pool. */
 void fan_worker_free(struct fan_worker *worker);
+
+/* Stops all workers between two turns of their loops, or lets them go on: what they read may be changed meanwhile. In: workers whose loops
+ * run. Blocks for as long as a turn takes, some microseconds. Control thread. */
+void fan_workers_pause(struct fan_worker *const *workers, unsigned worker_count);
+void fan_workers_resume(struct fan_worker *const *workers, unsigned worker_count);
 
 /* The loop; an lcore_function_t. Returns 0 after fan_worker_stop(). */
 int fan_worker_run(void *worker);

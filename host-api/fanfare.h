@@ -13,6 +13,11 @@
  *  - Unless a comment says otherwise, all calls on one handle come from one thread (the control thread). Worker threads
  *    belong to the library and are never visible.
  *  - Keys handed over are copied; the copies live in memory that is excluded from core dumps and wiped when released.
+ *  - Structs that a caller fills begin with struct_bytes. fan_..._init() sets it, and every default; a struct that was only zeroed is
+ *    refused. A library newer than the program takes the shorter struct and puts defaults behind its end; an older one refuses fields
+ *    that it does not know (UNSUPPORTED) unless they are zero. Enums and lists only grow at their end.
+ *  - A callback (fan_done, the `each` functions) runs in the caller's thread, inside the call that names it. It may call everything but
+ *    fan_poll(), fan_close(), fan_drain() and fan_ue_remove(), which answer BUSY there.
  *
  * This header includes nothing of the project: it is the vocabulary that every other folder may use.
  */
@@ -22,10 +27,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* The interface that this header describes. It rises with every change that a program can see; what was there stays. */
+#define FAN_API_VERSION 1
+
+/* Version of the library in use, "0.1.0", and the FAN_API_VERSION that it was built with. Static storage; any thread. */
+const char *fan_version(void);
+unsigned fan_api_version(void);
 
 #define FAN_KEY_BYTES 16       /* K_NASenc, K_NASint, K_UPenc, K_UPint: 128-bit algorithms (TS 33.401 Annex B) */
 #define FAN_BATCH_UES_MAX 64   /* UEs of one batch: what fan_protect() takes in one call's stride */
@@ -105,7 +118,11 @@ fan_kind_is_nas(enum fan_kind kind)
 	X(WINDOW, "window", "too many messages without proof of reception; resynchronise the UE")                              \
 	X(RESERVATION, "reservation", "no COUNT is reserved beyond the last one spent")                                        \
 	X(COUNT_END, "count-end", "COUNT is near its end; the UE needs a new key")                                             \
-	X(ENGINE, "engine", "no engine could protect the message")
+	X(ENGINE, "engine", "no engine could protect the message")                                                             \
+	X(CANCELLED, "cancelled", "the message was cancelled before it left")                                                  \
+	X(EXPIRED, "expired", "the message did not leave within its validity")                                                 \
+	X(REMOVED, "removed", "the UE was removed before the message left; no COUNT was spent")                                \
+	X(PORT, "port", "the port lost the frame: its link went down or it failed")
 
 enum fan_drop {
 	FAN_DROP_NONE,
@@ -126,40 +143,76 @@ struct fanfare;
 #define FAN_ENGINE_AUTO "auto" /* in place of a list of engines: every automatic one, the fastest for each shape first */
 
 struct fan_options {
-	const char *program;    /* name in EAL messages; NULL: "fanfare" */
-	const char *engines;    /* comma-separated, in order of preference; NULL: FAN_ENGINE_AUTO */
-	const char *card;       /* of engine "fpga": "model[,...]", "shm:PATH"; NULL: the model in this process */
-	unsigned workers;       /* 1..FAN_WORKERS_MAX worker lcores; 0: 1 */
-	const char *egress;     /* "net_null" (NULL), "af_packet:IFACE", "tap", or a DPDK port */
-	bool ipv6;              /* outer transport over IPv6 instead of IPv4 */
-	bool udp_checksum;      /* fill the outer UDP checksum over IPv4 too; IPv6 always has it */
-	const char *capture;    /* write every egress frame to this pcap file; NULL: none */
+	size_t struct_bytes; /* fan_options_init() */
+	const char *egress;  /* where frames go: "af_packet:IFACE", "tap", a DPDK port, or "net_null", which throws them away */
+	const char *program; /* name in EAL messages; NULL: "fanfare" */
+	const char *engines; /* comma-separated, in order of preference; NULL: FAN_ENGINE_AUTO */
+	const char *card;    /* of engine "fpga": "model[,...]", "shm:PATH"; NULL: the model in this process */
+	unsigned workers;    /* 1..FAN_WORKERS_MAX worker lcores; 0: 1 */
+	bool ipv6;           /* outer transport over IPv6 instead of IPv4 */
+	bool udp_checksum;   /* fill the outer UDP checksum over IPv4 too; IPv6 always has it */
+	const char *capture; /* write every egress frame to this pcap file; NULL: none */
 	const char *const *eal; /* further EAL arguments, NULL-terminated; NULL: none */
+	/* What frames say of their sender. */
+	uint8_t source_address
+		[16]; /* IPv4 in the first 4 octets, or IPv6, network order; zero only where frames reach nobody (net_null,
+					net_ring): a documentation address */
+	uint8_t source_ethernet[6]; /* zero: the port's own */
+	uint16_t vlan;              /* 1..4094: every frame is tagged (IEEE 802.1Q); 0: none */
+	uint8_t vlan_priority;      /* 0..7, of the tag */
+	uint8_t dscp;               /* 0..63, of the IP header (RFC 2474) */
+	uint16_t udp_source_port;   /* 0: the destination's */
 };
 
-/* Starts EAL (once per process), the egress port and the workers. In: options, may be NULL for the defaults. Out: *out, owned
- * by the caller until fan_close(). Errors, with *out NULL: INVALID, UNSUPPORTED (no such engine on this CPU; EAL runs already with fewer workers), NOT_FOUND
- * (no such port), IO. */
+static inline void
+fan_options_init(struct fan_options *options)
+{
+	memset(options, 0, sizeof(*options));
+	options->struct_bytes = sizeof(*options);
+}
+
+/* Starts EAL (once per process, unless the host has), the egress port and the workers. In: options; egress is the one without a
+ * default. Out: *out, owned by the caller until fan_close(). Errors, with *out NULL: INVALID, UNSUPPORTED (no such engine on this CPU;
+ * EAL runs already with fewer lcores), NOT_FOUND (no such port), IO. */
 int fan_open(struct fanfare **out, const struct fan_options *options);
 
 /* Stops the workers, wipes and frees everything, groups included. Messages in flight are abandoned where they are, and the COUNTs
- * they spent stay spent; their callbacks do not run. NULL is
- * ignored. Returns IO when a capture could not be written whole. */
+ * they spent stay spent; their callbacks do not run. To lose nothing: fan_drain(), fan_poll() until 0, fan_ue_each() for the COUNTs,
+ * then this. NULL is ignored. IO when a capture could not be written whole, BUSY in a callback. */
 int fan_close(struct fanfare *fanfare);
+
+/* Accepts no message any more (fan_send() answers BUSY); those in flight go on, or, with `cancel`, end where they are. */
+int fan_drain(struct fanfare *fanfare, bool cancel);
+
+/* A descriptor that can be read (poll(2), epoll(7)) while fan_poll() has a message to report. Owned by the appliance. */
+int fan_event_fd(const struct fanfare *fanfare);
 
 /* ---- Next hops and UEs ------------------------------------------------------------------------------------------------- */
 
 /* A next hop: an MME/AMF relay for NAS, a gNB-DU (F1-U) or eNB for bearers. */
 struct fan_next_hop {
+	size_t struct_bytes; /* fan_next_hop_init() */
 	uint8_t ethernet[6]; /* destination address on the egress link */
 	uint8_t address[16]; /* IPv4 in the first 4 octets, or IPv6, network order, as options.ipv6 says */
 };
 
+static inline void
+fan_next_hop_init(struct fan_next_hop *next_hop)
+{
+	memset(next_hop, 0, sizeof(*next_hop));
+	next_hop->struct_bytes = sizeof(*next_hop);
+}
+
 /* Appends a next hop. Returns its index 0..65535 or an error (INVALID, EXISTS for an address twice, MEMORY). */
 int fan_next_hop_add(struct fanfare *fanfare, const struct fan_next_hop *next_hop);
 
+/* Gives a next hop another address, for all UEs that it serves, messages in flight or not: PDUs written from now on go there. Blocks for
+ * as long as workers take to finish a batch, some microseconds. NOT_FOUND, INVALID, EXISTS. */
+int fan_next_hop_change(struct fanfare *fanfare, unsigned index, const struct fan_next_hop *next_hop);
+
 /* A UE context as leased from the MME, AMF or gNB: keys, the next COUNT to use, and where its messages go. */
 struct fan_ue {
+	size_t struct_bytes; /* fan_ue_init() */
 	enum fan_kind kind;
 	uint8_t cipher;    /* 0..3 */
 	uint8_t integrity; /* 0..3 or FAN_INTEGRITY_NONE; LTE PDCP takes only NONE, NAS never */
@@ -184,22 +237,46 @@ struct fan_ue {
 	uint8_t rp_reference; /* next RP message reference 0..255 */
 };
 
-/* A context's name for its whole life: table in the upper half, slot in the lower. */
+static inline void
+fan_ue_init(struct fan_ue *ue, enum fan_kind kind)
+{
+	memset(ue, 0, sizeof(*ue));
+	ue->struct_bytes = sizeof(*ue);
+	ue->kind = kind;
+}
+
+/* A context's name, for ever: the name of a context that was removed is given to no other. The slot lies in the lower half, so that
+ * contexts that were added one after another to one table have consecutive names; what lies in the upper half is ours. */
 typedef uint64_t fan_context_id;
 
 /* Checks, before they are added, that memory for so many further contexts is free now (MEMORY, with the bytes needed). Nothing is
  * allocated: tables take memory as contexts are added. */
 int fan_ue_reserve(struct fanfare *fanfare, enum fan_kind kind, uint8_t cipher, uint8_t integrity, size_t contexts);
 
-/* Adds a context. Out: *id. Errors: INVALID (names the field and its range), MEMORY. May be called while messages run.
- * A security context is added ONCE, however many bearers the UE has: two contexts with one key would spend the same COUNTs. Whether
- * a message reaches a NAS context as SMS or as user data is a matter of groups. Ids are used again after fan_ue_remove(). */
+/* Adds a context. Out: *id. Errors: INVALID (names the field and its range), MEMORY, EXISTS: a context under the same key and BEARER
+ * is there, and both would spend the same COUNTs. A security context is added ONCE: whether a message reaches a NAS context as SMS or as
+ * user data is a matter of groups. Any time. */
 int fan_ue_add(struct fanfare *fanfare, fan_context_id *id, const struct fan_ue *ue);
 
-/* Wipes a context's keys and takes it out of every group. Out: *next_count, the first COUNT not spent, and *unacknowledged, how many
- * before it have no proof of reception: both go back to the lender. BUSY while any message is in flight: call again after
- * fan_poll(). */
+/* Takes a context out of service and out of every group, at once, messages in flight or not: it spends nothing any more. Out:
+ * *next_count, the first COUNT not spent, and *unacknowledged, how many before it have no proof of reception: both go back to the
+ * lender. PDUs that have their COUNT may still leave; messages that had the UE before them report it as "removed". Keys are wiped once
+ * nothing in flight can refer to them. Blocks for as long as workers take to finish a batch. */
 int fan_ue_remove(struct fanfare *fanfare, uint32_t *next_count, uint16_t *unacknowledged, fan_context_id id);
+
+/* Out: the next COUNT to be spent, the first that is not leased, and how many before the next have no proof of reception. Any may be
+ * NULL. While a message is in flight each is of some moment during the call. */
+int fan_ue_count(const struct fanfare *fanfare, uint32_t *next_count, uint32_t *count_reserved, uint16_t *unacknowledged,
+		 fan_context_id id);
+
+/* A UE has moved (handover, path switch): takes next_hop, teid, ipv4, mme_ue_id, ran_ue_id of `ue` over, by the UE's kind, and nothing
+ * else. Messages in flight or not; PDUs written from now on go there. Blocks for as long as workers take to finish a batch. INVALID. */
+int fan_ue_move(struct fanfare *fanfare, fan_context_id id, const struct fan_ue *ue);
+
+/* Calls `each` for every context, with what fan_ue_remove() would give back. */
+void fan_ue_each(struct fanfare *fanfare,
+		 void (*each)(void *user, fan_context_id id, uint32_t ue, uint32_t next_count, uint16_t unacknowledged),
+		 void *user);
 
 /* Extends (never shortens: INVALID) the lease of a context: spending stops at count_reserved. Any time. */
 int fan_ue_lease(struct fanfare *fanfare, fan_context_id id, uint32_t count_reserved);
@@ -212,7 +289,7 @@ int fan_ue_reachable(struct fanfare *fanfare, fan_context_id id, bool reachable)
 int fan_ue_acknowledged(struct fanfare *fanfare, fan_context_id id, uint32_t count);
 
 /* Proof that ALL that was sent was received, for contexts first .. first + count - 1 of one table: their window of
- * unacknowledged COUNTs starts anew. Slots that hold no context are passed over. BUSY while any message is in flight. */
+ * unacknowledged COUNTs starts anew. Names of contexts that are gone are passed over. BUSY while any message is in flight. */
 int fan_ue_received(struct fanfare *fanfare, fan_context_id first, size_t count);
 
 /* ---- Groups ------------------------------------------------------------------------------------------------------------ */
@@ -251,9 +328,11 @@ enum fan_coding {
 };
 
 struct fan_message {
+	size_t struct_bytes;  /* fan_message_init() */
 	const uint8_t *bytes; /* copied by fan_send() */
 	size_t byte_count;    /* 1 or more */
-	uint8_t priority;     /* 0 (default) .. 7; a higher one goes first, equal ones in fair turns */
+	uint8_t priority; /* 0 (default) .. 7; a higher one goes first, equal ones in fair turns; a UE sees equal ones in order */
+	uint32_t valid_for_ms; /* what has not left so long after fan_send() is reported as "expired"; 0: no limit */
 	/* SMS profiles */
 	enum fan_coding coding;
 	const char *originator;     /* TP-OA: digits, "+" and digits, or up to 11 GSM 7-bit characters; NULL: "Fanfare" */
@@ -270,16 +349,27 @@ struct fan_message {
 };
 
 /* Fills in the defaults above, sdap_qfi = -1 among them. */
-void fan_message_init(struct fan_message *message, const void *bytes, size_t byte_count);
+static inline void
+fan_message_init(struct fan_message *message, const void *bytes, size_t byte_count)
+{
+	memset(message, 0, sizeof(*message));
+	message->struct_bytes = sizeof(*message);
+	message->bytes = (const uint8_t *)bytes;
+	message->byte_count = byte_count;
+	message->sdap_qfi = -1;
+}
 
+#define FAN_DROPS_MAX 24 /* room for further reasons */
+
+/* The library makes it: fields may be added at its end. */
 struct fan_result {
-	uint64_t ues;     /* members in the snapshot */
-	uint64_t created; /* PDUs: members x parts; created = sent + sum of dropped */
-	uint64_t sent;
-	uint64_t bytes_out; /* octets of the frames sent, from Ethernet up */
-	uint64_t dropped[FAN_DROP_COUNT];
-	uint64_t first_ns; /* from fan_send() to the first frame handed to the port */
-	uint64_t last_ns;  /* ... and to the last */
+	uint64_t ues;                    /* members in the snapshot */
+	uint64_t created;                /* PDUs: members x parts; created = sent + sum of dropped */
+	uint64_t sent;                   /* taken by the port and, as far as the port counts, not lost by it */
+	uint64_t bytes_out;              /* octets of the frames sent, from Ethernet up */
+	uint64_t dropped[FAN_DROPS_MAX]; /* by enum fan_drop */
+	uint64_t first_ns;               /* from fan_send() to the first frame handed to the port */
+	uint64_t last_ns;                /* ... and to the last */
 };
 
 /* Results in detail, valid inside the callback: see fan_outcome_profile() and fan_outcome_not_served(). */
@@ -287,22 +377,63 @@ struct fan_outcome;
 
 typedef void (*fan_done)(void *user, const struct fan_result *result, const struct fan_outcome *outcome);
 
+/* A message in flight; never given to another. 0: none. */
+typedef uint64_t fan_message_id;
+
 /*
  * Sends a message to a group as it is now. Returns 0 once the message is encoded for every profile of the group and handed to
- * the workers; `done` runs later inside fan_poll(), once, in the caller's thread.
+ * the workers; `done` runs later inside fan_poll(), once, in the caller's thread. Out: *id, may be NULL. Takes no time per UE.
  * Errors, with nothing sent: INVALID (empty message or group), TOO_LONG (names the profile and its limit), BUSY (too many
- * messages in flight), MEMORY.
+ * messages in flight, or draining), MEMORY.
  */
-int fan_send(struct fanfare *fanfare, struct fan_group *group, const struct fan_message *message, fan_done done, void *user);
+int fan_send(struct fanfare *fanfare, fan_message_id *id, struct fan_group *group, const struct fan_message *message,
+	     fan_done done, void *user);
 
-/* Runs the callbacks of messages that have ended. Returns how many are still in flight. Never blocks. */
+/* Runs the callbacks of messages that have ended. Returns how many are still in flight, or BUSY in a callback. Never blocks. */
 int fan_poll(struct fanfare *fanfare);
 
-/* Inside a callback only: result of one profile (all zero when the group had no member of it). */
-void fan_outcome_profile(const struct fan_outcome *outcome, struct fan_result *result, enum fan_profile profile);
+/* What has not left ends where it is and is reported as "cancelled"; `done` runs as ever. NOT_FOUND when it has ended. */
+int fan_message_cancel(struct fanfare *fanfare, fan_message_id id);
 
-/* Inside a callback only: calls `each` for every member not served, with the reason. */
-void fan_outcome_not_served(const struct fan_outcome *outcome,
+/* What keeps a message from going on. */
+enum fan_wait {
+	FAN_WAIT_NOTHING,
+	FAN_WAIT_TURN,   /* other messages are before it */
+	FAN_WAIT_PORT,   /* the port takes no frame */
+	FAN_WAIT_LINK,   /* the port's link is down */
+	FAN_WAIT_ENGINE, /* no engine has room, or none gives back what it has */
+	FAN_WAIT_FRAMES, /* all packet buffers are under way */
+};
+
+/* "nothing" ... "frames". Static storage; any thread. */
+const char *fan_wait_name(enum fan_wait wait);
+
+struct fan_progress {
+	size_t struct_bytes;                  /* fan_progress_init() */
+	uint64_t ues, created, sent, dropped; /* PDUs but for ues; of some moment during the call */
+	enum fan_wait waits_for;              /* of the worker that has waited longest */
+	uint64_t waits_ns;                    /* since when; 0: it does not */
+};
+
+static inline void
+fan_progress_init(struct fan_progress *progress)
+{
+	memset(progress, 0, sizeof(*progress));
+	progress->struct_bytes = sizeof(*progress);
+}
+
+/* How far a message has come. NOT_FOUND when it has ended. */
+int fan_message_progress(const struct fanfare *fanfare, struct fan_progress *progress, fan_message_id id);
+
+/* Inside a callback only: result of one profile (all zero when the group had no member of it). Valid as the outcome is. */
+const struct fan_result *fan_outcome_profile(const struct fan_outcome *outcome, enum fan_profile profile);
+
+/* Inside a callback only: how many members were not served for a reason; NONE: for any. */
+uint64_t fan_outcome_count(const struct fan_outcome *outcome, enum fan_drop drop);
+
+/* Inside a callback only: calls `each` for every member not served for a reason, each once (NONE: for any). Costs what is reported, not
+ * what was sent. */
+void fan_outcome_not_served(const struct fan_outcome *outcome, enum fan_drop drop,
 			    void (*each)(void *user, fan_context_id id, uint32_t ue, enum fan_drop drop), void *user);
 
 /* ---- Bulk protection alone --------------------------------------------------------------------------------------------- */
@@ -315,11 +446,19 @@ struct fan_protector;
 
 /* Where the pieces of a PDU lie, the same for every UE of a call. */
 struct fan_layout {
+	size_t struct_bytes; /* fan_layout_init() */
 	uint8_t clear_bytes; /* 0..16: header octets right before the text, covered by the MAC and not ciphered */
 	uint8_t head_blocks; /* 0..3: that many 16-octet blocks at the front of the text are the UE's own, already in place */
 	uint16_t text_bytes; /* 1..1500 - clear_bytes: octets to cipher; MAC-I of NR PDCP comes on top */
 	const uint8_t *message; /* text_bytes octets shared by all UEs; those of the private head are not read */
 };
+
+static inline void
+fan_layout_init(struct fan_layout *layout)
+{
+	memset(layout, 0, sizeof(*layout));
+	layout->struct_bytes = sizeof(*layout);
+}
 
 /* Errors: INVALID, UNSUPPORTED, MEMORY. The engine is one name; NULL: the fastest that serves them, by trying. */
 int fan_protector_open(struct fan_protector **out, const char *engine, enum fan_kind kind, uint8_t cipher, uint8_t integrity,

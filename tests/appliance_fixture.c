@@ -30,7 +30,8 @@ is_nas(unsigned kind)
 struct fan_next_hop
 fan_test_hop(unsigned index, bool ipv6)
 {
-	struct fan_next_hop hop = { .ethernet = { 2, 0, 0, 0, 1, (uint8_t)index },
+	struct fan_next_hop hop = { .struct_bytes = sizeof(struct fan_next_hop),
+				    .ethernet = { 2, 0, 0, 0, 1, (uint8_t)index },
 				    .address = { 198, 51, 100, (uint8_t)(7 + index) } };
 
 	if (ipv6) {
@@ -109,6 +110,7 @@ fan_test_subscribe(struct fan_test_side *side, enum fan_kind kind, uint8_t ciphe
 	cr_assert_lt(index, side->subscriber_max);
 	side->subscriber_count++;
 	subscriber->ue = (struct fan_ue){
+		.struct_bytes = sizeof(struct fan_ue),
 		.kind = kind,
 		.cipher = cipher,
 		.integrity = integrity,
@@ -229,6 +231,7 @@ fan_test_appliance_open(struct fan_test_appliance *appliance, struct fan_test_si
 
 	memset(appliance, 0, sizeof(*appliance));
 	appliance->side = side;
+	looped.struct_bytes = sizeof(looped);
 	/* What is sent comes back to the UE side unless a test says otherwise. */
 	if (looped.egress == NULL)
 		looped.egress = "net_ring";
@@ -300,7 +303,7 @@ fan_test_done(void *user, const struct fan_result *result, const struct fan_outc
 	appliance->result = *result;
 	check_identity(result);
 	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++) {
-		fan_outcome_profile(outcome, &appliance->profile[i], (enum fan_profile)i);
+		appliance->profile[i] = *fan_outcome_profile(outcome, (enum fan_profile)i);
 		check_identity(&appliance->profile[i]);
 		sum.ues += appliance->profile[i].ues;
 		sum.created += appliance->profile[i].created;
@@ -314,7 +317,8 @@ fan_test_done(void *user, const struct fan_result *result, const struct fan_outc
 	appliance->not_served = 0;
 	for (unsigned i = 0; i < appliance->side->subscriber_count; i++)
 		appliance->side->subscribers[i].drop = FAN_DROP_NONE;
-	fan_outcome_not_served(outcome, note_not_served, appliance);
+	fan_outcome_not_served(outcome, FAN_DROP_NONE, note_not_served, appliance);
+	cr_assert_eq(fan_outcome_count(outcome, FAN_DROP_NONE), appliance->not_served);
 	appliance->ended++;
 }
 
@@ -345,7 +349,7 @@ fan_test_send(struct fan_test_appliance *appliance, struct fan_group *group, con
 	const unsigned ended = appliance->ended;
 
 	appliance->side->message = message;
-	cr_assert_eq(fan_send(appliance->fanfare, group, message, fan_test_done, appliance), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_send(appliance->fanfare, NULL, group, message, fan_test_done, appliance), 0, "%s", fan_error_detail());
 	fan_test_run(appliance, 0);
 	cr_assert_eq(appliance->ended, ended + 1, "the callback runs once");
 }

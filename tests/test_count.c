@@ -166,7 +166,10 @@ Test(count, parts_fit_together_or_not_at_all)
 static struct fan_context
 spent(uint32_t count, uint16_t unacknowledged)
 {
-	const struct fan_ue ue = { .count = count, .count_reserved = count + 10, .unacknowledged = unacknowledged };
+	const struct fan_ue ue = { .struct_bytes = sizeof(struct fan_ue),
+				   .count = count,
+				   .count_reserved = count + 10,
+				   .unacknowledged = unacknowledged };
 	struct fan_context context = { .flags = FAN_CONTEXT_PRESENT };
 
 	fan_count_begin(&context, &ue);

@@ -18,7 +18,7 @@ open_dataplane(const struct fan_options *options)
 /* One table for each protection that the standards have, and room for all of them at once. */
 Test(dataplane, has_one_table_for_each_protection, .timeout = 60)
 {
-	const struct fan_options options = { .egress = "net_null" };
+	const struct fan_options options = { .struct_bytes = sizeof(struct fan_options), .egress = "net_null" };
 	struct fan_dataplane *dataplane = open_dataplane(&options);
 	unsigned tables = 0;
 
@@ -51,7 +51,9 @@ Test(dataplane, has_one_table_for_each_protection, .timeout = 60)
 Test(dataplane, next_hops_have_distinct_addresses_and_a_limit, .timeout = 60)
 {
 	for (unsigned ipv6 = 0; ipv6 < 2; ipv6++) {
-		const struct fan_options options = { .egress = "net_null", .ipv6 = ipv6 };
+		const struct fan_options options = { .struct_bytes = sizeof(struct fan_options),
+						     .egress = "net_null",
+						     .ipv6 = ipv6 };
 		struct fan_dataplane *dataplane = open_dataplane(&options);
 		struct fan_next_hop hop = fan_test_hop(0, ipv6);
 
@@ -84,12 +86,13 @@ count_ended(void *user, const struct fan_result *result, const struct fan_outcom
 /* A frame longer than the port carries is refused at the octet, before any COUNT is spent. */
 Test(dataplane, frames_longer_than_the_port_carries_are_refused, .timeout = 60)
 {
-	const struct fan_options options = { .egress = "net_null" };
+	const struct fan_options options = { .struct_bytes = sizeof(struct fan_options), .egress = "net_null" };
 	struct fan_dataplane *dataplane = open_dataplane(&options);
 	const struct fan_protection protection = { FAN_KIND_LTE_PDCP_12, 2, FAN_INTEGRITY_NONE, 0 };
 	const struct fan_next_hop hop = fan_test_hop(0, false);
 	const int table = fan_dataplane_table(dataplane, protection);
-	const struct fan_ue ue = { .kind = FAN_KIND_LTE_PDCP_12,
+	const struct fan_ue ue = { .struct_bytes = sizeof(struct fan_ue),
+				   .kind = FAN_KIND_LTE_PDCP_12,
 				   .cipher = 2,
 				   .integrity = FAN_INTEGRITY_NONE,
 				   .count = 7,
@@ -104,12 +107,13 @@ Test(dataplane, frames_longer_than_the_port_carries_are_refused, .timeout = 60)
 	dataplane->egress.frame_bytes_max = 14 + 20 + 8 + 8 + 2 + 28 + 100;
 	for (unsigned extra = 2; extra-- > 0;) {
 		struct fan_members members = { .set_count = 0 }, snapshot;
+		struct fan_flight *in_flight;
 
 		cr_assert_eq(fan_members_add_range(&members, (uint16_t)table, FAN_PROFILE_LTE_PDCP_12, 0, 1), 0);
 		cr_assert_eq(fan_members_snapshot(&snapshot, &members), 0);
 		fan_members_free(&members);
 		fan_message_init(&message, octets, 100 + extra);
-		cr_assert_eq(fan_dataplane_send(dataplane, &snapshot, &message, count_ended, &sent),
+		cr_assert_eq(fan_dataplane_send(dataplane, &in_flight, &snapshot, &message, count_ended, &sent),
 			     extra == 1 ? FAN_E_TOO_LONG : 0);
 		if (extra == 1) {
 			cr_assert_not_null(strstr(fan_error_detail(), "180"), "%s", fan_error_detail());

@@ -142,7 +142,9 @@ static const struct run runs[] = {
 static void
 dispatch(unsigned workers)
 {
-	const struct fan_options options = { .engines = "fpga,ipsec-mb", .egress = "net_ring", .workers = workers };
+	const struct fan_options options = {
+		.struct_bytes = sizeof(struct fan_options), .engines = "fpga,ipsec-mb", .egress = "net_ring", .workers = workers
+	};
 	const unsigned ues = 6000;
 
 	for (size_t i = 0; i < RUNS; i++) {
@@ -177,7 +179,9 @@ Test(dispatch, parts_keep_their_order_across_engines, .timeout = 180)
 	static const char text[] =
 		"The river will pass 6.2 m at 18:40 today. Leave the low streets now and go to Hill School; take water, "
 		"medicine and papers with you. This is a test of the flood warning system, nobody needs to do anything.";
-	const struct fan_options options = { .engines = "fpga,ipsec-mb", .egress = "net_ring", .workers = 1 };
+	const struct fan_options options = {
+		.struct_bytes = sizeof(struct fan_options), .engines = "fpga,ipsec-mb", .egress = "net_ring", .workers = 1
+	};
 
 	for (size_t i = 0; i < RUNS; i++) {
 		static struct fan_test_appliance appliance;
@@ -193,7 +197,9 @@ Test(dispatch, parts_keep_their_order_across_engines, .timeout = 180)
 /* A card that was lost in an earlier message is not asked again, and nobody hangs. */
 Test(dispatch, messages_after_the_loss_go_to_the_cpu, .timeout = 60)
 {
-	const struct fan_options options = { .engines = "fpga,ipsec-mb", .egress = "net_ring", .workers = 1 };
+	const struct fan_options options = {
+		.struct_bytes = sizeof(struct fan_options), .engines = "fpga,ipsec-mb", .egress = "net_ring", .workers = 1
+	};
 	struct fan_test_appliance appliance;
 	struct fan_test_side side;
 	struct fan_message message;
@@ -211,7 +217,9 @@ Test(dispatch, messages_after_the_loss_go_to_the_cpu, .timeout = 60)
 /* Alone, a dead card drops what it cannot serve, with that reason. */
 Test(dispatch, without_another_engine_ues_are_dropped_with_the_reason, .timeout = 60)
 {
-	const struct fan_options options = { .engines = "fpga", .egress = "net_ring", .workers = 1 };
+	const struct fan_options options = {
+		.struct_bytes = sizeof(struct fan_options), .engines = "fpga", .egress = "net_ring", .workers = 1
+	};
 	struct fan_test_appliance appliance;
 	struct fan_test_side side;
 	struct fan_message message;

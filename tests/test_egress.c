@@ -103,7 +103,7 @@ run_with_capture(const struct fan_options *options, unsigned ues)
 
 Test(egress, a_capture_holds_what_was_sent_in_order, .timeout = 60)
 {
-	struct fan_options options = { .capture = new_path(), .workers = 2 };
+	struct fan_options options = { .struct_bytes = sizeof(struct fan_options), .capture = new_path(), .workers = 2 };
 
 	run_with_capture(&options, 3000);
 	options.workers = 1;
@@ -119,7 +119,7 @@ Test(egress, a_full_disk_is_reported, .timeout = 60)
 					      2000 }; /* the file's own header alone fails; little; more than any buffer */
 
 	for (size_t row = 0; row < 3; row++) {
-		const struct fan_options options = { .capture = "/dev/full" };
+		const struct fan_options options = { .struct_bytes = sizeof(struct fan_options), .capture = "/dev/full" };
 		struct fan_test_side side;
 		struct fan_test_appliance appliance;
 		struct fan_message message;

@@ -31,6 +31,7 @@ static struct fan_ue
 make_ue(enum fan_kind kind, uint8_t cipher, uint8_t integrity)
 {
 	struct fan_ue ue = {
+		.struct_bytes = sizeof(struct fan_ue),
 		.kind = kind,
 		.cipher = cipher,
 		.integrity = integrity,
@@ -89,7 +90,9 @@ static void
 write_one(struct written *written, const struct fan_ue *ue, const struct fan_message *message, enum fan_profile profile,
 	  const struct fan_link *link, unsigned part, bool clear)
 {
-	const struct fan_next_hop next_hop = { .ethernet = { 2, 1, 1, 1, 1, 1 }, .address = { 198, 51, 100, 7, [15] = 2 } };
+	const struct fan_next_hop next_hop = { .struct_bytes = sizeof(struct fan_next_hop),
+					       .ethernet = { 2, 1, 1, 1, 1, 1 },
+					       .address = { 198, 51, 100, 7, [15] = 2 } };
 	struct fan_context_table table;
 	struct fan_batch batch = { .ue_count = 1 };
 	struct rte_mbuf *frame = &written->frame;
@@ -115,7 +118,7 @@ write_one(struct written *written, const struct fan_ue *ue, const struct fan_mes
 	else
 		protect(&batch);
 	if (link->ipv6 || link->udp_checksum)
-		fan_udp_checksum_fill(frame, link->ipv6);
+		fan_udp_checksum_fill(frame, link);
 	written->context = table.slots[0];
 	written->octets = written->buffer + frame->data_off;
 	written->byte_count = frame->pkt_len;

@@ -18,6 +18,7 @@ static struct fan_ue
 make_ue(enum fan_kind kind, uint8_t cipher, uint8_t integrity, uint32_t index)
 {
 	struct fan_ue ue = {
+		.struct_bytes = sizeof(struct fan_ue),
 		.kind = kind,
 		.cipher = cipher,
 		.integrity = integrity,
@@ -133,6 +134,7 @@ compare_protection(const char *engine, enum fan_kind kind, uint8_t cipher, uint8
 	open_bulk(engine, kind, cipher, integrity);
 	for (unsigned row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
 		const struct fan_layout layout = {
+			.struct_bytes = sizeof(struct fan_layout),
 			.clear_bytes = rows[row].clear_bytes,
 			.head_blocks = rows[row].head_blocks,
 			.text_bytes = rows[row].text_bytes,
@@ -173,8 +175,12 @@ Test(protector, longest_texts)
 
 	fill(message, sizeof(message), 5);
 	open_bulk(NULL, FAN_KIND_NR_PDCP_18, 2, 2);
-	for (unsigned i = 0; i < 2; i++)
-		protect_and_compare(&layouts[i], i);
+	for (unsigned i = 0; i < 2; i++) {
+		struct fan_layout layout = layouts[i];
+
+		layout.struct_bytes = sizeof(layout);
+		protect_and_compare(&layout, i);
+	}
 	fan_protector_close(bulk.protector);
 }
 
@@ -182,7 +188,9 @@ Test(protector, longest_texts)
 Test(protector, counts_and_drops)
 {
 	static const uint8_t message[20] = "exactly twenty chars";
-	const struct fan_layout layout = { .clear_bytes = 1, .text_bytes = 20, .message = message };
+	const struct fan_layout layout = {
+		.struct_bytes = sizeof(struct fan_layout), .clear_bytes = 1, .text_bytes = 20, .message = message
+	};
 	uint8_t untouched[PACKET_BYTES];
 
 	open_bulk(NULL, FAN_KIND_EPS_NAS, 2, 2);
@@ -254,7 +262,9 @@ Test(protector, refusals_name_the_limit_and_spend_nothing)
 		{ { .text_bytes = 1501, .message = message }, "1500" },
 		{ { .clear_bytes = 2, .text_bytes = 1499, .message = message }, "1498" },
 	};
-	const struct fan_layout good = { .clear_bytes = 1, .text_bytes = 10, .message = message };
+	const struct fan_layout good = {
+		.struct_bytes = sizeof(struct fan_layout), .clear_bytes = 1, .text_bytes = 10, .message = message
+	};
 	struct fan_protector *protector = NULL;
 	struct fan_ue emergency;
 
@@ -267,7 +277,10 @@ Test(protector, refusals_name_the_limit_and_spend_nothing)
 	fan_protector_close(NULL);
 	open_bulk(NULL, FAN_KIND_EPS_NAS, 2, 2);
 	for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++) {
-		cr_assert_eq(fan_protect(bulk.protector, bulk.text, bulk.count, bulk.drop, &layouts[i].layout, bulk.slot, UES),
+		struct fan_layout layout = layouts[i].layout;
+
+		layout.struct_bytes = sizeof(layout);
+		cr_assert_eq(fan_protect(bulk.protector, bulk.text, bulk.count, bulk.drop, &layout, bulk.slot, UES),
 			     FAN_E_INVALID, "row %zu", i);
 		cr_assert_not_null(strstr(fan_error_detail(), layouts[i].says), "row %zu: %s", i, fan_error_detail());
 	}
@@ -291,7 +304,9 @@ Test(protector, refusals_name_the_limit_and_spend_nothing)
 Test(protector, contexts_are_lent_and_given_back)
 {
 	static uint8_t message[10];
-	const struct fan_layout layout = { .clear_bytes = 1, .text_bytes = sizeof(message), .message = message };
+	const struct fan_layout layout = {
+		.struct_bytes = sizeof(struct fan_layout), .clear_bytes = 1, .text_bytes = sizeof(message), .message = message
+	};
 	struct fan_protector *protector;
 	struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS, 2, 2, 0);
 	static uint8_t packet[PACKET_BYTES];

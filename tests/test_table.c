@@ -17,6 +17,7 @@ static struct fan_ue
 make_ue(enum fan_kind kind)
 {
 	struct fan_ue ue = {
+		.struct_bytes = sizeof(struct fan_ue),
 		.kind = kind,
 		.cipher = 2,
 		.integrity = kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18 ? FAN_INTEGRITY_NONE : 2,

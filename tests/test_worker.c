@@ -603,7 +603,7 @@ Test(worker, what_no_engine_can_protect_is_dropped_with_that_reason, .timeout = 
 		stop_workers();
 		cr_assert(result.created == ues && result.sent == 0 && result.dropped[FAN_DROP_ENGINE] == ues, "row %zu", i);
 		for (unsigned j = 0; j < ues; j++)
-			cr_assert_eq(flight->legs[0].not_served[j], FAN_DROP_ENGINE);
+			cr_assert_eq(fan_leg_reason(&flight->legs[0], j), FAN_DROP_ENGINE);
 		cr_assert_eq(bench.side.frames, 0);
 		expect_no_count_twice();
 		expect_pool_full();
@@ -652,7 +652,7 @@ Test(worker, fresh_counts_of_a_replay_respect_the_lease, .timeout = 60)
 	stop_workers();
 	cr_assert(result.sent == 32 && result.dropped[FAN_DROP_RESERVATION] == 32);
 	for (unsigned i = 0; i < 64; i++) {
-		cr_assert_eq(flight->legs[0].not_served[i], i % 2 == 0 ? FAN_DROP_RESERVATION : FAN_DROP_NONE);
+		cr_assert_eq(fan_leg_reason(&flight->legs[0], i), i % 2 == 0 ? FAN_DROP_RESERVATION : FAN_DROP_NONE);
 		cr_assert_eq(bench.side.subscribers[i].accepted, i % 2);
 		cr_assert_leq(bench.table.slots[i].count, bench.table.slots[i].count_reserved);
 	}

@@ -4,6 +4,8 @@
 #include "octets.h"
 
 #define ETHERNET_HEADER_BYTES 14
+#define VLAN_TAG_BYTES 4
+#define ETHERTYPE_VLAN 0x8100       /* IEEE 802.1Q: one tag, whatever VLAN */
 #define ETHERNET_FRAME_BYTES_MIN 60 /* without the frame check sequence: shorter ones are padded on the wire */
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_IPV6 0x86dd
@@ -112,10 +114,13 @@ fan_ue_frame_parse(struct fan_ue_datagram *datagram, const uint8_t *frame, size_
 	const uint8_t *header = fan_ue_octets_take(&octets, ETHERNET_HEADER_BYTES);
 	bool padded = frame_bytes <= ETHERNET_FRAME_BYTES_MIN;
 	enum parse parse = MALFORMED;
+	const uint8_t *type = header ? header + 12 : NULL;
 
-	if (header && fan_ue_octets_load16(header + 12) == ETHERTYPE_IPV4)
+	if (type && fan_ue_octets_load16(type) == ETHERTYPE_VLAN)
+		type = fan_ue_octets_take(&octets, VLAN_TAG_BYTES) ? type + VLAN_TAG_BYTES : NULL;
+	if (type && fan_ue_octets_load16(type) == ETHERTYPE_IPV4)
 		parse = parse_ipv4(datagram, octets, padded, true);
-	else if (header && fan_ue_octets_load16(header + 12) == ETHERTYPE_IPV6)
+	else if (type && fan_ue_octets_load16(type) == ETHERTYPE_IPV6)
 		parse = parse_ipv6(datagram, octets, padded);
 	if (parse == CHECKSUM_WRONG)
 		return FAN_UE_BAD_CHECKSUM;

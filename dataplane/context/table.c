@@ -38,24 +38,32 @@ fan_context_table_free(struct fan_context_table *table)
 	fan_memory_remove(table->slots);
 	explicit_bzero(table->slots, (size_t)table->used * sizeof(struct fan_context));
 	munmap(table->slots, (size_t)table->capacity * sizeof(struct fan_context));
+	if (table->generation != NULL)
+		munmap(table->generation, table->capacity * sizeof(*table->generation));
 	memset(table, 0, sizeof(*table));
+}
+
+static int
+check_nas_place(uint8_t kind, const struct fan_ue *ue)
+{
+	const uint64_t mme_max = kind == FAN_KIND_EPS_NAS ? UINT32_MAX : (UINT64_C(1) << 40) - 1;
+	const uint32_t ran_max = kind == FAN_KIND_EPS_NAS ? (1U << 24) - 1 : UINT32_MAX;
+
+	if (ue->mme_ue_id > mme_max)
+		return fan_fail(FAN_E_INVALID, "%s %llu: 0 to %llu",
+				kind == FAN_KIND_EPS_NAS ? "MME-UE-S1AP-ID" : "AMF-UE-NGAP-ID",
+				(unsigned long long)ue->mme_ue_id, (unsigned long long)mme_max);
+	if (ue->ran_ue_id > ran_max)
+		return fan_fail(FAN_E_INVALID, "eNB-UE-S1AP-ID %u: 0 to %u", ue->ran_ue_id, ran_max);
+	return 0;
 }
 
 static int
 check_nas_fields(const struct fan_ue *ue)
 {
-	const uint64_t mme_max = ue->kind == FAN_KIND_EPS_NAS ? UINT32_MAX : (UINT64_C(1) << 40) - 1;
-	const uint32_t ran_max = ue->kind == FAN_KIND_EPS_NAS ? (1U << 24) - 1 : UINT32_MAX;
-
-	if (ue->mme_ue_id > mme_max)
-		return fan_fail(FAN_E_INVALID, "%s %llu: 0 to %llu",
-				ue->kind == FAN_KIND_EPS_NAS ? "MME-UE-S1AP-ID" : "AMF-UE-NGAP-ID",
-				(unsigned long long)ue->mme_ue_id, (unsigned long long)mme_max);
-	if (ue->ran_ue_id > ran_max)
-		return fan_fail(FAN_E_INVALID, "eNB-UE-S1AP-ID %u: 0 to %u", ue->ran_ue_id, ran_max);
 	if (ue->transaction > 6)
 		return fan_fail(FAN_E_INVALID, "CP transaction identifier %u: 0 to 6", ue->transaction);
-	return 0;
+	return check_nas_place((uint8_t)ue->kind, ue);
 }
 
 static int
@@ -85,6 +93,21 @@ check_fields(const struct fan_context_table *table, const struct fan_ue *ue)
 	return 0;
 }
 
+/* Where a UE's PDUs go. */
+static void
+fill_place(struct fan_context *context, enum fan_kind kind, const struct fan_ue *ue)
+{
+	context->next_hop = ue->next_hop;
+	if (fan_kind_is_nas(kind)) {
+		context->nas.mme_ue_id_low = (uint32_t)ue->mme_ue_id;
+		context->nas.mme_ue_id_high = (uint8_t)(ue->mme_ue_id >> 32);
+		context->nas.ran_ue_id = ue->ran_ue_id;
+	} else {
+		context->drb.teid = ue->teid;
+		memcpy(context->drb.ipv4, ue->ipv4, sizeof(context->drb.ipv4));
+	}
+}
+
 static void
 fill(struct fan_context *context, const struct fan_ue *ue)
 {
@@ -92,20 +115,15 @@ fill(struct fan_context *context, const struct fan_ue *ue)
 	memcpy(context->k_enc, ue->k_enc, FAN_KEY_BYTES);
 	memcpy(context->k_int, ue->k_int, FAN_KEY_BYTES);
 	fan_count_begin(context, ue);
+	fill_place(context, ue->kind, ue);
 	context->ue = ue->ue;
-	context->next_hop = ue->next_hop;
 	context->bearer_direction = (uint8_t)(ue->bearer << 3 | FAN_DIRECTION_DOWNLINK << 2);
 	context->flags = FAN_CONTEXT_PRESENT;
 	if (fan_kind_is_nas(ue->kind)) {
-		context->nas.mme_ue_id_low = (uint32_t)ue->mme_ue_id;
-		context->nas.mme_ue_id_high = (uint8_t)(ue->mme_ue_id >> 32);
-		context->nas.ran_ue_id = ue->ran_ue_id;
 		context->nas.bearer_id = ue->bearer_id;
 		context->nas.transaction = ue->transaction;
 		context->nas.rp_reference = ue->rp_reference;
 	} else {
-		context->drb.teid = ue->teid;
-		memcpy(context->drb.ipv4, ue->ipv4, sizeof(context->drb.ipv4));
 		context->drb.nru_sn = ue->nru_sn;
 	}
 }
@@ -132,17 +150,100 @@ fan_context_add(struct fan_context_table *table, const struct fan_ue *ue)
 }
 
 void
-fan_context_remove(struct fan_context_table *table, uint32_t slot)
+fan_context_retire(struct fan_context_table *table, uint32_t slot)
 {
 	FAN_REQUIRE(fan_context_present(table, slot));
+	__atomic_store_n(&table->slots[slot].flags, FAN_CONTEXT_PRESENT | FAN_CONTEXT_REMOVED, __ATOMIC_RELAXED);
+	table->present--;
+}
+
+void
+fan_context_wipe(struct fan_context_table *table, uint32_t slot)
+{
+	FAN_REQUIRE(slot < table->used && (table->slots[slot].flags & FAN_CONTEXT_REMOVED) != 0);
 	explicit_bzero(&table->slots[slot], sizeof(table->slots[slot]));
+	table->slots[slot].flags = FAN_CONTEXT_REMOVED;
+}
+
+/* False when no further name can be given to the slot, or there is no memory to count its names: then nobody gets it. */
+static bool
+rename_slot(struct fan_context_table *table, uint32_t slot)
+{
+	const size_t bytes = table->capacity * sizeof(*table->generation);
+
+	if (table->generation == NULL) {
+		void *generation = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+					0);
+
+		if (generation == MAP_FAILED)
+			return false;
+		table->generation = generation;
+	}
+	return table->generation[slot] < FAN_GENERATION_MAX && ++table->generation[slot] <= FAN_GENERATION_MAX;
+}
+
+void
+fan_context_free(struct fan_context_table *table, uint32_t slot)
+{
+	FAN_REQUIRE(slot < table->used && table->slots[slot].flags == FAN_CONTEXT_REMOVED);
+	if (!rename_slot(table, slot))
+		return;
+	table->slots[slot].flags = 0;
 	table->slots[slot].ue = table->free_first;
 	table->free_first = slot;
-	table->present--;
+}
+
+void
+fan_context_remove(struct fan_context_table *table, uint32_t slot)
+{
+	fan_context_retire(table, slot);
+	fan_context_wipe(table, slot);
+	fan_context_free(table, slot);
+}
+
+static uint64_t
+fingerprint(const struct fan_fingerprints *keys, const struct fan_context_table *table, uint32_t slot)
+{
+	const struct fan_context *context = &table->slots[slot];
+	const bool has_mac = table->protection.integrity != 0 && table->protection.integrity != FAN_INTEGRITY_NONE;
+
+	if (table->protection.cipher != 0)
+		return fan_fingerprint(keys, context->k_enc, context->bearer_direction);
+	return has_mac ? fan_fingerprint(keys, context->k_int, context->bearer_direction | 0x100U) : 0;
+}
+
+bool
+fan_context_claim_keys(struct fan_fingerprints *keys, const struct fan_context_table *table, uint32_t slot)
+{
+	const uint64_t print = fingerprint(keys, table, slot);
+
+	return print == 0 || fan_fingerprints_add(keys, print);
+}
+
+void
+fan_context_release_keys(struct fan_fingerprints *keys, const struct fan_context_table *table, uint32_t slot)
+{
+	const uint64_t print = fingerprint(keys, table, slot);
+
+	if (print != 0)
+		fan_fingerprints_remove(keys, print);
 }
 
 bool
 fan_context_present(const struct fan_context_table *table, uint32_t slot)
 {
-	return slot < table->used && (table->slots[slot].flags & FAN_CONTEXT_PRESENT) != 0;
+	return slot < table->used &&
+	       (table->slots[slot].flags & (FAN_CONTEXT_PRESENT | FAN_CONTEXT_REMOVED)) == FAN_CONTEXT_PRESENT;
+}
+
+int
+fan_context_move(struct fan_context_table *table, uint32_t slot, const struct fan_ue *ue)
+{
+	struct fan_context *context = &table->slots[slot];
+	const int error = fan_kind_is_nas((enum fan_kind)table->protection.kind) ? check_nas_place(table->protection.kind, ue)
+										 : 0;
+
+	if (error == 0)
+		fill_place(context, (enum fan_kind)table->protection.kind, ue);
+	return error;
 }

@@ -7,6 +7,7 @@
 #define FAN_CONTEXT_TABLE_H
 
 #include "context.h"
+#include "fingerprint.h"
 
 /* Slots are owned by workers in turns of this many: 1,024 slots are 64 KiB, long enough to walk in order, short enough that few
  * UEs still spread over all workers. */
@@ -19,6 +20,7 @@ struct fan_context_table {
 	uint32_t capacity;         /* slots mapped */
 	uint32_t used;             /* slots 0 .. used-1 have been handed out at least once */
 	uint32_t present;          /* contexts in the table */
+	uint32_t *generation;      /* how often a slot has been freed; demand-zero, made with the first; NULL: none has been */
 	uint32_t free_first;       /* head of the list of freed slots, linked through `ue`; FAN_SLOT_NONE when empty */
 };
 
@@ -33,8 +35,33 @@ void fan_context_table_free(struct fan_context_table *table);
 
 /* Checks the fields and fills a free slot. Returns the slot or an error (INVALID, MEMORY when full). Control thread. */
 int64_t fan_context_add(struct fan_context_table *table, const struct fan_ue *ue);
-/* Wipes a slot and gives it back for reuse; no worker may hold it any more. Control thread. */
+/* Takes a context out of service: it is present no more, spends nothing, and keeps its slot. Any time. Control thread. */
+void fan_context_retire(struct fan_context_table *table, uint32_t slot);
+/* Wipes a context that was retired, keys and all; no worker may hold it any more. Control thread. */
+void fan_context_wipe(struct fan_context_table *table, uint32_t slot);
+/* Gives a wiped slot back for reuse, under another generation; for ever out of use after FAN_GENERATION_MAX. Control thread. */
+void fan_context_free(struct fan_context_table *table, uint32_t slot);
+/* All three, for a table that no worker knows. */
 void fan_context_remove(struct fan_context_table *table, uint32_t slot);
+
+#define FAN_GENERATION_MAX ((1U << 20) - 1) /* what a context's name has room for */
+
+static inline uint32_t
+fan_context_generation(const struct fan_context_table *table, uint32_t slot)
+{
+	return table->generation != NULL ? table->generation[slot] : 0;
+}
+
+/* Whether a slot holds a context that is in service. */
 bool fan_context_present(const struct fan_context_table *table, uint32_t slot);
+
+/* Enters a context's key into those in use; false when it is there, so that two contexts would spend the same COUNTs. The key is the
+ * cipher's, with BEARER, or where there is no cipher that of the MAC; what has neither has nothing to lose. In: room was made. */
+bool fan_context_claim_keys(struct fan_fingerprints *keys, const struct fan_context_table *table, uint32_t slot);
+void fan_context_release_keys(struct fan_fingerprints *keys, const struct fan_context_table *table, uint32_t slot);
+
+/* Whether a context may take over another place (next hop, tunnel, ids), which is checked as fan_context_add() does; takes it over.
+ * No worker may be writing for it meanwhile. */
+int fan_context_move(struct fan_context_table *table, uint32_t slot, const struct fan_ue *ue);
 
 #endif

@@ -14,21 +14,18 @@
 #define NAS_5GS_PREFIX_BYTES 7 /* 7E, 02, MAC 4, SN (TS 24.501 9.1.1) */
 #define IP_UDP_BYTES 28
 #define DEFAULT_PORT 40000
+/* Longer than any format holds: 255 short messages of 153 characters, of at most 4 octets of UTF-8 each. Nothing overflows below it. */
+#define MESSAGE_BYTES_MAX (FAN_PARTS_MAX * 153 * 4)
 
-void
-fan_message_init(struct fan_message *message, const void *bytes, size_t byte_count)
-{
-	memset(message, 0, sizeof(*message));
-	message->bytes = bytes;
-	message->byte_count = byte_count;
-	message->sdap_qfi = -1;
-}
-
+/* In: a profile that it is to go out in, for the refusal. */
 static int
-check(const struct fan_message *message)
+check(const struct fan_message *message, enum fan_profile profile)
 {
 	if (message->bytes == NULL || message->byte_count == 0)
 		return fan_fail(FAN_E_INVALID, "the message is empty: 1 octet at least");
+	if (message->byte_count > MESSAGE_BYTES_MAX)
+		return fan_fail(FAN_E_TOO_LONG, "a message of %zu octets is too long for %s and every other: %d at most",
+				message->byte_count, fan_profile_name(profile), MESSAGE_BYTES_MAX);
 	if (message->priority > 7)
 		return fan_fail(FAN_E_INVALID, "priority %u: 0 to 7", message->priority);
 	if ((unsigned)message->coding > FAN_CODING_8BIT)
@@ -350,7 +347,7 @@ fan_plans_make(struct fan_plans *plans, const struct fan_message *message, const
 	       const struct fan_link *link)
 {
 	struct fan_sms sms = { .part_count = 0 };
-	int error = check(message);
+	int error = check(message, (enum fan_profile)forms[0].profile);
 
 	memset(plans, 0, form_count * sizeof(*plans));
 	for (unsigned i = 0; error == 0 && i < form_count; i++) {

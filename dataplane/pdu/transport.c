@@ -6,7 +6,6 @@
 #include <rte_udp.h>
 #include <string.h>
 
-#define ETHERNET_BYTES 14
 #define TRANSPORT_BYTES_MAX 40 /* octets between UDP header and PDU */
 
 struct writer {
@@ -123,7 +122,7 @@ write_ip(struct fan_header *header, const struct fan_link *link, size_t udp_byte
 
 	if (link->ipv6) {
 		struct rte_ipv6_hdr ipv6 = {
-			.vtc_flow = rte_cpu_to_be_32(6U << 28),
+			.vtc_flow = rte_cpu_to_be_32(6U << 28 | (uint32_t)link->dscp << 22),
 			.payload_len = rte_cpu_to_be_16((uint16_t)udp_bytes),
 			.proto = IPPROTO_UDP,
 			.hop_limits = 64,
@@ -134,6 +133,7 @@ write_ip(struct fan_header *header, const struct fan_link *link, size_t udp_byte
 	} else {
 		struct rte_ipv4_hdr ipv4 = {
 			.version_ihl = 0x45,
+			.type_of_service = (uint8_t)(link->dscp << 2),
 			.total_length = rte_cpu_to_be_16((uint16_t)(sizeof(ipv4) + udp_bytes)),
 			/* Not to be fragmented, so the identification may be 0 (RFC 6864 4.1). */
 			.fragment_offset = rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG),
@@ -152,14 +152,17 @@ write_link(struct fan_header *header, const struct fan_link *link, uint16_t port
 {
 	uint8_t *start = header->octets + FAN_HEADER_BYTES_MAX - header->byte_count;
 	const uint16_t type = rte_cpu_to_be_16(link->ipv6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
+	const uint16_t tag[2] = { rte_cpu_to_be_16(RTE_ETHER_TYPE_VLAN), rte_cpu_to_be_16(link->vlan_tag) };
 	const struct rte_udp_hdr udp = {
-		.src_port = rte_cpu_to_be_16(port),
+		.src_port = rte_cpu_to_be_16(link->source_port != 0 ? link->source_port : port),
 		.dst_port = rte_cpu_to_be_16(port),
 		.dgram_len = rte_cpu_to_be_16((uint16_t)udp_bytes),
 	};
 
 	memcpy(start + 6, link->ethernet, sizeof(link->ethernet));
-	memcpy(start + 12, &type, sizeof(type));
+	if (link->vlan_tag != 0)
+		memcpy(start + 12, tag, sizeof(tag));
+	memcpy(header->octets + header->ip_at - sizeof(type), &type, sizeof(type));
 	write_ip(header, link, udp_bytes);
 	memcpy(header->octets + header->transport_at - sizeof(udp), &udp, sizeof(udp));
 }
@@ -184,7 +187,7 @@ fan_header_make(struct fan_header *header, const struct fan_link *link, enum fan
 	udp_bytes = sizeof(struct rte_udp_hdr) + writer.used + pdu_bytes;
 	if (ip_bytes + udp_bytes > UINT16_MAX)
 		return fan_fail(FAN_E_TOO_LONG, "a PDU of %zu octets does not fit one datagram", pdu_bytes);
-	header_bytes = ETHERNET_BYTES + ip_bytes + sizeof(struct rte_udp_hdr) + writer.used + prefix_bytes;
+	header_bytes = fan_link_bytes(link) + ip_bytes + sizeof(struct rte_udp_hdr) + writer.used + prefix_bytes;
 	FAN_REQUIRE(header_bytes <= FAN_HEADER_BYTES_MAX);
 	header->byte_count = (uint8_t)header_bytes;
 	header->frame_bytes = (uint16_t)(header_bytes - prefix_bytes + pdu_bytes);
@@ -196,7 +199,7 @@ fan_header_make(struct fan_header *header, const struct fan_link *link, enum fan
 		.pkt_len = header->frame_bytes,
 		.data_len = header->frame_bytes,
 	};
-	header->ip_at = (uint8_t)(FAN_HEADER_BYTES_MAX - header_bytes + ETHERNET_BYTES);
+	header->ip_at = (uint8_t)(FAN_HEADER_BYTES_MAX - header_bytes + fan_link_bytes(link));
 	header->transport_at = (uint8_t)(header->ip_at + ip_bytes + sizeof(struct rte_udp_hdr));
 	memcpy(header->octets + header->transport_at, writer.octets, writer.used);
 	header->id_at[0] = (uint8_t)(header->id_at[0] + header->transport_at);
@@ -215,12 +218,12 @@ fan_hop_make(struct fan_hop *hop, const struct fan_next_hop *next_hop)
 }
 
 void
-fan_udp_checksum_fill(struct rte_mbuf *frame, bool ipv6)
+fan_udp_checksum_fill(struct rte_mbuf *frame, const struct fan_link *link)
 {
-	const size_t ip_bytes = ipv6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
-	const void *ip = rte_pktmbuf_mtod_offset(frame, const void *, ETHERNET_BYTES);
-	struct rte_udp_hdr *udp = rte_pktmbuf_mtod_offset(frame, struct rte_udp_hdr *, ETHERNET_BYTES + ip_bytes);
+	const size_t ip_bytes = link->ipv6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
+	const void *ip = rte_pktmbuf_mtod_offset(frame, const void *, fan_link_bytes(link));
+	struct rte_udp_hdr *udp = rte_pktmbuf_mtod_offset(frame, struct rte_udp_hdr *, fan_link_bytes(link) + ip_bytes);
 
 	udp->dgram_cksum = 0;
-	udp->dgram_cksum = ipv6 ? rte_ipv6_udptcp_cksum(ip, udp) : rte_ipv4_udptcp_cksum(ip, udp);
+	udp->dgram_cksum = link->ipv6 ? rte_ipv6_udptcp_cksum(ip, udp) : rte_ipv4_udptcp_cksum(ip, udp);
 }

@@ -13,7 +13,7 @@
 
 #include <rte_mbuf.h>
 
-/* Longest: Ethernet 14, IPv6 40, UDP 8, NGAP with 5 and 4 octets of ids 34, 5GS NAS header 7 = 103. Templates end where the text
+/* Longest: Ethernet 14, VLAN 4, IPv6 40, UDP 8, NGAP with 5 and 4 octets of ids 34, 5GS NAS header 7 = 107. Templates end where the text
  * begins and are copied whole, as two cache lines. */
 #define FAN_HEADER_BYTES_MAX 128
 /* Text begins at this offset of a packet buffer: behind the headroom, on a cache line. */
@@ -30,9 +30,19 @@ _Static_assert(FAN_TEXT_OFFSET >= FAN_HEADER_BYTES_MAX, "headers are written int
 struct fan_link {
 	bool ipv6;
 	bool udp_checksum; /* over IPv4 too, where 0 means "none" (RFC 768); over IPv6 it is always filled in (RFC 8200 8.1) */
+	uint16_t vlan_tag; /* IEEE 802.1Q: priority << 13 | VLAN; 0: no tag */
+	uint16_t source_port; /* of UDP; 0: the application's */
+	uint8_t dscp;
 	uint8_t ethernet[6]; /* our address */
 	uint8_t address[16]; /* our IPv4 (first 4 octets) or IPv6 address */
 };
+
+/* Octets of a frame before its IP header. */
+static inline unsigned
+fan_link_bytes(const struct fan_link *link)
+{
+	return link->vlan_tag != 0 ? 18 : 14;
+}
 
 /* A next hop, ready to be written. Workers read entries below the count that was published with a flight. */
 struct fan_hop {
@@ -78,7 +88,7 @@ struct fan_header {
 
 enum fan_application { FAN_GTPU, FAN_GTPU_NR, FAN_S1AP, FAN_NGAP };
 
-/* Ethernet type and IP version differ with the link; UDP ports are the application's own on both sides. */
+/* Ethernet type and IP version differ with the link; UDP ports are the application's own on both sides, but for a source port of the link's. */
 #define FAN_PORT_GTPU 2152
 #define FAN_PORT_S1AP 36412
 #define FAN_PORT_NGAP 38412
@@ -102,6 +112,6 @@ fan_aper_bytes(uint64_t value)
 void fan_hop_make(struct fan_hop *hop, const struct fan_next_hop *next_hop);
 
 /* Fills the outer UDP checksum of a finished frame. */
-void fan_udp_checksum_fill(struct rte_mbuf *frame, bool ipv6);
+void fan_udp_checksum_fill(struct rte_mbuf *frame, const struct fan_link *link);
 
 #endif

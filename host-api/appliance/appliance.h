@@ -24,14 +24,14 @@ int fan_message_parts(const struct fan_message *message, enum fan_profile profil
 		      bool ipv6);
 
 /* Counters since fan_open(), summed over workers while they run; each is exact once nothing is in flight. */
-struct fan_progress {
+struct fan_totals {
 	uint64_t created, sent, dropped;
 	uint64_t bytes_out;
 	uint64_t busy_cycles;   /* TSC cycles that workers spent on turns of their loop that did work */
 	uint64_t engine_cycles; /* of these, inside engines */
 };
 
-void fan_progress_read(const struct fanfare *fanfare, struct fan_progress *progress);
+void fan_totals_read(const struct fanfare *fanfare, struct fan_totals *totals);
 
 /* Frequency of the counter behind busy_cycles. */
 uint64_t fan_tsc_hz(void);

@@ -4,6 +4,8 @@
  */
 #include "../../dataplane/context/count.h"
 #include "../../dataplane/context/table.h"
+#include "handles.h"
+
 #include "../../dataplane/engine/calibration.h"
 #include "../../dataplane/engines.h"
 #include "../../dataplane/pdu/plan.h"
@@ -14,6 +16,7 @@
 struct fan_protector {
 	struct fan_engine *engine;
 	struct fan_context_table table;
+	struct fan_fingerprints keys; /* of every context */
 };
 
 /* Opens every automatic engine and keeps the one that is fastest for a usual message. */
@@ -94,13 +97,29 @@ fan_protector_close(struct fan_protector *protector)
 	if (protector->engine != NULL)
 		protector->engine->ops->close(protector->engine);
 	fan_context_table_free(&protector->table);
+	fan_fingerprints_free(&protector->keys);
 	free(protector);
 }
 
 int64_t
 fan_protector_add(struct fan_protector *protector, const struct fan_ue *ue)
 {
-	return fan_context_add(&protector->table, ue);
+	struct fan_ue own;
+	const int error = fan_struct_take(&own, sizeof(own), sizeof(own), ue, "fan_ue_init");
+	int64_t slot;
+
+	if (error != 0)
+		return error;
+	slot = fan_fingerprints_prepare(&protector->keys);
+	if (slot == 0)
+		slot = fan_context_add(&protector->table, &own);
+	explicit_bzero(&own, sizeof(own));
+	if (slot < 0)
+		return slot;
+	if (fan_context_claim_keys(&protector->keys, &protector->table, (uint32_t)slot))
+		return slot;
+	fan_context_remove(&protector->table, (uint32_t)slot);
+	return fan_fail(FAN_E_EXISTS, "a context with this key and BEARER is there; both would spend the same COUNTs");
 }
 
 int
@@ -127,6 +146,7 @@ fan_protector_remove(struct fan_protector *protector, uint32_t *next_count, uint
 		return fan_fail(FAN_E_NOT_FOUND, "no context in slot %u", slot);
 	*next_count = fan_count_next(&protector->table.slots[slot]);
 	*unacknowledged = fan_count_gap(&protector->table.slots[slot]);
+	fan_context_release_keys(&protector->keys, &protector->table, slot);
 	fan_context_remove(&protector->table, slot);
 	return 0;
 }
@@ -140,6 +160,9 @@ fan_protector_count(const struct fan_protector *protector, uint32_t slot)
 static int
 make_shape(struct fan_shape *shape, const struct fan_protector *protector, const struct fan_layout *layout)
 {
+	if (layout->struct_bytes != sizeof(*layout))
+		return fan_fail(FAN_E_INVALID, "struct_bytes %zu: fan_layout_init() sets it, before any other field",
+				layout->struct_bytes);
 	if (layout->message == NULL)
 		return fan_fail(FAN_E_INVALID, "the layout has no message");
 	if (layout->clear_bytes > FAN_CLEAR_BYTES_MAX)

@@ -668,6 +668,7 @@ run(const struct fan_command *command, int argc, char **argv)
 	request.assume_received = chosen.assume_received;
 	request.progress = !chosen.quiet;
 	request.appliance = (struct fan_options){
+		.struct_bytes = sizeof(struct fan_options),
 		.engines = chosen.engines,
 		.card = chosen.card,
 		.workers = (unsigned)chosen.workers,

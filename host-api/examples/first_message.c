@@ -15,8 +15,10 @@ show(void *user, const struct fan_result *result, const struct fan_outcome *outc
 int
 main(void)
 {
-	const struct fan_options options = { .egress = "net_null" };
-	const struct fan_next_hop relay = { .ethernet = { 2, 0, 0, 0, 0, 1 }, .address = { 198, 51, 100, 1 } };
+	const struct fan_options options = { .struct_bytes = sizeof(struct fan_options), .egress = "net_null" };
+	const struct fan_next_hop relay = { .struct_bytes = sizeof(struct fan_next_hop),
+					    .ethernet = { 2, 0, 0, 0, 0, 1 },
+					    .address = { 198, 51, 100, 1 } };
 	struct fan_message message;
 	struct fanfare *fanfare = NULL;
 	struct fan_group *group;
@@ -28,7 +30,8 @@ main(void)
 		error = fan_group_create(fanfare, &group, "flood-warnings@example.org");
 	for (uint32_t i = 0; error == 0 && i < 3; i++) {
 		/* Keys and COUNT come from the MME; these are for show. */
-		struct fan_ue ue = { .kind = FAN_KIND_EPS_NAS,
+		struct fan_ue ue = { .struct_bytes = sizeof(struct fan_ue),
+				     .kind = FAN_KIND_EPS_NAS,
 				     .cipher = 2,
 				     .integrity = 2,
 				     .k_enc = { 1, (uint8_t)i },
@@ -47,7 +50,7 @@ main(void)
 	}
 	fan_message_init(&message, "The river is rising.", 20);
 	if (error == 0)
-		error = fan_send(fanfare, group, &message, show, NULL);
+		error = fan_send(fanfare, NULL, group, &message, show, NULL);
 	while (error == 0 && fan_poll(fanfare) > 0)
 		;
 	if (error < 0)

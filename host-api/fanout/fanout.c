@@ -34,7 +34,8 @@ struct fanout {
 	struct fan_fanout_result *result;
 	struct fanfare *appliance;
 	struct fan_group *group;
-	struct range *ranges; /* owned */
+	fan_message_id message; /* in flight */
+	struct range *ranges;   /* owned */
 	size_t range_count, range_room;
 	/* The UE side */
 	struct fan_ue_state *states; /* owned mapping, one per UE by index; NULL when not verifying */
@@ -419,33 +420,15 @@ add_result(struct fan_fanout_profile_result *sum, const struct fan_result *resul
 }
 
 static void
-count_not_served(void *user, fan_context_id id, uint32_t ue, enum fan_drop drop)
-{
-	uint64_t *not_served = user;
-
-	(void)id;
-	(void)ue;
-	(void)drop;
-	++*not_served;
-}
-
-static void
 pass_ended(void *user, const struct fan_result *result, const struct fan_outcome *outcome)
 {
 	struct fanout *fanout = user;
 	struct fan_fanout_result *sum = fanout->result;
-	uint64_t not_served = 0;
 
-	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++) {
-		struct fan_result one;
-
-		fan_outcome_profile(outcome, &one, (enum fan_profile)i);
-		add_result(&sum->profile[i], &one);
-	}
+	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++)
+		add_result(&sum->profile[i], fan_outcome_profile(outcome, (enum fan_profile)i));
 	add_result(&sum->total, result);
-	if (result->created != result->sent)
-		fan_outcome_not_served(outcome, count_not_served, &not_served);
-	sum->ues_served += result->ues - not_served;
+	sum->ues_served += result->ues - fan_outcome_count(outcome, FAN_DROP_NONE);
 	sum->seconds += (double)result->last_ns / 1e9;
 	if (sum->passes == 0) {
 		sum->first_ue_seconds = (double)result->first_ns / 1e9;
@@ -483,10 +466,10 @@ rest(unsigned idle_turns)
 static void
 show_sending(struct fanout *fanout)
 {
-	struct fan_progress progress;
+	struct fan_totals totals;
 
-	fan_progress_read(fanout->appliance, &progress);
-	tick(fanout, "sending", progress.sent + progress.dropped, pdus_expected(fanout));
+	fan_totals_read(fanout->appliance, &totals);
+	tick(fanout, "sending", totals.sent + totals.dropped, pdus_expected(fanout));
 }
 
 /* One message to the whole group. Control work, receiving and resting take turns in this thread. */
@@ -499,7 +482,7 @@ run_pass(struct fanout *fanout)
 	int error;
 
 	fanout->pass_done = false;
-	error = fan_send(fanout->appliance, fanout->group, &fanout->request->message, pass_ended, fanout);
+	error = fan_send(fanout->appliance, &fanout->message, fanout->group, &fanout->request->message, pass_ended, fanout);
 	if (error != 0)
 		return error;
 	while (!fanout->pass_done || (loops && fanout->frames_back < fanout->result->total.sent)) {
@@ -565,11 +548,11 @@ static void
 gather_figures(struct fanout *fanout)
 {
 	struct fan_fanout_result *result = fanout->result;
-	struct fan_progress progress;
+	struct fan_totals totals;
 
-	fan_progress_read(fanout->appliance, &progress);
-	result->busy_cycles = progress.busy_cycles;
-	result->engine_cycles = progress.engine_cycles;
+	fan_totals_read(fanout->appliance, &totals);
+	result->busy_cycles = totals.busy_cycles;
+	result->engine_cycles = totals.engine_cycles;
 	result->tsc_hz = fan_tsc_hz();
 	result->workers = fanout->request->appliance.workers == 0 ? 1 : fanout->request->appliance.workers;
 	result->huge_pages = fan_huge_pages();

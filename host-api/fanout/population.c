@@ -274,6 +274,7 @@ fan_population_ue(const struct fan_population *population, struct fan_population
 
 	out->profile = fan_population_profile(population, index);
 	*ue = (struct fan_ue){
+		.struct_bytes = sizeof(struct fan_ue),
 		.kind = fan_profile_kind(out->profile),
 		.cipher = population->options.cipher,
 		.integrity = fan_population_integrity(population, out->profile),
@@ -328,6 +329,7 @@ fan_population_next_hop(const struct fan_population *population, struct fan_next
 {
 	const uint8_t ethernet[6] = { 0x02, 0, 0, 0, (uint8_t)((hop + 1) >> 8), (uint8_t)(hop + 1) };
 
+	fan_next_hop_init(next_hop);
 	memcpy(next_hop->ethernet, ethernet, sizeof(ethernet));
 	hop_address(population, next_hop->address, hop);
 }

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What is behind the handles of fanfare.h: the appliance and its groups. All of it is the control thread's.
+ *
+ *	appliance.c   open, drain, close; what appliance.h asks
+ *	ue.c          next hops, UEs, their names and keys
+ *	group.c       groups by name
+ *	message.c     messages, and what becomes of them
+ *	protector.c   bulk protection alone
+ */
+#ifndef FAN_HANDLES_H
+#define FAN_HANDLES_H
+
+#include "../../dataplane/context/fingerprint.h"
+#include "../../dataplane/dataplane.h"
+#include "../../dataplane/gid.h"
+#include "appliance.h"
+
+struct fan_group {
+	char gid[FAN_GID_BYTES_MAX + 1]; /* first: the tree of groups compares groups by it */
+	struct fanfare *fanfare;
+	struct fan_group *next, **link;
+	struct fan_members members; /* slots of removed contexts among them, until those are freed */
+};
+
+/* Contexts of one table that were removed and whose slots are not free yet. All are bitmaps of slots, NULL while empty. */
+struct fan_removals {
+	roaring_bitmap_t *gone;    /* all of them: no member of any group any more */
+	roaring_bitmap_t *fresh;   /* ... that flights may refer to */
+	roaring_bitmap_t *waiting; /* ... that only flights up to `waiting_for` may refer to */
+	roaring_bitmap_t *wiped; /* ... that no flight refers to: they hold no key any more, and wait for company to be freed */
+};
+
+struct fanfare {
+	struct fan_dataplane *dataplane;
+	void *group_tree; /* tsearch(3), by GID */
+	struct fan_group *groups;
+	struct fan_fingerprints keys;                 /* of every context */
+	struct fan_removals removals[FAN_TABLES_MAX]; /* by table */
+	uint64_t waiting_for;                         /* number of the last flight that may refer to those waiting */
+	uint64_t gone_count, wiped_count;             /* slots in all bitmaps of that name */
+	bool draining;
+	bool in_callback;
+};
+
+/* BUSY in a callback. */
+int fan_outside_callback(const struct fanfare *fanfare, const char *function);
+
+/*
+ * Takes over a struct that a caller filled. Out: own[own_bytes], the caller's fields and zeros behind them. In: least_bytes, of the struct
+ * in FAN_API_VERSION 1; name, what makes it. INVALID when it was not made by that, UNSUPPORTED for fields that are not known here.
+ */
+int fan_struct_take(void *own, size_t own_bytes, size_t least_bytes, const void *given, const char *name);
+
+/* A context's name. */
+fan_context_id fan_context_name(const struct fanfare *fanfare, unsigned table, uint32_t slot);
+/* The table of a context that is there, NULL with NOT_FOUND recorded. Out: *slot. */
+struct fan_context_table *fan_context_find(const struct fanfare *fanfare, uint32_t *slot, fan_context_id id);
+/* The table and first slot of a range of names, none of which needs to be there. NULL with NOT_FOUND recorded. */
+struct fan_context_table *fan_context_find_range(const struct fanfare *fanfare, uint32_t *slot, fan_context_id first,
+						 size_t count);
+unsigned fan_context_table_index(fan_context_id id);
+
+/* Wipes removed contexts that no flight refers to any more and, when enough have come together, frees their slots. */
+void fan_removals_settle(struct fanfare *fanfare);
+void fan_removals_free(struct fanfare *fanfare);
+
+#endif

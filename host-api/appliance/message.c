@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "handles.h"
+
+#include <rte_cycles.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+struct fan_outcome {
+	const struct fanfare *fanfare;
+	const struct fan_flight *flight;
+	struct fan_result profile[FAN_PROFILE_COUNT];
+};
+
+static int
+snapshot(struct fan_members *copy, const struct fan_group *group)
+{
+	const struct fanfare *fanfare = group->fanfare;
+	int error = fan_members_snapshot(copy, &group->members);
+
+	for (unsigned i = 0; error == 0 && fanfare->gone_count > 0 && i < fanfare->dataplane->table_count; i++)
+		if (fanfare->removals[i].gone != NULL)
+			fan_members_subtract(copy, (uint16_t)i, fanfare->removals[i].gone);
+	return error;
+}
+
+int
+fan_send(struct fanfare *fanfare, fan_message_id *id, struct fan_group *group, const struct fan_message *given, fan_done done,
+	 void *user)
+{
+	struct fan_flight *flight;
+	struct fan_message message;
+	struct fan_members members;
+	int error = fan_struct_take(&message, sizeof(message), sizeof(message), given, "fan_message_init");
+
+	if (error == 0 && fanfare->draining)
+		error = fan_fail(FAN_E_BUSY, "draining: no further message is accepted");
+	if (error == 0 && fan_group_size(group) == 0)
+		error = fan_fail(FAN_E_INVALID, "group %s has no member", group->gid);
+	if (error == 0)
+		error = snapshot(&members, group);
+	if (error == 0)
+		error = fan_dataplane_send(fanfare->dataplane, &flight, &members, &message, done, user);
+	if (error == 0 && id != NULL)
+		*id = flight->number;
+	return error;
+}
+
+/* NULL with NOT_FOUND recorded when it has ended. */
+static struct fan_flight *
+find_flight(const struct fanfare *fanfare, fan_message_id id)
+{
+	for (struct fan_flight *flight = fanfare->dataplane->flights.first; flight != NULL; flight = flight->next)
+		if (flight->number == id)
+			return flight;
+	(void)fan_fail(FAN_E_NOT_FOUND, "no message %llu is in flight: it has ended, or was never accepted",
+		       (unsigned long long)id);
+	return NULL;
+}
+
+int
+fan_message_cancel(struct fanfare *fanfare, fan_message_id id)
+{
+	struct fan_flight *flight = find_flight(fanfare, id);
+
+	if (flight == NULL)
+		return FAN_E_NOT_FOUND;
+	__atomic_store_n(&flight->stop, (uint8_t)FAN_DROP_CANCELLED, __ATOMIC_RELAXED);
+	return 0;
+}
+
+const char *
+fan_wait_name(enum fan_wait wait)
+{
+	static const char *const names[] = {
+		[FAN_WAIT_NOTHING] = "nothing", [FAN_WAIT_TURN] = "turn",     [FAN_WAIT_PORT] = "port",
+		[FAN_WAIT_LINK] = "link",       [FAN_WAIT_ENGINE] = "engine", [FAN_WAIT_FRAMES] = "frames",
+	};
+
+	return (unsigned)wait < sizeof(names) / sizeof(names[0]) ? names[wait] : "unknown";
+}
+
+/* What the worker that has waited longest waits for. */
+static void
+read_wait(const struct fan_dataplane *dataplane, struct fan_progress *progress)
+{
+	const uint64_t now_tsc = rte_rdtsc();
+	uint64_t longest_tsc = 0;
+
+	for (unsigned i = 0; i < dataplane->worker_count; i++) {
+		struct fan_worker_counters counters;
+
+		fan_worker_counters_read(dataplane->worker[i], &counters);
+		if (counters.waits_for == FAN_WAIT_NOTHING || now_tsc - counters.waits_since_tsc < longest_tsc)
+			continue;
+		longest_tsc = now_tsc - counters.waits_since_tsc;
+		progress->waits_for = (enum fan_wait)counters.waits_for;
+	}
+	progress->waits_ns = (uint64_t)((double)longest_tsc * 1e9 / (double)rte_get_tsc_hz());
+}
+
+int
+fan_message_progress(const struct fanfare *fanfare, struct fan_progress *progress, fan_message_id id)
+{
+	const struct fan_flight *flight = find_flight(fanfare, id);
+	struct fan_progress own;
+	struct fan_result result;
+	size_t progress_bytes;
+	int error = flight == NULL ? FAN_E_NOT_FOUND
+				   : fan_struct_take(&own, sizeof(own), sizeof(own), progress, "fan_progress_init");
+
+	if (error != 0)
+		return error;
+	progress_bytes = progress->struct_bytes;
+	memset(&own, 0, sizeof(own));
+	fan_flight_result(flight, &result, FAN_PROFILE_COUNT);
+	own.ues = result.ues;
+	own.created = result.created;
+	own.sent = result.sent;
+	for (unsigned i = 0; i < FAN_DROP_COUNT; i++)
+		own.dropped += result.dropped[i];
+	read_wait(fanfare->dataplane, &own);
+	own.struct_bytes = progress_bytes;
+	memcpy(progress, &own, progress_bytes < sizeof(own) ? progress_bytes : sizeof(own));
+	return 0;
+}
+
+/* ---- Outcomes ---------------------------------------------------------------------------------------------------------- */
+
+static void
+call_back(struct fanfare *fanfare, const struct fan_flight *flight)
+{
+	struct fan_outcome outcome = { .fanfare = fanfare, .flight = flight };
+	struct fan_result result;
+
+	fan_flight_result(flight, &result, FAN_PROFILE_COUNT);
+	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++)
+		fan_flight_result(flight, &outcome.profile[i], (enum fan_profile)i);
+	fanfare->in_callback = true;
+	if (flight->done != NULL)
+		flight->done(flight->user, &result, &outcome);
+	fanfare->in_callback = false;
+}
+
+int
+fan_poll(struct fanfare *fanfare)
+{
+	struct fan_flight *flight;
+	eventfd_t ended;
+	int error = fan_outside_callback(fanfare, "fan_poll");
+
+	if (error != 0)
+		return error;
+	(void)eventfd_read(fanfare->dataplane->event_fd, &ended);
+	while ((flight = fan_dataplane_take_ended(fanfare->dataplane)) != NULL) {
+		call_back(fanfare, flight);
+		fan_flight_free(flight);
+	}
+	fan_removals_settle(fanfare);
+	return (int)fanfare->dataplane->flights.count;
+}
+
+const struct fan_result *
+fan_outcome_profile(const struct fan_outcome *outcome, enum fan_profile profile)
+{
+	static const struct fan_result none;
+
+	return (unsigned)profile < FAN_PROFILE_COUNT ? &outcome->profile[profile] : &none;
+}
+
+/* 64 slots of a leg's bitmap for a reason, or for any. */
+static uint64_t
+not_served_word(const struct fan_leg *leg, enum fan_drop drop, size_t word)
+{
+	uint64_t bits = 0, of_reason;
+
+	for (unsigned reason = 1; reason < FAN_DROP_COUNT; reason++) {
+		if (drop != FAN_DROP_NONE && reason != (unsigned)drop)
+			continue;
+		memcpy(&of_reason, fan_leg_not_served(leg, (enum fan_drop)reason) + 8 * word, sizeof(of_reason));
+		bits |= of_reason;
+	}
+	return bits;
+}
+
+/* A leg that dropped nothing for a reason has an empty bitmap, which is not looked at. */
+static bool
+leg_dropped(const struct fan_flight *flight, const struct fan_leg *leg, enum fan_drop drop)
+{
+	for (unsigned worker = 0; worker < flight->worker_count; worker++)
+		for (unsigned reason = 1; reason < FAN_DROP_COUNT; reason++)
+			if ((drop == FAN_DROP_NONE || reason == (unsigned)drop) && leg->tally[worker].dropped[reason] > 0)
+				return true;
+	return false;
+}
+
+uint64_t
+fan_outcome_count(const struct fan_outcome *outcome, enum fan_drop drop)
+{
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i < outcome->flight->leg_count; i++) {
+		const struct fan_leg *leg = &outcome->flight->legs[i];
+
+		for (size_t word = 0; leg_dropped(outcome->flight, leg, drop) && word < leg->reason_bytes / 8; word++)
+			count += (unsigned)__builtin_popcountll(not_served_word(leg, drop, word));
+	}
+	return count;
+}
+
+void
+fan_outcome_not_served(const struct fan_outcome *outcome, enum fan_drop drop,
+		       void (*each)(void *user, fan_context_id id, uint32_t ue, enum fan_drop drop), void *user)
+{
+	for (unsigned i = 0; i < outcome->flight->leg_count; i++) {
+		const struct fan_leg *leg = &outcome->flight->legs[i];
+
+		for (size_t word = 0; leg_dropped(outcome->flight, leg, drop) && word < leg->reason_bytes / 8; word++)
+			for (uint64_t bits = not_served_word(leg, drop, word); bits != 0; bits &= bits - 1) {
+				const uint32_t slot = (uint32_t)(64 * word) + (uint32_t)__builtin_ctzll(bits);
+
+				each(user, fan_context_name(outcome->fanfare, leg->table_index, slot),
+				     leg->table->slots[slot].ue, fan_leg_reason(leg, slot));
+			}
+	}
+}

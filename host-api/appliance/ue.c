@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "handles.h"
+
+#include "../../dataplane/context/count.h"
+#include "../../dataplane/context/memory.h"
+
+#include <string.h>
+
+/* Room that a process needs beside its contexts: EAL, frames, plans. */
+#define MEMORY_RESERVE_BYTES (256UL << 20)
+/* Slots of removed contexts are freed when so many have come together, since every group is walked for it. */
+#define WIPED_BEFORE_FREEING 1024
+
+/* ---- Names: table 12 bits, generation 20, slot 32 ---------------------------------------------------------------------- */
+
+static_assert(FAN_TABLES_MAX <= 1 << 12 && FAN_GENERATION_MAX < 1 << 20, "a name has room for both");
+
+fan_context_id
+fan_context_name(const struct fanfare *fanfare, unsigned table, uint32_t slot)
+{
+	return (uint64_t)table << 52 | (uint64_t)fan_context_generation(&fanfare->dataplane->tables[table], slot) << 32 | slot;
+}
+
+unsigned
+fan_context_table_index(fan_context_id id)
+{
+	return (unsigned)(id >> 52);
+}
+
+static uint32_t
+generation_of(fan_context_id id)
+{
+	return (uint32_t)(id >> 32) & FAN_GENERATION_MAX;
+}
+
+/* Whether a slot holds the context that a name of this generation means. */
+static bool
+holds(const struct fan_context_table *table, uint32_t slot, uint32_t generation)
+{
+	return fan_context_present(table, slot) && fan_context_generation(table, slot) == generation;
+}
+
+struct fan_context_table *
+fan_context_find(const struct fanfare *fanfare, uint32_t *slot, fan_context_id id)
+{
+	const unsigned table = fan_context_table_index(id);
+
+	*slot = (uint32_t)id;
+	if (table >= fanfare->dataplane->table_count || !holds(&fanfare->dataplane->tables[table], *slot, generation_of(id))) {
+		(void)fan_fail(FAN_E_NOT_FOUND, "no UE context has the id %#llx", (unsigned long long)id);
+		return NULL;
+	}
+	return &fanfare->dataplane->tables[table];
+}
+
+struct fan_context_table *
+fan_context_find_range(const struct fanfare *fanfare, uint32_t *slot, fan_context_id first, size_t count)
+{
+	const unsigned table = fan_context_table_index(first);
+
+	*slot = (uint32_t)first;
+	if (table >= fanfare->dataplane->table_count || count == 0 || *slot > fanfare->dataplane->tables[table].used ||
+	    count > fanfare->dataplane->tables[table].used - *slot) {
+		(void)fan_fail(FAN_E_NOT_FOUND, "no UE contexts have the ids %#llx and %zu further", (unsigned long long)first,
+			       count);
+		return NULL;
+	}
+	return &fanfare->dataplane->tables[table];
+}
+
+/* ---- Next hops --------------------------------------------------------------------------------------------------------- */
+
+static int
+take_next_hop(struct fan_next_hop *own, const struct fan_next_hop *given)
+{
+	return fan_struct_take(own, sizeof(*own), sizeof(*own), given, "fan_next_hop_init");
+}
+
+int
+fan_next_hop_add(struct fanfare *fanfare, const struct fan_next_hop *given)
+{
+	struct fan_next_hop next_hop;
+	const int error = take_next_hop(&next_hop, given);
+
+	return error != 0 ? error : fan_dataplane_next_hop_add(fanfare->dataplane, &next_hop);
+}
+
+int
+fan_next_hop_change(struct fanfare *fanfare, unsigned index, const struct fan_next_hop *given)
+{
+	struct fan_next_hop next_hop;
+	const int error = take_next_hop(&next_hop, given);
+
+	return error != 0 ? error : fan_dataplane_next_hop_change(fanfare->dataplane, index, &next_hop);
+}
+
+/* ---- UEs --------------------------------------------------------------------------------------------------------------- */
+
+int
+fan_ue_reserve(struct fanfare *fanfare, enum fan_kind kind, uint8_t cipher, uint8_t integrity, size_t contexts)
+{
+	const size_t needed = contexts * sizeof(struct fan_context) + MEMORY_RESERVE_BYTES;
+	const size_t available = fan_memory_available_bytes();
+	const struct fan_protection protection = {
+		.kind = (uint8_t)kind,
+		.cipher = cipher,
+		.integrity = integrity,
+		.bearer_id = fan_kind_is_nas(kind) ? 5 : 0,
+	};
+	const int error = fan_protection_check(protection, true);
+
+	(void)fanfare;
+	if (error != 0)
+		return error;
+	if (contexts > FAN_CONTEXT_SLOTS_MAX)
+		return fan_fail(FAN_E_INVALID, "%zu contexts of one protection: %u at most", contexts, FAN_CONTEXT_SLOTS_MAX);
+	if (needed > available)
+		return fan_fail(FAN_E_MEMORY, "%zu UE contexts need %zu MiB, %zu MiB are free: use fewer UEs", contexts,
+				needed >> 20, available >> 20);
+	return 0;
+}
+
+static int
+check_place(const struct fanfare *fanfare, const struct fan_ue *ue)
+{
+	if (ue->next_hop >= fanfare->dataplane->hop_count)
+		return fan_fail(FAN_E_INVALID, "next hop %u: %u are known", ue->next_hop, fanfare->dataplane->hop_count);
+	if (!fan_kind_is_nas(ue->kind) && ue->teid == 0)
+		return fan_fail(FAN_E_INVALID, "TEID 0 is reserved (TS 29.281 5.1)");
+	return 0;
+}
+
+/* Adds to a table unless the keys are there. Returns the slot or an error. */
+static int64_t
+add_context(struct fanfare *fanfare, struct fan_context_table *table, const struct fan_ue *ue)
+{
+	int64_t slot = fan_fingerprints_prepare(&fanfare->keys);
+
+	if (slot == 0)
+		slot = fan_context_add(table, ue);
+	if (slot < 0)
+		return slot;
+	if (fan_context_claim_keys(&fanfare->keys, table, (uint32_t)slot))
+		return slot;
+	fan_context_remove(table, (uint32_t)slot);
+	return fan_fail(FAN_E_EXISTS, "UE %u: a context with its key and BEARER is there; both would spend the same COUNTs",
+			ue->ue);
+}
+
+int
+fan_ue_add(struct fanfare *fanfare, fan_context_id *id, const struct fan_ue *given)
+{
+	struct fan_protection protection;
+	struct fan_ue ue;
+	int64_t slot;
+	int table = fan_struct_take(&ue, sizeof(ue), sizeof(ue), given, "fan_ue_init");
+
+	if (table != 0)
+		return table;
+	protection = (struct fan_protection){ .kind = (uint8_t)ue.kind,
+					      .cipher = ue.cipher,
+					      .integrity = ue.integrity,
+					      .bearer_id = fan_kind_is_nas(ue.kind) ? ue.bearer_id : 0 };
+	table = fan_protection_check(protection, ue.emergency);
+	if (table == 0)
+		table = check_place(fanfare, &ue);
+	if (table == 0)
+		table = fan_dataplane_table(fanfare->dataplane, protection);
+	if (table >= 0) {
+		slot = add_context(fanfare, &fanfare->dataplane->tables[table], &ue);
+		if (slot >= 0)
+			*id = fan_context_name(fanfare, (unsigned)table, (uint32_t)slot);
+		table = slot < 0 ? (int)slot : 0;
+	}
+	explicit_bzero(&ue, sizeof(ue));
+	return table;
+}
+
+int
+fan_ue_lease(struct fanfare *fanfare, fan_context_id id, uint32_t count_reserved)
+{
+	uint32_t slot;
+	struct fan_context_table *table = fan_context_find(fanfare, &slot, id);
+
+	return table == NULL ? FAN_E_NOT_FOUND
+			     : fan_count_lease(&table->slots[slot], (enum fan_kind)table->protection.kind, count_reserved);
+}
+
+int
+fan_ue_count(const struct fanfare *fanfare, uint32_t *next_count, uint32_t *count_reserved, uint16_t *unacknowledged,
+	     fan_context_id id)
+{
+	uint32_t slot;
+	const struct fan_context_table *table = fan_context_find(fanfare, &slot, id);
+
+	if (table == NULL)
+		return FAN_E_NOT_FOUND;
+	if (next_count != NULL)
+		*next_count = fan_count_next(&table->slots[slot]);
+	if (count_reserved != NULL)
+		*count_reserved = table->slots[slot].count_reserved;
+	if (unacknowledged != NULL)
+		*unacknowledged = fan_count_gap(&table->slots[slot]);
+	return 0;
+}
+
+int
+fan_ue_move(struct fanfare *fanfare, fan_context_id id, const struct fan_ue *given)
+{
+	uint32_t slot;
+	struct fan_context_table *table = fan_context_find(fanfare, &slot, id);
+	struct fan_ue ue;
+	int error = table == NULL ? FAN_E_NOT_FOUND : fan_struct_take(&ue, sizeof(ue), sizeof(ue), given, "fan_ue_init");
+
+	if (error == 0 && ue.kind != (enum fan_kind)table->protection.kind)
+		error = fan_fail(FAN_E_INVALID, "a UE of another kind than the context's");
+	if (error == 0)
+		error = check_place(fanfare, &ue);
+	if (error != 0)
+		return error;
+	fan_dataplane_pause(fanfare->dataplane);
+	error = fan_context_move(table, slot, &ue);
+	fan_dataplane_resume(fanfare->dataplane);
+	explicit_bzero(&ue, sizeof(ue));
+	return error;
+}
+
+int
+fan_ue_reachable(struct fanfare *fanfare, fan_context_id id, bool reachable)
+{
+	uint32_t slot;
+	struct fan_context_table *table = fan_context_find(fanfare, &slot, id);
+	const uint8_t flags = FAN_CONTEXT_PRESENT | (reachable ? 0 : FAN_CONTEXT_UNREACHABLE);
+
+	if (table == NULL)
+		return FAN_E_NOT_FOUND;
+	__atomic_store_n(&table->slots[slot].flags, flags, __ATOMIC_RELAXED);
+	return 0;
+}
+
+int
+fan_ue_acknowledged(struct fanfare *fanfare, fan_context_id id, uint32_t count)
+{
+	uint32_t slot;
+	struct fan_context_table *table = fan_context_find(fanfare, &slot, id);
+
+	return table == NULL ? FAN_E_NOT_FOUND : fan_count_acknowledge(&table->slots[slot], count);
+}
+
+int
+fan_ue_received(struct fanfare *fanfare, fan_context_id first, size_t count)
+{
+	uint32_t slot;
+	struct fan_context_table *table = fan_context_find_range(fanfare, &slot, first, count);
+
+	if (table == NULL)
+		return FAN_E_NOT_FOUND;
+	if (fanfare->dataplane->flights.count > 0)
+		return fan_fail(FAN_E_BUSY, "a message in flight may use the contexts: poll until none is");
+	for (size_t i = 0; i < count; i++)
+		if (holds(table, slot + (uint32_t)i, generation_of(first)))
+			fan_count_acknowledge_all(&table->slots[slot + i]);
+	return 0;
+}
+
+void
+fan_ue_each(struct fanfare *fanfare,
+	    void (*each)(void *user, fan_context_id id, uint32_t ue, uint32_t next_count, uint16_t unacknowledged), void *user)
+{
+	const bool nested = fanfare->in_callback;
+
+	fanfare->in_callback = true;
+	for (unsigned i = 0; i < fanfare->dataplane->table_count; i++) {
+		const struct fan_context_table *table = &fanfare->dataplane->tables[i];
+
+		for (uint32_t slot = 0; slot < table->used; slot++)
+			if (fan_context_present(table, slot))
+				each(user, fan_context_name(fanfare, i, slot), table->slots[slot].ue,
+				     fan_count_next(&table->slots[slot]), fan_count_gap(&table->slots[slot]));
+	}
+	fanfare->in_callback = nested;
+}
+
+/* ---- Removal: out of service at once, wiped when no flight refers to it, its slot freed when many are ------------------- */
+
+/* NULL stays NULL when memory is short. */
+static bool
+note(roaring_bitmap_t **bitmap, uint32_t slot)
+{
+	if (*bitmap == NULL)
+		*bitmap = roaring_bitmap_create();
+	if (*bitmap != NULL)
+		roaring_bitmap_add(*bitmap, slot);
+	return *bitmap != NULL;
+}
+
+int
+fan_ue_remove(struct fanfare *fanfare, uint32_t *next_count, uint16_t *unacknowledged, fan_context_id id)
+{
+	uint32_t slot;
+	struct fan_context_table *table;
+	struct fan_removals *removals = &fanfare->removals[fan_context_table_index(id) % FAN_TABLES_MAX];
+	int error = fan_outside_callback(fanfare, "fan_ue_remove");
+
+	if (error != 0)
+		return error;
+	table = fan_context_find(fanfare, &slot, id);
+	if (table == NULL)
+		return FAN_E_NOT_FOUND;
+	if (!note(&removals->gone, slot) || !note(&removals->fresh, slot))
+		return fan_fail(FAN_E_MEMORY, "no memory to remove a UE");
+	fanfare->gone_count++;
+	fan_context_release_keys(&fanfare->keys, table, slot);
+	/* Once every worker has begun another turn, none is in the middle of spending. */
+	fan_context_retire(table, slot);
+	fan_dataplane_pause(fanfare->dataplane);
+	fan_dataplane_resume(fanfare->dataplane);
+	*next_count = fan_count_next(&table->slots[slot]);
+	*unacknowledged = fan_count_gap(&table->slots[slot]);
+	fan_removals_settle(fanfare);
+	return 0;
+}
+
+static void
+wipe_waiting(struct fanfare *fanfare, unsigned table)
+{
+	struct fan_removals *removals = &fanfare->removals[table];
+	roaring_uint32_iterator_t at;
+
+	if (removals->waiting == NULL)
+		return;
+	roaring_init_iterator(removals->waiting, &at);
+	for (; at.has_value; roaring_advance_uint32_iterator(&at), fanfare->wiped_count++)
+		fan_context_wipe(&fanfare->dataplane->tables[table], at.current_value);
+	if (removals->wiped == NULL) {
+		removals->wiped = removals->waiting;
+	} else {
+		roaring_bitmap_or_inplace(removals->wiped, removals->waiting);
+		roaring_bitmap_free(removals->waiting);
+	}
+	removals->waiting = NULL;
+}
+
+/* Those that were removed while others waited wait now, for the flights that have been accepted meanwhile. */
+static void
+begin_waiting(struct fanfare *fanfare)
+{
+	for (unsigned i = 0; i < fanfare->dataplane->table_count; i++) {
+		fanfare->removals[i].waiting = fanfare->removals[i].fresh;
+		fanfare->removals[i].fresh = NULL;
+	}
+	fanfare->waiting_for = fanfare->dataplane->flights.accepted;
+}
+
+static void
+free_wiped(struct fanfare *fanfare, unsigned table)
+{
+	struct fan_removals *removals = &fanfare->removals[table];
+	roaring_uint32_iterator_t at;
+
+	if (removals->wiped == NULL)
+		return;
+	for (struct fan_group *group = fanfare->groups; group != NULL; group = group->next)
+		fan_members_subtract(&group->members, (uint16_t)table, removals->wiped);
+	roaring_init_iterator(removals->wiped, &at);
+	for (; at.has_value; roaring_advance_uint32_iterator(&at), fanfare->gone_count--)
+		fan_context_free(&fanfare->dataplane->tables[table], at.current_value);
+	roaring_bitmap_andnot_inplace(removals->gone, removals->wiped);
+	roaring_bitmap_free(removals->wiped);
+	removals->wiped = NULL;
+}
+
+void
+fan_removals_settle(struct fanfare *fanfare)
+{
+	const struct fan_flight *oldest = fanfare->dataplane->flights.first;
+	const unsigned table_count = fanfare->dataplane->table_count;
+
+	if (fanfare->gone_count == 0)
+		return;
+	/* Twice: those that come to wait now may need to wait for nothing. */
+	for (unsigned turn = 0; turn < 2 && (oldest == NULL || oldest->number > fanfare->waiting_for); turn++) {
+		for (unsigned i = 0; i < table_count; i++)
+			wipe_waiting(fanfare, i);
+		begin_waiting(fanfare);
+	}
+	if (fanfare->wiped_count < WIPED_BEFORE_FREEING)
+		return;
+	for (unsigned i = 0; i < table_count; i++)
+		free_wiped(fanfare, i);
+	fanfare->wiped_count = 0;
+}
+
+void
+fan_removals_free(struct fanfare *fanfare)
+{
+	for (unsigned i = 0; i < FAN_TABLES_MAX; i++) {
+		roaring_bitmap_t *bitmaps[] = { fanfare->removals[i].gone, fanfare->removals[i].fresh,
+						fanfare->removals[i].waiting, fanfare->removals[i].wiped };
+
+		for (unsigned j = 0; j < sizeof(bitmaps) / sizeof(bitmaps[0]); j++)
+			if (bitmaps[j] != NULL)
+				roaring_bitmap_free(bitmaps[j]);
+	}
+}

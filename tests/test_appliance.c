@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What programs rely on for years: names that are never given twice, keys that are in use once, messages that can be followed and
+ * stopped, UEs that come, move and go while messages run.
+ */
+#include "appliance_fixture.h"
+
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#define GROUP "all@example.org"
+#define UES 3000 /* more than the port of the tests holds, so that a message waits until it is received */
+
+static struct fan_test_side side;
+static struct fan_test_appliance appliance;
+static struct fan_message message;
+static struct fan_group *group;
+
+static void
+open_all(unsigned ues, const struct fan_options *options)
+{
+	fan_test_side_open(&side, ues + 2000);
+	fan_test_appliance_open(&appliance, &side, options);
+	fan_message_init(&message, "hello", 5);
+	side.message = &message;
+	for (unsigned i = 0; i < ues; i++) {
+		struct fan_test_subscriber *subscriber = fan_test_subscribe(&side, FAN_KIND_EPS_NAS, 2, 2);
+
+		subscriber->ue.bearer_id = 5;
+		fan_test_provision(&appliance, subscriber);
+	}
+	group = fan_test_group(&appliance, GROUP, 0, ues, FAN_PROFILE_EPS_NAS_NIDD);
+}
+
+static void
+close_all(void)
+{
+	fan_test_appliance_close(&appliance);
+	fan_test_side_close(&side);
+}
+
+static fan_message_id
+begin(void)
+{
+	fan_message_id id = 0;
+
+	cr_assert_eq(fan_send(appliance.fanfare, &id, group, &message, fan_test_done, &appliance), 0, "%s", fan_error_detail());
+	cr_assert_neq(id, 0);
+	return id;
+}
+
+static struct fan_progress
+progress_of(fan_message_id id)
+{
+	struct fan_progress progress;
+
+	fan_progress_init(&progress);
+	cr_assert_eq(fan_message_progress(appliance.fanfare, &progress, id), 0, "%s", fan_error_detail());
+	return progress;
+}
+
+/* Until the port is full and the message goes no further. */
+static struct fan_progress
+wait_for_full_port(fan_message_id id)
+{
+	struct fan_progress progress;
+
+	do {
+		usleep(1000);
+		progress = progress_of(id);
+	} while (progress.waits_for == FAN_WAIT_NOTHING || progress.waits_ns < 5000000);
+	return progress;
+}
+
+/* ---- Messages ---------------------------------------------------------------------------------------------------------- */
+
+Test(appliance, a_message_in_trouble_says_so_and_can_be_cancelled, .timeout = 60)
+{
+	struct fan_progress progress;
+	fan_message_id id;
+	unsigned kept = 0;
+
+	open_all(UES, NULL);
+	id = begin();
+	progress = wait_for_full_port(id);
+	cr_assert_eq(progress.waits_for, FAN_WAIT_PORT, "%s", fan_wait_name(progress.waits_for));
+	cr_assert_eq(progress.ues, UES);
+	cr_assert(progress.sent > 0 && progress.sent < UES && progress.dropped == 0);
+	cr_assert_geq(progress.created, progress.sent);
+	cr_assert_eq(fan_message_cancel(appliance.fanfare, id), 0);
+	/* Nobody receives: what the port has taken stays taken, all else ends. */
+	while (fan_poll(appliance.fanfare) > 0)
+		usleep(1000);
+	cr_assert_eq(appliance.ended, 1);
+	cr_assert_eq(appliance.result.created, UES);
+	cr_assert_eq(appliance.result.sent, progress.sent);
+	cr_assert_eq(appliance.result.dropped[FAN_DROP_CANCELLED], UES - progress.sent);
+	cr_assert_eq(appliance.not_served, UES - progress.sent);
+	cr_assert_eq(fan_message_cancel(appliance.fanfare, id), FAN_E_NOT_FOUND, "it has ended");
+	/* What was never begun spent no COUNT. */
+	for (unsigned i = 0; i < UES; i++) {
+		uint32_t next_count;
+
+		cr_assert_eq(fan_ue_count(appliance.fanfare, &next_count, NULL, NULL, side.subscribers[i].id), 0);
+		kept += next_count == FAN_TEST_FIRST_COUNT;
+	}
+	cr_assert_geq(kept, UES - progress.sent - 16 * FAN_BATCH_UES_MAX);
+	fan_test_run(&appliance, 0);
+	fan_test_send(&appliance, group, &message);
+	cr_assert_eq(appliance.result.sent, UES, "the next one is as any");
+	close_all();
+}
+
+Test(appliance, a_message_ends_with_its_validity, .timeout = 60)
+{
+	open_all(UES, NULL);
+	message.valid_for_ms = 100;
+	(void)begin();
+	message.valid_for_ms = 0;
+	(void)begin(); /* behind it, for ever valid */
+	while (appliance.ended == 0) {
+		usleep(1000);
+		(void)fan_poll(appliance.fanfare);
+	}
+	cr_assert_gt(appliance.result.dropped[FAN_DROP_EXPIRED], 0);
+	cr_assert_eq(appliance.result.sent + appliance.result.dropped[FAN_DROP_EXPIRED], UES);
+	fan_test_run(&appliance, 0);
+	cr_assert_eq(appliance.ended, 2);
+	cr_assert_eq(appliance.result.sent, UES);
+	close_all();
+}
+
+Test(appliance, the_descriptor_tells_when_there_is_something_to_poll, .timeout = 60)
+{
+	struct pollfd ready;
+
+	open_all(100, NULL);
+	ready = (struct pollfd){ .fd = fan_event_fd(appliance.fanfare), .events = POLLIN };
+	cr_assert_eq(poll(&ready, 1, 0), 0, "nothing has ended");
+	(void)begin();
+	cr_assert_eq(poll(&ready, 1, 10000), 1, "it does not tell");
+	cr_assert_eq(fan_poll(appliance.fanfare), 0);
+	cr_assert_eq(appliance.ended, 1);
+	cr_assert_eq(poll(&ready, 1, 0), 0, "it was told");
+	close_all();
+}
+
+Test(appliance, draining_loses_nothing, .timeout = 60)
+{
+	fan_message_id id;
+
+	open_all(UES, NULL);
+	id = begin();
+	cr_assert_eq(fan_drain(appliance.fanfare, false), 0);
+	cr_assert_eq(fan_send(appliance.fanfare, &id, group, &message, fan_test_done, &appliance), FAN_E_BUSY);
+	cr_assert_not_null(strstr(fan_error_detail(), "draining"), "%s", fan_error_detail());
+	fan_test_run(&appliance, 0);
+	cr_assert_eq(appliance.result.sent, UES);
+	close_all();
+	open_all(UES, NULL);
+	(void)begin();
+	cr_assert_eq(fan_drain(appliance.fanfare, true), 0);
+	while (fan_poll(appliance.fanfare) > 0)
+		usleep(1000);
+	cr_assert_gt(appliance.result.dropped[FAN_DROP_CANCELLED], 0);
+	close_all();
+}
+
+static int in_callback[4];
+static fan_message_id sent_in_callback;
+
+static void
+misuse(void *user, const struct fan_result *result, const struct fan_outcome *outcome)
+{
+	uint32_t next_count;
+	uint16_t unacknowledged;
+
+	(void)user;
+	(void)result;
+	(void)outcome;
+	in_callback[0] = fan_close(appliance.fanfare);
+	in_callback[1] = fan_poll(appliance.fanfare);
+	in_callback[2] = fan_ue_remove(appliance.fanfare, &next_count, &unacknowledged, side.subscribers[0].id);
+	in_callback[3] = fan_drain(appliance.fanfare, true);
+	cr_assert_eq(fan_send(appliance.fanfare, &sent_in_callback, group, &message, fan_test_done, &appliance), 0, "%s",
+		     fan_error_detail());
+}
+
+Test(appliance, a_callback_may_send_and_is_refused_what_would_harm_it, .timeout = 60)
+{
+	open_all(10, NULL);
+	cr_assert_eq(fan_send(appliance.fanfare, NULL, group, &message, misuse, NULL), 0);
+	while (sent_in_callback == 0)
+		(void)fan_poll(appliance.fanfare);
+	for (unsigned i = 0; i < 4; i++)
+		cr_assert_eq(in_callback[i], FAN_E_BUSY, "call %u", i);
+	fan_test_run(&appliance, 0);
+	cr_assert_eq(appliance.result.sent, 10);
+	close_all();
+}
+
+/* ---- Names and keys ---------------------------------------------------------------------------------------------------- */
+
+/* So many are removed and added that slots are used again; no old name means a new UE. */
+Test(appliance, a_name_is_never_given_to_another, .timeout = 60)
+{
+	static fan_context_id old[1500];
+	uint32_t next_count;
+	uint16_t unacknowledged;
+	unsigned same_slot = 0;
+
+	open_all(1500, NULL);
+	for (unsigned i = 0; i < 1500; i++) {
+		old[i] = side.subscribers[i].id;
+		cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, &unacknowledged, old[i]), 0);
+	}
+	cr_assert_eq(fan_group_size(group), 0);
+	for (unsigned i = 0; i < 1500; i++) {
+		struct fan_test_subscriber *subscriber = fan_test_subscribe(&side, FAN_KIND_EPS_NAS, 2, 2);
+
+		subscriber->ue.bearer_id = 5;
+		subscriber->ue.count_reserved = FAN_TEST_FIRST_COUNT + 1;
+		fan_test_provision(&appliance, subscriber);
+	}
+	for (unsigned i = 0; i < 1500; i++) {
+		fan_context_id now = side.subscribers[1500 + i].id;
+
+		for (unsigned j = 0; j < 1500; j++) {
+			cr_assert_neq(now, old[j], "a name was given twice");
+			same_slot += (uint32_t)now == (uint32_t)old[j];
+		}
+	}
+	cr_assert_gt(same_slot, 1000, "slots are used again");
+	for (unsigned i = 0; i < 1500; i++) {
+		cr_assert_eq(fan_ue_lease(appliance.fanfare, old[i], 1U << 24), FAN_E_NOT_FOUND, "a late lease");
+		cr_assert_eq(fan_ue_acknowledged(appliance.fanfare, old[i], 1), FAN_E_NOT_FOUND);
+		cr_assert_eq(fan_ue_reachable(appliance.fanfare, old[i], false), FAN_E_NOT_FOUND);
+		cr_assert_eq(fan_group_add(group, old[i], FAN_PROFILE_EPS_NAS_NIDD), FAN_E_NOT_FOUND);
+	}
+	cr_assert_eq(fan_group_size(group), 0, "a new UE is in no group");
+	close_all();
+}
+
+Test(appliance, a_key_is_in_use_once, .timeout = 60)
+{
+	struct fan_ue ue;
+	fan_context_id id;
+	uint32_t next_count;
+	uint16_t unacknowledged;
+
+	open_all(10, NULL);
+	ue = side.subscribers[3].ue;
+	cr_assert_eq(fan_ue_add(appliance.fanfare, &id, &ue), FAN_E_EXISTS);
+	cr_assert_not_null(strstr(fan_error_detail(), "COUNT"), "%s", fan_error_detail());
+	ue.bearer_id = 6; /* another table, the same key */
+	cr_assert_eq(fan_ue_add(appliance.fanfare, &id, &ue), FAN_E_EXISTS);
+	ue.k_int[0] ^= 1; /* the cipher's keystream is the same all the same */
+	cr_assert_eq(fan_ue_add(appliance.fanfare, &id, &ue), FAN_E_EXISTS);
+	ue.k_enc[15] ^= 1;
+	cr_assert_eq(fan_ue_add(appliance.fanfare, &id, &ue), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, &unacknowledged, id), 0);
+	cr_assert_eq(fan_ue_add(appliance.fanfare, &id, &ue), 0, "given back, it may come again: %s", fan_error_detail());
+	/* Bearers of a UE have one key, and each its BEARER. */
+	ue = fan_test_subscribe(&side, FAN_KIND_NR_PDCP_12, 2, 2)->ue;
+	for (ue.bearer = 0; ue.bearer < 8; ue.bearer++)
+		cr_assert_eq(fan_ue_add(appliance.fanfare, &id, &ue), 0, "%s", fan_error_detail());
+	ue.bearer = 3;
+	cr_assert_eq(fan_ue_add(appliance.fanfare, &id, &ue), FAN_E_EXISTS);
+	/* Keys that protect nothing are nobody's. */
+	ue = fan_test_subscribe(&side, FAN_KIND_EPS_NAS, 0, 0)->ue;
+	for (unsigned i = 0; i < 2; i++)
+		cr_assert_eq(fan_ue_add(appliance.fanfare, &id, &ue), 0, "%s", fan_error_detail());
+	close_all();
+}
+
+/* ---- UEs come, move and go while messages run ----------------------------------------------------------------------------- */
+
+Test(appliance, a_ue_is_removed_while_a_message_runs, .timeout = 60)
+{
+	const unsigned last = UES - 1;
+	uint32_t next_count, again;
+	uint16_t unacknowledged;
+	fan_message_id id;
+
+	open_all(UES, NULL);
+	id = begin();
+	(void)wait_for_full_port(id);
+	cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, &unacknowledged, side.subscribers[last].id), 0, "%s",
+		     fan_error_detail());
+	cr_assert_eq(next_count, FAN_TEST_FIRST_COUNT, "it had not been reached");
+	cr_assert_eq(unacknowledged, 0);
+	cr_assert_eq(fan_ue_remove(appliance.fanfare, &again, &unacknowledged, side.subscribers[last].id), FAN_E_NOT_FOUND);
+	cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, &unacknowledged, side.subscribers[0].id), 0);
+	cr_assert_eq(next_count, FAN_TEST_FIRST_COUNT + 1, "its PDU is on the way");
+	cr_assert_eq(fan_group_size(group), UES - 2);
+	fan_test_run(&appliance, 0);
+	cr_assert_eq(appliance.result.sent, UES - 1);
+	cr_assert_eq(appliance.result.dropped[FAN_DROP_REMOVED], 1);
+	cr_assert_eq(side.subscribers[last].accepted, 0);
+	cr_assert_eq(side.subscribers[last].drop, FAN_DROP_REMOVED);
+	fan_test_send(&appliance, group, &message);
+	cr_assert_eq(appliance.result.ues, UES - 2);
+	close_all();
+}
+
+static unsigned visited;
+static uint64_t counts_given_back;
+
+static void
+visit(void *user, fan_context_id id, uint32_t ue, uint32_t next_count, uint16_t unacknowledged)
+{
+	(void)user;
+	cr_assert_eq(id, side.subscribers[ue].id);
+	cr_assert_eq(unacknowledged, next_count - FAN_TEST_FIRST_COUNT);
+	counts_given_back += next_count;
+	visited++;
+}
+
+Test(appliance, every_count_can_be_read_and_given_back, .timeout = 60)
+{
+	uint32_t next_count, count_reserved;
+	uint16_t unacknowledged;
+
+	open_all(100, NULL);
+	fan_test_send(&appliance, group, &message);
+	cr_assert_eq(fan_ue_count(appliance.fanfare, &next_count, &count_reserved, &unacknowledged, side.subscribers[5].id), 0);
+	cr_assert(next_count == FAN_TEST_FIRST_COUNT + 1 && count_reserved == 1U << 24 && unacknowledged == 1);
+	cr_assert_eq(fan_ue_count(appliance.fanfare, NULL, NULL, NULL, UINT64_MAX), FAN_E_NOT_FOUND);
+	cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, &unacknowledged, side.subscribers[7].id), 0);
+	fan_ue_each(appliance.fanfare, visit, NULL);
+	cr_assert_eq(visited, 99);
+	cr_assert_eq(counts_given_back, 99 * (FAN_TEST_FIRST_COUNT + 1));
+	close_all();
+}
+
+/* A UE goes to another relay under other ids; the UE side finds it by these. */
+Test(appliance, a_ue_moves, .timeout = 60)
+{
+	struct fan_test_subscriber *subscriber;
+	struct fan_ue ue;
+
+	open_all(10, NULL);
+	fan_test_send(&appliance, group, &message);
+	subscriber = &side.subscribers[4];
+	ue = subscriber->ue;
+	ue.next_hop = (uint16_t)((ue.next_hop + 1) % FAN_TEST_HOPS);
+	ue.ran_ue_id = 0xabcdef;
+	memset(ue.k_enc, 0, sizeof(ue.k_enc)); /* only the place is taken over */
+	ue.count = 0;
+	cr_assert_eq(fan_ue_move(appliance.fanfare, subscriber->id, &ue), 0, "%s", fan_error_detail());
+	subscriber->ue.next_hop = ue.next_hop;
+	subscriber->ue.ran_ue_id = ue.ran_ue_id;
+	fan_test_send(&appliance, group, &message);
+	cr_assert_eq(subscriber->accepted, 2, "it is not found at its new place");
+	ue.next_hop = FAN_TEST_HOPS;
+	cr_assert_eq(fan_ue_move(appliance.fanfare, subscriber->id, &ue), FAN_E_INVALID);
+	ue.next_hop = 0;
+	ue.ran_ue_id = 1U << 24;
+	cr_assert_eq(fan_ue_move(appliance.fanfare, subscriber->id, &ue), FAN_E_INVALID);
+	ue.kind = FAN_KIND_5GS_NAS;
+	cr_assert_eq(fan_ue_move(appliance.fanfare, subscriber->id, &ue), FAN_E_INVALID);
+	fan_test_send(&appliance, group, &message);
+	cr_assert_eq(subscriber->accepted, 3, "a refused move changes nothing");
+	close_all();
+}
+
+Test(appliance, a_next_hop_changes_its_address, .timeout = 60)
+{
+	struct fan_next_hop hop = fan_test_hop(1, false);
+
+	open_all(30, NULL);
+	fan_test_send(&appliance, group, &message);
+	cr_assert_eq(fan_next_hop_change(appliance.fanfare, 0, &hop), FAN_E_EXISTS);
+	cr_assert_eq(fan_next_hop_change(appliance.fanfare, 1, &hop), 0, "its own address is no clash");
+	hop.address[3] = 99;
+	cr_assert_eq(fan_next_hop_change(appliance.fanfare, FAN_TEST_HOPS, &hop), FAN_E_NOT_FOUND);
+	cr_assert_eq(fan_next_hop_change(appliance.fanfare, 1, &hop), 0, "%s", fan_error_detail());
+	side.message = NULL;
+	cr_assert_eq(fan_send(appliance.fanfare, NULL, group, &message, fan_test_done, &appliance), 0);
+	fan_test_run(&appliance, 0);
+	cr_assert_eq(appliance.result.sent, 30);
+	/* A third of the UEs is behind an address that the UE side does not know them at. */
+	cr_assert_eq(side.verdicts[FAN_UE_ACCEPTED], 30 + 20);
+	close_all();
+}
+
+/* ---- Structs ----------------------------------------------------------------------------------------------------------- */
+
+/* What a program of tomorrow fills, and what one that forgot. */
+Test(appliance, structs_say_how_long_they_are, .timeout = 60)
+{
+	struct {
+		struct fan_ue ue;
+		uint64_t tomorrow;
+	} longer;
+	struct fan_message zeroed = { .bytes = (const uint8_t *)"x", .byte_count = 1 };
+	struct fan_options options = { .egress = "net_null" };
+	struct fanfare *none;
+	fan_context_id id;
+
+	cr_assert_eq(fan_api_version(), FAN_API_VERSION);
+	cr_assert_str_not_empty(fan_version());
+	cr_assert_eq(fan_open(&none, &options), FAN_E_INVALID, "only zeroed");
+	cr_assert_not_null(strstr(fan_error_detail(), "fan_options_init"), "%s", fan_error_detail());
+	cr_assert_eq(fan_open(&none, NULL), FAN_E_INVALID);
+	fan_options_init(&options);
+	cr_assert_eq(fan_open(&none, &options), FAN_E_INVALID, "frames would go nowhere, unsaid");
+	cr_assert_not_null(strstr(fan_error_detail(), "egress"), "%s", fan_error_detail());
+	open_all(2, NULL);
+	cr_assert_eq(fan_send(appliance.fanfare, NULL, group, &zeroed, fan_test_done, &appliance), FAN_E_INVALID);
+	cr_assert_not_null(strstr(fan_error_detail(), "fan_message_init"), "%s", fan_error_detail());
+	memset(&longer, 0, sizeof(longer));
+	longer.ue = fan_test_subscribe(&side, FAN_KIND_EPS_NAS, 2, 2)->ue;
+	longer.ue.struct_bytes = sizeof(longer);
+	longer.tomorrow = 1;
+	cr_assert_eq(fan_ue_add(appliance.fanfare, &id, &longer.ue), FAN_E_UNSUPPORTED, "a field that is not known here");
+	longer.tomorrow = 0;
+	cr_assert_eq(fan_ue_add(appliance.fanfare, &id, &longer.ue), 0, "nothing is asked that is not known: %s",
+		     fan_error_detail());
+	close_all();
+}
+
+/* VLAN tag, DSCP, source addresses and port stand in every frame. */
+static uint8_t last_frame[2048];
+static size_t last_frame_bytes;
+
+static void
+keep_frame(void *user, const uint8_t *frame, size_t frame_bytes)
+{
+	(void)user;
+	memcpy(last_frame, frame, frame_bytes);
+	last_frame_bytes = frame_bytes;
+}
+
+Test(appliance, frames_say_who_sends_them, .timeout = 60)
+{
+	struct fan_options options;
+	static const uint8_t ethernet[14 + 4] = {
+		2, 0, 0, 0, 1, 0, 2, 9, 9, 9, 9, 9, 0x81, 0x00, 0xa0 | 0x01, 0x23, 0x08, 0x00
+	};
+
+	fan_options_init(&options);
+	options.source_address[0] = 192;
+	options.source_address[2] = 2;
+	options.source_address[3] = 77;
+	memcpy(options.source_ethernet, ethernet + 6, 6);
+	options.vlan = 0x123;
+	options.vlan_priority = 5;
+	options.dscp = 46;
+	options.udp_source_port = 5555;
+	open_all(1, &options);
+	cr_assert_eq(fan_send(appliance.fanfare, NULL, group, &message, fan_test_done, &appliance), 0, "%s",
+		     fan_error_detail());
+	while (last_frame_bytes == 0)
+		(void)fan_loop_receive(appliance.fanfare, keep_frame, NULL, 1);
+	cr_assert_arr_eq(last_frame, ethernet, sizeof(ethernet));
+	cr_assert_eq(last_frame[18 + 1], 46 << 2);
+	cr_assert_arr_eq(last_frame + 18 + 12, options.source_address, 4);
+	cr_assert_eq(last_frame[18 + 20] << 8 | last_frame[18 + 21], 5555);
+	cr_assert_eq(last_frame[18 + 22] << 8 | last_frame[18 + 23], 36412);
+	cr_assert_eq(fan_test_side_receive(&side, last_frame, last_frame_bytes), FAN_UE_ACCEPTED);
+	fan_test_run(&appliance, 0);
+	close_all();
+	options.vlan = 4095;
+	options.egress = "net_null";
+	cr_assert_eq(fan_open(&appliance.fanfare, &options), FAN_E_INVALID);
+	cr_assert_not_null(strstr(fan_error_detail(), "4094"), "%s", fan_error_detail());
+	options.vlan = 0;
+	options.dscp = 64;
+	cr_assert_eq(fan_open(&appliance.fanfare, &options), FAN_E_INVALID);
+	cr_assert_not_null(strstr(fan_error_detail(), "63"), "%s", fan_error_detail());
+}
