@@ -28,7 +28,7 @@ enum fan_option_type {
 	FAN_OPTION_LIST,   /* const char *, comma-separated; only completion looks at choice(), the command checks */
 };
 
-#define FAN_OPTIONS_MAX 48
+#define FAN_OPTIONS_MAX 64
 
 struct fan_option {
 	const char *name;  /* without the dashes */

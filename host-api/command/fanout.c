@@ -4,6 +4,7 @@
 #include "../fanout/contexts_csv.h"
 #include "commands.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -24,7 +25,8 @@
 struct chosen {
 	uint64_t ues, seed, cipher, workers, repeat, sdap, trigger, priority;
 	const char *profiles, *integrity, *message_file, *text, *coding, *originator, *service_centre, *engines, *egress, *sdu;
-	const char *capture, *contexts, *card;
+	const char *capture, *contexts, *card, *source_address, *source_mac;
+	uint64_t vlan, vlan_priority, dscp, source_port, valid_for_s;
 	bool ipv6, udp_checksum, no_verify, assume_received, emergency, json, quiet;
 };
 
@@ -136,6 +138,11 @@ static const struct fan_option options[] = {
 	  AT(sdu) },
 	{ .name = "sdap", .value = "QFI", .help = "NR bearers have an SDAP header with this QFI", NUMBER(0, 63), AT(sdap) },
 	{ .name = "priority", .value = "0..7", .help = "a higher one goes first (0)", NUMBER(0, 7), AT(priority) },
+	{ .name = "valid-for",
+	  .value = "SECONDS",
+	  .help = "what has not left by then is reported as expired (no limit)",
+	  NUMBER(1, UINT32_MAX / 1000),
+	  AT(valid_for_s) },
 	{ .name = "repeat", .value = "R", .help = "send the message so many times (1)", NUMBER(1, REPEAT_MAX), AT(repeat) },
 	{ .name = "engine",
 	  .value = "NAME[,NAME]",
@@ -162,6 +169,24 @@ static const struct fan_option options[] = {
 	  AT(egress) },
 	{ .name = "ipv6", .help = "transport over IPv6", .type = FAN_OPTION_FLAG, AT(ipv6) },
 	{ .name = "udp-checksum", .help = "outer UDP checksum over IPv4 too", .type = FAN_OPTION_FLAG, AT(udp_checksum) },
+	{ .name = "source-address",
+	  .value = "IP",
+	  .help = "whom frames come from (203.0.113.1 or 2001:db8:ff00::1)",
+	  .type = FAN_OPTION_TEXT,
+	  AT(source_address) },
+	{ .name = "source-mac",
+	  .value = "MAC",
+	  .help = "the Ethernet address they come from (the port's own)",
+	  .type = FAN_OPTION_TEXT,
+	  AT(source_mac) },
+	{ .name = "vlan", .value = "ID", .help = "tag frames with this VLAN", NUMBER(1, 4094), AT(vlan) },
+	{ .name = "vlan-priority", .value = "0..7", .help = "of the tag (0)", NUMBER(0, 7), AT(vlan_priority) },
+	{ .name = "dscp", .value = "0..63", .help = "of the outer IP header (0)", NUMBER(0, 63), AT(dscp) },
+	{ .name = "source-port",
+	  .value = "PORT",
+	  .help = "outer UDP source port (the destination's)",
+	  NUMBER(1, 65535),
+	  AT(source_port) },
 	{ .name = "pcap", .value = "FILE", .help = "write every frame that is sent", .type = FAN_OPTION_FILE, AT(capture) },
 	{ .name = "contexts",
 	  .value = "FILE",
@@ -328,6 +353,7 @@ set_message_options(struct fan_message *message, const struct chosen *chosen)
 			message->coding = (enum fan_coding)i;
 	}
 	message->priority = (uint8_t)chosen->priority;
+	message->valid_for_ms = (uint32_t)(1000 * chosen->valid_for_s);
 	if (chosen->originator != NULL)
 		message->originator = chosen->originator;
 	if (chosen->service_centre != NULL)
@@ -336,6 +362,32 @@ set_message_options(struct fan_message *message, const struct chosen *chosen)
 	message->application_port = message->device_trigger ? (uint16_t)chosen->trigger : 0;
 	message->raw = strcmp(chosen->sdu, "raw") == 0;
 	message->sdap_qfi = chosen->sdap == NOT_GIVEN ? -1 : (int)chosen->sdap;
+}
+
+/* Frames of a synthetic population come from a documentation address unless another one is given. */
+static int
+set_source(const struct fan_command *command, struct fan_options *appliance, const struct chosen *chosen)
+{
+	const char *address = chosen->source_address != NULL ? chosen->source_address
+			      : chosen->ipv6                 ? "2001:db8:ff00::1"
+							     : "203.0.113.1";
+	const char *mac = chosen->source_mac != NULL ? chosen->source_mac : "00:00:00:00:00:00";
+	uint8_t *ethernet = appliance->source_ethernet;
+	int end = 0;
+
+	if (inet_pton(chosen->ipv6 ? AF_INET6 : AF_INET, address, appliance->source_address) != 1)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "--source-address %s: no IPv%d address", address,
+					chosen->ipv6 ? 6 : 4);
+	if (sscanf(mac, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &ethernet[0], &ethernet[1], &ethernet[2], &ethernet[3],
+		   &ethernet[4], &ethernet[5], &end) != 6 ||
+	    mac[end] != '\0')
+		return fan_command_fail(command, FAN_EXIT_USAGE, "--source-mac %s: six pairs of hex digits with : between",
+					mac);
+	if ((ethernet[0] & 1) != 0)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "--source-mac %s: a group address cannot send", mac);
+	if (chosen->vlan_priority != 0 && chosen->vlan == 0)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "--vlan-priority: stands in a tag; give --vlan with it");
+	return FAN_EXIT_OK;
 }
 
 /* Encodes the message for every profile of the run, for its limits and for the number of PDUs. */
@@ -625,7 +677,10 @@ static int
 prepare(const struct fan_command *command, struct fan_fanout_request *request, uint8_t **bytes, const struct chosen *chosen)
 {
 	size_t byte_count = 0;
-	int error, exit_code = read_population(command, request, chosen);
+	int error, exit_code = set_source(command, &request->appliance, chosen);
+
+	if (exit_code == FAN_EXIT_OK)
+		exit_code = read_population(command, request, chosen);
 
 	if (exit_code == FAN_EXIT_OK && chosen->engines != NULL)
 		exit_code = check_engines(command, chosen->engines);
@@ -675,6 +730,10 @@ run(const struct fan_command *command, int argc, char **argv)
 		.egress = chosen.egress != NULL ? chosen.egress : "net_ring",
 		.ipv6 = chosen.ipv6,
 		.udp_checksum = chosen.udp_checksum,
+		.vlan = (uint16_t)chosen.vlan,
+		.vlan_priority = (uint8_t)chosen.vlan_priority,
+		.dscp = (uint8_t)chosen.dscp,
+		.udp_source_port = (uint16_t)chosen.source_port,
 		.eal = rest < argc ? (const char *const *)&argv[rest] : NULL,
 	};
 	catch_signals();
