@@ -46,13 +46,13 @@ struct work {
 	struct task *task; /* NULL: all of it is accounted for, and the flight may have ended */
 	struct fan_leg *leg;
 	const struct fan_plan *plan;
-	uint32_t number[FAN_BATCH_UES_MAX]; /* each UE's own (fan_plan_take_numbers()), for a replay */
-	uint16_t sent;                      /* leading frames that the port took */
-	uint32_t bytes;                     /* of the frames that it did not take yet */
-	uint8_t state;                      /* enum work_state */
-	uint8_t engines;                    /* mask of those that take the leg's shapes and have not failed the batch */
-	uint8_t engine;                     /* that has it */
+	uint16_t sent;   /* leading frames that the port took */
+	uint32_t bytes;  /* of the frames that it did not take yet */
+	uint8_t state;   /* enum work_state */
+	uint8_t engines; /* mask of those that take the leg's shapes and have not failed the batch */
+	uint8_t engine;  /* that has it */
 	bool captured;
+	uint32_t number[FAN_BATCH_UES_MAX]; /* each UE's own (fan_plan_take_numbers()), for a replay */
 };
 static_assert(FAN_ENGINES_MAX <= 8, "a mask of engines has a bit for each");
 static_assert(offsetof(struct work, batch) == 0, "a batch pointer is a work pointer");
@@ -66,14 +66,14 @@ struct task {
 	uint32_t slot[FAN_BATCH_UES_MAX]; /* chosen; their contexts are on the way into the cache */
 	unsigned slot_count;
 	unsigned part;                     /* next part for these slots */
-	unsigned spent_at;                 /* COUNTs were spent for this part and all behind it: */
-	uint32_t count[FAN_BATCH_UES_MAX]; /* that part's, per slot */
+	unsigned spent_at;                 /* COUNTs were spent for this part and all behind it */
 	bool counts_passed;                /* other batches have taken fresh COUNTs since, so that these are too low */
 	unsigned engine_mask;              /* engines that take the leg's shapes ... */
 	uint64_t failures_seen;            /* ... as it was after so many failures */
 	bool fetches_ahead;                /* the one that is likely to have them fetches contexts itself */
 	unsigned under_way;                /* batches */
 	bool exhausted;                    /* every member has been taken */
+	uint32_t count[FAN_BATCH_UES_MAX]; /* of part spent_at, per slot */
 };
 
 /* The worker's alone while its loop runs, but for what is said. */
