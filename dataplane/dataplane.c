@@ -326,17 +326,15 @@ choose_engines(const struct fan_dataplane *dataplane, struct fan_flight *flight)
 }
 
 int
-fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_flight **out, struct fan_members *snapshot,
+fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_flight **out, struct fan_snapshot *snapshot,
 		   const struct fan_message *message, fan_done done, void *user)
 {
 	struct fan_flight *flight;
 	const uint64_t begin_tsc = rte_rdtsc();
 	int error;
 
-	if (dataplane->flights.count == FAN_FLIGHTS_MAX) {
-		fan_members_free(snapshot);
+	if (dataplane->flights.count == FAN_FLIGHTS_MAX)
 		return fan_fail(FAN_E_BUSY, "%d messages are in flight already: poll first", FAN_FLIGHTS_MAX);
-	}
 	error = fan_flight_make(&flight, snapshot, dataplane->tables, message, &dataplane->link, dataplane->worker_count);
 	if (error != 0)
 		return error;

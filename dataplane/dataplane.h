@@ -53,8 +53,8 @@ int fan_dataplane_next_hop_change(struct fan_dataplane *dataplane, unsigned inde
 void fan_dataplane_pause(struct fan_dataplane *dataplane);
 void fan_dataplane_resume(struct fan_dataplane *dataplane);
 
-/* Encodes a message for a snapshot of members, which it takes over, and hands it to every worker. Out: *flight. As fan_send(). */
-int fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_flight **flight, struct fan_members *snapshot,
+/* Encodes a message for a snapshot of members, and hands it to every worker. Out: *flight. As fan_send(). */
+int fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_flight **flight, struct fan_snapshot *snapshot,
 		       const struct fan_message *message, fan_done done, void *user);
 
 /* Takes the oldest flight that has ended off the list, after what the port has lost of it was counted; NULL: none. The caller frees it. */

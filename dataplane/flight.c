@@ -25,16 +25,16 @@ fan_drop_name(enum fan_drop drop)
 }
 
 static int
-make_leg(struct fan_leg *leg, struct fan_member_set *set, struct fan_context_table *table, unsigned worker_count)
+make_leg(struct fan_leg *leg, const struct fan_member_set *set, uint64_t ues, struct fan_context_table *table,
+	 unsigned worker_count)
 {
 	leg->table = table;
 	leg->table_index = set->table;
 	leg->profile = set->profile;
 	leg->slots = set->slots;
-	set->slots = NULL;
+	leg->ues = ues;
 	for (uint8_t i = 0; i < FAN_ENGINES_MAX; i++)
 		leg->preference[i] = i;
-	leg->ues = roaring_bitmap_get_cardinality(leg->slots);
 	/* Zero pages until a member is not served. Not by calloc(), which clears a megabyte that it has had back before. */
 	leg->reason_bytes = (table->used / FAN_CONTEXT_STRIPE + 1) * (FAN_CONTEXT_STRIPE / 8);
 	leg->not_served = mmap(NULL, NOT_SERVED_BYTES(leg), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
@@ -84,19 +84,23 @@ allocate(unsigned leg_count)
 }
 
 int
-fan_flight_make(struct fan_flight **out, struct fan_members *snapshot, struct fan_context_table *tables,
+fan_flight_make(struct fan_flight **out, struct fan_snapshot *snapshot, struct fan_context_table *tables,
 		const struct fan_message *message, const struct fan_link *link, unsigned worker_count)
 {
-	struct fan_flight *flight = allocate(snapshot->set_count);
-	int error = flight == NULL ? fan_fail(FAN_E_MEMORY, "no memory for a message in flight") : 0;
+	const struct fan_members *members = &snapshot->members;
+	struct fan_flight *flight = allocate(members->set_count);
+	int error = 0;
 
-	for (unsigned i = 0; error == 0 && i < snapshot->set_count; i++) {
+	if (flight == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory for a message in flight");
+	flight->snapshot = fan_snapshot_hold(snapshot);
+	for (unsigned i = 0; error == 0 && i < members->set_count; i++) {
 		flight->leg_count = i + 1;
-		error = make_leg(&flight->legs[i], &snapshot->sets[i], &tables[snapshot->sets[i].table], worker_count);
+		error = make_leg(&flight->legs[i], &members->sets[i], snapshot->ues[i], &tables[members->sets[i].table],
+				 worker_count);
 	}
 	if (error == 0)
 		error = make_plans(flight, message, link);
-	fan_members_free(snapshot);
 	if (error != 0) {
 		fan_flight_free(flight);
 		return error;
@@ -118,12 +122,11 @@ fan_flight_free(struct fan_flight *flight)
 		struct fan_leg *leg = &flight->legs[i];
 
 		fan_plans_free(&leg->plans);
-		if (leg->slots != NULL)
-			roaring_bitmap_free(leg->slots);
 		if (leg->not_served != NULL && leg->not_served != MAP_FAILED)
 			munmap(leg->not_served, NOT_SERVED_BYTES(leg));
 		free(leg->tally);
 	}
+	fan_snapshot_release(flight->snapshot);
 	free(flight->legs);
 	free(flight);
 }
@@ -212,6 +215,8 @@ fan_flight_result(const struct fan_flight *flight, struct fan_result *result, en
 static bool
 share_member(const struct fan_flight *one, const struct fan_flight *other)
 {
+	if (one->snapshot == other->snapshot)
+		return true;
 	for (unsigned i = 0; i < one->leg_count; i++)
 		for (unsigned j = 0; j < other->leg_count; j++)
 			if (one->legs[i].table == other->legs[j].table &&

@@ -26,7 +26,7 @@ struct fan_leg {
 	uint16_t table_index;                /* C */
 	uint8_t profile;                     /* C enum fan_profile */
 	struct fan_plans plans;              /* C owned */
-	roaring_bitmap_t *slots;             /* C the snapshot of members, owned */
+	const roaring_bitmap_t *slots;       /* C members, of the flight's snapshot */
 	uint64_t ues;                        /* C */
 	uint8_t preference[FAN_ENGINES_MAX]; /* C indices of the run's engines in the order in which they are asked */
 	/* W A bitmap of slots for each reason (enum fan_drop, from 1 on): members that missed a part. By the slot's worker: a stripe is two
@@ -61,12 +61,13 @@ struct fan_span {
 #define FAN_FLIGHTS_MAX 64 /* messages in flight; one bound for the ring of flights, a worker's tasks and a mask of places */
 
 struct fan_flight {
-	struct fan_flight *next; /* the control thread's list, its alone at any time */
-	struct fan_leg *legs;    /* C */
-	unsigned leg_count;      /* C */
-	uint8_t priority;        /* C */
-	uint8_t place;           /* C 0 .. FAN_FLIGHTS_MAX - 1: no two in flight have the same */
-	uint64_t number;         /* C of acceptance, 1 for the first */
+	struct fan_flight *next;       /* the control thread's list, its alone at any time */
+	struct fan_snapshot *snapshot; /* the control thread's alone: a reference to the members that it began with */
+	struct fan_leg *legs;          /* C */
+	unsigned leg_count;            /* C */
+	uint8_t priority;              /* C */
+	uint8_t place;                 /* C 0 .. FAN_FLIGHTS_MAX - 1: no two in flight have the same */
+	uint64_t number;               /* C of acceptance, 1 for the first */
 	uint64_t
 		follows; /* C places of those in flight that were accepted before, have its priority and share a member with it */
 	uint64_t begin_tsc;    /* C */
@@ -79,8 +80,8 @@ struct fan_flight {
 	void *user;                            /* the control thread's alone */
 };
 
-/* Makes a flight for a snapshot of members; takes over the bitmaps of `snapshot`. On error the snapshot is freed too. */
-int fan_flight_make(struct fan_flight **flight, struct fan_members *snapshot, struct fan_context_table *tables,
+/* Makes a flight for a snapshot of members, and holds a reference to it. */
+int fan_flight_make(struct fan_flight **flight, struct fan_snapshot *snapshot, struct fan_context_table *tables,
 		    const struct fan_message *message, const struct fan_link *link, unsigned worker_count);
 void fan_flight_free(struct fan_flight *flight);
 /* Longest frame of any leg, octets. */

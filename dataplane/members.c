@@ -224,10 +224,49 @@ void
 fan_members_free(struct fan_members *members)
 {
 	for (unsigned i = 0; i < members->set_count; i++)
-		if (members->sets[i].slots != NULL)
-			roaring_bitmap_free(members->sets[i].slots);
+		roaring_bitmap_free(members->sets[i].slots);
 	free(members->sets);
 	*members = (struct fan_members){ 0 };
+}
+
+int
+fan_snapshot_make(struct fan_snapshot **out, const struct fan_members *members)
+{
+	struct fan_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+	int error = snapshot == NULL ? fan_fail(FAN_E_MEMORY, "no memory for a copy of a group")
+				     : fan_members_snapshot(&snapshot->members, members);
+
+	if (error == 0) {
+		snapshot->references = 1;
+		snapshot->ues = calloc(snapshot->members.set_count, sizeof(*snapshot->ues));
+		if (snapshot->ues == NULL && snapshot->members.set_count > 0)
+			error = fan_fail(FAN_E_MEMORY, "no memory for a copy of a group");
+	}
+	for (unsigned i = 0; error == 0 && i < snapshot->members.set_count; i++)
+		snapshot->ues[i] = roaring_bitmap_get_cardinality(snapshot->members.sets[i].slots);
+	if (error != 0) {
+		fan_snapshot_release(snapshot);
+		return error;
+	}
+	*out = snapshot;
+	return 0;
+}
+
+struct fan_snapshot *
+fan_snapshot_hold(struct fan_snapshot *snapshot)
+{
+	snapshot->references++;
+	return snapshot;
+}
+
+void
+fan_snapshot_release(struct fan_snapshot *snapshot)
+{
+	if (snapshot == NULL || (snapshot->references > 0 && --snapshot->references > 0))
+		return;
+	fan_members_free(&snapshot->members);
+	free(snapshot->ues);
+	free(snapshot);
 }
 
 /* ---- Cursors ----------------------------------------------------------------------------------------------------------- */

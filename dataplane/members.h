@@ -43,8 +43,21 @@ uint64_t fan_members_count(const struct fan_members *members);
 /* Deep copy, run-optimised, shares nothing with the original. Out: *copy, whatever it held before is not released; zeroed on
  * error. MEMORY. */
 int fan_members_snapshot(struct fan_members *copy, const struct fan_members *members);
-/* Safe on a zeroed struct, twice, and on sets whose bitmap was taken over (NULL). */
+/* Safe on a zeroed struct, and twice. */
 void fan_members_free(struct fan_members *members);
+
+/* Members as they were, for those that began with them: shared, never changed. References are the control thread's to count. */
+struct fan_snapshot {
+	struct fan_members members;
+	uint64_t *ues; /* owned: members in each set */
+	unsigned references;
+};
+
+/* Out: *snapshot, with one reference. MEMORY. */
+int fan_snapshot_make(struct fan_snapshot **snapshot, const struct fan_members *members);
+struct fan_snapshot *fan_snapshot_hold(struct fan_snapshot *snapshot);
+/* Gives a reference back; the last one frees it. NULL is ignored. */
+void fan_snapshot_release(struct fan_snapshot *snapshot);
 
 /*
  * Walks the slots that belong to one worker: stripes of FAN_CONTEXT_STRIPE slots go to workers in turn (context.h), stripe s to

@@ -106,15 +106,17 @@ Test(dataplane, frames_longer_than_the_port_carries_are_refused, .timeout = 60)
 	cr_assert_eq(fan_context_add(&dataplane->tables[table], &ue), 0, "%s", fan_error_detail());
 	dataplane->egress.frame_bytes_max = 14 + 20 + 8 + 8 + 2 + 28 + 100;
 	for (unsigned extra = 2; extra-- > 0;) {
-		struct fan_members members = { .set_count = 0 }, snapshot;
+		struct fan_members members = { .set_count = 0 };
+		struct fan_snapshot *snapshot;
 		struct fan_flight *in_flight;
 
 		cr_assert_eq(fan_members_add_range(&members, (uint16_t)table, FAN_PROFILE_LTE_PDCP_12, 0, 1), 0);
-		cr_assert_eq(fan_members_snapshot(&snapshot, &members), 0);
+		cr_assert_eq(fan_snapshot_make(&snapshot, &members), 0);
 		fan_members_free(&members);
 		fan_message_init(&message, octets, 100 + extra);
-		cr_assert_eq(fan_dataplane_send(dataplane, &in_flight, &snapshot, &message, count_ended, &sent),
+		cr_assert_eq(fan_dataplane_send(dataplane, &in_flight, snapshot, &message, count_ended, &sent),
 			     extra == 1 ? FAN_E_TOO_LONG : 0);
+		fan_snapshot_release(snapshot);
 		if (extra == 1) {
 			cr_assert_not_null(strstr(fan_error_detail(), "180"), "%s", fan_error_detail());
 			cr_assert_eq(dataplane->tables[table].slots[0].count, 7);

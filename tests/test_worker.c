@@ -354,14 +354,15 @@ static struct fan_flight *
 make_flight(const struct fan_message *message, enum fan_profile profile, unsigned first, unsigned count)
 {
 	struct fan_members members = { .set_count = 0 };
-	struct fan_members snapshot;
+	struct fan_snapshot *snapshot;
 	struct fan_flight *flight;
 
 	cr_assert_eq(fan_members_add_range(&members, 0, profile, first, count), 0);
-	cr_assert_eq(fan_members_snapshot(&snapshot, &members), 0);
+	cr_assert_eq(fan_snapshot_make(&snapshot, &members), 0);
 	fan_members_free(&members);
-	cr_assert_eq(fan_flight_make(&flight, &snapshot, &bench.table, message, &bench.link, bench.worker_count), 0, "%s",
+	cr_assert_eq(fan_flight_make(&flight, snapshot, &bench.table, message, &bench.link, bench.worker_count), 0, "%s",
 		     fan_error_detail());
+	fan_snapshot_release(snapshot);
 	return flight;
 }
 
@@ -897,7 +898,8 @@ Test(worker, workers_share_the_members_out, .timeout = 60)
 Test(worker, the_last_batches_of_a_leg_go_to_its_own_engines, .timeout = 60)
 {
 	const unsigned ues = 200;
-	struct fan_members members = { .set_count = 0 }, snapshot;
+	struct fan_members members = { .set_count = 0 };
+	struct fan_snapshot *snapshot;
 	struct fan_message message;
 	struct fan_flight *flight;
 
@@ -905,9 +907,10 @@ Test(worker, the_last_batches_of_a_leg_go_to_its_own_engines, .timeout = 60)
 	fan_message_init(&message, "hello", 5);
 	cr_assert_eq(fan_members_add_range(&members, 0, FAN_PROFILE_EPS_NAS_NIDD, 0, 100), 0);
 	cr_assert_eq(fan_members_add_range(&members, 0, FAN_PROFILE_EPS_NAS_SMS, 100, 100), 0);
-	cr_assert_eq(fan_members_snapshot(&snapshot, &members), 0);
+	cr_assert_eq(fan_snapshot_make(&snapshot, &members), 0);
 	fan_members_free(&members);
-	cr_assert_eq(fan_flight_make(&flight, &snapshot, &bench.table, &message, &bench.link, 1), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_flight_make(&flight, snapshot, &bench.table, &message, &bench.link, 1), 0, "%s", fan_error_detail());
+	fan_snapshot_release(snapshot);
 	cr_assert_eq(flight->leg_count, 2);
 	for (unsigned i = 0; i < 2; i++)
 		fakes[i].behaviour = (struct behaviour){ .takes_text = flight->legs[i].plans.part[0].shape.text_bytes,

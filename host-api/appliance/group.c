@@ -63,6 +63,7 @@ fan_group_delete(struct fan_group *group)
 	if (group->next != NULL)
 		group->next->link = group->link;
 	fan_members_free(&group->members);
+	fan_snapshot_release(group->snapshot);
 	free(group);
 }
 
@@ -76,6 +77,13 @@ int
 fan_group_add(struct fan_group *group, fan_context_id id, enum fan_profile profile)
 {
 	return fan_group_add_range(group, id, 1, profile);
+}
+
+static void
+forget_snapshot(struct fan_group *group)
+{
+	fan_snapshot_release(group->snapshot);
+	group->snapshot = NULL;
 }
 
 int
@@ -92,6 +100,7 @@ fan_group_add_range(struct fan_group *group, fan_context_id first, size_t count,
 	if ((unsigned)profile >= FAN_PROFILE_COUNT || fan_profile_kind(profile) != (enum fan_kind)table->protection.kind)
 		return fan_fail(FAN_E_INVALID, "profile %s is not one of the context's kind",
 				(unsigned)profile < FAN_PROFILE_COUNT ? fan_profile_name(profile) : "(unknown)");
+	forget_snapshot(group);
 	return fan_members_add_range(&group->members, (uint16_t)fan_context_table_index(first), profile, from, count);
 }
 
@@ -102,6 +111,7 @@ fan_group_remove(struct fan_group *group, fan_context_id id)
 
 	if (fan_context_find(group->fanfare, &slot, id) == NULL)
 		return FAN_E_NOT_FOUND;
+	forget_snapshot(group);
 	if (!fan_members_remove(&group->members, (uint16_t)fan_context_table_index(id), slot))
 		return fan_fail(FAN_E_NOT_FOUND, "the context %#llx is no member of %s", (unsigned long long)id, group->gid);
 	return 0;

@@ -20,7 +20,9 @@ struct fan_group {
 	char gid[FAN_GID_BYTES_MAX + 1]; /* first: the tree of groups compares groups by it */
 	struct fanfare *fanfare;
 	struct fan_group *next, **link;
-	struct fan_members members; /* slots of removed contexts among them, until those are freed */
+	struct fan_members members;    /* slots of removed contexts among them, until those are freed */
+	struct fan_snapshot *snapshot; /* members as messages take them, made with the first; NULL: they have changed since */
+	uint64_t snapshot_removals;    /* removals that it heeds */
 };
 
 /* Contexts of one table that were removed and whose slots are not free yet. All are bitmaps of slots, NULL while empty. */
@@ -38,6 +40,7 @@ struct fanfare {
 	struct fan_fingerprints keys;                 /* of every context */
 	struct fan_removals removals[FAN_TABLES_MAX]; /* by table */
 	uint64_t waiting_for;                         /* number of the last flight that may refer to those waiting */
+	uint64_t removal_count;                       /* ever */
 	uint64_t gone_count, wiped_count;             /* slots in all bitmaps of that name */
 	bool draining;
 	bool in_callback;

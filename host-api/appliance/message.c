@@ -11,15 +11,27 @@ struct fan_outcome {
 	struct fan_result profile[FAN_PROFILE_COUNT];
 };
 
+/* The group's members as they are now, less those that were removed: copied once after each change, not for each message. */
 static int
-snapshot(struct fan_members *copy, const struct fan_group *group)
+take_snapshot(struct fan_group *group)
 {
 	const struct fanfare *fanfare = group->fanfare;
-	int error = fan_members_snapshot(copy, &group->members);
+	struct fan_members members;
+	int error;
 
-	for (unsigned i = 0; error == 0 && fanfare->gone_count > 0 && i < fanfare->dataplane->table_count; i++)
+	if (group->snapshot != NULL && group->snapshot_removals == fanfare->removal_count)
+		return 0;
+	error = fan_members_snapshot(&members, &group->members);
+	if (error != 0)
+		return error;
+	for (unsigned i = 0; fanfare->gone_count > 0 && i < fanfare->dataplane->table_count; i++)
 		if (fanfare->removals[i].gone != NULL)
-			fan_members_subtract(copy, (uint16_t)i, fanfare->removals[i].gone);
+			fan_members_subtract(&members, (uint16_t)i, fanfare->removals[i].gone);
+	fan_snapshot_release(group->snapshot);
+	group->snapshot = NULL;
+	error = fan_snapshot_make(&group->snapshot, &members);
+	group->snapshot_removals = fanfare->removal_count;
+	fan_members_free(&members);
 	return error;
 }
 
@@ -29,17 +41,16 @@ fan_send(struct fanfare *fanfare, fan_message_id *id, struct fan_group *group, c
 {
 	struct fan_flight *flight;
 	struct fan_message message;
-	struct fan_members members;
 	int error = fan_struct_take(&message, sizeof(message), sizeof(message), given, "fan_message_init");
 
 	if (error == 0 && fanfare->draining)
 		error = fan_fail(FAN_E_BUSY, "draining: no further message is accepted");
-	if (error == 0 && fan_group_size(group) == 0)
+	if (error == 0)
+		error = take_snapshot(group);
+	if (error == 0 && group->snapshot->members.set_count == 0)
 		error = fan_fail(FAN_E_INVALID, "group %s has no member", group->gid);
 	if (error == 0)
-		error = snapshot(&members, group);
-	if (error == 0)
-		error = fan_dataplane_send(fanfare->dataplane, &flight, &members, &message, done, user);
+		error = fan_dataplane_send(fanfare->dataplane, &flight, group->snapshot, &message, done, user);
 	if (error == 0 && id != NULL)
 		*id = flight->number;
 	return error;

@@ -310,6 +310,7 @@ fan_ue_remove(struct fanfare *fanfare, uint32_t *next_count, uint16_t *unacknowl
 	if (!note(&removals->gone, slot) || !note(&removals->fresh, slot))
 		return fan_fail(FAN_E_MEMORY, "no memory to remove a UE");
 	fanfare->gone_count++;
+	fanfare->removal_count++;
 	fan_context_release_keys(&fanfare->keys, table, slot);
 	/* Once every worker has begun another turn, none is in the middle of spending. */
 	fan_context_retire(table, slot);
