@@ -74,7 +74,12 @@ map(size_t place_count)
 {
 	void *place = mmap(NULL, place_count * sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	return place == MAP_FAILED ? NULL : place;
+	if (place == MAP_FAILED)
+		return NULL;
+	/* Every search is a walk to a place of its own: fewer translations of addresses. Advice, both. */
+	(void)madvise(place, place_count * sizeof(uint64_t), MADV_HUGEPAGE);
+	(void)madvise(place, place_count * sizeof(uint64_t), MADV_DONTDUMP);
+	return place;
 }
 
 static int
