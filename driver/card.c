@@ -3,6 +3,7 @@
 
 #include "card_map.h"
 #include "card_registers.h"
+#include "transports.h"
 
 #include <pthread.h>
 #include <rte_cycles.h>
@@ -164,14 +165,8 @@ fan_card_epoch(const struct fan_card *card)
 	return __atomic_load_n(&card->epoch, __ATOMIC_ACQUIRE);
 }
 
-struct fan_card_transport *
-fan_card_transport_of(const struct fan_card *card)
-{
-	return card->transport;
-}
-
 struct fan_card_maps *
-fan_card_maps_of(struct fan_card *card)
+fan_card_maps_get(struct fan_card *card)
 {
 	return &card->maps;
 }
@@ -555,15 +550,17 @@ make(struct fan_card **out, const char *where)
 	if (card == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory for a card");
 	snprintf(card->where, sizeof(card->where), "%s", where);
-	error = (opener != NULL ? opener : fan_card_transport_open)(&card->transport, where);
+	error = (opener != NULL ? opener : fan_transport_open)(&card->transport, where);
 	if (error != 0) {
 		free(card);
 		return error;
 	}
 	pthread_mutex_init(&card->lock, NULL);
+	fan_card_maps_init(&card->maps, card->transport);
 	error = probe(card);
 	if (error != 0) {
 		card->transport->ops->isolate(card->transport);
+		fan_card_maps_free(&card->maps);
 		card->transport->ops->close(card->transport);
 		pthread_mutex_destroy(&card->lock);
 		free(card);
@@ -588,7 +585,7 @@ end(struct fan_card *card)
 		(void)wait_for_reset(card);
 	}
 	card->transport->ops->isolate(card->transport);
-	fan_card_maps_free(&card->maps, card->transport);
+	fan_card_maps_free(&card->maps);
 	card->transport->ops->close(card->transport);
 	pthread_mutex_destroy(&card->lock);
 	free(card);
@@ -632,7 +629,7 @@ fan_card_close(struct fan_card *card)
 }
 
 int
-fan_card_queue_claim(struct fan_card *card, unsigned *index)
+fan_card_queue_claim(struct fan_card *card, unsigned *index, struct fan_card_transport **transport)
 {
 	unsigned i = 0;
 
@@ -643,6 +640,7 @@ fan_card_queue_claim(struct fan_card *card, unsigned *index)
 		card->queues_taken |= UINT32_C(1) << i;
 	fan_card_unlock(card);
 	*index = i;
+	*transport = card->transport;
 	return i < card->build.queue_count
 		       ? 0
 		       : fan_fail(FAN_E_UNSUPPORTED, "card %s has %u queues, one per worker: use fewer workers", card->where,

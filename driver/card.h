@@ -8,7 +8,8 @@
  *	card.[ch]          the device: probe, life, recovery, statistics
  *	card_layout.h      what host and card share in memory
  *	card_registers.h   its registers; nothing else in the driver touches them
- *	card_transport.h   model, simulator or PCIe
+ *	card_transport.h   what lies between, as one table of functions
+ *	transports.[ch]    model, simulator or PCIe
  *
  * When something goes wrong, the card is reset as a whole, by whichever queue noticed. The device counts these lives (epochs): a queue
  * that sees another epoch than the one it was armed in knows that nothing of what it had under way will be written any more, gives
@@ -24,6 +25,7 @@
 #include <stdbool.h>
 
 struct fan_card;
+struct fan_card_maps;
 
 /* What can be wrong with a card at work. The first group: what a completion says that cannot be. */
 enum fan_card_fault {
@@ -74,11 +76,11 @@ struct fan_card_patience {
 void fan_card_patience_set(const struct fan_card_patience *patience);
 struct fan_card_patience fan_card_patience_get(void);
 
-/* Puts another in the place of fan_card_transport_open(); NULL: that again. For tests and for transports of one's own. */
+/* Puts another in the place of fan_transport_open(); NULL: that again. For tests and for transports of one's own. */
 void fan_card_opener_set(int (*open)(struct fan_card_transport **transport, const char *where));
 
 /*
- * Opens the card, or shares the one that is open: there is one per process. In: where, as fan_card_transport_open() takes it,
+ * Opens the card, or shares the one that is open: there is one per process. In: where, as fan_transport_open() takes it,
  * or NULL for the one that is open, else FAN_CARD_DEFAULT. Probes it: kind, version, build; resets it; tries registers. Out: *card, owned until fan_card_close().
  * Errors: of the transport; UNSUPPORTED (another version, a build that does not do, no card), IO (dead, does not reset, a register
  * that does not keep its value), BUSY (another card is open), MEMORY. Blocks for some milliseconds, for longer with a simulator. Any
@@ -135,13 +137,14 @@ void fan_card_fail(struct fan_card *card, uint32_t epoch, enum fan_card_fault fa
 /* A card that is being reset comes a step further. Queues call it when they find the card not working. Never blocks. */
 void fan_card_step(struct fan_card *card);
 
-struct fan_card_transport *fan_card_transport_of(const struct fan_card *card);
+/* What of the dataplane's memory the card reaches. */
+struct fan_card_maps *fan_card_maps_get(struct fan_card *card);
 /* Excludes resets, and others who hold it. */
 void fan_card_lock(struct fan_card *card);
 void fan_card_unlock(struct fan_card *card);
 
-/* Out: a number of a queue that is nobody else's. UNSUPPORTED when all are taken. */
-int fan_card_queue_claim(struct fan_card *card, unsigned *index);
+/* Out: a number of a queue that is nobody else's, and the transport on which it is driven. UNSUPPORTED when all are taken. */
+int fan_card_queue_claim(struct fan_card *card, unsigned *index, struct fan_card_transport **transport);
 void fan_card_queue_release(struct fan_card *card, unsigned index);
 /* A number for a message that no other has had since the card was opened, whichever queue it is used in; 0 when there is none left. */
 uint32_t fan_card_message_number(struct fan_card *card);

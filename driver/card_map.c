@@ -1,25 +1,38 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "card_map.h"
 
+#include "../dataplane/context/error.h"
+
 static bool
 holds(const struct fan_card_mapping *mapping, const void *address)
 {
 	return (uintptr_t)address - (uintptr_t)mapping->region.memory < mapping->region.bytes;
 }
 
-void
-fan_card_maps_free(struct fan_card_maps *maps, struct fan_card_transport *transport)
+static void
+unmap(struct fan_card_maps *maps, const struct fan_card_mapping *mapping)
 {
-	while (maps->count > 0) {
-		const struct fan_card_mapping *mapping = &maps->mapping[--maps->count];
+	maps->transport->ops->dma_unmap(maps->transport, mapping->iova, mapping->region.bytes);
+}
 
-		transport->ops->dma_unmap(transport, mapping->iova, mapping->region.bytes);
-	}
+void
+fan_card_maps_init(struct fan_card_maps *maps, struct fan_card_transport *transport)
+{
+	*maps = (struct fan_card_maps){ .transport = transport };
+	pthread_mutex_init(&maps->lock, NULL);
+}
+
+void
+fan_card_maps_free(struct fan_card_maps *maps)
+{
+	while (maps->count > 0)
+		unmap(maps, &maps->mapping[--maps->count]);
+	pthread_mutex_destroy(&maps->lock);
 }
 
 /* Unmaps what is there no more. */
 static void
-heed_withdrawals(struct fan_card_maps *maps, struct fan_card_transport *transport)
+heed_withdrawals(struct fan_card_maps *maps)
 {
 	const uint64_t withdrawals = fan_memory_withdrawals();
 	struct fan_memory_region now;
@@ -31,15 +44,16 @@ heed_withdrawals(struct fan_card_maps *maps, struct fan_card_transport *transpor
 
 		if (fan_memory_find(&now, mapping->region.memory) && now.number == mapping->region.number)
 			continue;
-		transport->ops->dma_unmap(transport, mapping->iova, mapping->region.bytes);
+		unmap(maps, mapping);
 		*mapping = maps->mapping[--maps->count];
 	}
 	maps->withdrawals = withdrawals;
 }
 
 static bool
-map(struct fan_card_maps *maps, struct fan_card_mapping *out, struct fan_card_transport *transport, const void *address)
+map(struct fan_card_maps *maps, struct fan_card_mapping *out, const void *address)
 {
+	struct fan_card_transport *transport = maps->transport;
 	struct fan_card_mapping mapping;
 	int error;
 
@@ -57,30 +71,29 @@ map(struct fan_card_maps *maps, struct fan_card_mapping *out, struct fan_card_tr
 }
 
 static bool
-find_shared(struct fan_card *card, struct fan_card_mapping *out, const void *address)
+find_shared(struct fan_card_maps *maps, struct fan_card_mapping *out, const void *address)
 {
-	struct fan_card_maps *maps = fan_card_maps_of(card);
 	bool found = false;
 
 	if (__atomic_load_n(&maps->refused, __ATOMIC_RELAXED))
 		return false;
-	fan_card_lock(card);
-	heed_withdrawals(maps, fan_card_transport_of(card));
+	pthread_mutex_lock(&maps->lock);
+	heed_withdrawals(maps);
 	for (unsigned i = 0; i < maps->count && !found; i++) {
 		found = holds(&maps->mapping[i], address);
 		if (found)
 			*out = maps->mapping[i];
 	}
 	if (!found)
-		found = map(maps, out, fan_card_transport_of(card), address);
-	fan_card_unlock(card);
+		found = map(maps, out, address);
+	pthread_mutex_unlock(&maps->lock);
 	return found;
 }
 
 void
-fan_card_reach_init(struct fan_card_reach *reach, struct fan_card *card)
+fan_card_reach_init(struct fan_card_reach *reach, struct fan_card_maps *maps)
 {
-	*reach = (struct fan_card_reach){ .card = card, .withdrawals = fan_memory_withdrawals() };
+	*reach = (struct fan_card_reach){ .maps = maps, .withdrawals = fan_memory_withdrawals() };
 }
 
 void
@@ -103,7 +116,7 @@ find(struct fan_card_reach *reach, const void *address)
 		if (holds(&reach->recent[i], address))
 			return &reach->recent[i];
 	mapping = &reach->recent[reach->recent_count < FAN_CARD_REACH_RECENT ? reach->recent_count : reach->replace_at];
-	if (!find_shared(reach->card, mapping, address))
+	if (!find_shared(reach->maps, mapping, address))
 		return NULL;
 	if (reach->recent_count < FAN_CARD_REACH_RECENT)
 		reach->recent_count++;

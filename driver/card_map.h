@@ -8,36 +8,41 @@
 #define FAN_CARD_MAP_H
 
 #include "../dataplane/context/memory.h"
-#include "card.h"
+#include "card_transport.h"
+
+#include <pthread.h>
 
 struct fan_card_mapping {
 	struct fan_memory_region region;
 	uint64_t iova;
 };
 
-/* The card's own table, under its lock. */
+/* The card's own table. Every worker asks it; whoever is the first to ask for an address maps it. */
 struct fan_card_maps {
+	struct fan_card_transport *transport; /* R all; W the opener, before others know of the card */
+	bool refused;                         /* R, W workers; atomic: the transport maps nothing, and will not */
+
+	pthread_mutex_t lock; /* R, W workers: all that follows, under it */
 	struct fan_card_mapping mapping[FAN_MEMORY_REGIONS_MAX];
 	unsigned count;
 	uint64_t withdrawals; /* that have been heeded */
-	bool refused;         /* atomic: the transport maps nothing */
 };
 
-/* Unmaps all. At the card's end. */
-void fan_card_maps_free(struct fan_card_maps *maps, struct fan_card_transport *transport);
-struct fan_card_maps *fan_card_maps_of(struct fan_card *card);
+void fan_card_maps_init(struct fan_card_maps *maps, struct fan_card_transport *transport);
+/* Unmaps all. At the card's end, when nobody asks any more. */
+void fan_card_maps_free(struct fan_card_maps *maps);
 
 #define FAN_CARD_REACH_RECENT 8
 
 /* What one queue remembers; one thread. */
 struct fan_card_reach {
-	struct fan_card *card;
+	struct fan_card_maps *maps;
 	uint64_t withdrawals;
 	struct fan_card_mapping recent[FAN_CARD_REACH_RECENT];
 	unsigned recent_count, replace_at;
 };
 
-void fan_card_reach_init(struct fan_card_reach *reach, struct fan_card *card);
+void fan_card_reach_init(struct fan_card_reach *reach, struct fan_card_maps *maps);
 /* Forgets what has been withdrawn. Before the addresses of each burst. */
 void fan_card_reach_renew(struct fan_card_reach *reach);
 /* Out: iova of `address`. False when not all of [address, address + bytes) lies in one region that is mapped: to be copied. */

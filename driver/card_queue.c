@@ -46,8 +46,8 @@ arm(struct fan_card_queue *queue)
 		queue->epoch = fan_card_epoch(queue->card);
 		queue->armed = true;
 		queue->interrupts = false;
-		fan_register_queue_start(fan_card_transport_of(queue->card), queue->index, FAN_CARD_QUEUE_ENTRIES_LOG2,
-					 queue->rings.iova, queue->rings.iova + COMPLETIONS_AT);
+		fan_register_queue_start(queue->transport, queue->index, FAN_CARD_QUEUE_ENTRIES_LOG2, queue->rings.iova,
+					 queue->rings.iova + COMPLETIONS_AT);
 	}
 	fan_card_unlock(queue->card);
 }
@@ -58,7 +58,7 @@ fan_card_queue_open(struct fan_card_queue *queue, struct fan_card *card)
 	int error;
 
 	memset(queue, 0, sizeof(*queue));
-	error = fan_card_queue_claim(card, &queue->index);
+	error = fan_card_queue_claim(card, &queue->index, &queue->transport);
 	if (error != 0)
 		return error;
 	error = fan_card_memory_alloc(card, &queue->rings, RINGS_BYTES);
@@ -83,7 +83,7 @@ fan_card_queue_close(struct fan_card_queue *queue)
 	FAN_REQUIRE(queue->under_way == 0);
 	fan_card_lock(queue->card);
 	if (fan_card_working(queue->card))
-		fan_register_queue_stop(fan_card_transport_of(queue->card), queue->index);
+		fan_register_queue_stop(queue->transport, queue->index);
 	fan_card_unlock(queue->card);
 	fan_card_memory_free(queue->card, &queue->rings);
 	fan_card_queue_release(queue->card, queue->index);
@@ -143,7 +143,7 @@ fan_card_queue_doorbell(struct fan_card_queue *queue)
 {
 	if (queue->rung == queue->tail)
 		return;
-	fan_register_queue_doorbell(fan_card_transport_of(queue->card), queue->index, queue->tail);
+	fan_register_queue_doorbell(queue->transport, queue->index, queue->tail);
 	queue->rung = queue->tail;
 }
 
@@ -259,7 +259,7 @@ static void
 look_at_clock(struct fan_card_queue *queue, uint64_t now)
 {
 	struct fan_card_watch *watch = &queue->watch;
-	const uint32_t clocks = fan_register_clocks_low(fan_card_transport_of(queue->card));
+	const uint32_t clocks = fan_register_clocks_low(queue->transport);
 
 	if (watch->looked && clocks == watch->clocks_seen)
 		return;
@@ -275,7 +275,7 @@ static enum fan_card_fault
 look(struct fan_card_queue *queue, uint64_t now)
 {
 	const struct fan_card_patience patience = fan_card_patience_get();
-	struct fan_card_transport *transport = fan_card_transport_of(queue->card);
+	struct fan_card_transport *transport = queue->transport;
 	const struct fan_card_watch *watch = &queue->watch;
 
 	if (fan_register_kind(transport) != FAN_CARD_KIND_VALUE)
@@ -308,7 +308,7 @@ watch_over(struct fan_card_queue *queue)
 enum fan_card_event
 fan_card_queue_poll(struct fan_card_queue *queue, unsigned *slot, struct fan_completion *completion)
 {
-	struct fan_card_transport *transport = fan_card_transport_of(queue->card);
+	struct fan_card_transport *transport = queue->transport;
 	enum fan_card_fault fault;
 
 	if (queue->under_way == 0)
@@ -339,7 +339,7 @@ fan_card_queue_poll(struct fan_card_queue *queue, unsigned *slot, struct fan_com
 int
 fan_card_queue_wait(struct fan_card_queue *queue, unsigned timeout_us)
 {
-	struct fan_card_transport *transport = fan_card_transport_of(queue->card);
+	struct fan_card_transport *transport = queue->transport;
 	struct fan_completion completion;
 	enum fan_card_fault fault;
 

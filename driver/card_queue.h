@@ -35,6 +35,7 @@ struct fan_card_watch {
 
 struct fan_card_queue {
 	struct fan_card *card;
+	struct fan_card_transport *transport;
 	unsigned index; /* the card's number of it */
 	bool armed;     /* in `epoch` */
 	bool interrupts;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "card_registers.h"
 
+#include "../hw/registers.h"
+
 #include <rte_atomic.h>
 
 #define ALL_ONES UINT32_MAX

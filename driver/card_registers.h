@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The card's registers by name and type. The only way from the driver to them; addresses are those of hw/registers.rdl.
+ * Any thread; where only one may be inside, the card's lock (fan_card_lock) sees to it.
  *
  * A card that is gone reads as all ones: no register of a card that is there reads so but `scratch`.
  */
 #ifndef FAN_CARD_REGISTERS_H
 #define FAN_CARD_REGISTERS_H
 
-#include "card.h"
+#include "card_transport.h"
 
 uint32_t fan_register_kind(struct fan_card_transport *transport);
 /* Out: numbers. */
@@ -37,7 +38,7 @@ void fan_register_scratch_write(struct fan_card_transport *transport, uint32_t v
 
 /* The lower half of the clocks since reset, for differences. */
 uint32_t fan_register_clocks_low(struct fan_card_transport *transport);
-/* The three counters of 64 bits: two reads each, which nobody may mix with his own: under fan_card_lock(). */
+/* The three counters of 64 bits: two reads each, which nobody may mix with his own: one thread at a time. */
 uint64_t fan_register_clocks(struct fan_card_transport *transport);
 uint64_t fan_register_read_bytes(struct fan_card_transport *transport);
 uint64_t fan_register_written_bytes(struct fan_card_transport *transport);
@@ -60,7 +61,7 @@ void fan_register_queue_doorbell(struct fan_card_transport *transport, unsigned 
 /* FAN_CARD_QUEUE_FAULT_... */
 unsigned fan_register_queue_fault(struct fan_card_transport *transport, unsigned queue);
 
-/* Allows a queue's interrupt; read-modify-write, under fan_card_lock(). */
+/* Allows a queue's interrupt; read-modify-write: one thread at a time. */
 void fan_register_interrupt_enable(struct fan_card_transport *transport, unsigned queue);
 void fan_register_interrupt_clear(struct fan_card_transport *transport, unsigned queue);
 

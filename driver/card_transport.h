@@ -56,14 +56,4 @@ struct fan_card_transport_ops {
 	void (*close)(struct fan_card_transport *transport);
 };
 
-/*
- * Opens the card that `where` names; NULL: FAN_CARD_DEFAULT. Errors: INVALID (names what was not understood), UNSUPPORTED (what is not built
- * or not there, and how to get it), IO.
- *
- *   model[,seed=N][,stall=P][,latency=CLOCKS][,max-cycles=N][,trace-fst=FILE][,trace-from=CLOCK][,trace-to=CLOCK]
- *   shm:PATH    a simulator in another process (fanfare-cosim) that listens on the Unix socket PATH
- */
-#define FAN_CARD_DEFAULT "model"
-int fan_card_transport_open(struct fan_card_transport **transport, const char *where);
-
 #endif

@@ -660,7 +660,7 @@ open_engine(struct fan_engine **out, const char *where)
 		return error;
 	}
 	engine->engine.ops = &fan_engine_fpga;
-	fan_card_reach_init(&engine->reach, engine->card);
+	fan_card_reach_init(&engine->reach, fan_card_maps_get(engine->card));
 	*out = &engine->engine;
 	return 0;
 }

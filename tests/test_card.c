@@ -6,6 +6,7 @@
 #include "../driver/card_map.h"
 #include "../driver/card_queue.h"
 #include "../driver/card_registers.h"
+#include "../driver/transports.h"
 #include "fake_card.h"
 
 #include <criterion/criterion.h>
@@ -339,8 +340,8 @@ Test(card, memory_is_mapped_once_and_not_longer_than_it_is_there)
 
 	fan_fake_install(&(struct fan_fake_behaviour){ .kind = 0 });
 	card = open_card();
-	fan_card_reach_init(&one, card);
-	fan_card_reach_init(&two, card);
+	fan_card_reach_init(&one, fan_card_maps_get(card));
+	fan_card_reach_init(&two, fan_card_maps_get(card));
 	cr_assert_not(fan_card_reach_find(&one, &iova, memory, 1));
 	fan_memory_add(memory, sizeof(memory));
 	cr_assert(fan_card_reach_find(&one, &iova, memory + 10, 990));

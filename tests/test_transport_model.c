@@ -9,7 +9,7 @@
 #include "../dataplane/engine/reference/reference.h"
 #include "../driver/card.h"
 #include "../driver/model_library.h"
-#include "../driver/transport_model.h"
+#include "../driver/transports.h"
 #include "batch.h"
 
 #include <criterion/criterion.h>
@@ -112,7 +112,7 @@ rig_open(struct rig *rig, const char *where)
 {
 	void *memory;
 
-	cr_assert_eq(fan_card_transport_open(&rig->transport, where), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_transport_open(&rig->transport, where), 0, "%s", fan_error_detail());
 	rig->ops = rig->transport->ops;
 	rig->random = fan_test_random_from_environment();
 	cr_assert_eq(get(rig, FAN_CARD_KIND), FAN_CARD_KIND_VALUE);
@@ -476,10 +476,10 @@ Test(transport_model, options, .init = have_model)
 	struct fan_card_transport *transport;
 
 	for (unsigned i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-		cr_assert_eq(fan_card_transport_open(&transport, refused[i].where), FAN_E_INVALID, "%s", refused[i].where);
+		cr_assert_eq(fan_transport_open(&transport, refused[i].where), FAN_E_INVALID, "%s", refused[i].where);
 		cr_assert_not_null(strstr(fan_error_detail(), refused[i].text), "%s: %s", refused[i].where, fan_error_detail());
 	}
-	cr_assert_eq(fan_card_transport_open(&transport, "model,seed=0x7,,stall=0.5,latency=0,max-cycles=0"), 0);
+	cr_assert_eq(fan_transport_open(&transport, "model,seed=0x7,,stall=0.5,latency=0,max-cycles=0"), 0);
 	transport->ops->close(transport);
 }
 
@@ -488,12 +488,12 @@ Test(transport_model, not_built)
 	struct fan_card_transport *transport;
 
 	setenv("FANFARE_MODEL", "/nonexistent/model.so", 1);
-	cr_assert_eq(fan_card_transport_open(&transport, "model"), FAN_E_UNSUPPORTED);
+	cr_assert_eq(fan_transport_open(&transport, "model"), FAN_E_UNSUPPORTED);
 	setenv("FANFARE_MODEL", "libm.so.6", 1);
-	cr_assert_eq(fan_card_transport_open(&transport, "model"), FAN_E_UNSUPPORTED);
+	cr_assert_eq(fan_transport_open(&transport, "model"), FAN_E_UNSUPPORTED);
 	cr_assert_not_null(strstr(fan_error_detail(), "make -C hw model"), "%s", fan_error_detail());
 	unsetenv("FANFARE_MODEL");
-	if (fan_card_transport_open(&transport, "model") == 0)
+	if (fan_transport_open(&transport, "model") == 0)
 		transport->ops->close(transport);
 	else
 		cr_assert_not_null(strstr(fan_error_detail(), "make -C hw model"), "%s", fan_error_detail());

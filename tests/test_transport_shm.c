@@ -5,9 +5,9 @@
  */
 #define _GNU_SOURCE
 #include "../dataplane/context/error.h"
-#include "../driver/card_transport.h"
 #include "../driver/cosim_ring.h"
 #include "../driver/transport_shm.h"
+#include "../driver/transports.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -263,7 +263,7 @@ connected(struct simulator *simulator, enum trick trick)
 
 	start(simulator, trick);
 	snprintf(where, sizeof(where), "shm:%s", simulator->path);
-	cr_assert_eq(fan_card_transport_open(&transport, where), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_transport_open(&transport, where), 0, "%s", fan_error_detail());
 	return transport;
 }
 
@@ -342,7 +342,7 @@ refused(enum trick trick, int error, const char *text)
 
 	start(&simulator, trick);
 	snprintf(where, sizeof(where), "shm:%s", simulator.path);
-	cr_assert_eq(fan_card_transport_open(&transport, where), error, "trick %d: %s", trick, fan_error_detail());
+	cr_assert_eq(fan_transport_open(&transport, where), error, "trick %d: %s", trick, fan_error_detail());
 	cr_assert_null(transport);
 	cr_assert_not_null(strstr(fan_error_detail(), text), "trick %d: %s", trick, fan_error_detail());
 	end(&simulator);
@@ -370,14 +370,14 @@ Test(transport_shm, nobody_there)
 	struct fan_card_transport *transport;
 	char path[200];
 
-	cr_assert_eq(fan_card_transport_open(&transport, "shm:/nonexistent/socket"), FAN_E_IO);
+	cr_assert_eq(fan_transport_open(&transport, "shm:/nonexistent/socket"), FAN_E_IO);
 	cr_assert_not_null(strstr(fan_error_detail(), "fanfare-cosim"), "%s", fan_error_detail());
 	memset(path, 'x', sizeof(path) - 1);
 	path[sizeof(path) - 1] = '\0';
 	memcpy(path, "shm:", 4);
-	cr_assert_eq(fan_card_transport_open(&transport, path), FAN_E_INVALID);
-	cr_assert_eq(fan_card_transport_open(&transport, "shm:"), FAN_E_INVALID);
-	cr_assert_eq(fan_card_transport_open(&transport, "modern"), FAN_E_INVALID);
+	cr_assert_eq(fan_transport_open(&transport, path), FAN_E_INVALID);
+	cr_assert_eq(fan_transport_open(&transport, "shm:"), FAN_E_INVALID);
+	cr_assert_eq(fan_transport_open(&transport, "modern"), FAN_E_INVALID);
 }
 
 /* ---- Afterwards ---------------------------------------------------------------------------------------------------------------------- */

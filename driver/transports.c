@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "card_transport.h"
+#include "transports.h"
 
 #include "../dataplane/context/error.h"
 #include "transport_model.h"
@@ -11,7 +11,7 @@
 #define SHM "shm:"
 
 int
-fan_card_transport_open(struct fan_card_transport **transport, const char *where)
+fan_transport_open(struct fan_card_transport **transport, const char *where)
 {
 	const size_t model_bytes = strlen(MODEL), shm_bytes = strlen(SHM);
 
