@@ -54,6 +54,7 @@ const char *
 fan_card_fault_text(enum fan_card_fault fault)
 {
 	static const char *const texts[FAN_CARD_FAULT_COUNT] = {
+		[FAN_CARD_FAULT_NONE] = "no fault",
 		[FAN_CARD_FAULT_SERIAL] = "completion with a serial number out of turn",
 		[FAN_CARD_FAULT_COOKIE] = "completion with a cookie never given",
 		[FAN_CARD_FAULT_STALE] = "completion of a batch not under way",

@@ -27,8 +27,9 @@
 struct fan_card;
 struct fan_card_maps;
 
-/* What can be wrong with a card at work. The first group: what a completion says that cannot be. */
+/* What can be wrong with a card at work. The first group, up to HEAD: what a completion says that cannot be. */
 enum fan_card_fault {
+	FAN_CARD_FAULT_NONE,
 	FAN_CARD_FAULT_SERIAL,     /* neither the one before nor the next */
 	FAN_CARD_FAULT_COOKIE,     /* of no slot */
 	FAN_CARD_FAULT_STALE,      /* of a batch that is not under way: twice, or late */

@@ -165,7 +165,7 @@ head_possible(const struct fan_card_queue *queue, uint16_t head)
 	return fetched >= 1 && fetched >= before && fetched <= posted;
 }
 
-/* The fault, or FAN_CARD_FAULT_COUNT for none. The serial number is right. */
+/* The serial number is right. */
 static enum fan_card_fault
 judge(const struct fan_card_queue *queue, const struct fan_completion *completion)
 {
@@ -190,7 +190,7 @@ judge(const struct fan_card_queue *queue, const struct fan_completion *completio
 		return FAN_CARD_FAULT_FIRST_BAD;
 	if (!head_possible(queue, completion->head))
 		return FAN_CARD_FAULT_HEAD;
-	return FAN_CARD_FAULT_COUNT;
+	return FAN_CARD_FAULT_NONE;
 }
 
 static void
@@ -211,24 +211,27 @@ release(struct fan_card_queue *queue, unsigned index)
 	begin_watch(queue);
 }
 
-/* Whether there is a completion where the next one must come. Out: a copy of it, which the card cannot change any more. A fault when
- * the entry is neither what it was nor the next. */
-static bool
-take(struct fan_card_queue *queue, struct fan_completion *completion, enum fan_card_fault *fault)
+/* What stands where the next completion must come. */
+enum entry {
+	ENTRY_OLD,  /* what stood there already */
+	ENTRY_NEXT, /* the next completion */
+	ENTRY_WRONG /* neither */
+};
+
+/* Out: *completion when it is the next: a copy, which the card cannot change any more. */
+static enum entry
+take(struct fan_card_queue *queue, struct fan_completion *completion)
 {
 	const struct fan_completion *entry = &queue->completions[queue->taken % ENTRIES];
 	const uint32_t serial = __atomic_load_n(&entry->serial, __ATOMIC_ACQUIRE);
 
-	*fault = FAN_CARD_FAULT_COUNT;
 	if (serial == queue->serial_in[queue->taken % ENTRIES])
-		return false;
-	if (serial != queue->serial) {
-		*fault = FAN_CARD_FAULT_SERIAL;
-		return false;
-	}
+		return ENTRY_OLD;
+	if (serial != queue->serial)
+		return ENTRY_WRONG;
 	rte_io_rmb();
 	memcpy(completion, entry, sizeof(*completion));
-	return true;
+	return ENTRY_NEXT;
 }
 
 static void
@@ -288,7 +291,7 @@ look(struct fan_card_queue *queue, uint64_t now)
 		return FAN_CARD_FAULT_TIMEOUT;
 	if (now - watch->moved_tsc >= ticks(patience.standstill_ms) && watch->polls_since_moved >= patience.polls)
 		return FAN_CARD_FAULT_STANDSTILL;
-	return FAN_CARD_FAULT_COUNT;
+	return FAN_CARD_FAULT_NONE;
 }
 
 static enum fan_card_fault
@@ -300,7 +303,7 @@ watch_over(struct fan_card_queue *queue)
 	watch->polls++;
 	watch->polls_since_moved++;
 	if (now - watch->look_tsc < rte_get_tsc_hz() / LOOKS_PER_SECOND)
-		return FAN_CARD_FAULT_COUNT;
+		return FAN_CARD_FAULT_NONE;
 	watch->look_tsc = now;
 	return look(queue, now);
 }
@@ -308,7 +311,6 @@ watch_over(struct fan_card_queue *queue)
 enum fan_card_event
 fan_card_queue_poll(struct fan_card_queue *queue, unsigned *slot, struct fan_completion *completion)
 {
-	struct fan_card_transport *transport = queue->transport;
 	enum fan_card_fault fault;
 
 	if (queue->under_way == 0)
@@ -320,18 +322,24 @@ fan_card_queue_poll(struct fan_card_queue *queue, unsigned *slot, struct fan_com
 	}
 	if (!fan_card_working(queue->card))
 		return FAN_CARD_NOTHING;
-	if (take(queue, completion, &fault)) {
+	switch (take(queue, completion)) {
+	case ENTRY_OLD:
+		queue->transport->ops->relax(queue->transport);
+		fault = watch_over(queue);
+		break;
+	case ENTRY_NEXT:
 		fault = judge(queue, completion);
-		if (fault == FAN_CARD_FAULT_COUNT) {
+		if (fault == FAN_CARD_FAULT_NONE) {
 			*slot = completion->cookie & COOKIE_SLOT_MASK;
 			accept(queue, completion);
 			return FAN_CARD_COMPLETED;
 		}
-	} else if (fault == FAN_CARD_FAULT_COUNT) {
-		transport->ops->relax(transport);
-		fault = watch_over(queue);
+		break;
+	default:
+		fault = FAN_CARD_FAULT_SERIAL;
+		break;
 	}
-	if (fault != FAN_CARD_FAULT_COUNT)
+	if (fault != FAN_CARD_FAULT_NONE)
 		fan_card_fail(queue->card, queue->epoch, fault);
 	return FAN_CARD_NOTHING;
 }
@@ -341,7 +349,6 @@ fan_card_queue_wait(struct fan_card_queue *queue, unsigned timeout_us)
 {
 	struct fan_card_transport *transport = queue->transport;
 	struct fan_completion completion;
-	enum fan_card_fault fault;
 
 	if (!queue->interrupts) {
 		fan_card_lock(queue->card);
@@ -351,7 +358,7 @@ fan_card_queue_wait(struct fan_card_queue *queue, unsigned timeout_us)
 	}
 	/* A completion that comes between these two raises the interrupt again. */
 	fan_register_interrupt_clear(transport, queue->index);
-	if (take(queue, &completion, &fault) || fault != FAN_CARD_FAULT_COUNT)
+	if (take(queue, &completion) != ENTRY_OLD)
 		return 1;
 	return transport->ops->wait_irq(transport, queue->index, timeout_us);
 }

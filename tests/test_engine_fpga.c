@@ -321,7 +321,7 @@ Test(engine_fpga, a_slow_card_is_not_taken_for_a_dead_one, .timeout = 60)
 
 /* ---- A card that lies --------------------------------------------------------------------------------------------------------- */
 
-/* What each trick is counted as; FAN_CARD_FAULT_COUNT: as no fault. */
+/* What each trick is counted as; FAN_CARD_FAULT_NONE: as no fault. */
 static const struct {
 	enum fan_fake_trick trick;
 	enum fan_card_fault fault;
@@ -344,8 +344,8 @@ static const struct {
 	{ FAN_FAKE_LOSE, FAN_CARD_FAULT_TIMEOUT, FAN_BATCH_EXPOSED },
 	{ FAN_FAKE_STANDSTILL, FAN_CARD_FAULT_STANDSTILL, FAN_BATCH_EXPOSED },
 	{ FAN_FAKE_QUEUE_FAULT, FAN_CARD_FAULT_QUEUE, FAN_BATCH_EXPOSED },
-	{ FAN_FAKE_BUS_ERROR, FAN_CARD_FAULT_COUNT, FAN_BATCH_EXPOSED },
-	{ FAN_FAKE_REFUSE, FAN_CARD_FAULT_COUNT, FAN_BATCH_UNTOUCHED },
+	{ FAN_FAKE_BUS_ERROR, FAN_CARD_FAULT_NONE, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_REFUSE, FAN_CARD_FAULT_NONE, FAN_BATCH_UNTOUCHED },
 };
 
 #define TRICK_ROWS (sizeof(tricks) / sizeof(tricks[0]))
@@ -385,13 +385,13 @@ Test(engine_fpga, what_a_completion_says_is_judged, .timeout = 120)
 		cr_assert_eq(batches[AT]->status, tricks[i].status, "row %zu: %u", i, batches[AT]->status);
 		for (unsigned j = AT + 1; j < BATCHES; j++)
 			cr_assert(batches[j]->status == FAN_BATCH_EXPOSED || tricks[i].trick == FAN_FAKE_LOSE ||
-					  tricks[i].fault == FAN_CARD_FAULT_COUNT,
+					  tricks[i].fault == FAN_CARD_FAULT_NONE,
 				  "row %zu, batch %u: %u", i, j, batches[j]->status);
 		seen = statistics();
-		cr_assert_eq(faults_of(&seen), tricks[i].fault != FAN_CARD_FAULT_COUNT, "row %zu", i);
-		if (tricks[i].fault != FAN_CARD_FAULT_COUNT)
+		cr_assert_eq(faults_of(&seen), tricks[i].fault != FAN_CARD_FAULT_NONE, "row %zu", i);
+		if (tricks[i].fault != FAN_CARD_FAULT_NONE)
 			cr_assert_eq(seen.faults[tricks[i].fault], 1, "row %zu is counted as something else", i);
-		cr_assert_eq(seen.resets, tricks[i].fault != FAN_CARD_FAULT_COUNT, "row %zu", i);
+		cr_assert_eq(seen.resets, tricks[i].fault != FAN_CARD_FAULT_NONE, "row %zu", i);
 		cr_assert_eq(submit_and_poll(engine, &tests[0])->status, FAN_BATCH_DONE, "row %zu: the card is of no use now",
 			     i);
 		for (unsigned j = 0; j < BATCHES; j++)
