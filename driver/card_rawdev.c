@@ -3,6 +3,7 @@
 
 #include "../dataplane/engine/reference/reference.h"
 #include "card.h"
+#include "card_figures.h"
 #include "engine_fpga.h"
 
 #include <errno.h>
@@ -16,7 +17,6 @@
 #include <string.h>
 
 #define DRIVER_NAME "rawdev_fanfare"
-#define XSTATS_MAX 96
 #define LOG_ERROR(format, ...) rte_log(RTE_LOG_ERR, RTE_LOGTYPE_PMD, DRIVER_NAME ": " format "\n", __VA_ARGS__)
 
 /* ---- What drivers of virtual devices see of EAL ----------------------------------------------------------------------------- */
@@ -57,20 +57,16 @@ device_of(const struct rte_vdev_device *vdev)
 
 /* ---- Counters ---------------------------------------------------------------------------------------------------------------- */
 
-struct xstats {
-	char (*name)[RTE_RAW_DEV_XSTATS_NAME_SIZE]; /* Out: names; NULL: not wanted */
-	unsigned count;
-	uint64_t value[XSTATS_MAX];
-};
+#define XSTATS_MAX FAN_CARD_COUNTERS_MAX
 
-static_assert(11 + FAN_CARD_ERRORS + FAN_CARD_FAULT_COUNT + 3 * FAN_CARD_LANES_MAX <= XSTATS_MAX, "all counters have a place");
+static_assert(sizeof(((struct fan_card_figure *)0)->counter) == RTE_RAW_DEV_XSTATS_NAME_SIZE, "names fit");
 
 /* The private data of a raw device. */
 struct rawdev {
 	struct fan_card *card;
 	char where[256];           /* empty: the default */
 	uint64_t zero[XSTATS_MAX]; /* where counting began */
-	unsigned xstat_count;
+	unsigned xstat_count;      /* counters that the card has */
 	char xstat_name[XSTATS_MAX][RTE_RAW_DEV_XSTATS_NAME_SIZE];
 };
 
@@ -80,62 +76,38 @@ private_of(const struct rte_rawdev *device)
 	return device->dev_private;
 }
 
-/* "batch that does not end" becomes fault_batch_that_does_not_end. */
-static void
-put(struct xstats *xstats, const char *prefix, const char *text, uint64_t value)
-{
-	char *name = xstats->name != NULL ? xstats->name[xstats->count] : NULL;
-
-	if (name != NULL)
-		snprintf(name, RTE_RAW_DEV_XSTATS_NAME_SIZE, "%s%s", prefix, text);
-	for (char *at = name; at != NULL && *at != '\0'; at++)
-		*at = *at == ' ' ? '_' : *at;
-	xstats->value[xstats->count++] = value;
-}
+struct xstats {
+	struct rawdev *named; /* Out: names; NULL: they are known */
+	uint64_t value[XSTATS_MAX];
+	unsigned count;
+};
 
 static void
-put_lanes(struct xstats *xstats, const struct fan_card_statistics *statistics, unsigned lane_count)
+take(void *user, const struct fan_card_figure *figure)
 {
-	for (unsigned i = 0; i < lane_count; i++) {
-		char prefix[16];
+	struct xstats *xstats = user;
 
-		snprintf(prefix, sizeof(prefix), "lane%u_", i);
-		put(xstats, prefix, "ues", statistics->lane[i].ues);
-		put(xstats, prefix, "cipher_busy_clocks", statistics->lane[i].cipher_busy);
-		put(xstats, prefix, "mac_busy_clocks", statistics->lane[i].mac_busy);
-	}
+	if (figure->counter[0] == '\0')
+		return;
+	FAN_REQUIRE(xstats->count < XSTATS_MAX);
+	if (xstats->named != NULL)
+		memcpy(xstats->named->xstat_name[xstats->count], figure->counter, sizeof(figure->counter));
+	xstats->value[xstats->count++] = figure->count;
 }
 
-/* The same counters in the same order each time: their place is their id. */
+/* A counter's place is its id. */
 static void
 read_xstats(const struct rawdev *rawdev, struct xstats *xstats)
 {
-	struct fan_card_statistics statistics;
-
-	fan_card_statistics_read(rawdev->card, &statistics);
-	put(xstats, "", "clocks", statistics.clocks);
-	put(xstats, "", "read_octets", statistics.read_bytes);
-	put(xstats, "", "written_octets", statistics.written_bytes);
-	put(xstats, "", "error_batches", statistics.error_batches);
-	put(xstats, "", "bus_errors", statistics.bus_errors);
-	put(xstats, "", "batches", statistics.batches);
-	put(xstats, "", "ues", statistics.ues);
-	put(xstats, "", "batch_clocks", statistics.batch_clocks);
-	put(xstats, "", "resets", statistics.resets);
-	put(xstats, "", "copied_contexts", statistics.copied_contexts);
-	put(xstats, "", "copied_pdus", statistics.copied_pdus);
-	put_lanes(xstats, &statistics, fan_card_build_get(rawdev->card)->lane_count);
-	for (unsigned i = 0; i < FAN_CARD_ERRORS; i++)
-		put(xstats, "completions_", fan_card_error_text(i), statistics.errors[i]);
-	for (unsigned i = 0; i < FAN_CARD_FAULT_COUNT; i++)
-		put(xstats, "fault_", fan_card_fault_text((enum fan_card_fault)i), statistics.faults[i]);
+	*xstats = (struct xstats){ .count = 0 };
+	fan_card_figures_each(rawdev->card, take, xstats);
 }
 
 static int
 get_xstats(const struct rte_rawdev *device, const unsigned *ids, uint64_t *values, unsigned value_count)
 {
 	const struct rawdev *rawdev = private_of(device);
-	struct xstats xstats = { .count = 0 };
+	struct xstats xstats;
 
 	read_xstats(rawdev, &xstats);
 	for (unsigned i = 0; i < value_count; i++) {
@@ -160,7 +132,7 @@ static uint64_t
 get_xstat_by_name(const struct rte_rawdev *device, const char *name, unsigned *id)
 {
 	const struct rawdev *rawdev = private_of(device);
-	struct xstats xstats = { .count = 0 };
+	struct xstats xstats;
 	unsigned i = 0;
 
 	while (i < rawdev->xstat_count && strcmp(rawdev->xstat_name[i], name) != 0)
@@ -177,7 +149,7 @@ static int
 reset_xstats(struct rte_rawdev *device, const uint32_t *ids, uint32_t id_count)
 {
 	struct rawdev *rawdev = private_of(device);
-	struct xstats xstats = { .count = 0 };
+	struct xstats xstats;
 
 	read_xstats(rawdev, &xstats);
 	for (unsigned i = 0; ids == NULL && i < xstats.count; i++)
@@ -355,7 +327,7 @@ static int
 dump(struct rte_rawdev *device, FILE *out)
 {
 	const struct rawdev *rawdev = private_of(device);
-	struct xstats xstats = { .count = 0 };
+	struct xstats xstats;
 	char text[64];
 
 	read_xstats(rawdev, &xstats);
@@ -407,9 +379,9 @@ parse(char *where, size_t where_bytes, const char *arguments)
 static void
 name_xstats(struct rawdev *rawdev)
 {
-	struct xstats xstats = { .name = rawdev->xstat_name };
+	struct xstats xstats = { .named = rawdev };
 
-	read_xstats(rawdev, &xstats);
+	fan_card_figures_each(rawdev->card, take, &xstats);
 	rawdev->xstat_count = xstats.count;
 }
 

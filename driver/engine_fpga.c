@@ -16,6 +16,7 @@
  */
 #include "engine_fpga.h"
 
+#include "card_figures.h"
 #include "card_map.h"
 #include "card_queue.h"
 
@@ -40,6 +41,7 @@ static_assert(ITEMS_BYTES % 64 == 0 && COPIES_CONTEXTS_BYTES % 64 == 0, "aligned
 static_assert(PDU_TEXT_AT >= FAN_CLEAR_BYTES_MAX + FAN_MAC_BYTES, "what stands before the text fits");
 static_assert(PDU_TEXT_AT + FAN_PDU_BYTES_MAX + FAN_MAC_BYTES <= PDU_BYTES, "a PDU fits");
 static_assert(PENDING_MAX <= FAN_FINISHED_DEPTH, "all that is under way can come back at once");
+static_assert(sizeof(((struct fan_figure *)0)->name) == sizeof(((struct fan_card_figure *)0)->text), "names fit");
 static_assert(FAN_CIPHER_THEN_MAC == 0 && FAN_MAC_THEN_CIPHER == 1 && FAN_CIPHER_ONLY == 2, "the card's numbers");
 
 /* A message in memory that the card reads. Octets that were given a number keep it; the number is never given to others, since the card
@@ -397,14 +399,6 @@ poll_burst(struct fan_engine *base, struct fan_batch **batches, uint16_t batch_m
 
 /* ---- Submitting --------------------------------------------------------------------------------------------------------------- */
 
-static const char *
-algorithm_name(unsigned algorithm)
-{
-	static const char *const names[FAN_ALGORITHM_MAX + 1] = { "any", "SNOW 3G", "AES", "ZUC" };
-
-	return names[algorithm & FAN_ALGORITHM_MAX];
-}
-
 /* What a lane must compute; -1 when no one lane can. 0: whatever it computes. */
 static int
 algorithm_of(const struct fan_shape *shape)
@@ -442,7 +436,7 @@ takes(const struct fan_engine *base, const struct fan_shape *shape)
 	}
 	if (build->lanes_of[algorithm] == 0) {
 		fan_error_record("fpga: card %s has no %s lane; build one with it, or name engine ipsec-mb too", where,
-				 algorithm_name((unsigned)algorithm));
+				 fan_card_algorithm_name((unsigned)algorithm));
 		return false;
 	}
 	return true;
@@ -503,112 +497,32 @@ submit_burst(struct fan_engine *base, struct fan_batch *const *batches, uint16_t
 	return taken;
 }
 
-/* ---- Figures ------------------------------------------------------------------------------------------------------------------- */
-
-struct figures {
+struct shown {
 	struct fan_figure *figure;
 	unsigned count, max;
 	bool simulated;
 };
 
 static void
-put(struct figures *figures, double value, const char *unit, const char *name)
+show(void *user, const struct fan_card_figure *figure)
 {
-	struct fan_figure *figure = &figures->figure[figures->count];
+	struct shown *shown = user;
 
-	if (figures->count == figures->max)
+	if (figure->text[0] == '\0' || shown->count == shown->max)
 		return;
-	snprintf(figure->name, sizeof(figure->name), "%s", name);
-	figure->unit = unit;
-	figure->value = value;
-	figure->simulated = figures->simulated;
-	figures->count++;
-}
-
-static double
-ratio(double a, double b)
-{
-	return b == 0 ? 0 : a / b;
-}
-
-static void
-put_lane(struct figures *figures, const struct fan_card_statistics *statistics, unsigned lane, unsigned algorithm)
-{
-	char name[sizeof(figures->figure->name)];
-
-	snprintf(name, sizeof(name), "lane %u (%s): UEs", lane, algorithm_name(algorithm));
-	put(figures, (double)statistics->lane[lane].ues, "", name);
-	snprintf(name, sizeof(name), "lane %u (%s): cipher pipe busy", lane, algorithm_name(algorithm));
-	put(figures, 100 * ratio((double)statistics->lane[lane].cipher_busy, (double)statistics->clocks), "%", name);
-	snprintf(name, sizeof(name), "lane %u (%s): MAC pipe busy", lane, algorithm_name(algorithm));
-	put(figures, 100 * ratio((double)statistics->lane[lane].mac_busy, (double)statistics->clocks), "%", name);
-}
-
-/* What a card of this clock would do, and what the simulator did, on one core. */
-static void
-put_simulation(struct figures *figures, const struct fan_card_statistics *statistics)
-{
-	const double seconds = (double)statistics->simulator_ns * 1e-9;
-	char name[sizeof(figures->figure->name)];
-
-	snprintf(name, sizeof(name), "UEs per second, %d MHz assumed", FAN_CARD_ASSUMED_MHZ);
-	put(figures, ratio(FAN_CARD_ASSUMED_MHZ * 1e6 * (double)statistics->ues, (double)statistics->clocks), "", name);
-	if (statistics->simulator_ns == 0)
-		return;
-	put(figures, seconds, "s", "simulator: processor time");
-	put(figures, (double)statistics->clocks / seconds, "", "simulator: clocks per second");
-	put(figures, (double)statistics->ues / seconds, "", "simulator: UEs per second");
-}
-
-/* What went wrong, by its name; nothing when nothing did. */
-static void
-put_failures(struct figures *figures, const struct fan_card_statistics *statistics)
-{
-	uint64_t refused = 0;
-
-	for (unsigned i = FAN_CARD_FAULT_SERIAL; i <= FAN_CARD_FAULT_HEAD; i++)
-		refused += statistics->faults[i];
-	put(figures, (double)statistics->resets, "", "resets");
-	put(figures, (double)statistics->bus_errors, "", "bus errors");
-	put(figures, (double)refused, "", "completions refused");
-	for (unsigned i = FAN_CARD_ERROR_NONE + 1; i < FAN_CARD_ERRORS; i++)
-		if (statistics->errors[i] > 0)
-			put(figures, (double)statistics->errors[i], "batches", fan_card_error_text(i));
-	for (unsigned i = 0; i < FAN_CARD_FAULT_COUNT; i++)
-		if (statistics->faults[i] > 0)
-			put(figures, (double)statistics->faults[i], "times", fan_card_fault_text((enum fan_card_fault)i));
+	shown->figure[shown->count] = (struct fan_figure){ .unit = figure->unit, .value = figure->value };
+	shown->figure[shown->count].simulated = shown->simulated;
+	memcpy(shown->figure[shown->count++].name, figure->text, sizeof(figure->text));
 }
 
 static unsigned
 figures(const struct fan_engine *base, struct fan_figure *out, unsigned figure_max)
 {
-	const struct fpga *engine = (const void *)base;
-	const struct fan_card_build *build = fan_card_build_get(engine->card);
-	struct figures figures = { out, 0, figure_max, fan_card_simulated(engine->card) };
-	struct fan_card_statistics statistics;
-	double ues;
+	struct fan_card *card = ((const struct fpga *)(const void *)base)->card;
+	struct shown shown = { out, 0, figure_max, fan_card_simulated(card) };
 
-	fan_card_statistics_read(engine->card, &statistics);
-	ues = (double)statistics.ues;
-	put(&figures, ues, "", "UEs");
-	put(&figures, (double)statistics.batches, "", "batches");
-	/* A card that has gone has taken its counters along. */
-	if (!fan_card_dead(engine->card)) {
-		put(&figures, (double)statistics.clocks, "", "clocks");
-		put(&figures, ratio((double)statistics.clocks, ues), "", "clocks per UE");
-		put(&figures, ratio((double)statistics.batch_clocks, (double)statistics.batches), "",
-		    "clocks from descriptor to completion");
-		put(&figures, ratio((double)statistics.read_bytes, ues), "octets", "read per UE");
-		put(&figures, ratio((double)statistics.written_bytes, ues), "octets", "written per UE");
-		for (unsigned i = 0; i < build->lane_count; i++)
-			put_lane(&figures, &statistics, i, build->lane_algorithm[i]);
-		if (figures.simulated)
-			put_simulation(&figures, &statistics);
-	}
-	put(&figures, (double)statistics.copied_contexts, "", "contexts copied");
-	put(&figures, (double)statistics.copied_pdus, "", "PDUs copied");
-	put_failures(&figures, &statistics);
-	return figures.count;
+	fan_card_figures_each(card, show, &shown);
+	return shown.count;
 }
 
 /* ---- Life ------------------------------------------------------------------------------------------------------------------------ */
