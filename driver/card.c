@@ -14,33 +14,40 @@
 
 enum state { WORKING, RESETTING, DEAD };
 
+/* W writes, R reads. "Opener" is the thread of fan_card_open() before anybody else knows of the card. Workers drive queues, and any of
+ * them may take the card through a reset; the control thread reads statistics, opens and closes. */
 struct fan_card {
-	struct fan_card_transport *transport;
-	char where[WHERE_BYTES];
-	struct fan_card_build build;
-	unsigned users; /* under open_lock */
+	struct fan_card_transport *transport; /* W opener; R all */
+	char where[WHERE_BYTES];              /* W opener; R all */
+	struct fan_card_build build;          /* W opener; R all */
+	struct fan_card_maps maps;            /* has a lock of its own */
 
-	pthread_mutex_t lock; /* of all below that is not atomic */
-	uint32_t queues_taken;
-	uint32_t epoch; /* atomic */
-	uint8_t state;  /* atomic; enum state */
+	unsigned users; /* R, W control, under open_lock */
+
+	uint32_t epoch; /* W workers, under the lock; R workers without it: atomic */
+	uint8_t state;  /* enum state; W workers, under the lock; R all without it: atomic */
+
+	pthread_mutex_t lock;  /* also around the registers that only one thread may be at */
+	uint32_t queues_taken; /* R, W workers, under the lock, as all down to `zero` */
 	unsigned recoveries;
 	uint64_t reset_begin_tsc;
 	unsigned reset_polls;
+	uint32_t lane_ues_seen[FAN_CARD_LANES_MAX]; /* R, W control, too */
+	struct fan_card_statistics zero;            /* where counting began; R, W control alone */
 
-	struct fan_card_statistics past; /* of the card's counters, up to the last reset; of our own, atomic */
-	struct fan_card_statistics zero; /* where counting began */
-	uint32_t lane_ues_seen[FAN_CARD_LANES_MAX];
-	struct fan_card_maps maps;
-	uint64_t message_numbers; /* given; atomic */
+	struct fan_card_statistics
+		past;             /* what the card counted up to its last reset: R, W all, under the lock; what is counted
+					  * here: W workers without it, atomic; R control */
+	uint64_t message_numbers; /* given; R, W workers: atomic */
 };
 
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct fan_card *the_card;
+static struct fan_card *the_card; /* R, W any thread, under open_lock */
+/* W before a card is opened, as `patience`; R the opener. */
 static int (*opener)(struct fan_card_transport **transport, const char *where);
 
 /* So many clocks are 17 ms of a card and some 4 s of the model; the longest batch takes 6,144 clocks in one lane, and 16 queues' batches
- * may come before it. */
+ * may come before it. W before a card is opened; R all. */
 static struct fan_card_patience patience = {
 	.stall_clocks = UINT32_C(1) << 22,
 	.stall_ms = 100,

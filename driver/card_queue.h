@@ -33,6 +33,7 @@ struct fan_card_watch {
 	bool looked;
 };
 
+/* One thread's, but for what the card sees: descriptors, which are written here and read by it, and completions, the other way. */
 struct fan_card_queue {
 	struct fan_card *card;
 	struct fan_card_transport *transport;

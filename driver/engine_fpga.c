@@ -76,7 +76,7 @@ struct fpga {
 	uint32_t message_uses;
 };
 
-static unsigned instances; /* atomic; of all workers, and the control thread's */
+static unsigned instances; /* open; R, W whoever opens and closes: atomic */
 
 static struct fpga *
 instance(struct fan_engine *engine)

@@ -16,13 +16,13 @@
 
 struct transport_model {
 	struct fan_card_transport transport;
-	const struct fan_model_ops *ops;
+	const struct fan_model_ops *ops; /* W opener; R all, as the next two; the model locks inside */
 	struct fan_model *model;
 	char *options; /* a copy, which the model refers to */
 
-	pthread_mutex_t lock; /* of what follows; never held while the model is called */
-	struct fan_card_ranges ranges;
-	bool isolated;
+	pthread_mutex_t lock;          /* of what follows; never held while the model is called */
+	struct fan_card_ranges ranges; /* W who maps and allocates; R the thread on which the model is */
+	bool isolated;                 /* W who gives the card up; R the thread on which the model is */
 };
 
 static struct transport_model *

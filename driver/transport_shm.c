@@ -27,17 +27,17 @@
 struct transport_shm {
 	struct fan_card_transport transport;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	bool gone; /* atomic */
+	bool gone; /* W whoever notices, R all: atomic */
 
-	pthread_mutex_t socket_lock; /* of the socket, ranges and next_iova */
+	pthread_mutex_t socket_lock; /* R, W who maps and allocates, under it: the next three */
 	int socket;
 	struct fan_card_ranges ranges; /* of whole pages */
 	uint64_t next_iova;
 
-	pthread_mutex_t ring_lock; /* of the rings and all below */
-	struct fan_cosim_shared *shared;
+	pthread_mutex_t ring_lock;       /* R, W who is at a register, under it: the rings and all below */
+	struct fan_cosim_shared *shared; /* the simulator's process is at it, too: cosim_ring.h */
 	uint32_t written, taken, number;
-	uint32_t levels; /* of interrupt lines, as told last; atomic */
+	uint32_t levels; /* of interrupt lines, as told last; atomic, for it is read without the lock */
 };
 
 static struct transport_shm *
