@@ -189,22 +189,26 @@ protect_pdu(const struct pdu *pdu)
 	}
 }
 
+void
+fan_reference_protect(const struct fan_shape *shape, const struct fan_context *context, uint32_t count, uint8_t *text)
+{
+	const struct pdu pdu = {
+		.shape = shape,
+		.context = context,
+		.text = text,
+		.count = count,
+		.bearer = context->bearer_direction >> 3,
+		.direction = context->bearer_direction >> 2 & 1,
+	};
+
+	protect_pdu(&pdu);
+}
+
 static void
 protect_batch(struct fan_batch *batch)
 {
-	for (unsigned i = 0; i < batch->ue_count; i++) {
-		const struct fan_context *context = batch->context[i];
-		const struct pdu pdu = {
-			.shape = batch->shape,
-			.context = context,
-			.text = batch->text[i],
-			.count = batch->count[i],
-			.bearer = context->bearer_direction >> 3,
-			.direction = context->bearer_direction >> 2 & 1,
-		};
-
-		protect_pdu(&pdu);
-	}
+	for (unsigned i = 0; i < batch->ue_count; i++)
+		fan_reference_protect(batch->shape, batch->context[i], batch->count[i], batch->text[i]);
 	batch->status = FAN_BATCH_DONE;
 }
 
