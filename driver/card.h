@@ -3,6 +3,8 @@
  * The card: the device that all queues of this process share.
  *
  *	engine_fpga.c      batches of the dataplane, one instance per worker
+ *	card_exam.[ch]     questions with known answers, before a card is believed and from time to time
+ *	canary.[ch]        marks by which a PDU that was not written is known
  *	card_queue.[ch]    a queue: two rings, completions judged before they are believed, a watch for those that do not come
  *	card_map.[ch]      memory of the dataplane's that the card reaches as it lies
  *	card.[ch]          the device: probe, life, recovery, statistics
@@ -38,6 +40,9 @@ enum fan_card_fault {
 	FAN_CARD_FAULT_FIRST_BAD,  /* out of the batch */
 	FAN_CARD_FAULT_RESERVED,   /* not 0 */
 	FAN_CARD_FAULT_HEAD,       /* descriptors fetched that were not written, or fewer than before */
+	FAN_CARD_FAULT_UNTOUCHED,  /* of a PDU that was not written */
+	FAN_CARD_FAULT_WRONG,      /* a question with a known answer was answered wrongly, or not at all */
+	FAN_CARD_FAULT_BESIDE,     /* an octet was written that belongs to no PDU */
 	FAN_CARD_FAULT_QUEUE,      /* the card stopped the queue */
 	FAN_CARD_FAULT_TIMEOUT,    /* a batch does not end */
 	FAN_CARD_FAULT_STANDSTILL, /* the card's clock does not run */
@@ -71,6 +76,7 @@ struct fan_card_patience {
 	unsigned standstill_ms; /* in which the card's clock does not move, and as many polls */
 	unsigned reset_ms;      /* for a reset or a zeroise, and as many polls */
 	unsigned recoveries;    /* resets of a card at work before it is given up */
+	unsigned proof_ms;      /* between two proofs of a card at work */
 };
 
 /* Before a card is opened. Not checked. */
@@ -100,6 +106,8 @@ bool fan_card_simulated(const struct fan_card *card);
 #define FAN_CARD_ASSUMED_MHZ 250
 /* True when the card is out of service for good. */
 bool fan_card_dead(const struct fan_card *card);
+/* "SNOW 3G", "AES", "ZUC"; "any" for 0. */
+const char *fan_card_algorithm_name(unsigned algorithm);
 
 /* Writes and reads back a register, and sees whether the clock runs. IO names what differs. Any time. */
 int fan_card_self_test(struct fan_card *card);
@@ -113,9 +121,9 @@ struct fan_card_statistics {
 		uint64_t ues, cipher_busy, mac_busy; /* busy: clocks */
 	} lane[FAN_CARD_LANES_MAX];
 	/* Counted here. */
-	uint64_t batches, ues; /* completed without an error */
+	uint64_t batches, ues; /* completed without an error, questions not counted */
 	uint64_t batch_clocks; /* from descriptor to completion, of these batches */
-	uint64_t resets;
+	uint64_t resets, questions;
 	uint64_t copied_contexts, copied_pdus;
 	uint64_t simulator_ns;            /* of processor time; 0: there is no simulator, or it does not say */
 	uint64_t errors[FAN_CARD_ERRORS]; /* completions by error */
@@ -144,6 +152,34 @@ struct fan_card_maps *fan_card_maps_get(struct fan_card *card);
 void fan_card_lock(struct fan_card *card);
 void fan_card_unlock(struct fan_card *card);
 
+/*
+ * Proof. A lane is believed once it has answered questions with known answers (card_exam.h), in each life of the card anew and from time to
+ * time; until then the card is not given any work. One queue asks for all, and whoever is late with that loses the office to the next.
+ */
+
+/* Whether the card has been proven in its present life. Any thread, as the next three. */
+bool fan_card_proven(const struct fan_card *card);
+/* Lanes that the card may choose for an algorithm (0: none of the three): a bit for each. */
+uint32_t fan_card_lanes(const struct fan_card *card, unsigned algorithm);
+/* Whether all of those are in service. The card chooses among them, so that one which is not takes the others along. */
+bool fan_card_serves(const struct fan_card *card, unsigned algorithm);
+bool fan_card_lanes_in_service(const struct fan_card *card);
+/* Whether it is time for somebody to ask. */
+bool fan_card_proof_due(const struct fan_card *card);
+/* True: the office is the caller's. Out: its number, never 0, and whether nobody else has anything under way. */
+bool fan_card_proof_begin(struct fan_card *card, uint32_t *office, bool *alone);
+/* Whether it still is. A call keeps it for FAN_CARD_PROOF_LEASE_MS more. */
+bool fan_card_proof_keep(struct fan_card *card, uint32_t office);
+/* complete: every question was asked in this epoch, and who failed has been put out of service. */
+void fan_card_proof_end(struct fan_card *card, uint32_t office, uint32_t epoch, bool complete);
+#define FAN_CARD_PROOF_LEASE_MS 20
+/* Puts lanes out of service and says so on stderr: `name`, and why. The last ones take the card along. */
+void fan_card_lanes_lose(struct fan_card *card, uint32_t lanes, const char *name, const char *why);
+/* Puts the card out of service, and says so. */
+void fan_card_lose(struct fan_card *card, enum fan_card_fault fault, const char *why);
+/* Out: UEs of each lane since the card's last reset, modulo 2^32. */
+void fan_card_lane_ues_read(struct fan_card *card, uint32_t ues[FAN_CARD_LANES_MAX]);
+
 /* Out: a number of a queue that is nobody else's, and the transport on which it is driven. UNSUPPORTED when all are taken. */
 int fan_card_queue_claim(struct fan_card *card, unsigned *index, struct fan_card_transport **transport);
 void fan_card_queue_release(struct fan_card *card, unsigned index);
@@ -153,6 +189,7 @@ uint32_t fan_card_message_number(struct fan_card *card);
 /* What queues count. */
 void fan_card_count_batch(struct fan_card *card, unsigned ue_count, uint32_t clocks);
 void fan_card_count_error(struct fan_card *card, unsigned error);
+void fan_card_count_question(struct fan_card *card);
 void fan_card_count_copies(struct fan_card *card, unsigned contexts, unsigned pdus);
 
 /* Memory that the card reaches, from dma_alloc. */

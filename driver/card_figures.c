@@ -39,14 +39,6 @@ ratio(double a, double b)
 	return b == 0 ? 0 : a / b;
 }
 
-const char *
-fan_card_algorithm_name(unsigned algorithm)
-{
-	static const char *const names[FAN_ALGORITHM_MAX + 1] = { "any", "SNOW 3G", "AES", "ZUC" };
-
-	return names[algorithm & FAN_ALGORITHM_MAX];
-}
-
 /* For people, a share of the clocks in percent. */
 static void
 put_busy(const struct list *list, const char *counter, uint64_t busy_clocks, uint64_t clocks, const char *text)
@@ -106,6 +98,7 @@ put_failures(const struct list *list, const struct fan_card_statistics *statisti
 	for (unsigned i = FAN_CARD_FAULT_SERIAL; i <= FAN_CARD_FAULT_HEAD; i++)
 		refused += statistics->faults[i];
 	counted(list, "resets", statistics->resets, "resets");
+	counted(list, "questions", statistics->questions, "");
 	counted(list, "bus_errors", statistics->bus_errors, "bus errors");
 	counted(list, "error_batches", statistics->error_batches, "");
 	worked_out(list, (double)refused, "", "completions refused");

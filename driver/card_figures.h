@@ -26,7 +26,4 @@ struct fan_card_figure {
 typedef void fan_card_figure_show(void *user, const struct fan_card_figure *figure);
 void fan_card_figures_each(struct fan_card *card, fan_card_figure_show *show, void *user);
 
-/* "SNOW 3G", "AES", "ZUC"; "any" for 0. */
-const char *fan_card_algorithm_name(unsigned algorithm);
-
 #endif

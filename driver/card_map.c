@@ -97,6 +97,13 @@ fan_card_reach_init(struct fan_card_reach *reach, struct fan_card_maps *maps)
 }
 
 void
+fan_card_reach_own(struct fan_card_reach *reach, void *memory, uint64_t iova, size_t bytes)
+{
+	reach->own = (struct fan_card_mapping){ .region = { .memory = memory, .bytes = memory == NULL ? 0 : bytes },
+						.iova = iova };
+}
+
+void
 fan_card_reach_renew(struct fan_card_reach *reach)
 {
 	const uint64_t withdrawals = fan_memory_withdrawals();
@@ -115,6 +122,8 @@ find(struct fan_card_reach *reach, const void *address)
 	for (unsigned i = 0; i < reach->recent_count; i++)
 		if (holds(&reach->recent[i], address))
 			return &reach->recent[i];
+	if (holds(&reach->own, address))
+		return &reach->own;
 	mapping = &reach->recent[reach->recent_count < FAN_CARD_REACH_RECENT ? reach->recent_count : reach->replace_at];
 	if (!find_shared(reach->maps, mapping, address))
 		return NULL;

@@ -40,9 +40,12 @@ struct fan_card_reach {
 	uint64_t withdrawals;
 	struct fan_card_mapping recent[FAN_CARD_REACH_RECENT];
 	unsigned recent_count, replace_at;
+	struct fan_card_mapping own;
 };
 
 void fan_card_reach_init(struct fan_card_reach *reach, struct fan_card_maps *maps);
+/* Adds memory of dma_alloc, one piece; NULL: takes it away again. */
+void fan_card_reach_own(struct fan_card_reach *reach, void *memory, uint64_t iova, size_t bytes);
 /* Forgets what has been withdrawn. Before the addresses of each burst. */
 void fan_card_reach_renew(struct fan_card_reach *reach);
 /* Out: iova of `address`. False when not all of [address, address + bytes) lies in one region that is mapped: to be copied. */

@@ -243,8 +243,6 @@ accept(struct fan_card_queue *queue, const struct fan_completion *completion)
 	queue->serial = serial_after(queue->serial);
 	queue->taken++;
 	queue->head = completion->head;
-	if (completion->error == FAN_CARD_ERROR_NONE)
-		fan_card_count_batch(queue->card, queue->slot[index].ue_count, completion->clocks);
 	fan_card_count_error(queue->card, completion->error);
 	release(queue, index);
 }

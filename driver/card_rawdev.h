@@ -11,8 +11,7 @@
  *	rte_rawdev_firmware_version_get()  struct fan_card_rawdev_version
  *	rte_rawdev_info_get()              struct fan_card_build
  *	rte_rawdev_xstats_...              the counters of struct fan_card_statistics; reset counts from 0 again for this device alone
- *	rte_rawdev_selftest()              registers, clock, and a PDU of each algorithm, which goes through DMA and must be what the
- *	                                   reference engine makes
+ *	rte_rawdev_selftest()              registers, clock, and the questions whose answers are known, which go through DMA (card_exam.h)
  *	rte_rawdev_dump()                  text
  */
 #ifndef FAN_CARD_RAWDEV_H

@@ -6,20 +6,29 @@
  *
  * What a batch comes back as:
  *
- *	DONE       the card says that every PDU has been written
+ *	DONE       the card says that every PDU has been written, and no mark stands where one should be (canary.h)
  *	UNTOUCHED  the card refused the descriptor: it says that it did nothing, so that no octet was made from these COUNTs. So does a
  *	           batch that was never handed over
  *	EXPOSED    the bus failed in the middle, or the card was reset with the batch under way, or what it said cannot be believed: PDUs
  *	           may have been made and written, and a card that is broken may have written them anywhere
  *
+ * Whatever it comes back as, the packet's private head is gone unless it is DONE: whoever replays the batch writes its packets anew.
+ *
+ * A card that has not been proven (card_exam.h), because it was opened or reset just now, takes nothing; the instance that comes first
+ * asks, in its queue, and the others wait. From time to time it is asked again, beside the traffic.
+ *
  * An instance takes a queue of the card when it is first given a batch: the control thread's, which is only asked, takes none.
  */
 #include "engine_fpga.h"
 
+#include "../dataplane/engine/reference/reference.h"
+#include "canary.h"
+#include "card_exam.h"
 #include "card_figures.h"
 #include "card_map.h"
 #include "card_queue.h"
 
+#include <rte_random.h>
 #include <string.h>
 
 #define PENDING_MAX FAN_CARD_QUEUE_ENTRIES
@@ -58,6 +67,9 @@ struct pending {
 	struct fan_batch *batch; /* NULL: free */
 	struct message *message;
 	bool contexts_copied, pdus_copied;
+	bool question;   /* of the exam: nobody outside waits for it */
+	bool distrusted; /* said to be done, and is not: the card may write it late, until its reset has ended */
+	uint64_t canary; /* what its marks are made from */
 };
 
 struct fpga {
@@ -70,7 +82,8 @@ struct fpga {
 	struct fan_card_memory copies; /* contexts and PDUs of each pending batch; made when first needed */
 	struct fan_finished finished;
 	struct pending pending[PENDING_MAX];
-	unsigned pending_count;
+	unsigned pending_count, distrusted_count;
+	struct fan_card_exam exam;
 	struct message message[MESSAGES];
 	struct message *last_message;
 	uint32_t message_uses;
@@ -82,6 +95,19 @@ static struct fpga *
 instance(struct fan_engine *engine)
 {
 	return (void *)engine;
+}
+
+/* What a lane must compute; -1 when no one lane can. 0: whatever it computes. */
+static int
+algorithm_of(const struct fan_shape *shape)
+{
+	const unsigned integrity = shape->sequence == FAN_CIPHER_ONLY ? 0 : shape->integrity;
+
+	if (shape->cipher > FAN_ALGORITHM_MAX || integrity > FAN_ALGORITHM_MAX)
+		return -1;
+	if (shape->cipher != 0 && integrity != 0 && shape->cipher != integrity)
+		return -1;
+	return (int)(shape->cipher | integrity);
 }
 
 /* ---- Where things are in memory that the card reaches ---------------------------------------------------------------------- */
@@ -285,6 +311,28 @@ write_item(uint8_t *octets, const struct fan_batch *batch, const struct placemen
 	memset(item->head + head, 0, item_bytes(shape) - FAN_ITEM_BYTES - head);
 }
 
+/* Where the card writes the PDU of a UE: in the packet, or in a copy. */
+static uint8_t *
+written_text(const struct fpga *engine, unsigned slot, unsigned ue)
+{
+	const struct pending *pending = &engine->pending[slot];
+
+	return pending->pdus_copied ? engine->copies.memory + pdu_at(slot, ue) : pending->batch->text[ue];
+}
+
+static void
+put_marks(struct fpga *engine, unsigned slot)
+{
+	struct pending *pending = &engine->pending[slot];
+
+	pending->canary = rte_rand();
+	for (unsigned i = 0; i < pending->batch->ue_count; i++) {
+		const struct fan_canary canary = fan_canary_make(pending->canary, i);
+
+		fan_canary_put(&canary, pending->batch->shape, written_text(engine, slot, i));
+	}
+}
+
 static void
 post(struct fpga *engine, unsigned slot, const struct placement *placement)
 {
@@ -309,6 +357,7 @@ post(struct fpga *engine, unsigned slot, const struct placement *placement)
 
 	for (unsigned i = 0; i < batch->ue_count; i++)
 		write_item(engine->work.memory + items_at(slot) + i * bytes, batch, placement, i);
+	put_marks(engine, slot);
 	fan_card_queue_post(&engine->queue, slot, &descriptor);
 }
 
@@ -338,6 +387,53 @@ copy_pdus(const struct fpga *engine, unsigned slot)
 	}
 }
 
+/* Whether the PDU, in which a mark stands, is as it should be: by chance. */
+static bool
+is_right(const struct fpga *engine, unsigned slot, unsigned ue)
+{
+	const struct fan_batch *batch = engine->pending[slot].batch;
+	const struct fan_shape *shape = batch->shape;
+	const struct fan_item *item = (const void *)(engine->work.memory + items_at(slot) + ue * item_bytes(shape));
+	const unsigned lead = lead_bytes(shape), head = fan_shape_head_bytes(shape);
+	uint8_t right[PDU_BYTES], *text = right + PDU_TEXT_AT;
+
+	memcpy(text - shape->clear_bytes, batch->text[ue] - shape->clear_bytes, shape->clear_bytes);
+	memcpy(text, item->head, head);
+	fan_reference_protect(shape, batch->context[ue], batch->count[ue], text);
+	return memcmp(text - lead, written_text(engine, slot, ue) - lead,
+		      lead + shape->text_bytes + fan_shape_trailer_bytes(shape)) == 0;
+}
+
+static bool
+all_written(const struct fpga *engine, unsigned slot)
+{
+	const struct pending *pending = &engine->pending[slot];
+
+	for (unsigned i = 0; i < pending->batch->ue_count; i++) {
+		const struct fan_canary canary = fan_canary_make(pending->canary, i);
+
+		if (fan_canary_stands(&canary, pending->batch->shape, written_text(engine, slot, i)) &&
+		    !is_right(engine, slot, i))
+			return false;
+	}
+	return true;
+}
+
+/* What is to be thought of a batch that the card says is done and that was written. Lanes that have gone out of service since it was
+ * posted may have made it. */
+static enum fan_batch_status
+judge(struct fpga *engine, unsigned slot, const struct fan_completion *completion)
+{
+	const struct pending *pending = &engine->pending[slot];
+
+	if (pending->question)
+		return FAN_BATCH_DONE;
+	if (!fan_card_serves(engine->card, (unsigned)algorithm_of(pending->batch->shape)))
+		return FAN_BATCH_EXPOSED;
+	fan_card_count_batch(engine->card, pending->batch->ue_count, completion->clocks);
+	return FAN_BATCH_DONE;
+}
+
 static void
 land(struct fpga *engine, unsigned slot, enum fan_batch_status status)
 {
@@ -351,16 +447,21 @@ land(struct fpga *engine, unsigned slot, enum fan_batch_status status)
 	pending->message->users--;
 	pending->batch = NULL;
 	engine->pending_count--;
-	give_back(engine, batch, status);
+	if (pending->question) {
+		batch->status = (uint16_t)status;
+		fan_card_exam_back(&engine->exam);
+	} else {
+		give_back(engine, batch, status);
+	}
 }
 
 /* See the head of this file. */
 static enum fan_batch_status
-status_of(const struct fan_completion *completion)
+status_of(struct fpga *engine, unsigned slot, const struct fan_completion *completion)
 {
 	switch (completion->error) {
 	case FAN_CARD_ERROR_NONE:
-		return FAN_BATCH_DONE;
+		return judge(engine, slot, completion);
 	case FAN_CARD_ERROR_BAD_DESCRIPTOR:
 	case FAN_CARD_ERROR_BAD_SHAPE:
 	case FAN_CARD_ERROR_UNSUPPORTED:
@@ -375,14 +476,46 @@ static void
 land_all(struct fpga *engine)
 {
 	for (unsigned i = 0; i < PENDING_MAX; i++)
-		if (engine->pending[i].batch != NULL)
+		if (engine->pending[i].batch != NULL && !engine->pending[i].distrusted)
 			land(engine, i, FAN_BATCH_EXPOSED);
 }
 
-static uint16_t
-poll_burst(struct fan_engine *base, struct fan_batch **batches, uint16_t batch_max)
+/* Nobody may write to the packets before the card's reset has ended: neither may the worker. */
+static void
+distrust(struct fpga *engine, unsigned slot)
 {
-	struct fpga *engine = instance(base);
+	engine->pending[slot].distrusted = true;
+	engine->distrusted_count++;
+	fan_card_fail(engine->card, engine->queue.epoch, FAN_CARD_FAULT_UNTOUCHED);
+}
+
+/* Gives back what was distrusted, once nothing of it can be written any more. */
+static void
+land_distrusted(struct fpga *engine)
+{
+	fan_card_step(engine->card);
+	if (engine->queue.epoch == fan_card_epoch(engine->card))
+		return;
+	for (unsigned i = 0; i < PENDING_MAX; i++) {
+		if (engine->pending[i].batch == NULL || !engine->pending[i].distrusted)
+			continue;
+		engine->distrusted_count--;
+		land(engine, i, FAN_BATCH_EXPOSED);
+	}
+}
+
+static void
+land_completed(struct fpga *engine, unsigned slot, const struct fan_completion *completion)
+{
+	if (completion->error == FAN_CARD_ERROR_NONE && !all_written(engine, slot))
+		distrust(engine, slot);
+	else
+		land(engine, slot, status_of(engine, slot, completion));
+}
+
+static void
+poll_card(struct fpga *engine)
+{
 	struct fan_completion completion;
 	enum fan_card_event event = FAN_CARD_COMPLETED;
 	unsigned slot;
@@ -390,27 +523,15 @@ poll_burst(struct fan_engine *base, struct fan_batch **batches, uint16_t batch_m
 	while (engine->pending_count > 0 && event != FAN_CARD_NOTHING) {
 		event = fan_card_queue_poll(&engine->queue, &slot, &completion);
 		if (event == FAN_CARD_COMPLETED)
-			land(engine, slot, status_of(&completion));
+			land_completed(engine, slot, &completion);
 		else if (event == FAN_CARD_LOST)
 			land_all(engine);
 	}
-	return fan_finished_take_burst(&engine->finished, batches, batch_max);
+	if (engine->distrusted_count > 0)
+		land_distrusted(engine);
 }
 
 /* ---- Submitting --------------------------------------------------------------------------------------------------------------- */
-
-/* What a lane must compute; -1 when no one lane can. 0: whatever it computes. */
-static int
-algorithm_of(const struct fan_shape *shape)
-{
-	const unsigned integrity = shape->sequence == FAN_CIPHER_ONLY ? 0 : shape->integrity;
-
-	if (shape->cipher > FAN_ALGORITHM_MAX || integrity > FAN_ALGORITHM_MAX)
-		return -1;
-	if (shape->cipher != 0 && integrity != 0 && shape->cipher != integrity)
-		return -1;
-	return (int)(shape->cipher | integrity);
-}
 
 static bool
 takes(const struct fan_engine *base, const struct fan_shape *shape)
@@ -439,20 +560,53 @@ takes(const struct fan_engine *base, const struct fan_shape *shape)
 				 fan_card_algorithm_name((unsigned)algorithm));
 		return false;
 	}
+	if (!fan_card_serves(engine->card, (unsigned)algorithm)) {
+		fan_error_record("fpga: a lane of card %s that computes %s answered wrongly and is out of service", where,
+				 fan_card_algorithm_name((unsigned)algorithm));
+		return false;
+	}
 	return true;
+}
+
+/* Out: whether there is a queue now, with its memory. */
+static int
+open_queue(struct fpga *engine)
+{
+	int error = fan_card_memory_alloc(engine->card, &engine->work,
+					  PENDING_MAX * ITEMS_BYTES + (size_t)MESSAGES * MESSAGE_BYTES);
+
+	if (error == 0)
+		error = fan_card_exam_init(&engine->exam, engine->card);
+	if (error == 0)
+		error = fan_card_queue_open(&engine->queue, engine->card);
+	engine->queue_open = error == 0;
+	if (engine->queue_open)
+		fan_card_reach_own(&engine->reach, engine->exam.memory.memory, engine->exam.memory.iova,
+				   engine->exam.memory.bytes);
+	return error;
 }
 
 /* Claimed when the first batch comes. Afterwards it is there, or it never will be. */
 static bool
 have_queue(struct fpga *engine)
 {
-	if (engine->queue_open || engine->queue_failed)
-		return engine->queue_open;
-	if (fan_card_memory_alloc(engine->card, &engine->work, PENDING_MAX * ITEMS_BYTES + (size_t)MESSAGES * MESSAGE_BYTES) ==
-	    0)
-		engine->queue_open = fan_card_queue_open(&engine->queue, engine->card) == 0;
-	engine->queue_failed = !engine->queue_open;
+	if (!engine->queue_open && !engine->queue_failed)
+		engine->queue_failed = open_queue(engine) != 0;
 	return engine->queue_open;
+}
+
+static void
+hand_over(struct fpga *engine, struct fan_batch *batch, unsigned slot, const struct placement *placement, bool question)
+{
+	struct pending *pending = &engine->pending[slot];
+
+	batch->status = FAN_BATCH_PENDING;
+	pending->batch = batch;
+	pending->question = question;
+	pending->distrusted = false;
+	pending->message = use_message(engine, batch->shape);
+	engine->pending_count++;
+	post(engine, slot, placement);
 }
 
 /* Whether a batch was taken: handed over, or given back at once because nothing can come of it here. */
@@ -469,18 +623,47 @@ take(struct fpga *engine, struct fan_batch *batch)
 		give_back(engine, batch, FAN_BATCH_UNTOUCHED);
 		return true;
 	}
-	if (!fan_card_queue_ready(&engine->queue) || !fan_card_queue_slot(&engine->queue, &slot))
+	if (engine->distrusted_count > 0 || !fan_card_queue_ready(&engine->queue) || !fan_card_proven(engine->card) ||
+	    !fan_card_queue_slot(&engine->queue, &slot))
 		return false;
 	if (!place(engine, &placement, slot, batch)) {
 		give_back(engine, batch, FAN_BATCH_UNTOUCHED);
 		return true;
 	}
-	batch->status = FAN_BATCH_PENDING;
-	engine->pending[slot].batch = batch;
-	engine->pending[slot].message = use_message(engine, batch->shape);
-	engine->pending_count++;
-	post(engine, slot, &placement);
+	hand_over(engine, batch, slot, &placement, false);
 	return true;
+}
+
+/* ---- Questions ------------------------------------------------------------------------------------------------------------------- */
+
+/* The exam's batch is in memory that the card reaches. */
+static bool
+post_question(struct fpga *engine, struct fan_batch *batch)
+{
+	struct placement placement = { .contexts = 0 };
+	unsigned slot;
+
+	if (engine->distrusted_count > 0 || !fan_card_queue_ready(&engine->queue) ||
+	    !fan_card_queue_slot(&engine->queue, &slot))
+		return false;
+	engine->pending[slot].contexts_copied = engine->pending[slot].pdus_copied = false;
+	FAN_REQUIRE(place_contexts(engine, &placement, batch) && place_pdus(engine, &placement, batch));
+	hand_over(engine, batch, slot, &placement, true);
+	return true;
+}
+
+/* A turn of the exam, if one is going on or it is time for one: some microseconds. */
+static void
+step_exam(struct fpga *engine)
+{
+	struct fan_batch *batch;
+
+	if (!engine->exam.going && (!fan_card_proof_due(engine->card) || !fan_card_exam_begin(&engine->exam, false)))
+		return;
+	while ((batch = fan_card_exam_next(&engine->exam)) != NULL && post_question(engine, batch))
+		fan_card_exam_posted(&engine->exam);
+	fan_card_queue_doorbell(&engine->queue);
+	fan_card_exam_step(&engine->exam);
 }
 
 static uint16_t
@@ -492,10 +675,29 @@ submit_burst(struct fan_engine *base, struct fan_batch *const *batches, uint16_t
 	fan_card_reach_renew(&engine->reach);
 	while (taken < batch_count && take(engine, batches[taken]))
 		taken++;
-	if (engine->queue_open)
+	if (engine->queue_open) {
 		fan_card_queue_doorbell(&engine->queue);
+		/* Who only submits until something is taken must get through a proof, too. */
+		if (taken == 0) {
+			poll_card(engine);
+			step_exam(engine);
+		}
+	}
 	return taken;
 }
+
+static uint16_t
+poll_burst(struct fan_engine *base, struct fan_batch **batches, uint16_t batch_max)
+{
+	struct fpga *engine = instance(base);
+
+	poll_card(engine);
+	if (engine->queue_open)
+		step_exam(engine);
+	return fan_finished_take_burst(&engine->finished, batches, batch_max);
+}
+
+/* ---- Figures --------------------------------------------------------------------------------------------------------------------- */
 
 struct shown {
 	struct fan_figure *figure;
@@ -527,20 +729,38 @@ figures(const struct fan_engine *base, struct fan_figure *out, unsigned figure_m
 
 /* ---- Life ------------------------------------------------------------------------------------------------------------------------ */
 
+/* Questions may be under way, but nobody's batches. */
 static void
-close_engine(struct fan_engine *base)
+close_queue(struct fpga *engine)
 {
-	struct fpga *engine = instance(base);
-
-	FAN_REQUIRE(engine->pending_count == 0);
+	while (engine->pending_count > 0)
+		poll_card(engine);
+	FAN_REQUIRE(engine->finished.count == 0);
 	if (engine->queue_open)
 		fan_card_queue_close(&engine->queue);
-	fan_card_memory_free(engine->card, &engine->copies);
+	engine->queue_open = false;
+	fan_card_reach_own(&engine->reach, NULL, 0, 0);
+	fan_card_exam_free(&engine->exam);
 	fan_card_memory_free(engine->card, &engine->work);
+	memset(engine->message, 0, sizeof(engine->message));
+	engine->last_message = NULL;
+}
+
+static void
+end(struct fpga *engine)
+{
+	close_queue(engine);
+	fan_card_memory_free(engine->card, &engine->copies);
 	fan_card_close(engine->card);
 	__atomic_fetch_sub(&instances, 1, __ATOMIC_RELAXED);
 	explicit_bzero(engine, sizeof(*engine));
 	free(engine);
+}
+
+static void
+close_engine(struct fan_engine *base)
+{
+	end(instance(base));
 }
 
 /* Said when the engine is opened rather than when a worker's first batch comes: one queue for each instance but the control thread's. */
@@ -555,6 +775,51 @@ check_queues(const struct fan_card *card)
 	__atomic_fetch_sub(&instances, 1, __ATOMIC_RELAXED);
 	return fan_fail(FAN_E_UNSUPPORTED, "fpga: card %s has %u queues, one per worker: use fewer workers",
 			fan_card_where(card), queues);
+}
+
+int
+fan_engine_fpga_examine(struct fan_engine *base)
+{
+	struct fpga *engine = instance(base);
+	struct fan_card *card = engine->card;
+	const char *where = fan_card_where(card);
+	int error = engine->queue_open ? 0 : open_queue(engine);
+
+	if (error != 0)
+		return error;
+	if (!fan_card_exam_begin(&engine->exam, true))
+		return fan_fail(FAN_E_BUSY, "fpga: card %s is being asked by somebody else, or reset", where);
+	while (engine->exam.going) {
+		poll_card(engine);
+		step_exam(engine);
+	}
+	if (fan_card_proven(card) && fan_card_lanes_in_service(card))
+		return 0;
+	return fan_fail(FAN_E_IO, "fpga: card %s does not answer known questions rightly", where);
+}
+
+/* Waits until the card is proven, asking it unless somebody else does. */
+static int
+prove(struct fpga *engine)
+{
+	struct fan_card *card = engine->card;
+	int error = fan_card_proven(card) || fan_card_dead(card) ? 0 : open_queue(engine);
+
+	/* Those who have all the queues ask. */
+	if (error == FAN_E_UNSUPPORTED) {
+		close_queue(engine);
+		return 0;
+	}
+	while (error == 0 && !fan_card_proven(card) && !fan_card_dead(card)) {
+		poll_card(engine);
+		(void)fan_card_queue_ready(&engine->queue);
+		step_exam(engine);
+	}
+	if (engine->queue_open && fan_card_dead(card))
+		error = fan_fail(FAN_E_IO, "fpga: card %s is out of service: it does not answer known questions rightly",
+				 fan_card_where(card));
+	close_queue(engine);
+	return error;
 }
 
 static int
@@ -575,6 +840,11 @@ open_engine(struct fan_engine **out, const char *where)
 	}
 	engine->engine.ops = &fan_engine_fpga;
 	fan_card_reach_init(&engine->reach, fan_card_maps_get(engine->card));
+	error = prove(engine);
+	if (error != 0) {
+		end(engine);
+		return error;
+	}
 	*out = &engine->engine;
 	return 0;
 }

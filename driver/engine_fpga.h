@@ -7,4 +7,8 @@
 
 extern const struct fan_engine_ops fan_engine_fpga;
 
+/* Asks an engine's card all questions (card_exam.h) whether it is time or not, and waits. IO when it does not answer each of them rightly:
+ * says where, and that is out of service now. Nothing may be under way in this instance; BUSY when somebody else asks. */
+int fan_engine_fpga_examine(struct fan_engine *engine);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE
 #include "fake_card.h"
+#include "../dataplane/engine/reference/question.h"
 #include "../dataplane/engine/reference/reference.h"
 
 #include "../driver/card_queue.h"
@@ -51,7 +52,9 @@ static struct fake {
 	uint32_t scratch, interrupts, interrupts_enabled;
 	uint64_t clocks, read_bytes, written_bytes;
 	uint32_t clocks_high_kept;
-	uint32_t lane_ues, error_batches, bus_errors;
+	uint32_t error_batches, bus_errors;
+	uint32_t lane_ues[FAN_CARD_LANES_MAX];
+	unsigned last_lane; /* that was given something */
 	unsigned relaxes, next_queue;
 	struct queue queue[QUEUES];
 	struct region region[REGIONS_MAX];
@@ -59,6 +62,13 @@ static struct fake {
 	uint64_t next_iova;
 	struct message message[MESSAGES_KEPT];
 	unsigned message_next;
+	/* PDUs to be written late. */
+	struct {
+		uint64_t iova;
+		unsigned bytes;
+		uint8_t octets[PACKET_BYTES];
+	} late[FAN_BATCH_UES_MAX];
+	unsigned late_count;
 	/* The batch being served. */
 	struct fan_context context[FAN_BATCH_UES_MAX];
 	uint8_t packet[FAN_BATCH_UES_MAX][PACKET_BYTES];
@@ -297,7 +307,7 @@ read_ue(struct fan_batch *batch, const struct fan_descriptor *descriptor, unsign
 static void
 record(const struct fan_batch *batch, bool refused)
 {
-	for (unsigned i = 0; i < batch->ue_count; i++) {
+	for (unsigned i = 0; i < batch->ue_count && batch->context[i]->ue != FAN_QUESTION_UE; i++) {
 		struct fan_fake_record *entry = &fake.records[fake.view.record_count];
 
 		FAN_REQUIRE(fake.view.record_count < FAN_FAKE_RECORDS_MAX);
@@ -308,22 +318,108 @@ record(const struct fan_batch *batch, bool refused)
 	}
 }
 
+/* One lane after the other, of those that compute it. */
+static unsigned
+choose_lane(const struct fan_descriptor *descriptor, enum fan_fake_trick trick)
+{
+	const unsigned algorithm = (unsigned)descriptor->cipher | descriptor->integrity;
+	const unsigned wanted = algorithm != 0 ? algorithm : has_lane(2) ? 2 : 0;
+	unsigned lane = fake.last_lane;
+
+	do
+		lane = (lane + 1) % FAN_CARD_LANES_MAX;
+	while (lane_algorithm(lane) == 0 || (wanted != 0 && lane_algorithm(lane) != wanted) ||
+	       (trick == FAN_FAKE_IDLE_LANE && lane == fake.behaviour.lane));
+	return fake.last_lane = lane;
+}
+
+/* Of a PDU that has `lead` octets before its text and `trailer` behind it: which of them are written. */
+struct extent {
+	unsigned lead, text_bytes, trailer; /* from the text's beginning in both directions */
+	unsigned skipped;                   /* of the text, at its beginning */
+};
+
+static struct extent
+extent_of(const struct fan_descriptor *descriptor, enum fan_fake_trick trick, unsigned ue)
+{
+	const bool before = descriptor->sequence == FAN_CIPHER_THEN_MAC, behind = descriptor->sequence == FAN_MAC_THEN_CIPHER;
+	struct extent extent = { before ? descriptor->clear_bytes + 4U : 0, descriptor->text_bytes, behind ? 4 : 0, 0 };
+
+	switch (trick) {
+	case FAN_FAKE_WRITE_NOTHING:
+		return (struct extent){ .lead = 0 };
+	case FAN_FAKE_WRITE_SOME:
+		return ue % 2 == 0 ? extent : (struct extent){ .lead = 0 };
+	case FAN_FAKE_WRITE_MAC:
+		extent.text_bytes = behind ? descriptor->text_bytes : 0;
+		extent.skipped = extent.text_bytes;
+		break;
+	case FAN_FAKE_WRITE_TEXT:
+		extent.lead = before ? descriptor->clear_bytes : 0;
+		extent.trailer = 0;
+		break;
+	case FAN_FAKE_WRITE_HALF:
+		extent.text_bytes /= 2;
+		extent.trailer = 0;
+		break;
+	case FAN_FAKE_WRITE_BESIDE:
+		extent.trailer++;
+		break;
+	default:
+		break;
+	}
+	return extent;
+}
+
 static bool
-write_pdu(const struct fan_descriptor *descriptor, const struct fan_batch *batch, unsigned ue)
+is_wrong(const struct fan_descriptor *descriptor, enum fan_fake_trick trick, unsigned lane, const struct fan_context *context)
+{
+	static const uint8_t corner[FAN_KEY_BYTES] = { [0] = 0x2c, [10] = 0xdb, [15] = 0x38 };
+
+	if (trick == FAN_FAKE_WRONG_CORNER)
+		return memcmp(context->k_enc, corner, sizeof(corner)) == 0;
+	return trick == FAN_FAKE_WRONG || (trick == FAN_FAKE_WRONG_LONG && descriptor->text_bytes > 100) ||
+	       (trick == FAN_FAKE_WRONG_LANE && lane == fake.behaviour.lane);
+}
+
+static void
+keep(uint64_t iova, const uint8_t *octets, unsigned byte_count)
+{
+	fake.late[fake.late_count].iova = iova;
+	fake.late[fake.late_count].bytes = byte_count;
+	memcpy(fake.late[fake.late_count++].octets, octets, byte_count);
+}
+
+static void
+write_late(void)
+{
+	for (unsigned i = 0; i < fake.late_count; i++)
+		write_dma(fake.late[i].iova, fake.late[i].octets, fake.late[i].bytes);
+	fake.late_count = 0;
+}
+
+static bool
+write_pdu(const struct fan_descriptor *descriptor, const struct fan_batch *batch, enum fan_fake_trick trick, unsigned ue)
 {
 	const size_t stride = FAN_ITEM_BYTES + ((size_t)descriptor->head_blocks * 16 + 31) / 32 * 32;
-	const unsigned lead = descriptor->sequence == FAN_CIPHER_THEN_MAC ? descriptor->clear_bytes + 4U : 0;
-	const unsigned trailer = descriptor->sequence == FAN_MAC_THEN_CIPHER ? 4 : 0;
+	const struct extent extent = extent_of(descriptor, trick, ue);
+	const uint8_t *text = batch->text[trick == FAN_FAKE_WRITE_ANOTHER ? (ue + 1) % batch->ue_count : ue];
+	const unsigned all = extent.lead + extent.text_bytes + extent.trailer - extent.skipped;
 	struct fan_item item;
 
-	return read_dma(&item, descriptor->items + ue * stride, sizeof(item)) &&
-	       write_dma(item.pdu - lead, batch->text[ue] - lead, lead + descriptor->text_bytes + trailer);
+	if (!read_dma(&item, descriptor->items + ue * stride, sizeof(item)))
+		return false;
+	if (trick == FAN_FAKE_WRITE_LATE)
+		keep(item.pdu - extent.lead, text - extent.lead, all);
+	return all == 0 || trick == FAN_FAKE_WRITE_LATE ||
+	       write_dma(item.pdu - extent.lead + extent.skipped, text - extent.lead + extent.skipped, all);
 }
 
 /* Makes and writes the first `ues` PDUs. Returns the error, and the first UE without a PDU. */
 static uint8_t
-protect(unsigned queue, const struct fan_descriptor *descriptor, unsigned ues, unsigned *first_bad)
+protect(unsigned queue, const struct fan_descriptor *descriptor, enum fan_fake_trick trick, unsigned ues, unsigned *first_bad)
 {
+	const unsigned lane = choose_lane(descriptor, trick);
 	struct fan_shape shape = {
 		.cipher = descriptor->cipher,
 		.integrity = descriptor->integrity,
@@ -347,10 +443,12 @@ protect(unsigned queue, const struct fan_descriptor *descriptor, unsigned ues, u
 	FAN_REQUIRE(fake.reference->ops->poll_burst(fake.reference, &back, 1) == 1 && batch.status == FAN_BATCH_DONE);
 	for (unsigned i = 0; i < ues; i++) {
 		*first_bad = i;
-		if (!write_pdu(descriptor, &batch, i))
+		if (is_wrong(descriptor, trick, lane, batch.context[i]))
+			batch.text[i][descriptor->text_bytes / 2] ^= 0x10;
+		if (!write_pdu(descriptor, &batch, trick, i))
 			return FAN_CARD_ERROR_WRITE_PDU;
 	}
-	fake.lane_ues += batch.ue_count;
+	fake.lane_ues[lane] += batch.ue_count;
 	return FAN_CARD_ERROR_NONE;
 }
 
@@ -455,7 +553,7 @@ serve(struct queue *queue, struct fan_descriptor *descriptor)
 		descriptor->text_bytes = 0;
 	completion.error = check(descriptor);
 	if (completion.error == FAN_CARD_ERROR_NONE)
-		completion.error = protect(number, descriptor,
+		completion.error = protect(number, descriptor, trick,
 					   trick == FAN_FAKE_UNPLUG ? descriptor->ue_count / 2 : descriptor->ue_count,
 					   &first_bad);
 	completion.bad_ues = (uint8_t)(completion.error != 0 ? descriptor->ue_count - first_bad : 0);
@@ -517,6 +615,7 @@ fake_relax(struct fan_card_transport *transport)
 	if (!fake.stands && !fake.behaviour.clock_stuck)
 		fake.clocks += fake.behaviour.lazy ? CLOCKS_PER_LAZY_RELAX : CLOCKS_PER_RELAX;
 	fake.relaxes++;
+	write_late();
 	if (!fake.gone && !fake.hung && !fake.view.isolated && (!fake.behaviour.lazy || fake.relaxes % 64 == 0))
 		serve_queue(&fake.queue[fake.next_queue++ % QUEUES]);
 	pthread_mutex_unlock(&fake.lock);
@@ -537,7 +636,9 @@ do_reset(void)
 	for (unsigned i = 0; i < QUEUES; i++)
 		fake.queue[i] = (struct queue){ .enabled = false };
 	fake.clocks = fake.read_bytes = fake.written_bytes = 0;
-	fake.lane_ues = fake.error_batches = fake.bus_errors = 0;
+	fake.error_batches = fake.bus_errors = fake.late_count = 0;
+	memset(fake.lane_ues, 0, sizeof(fake.lane_ues));
+	fake.last_lane = FAN_CARD_LANES_MAX - 1;
 	for (unsigned i = 0; i < MESSAGES_KEPT; i++)
 		fake.message[i].number = 0;
 }
@@ -567,17 +668,26 @@ read_queue(const struct queue *queue, uint32_t offset)
 }
 
 static uint32_t
+read_lane(unsigned lane, uint32_t offset)
+{
+	switch (offset) {
+	case FAN_CARD_LANE_KIND:
+		return lane_algorithm(lane) + fake.behaviour.lanes_contradict;
+	case FAN_CARD_LANE_UES:
+		return fake.lane_ues[lane];
+	default:
+		return 0;
+	}
+}
+
+static uint32_t
 read_register(uint32_t offset)
 {
 	if (offset >= FAN_CARD_QUEUE_BASE)
 		return read_queue(&fake.queue[(offset - FAN_CARD_QUEUE_BASE) / FAN_CARD_QUEUE_STRIDE % QUEUES],
 				  offset % FAN_CARD_QUEUE_STRIDE);
 	if (offset >= FAN_CARD_LANE_BASE)
-		return offset % FAN_CARD_LANE_STRIDE == FAN_CARD_LANE_KIND
-			       ? lane_algorithm((offset - FAN_CARD_LANE_BASE) / FAN_CARD_LANE_STRIDE) +
-					 fake.behaviour.lanes_contradict
-		       : offset == FAN_CARD_LANE_BASE + FAN_CARD_LANE_UES ? fake.lane_ues
-									  : 0;
+		return read_lane((offset - FAN_CARD_LANE_BASE) / FAN_CARD_LANE_STRIDE, offset % FAN_CARD_LANE_STRIDE);
 	switch (offset) {
 	case FAN_CARD_KIND:
 		return or_else(fake.behaviour.kind, FAN_CARD_KIND_VALUE);
@@ -772,9 +882,13 @@ fake_open(struct fan_card_transport **transport, const char *where)
 void
 fan_fake_install(const struct fan_fake_behaviour *behaviour)
 {
-	const struct fan_card_patience impatience = {
-		.stall_clocks = 100000, .stall_ms = 5, .polls = 20, .standstill_ms = 20, .reset_ms = 20, .recoveries = 8
-	};
+	const struct fan_card_patience impatience = { .stall_clocks = 100000,
+						      .stall_ms = 5,
+						      .polls = 20,
+						      .standstill_ms = 20,
+						      .reset_ms = 20,
+						      .recoveries = 8,
+						      .proof_ms = 180000 };
 
 	fake.behaviour = *behaviour;
 	fake.view = (struct fan_fake_view){ .opens = 0 };
@@ -789,6 +903,17 @@ fan_fake_trick(enum fan_fake_trick trick, bool again)
 	fake.behaviour.trick = trick;
 	fake.behaviour.trick_at = fake.view.batches;
 	fake.behaviour.again = again;
+	pthread_mutex_unlock(&fake.lock);
+}
+
+void
+fan_fake_begin(enum fan_fake_trick trick, unsigned trick_at, bool again)
+{
+	pthread_mutex_lock(&fake.lock);
+	fake.behaviour.trick = trick;
+	fake.behaviour.trick_at = trick_at;
+	fake.behaviour.again = again;
+	fake.view.batches = fake.view.doorbells = fake.view.messages_read = fake.view.record_count = 0;
 	pthread_mutex_unlock(&fake.lock);
 }
 

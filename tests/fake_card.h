@@ -36,6 +36,20 @@ enum fan_fake_trick {
 	FAN_FAKE_QUEUE_FAULT,
 	FAN_FAKE_BUS_ERROR, /* a context cannot be read */
 	FAN_FAKE_REFUSE,    /* error BAD_SHAPE, nothing done */
+	/* What is not what it says: the completion is as it should be. */
+	FAN_FAKE_WRITE_NOTHING,
+	FAN_FAKE_WRITE_SOME,    /* every second PDU */
+	FAN_FAKE_WRITE_MAC,     /* and no text */
+	FAN_FAKE_WRITE_TEXT,    /* and no MAC */
+	FAN_FAKE_WRITE_HALF,    /* the first half of each text, and the MAC before it */
+	FAN_FAKE_WRITE_LATE,    /* after the completion, when another is written or time has passed */
+	FAN_FAKE_WRITE_ANOTHER, /* the PDU of the next UE */
+	FAN_FAKE_WRITE_BESIDE,  /* an octet behind the PDU, too */
+	FAN_FAKE_WRONG,         /* one bit of each text */
+	FAN_FAKE_WRONG_LONG,    /* of texts of more than 100 octets */
+	FAN_FAKE_WRONG_LANE,    /* of those of lane `lane` */
+	FAN_FAKE_WRONG_CORNER,  /* of UEs whose keys are the one with which a cell of ZUC's LFSR is 0 */
+	FAN_FAKE_IDLE_LANE,     /* lane `lane` is never given anything */
 	FAN_FAKE_TRICKS,
 };
 
@@ -54,9 +68,10 @@ struct fan_fake_behaviour {
 	enum fan_fake_trick trick;
 	unsigned trick_at; /* batches served before it */
 	bool again;        /* for each further batch, too: after the reset */
+	unsigned lane;     /* of WRONG_LANE and IDLE_LANE */
 };
 
-/* A (UE, COUNT) that the card fetched, to protect or to refuse. */
+/* A (UE, COUNT) that the card fetched, to protect or to refuse. Questions of nobody's are left out. */
 struct fan_fake_record {
 	uint8_t k_enc[FAN_KEY_BYTES];
 	uint32_t count;
@@ -82,6 +97,9 @@ struct fan_fake_view {
 void fan_fake_install(const struct fan_fake_behaviour *behaviour);
 /* From now on. */
 void fan_fake_trick(enum fan_fake_trick trick, bool again);
+/* Counts batches, doorbells, messages and records from 0 again, and plays the trick when trick_at batches more have been served: what it
+ * took to open the card is left out. */
+void fan_fake_begin(enum fan_fake_trick trick, unsigned trick_at, bool again);
 /* From now on no reset ends. */
 void fan_fake_hang_resets(void);
 /* A look at it. */

@@ -67,9 +67,13 @@ static void
 open_run(struct fan_test_appliance *appliance, struct fan_test_side *side, const struct fan_options *options,
 	 const struct fan_fake_behaviour *behaviour, unsigned ues)
 {
-	fan_fake_install(behaviour);
+	struct fan_fake_behaviour first = *behaviour;
+
+	first.trick = FAN_FAKE_HONEST;
+	fan_fake_install(&first);
 	fan_test_side_open(side, ues);
 	fan_test_appliance_open(appliance, side, options);
+	fan_fake_begin(behaviour->trick, behaviour->trick_at, behaviour->again);
 	for (unsigned i = 0; i < ues; i++) {
 		struct fan_test_subscriber *subscriber = fan_test_subscribe(side, FAN_KIND_EPS_NAS, 2, 2);
 
@@ -131,6 +135,13 @@ static const struct run runs[] = {
 	{ { .trick = FAN_FAKE_QUEUE_FAULT, .trick_at = 20, .no_map = true }, true },
 	{ { .trick = FAN_FAKE_BUS_ERROR, .trick_at = 20, .again = true }, true },
 	{ { .trick = FAN_FAKE_REFUSE, .trick_at = 20, .again = true }, true },
+	{ { .trick = FAN_FAKE_WRITE_NOTHING, .trick_at = 20 }, true },
+	{ { .trick = FAN_FAKE_WRITE_SOME, .trick_at = 20, .no_map = true }, true },
+	{ { .trick = FAN_FAKE_WRITE_LATE, .trick_at = 20 }, true },
+	{ { .trick = FAN_FAKE_WRITE_NOTHING, .trick_at = 20, .again = true }, false },
+	{ { .trick = FAN_FAKE_WRITE_MAC, .trick_at = 20, .again = true, .no_map = true }, false },
+	{ { .trick = FAN_FAKE_WRITE_TEXT, .trick_at = 20, .again = true }, false },
+	{ { .trick = FAN_FAKE_WRITE_HALF, .trick_at = 20, .again = true }, false },
 	{ { .trick = FAN_FAKE_UNPLUG, .trick_at = 20 }, false },
 	{ { .trick = FAN_FAKE_UNPLUG, .trick_at = 20, .no_map = true, .shuffle = true }, false },
 	{ { .trick = FAN_FAKE_STANDSTILL, .trick_at = 20, .again = true }, false },

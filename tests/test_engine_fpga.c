@@ -10,6 +10,8 @@
 #include "fake_card.h"
 
 #include <criterion/criterion.h>
+#include <criterion/logging.h>
+#include <criterion/redirect.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,11 +26,18 @@ open_engine(void)
 	return engine;
 }
 
+/* The card is honest until it has been opened: tricks are played on batches. */
 static struct fan_engine *
 open_on(const struct fan_fake_behaviour *behaviour)
 {
-	fan_fake_install(behaviour);
-	return open_engine();
+	struct fan_fake_behaviour first = *behaviour;
+	struct fan_engine *engine;
+
+	first.trick = FAN_FAKE_HONEST;
+	fan_fake_install(&first);
+	engine = open_engine();
+	fan_fake_begin(behaviour->trick, behaviour->trick_at, behaviour->again);
+	return engine;
 }
 
 /* Closes the last instance: nothing is left behind. */
@@ -300,9 +309,13 @@ Test(engine_fpga, a_slow_card_is_not_taken_for_a_dead_one, .timeout = 60)
 {
 	struct fan_test_random random = fan_test_random_from_environment();
 	struct fan_engine *engine = open_on(&(struct fan_fake_behaviour){ .lazy = true });
-	const struct fan_card_patience patience = {
-		.stall_clocks = 1000000, .stall_ms = 1, .polls = 500, .standstill_ms = 1, .reset_ms = 20, .recoveries = 8
-	};
+	const struct fan_card_patience patience = { .stall_clocks = 1000000,
+						    .stall_ms = 1,
+						    .polls = 500,
+						    .standstill_ms = 1,
+						    .reset_ms = 20,
+						    .recoveries = 8,
+						    .proof_ms = 180000 };
 	struct fan_test_batch test;
 	struct fan_batch *batch = &test.batch, *back;
 
@@ -346,6 +359,12 @@ static const struct {
 	{ FAN_FAKE_QUEUE_FAULT, FAN_CARD_FAULT_QUEUE, FAN_BATCH_EXPOSED },
 	{ FAN_FAKE_BUS_ERROR, FAN_CARD_FAULT_NONE, FAN_BATCH_EXPOSED },
 	{ FAN_FAKE_REFUSE, FAN_CARD_FAULT_NONE, FAN_BATCH_UNTOUCHED },
+	{ FAN_FAKE_WRITE_NOTHING, FAN_CARD_FAULT_UNTOUCHED, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_WRITE_SOME, FAN_CARD_FAULT_UNTOUCHED, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_WRITE_MAC, FAN_CARD_FAULT_UNTOUCHED, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_WRITE_TEXT, FAN_CARD_FAULT_UNTOUCHED, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_WRITE_HALF, FAN_CARD_FAULT_UNTOUCHED, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_WRITE_LATE, FAN_CARD_FAULT_UNTOUCHED, FAN_BATCH_EXPOSED },
 };
 
 #define TRICK_ROWS (sizeof(tricks) / sizeof(tricks[0]))
@@ -427,6 +446,211 @@ Test(engine_fpga, each_fault_and_each_error_has_its_own_words)
 			cr_assert_str_neq(fan_card_error_text(i), fan_card_error_text(j));
 }
 
+/* ---- A card that computes wrongly ---------------------------------------------------------------------------------------------- */
+
+/* Whatever a card does wrongly when it is opened, it serves nobody: the engine does not open, and says what was wrong. */
+Test(engine_fpga, a_card_that_answers_wrongly_is_not_opened, .timeout = 60)
+{
+	static const struct {
+		enum fan_fake_trick trick;
+		enum fan_card_fault fault;
+	} rows[] = {
+		{ FAN_FAKE_WRONG, FAN_CARD_FAULT_WRONG },          { FAN_FAKE_WRONG_LONG, FAN_CARD_FAULT_WRONG },
+		{ FAN_FAKE_WRONG_CORNER, FAN_CARD_FAULT_WRONG },   { FAN_FAKE_WRITE_ANOTHER, FAN_CARD_FAULT_WRONG },
+		{ FAN_FAKE_WRITE_BESIDE, FAN_CARD_FAULT_BESIDE },  { FAN_FAKE_WRITE_NOTHING, FAN_CARD_FAULT_UNTOUCHED },
+		{ FAN_FAKE_WRITE_LATE, FAN_CARD_FAULT_UNTOUCHED }, { FAN_FAKE_REFUSE, FAN_CARD_FAULT_WRONG },
+		{ FAN_FAKE_BUS_ERROR, FAN_CARD_FAULT_WRONG },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fan_card_statistics seen;
+		struct fan_engine *engine;
+		struct fan_card *card;
+
+		fan_fake_install(&(struct fan_fake_behaviour){ .trick = rows[i].trick, .again = true });
+		cr_assert_eq(fan_card_open(&card, NULL), 0);
+		cr_assert_eq(fan_engine_fpga.open(&engine, NULL), FAN_E_IO, "row %zu", i);
+		cr_assert_not_null(strstr(fan_error_detail(), "out of service"), "%s", fan_error_detail());
+		fan_card_statistics_read(card, &seen);
+		cr_assert_geq(seen.faults[rows[i].fault], 1, "row %zu", i);
+		cr_assert(fan_card_dead(card) && fan_fake_look().isolated, "row %zu", i);
+		fan_card_close(card);
+		cr_assert_eq(fan_fake_look().dirty_frees, 0);
+		cr_assert_eq(fan_fake_look().dma_allocated, 0);
+	}
+}
+
+/* Three AES lanes and one of SNOW 3G. The card chooses among the AES lanes, so that one takes the others along. */
+#define FOUR_LANES FAN_FAKE_BUILD(4U, 3, 1, 0)
+
+static void
+check_lane_out(enum fan_fake_trick trick, unsigned lane, const char *words, uint8_t lost, uint8_t kept)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	static struct fan_test_batch test;
+	struct fan_engine *engine;
+	char said[1024] = "";
+
+	fan_fake_install(&(struct fan_fake_behaviour){ .build = FOUR_LANES, .trick = trick, .again = true, .lane = lane });
+	engine = open_engine();
+	fflush(stderr);
+	cr_assert_gt(fread(said, 1, sizeof(said) - 1, cr_get_redirected_stderr()), 0);
+	cr_assert_not_null(strstr(said, words), "%s", said);
+	fan_test_batch_make(&test, &random, lost, lost, FAN_CIPHER_THEN_MAC);
+	cr_assert_not(engine->ops->takes(engine, &test.shape));
+	cr_assert_not_null(strstr(fan_error_detail(), "out of service"), "%s", fan_error_detail());
+	cr_assert_eq(submit_and_poll(engine, &test)->status, FAN_BATCH_UNTOUCHED);
+	fan_test_batch_free(&test);
+	fan_test_batch_make(&test, &random, kept, kept, FAN_CIPHER_THEN_MAC);
+	cr_assert_eq(submit_and_poll(engine, &test)->status, FAN_BATCH_DONE);
+	fan_test_batch_free(&test);
+	cr_assert_eq(statistics().faults[FAN_CARD_FAULT_WRONG], 1);
+	close_engine(engine);
+}
+
+Test(engine_fpga, a_lane_that_answers_wrongly_is_named_and_out_of_service, .timeout = 60, .init = cr_redirect_stderr)
+{
+	check_lane_out(FAN_FAKE_WRONG_LANE, 1, "lane 1 (AES), and with it all AES lanes", 2, 1);
+}
+
+Test(engine_fpga, so_is_one_that_is_alone_with_its_algorithm, .timeout = 60, .init = cr_redirect_stderr)
+{
+	check_lane_out(FAN_FAKE_WRONG_LANE, 3, "lane 3 (SNOW 3G) answers wrongly and is out of service: EEA1", 1, 2);
+}
+
+Test(engine_fpga, so_is_one_that_never_works, .timeout = 60, .init = cr_redirect_stderr)
+{
+	check_lane_out(FAN_FAKE_IDLE_LANE, 2, "lane 2 (AES), and with it all AES lanes, among which the card chooses,", 2, 1);
+}
+
+static void
+prove_every(unsigned proof_ms)
+{
+	struct fan_card_patience patience = fan_card_patience_get();
+
+	patience.proof_ms = proof_ms;
+	fan_card_patience_set(&patience);
+}
+
+/* Right at open and wrong later: from the moment it is noticed no batch is done any more, nor any that was under way then. */
+Test(engine_fpga, a_card_that_becomes_wrong_is_found_out, .timeout = 60)
+{
+	enum { BATCHES = 8 };
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *engine = open_on(&honest);
+	static struct fan_test_batch tests[BATCHES];
+	unsigned rounds = 0, done = 0;
+	bool out = false;
+
+	for (unsigned i = 0; i < BATCHES; i++)
+		fan_test_batch_make(&tests[i], &random, 2, 2, FAN_CIPHER_THEN_MAC);
+	cr_assert_eq(submit_and_poll(engine, &tests[0])->status, FAN_BATCH_DONE);
+	prove_every(0);
+	fan_fake_begin(FAN_FAKE_WRONG, 0, true);
+	for (; !out; rounds++) {
+		struct fan_batch *batches[BATCHES];
+		unsigned taken;
+
+		for (unsigned i = 0; i < BATCHES; i++)
+			batches[i] = &tests[i].batch;
+		cr_assert_lt(rounds, 100000);
+		taken = engine->ops->submit_burst(engine, batches, BATCHES);
+		for (unsigned i = 0; i < taken; i++) {
+			const struct fan_batch *back = poll_one(engine);
+
+			out = out || !engine->ops->takes(engine, back->shape);
+			cr_assert(!out || back->status != FAN_BATCH_DONE, "done by a card that is known to lie");
+			done += back->status == FAN_BATCH_DONE;
+		}
+	}
+	cr_log_info("%u batches were done before it was noticed", done);
+	for (unsigned i = 0; i < BATCHES; i++)
+		cr_assert_eq(submit_and_poll(engine, &tests[i])->status, FAN_BATCH_UNTOUCHED);
+	cr_assert_geq(statistics().faults[FAN_CARD_FAULT_WRONG], 1);
+	for (unsigned i = 0; i < BATCHES; i++)
+		fan_test_batch_free(&tests[i]);
+	close_engine(engine);
+}
+
+/* Questions come beside the traffic; none of it waits, or is counted with them. */
+Test(engine_fpga, questions_do_not_stop_traffic, .timeout = 60)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *engine = open_on(&honest), *other = open_engine();
+	struct fan_card_statistics before = statistics();
+	static struct fan_test_batch test;
+	const struct fan_shape shape = { .cipher = 2, .integrity = 2, .clear_bytes = 1, .text_bytes = 30 };
+	unsigned batches = 0, at_once;
+
+	prove_every(0);
+	fan_test_batch_make_as(&test, &random, &shape, 1, true);
+	while (statistics().questions < before.questions + 2 * 480) {
+		struct fan_batch *batch = &test.batch;
+
+		at_once = engine->ops->submit_burst(batches % 2 == 0 ? engine : other, &batch, 1);
+		cr_assert_eq(at_once, 1, "a batch waits for questions");
+		cr_assert_eq(poll_one(batches % 2 == 0 ? engine : other)->status, FAN_BATCH_DONE);
+		batches++;
+	}
+	cr_assert_eq(statistics().batches, batches);
+	cr_assert_eq(statistics().resets, 0);
+	fan_test_batch_free(&test);
+	other->ops->close(other);
+	close_engine(engine);
+}
+
+/* In each life anew, and by somebody else when the one who asks falls silent. */
+Test(engine_fpga, after_a_reset_a_card_is_asked_again, .timeout = 60)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *engine = open_on(&(struct fan_fake_behaviour){ .trick = FAN_FAKE_HANG, .trick_at = 1 }), *other;
+	struct fan_card_statistics before = statistics();
+	static struct fan_test_batch test;
+	struct fan_batch *batch = &test.batch;
+
+	other = open_engine();
+	cr_assert_eq(statistics().questions, before.questions, "who comes second need not ask");
+	fan_test_batch_make(&test, &random, 2, 2, FAN_CIPHER_THEN_MAC);
+	cr_assert_eq(submit_and_poll(engine, &test)->status, FAN_BATCH_DONE);
+	cr_assert_eq(submit_and_poll(engine, &test)->status, FAN_BATCH_EXPOSED);
+	while (statistics().questions == before.questions)
+		(void)engine->ops->submit_burst(engine, &batch, 1);
+	cr_assert_eq(submit_and_poll(other, &test)->status, FAN_BATCH_DONE);
+	cr_assert_geq(statistics().questions, before.questions + 480);
+	fan_test_batch_free(&test);
+	other->ops->close(other);
+	close_engine(engine);
+}
+
+/* What nothing else tells of: a PDU that was not written lets nothing of its plaintext out, nor the PDU of a batch before it. */
+Test(engine_fpga, what_was_not_written_holds_neither_plaintext_nor_other_pdus, .timeout = 60)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	const struct fan_shape shape = { .cipher = 2, .integrity = 2, .clear_bytes = 1, .head_blocks = 3, .text_bytes = 160 };
+
+	for (unsigned no_map = 0; no_map < 2; no_map++) {
+		struct fan_engine *engine = open_on(&(struct fan_fake_behaviour){ .no_map = no_map != 0 });
+		static struct fan_test_batch one, other;
+		uint8_t plaintext[160];
+
+		fan_test_batch_make_as(&one, &random, &shape, 64, true);
+		fan_test_batch_make_as(&other, &random, &shape, 64, true);
+		announce(&other);
+		cr_assert_eq(submit_and_poll(engine, &one)->status, FAN_BATCH_DONE);
+		fan_fake_begin(FAN_FAKE_WRITE_NOTHING, 0, false);
+		cr_assert_eq(submit_and_poll(engine, &other)->status, FAN_BATCH_EXPOSED);
+		for (unsigned i = 0; i < 64 && no_map == 0; i++) {
+			fan_test_batch_plaintext(&other, plaintext, i);
+			cr_assert_neq(memcmp(other.batch.text[i], plaintext, 16), 0, "UE %u: its private head lies there", i);
+			cr_assert_neq(memcmp(other.batch.text[i], one.batch.text[i], 16), 0);
+		}
+		withdraw(&other);
+		fan_test_batch_free(&other);
+		fan_test_batch_free(&one);
+		close_engine(engine);
+	}
+}
+
 /* ---- A card that is lost ------------------------------------------------------------------------------------------------------- */
 
 Test(engine_fpga, a_card_that_is_lost_takes_no_more_batches, .timeout = 60)
@@ -451,8 +675,10 @@ Test(engine_fpga, a_card_that_is_lost_takes_no_more_batches, .timeout = 60)
 		cr_assert_eq(submit_and_poll(engine, &test)->status, FAN_BATCH_DONE);
 		if (rows[i].reset_hangs)
 			fan_fake_hang_resets();
-		for (unsigned j = 0; j <= 8 && engine->ops->takes(engine, &test.shape); j++)
-			cr_assert_eq(submit_and_poll(engine, &test)->status, FAN_BATCH_EXPOSED, "row %zu", i);
+		cr_assert_eq(submit_and_poll(engine, &test)->status, FAN_BATCH_EXPOSED, "row %zu", i);
+		/* What is lost while the card is asked after its reset is lost before a batch is handed over. */
+		for (unsigned j = 0; j < 8 && engine->ops->takes(engine, &test.shape); j++)
+			cr_assert_neq(submit_and_poll(engine, &test)->status, FAN_BATCH_DONE, "row %zu", i);
 		cr_assert_not(engine->ops->takes(engine, &test.shape), "row %zu", i);
 		cr_assert_not_null(strstr(fan_error_detail(), "out of service"));
 		cr_assert_eq(submit_and_poll(engine, &test)->status, FAN_BATCH_UNTOUCHED, "row %zu", i);

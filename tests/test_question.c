@@ -128,11 +128,11 @@ Test(question, corners_are_among_them)
 /* Every octet of a packet, before, inside and behind the PDU. */
 Test(question, no_octet_passes_that_differs)
 {
-	for (uint8_t sequence = FAN_CIPHER_THEN_MAC; sequence <= FAN_CIPHER_ONLY; sequence++) {
+	for (unsigned sequence = FAN_CIPHER_THEN_MAC; sequence <= FAN_CIPHER_ONLY; sequence++) {
 		char error[FAN_QUESTION_ERROR_BYTES];
 		unsigned wrong = 0, owned;
 
-		fan_question_make(&one, 2, sequence == FAN_CIPHER_ONLY ? 0 : 2, sequence, 7, 0);
+		fan_question_make(&one, 2, sequence == FAN_CIPHER_ONLY ? 0 : 2, (uint8_t)sequence, 7, 0);
 		answer(&one);
 		owned = (unsigned)one.shape.text_bytes + one.shape.clear_bytes +
 			(sequence == FAN_CIPHER_ONLY ? 0U : FAN_MAC_BYTES);
