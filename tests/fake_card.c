@@ -318,7 +318,7 @@ record(const struct fan_batch *batch, bool refused)
 	}
 }
 
-/* One lane after the other, of those that compute it. */
+/* As the RTL: the first of those that compute it and have nothing to do; batches that were posted together go to one after the other. */
 static unsigned
 choose_lane(const struct fan_descriptor *descriptor, enum fan_fake_trick trick)
 {
@@ -547,6 +547,7 @@ serve(struct queue *queue, struct fan_descriptor *descriptor)
 	unsigned first_bad = 0;
 
 	fake.view.batches++;
+	write_late();
 	if (trick == FAN_FAKE_BUS_ERROR)
 		descriptor->contexts = 0x40;
 	if (trick == FAN_FAKE_REFUSE)
@@ -615,7 +616,6 @@ fake_relax(struct fan_card_transport *transport)
 	if (!fake.stands && !fake.behaviour.clock_stuck)
 		fake.clocks += fake.behaviour.lazy ? CLOCKS_PER_LAZY_RELAX : CLOCKS_PER_RELAX;
 	fake.relaxes++;
-	write_late();
 	if (!fake.gone && !fake.hung && !fake.view.isolated && (!fake.behaviour.lazy || fake.relaxes % 64 == 0))
 		serve_queue(&fake.queue[fake.next_queue++ % QUEUES]);
 	pthread_mutex_unlock(&fake.lock);
@@ -636,7 +636,7 @@ do_reset(void)
 	for (unsigned i = 0; i < QUEUES; i++)
 		fake.queue[i] = (struct queue){ .enabled = false };
 	fake.clocks = fake.read_bytes = fake.written_bytes = 0;
-	fake.error_batches = fake.bus_errors = fake.late_count = 0;
+	fake.error_batches = fake.bus_errors = 0;
 	memset(fake.lane_ues, 0, sizeof(fake.lane_ues));
 	fake.last_lane = FAN_CARD_LANES_MAX - 1;
 	for (unsigned i = 0; i < MESSAGES_KEPT; i++)
@@ -646,9 +646,10 @@ do_reset(void)
 static uint32_t
 read_control(void)
 {
-	/* Off the bus it gets no answer to what it has asked, and waits. */
-	if (fake.reset_reads > 0 && !fake.behaviour.reset_hangs && !fake.view.isolated)
-		fake.reset_reads--;
+	/* Off the bus it gets no answer to what it has asked, and waits. What it owed the bus it has written when the reset has ended, not
+	 * before. */
+	if (fake.reset_reads > 0 && !fake.behaviour.reset_hangs && !fake.view.isolated && --fake.reset_reads == 0)
+		write_late();
 	return (uint32_t)fake.enabled | (fake.reset_reads > 0 ? 2 : 0);
 }
 
@@ -772,6 +773,8 @@ write_queue(struct queue *queue, uint32_t offset, uint32_t value)
 		set_half(&queue->completions, 32, value);
 		break;
 	case FAN_CARD_QUEUE_TAIL:
+		if (queue->tail == queue->completed)
+			fake.last_lane = FAN_CARD_LANES_MAX - 1; /* no lane has anything to do */
 		queue->tail = (uint16_t)value;
 		fake.view.doorbells++;
 		break;

@@ -42,7 +42,7 @@ enum fan_fake_trick {
 	FAN_FAKE_WRITE_MAC,     /* and no text */
 	FAN_FAKE_WRITE_TEXT,    /* and no MAC */
 	FAN_FAKE_WRITE_HALF,    /* the first half of each text, and the MAC before it */
-	FAN_FAKE_WRITE_LATE,    /* after the completion, when another is written or time has passed */
+	FAN_FAKE_WRITE_LATE,    /* after the completion: before the next, or while the card is being reset */
 	FAN_FAKE_WRITE_ANOTHER, /* the PDU of the next UE */
 	FAN_FAKE_WRITE_BESIDE,  /* an octet behind the PDU, too */
 	FAN_FAKE_WRONG,         /* one bit of each text */

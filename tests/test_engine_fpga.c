@@ -651,6 +651,31 @@ Test(engine_fpga, what_was_not_written_holds_neither_plaintext_nor_other_pdus, .
 	}
 }
 
+/* A batch that the card writes late is not given back before it has been: who protects it then has the packets for himself. */
+Test(engine_fpga, nothing_is_written_once_a_batch_has_been_given_back, .timeout = 60)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *engine = open_on(&(struct fan_fake_behaviour){ .trick = FAN_FAKE_WRITE_LATE }), *reference;
+	static struct fan_test_batch test, other;
+	struct fan_batch *batch = &test.batch, *judge = &other.batch;
+
+	cr_assert_eq(fan_engine_reference.open(&reference, NULL), 0);
+	fan_test_batch_make(&test, &random, 2, 2, FAN_CIPHER_THEN_MAC);
+	announce(&test);
+	cr_assert_eq(submit_and_poll(engine, &test)->status, FAN_BATCH_EXPOSED);
+	fan_test_batch_clone(&other, &test);
+	cr_assert(fan_test_engine_protect(reference, &judge, 1));
+	cr_assert(fan_test_engine_protect(reference, &batch, 1));
+	withdraw(&test);
+	while (!engine->ops->takes(engine, &test.shape) || engine->ops->submit_burst(engine, &batch, 1) == 0)
+		cr_assert(fan_test_batch_equal(&test, &other), "written after it was given back");
+	(void)poll_one(engine);
+	fan_test_batch_free(&other);
+	fan_test_batch_free(&test);
+	reference->ops->close(reference);
+	close_engine(engine);
+}
+
 /* ---- A card that is lost ------------------------------------------------------------------------------------------------------- */
 
 Test(engine_fpga, a_card_that_is_lost_takes_no_more_batches, .timeout = 60)
