@@ -26,7 +26,11 @@
 
 /* ---- Devices ----------------------------------------------------------------------------------------------------------- */
 
-static const struct {
+/* IPSec_MB 1.3 computes ZUC wrongly, as crypto_zuc uses it, where the LFSR makes a cell of 0 (TS 35.222 3.2): once in some 15 M PDUs. The
+ * engine does not use it then; see open_device(). */
+#define ZUC_DEVICE 3
+
+static struct {
 	const char *name;
 	uint8_t ciphers, integrities; /* bit per algorithm */
 } devices[] = {
@@ -81,6 +85,19 @@ open_named(const char *device)
 	return engine;
 }
 
+static const struct fan_shape zuc = { .cipher = 3, .integrity = 3, .clear_bytes = 1, .text_bytes = 100 };
+
+/* Opens the device of that row. Whether crypto_zuc serves ZUC is the library's matter, and the questions' to find out. */
+static struct fan_engine *
+open_device(unsigned device)
+{
+	struct fan_engine *engine = open_named(devices[device].name);
+
+	if (device == ZUC_DEVICE)
+		devices[device].ciphers = devices[device].integrities = engine->ops->takes(engine, &zuc) ? 0x9 : 0x1;
+	return engine;
+}
+
 /* ---- Between engine and device ------------------------------------------------------------------------------------------ */
 
 static enqueue_pkt_burst_t real_enqueue;
@@ -92,6 +109,49 @@ static bool fail_appended_macs, spoil_ciphers;
 static struct rte_crypto_op *lost, *refused;
 
 #define NONE UINT_MAX
+
+/* What a device leaves undone of an operation that it says is done. */
+static enum lie { TRUTH, LEAVES_ALL, LEAVES_TEXT, LEAVES_MAC, LEAVES_HALF } lie;
+static unsigned lie_from; /* operations that came back before */
+static bool spoil_long;
+#define KEPT_MAX 1024
+static struct {
+	const struct rte_crypto_op *op;
+	uint8_t octets[2048];
+} before_op[KEPT_MAX];
+
+/* A buffer as it was when it was handed over. */
+static void
+keep(const struct rte_crypto_op *op)
+{
+	unsigned i = 0;
+
+	while (before_op[i].op != NULL && before_op[i].op != op)
+		i++;
+	before_op[i].op = op;
+	memcpy(before_op[i].octets, op->sym->m_src->buf_addr, rte_pktmbuf_data_room_size(op->sym->m_src->pool));
+}
+
+static void
+undo(struct rte_crypto_op *op)
+{
+	uint8_t *buffer = op->sym->m_src->buf_addr, *mac = op->sym->auth.digest.data;
+	const unsigned bytes = rte_pktmbuf_data_room_size(op->sym->m_src->pool), mac_at = (unsigned)(mac - buffer);
+	const unsigned text_at = op->sym->m_src->data_off, text_bytes = op->sym->m_src->data_len - 4U;
+	unsigned i = 0;
+
+	while (before_op[i].op != op)
+		i++;
+	if (lie == LEAVES_ALL)
+		memcpy(buffer, before_op[i].octets, bytes);
+	else if (lie == LEAVES_TEXT)
+		memcpy(buffer + text_at, before_op[i].octets + text_at, text_bytes);
+	else if (lie == LEAVES_HALF)
+		memcpy(buffer + text_at + text_bytes / 2, before_op[i].octets + text_at + text_bytes / 2,
+		       text_bytes - text_bytes / 2);
+	else if (mac_at < bytes)
+		memcpy(mac, before_op[i].octets + mac_at, 4);
+}
 
 static uint16_t
 watched_enqueue(void *queue_pair, struct rte_crypto_op **ops, uint16_t op_count)
@@ -109,6 +169,8 @@ watched_enqueue(void *queue_pair, struct rte_crypto_op **ops, uint16_t op_count)
 	} else if (ops[0] == refused && ops[0]->status == RTE_CRYPTO_OP_STATUS_INVALID_ARGS) {
 		return 0;
 	}
+	for (uint16_t i = 0; i < op_count && lie != TRUTH; i++)
+		keep(ops[i]);
 	taken = real_enqueue(queue_pair, ops, op_count);
 	enqueued += taken;
 	return taken;
@@ -121,7 +183,9 @@ disturb(struct rte_crypto_op *op)
 
 	if (dequeued == fail_op || (fail_appended_macs && op->sym->auth.digest.data != buffer))
 		op->status = RTE_CRYPTO_OP_STATUS_ERROR;
-	if (spoil_ciphers)
+	if (lie != TRUTH && dequeued >= lie_from)
+		undo(op);
+	if (spoil_ciphers || (spoil_long && op->sym->m_src->data_len > 500))
 		*rte_pktmbuf_mtod_offset(op->sym->m_src, uint8_t *, 20) ^= 1;
 }
 
@@ -227,7 +291,7 @@ Test(engine_cryptodev, random_batches_on_every_device, .timeout = 120)
 
 	start_all_devices();
 	for (unsigned device = 0; device < DEVICES; device++) {
-		struct fan_engine *engine = open_named(devices[device].name);
+		struct fan_engine *engine = open_device(device);
 		struct fan_test_batch batch;
 
 		for (unsigned i = 0; i < 4 * 48; i++) {
@@ -252,7 +316,7 @@ Test(engine_cryptodev, every_text_length, .timeout = 120)
 
 	start_all_devices();
 	for (unsigned device = 0; device < DEVICES; device++) {
-		struct fan_engine *engine = open_named(devices[device].name);
+		struct fan_engine *engine = open_device(device);
 		struct fan_test_batch batch;
 
 		for (unsigned text_bytes = 1; text_bytes < FAN_PDU_BYTES_MAX; text_bytes += text_bytes < 80 ? 1 : 7) {
@@ -311,7 +375,7 @@ Test(engine_cryptodev, many_batches_in_flight, .timeout = 120)
 
 	start_all_devices();
 	for (unsigned device = 0; device < DEVICES; device++) {
-		struct fan_engine *engine = open_named(devices[device].name);
+		struct fan_engine *engine = open_device(device);
 
 		protect_many(engine, device, &random);
 		engine->ops->close(engine);
@@ -470,8 +534,9 @@ Test(engine_cryptodev, close_wipes)
 
 	start_all_devices();
 	for (unsigned device = 0; device < DEVICES; device++) {
-		struct fan_engine *engine = open_named(devices[device].name);
-		const uint8_t algorithm = device == 0 ? 2 : device == 1 ? 2 : device == 2 ? 1 : 3;
+		struct fan_engine *engine = open_device(device);
+		const uint8_t served = devices[device].ciphers;
+		const uint8_t algorithm = (served & 4) != 0 ? 2 : (served & 2) != 0 ? 1 : (served & 8) != 0 ? 3 : 0;
 		struct fan_test_batch batch;
 
 		fan_test_batch_make(&batch, &random, algorithm, algorithm, FAN_CIPHER_THEN_MAC);
@@ -806,6 +871,141 @@ Test(engine_cryptodev, wrong_results_are_not_used)
 }
 
 /* A chain that does not work is replaced by single operations. */
+/* Right for short texts, and wrong for long ones. */
+Test(engine_cryptodev, nor_are_those_of_long_texts)
+{
+	struct fan_engine *first, *engine;
+
+	start_eal("--vdev=crypto_aesni_mb", NULL);
+	first = open_ops(&fan_engine_cryptodev);
+	cr_assert(first->ops->takes(first, &nas));
+	watch_device("crypto_aesni_mb");
+	spoil_long = true;
+	engine = open_ops(&fan_engine_cryptodev);
+	cr_assert_not(engine->ops->takes(engine, &nas));
+	engine->ops->close(engine);
+	first->ops->close(first);
+}
+
+/* TS 35.222 3.2 wants a cell of 0 stored as 2^31 - 1. What has it otherwise is refused by name, what has it so is served. */
+Test(engine_cryptodev, zuc_is_served_by_those_who_know_its_corner)
+{
+	struct fan_engine *engine;
+	struct fan_shape shape = zuc;
+
+	start_all_devices();
+	engine = open_named("crypto_zuc");
+	for (unsigned i = 0; i < 6; i++) {
+		shape.sequence = (uint8_t)(i % 3);
+		shape.cipher = i % 2 == 0 || i % 3 == FAN_CIPHER_ONLY ? 3 : 0;
+		cr_assert_eq(engine->ops->takes(engine, &shape), engine->ops->takes(engine, &zuc), "all of it, or nothing");
+	}
+	if (!engine->ops->takes(engine, &zuc))
+		cr_assert_not_null(strstr(fan_error_detail(), "crypto_zuc"), "%s", fan_error_detail());
+	engine->ops->close(engine);
+	engine = open_named("crypto_aesni_mb");
+	cr_assert(engine->ops->takes(engine, &zuc), "%s", fan_error_detail());
+	engine->ops->close(engine);
+}
+
+static enum fan_batch_status
+protect_one(struct fan_engine *engine, struct fan_test_batch *test)
+{
+	struct fan_batch *batch = &test->batch;
+
+	(void)fan_engine_run(engine, batch);
+	return (enum fan_batch_status)batch->status;
+}
+
+/* A device that says done and left something undone: no PDU of such a batch leaves, and the device serves no more. */
+static void
+expect_found_out(enum lie what, const struct fan_shape *shape)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *engine = open_ops(&fan_engine_cryptodev), *other = open_ops(&fan_engine_cryptodev);
+	static struct fan_test_batch test, before;
+
+	watch_device("crypto_aesni_mb");
+	memset(before_op, 0, sizeof(before_op));
+	lie = what;
+	lie_from = 40;
+	fan_test_batch_make_as(&test, &random, shape, FAN_BATCH_UES_MAX, true);
+	fan_test_batch_clone(&before, &test);
+	cr_assert_eq(protect_one(engine, &test), FAN_BATCH_UNTOUCHED, "lie %d, sequence %u", what, shape->sequence);
+	cr_assert(fan_test_batch_equal(&test, &before));
+	lie = TRUTH;
+	cr_assert_not(engine->ops->takes(engine, shape));
+	cr_assert_not(other->ops->takes(other, shape), "the other worker's");
+	cr_assert_not_null(strstr(fan_error_detail(), "crypto_aesni_mb answered wrongly and is out of service"));
+	cr_assert_eq(protect_one(other, &test), FAN_BATCH_UNTOUCHED);
+	fan_test_batch_free(&before);
+	fan_test_batch_free(&test);
+	other->ops->close(other);
+	engine->ops->close(engine);
+}
+
+Test(engine_cryptodev, what_was_left_undone_is_noticed, .timeout = 60)
+{
+	const enum lie lies[] = { LEAVES_ALL, LEAVES_TEXT, LEAVES_MAC, LEAVES_HALF };
+
+	start_eal("--vdev=crypto_aesni_mb", NULL);
+	for (unsigned i = 0; i < 4; i++) {
+		expect_found_out(lies[i], &nas);
+		expect_found_out(lies[i], &pdcp);
+	}
+}
+
+/* Right at open and wrong later: from the moment it is noticed nothing is done any more. */
+Test(engine_cryptodev, a_device_that_becomes_wrong_is_found_out, .timeout = 60)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	static struct fan_test_batch test;
+	struct fan_engine *engine;
+	unsigned done = 0;
+
+	start_eal("--vdev=crypto_aesni_mb", NULL);
+	fan_engine_cryptodev_questions_every(0);
+	engine = open_ops(&fan_engine_cryptodev);
+	watch_device("crypto_aesni_mb");
+	fan_test_batch_make_as(&test, &random, &nas, 8, true);
+	cr_assert_eq(protect_one(engine, &test), FAN_BATCH_DONE);
+	spoil_ciphers = true;
+	while (engine->ops->takes(engine, &nas)) {
+		cr_assert_lt(++done, 10000);
+		(void)protect_one(engine, &test);
+	}
+	for (unsigned i = 0; i < 20; i++)
+		cr_assert_eq(protect_one(engine, &test), FAN_BATCH_UNTOUCHED);
+	fan_test_batch_free(&test);
+	engine->ops->close(engine);
+}
+
+/* Questions come beside the traffic; none of it waits for them. */
+Test(engine_cryptodev, questions_do_not_stop_traffic, .timeout = 60)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	static struct fan_test_batch test;
+	struct fan_engine *engine;
+	unsigned batches = 0;
+
+	start_eal("--vdev=crypto_aesni_mb", NULL);
+	fan_engine_cryptodev_questions_every(0);
+	engine = open_ops(&fan_engine_cryptodev);
+	watch_device("crypto_aesni_mb");
+	fan_test_batch_make_as(&test, &random, &nas, 1, true);
+	while (enqueued < batches + 5000) {
+		struct fan_batch *batch = &test.batch;
+
+		cr_assert_eq(engine->ops->submit_burst(engine, &batch, 1), 1, "a batch waits for questions");
+		while (engine->ops->poll_burst(engine, &batch, 1) == 0)
+			;
+		cr_assert_eq(batch->status, FAN_BATCH_DONE);
+		cr_assert_lt(++batches, 1000000);
+	}
+	fan_test_batch_free(&test);
+	engine->ops->close(engine);
+}
+
 Test(engine_cryptodev, broken_chain_is_not_used)
 {
 	struct fan_test_random random = fan_test_random_from_environment();

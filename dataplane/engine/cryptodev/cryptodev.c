@@ -14,9 +14,13 @@
  *	- a batch that fails has not been touched, and one whose operations never come back can be taken from the device.
  * No packet exists before the batch is done, so that whatever fails here is FAN_BATCH_UNTOUCHED, a dying card included.
  *
+ * A device is not believed. It is asked questions with known answers (question.h) when it is opened, when it answers again after it
+ * had fallen silent, and every few minutes, beside the traffic; and a PDU that it says is done must not be what it was (written.h). One
+ * that fails is out of service by name, for every worker.
+ *
  * An operation is a chain of cipher and MAC where device and standard agree about it, else one after the other, the second
- * enqueued when the first has come back. Which it is was tried at open: every combination protects a PDU, and what differs
- * from the reference algorithms is not used.
+ * enqueued when the first has come back. Which it is was tried at open: every combination answers all questions, and one that answers
+ * wrongly is not used.
  *
  * Sessions are kept in a bounded cache, since a million UEs cannot all have one. Operations wait inside the engine while all
  * sessions are in use or the device's queue is full; submit_burst turns short when buffers run out. Cycles per UE, EEA2 and
@@ -32,12 +36,14 @@
 /* Pools of sessions are as old as DPDK 20.02 and still marked so in 22.11. */
 #define ALLOW_EXPERIMENTAL_API
 #include "cryptodev.h"
-#include "../reference/reference.h"
+#include "../reference/question.h"
+#include "written.h"
 
 #include <pthread.h>
 #include <rte_cryptodev.h>
 #include <rte_cycles.h>
 #include <rte_mbuf.h>
+#include <rte_random.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -57,6 +63,9 @@
 #define BUFFER_BYTES 1664
 /* A device that has not finished a batch after this long is taken for dead. */
 #define STALL_MS 2000
+/* Between two rounds of questions to a device at work. A round takes a worker some 50 ms, in pieces of at most 0.12 ms: one part in
+ * 3,600. What a device computes wrongly in between leaves the host. */
+#define QUESTIONS_MS 180000
 #define CLOSE_MS 200
 
 static_assert(DATA_AT + EIA2_PREFIX_BYTES + FAN_PDU_BYTES_MAX + FAN_MAC_BYTES + SLACK_BYTES <= BUFFER_BYTES, "a PDU fits");
@@ -134,8 +143,29 @@ struct pending {
 	uint64_t deadline_tsc;
 	uint16_t jobs_left;
 	bool failed;
+	uint32_t mark; /* where the device is to put MACs */
 	struct job *job[FAN_BATCH_UES_MAX];
 };
+
+enum asking_state { ASKING_NOTHING, ASKING_NEXT, ASKING_UNDER_WAY, ASKING_JUDGE };
+
+/* What a device is being asked. */
+struct asking {
+	enum asking_state state;
+	unsigned route, number; /* of ROUTES, of FAN_QUESTIONS */
+	unsigned judged_ues;
+	uint64_t next_tsc; /* when it is time for the next round */
+	struct fan_question question;
+};
+
+/* Engines of several workers share a device; it is configured for all its queue pairs by the first and stopped by the last.
+ * Workers may open and close on any thread. */
+static pthread_mutex_t devices_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+	uint64_t queue_pairs_used; /* bit per queue pair; R, W who opens and closes, under the lock */
+	uint16_t queue_pairs;      /* likewise */
+	bool out;                  /* of service: it lied. W workers, and who starts it; R all: atomic */
+} devices[RTE_CRYPTO_MAX_DEVS];
 
 /* One anonymous mapping, kept out of core dumps and wiped at close; keys are also in the sessions, wiped as they are freed. */
 struct cryptodev {
@@ -150,6 +180,8 @@ struct cryptodev {
 	bool has_cipher[FAN_ALGORITHM_MAX + 1], has_integrity[FAN_ALGORITHM_MAX + 1];
 	struct route route[FAN_CIPHER_ONLY + 1][FAN_ALGORITHM_MAX + 1][FAN_ALGORITHM_MAX + 1];
 
+	struct asking asking;
+	char why[FAN_QUESTION_ERROR_BYTES]; /* a route does not work; empty: the device does not have it */
 	struct fan_finished finished;
 	struct pending pending[FAN_FINISHED_DEPTH];
 	unsigned pending_count;
@@ -178,6 +210,29 @@ static const char *
 device_name(const struct cryptodev *engine)
 {
 	return rte_cryptodev_name_get(engine->device);
+}
+
+static bool
+out_of_service(const struct cryptodev *engine)
+{
+	return __atomic_load_n(&devices[engine->device].out, __ATOMIC_RELAXED);
+}
+
+/* Between two rounds of questions; W control, before workers run; R workers. */
+static unsigned questions_ms = QUESTIONS_MS;
+
+void
+fan_engine_cryptodev_questions_every(unsigned ms)
+{
+	questions_ms = ms;
+}
+
+/* For all workers that share it, until the last has closed it. */
+static void
+lose_device(const struct cryptodev *engine, const char *why)
+{
+	if (!__atomic_exchange_n(&devices[engine->device].out, true, __ATOMIC_RELAXED))
+		fprintf(stderr, "fanfare: cryptodev: device %s is out of service: %s\n", device_name(engine), why);
 }
 
 /* ---- Algorithms -------------------------------------------------------------------------------------------------------- */
@@ -413,9 +468,11 @@ write_mac_iv(struct job *job, uint64_t iv_half, unsigned algorithm)
 
 /* Lays a UE's PDU out in the job's buffer. */
 static void
-fill_buffer(struct job *job, const struct fan_batch *batch, unsigned ue)
+fill_buffer(struct job *job, const struct fan_batch *batch, unsigned ue, uint32_t mark)
 {
 	const struct fan_shape *shape = batch->shape;
+	/* MACs of EIA0 are made here. */
+	const uint32_t in_mac = shape->sequence != FAN_CIPHER_ONLY && shape->integrity != 0 ? mark : 0;
 	const unsigned head = fan_shape_head_bytes(shape);
 	const uint64_t iv_half = __builtin_bswap32(batch->count[ue]) | (uint64_t)batch->context[ue]->bearer_direction << 32;
 	uint8_t *text = text_in(job, shape);
@@ -424,8 +481,8 @@ fill_buffer(struct job *job, const struct fan_batch *batch, unsigned ue)
 		text[at] = batch->text[ue][at];
 	memcpy(text, batch->text[ue], head);
 	memcpy(text + head, shape->message + head, shape->text_bytes - head);
-	memset(text + shape->text_bytes, 0, FAN_MAC_BYTES);
-	memset(mac_in(job), 0, FAN_MAC_BYTES);
+	memcpy(text + shape->text_bytes, &in_mac, FAN_MAC_BYTES);
+	memcpy(mac_in(job), &in_mac, FAN_MAC_BYTES);
 	write_cipher_iv(job, iv_half, shape->cipher);
 	write_mac_iv(job, iv_half, shape->integrity);
 	job->buffer->data_len = (uint16_t)(EIA2_PREFIX_BYTES + shape->clear_bytes + shape->text_bytes + FAN_MAC_BYTES);
@@ -483,7 +540,10 @@ static void
 give_back(struct cryptodev *engine, struct fan_batch *batch, enum fan_batch_status status)
 {
 	batch->status = (uint16_t)status;
-	fan_finished_put(&engine->finished, batch);
+	if (batch == &engine->asking.question.batch)
+		engine->asking.state = ASKING_JUDGE;
+	else
+		fan_finished_put(&engine->finished, batch);
 }
 
 static void
@@ -497,11 +557,33 @@ copy_result(const struct job *job, const struct fan_batch *batch, unsigned ue)
 		memcpy(batch->text[ue] - shape->clear_bytes - FAN_MAC_BYTES, mac_in(job), FAN_MAC_BYTES);
 }
 
+/* Whether the device did to each PDU what it says. */
+static bool
+all_written(const struct pending *pending)
+{
+	const struct fan_shape *shape = pending->batch->shape;
+	const bool mac_behind = pending->route->form_count == 1 && form_kind(pending->route->form[0]) == MAC_FIRST;
+
+	for (unsigned i = 0; i < pending->batch->ue_count; i++) {
+		const struct job *job = pending->job[i];
+		const uint8_t *text = text_in(job, shape);
+
+		if (!fan_pdu_written(pending->batch, i, text, mac_behind ? text + shape->text_bytes : mac_in(job),
+				     pending->mark))
+			return false;
+	}
+	return true;
+}
+
 /* All jobs of a pending are back. */
 static void
 land(struct cryptodev *engine, struct pending *pending)
 {
 	struct fan_batch *batch = pending->batch;
+
+	if (!pending->failed && !all_written(pending))
+		lose_device(engine, "it says that operations are done, and left what stood there");
+	pending->failed = pending->failed || out_of_service(engine);
 
 	for (unsigned i = 0; i < batch->ue_count; i++) {
 		if (!pending->failed)
@@ -539,6 +621,8 @@ take_back(struct cryptodev *engine, struct rte_crypto_op *op)
 
 	if (job->state != JOB_IN_DEVICE)
 		return;
+	if (engine->stalled)
+		engine->asking.next_tsc = rte_rdtsc();
 	engine->stalled = false;
 	if (pending == NULL || pending->failed || op->status != RTE_CRYPTO_OP_STATUS_SUCCESS) {
 		end_job(engine, job, true);
@@ -679,6 +763,7 @@ take_off(struct cryptodev *engine, struct fan_batch *batch, const struct route *
 		.route = route,
 		.deadline_tsc = rte_rdtsc() + engine->stall_tsc,
 		.jobs_left = batch->ue_count,
+		.mark = (uint32_t)rte_rand(),
 	};
 	engine->pending_count++;
 	for (unsigned i = 0; i < batch->ue_count; i++) {
@@ -688,7 +773,7 @@ take_off(struct cryptodev *engine, struct fan_batch *batch, const struct route *
 		job->pending = pending;
 		job->ue = (uint8_t)i;
 		job->step = 0;
-		fill_buffer(job, batch, i);
+		fill_buffer(job, batch, i, pending->mark);
 		if (route->form_count > 0)
 			put_ready(engine, job);
 	}
@@ -723,6 +808,10 @@ takes(const struct fan_engine *base, const struct fan_shape *shape)
 				 shape->text_bytes, shape->clear_bytes);
 		return false;
 	}
+	if (out_of_service(engine)) {
+		fan_error_record("cryptodev: device %s answered wrongly and is out of service", device_name(engine));
+		return false;
+	}
 	if (route_of(engine, shape)->served)
 		return true;
 	if (!engine->has_cipher[shape->cipher])
@@ -738,8 +827,8 @@ take(struct cryptodev *engine, struct fan_batch *batch)
 {
 	if (fan_finished_room(&engine->finished) <= engine->pending_count)
 		return false;
-	if (!fan_shape_check(batch->shape) || !route_of(engine, batch->shape)->served || batch->ue_count == 0 ||
-	    batch->ue_count > FAN_BATCH_UES_MAX) {
+	if (out_of_service(engine) || !fan_shape_check(batch->shape) || !route_of(engine, batch->shape)->served ||
+	    batch->ue_count == 0 || batch->ue_count > FAN_BATCH_UES_MAX) {
 		give_back(engine, batch, FAN_BATCH_UNTOUCHED);
 		return true;
 	}
@@ -766,15 +855,117 @@ submit_burst(struct fan_engine *base, struct fan_batch *const *batches, uint16_t
 	return taken;
 }
 
+/* ---- Questions ---------------------------------------------------------------------------------------------------------- */
+
+#define ROUTES ((FAN_CIPHER_ONLY + 1) * (FAN_ALGORITHM_MAX + 1) * (FAN_ALGORITHM_MAX + 1))
+
+static uint64_t
+ticks(unsigned ms)
+{
+	return rte_get_tsc_hz() / 1000 * ms;
+}
+
+static void
+make_question(struct cryptodev *engine, uint8_t sequence, unsigned cipher, unsigned integrity, unsigned number)
+{
+	fan_question_make(&engine->asking.question, (uint8_t)cipher, (uint8_t)integrity, sequence, number, 0);
+	engine->asking.judged_ues = 0;
+}
+
+/* From what has been asked on, the next question to a route that is served; or the round is over. */
+static void
+next_question(struct cryptodev *engine)
+{
+	struct asking *asking = &engine->asking;
+
+	asking->state = ASKING_NEXT;
+	if (++asking->number < FAN_QUESTIONS)
+		return;
+	asking->number = 0;
+	do
+		asking->route++;
+	while (asking->route < ROUTES && !(&engine->route[0][0][0])[asking->route].served);
+	if (asking->route < ROUTES)
+		return;
+	asking->state = ASKING_NOTHING;
+	asking->next_tsc = rte_rdtsc() + ticks(questions_ms);
+}
+
+/* Hands a question over, if there is room. */
+static void
+ask(struct cryptodev *engine)
+{
+	const unsigned algorithm_count = FAN_ALGORITHM_MAX + 1, route = engine->asking.route;
+	struct fan_batch *batch = &engine->asking.question.batch;
+
+	make_question(engine, (uint8_t)(route / algorithm_count / algorithm_count), route / algorithm_count % algorithm_count,
+		      route % algorithm_count, engine->asking.number);
+	if (engine->free_count < batch->ue_count || fan_finished_room(&engine->finished) <= engine->pending_count)
+		return;
+	engine->asking.state = ASKING_UNDER_WAY;
+	take_off(engine, batch, route_of(engine, batch->shape));
+	feed_device(engine);
+}
+
+/* An operation that fails is no lie: every batch sees to that itself. */
+static void
+judge(struct cryptodev *engine)
+{
+	struct asking *asking = &engine->asking;
+	const struct fan_batch *batch = &asking->question.batch;
+	char error[FAN_QUESTION_ERROR_BYTES];
+
+	if (batch->status == FAN_BATCH_DONE &&
+	    fan_question_judge(&asking->question, asking->judged_ues, error) != FAN_ANSWER_RIGHT)
+		lose_device(engine, error);
+	else if (batch->status != FAN_BATCH_DONE || ++asking->judged_ues == batch->ue_count)
+		next_question(engine);
+}
+
+/* A turn: asks, or judges one PDU. */
+static void
+step_asking(struct cryptodev *engine)
+{
+	struct asking *asking = &engine->asking;
+
+	if (out_of_service(engine))
+		return;
+	switch (asking->state) {
+	case ASKING_NOTHING:
+		if ((int64_t)(rte_rdtsc() - asking->next_tsc) < 0 || engine->stalled)
+			return;
+		/* What is neither ciphered nor protected never reaches the device. */
+		asking->route = 0;
+		asking->number = FAN_QUESTIONS;
+		next_question(engine);
+		return;
+	case ASKING_NEXT:
+		ask(engine);
+		return;
+	case ASKING_JUDGE:
+		judge(engine);
+		return;
+	default:
+		return;
+	}
+}
+
+static void
+poll_device(struct cryptodev *engine)
+{
+	feed_device(engine);
+	drain_device(engine);
+	if (engine->pending_count > 0)
+		abandon_late(engine);
+}
+
 static uint16_t
 poll_burst(struct fan_engine *base, struct fan_batch **batches, uint16_t batch_max)
 {
 	struct cryptodev *engine = instance(base);
 
-	feed_device(engine);
-	drain_device(engine);
-	if (engine->pending_count > 0)
-		abandon_late(engine);
+	poll_device(engine);
+	step_asking(engine);
 	return fan_finished_take_burst(&engine->finished, batches, batch_max);
 }
 
@@ -804,87 +995,29 @@ chain_possible(const struct cryptodev *engine, uint8_t sequence, unsigned integr
 	       ((info.feature_flags & RTE_CRYPTODEV_FF_DIGEST_ENCRYPTED) != 0 && engine->mac_bytes[integrity] == FAN_MAC_BYTES);
 }
 
-#define TRIAL_TEXT_BYTES 45
-#define TRIAL_CLEAR_BYTES 3
-
-struct trial {
-	struct fan_context context;
-	struct fan_shape shape;
-	struct fan_batch batch, *out;
-	uint8_t message[TRIAL_TEXT_BYTES + FAN_MESSAGE_SLACK_BYTES];
-	uint8_t packet[FAN_MAC_BYTES + TRIAL_CLEAR_BYTES + TRIAL_TEXT_BYTES + FAN_MAC_BYTES];
-	uint8_t expected[FAN_MAC_BYTES + TRIAL_CLEAR_BYTES + TRIAL_TEXT_BYTES + FAN_MAC_BYTES];
-};
-
-static void
-make_trial(struct trial *trial, uint8_t sequence, unsigned cipher, unsigned integrity)
-{
-	memset(trial, 0, sizeof(*trial));
-	for (unsigned i = 0; i < FAN_KEY_BYTES; i++) {
-		trial->context.k_enc[i] = (uint8_t)(0x31 + 7 * i);
-		trial->context.k_int[i] = (uint8_t)(0xc5 - 11 * i);
-	}
-	for (unsigned i = 0; i < TRIAL_TEXT_BYTES; i++)
-		trial->message[i] = (uint8_t)(i * i + 0x5a);
-	trial->context.bearer_direction = 0x15 << 3 | FAN_DIRECTION_DOWNLINK << 2;
-	trial->shape = (struct fan_shape){
-		.cipher = (uint8_t)cipher,
-		.integrity = (uint8_t)integrity,
-		.sequence = sequence,
-		.clear_bytes = TRIAL_CLEAR_BYTES,
-		.text_bytes = TRIAL_TEXT_BYTES,
-		.message = trial->message,
-	};
-	trial->batch.shape = &trial->shape;
-	trial->batch.context[0] = &trial->context;
-	trial->batch.count[0] = 0x8a51c3f7;
-	trial->batch.text[0] = trial->packet + FAN_MAC_BYTES + TRIAL_CLEAR_BYTES;
-	trial->batch.ue_count = 1;
-}
-
-static void
-store_be32(uint8_t *to, uint32_t value)
-{
-	value = __builtin_bswap32(value);
-	memcpy(to, &value, sizeof(value));
-}
-
-static void
-expect(struct trial *trial)
-{
-	const struct fan_shape *shape = &trial->shape;
-	const unsigned bearer = trial->context.bearer_direction >> 3, covered = TRIAL_CLEAR_BYTES + TRIAL_TEXT_BYTES;
-	uint8_t *clear = trial->expected + FAN_MAC_BYTES, *text = clear + TRIAL_CLEAR_BYTES;
-	const unsigned ciphered = TRIAL_TEXT_BYTES + (shape->sequence == FAN_MAC_THEN_CIPHER ? FAN_MAC_BYTES : 0U);
-
-	memcpy(text, trial->message, TRIAL_TEXT_BYTES);
-	if (shape->sequence == FAN_MAC_THEN_CIPHER)
-		store_be32(text + TRIAL_TEXT_BYTES,
-			   fan_reference_mac(shape->integrity, trial->context.k_int, trial->batch.count[0], bearer,
-					     FAN_DIRECTION_DOWNLINK, clear, 8 * covered));
-	fan_reference_cipher(text, shape->cipher, trial->context.k_enc, trial->batch.count[0], bearer, FAN_DIRECTION_DOWNLINK,
-			     text, 8 * ciphered);
-	if (shape->sequence == FAN_CIPHER_THEN_MAC)
-		store_be32(trial->expected, fan_reference_mac(shape->integrity, trial->context.k_int, trial->batch.count[0],
-							      bearer, FAN_DIRECTION_DOWNLINK, clear, 8 * covered));
-}
-
-/* Whether the route makes what the standard says; waits for the device, no longer than a batch may take. */
+/* Whether all is right that the route makes; waits for the device, for each question no longer than a batch may take. Out: why, when
+ * not. */
 static bool
-route_works(struct cryptodev *engine, uint8_t sequence, unsigned cipher, unsigned integrity)
+route_works(struct cryptodev *engine, uint8_t sequence, unsigned cipher, unsigned integrity, char why[FAN_QUESTION_ERROR_BYTES])
 {
-	struct trial trial;
-	struct fan_batch *batch = &trial.batch;
+	struct fan_question *question = &engine->asking.question;
 
-	if (engine->stalled)
-		return false;
-	make_trial(&trial, sequence, cipher, integrity);
-	expect(&trial);
-	if (submit_burst(&engine->engine, &batch, 1) != 1)
-		return false;
-	while (poll_burst(&engine->engine, &trial.out, 1) == 0)
-		;
-	return trial.batch.status == FAN_BATCH_DONE && memcmp(trial.packet, trial.expected, sizeof(trial.packet)) == 0;
+	for (unsigned number = 0; number < FAN_QUESTIONS; number++) {
+		make_question(engine, sequence, cipher, integrity, number);
+		fan_question_name(question, why, FAN_QUESTION_ERROR_BYTES);
+		if (engine->stalled || out_of_service(engine))
+			return false;
+		engine->asking.state = ASKING_UNDER_WAY;
+		take_off(engine, &question->batch, route_of(engine, &question->shape));
+		while (engine->asking.state == ASKING_UNDER_WAY)
+			poll_device(engine);
+		if (question->batch.status != FAN_BATCH_DONE)
+			return false;
+		for (unsigned i = 0; i < question->batch.ue_count; i++)
+			if (fan_question_judge(question, i, why) != FAN_ANSWER_RIGHT)
+				return false;
+	}
+	return true;
 }
 
 static bool
@@ -898,7 +1031,7 @@ try_route(struct cryptodev *engine, struct route route, uint8_t sequence, unsign
 	}
 	*chosen = route;
 	chosen->served = true;
-	return chosen->served = route_works(engine, sequence, cipher, integrity);
+	return chosen->served = route_works(engine, sequence, cipher, integrity, engine->why);
 }
 
 static void
@@ -918,7 +1051,10 @@ choose_route(struct cryptodev *engine, uint8_t sequence, unsigned cipher, unsign
 		apart.form[apart.form_count++] = alone[0];
 	if (integrity != 0 && !mac_first)
 		apart.form[apart.form_count++] = alone[1];
-	(void)try_route(engine, apart, sequence, cipher, integrity);
+	engine->why[0] = '\0';
+	if (!try_route(engine, apart, sequence, cipher, integrity) && engine->why[0] != '\0')
+		fprintf(stderr, "fanfare: cryptodev: device %s is out of service for some algorithms: %s\n",
+			device_name(engine), engine->why);
 }
 
 static void
@@ -940,14 +1076,7 @@ choose_routes(struct cryptodev *engine)
 
 /* ---- Devices ----------------------------------------------------------------------------------------------------------- */
 
-/* Engines of several workers share a device; it is configured for all its queue pairs by the first and stopped by the last.
- * Workers may open and close on any thread. */
-static pthread_mutex_t devices_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct {
-	uint64_t queue_pairs_used; /* bit per queue pair */
-	uint16_t queue_pairs;
-} devices[RTE_CRYPTO_MAX_DEVS];
-static uint32_t sessions_wanted = FAN_CRYPTODEV_SESSIONS_DEFAULT;
+static uint32_t sessions_wanted = FAN_CRYPTODEV_SESSIONS_DEFAULT; /* R, W control, before workers run */
 
 int
 fan_engine_cryptodev_sessions(uint32_t sessions)
@@ -974,6 +1103,7 @@ start_device(uint8_t device)
 	error = rte_cryptodev_configure(device, &config);
 	for (uint16_t i = 0; error == 0 && i < config.nb_queue_pairs; i++)
 		error = rte_cryptodev_queue_pair_setup(device, i, &queue, config.socket_id);
+	__atomic_store_n(&devices[device].out, false, __ATOMIC_RELAXED);
 	if (error == 0)
 		error = rte_cryptodev_start(device);
 	if (error != 0)
@@ -1139,6 +1269,8 @@ close_engine(struct fan_engine *base)
 
 	if (engine == NULL)
 		return;
+	while (engine->asking.state == ASKING_UNDER_WAY)
+		poll_device(engine);
 	FAN_REQUIRE(engine->pending_count == 0 && engine->finished.count == 0);
 	all_back = collect_lost_jobs(engine);
 	/* A device that still holds operations may write to their buffers: its queue pair and memory are left to it. */
@@ -1204,6 +1336,8 @@ open_engine(struct fan_engine **out, const char *name)
 		return error;
 	}
 	choose_routes(engine);
+	engine->asking.state = ASKING_NOTHING;
+	engine->asking.next_tsc = rte_rdtsc() + ticks(questions_ms);
 	*out = &engine->engine;
 	return 0;
 }

@@ -18,6 +18,9 @@
 
 extern const struct fan_engine_ops fan_engine_cryptodev;
 
+/* Milliseconds between two rounds of questions with known answers; three minutes unless a test says otherwise. */
+void fan_engine_cryptodev_questions_every(unsigned ms);
+
 /* Sessions of every instance opened from now on: 1..FAN_CRYPTODEV_SESSIONS_MAX, else INVALID. */
 int fan_engine_cryptodev_sessions(uint32_t sessions);
 
