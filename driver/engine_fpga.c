@@ -42,6 +42,10 @@
 #define COPIES_CONTEXTS_BYTES ((size_t)FAN_BATCH_UES_MAX * sizeof(struct fan_context))
 #define COPIES_BYTES (COPIES_CONTEXTS_BYTES + (size_t)FAN_BATCH_UES_MAX * PDU_BYTES)
 
+/* Looking for marks takes 23 cycles a UE from cache, beside 14 for putting them. From memory 118 (160 octets), and 48 when it has been
+ * asked for so many UEs before. */
+#define FETCHED_AHEAD 8
+
 static_assert(MESSAGES > PENDING_MAX, "a message that no batch under way uses");
 static_assert(MESSAGE_BYTES >= FAN_PDU_BYTES_MAX && MESSAGE_BYTES % 64 == 0, "the card reads whole lines of 64");
 static_assert((FAN_HEAD_BLOCKS_MAX * FAN_ITEM_BLOCK_BYTES + 16) % FAN_ITEM_GRANULE_BYTES == 0,
@@ -412,6 +416,8 @@ all_written(const struct fpga *engine, unsigned slot)
 	for (unsigned i = 0; i < pending->batch->ue_count; i++) {
 		const struct fan_canary canary = fan_canary_make(pending->canary, i);
 
+		if (i + FETCHED_AHEAD < pending->batch->ue_count)
+			fan_canary_fetch(pending->batch->shape, written_text(engine, slot, i + FETCHED_AHEAD));
 		if (fan_canary_stands(&canary, pending->batch->shape, written_text(engine, slot, i)) &&
 		    !is_right(engine, slot, i))
 			return false;
