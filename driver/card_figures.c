@@ -47,7 +47,7 @@ put_busy(const struct list *list, const char *counter, uint64_t busy_clocks, uin
 }
 
 static void
-put_lane(const struct list *list, const struct fan_card_statistics *statistics, unsigned lane, const char *algorithm)
+put_lane(const struct list *list, const struct fan_card_statistics *statistics, unsigned lane, const char *algorithm, bool out)
 {
 	char counter[64], text[48];
 
@@ -60,6 +60,9 @@ put_lane(const struct list *list, const struct fan_card_statistics *statistics, 
 	snprintf(counter, sizeof(counter), "lane%u_mac_busy_clocks", lane);
 	snprintf(text, sizeof(text), "lane %u (%s): MAC pipe busy", lane, algorithm);
 	put_busy(list, counter, statistics->lane[lane].mac_busy, statistics->clocks, text);
+	snprintf(counter, sizeof(counter), "lane%u_out_of_service", lane);
+	snprintf(text, sizeof(text), "lane %u (%s): out of service", lane, algorithm);
+	put(list, counter, out, out ? text : "", "", out);
 }
 
 /* What a card of this clock would do, and what the simulator did, on one core. */
@@ -133,7 +136,8 @@ put_card(const struct list *list, const struct fan_card *card, const struct fan_
 	counted(list, "written_octets", statistics->written_bytes, "");
 	put_rates(list, statistics);
 	for (unsigned i = 0; i < build->lane_count; i++)
-		put_lane(list, statistics, i, fan_card_algorithm_name(build->lane_algorithm[i]));
+		put_lane(list, statistics, i, fan_card_algorithm_name(build->lane_algorithm[i]),
+			 !fan_card_serves(card, build->lane_algorithm[i]));
 	if (fan_card_simulated(card))
 		put_simulation(list, statistics);
 }

@@ -18,8 +18,8 @@ struct fan_card_figure {
 	double value;
 };
 
-/* More counters than this no card has: three for each lane, and those that stand once. */
-#define FAN_CARD_COUNTERS_MAX (16 + FAN_CARD_ERRORS + FAN_CARD_FAULT_COUNT + 3 * FAN_CARD_LANES_MAX)
+/* More counters than this no card has: four for each lane, and those that stand once. */
+#define FAN_CARD_COUNTERS_MAX (16 + FAN_CARD_ERRORS + FAN_CARD_FAULT_COUNT + 4 * FAN_CARD_LANES_MAX)
 
 /* Gives every figure to `show`, one after the other; each is only there during the call. Counters are the same in the same order each
  * time, for one card. Any thread. */

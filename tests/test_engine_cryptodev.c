@@ -937,7 +937,9 @@ expect_found_out(enum lie what, const struct fan_shape *shape)
 	cr_assert_not(engine->ops->takes(engine, shape));
 	cr_assert_not(other->ops->takes(other, shape), "the other worker's");
 	cr_assert_not_null(strstr(fan_error_detail(), "crypto_aesni_mb answered wrongly and is out of service"));
+	enqueued = 0;
 	cr_assert_eq(protect_one(other, &test), FAN_BATCH_UNTOUCHED);
+	cr_assert_eq(enqueued, 0, "it was given work");
 	fan_test_batch_free(&before);
 	fan_test_batch_free(&test);
 	other->ops->close(other);
@@ -953,6 +955,25 @@ Test(engine_cryptodev, what_was_left_undone_is_noticed, .timeout = 60)
 		expect_found_out(lies[i], &nas);
 		expect_found_out(lies[i], &pdcp);
 	}
+}
+
+/* A text of one octet is ciphered into itself once in 256 times, and then it is right. */
+Test(engine_cryptodev, what_is_what_it_was_by_chance_is_done, .timeout = 60)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	const struct fan_shape shape = { .cipher = 2, .sequence = FAN_CIPHER_ONLY, .clear_bytes = 1, .text_bytes = 1 };
+	struct fan_engine *reference = open_ops(&fan_engine_reference), *engine;
+
+	start_eal("--vdev=crypto_aesni_mb", NULL);
+	engine = open_ops(&fan_engine_cryptodev);
+	for (unsigned i = 0; i < 40; i++) {
+		struct fan_test_batch test;
+
+		fan_test_batch_make_as(&test, &random, &shape, FAN_BATCH_UES_MAX, true);
+		protect_and_compare(engine, reference, &test);
+	}
+	engine->ops->close(engine);
+	reference->ops->close(reference);
 }
 
 /* Right at open and wrong later: from the moment it is noticed nothing is done any more. */

@@ -101,6 +101,18 @@ submit_and_poll(struct fan_engine *engine, struct fan_test_batch *test)
 	return poll_one(engine);
 }
 
+static double
+figure(const struct fan_engine *engine, const char *name)
+{
+	static struct fan_figure figures[FAN_FIGURES_MAX];
+	const unsigned count = engine->ops->figures(engine, figures, FAN_FIGURES_MAX);
+
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(figures[i].name, name) == 0)
+			return figures[i].value;
+	return -1;
+}
+
 /* ---- Shapes ------------------------------------------------------------------------------------------------------------------ */
 
 #define ROUNDS 12
@@ -505,6 +517,9 @@ check_lane_out(enum fan_fake_trick trick, unsigned lane, const char *words, uint
 	cr_assert_eq(submit_and_poll(engine, &test)->status, FAN_BATCH_DONE);
 	fan_test_batch_free(&test);
 	cr_assert_eq(statistics().faults[FAN_CARD_FAULT_WRONG], 1);
+	cr_assert_eq(figure(engine, fan_card_fault_text(FAN_CARD_FAULT_WRONG)), 1);
+	cr_assert_eq(figure(engine, lost == 2 ? "lane 0 (AES): out of service" : "lane 3 (SNOW 3G): out of service"), 1);
+	cr_assert_eq(figure(engine, kept == 2 ? "lane 0 (AES): out of service" : "lane 3 (SNOW 3G): out of service"), -1);
 	close_engine(engine);
 }
 
@@ -676,6 +691,33 @@ Test(engine_fpga, nothing_is_written_once_a_batch_has_been_given_back, .timeout 
 	close_engine(engine);
 }
 
+/* Somebody else takes the card through its reset and its proof; the one who only submits then gets his batch back before the next. */
+Test(engine_fpga, a_batch_not_written_is_not_forgotten_over_the_reset, .timeout = 60)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *engine = open_on(&(struct fan_fake_behaviour){ .trick = FAN_FAKE_WRITE_NOTHING }),
+			  *helper = open_engine();
+	static struct fan_test_batch one, other;
+	struct fan_batch *batch = &one.batch, *next = &other.batch, *back;
+
+	fan_test_batch_make(&one, &random, 2, 2, FAN_CIPHER_THEN_MAC);
+	fan_test_batch_make(&other, &random, 2, 2, FAN_CIPHER_THEN_MAC);
+	cr_assert_eq(engine->ops->submit_burst(engine, &batch, 1), 1);
+	while (statistics().faults[FAN_CARD_FAULT_UNTOUCHED] == 0)
+		cr_assert_eq(engine->ops->poll_burst(engine, &back, 1), 0);
+	cr_assert_eq(submit_and_poll(helper, &other)->status, FAN_BATCH_DONE);
+	while (engine->ops->submit_burst(engine, &next, 1) == 0)
+		;
+	cr_assert_eq(poll_one(engine), batch);
+	cr_assert_eq(batch->status, FAN_BATCH_EXPOSED);
+	cr_assert_eq(poll_one(engine), next);
+	cr_assert_eq(next->status, FAN_BATCH_DONE);
+	fan_test_batch_free(&other);
+	fan_test_batch_free(&one);
+	helper->ops->close(helper);
+	close_engine(engine);
+}
+
 /* ---- A card that is lost ------------------------------------------------------------------------------------------------------- */
 
 Test(engine_fpga, a_card_that_is_lost_takes_no_more_batches, .timeout = 60)
@@ -781,18 +823,6 @@ Test(engine_fpga, one_instance_more_than_there_are_queues_can_be_open)
 	for (unsigned i = 1; i < 5; i++)
 		engine[i]->ops->close(engine[i]);
 	close_engine(engine[0]);
-}
-
-static double
-figure(const struct fan_engine *engine, const char *name)
-{
-	static struct fan_figure figures[FAN_FIGURES_MAX];
-	const unsigned count = engine->ops->figures(engine, figures, FAN_FIGURES_MAX);
-
-	for (unsigned i = 0; i < count; i++)
-		if (strcmp(figures[i].name, name) == 0)
-			return figures[i].value;
-	return -1;
 }
 
 Test(engine_fpga, figures_of_all_instances_are_shown_by_each, .timeout = 60)

@@ -8,6 +8,7 @@
  * standards: both ends of COUNT, BEARER and DIRECTION, keys of zeros and of ones, and a key and COUNT with which the first cell that
  * ZUC's LFSR makes is 0, which TS 35.222 3.2 wants stored as 2^31 - 1. (The counter of 128-EEA2 cannot carry out of its last octet:
  * that takes 4,096 octets.)
+ * All questions about all combinations take 18 ms of processor time to make and to judge.
  *
  * The same numbers make the same question on every machine: an answer that was wrong can be asked for again.
  */
@@ -50,7 +51,7 @@ enum fan_answer {
 };
 
 /* Judges the whole packet of one UE, before, inside and behind its PDU, once the batch has been given back as DONE. Out: error, when
- * it is not right: which question it was, and the first octet that differs. Takes 1 us, or up to 120 us for the longest texts. */
+ * it is not right: which question it was, and the first octet that differs. Takes 1 us, or up to some 100 us for the longest texts. */
 enum fan_answer fan_question_judge(const struct fan_question *question, unsigned ue, char error[FAN_QUESTION_ERROR_BYTES]);
 
 /* "EEA2 with EIA2, MAC over the ciphertext, 45 octets of text, question 7.0". Out: text[text_bytes]. */
