@@ -172,7 +172,8 @@ bool fan_card_proof_begin(struct fan_card *card, uint32_t *office, bool *alone);
 bool fan_card_proof_keep(struct fan_card *card, uint32_t office);
 /* complete: every question was asked in this epoch, and who failed has been put out of service. */
 void fan_card_proof_end(struct fan_card *card, uint32_t office, uint32_t epoch, bool complete);
-#define FAN_CARD_PROOF_LEASE_MS 20
+/* A worker that is there is heard of every few microseconds, unless it is denied the CPU for so long. */
+#define FAN_CARD_PROOF_LEASE_MS 250
 /* Puts lanes out of service and says so on stderr: `name`, and why. The last ones take the card along. */
 void fan_card_lanes_lose(struct fan_card *card, uint32_t lanes, const char *name, const char *why);
 /* Puts the card out of service, and says so. */

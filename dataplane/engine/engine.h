@@ -72,6 +72,7 @@ enum fan_batch_status {
 	FAN_BATCH_DONE,
 	FAN_BATCH_UNTOUCHED, /* the engine failed and no octet derived from these COUNTs exists outside this host: may be replayed */
 	FAN_BATCH_EXPOSED, /* the engine failed and a PDU may have left it: replay only with fresh COUNTs */
+	/* Either way whoever replays writes the packets anew: an engine with DMA has overwritten private heads, see driver/canary.h. */
 };
 
 /* Contexts that the caller takes up after a batch: table[slot[0..count-1]]. */
