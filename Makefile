@@ -206,8 +206,8 @@ cosim: all | $(B)/found-rtl ## the whole path on the Verilated RTL: one message 
 	@for algorithm in $(cosim_algorithms); do \
 		$(B)/fanfare fanout --engine fpga --ues $(UES) --cipher $$algorithm --integrity $$algorithm $(ARGS) || exit; done
 
-rtl: | $(B)/found-rtl ## lint, simulate and prove the RTL of hw/ (Verilator, Icarus, yosys, z3); hw/README.md
-	@$(MAKE) -C hw lint registers-check manual-check test formal
+rtl: | $(B)/found-rtl ## lint, simulate and prove the RTL of hw/ (Verilator, Icarus, yosys, z3); more of it: make -C hw help
+	@$(MAKE) -C hw all
 
 rtl-synth: | $(B)/found-rtl ## the area of the RTL on a Xilinx part, by yosys; some 6 minutes
 	@$(MAKE) -C hw synth

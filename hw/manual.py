@@ -91,20 +91,20 @@ def rate(log):
 
 
 def engine(log):
-    """Clocks per UE of the whole engine, by size and size of batch."""
-    found = re.findall(
-        r"^rate: (.+), lanes: (\d+), +(\d+) octets, batches of +(\d+) UEs: +([\d.]+) clocks per UE, bound +([\d.]+) \((\w+)\)", log, re.M)
-    counts = sorted({int(row[3]) for row in found}, reverse=True)
-    lines = ["| lanes | octets | bound, 64 UEs a batch | " + " | ".join(f"{count} a batch" for count in counts) + " |",
-             "|---|---|---|" + "---|" * len(counts)]
+    """Clocks per UE of the whole engine, by size, size of batch and number of queues that the batches came from."""
+    found = re.findall(r"^rate: (.+), lanes: (\d+), +(\d+) octets, batches of +(\d+) UEs, queues: (\d+ of \d+) entries: +([\d.]+) clocks per UE, "
+                       r"bound +([\d.]+) \((\w+)\)", log, re.M)
+    loads = sorted({(int(row[3]), row[4]) for row in found}, reverse=True)
+    names = [f"{count} a batch, {re.sub(' of', ' queues of' if queues[0] != '1' else ' queue of', queues)}" for count, queues in loads]
+    lines = ["| lanes | octets | bound, 64 UEs a batch | " + " | ".join(names) + " |", "|---|---|---|" + "---|" * len(loads)]
     table = {}
-    for algorithm, lanes, octets, count, clocks, bound, why in found:
+    for algorithm, lanes, octets, count, queues, clocks, bound, why in found:
         row = table.setdefault((f"{lanes} {algorithm}", octets), {})
-        row[int(count)] = clocks
-        if int(count) == max(counts):
+        row[int(count), queues] = clocks
+        if (int(count), queues) == loads[0]:
             row["bound"] = f"{bound} ({why})"
     for (lanes, octets), row in table.items():
-        lines.append(f"| {lanes} | {thousands(octets)} | {row['bound']} | " + " | ".join(row.get(count, "-") for count in counts) + " |")
+        lines.append(f"| {lanes} | {thousands(octets)} | {row['bound']} | " + " | ".join(row.get(load, "-") for load in loads) + " |")
     return lines
 
 

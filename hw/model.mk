@@ -72,7 +72,7 @@ $(B)/fanfare-cosim: cosim/cosim_server.cc $(addprefix $(ROOT)/,$(server_c)) $(se
 
 # ---- The whole engine against the reference, by descriptors in its memory ----------------------------------------------------------
 
-engine_cc := tb/engine_test.cc tb/engine_host.cc tb/published_vectors.cc
+engine_cc := tb/engine_test.cc tb/engine_host.cc tb/engine_secrets.cc tb/published_vectors.cc
 # $(1) program; $(2) directory of its model; $(3) further sources; $(4) flags. STREAM_CELLS: UEs that a lane of SNOW 3G or ZUC works on
 # together.
 define engine_test
@@ -99,6 +99,7 @@ test-engine: $(B)/engine_test1 $(B)/engine_test3 $(B)/engine_test_mixed
 		$$test messages --seed $(SEED) --stall $(STALL) && \
 		$$test refused --seed $(SEED) --stall $(STALL) && \
 		$$test owed --seed $(SEED) --stall $(STALL) && \
+		$$test secrets --seed $(SEED) --batches 40 && \
 		$$test reset --seed $(SEED) --batches 100 && \
 		$$test reset --seed $$(($(SEED) + 1)) --batches 100 --stall $(STALL) || exit 1; done
 	$< queues --seed $(SEED)

@@ -3,15 +3,15 @@
 #
 # One proof. Prints one line; the log and a counter-example are left in DIRECTORY.
 #
-#   prove.sh smt DIRECTORY NAME TOP "READ OPTIONS" "PARAMETERS" DEPTH [induction]
+#   prove.sh DIRECTORY NAME smt TOP "READ OPTIONS" "PARAMETERS" DEPTH [induction]
 #       bounded from reset and, with `induction`, for all time: by z3
-#   prove.sh sat DIRECTORY NAME TOP "READ OPTIONS" "PARAMETERS" DEPTH
+#   prove.sh DIRECTORY NAME sat TOP "READ OPTIONS" "PARAMETERS" DEPTH
 #       the same by SAT on gates, always with induction, and memories in block RAM may hold anything (formal/ram_free.sv). Then
 #       the state that TOP names under FORMAL_REACH must be reachable, or the assumptions leave nothing to prove
-#   prove.sh bmc DIRECTORY NAME TOP "READ OPTIONS" "PARAMETERS" DEPTH
+#   prove.sh DIRECTORY NAME bmc TOP "READ OPTIONS" "PARAMETERS" DEPTH
 #       bounded from reset, by SAT on gates, memories as they are
 set -eu
-how=$1 directory=$2 name=$3 top=$4 options=$5 parameters=$6 depth=$7 induction=${8:-}
+directory=$1 name=$2 how=$3 top=$4 options=$5 parameters=$6 depth=$7 induction=${8:-}
 
 mkdir -p "$directory"
 log=$directory/$name.log

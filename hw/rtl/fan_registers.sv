@@ -313,7 +313,8 @@ module fan_registers #(
 `ifdef FORMAL
 	// Proved by induction, with nothing assumed about the host but a reset at the beginning: every address and every datum of a
 	// write is taken once and gets one answer, every read one, no answer comes unasked, all of them within some clocks of being
-	// asked for, and a read of `scratch` gives what the last write of it brought.
+	// asked for, and a read of `scratch` gives what the last write of it brought. A counter of 64 bits counts whatever it holds, beyond
+	// 2^32 too, and the high half that is read is that of the clock in which the low half was read last.
 	logic f_reset_q = 1'b1;
 	logic [1:0] f_addresses_q, f_data_q, f_reads_q;   // taken, and without an answer
 	logic [1:0] f_write_waits_q;
@@ -322,6 +323,35 @@ module fan_registers #(
 	logic [15:0] f_address_q, f_read_q;
 	logic [31:0] f_datum_q;
 	wire f_answered = bvalid_o && bready_i;
+	logic [64*Counters-1:0] f_counter_q;
+	logic [32*Counters-1:0] f_high_q;
+	logic [32*Lanes-1:0] f_ues_q;
+	logic [31:0] f_word_q;
+	logic f_chosen_q, f_counter_read_q;
+	wire [Counters-1:0] f_low_here, f_high_here;
+
+	for (genvar l = 0; l < Lanes; l++) begin : g_f_ues
+		always @(posedge clk_i)
+			f_ues_q[32*l +: 32] <= !rst_ni || clear_i ? '0 : f_ues_q[32*l +: 32] + {31'd0, lane_ue_i[l]};
+	end
+
+	for (genvar c = 0; c < Counters; c++) begin : g_f_counter
+		localparam int At = c < 3 ? fan_registers_pkg::CARD_CLOCKS_LOW + 8 * c :
+			fan_registers_pkg::CARD_LANE_BASE + (c - 3) / 2 * fan_registers_pkg::CARD_LANE_STRIDE +
+			fan_registers_pkg::CARD_LANE_CIPHER_BUSY_LOW + (c - 3) % 2 * 8;
+		wire [63:0] amount = c == 0 ? 64'd1 : c == 1 ? {57'd0, read_beat_i, 6'd0} : c == 2 ? {57'd0, written_bytes_i} :
+			{63'd0, lane_busy_i[c < 3 ? 0 : c - 3]};
+
+		always @(posedge clk_i) begin
+			f_counter_q[64*c +: 64] <= !rst_ni || clear_i ? '0 : f_counter_q[64*c +: 64] + amount;
+			if (!rst_ni)
+				f_high_q[32*c +: 32] <= '0;
+			else if (f_chosen_q && f_low_here[c])
+				f_high_q[32*c +: 32] <= f_counter_q[64*c+32 +: 32];
+		end
+		assign f_low_here[c] = f_read_q[15:2] == 14'(At >> 2);
+		assign f_high_here[c] = f_read_q[15:2] == 14'((At >> 2) + 1);
+	end
 
 	always @(posedge clk_i) begin
 		f_reset_q <= 1'b0;
@@ -333,7 +363,17 @@ module fan_registers #(
 			f_write_waits_q <= '0;
 			f_read_waits_q <= '0;
 			f_scratch_q <= '0;
+			f_chosen_q <= 1'b0;
 		end else begin
+			f_chosen_q <= arvalid_i && arready_o;
+			if (f_chosen_q)
+				f_counter_read_q <= f_low_here != '0 || f_high_here != '0;
+			for (int c = 0; c < Counters; c++) begin
+				if (f_chosen_q && f_low_here[c])
+					f_word_q <= f_counter_q[64*c +: 32];
+				if (f_chosen_q && f_high_here[c])
+					f_word_q <= f_high_q[32*c +: 32];
+			end
 			f_addresses_q <= f_addresses_q + {1'b0, awvalid_i && awready_o} - {1'b0, f_answered};
 			f_data_q <= f_data_q + {1'b0, wvalid_i && wready_o} - {1'b0, f_answered};
 			f_reads_q <= f_reads_q + {1'b0, arvalid_i && arready_o} - {1'b0, rvalid_o && rready_i};
@@ -359,6 +399,11 @@ module fan_registers #(
 			AssertAddressKept: assert (!address_full_q || write_address_q == f_address_q);
 			AssertDatumKept: assert (!data_full_q || data_q == f_datum_q);
 			AssertReadKept: assert (f_reads_q == '0 || read_address_q == f_read_q);
+			AssertChosen: assert (f_chosen_q == read_choose_q);
+			AssertCounters: assert (counter_q == f_counter_q);
+			AssertKept: assert (kept_q == f_high_q);
+			AssertUes: assert (ues_q == f_ues_q);
+			AssertCounterRead: assert (!rvalid_o || !f_counter_read_q || rdata_o == f_word_q);
 			AssertScratchKept: assert (scratch_q == f_scratch_q);
 			AssertScratch: assert (!rvalid_o || f_read_q[15:2] != 14'(fan_registers_pkg::CARD_SCRATCH >> 2) ||
 				rdata_o == f_read_scratch_q);

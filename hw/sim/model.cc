@@ -881,6 +881,12 @@ trace(struct fan_model *model, bool on)
 
 } // namespace
 
+Vfan_engine *
+fan_model_top(struct fan_model *model)
+{
+	return model->top.get();
+}
+
 #define TEXT(number) TEXT_OF(number)
 #define TEXT_OF(number) #number
 

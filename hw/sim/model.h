@@ -102,6 +102,10 @@ extern const struct fan_model_ops fan_model_table __attribute__((visibility("def
 
 #ifdef __cplusplus
 }
+
+/* The Verilated engine itself, for benches that are linked with it and look inside. */
+class Vfan_engine;
+Vfan_engine *fan_model_top(struct fan_model *model);
 #endif
 
 #endif

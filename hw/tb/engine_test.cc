@@ -12,12 +12,13 @@
  *	queues     wrong tails, sizes and addresses of rings; doorbells beyond 65,536
  *	reset      reset, zeroise and disabled queues at random clocks: nothing is written afterwards, and what follows is right
  *	owed       a reset waits for all that the bus owes, however late, answered or refused, and begins nothing meanwhile
+ *	secrets    no piece of a key, a message or a private head is anywhere in the engine behind reset or zeroise
  *	registers  values, counters, interrupts, faults
  *	rate       clocks per UE
  *
  * Usage: engine_test TEST [--seed N] [--stall P] [--latency CLOCKS] [--batches N]
  */
-#include "engine_host.h"
+#include "engine_secrets.h"
 
 #include <algorithm>
 #include <cstring>
@@ -230,6 +231,37 @@ test_owed()
 		host.compare_all();
 	}
 	printf("owed: %u resets waited for answers 5,000 clocks away, and for refusals\n", rounds);
+}
+
+static void
+test_secrets()
+{
+	host host(options);
+	unsigned before = 0;
+
+	for (unsigned i = 0; i < options.batches; i++) {
+		const uint32_t control = host.pick(2) != 0 ? DO_RESET : DO_ZEROISE;
+		unsigned left;
+
+		host.start();
+		play(host, 1 + host.pick(8), false);
+		ops->run(host.model, host.pick(3000));
+		before += count_secrets(host) != 0;
+		host.put(FAN_CARD_CONTROL, control);
+		while ((host.get(FAN_CARD_CONTROL) & control) != 0)
+			;
+		host.wait_ready();
+		left = count_secrets(host);
+		if (left != 0)
+			fail("%u pieces of keys, messages or private heads are in the engine after %s", left,
+			     control == DO_RESET ? "reset" : "zeroise");
+		host.take_completions();
+		host.forget();
+	}
+	if (before < options.batches / 2)
+		fail("secrets were found %u times in %u while the engine was at work: they are not looked for where they are", before,
+		     options.batches);
+	printf("secrets: none left after %u resets, found %u times while at work\n", options.batches, before);
 }
 
 static void
@@ -863,12 +895,20 @@ test_queues()
 
 /* ---- Rate ---------------------------------------------------------------------------------------------------------------------- */
 
-/* Clocks per UE between the first batches and the last, without a host in the way. */
+/* Where batches come from. A ring of 256 entries has all of them from the beginning; into one of 16, as the driver has it, the host puts
+ * the next when it sees one completed, so that the card cannot fetch descriptors as far ahead. */
+struct rate_load {
+	unsigned ue_count, queues, entries_log2;
+};
+
+/* Clocks per UE between the first batches and the last. */
 static double
-rate(uint8_t algorithm, unsigned text_bytes, unsigned ue_count)
+rate(uint8_t algorithm, unsigned text_bytes, const rate_load &load)
 {
 	host host(options);
 	struct fan_shape shape = {};
+	const unsigned ue_count = load.ue_count;
+	unsigned submitted = 0;
 	uint64_t from = 0, ues_from = 0;
 	struct fan_model_statistics statistics;
 
@@ -876,14 +916,15 @@ rate(uint8_t algorithm, unsigned text_bytes, unsigned ue_count)
 	shape.clear_bytes = 1;
 	shape.text_bytes = (uint16_t)text_bytes;
 	host.wait_ready();
-	for (unsigned q = 0; q < host.queues; q++)
-		host.enable_queue(q, 8);
-	/* All are announced before the engine is switched on; after that only the engine is at work. */
-	for (unsigned i = 0; i < SLOTS; i++)
-		host.submit(i % host.queues, &shape, ue_count, NOTHING);
+	for (unsigned q = 0; q < load.queues; q++)
+		host.enable_queue(q, load.entries_log2);
+	while (submitted < SLOTS && host.submit(submitted % load.queues, &shape, ue_count, NOTHING) >= 0)
+		submitted++;
 	host.put(FAN_CARD_CONTROL, DO_ENABLE);
 	while (host.ues_done < ue_count * (SLOTS - 8)) {
 		ops->run(host.model, 8);
+		while (submitted < SLOTS && host.submit(submitted % load.queues, &shape, ue_count, NOTHING) >= 0)
+			submitted++;
 		if (host.take_completions() != 0 && from == 0 && host.ues_done >= ue_count * 8) {
 			ops->statistics(host.model, &statistics);
 			from = statistics.clocks;
@@ -921,16 +962,20 @@ rate_of(uint8_t algorithm)
 {
 	static const char *const names[] = { "", "SNOW 3G", "AES", "ZUC" };
 	static const unsigned texts[] = { 16, 32, 64, 160, 512, 1024, 1480 };
-	static const unsigned counts[] = { 64, 32, 16, 8, 1 };
+	const rate_load loads[] = { { 64, ops->queues, 8 }, { 32, ops->queues, 8 }, { 16, ops->queues, 8 }, { 8, ops->queues, 8 },
+				    { 8, 1, 4 }, { 1, ops->queues, 8 }, { 1, 1, 4 } };
 
 	for (unsigned text_bytes : texts)
-		for (unsigned ue_count : counts) {
+		for (const rate_load &load : loads) {
+			const unsigned ue_count = load.ue_count;
 			const double lanes = lane_clocks(algorithm, text_bytes, ue_count) / lanes_of(algorithm);
 			const double bus = std::max(1.5, (text_bytes + 5 + 63) / 64.0);
-			const double bound = std::max(lanes, bus), clocks = rate(algorithm, text_bytes, ue_count);
+			const double bound = std::max(lanes, bus), clocks = rate(algorithm, text_bytes, load);
 
-			printf("rate: %s, lanes: %u, %4u octets, batches of %2u UEs: %6.2f clocks per UE, bound %6.2f (%s), latency %u\n",
-			       names[algorithm], lanes_of(algorithm), text_bytes, ue_count, clocks, bound, bus > lanes ? "bus" : "lanes",
+			printf("rate: %s, lanes: %u, %4u octets, batches of %2u UEs, queues: %u of %u entries: %6.2f clocks per UE, bound %6.2f (%s), latency "
+			       "%u\n",
+			       names[algorithm], lanes_of(algorithm), text_bytes, ue_count, load.queues, 1u << load.entries_log2,
+			       clocks, bound, bus > lanes ? "bus" : "lanes",
 			       options.latency);
 			/* Changing between descriptors, items and contexts costs the bus some clocks in a hundred. */
 			if (ue_count == 64 && options.stall == 0 && clocks > (bus > lanes ? 1.1 : 1.05) * bound)
@@ -958,6 +1003,7 @@ main(int argc, char **argv)
 						   { "refused", test_refused },
 						   { "queues", test_queues },
 						   { "reset", test_reset },
+						   { "secrets", test_secrets },
 						   { "owed", test_owed },
 						   { "registers", test_registers },
 						   { "rate", test_rate } },
