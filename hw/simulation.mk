@@ -15,9 +15,12 @@ test-programs: $(addprefix $(B)/,pipe_test lane_test snow3g_lane_test zuc_lane_t
 	engine_test_mixed pnr_pipe_test pnr_lane_test)
 
 # $(1) directory: Verilator makes the last step of its path only. $(verilate_vlt) is read by each.
+MODEL_WARNINGS ?= -Wall
+# How well what Verilator has written is compiled: -O1 builds in half the time, for a short run.
+MODEL_OPT ?= -O3
 verilate_vlt := sim/waivers.vlt sim/inline.vlt
 verilated_into = mkdir -p $(1) && verilator --cc -O3 --x-assign unique --x-initial unique --Mdir $(1)
-verilate = $(verilated_into) --assert -Wall -Irtl $(verilate_vlt)
+verilate = $(verilated_into) --assert $(MODEL_WARNINGS) -Irtl $(verilate_vlt)
 # Verilated code is generated: its warnings are nobody's.
 VERILATOR_ROOT := $(shell verilator --getenv VERILATOR_ROOT 2>/dev/null)
 cxx_flags := -std=gnu++17 -O2 -Wall -Wextra -Wshadow -Wno-missing-field-initializers -isystem $(VERILATOR_ROOT)/include \
@@ -43,7 +46,7 @@ $(B)/$(2)/V$(1).mk: $(rtl_all) $(verilate_vlt) $(filter %.vlt,$(3)) $(4) $(6)
 	$(Q)$$(call verilate,$(B)/$(2)) --top-module $(1) $(3) $(or $(6),$(rtl)) $(4)
 	@touch $$@
 $(B)/$(2)/V$(1)__ALL.a: $(B)/$(2)/V$(1).mk
-	$(Q)$$(MAKE) -C $(B)/$(2) -f V$(1).mk OPT_FAST=-O3 OPT_SLOW=-O1 V$(1)__ALL.a verilated.o verilated_threads.o $(5) >$(B)/$(2)/make.log
+	$(Q)$$(MAKE) -C $(B)/$(2) -f V$(1).mk OPT_FAST=$(MODEL_OPT) OPT_SLOW=-O1 V$(1)__ALL.a verilated.o verilated_threads.o $(5) >$(B)/$(2)/make.log
 endef
 $(eval $(call verilated,aes128_pipe,pipe))
 $(eval $(call verilated,fan_lane,lane))

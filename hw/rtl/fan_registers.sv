@@ -314,7 +314,8 @@ module fan_registers #(
 	// Proved by induction, with nothing assumed about the host but a reset at the beginning: every address and every datum of a
 	// write is taken once and gets one answer, every read one, no answer comes unasked, all of them within some clocks of being
 	// asked for, and a read of `scratch` gives what the last write of it brought. A counter of 64 bits counts whatever it holds, beyond
-	// 2^32 too, and the high half that is read is that of the clock in which the low half was read last.
+	// 2^32 too, and the high half that is read is that of the clock in which the low half was read last. No interrupt is
+	// lost, not even one that comes in the clock in which another is cleared.
 	logic f_reset_q = 1'b1;
 	logic [1:0] f_addresses_q, f_data_q, f_reads_q;   // taken, and without an answer
 	logic [1:0] f_write_waits_q;
@@ -328,6 +329,7 @@ module fan_registers #(
 	logic [32*Lanes-1:0] f_ues_q;
 	logic [31:0] f_word_q;
 	logic f_chosen_q, f_counter_read_q;
+	logic [Queues:0] f_came_q;
 	wire [Counters-1:0] f_low_here, f_high_here;
 
 	for (genvar l = 0; l < Lanes; l++) begin : g_f_ues
@@ -364,7 +366,10 @@ module fan_registers #(
 			f_read_waits_q <= '0;
 			f_scratch_q <= '0;
 			f_chosen_q <= 1'b0;
+			f_came_q <= '0;
 		end else begin
+			f_came_q <= clear_i ? '0 : {error_batch_i || fault_began != '0, completion_i};
+			AssertInterrupts: assert ((f_came_q & ~pending_q) == '0);
 			f_chosen_q <= arvalid_i && arready_o;
 			if (f_chosen_q)
 				f_counter_read_q <= f_low_here != '0 || f_high_here != '0;
