@@ -85,13 +85,22 @@ def stale(mutants):
 
 
 def copy_tree():
-    """Files keep their times, so that what was built before stays built."""
+    """A file that is the same is not touched, so that what was built before stays built; one that differs gets the time of today, because
+    what was built last may have had a fault in it."""
     (TREE / "build").mkdir(parents=True, exist_ok=True)
     for name in LINKED:
         link = TREE / name
         if not link.is_symlink():
             link.symlink_to(ROOT / name)
-    shutil.copytree(HERE, TREE / "hw", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    here = {path.relative_to(HERE) for path in HERE.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    copy = TREE / "hw"
+    for path in sorted(here):
+        if not (copy / path).exists() or (copy / path).read_bytes() != (HERE / path).read_bytes():
+            (copy / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(HERE / path, copy / path)
+    for path in copy.rglob("*"):
+        if path.is_file() and path.relative_to(copy) not in here:
+            path.unlink()
 
 
 def run(command, log):
