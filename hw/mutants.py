@@ -115,7 +115,7 @@ def try_check(check, name):
     """In the copy as it stands. A check is a goal of make, or a program of build/hw with its arguments, which is built first.
     "passes", "fails", or "does not build"."""
     program, *arguments = check.split()
-    make = ["make", f"-j{len(os.sched_getaffinity(0))}", "MODEL_OPT=-O1", "MODEL_WARNINGS=-Wno-fatal"]
+    make = ["make", f"-j{len(os.sched_getaffinity(0))}", "MODEL_OPT=-O0", "BENCH_OPT=-O0", "MODEL_WARNINGS=-Wno-fatal"]
     with (TREE.parent / f"{name}.log").open("wb") as log:
         if not arguments:
             code = run(make + [program], log)

@@ -16,14 +16,15 @@ test-programs: $(addprefix $(B)/,pipe_test lane_test snow3g_lane_test zuc_lane_t
 
 # $(1) directory: Verilator makes the last step of its path only. $(verilate_vlt) is read by each.
 MODEL_WARNINGS ?= -Wall
-# How well what Verilator has written is compiled: -O1 builds in half the time, for a short run.
+# How well what Verilator has written is compiled, and the benches around it: less is built sooner, for a short run.
 MODEL_OPT ?= -O3
+BENCH_OPT ?= -O2
 verilate_vlt := sim/waivers.vlt sim/inline.vlt
 verilated_into = mkdir -p $(1) && verilator --cc -O3 --x-assign unique --x-initial unique --Mdir $(1)
 verilate = $(verilated_into) --assert $(MODEL_WARNINGS) -Irtl $(verilate_vlt)
 # Verilated code is generated: its warnings are nobody's.
 VERILATOR_ROOT := $(shell verilator --getenv VERILATOR_ROOT 2>/dev/null)
-cxx_flags := -std=gnu++17 -O2 -Wall -Wextra -Wshadow -Wno-missing-field-initializers -isystem $(VERILATOR_ROOT)/include \
+cxx_flags := -std=gnu++17 $(BENCH_OPT) -Wall -Wextra -Wshadow -Wno-missing-field-initializers -isystem $(VERILATOR_ROOT)/include \
 	-isystem $(VERILATOR_ROOT)/include/vltstd
 c_flags := -std=gnu11 -O2 -Wall -Wextra -DFAN_SOURCE_DIR='"$(abspath $(ROOT))"'
 
