@@ -189,7 +189,7 @@ stand_in() {
 stand_in alien 1 'is something else (kind 0xdeadbeef' --engine fpga --ues 100
 stand_in version 1 'its registers are of version 9.0, this driver is for version' --engine fpga --ues 100
 stand_in rings 1 'it broke the ring of messages' --engine fpga --ues 100
-stand_in completions 1 'PDUs were dropped' --engine fpga --ues 600
+stand_in completions 1 'is out of service' --engine fpga --ues 600
 stand_in completions 0 '' --engine fpga,ipsec-mb --ues 600
 json 'o["verified"] == 600 and p == {"fpga": 0, "ipsec-mb": 600} and f["UEs"] == 0 and f["completions refused"] > 0 and f["resets"] > 0'
 
