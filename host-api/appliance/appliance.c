@@ -215,8 +215,9 @@ fan_engine_shares(const struct fanfare *fanfare, struct fan_engine_share *shares
 {
 	const struct fan_dataplane *dataplane = fanfare->dataplane;
 
+	memset(shares, 0, share_max * sizeof(*shares));
 	for (unsigned i = 0; i < dataplane->engines.count && i < share_max; i++)
-		shares[i] = (struct fan_engine_share){ .name = dataplane->engines.choice[i].name };
+		snprintf(shares[i].name, sizeof(shares[i].name), "%s", dataplane->engines.choice[i].name);
 	for (unsigned i = 0; i < dataplane->worker_count; i++) {
 		struct fan_worker_counters counters;
 

@@ -36,13 +36,14 @@ void fan_totals_read(const struct fanfare *fanfare, struct fan_totals *totals);
 /* Frequency of the counter behind busy_cycles. */
 uint64_t fan_tsc_hz(void);
 
-/* Name of the engine that is asked first for a protection; "none" when no engine takes it. Static storage. */
+/* Name of the engine that is asked first for a protection; "none" when no engine takes it. Valid until
+ * fan_close(). */
 const char *fan_engine_serving(const struct fanfare *fanfare, enum fan_kind kind, uint8_t cipher, uint8_t integrity);
 
 /* What one engine of the list has done since fan_open(), all workers together. */
 struct fan_engine_share {
-	const char *name; /* static storage */
-	uint64_t pdus;    /* protected */
+	char name[64]; /* as it was asked for; a longer one is cut */
+	uint64_t pdus; /* protected */
 };
 #define FAN_ENGINE_SHARES_MAX 8 /* engines that can serve one run */
 
