@@ -15,6 +15,9 @@
 
 #define HOPS_BYTES (FAN_NEXT_HOPS_MAX * sizeof(struct fan_hop))
 
+/* Ports and devices belong to the process, so one dataplane has them at a time. The control thread's alone. */
+static bool opened;
+
 /* Opens the control thread's instances. Of automatic engines those count that open; the judge serves only where none does. EAL runs
  * already, since some engines are DPDK devices. */
 static int
@@ -74,9 +77,9 @@ init_link(struct fan_link *link, struct fan_egress *egress, const struct fan_opt
 static int
 start_workers(struct fan_dataplane *dataplane)
 {
-	unsigned lcore = rte_get_next_lcore((unsigned)-1, 1, 0);
+	unsigned lcore = (unsigned)-1;
 
-	for (unsigned i = 0; i < dataplane->worker_count; i++, lcore = rte_get_next_lcore(lcore, 1, 0)) {
+	for (unsigned i = 0; i < dataplane->worker_count; i++) {
 		const struct fan_worker_config config = {
 			.index = i,
 			.worker_count = dataplane->worker_count,
@@ -90,9 +93,10 @@ start_workers(struct fan_dataplane *dataplane)
 
 		if (error != 0)
 			return error;
+		lcore = fan_eal_idle_lcore(lcore);
 		dataplane->lcore[i] = lcore;
 		if (rte_eal_remote_launch(fan_worker_run, dataplane->worker[i], lcore) != 0)
-			return fan_fail(FAN_E_IO, "worker %u: lcore %u is busy; close the other appliance first", i, lcore);
+			return fan_fail(FAN_E_IO, "worker %u: lcore %u is busy", i, lcore);
 		dataplane->running_count = i + 1;
 	}
 	return 0;
@@ -113,12 +117,16 @@ allocate(struct fan_dataplane *dataplane)
 int
 fan_dataplane_open(struct fan_dataplane **out, const struct fan_options *options)
 {
-	struct fan_dataplane *dataplane = calloc(1, sizeof(*dataplane));
+	struct fan_dataplane *dataplane;
 	const char *engines = options->engines != NULL ? options->engines : FAN_ENGINE_AUTO;
 	int error;
 
+	if (opened)
+		return fan_fail(FAN_E_BUSY, "this process has an appliance already: close it first, or use another process");
+	dataplane = calloc(1, sizeof(*dataplane));
 	if (dataplane == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory for a dataplane");
+	opened = true;
 	dataplane->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	dataplane->worker_count = options->workers != 0 ? options->workers : 1;
 	if (dataplane->event_fd < 0)
@@ -184,6 +192,7 @@ fan_dataplane_close(struct fan_dataplane *dataplane)
 	if (dataplane->hops != NULL)
 		munmap(dataplane->hops, HOPS_BYTES);
 	free(dataplane);
+	opened = false;
 	return error;
 }
 

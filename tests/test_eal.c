@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
+#include "../dataplane/eal.h"
+#include "../host-api/fanfare.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <rte_eal.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A host that started DPDK with three lcores, as a program with a dataplane of its own does. */
+static void
+start_as_host(void)
+{
+	char *arguments[] = { strdup("host"),
+			      strdup("--no-huge"),
+			      strdup("--no-pci"),
+			      strdup("--no-shconf"),
+			      strdup("-m"),
+			      strdup("256"),
+			      strdup("--no-telemetry"),
+			      strdup("--log-level=error"),
+			      strdup("--lcores=0@0,1@0,2@0"),
+			      NULL };
+
+	cr_assert_geq(rte_eal_init((int)(sizeof(arguments) / sizeof(arguments[0])) - 1, arguments), 0);
+}
+
+static int
+wait_for_host(void *stop)
+{
+	while (!__atomic_load_n((bool *)stop, __ATOMIC_ACQUIRE))
+		sched_yield();
+	return 0;
+}
+
+Test(eal, of_the_host_serves, .timeout = 60)
+{
+	const struct fan_options options = { .struct_bytes = sizeof(options), .egress = "net_null", .workers = 2 };
+	struct fanfare *fanfare;
+
+	start_as_host();
+	for (unsigned round = 0; round < 2; round++) {
+		cr_assert_eq(fan_open(&fanfare, &options), 0, "%s", fan_error_detail());
+		cr_assert_eq(fan_close(fanfare), 0);
+	}
+}
+
+/* What the host itself runs on an lcore stays there, and workers take the others. */
+Test(eal, workers_take_idle_lcores_alone, .timeout = 60)
+{
+	struct fan_options options = { .struct_bytes = sizeof(options), .egress = "net_null", .workers = 1 };
+	struct fanfare *fanfare;
+	bool stop = false;
+
+	start_as_host();
+	cr_assert_eq(rte_eal_remote_launch(wait_for_host, &stop, 1), 0);
+	options.workers = 2;
+	cr_assert_eq(fan_open(&fanfare, &options), FAN_E_UNSUPPORTED);
+	cr_assert(strstr(fan_error_detail(), "2 workers") != NULL && strstr(fan_error_detail(), "3 lcores") != NULL &&
+			  strstr(fan_error_detail(), "1 others are idle") != NULL,
+		  "%s", fan_error_detail());
+	options.workers = 1;
+	cr_assert_eq(fan_open(&fanfare, &options), 0, "%s", fan_error_detail());
+	cr_assert_eq(rte_eal_get_lcore_state(2), RUNNING);
+	cr_assert_eq(fan_close(fanfare), 0);
+	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+	cr_assert_eq(rte_eal_wait_lcore(1), 0);
+	options.workers = 2;
+	cr_assert_eq(fan_open(&fanfare, &options), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_close(fanfare), 0);
+}
+
+static void *
+read_affinity(void *affinity)
+{
+	cr_assert_eq(pthread_getaffinity_np(pthread_self(), sizeof(cpu_set_t), affinity), 0);
+	return NULL;
+}
+
+Test(eal, leaves_the_caller_where_it_was, .timeout = 60)
+{
+	cpu_set_t before, after, later;
+	pthread_t thread;
+
+	cr_assert_eq(sched_getaffinity(0, sizeof(before), &before), 0);
+	if (CPU_COUNT(&before) < 2)
+		cr_skip_test("one CPU: nothing to be tied to");
+	cr_assert_eq(fan_eal_start(NULL, 1, NULL), 0, "%s", fan_error_detail());
+	cr_assert_eq(sched_getaffinity(0, sizeof(after), &after), 0);
+	cr_assert(CPU_EQUAL(&before, &after), "%d CPUs before, %d after", CPU_COUNT(&before), CPU_COUNT(&after));
+	cr_assert_eq(pthread_create(&thread, NULL, read_affinity, &later), 0);
+	cr_assert_eq(pthread_join(thread, NULL), 0);
+	cr_assert(CPU_EQUAL(&before, &later));
+	cr_assert_eq(rte_lcore_id(), rte_get_main_lcore(), "it is the main lcore all the same");
+}
+
+/* Two processes of one user, at once, each with memory of its own: also without the rights of root. */
+Test(eal, starts_in_two_processes_at_once_with_memory_of_ones_choice, .timeout = 60)
+{
+	static const char *const rows[][4] = { { "-m", "64", NULL }, { "-m64", NULL }, { "--no-huge", "-m", "64", NULL } };
+
+	for (unsigned row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+		int meet[2], status;
+		char octet;
+
+		cr_assert_eq(pipe(meet), 0);
+		for (unsigned i = 0; i < 2; i++) {
+			if (fork() != 0)
+				continue;
+			if (geteuid() == 0 && setuid(65534) != 0)
+				_exit(3);
+			if (fan_eal_start(NULL, 1, rows[row]) != 0) {
+				fprintf(stderr, "%s\n", fan_error_detail());
+				_exit(1);
+			}
+			/* Neither ends before both have started. */
+			close(meet[1]);
+			_exit(read(meet[0], &octet, 1) == 0 ? 0 : 2);
+		}
+		close(meet[0]);
+		sleep(2);
+		close(meet[1]);
+		for (unsigned i = 0; i < 2; i++) {
+			cr_assert_gt(wait(&status), 0);
+			cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "row %u: %#x", row, (unsigned)status);
+		}
+	}
+}
+
+Test(eal, a_refusal_has_a_reason, .timeout = 60)
+{
+	static const char *const wrong[] = { "--no-such-option-of-eal", NULL };
+
+	cr_assert_eq(fan_eal_start(NULL, 1, wrong), FAN_E_IO);
+	cr_assert_null(strstr(fan_error_detail(), "Success"), "%s", fan_error_detail());
+}
