@@ -5,6 +5,21 @@
 #include "../dataplane/egress.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+/* AddressSanitizer maps terabytes of its own: no limit of address space lets it live. */
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define SPACE_CAN_BE_LIMITED false
+#else
+#define SPACE_CAN_BE_LIMITED true
+#endif
 
 static bool
 found(const void *address)
@@ -86,4 +101,93 @@ Test(memory, tables_and_frames_are_announced)
 Test(memory, what_the_machine_can_give)
 {
 	cr_assert_gt(fan_memory_available_bytes(), 1UL << 20);
+}
+
+/* ---- What there is left -------------------------------------------------------------------------------------------------- */
+
+static char folder[] = "/tmp/fanfare-memory-XXXXXX";
+
+static void
+write_file(const char *name, const char *text)
+{
+	char path[512];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	for (char *slash = path + sizeof(folder); (slash = strchr(slash, '/')) != NULL; slash++) {
+		*slash = '\0';
+		(void)mkdir(path, 0700);
+		*slash = '/';
+	}
+	file = fopen(path, "w");
+	cr_assert_not_null(file, "%s", path);
+	fputs(text, file);
+	cr_assert_eq(fclose(file), 0);
+}
+
+static size_t
+cgroup_bytes(const char *membership)
+{
+	char path[512];
+
+	write_file("membership", membership);
+	snprintf(path, sizeof(path), "%s/membership", folder);
+	return fan_memory_cgroup_bytes(path, folder);
+}
+
+Test(memory, the_nearest_limit_of_the_cgroups_counts)
+{
+	char remove[600];
+
+	cr_assert_not_null(mkdtemp(folder));
+	cr_assert_eq(cgroup_bytes("0::/a/b\n"), SIZE_MAX, "nothing is mounted");
+	write_file("a/b/memory.max", "max\n");
+	write_file("a/b/memory.current", "5000\n");
+	cr_assert_eq(cgroup_bytes("0::/a/b\n"), SIZE_MAX, "no limit");
+	write_file("a/memory.max", "10000\n");
+	write_file("a/memory.current", "7000\n");
+	cr_assert_eq(cgroup_bytes("0::/a/b\n"), 3000, "of the group above");
+	write_file("a/memory.stat", "anon 1\nactive_file 9\ninactive_file 500\n");
+	cr_assert_eq(cgroup_bytes("0::/a/b\n"), 3500, "caches are free");
+	write_file("a/b/memory.max", "6000\n");
+	cr_assert_eq(cgroup_bytes("0::/a/b\n"), 1000);
+	write_file("a/b/memory.current", "6001\n");
+	cr_assert_eq(cgroup_bytes("0::/a/b\n"), 0, "beyond it");
+	cr_assert_eq(cgroup_bytes("0::/a/b/c/d\n"), 0, "groups of the host, that cannot be seen, below");
+	cr_assert_eq(cgroup_bytes("0::/\n"), SIZE_MAX, "the root");
+	write_file("memory.max", "77\n");
+	write_file("memory.current", "7\n");
+	cr_assert_eq(cgroup_bytes("0::/\n"), 70, "a container's root");
+	write_file("memory/x/memory.limit_in_bytes", "100\n");
+	write_file("memory/x/memory.usage_in_bytes", "90\n");
+	write_file("memory/x/memory.stat", "inactive_file 1\ntotal_inactive_file 30\n");
+	cr_assert_eq(cgroup_bytes("7:cpu:/x\n4:memory:/x/y\n"), 40, "version 1");
+	cr_assert_eq(cgroup_bytes("4:memory:/x\n0::/\n"), 40, "both");
+	cr_assert_eq(cgroup_bytes("7:cpu:/x\n"), SIZE_MAX);
+	cr_assert_eq(cgroup_bytes("garbage\n:\n::\n"), SIZE_MAX);
+	snprintf(remove, sizeof(remove), "rm -r %s", folder);
+	cr_assert_eq(system(remove), 0);
+}
+
+Test(memory, limits_of_the_process_count)
+{
+	const size_t machine_bytes = fan_memory_available_bytes();
+	struct rlimit limit;
+
+	if (!SPACE_CAN_BE_LIMITED)
+		cr_skip_test("AddressSanitizer needs all the space there is");
+	cr_assert_eq(fan_memory_address_bytes(), SIZE_MAX);
+	cr_assert_eq(getrlimit(RLIMIT_DATA, &limit), 0);
+	limit.rlim_cur = 64 << 20;
+	cr_assert_eq(setrlimit(RLIMIT_DATA, &limit), 0);
+	cr_assert_leq(fan_memory_available_bytes(), 64 << 20);
+	limit.rlim_cur = RLIM_INFINITY;
+	cr_assert_eq(setrlimit(RLIMIT_DATA, &limit), 0);
+	cr_assert_gt(fan_memory_available_bytes(), machine_bytes / 2);
+	cr_assert_eq(getrlimit(RLIMIT_AS, &limit), 0);
+	limit.rlim_cur = 2UL << 30;
+	cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
+	cr_assert_lt(fan_memory_address_bytes(), 2UL << 30);
+	cr_assert_gt(fan_memory_address_bytes(), 1UL << 30, "this program is small");
+	cr_assert_lt(fan_memory_available_bytes(), 2UL << 30);
 }

@@ -4,6 +4,19 @@
 
 #include <criterion/criterion.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* AddressSanitizer maps terabytes of its own: no limit of address space lets it live. */
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define SPACE_CAN_BE_LIMITED false
+#else
+#define SPACE_CAN_BE_LIMITED true
+#endif
 
 static struct fan_protection
 protection(unsigned kind, unsigned cipher, unsigned integrity)
@@ -296,13 +309,100 @@ Test(table, tables_stay_out_of_core_dumps)
 {
 	const struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS);
 	struct fan_context_table table = make_table(&ue, 100000);
+	struct rlimit locked;
 	char flags[512];
 
 	cr_assert_eq(fan_context_add(&table, &ue), 0);
 	read_vm_flags(flags, sizeof(flags), &table.slots[0]);
 	cr_assert_not_null(strstr(flags, " dd"), "first page: %s", flags);
+	cr_assert_not_null(strstr(flags, " wf"), "wiped in children: %s", flags);
+	cr_assert_eq(getrlimit(RLIMIT_MEMLOCK, &locked), 0);
+	if (locked.rlim_cur >= 2 * FAN_CONTEXT_STEP * sizeof(struct fan_context))
+		cr_assert_not_null(strstr(flags, " lo"), "locked, since this process may: %s", flags);
 	read_vm_flags(flags, sizeof(flags), &table.slots[99999]);
 	cr_assert_not_null(strstr(flags, " dd"), "last page: %s", flags);
+	fan_context_table_free(&table);
+}
+
+/* A child of the host, made for whatever purpose, finds zeros. */
+Test(table, keys_do_not_reach_children)
+{
+	const struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS);
+	struct fan_context_table table = make_table(&ue, 100);
+	int status;
+
+	cr_assert_eq(fan_context_add(&table, &ue), 0);
+	if (fork() == 0)
+		_exit(memcmp(table.slots[0].k_enc, (const uint8_t[FAN_KEY_BYTES]){ 0 }, FAN_KEY_BYTES) != 0);
+	cr_assert_gt(wait(&status), 0);
+	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	cr_assert_eq(memcmp(table.slots[0].k_enc, ue.k_enc, FAN_KEY_BYTES), 0, "and here they are");
+	fan_context_table_free(&table);
+}
+
+static void
+set_limit(__rlimit_resource_t resource, rlim_t bytes)
+{
+	struct rlimit limit;
+
+	cr_assert_eq(getrlimit(resource, &limit), 0);
+	limit.rlim_cur = bytes;
+	cr_assert_eq(setrlimit(resource, &limit), 0);
+}
+
+/* Address space does not suffice for the largest table: a smaller one serves, says what it is short of when it is full, and leaves room
+ * for others. */
+Test(table, fits_into_a_process_of_limited_address_space, .timeout = 60)
+{
+	const struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS);
+	struct fan_context_table table, others[20];
+	int64_t slot;
+
+	if (!SPACE_CAN_BE_LIMITED)
+		cr_skip_test("AddressSanitizer needs all the space there is");
+	set_limit(RLIMIT_AS, 512 << 20);
+	table = make_table(&ue, FAN_CONTEXT_SLOTS_MAX);
+	cr_assert(table.capacity >= FAN_CONTEXT_STEP && table.capacity < FAN_CONTEXT_SLOTS_MAX, "%u", table.capacity);
+	for (unsigned i = 0; i < 20; i++)
+		others[i] = make_table(&ue, FAN_CONTEXT_SLOTS_MAX);
+	for (uint32_t i = 0; i < table.capacity; i++)
+		cr_assert_eq(fan_context_add(&table, &ue), i, "%s", fan_error_detail());
+	slot = fan_context_add(&table, &ue);
+	cr_assert_eq(slot, FAN_E_MEMORY);
+	cr_assert_not_null(strstr(fan_error_detail(), "ulimit -v"), "%s", fan_error_detail());
+	/* What was freed is used again. */
+	fan_context_remove(&table, 7);
+	cr_assert_eq(fan_context_add(&table, &ue), 7);
+	for (unsigned i = 0; i < 20; i++) {
+		cr_assert_eq(fan_context_add(&others[i], &ue), 0);
+		fan_context_table_free(&others[i]);
+	}
+	fan_context_table_free(&table);
+}
+
+/* What is not used is not counted as the process's memory, which stands for strict accounting by the kernel. */
+Test(table, takes_memory_step_by_step)
+{
+	const struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS);
+	struct fan_context_table table;
+	int64_t slot = 0;
+
+	if (!SPACE_CAN_BE_LIMITED)
+		cr_skip_test("AddressSanitizer needs all the space there is");
+	set_limit(RLIMIT_DATA, 64 << 20);
+	table = make_table(&ue, FAN_CONTEXT_SLOTS_MAX);
+	cr_assert_eq(table.capacity, FAN_CONTEXT_SLOTS_MAX);
+	cr_assert_eq(fan_context_add(&table, &ue), 0);
+	fan_context_remove(&table, 0);
+	cr_assert_eq(fan_context_generation(&table, 0), 1, "names are counted");
+	for (uint32_t i = 0; i < (64 << 20) / sizeof(struct fan_context) && slot >= 0; i++)
+		slot = fan_context_add(&table, &ue);
+	cr_assert_eq(slot, FAN_E_MEMORY);
+	cr_assert_not_null(strstr(fan_error_detail(), "ulimit -d"), "%s", fan_error_detail());
+	cr_assert_geq(table.used, FAN_CONTEXT_STEP);
+	fan_context_remove(&table, table.used - 1);
+	cr_assert_eq(fan_context_generation(&table, table.used - 1), 1, "also in later steps");
+	cr_assert_eq((uintptr_t)table.slots % (FAN_CONTEXT_STEP * sizeof(struct fan_context)), 0, "room for huge pages");
 	fan_context_table_free(&table);
 }
 

@@ -34,7 +34,14 @@ bool fan_memory_find(struct fan_memory_region *region, const void *address);
  * them again. */
 uint64_t fan_memory_withdrawals(void);
 
-/* Octets of memory the machine can give without swapping; for checks before allocating. */
+/* Octets of memory that this process can be given without swapping: what the machine has, its cgroups, and its own limits (RLIMIT_AS,
+ * RLIMIT_DATA) let it have, the least of them. For checks before allocating. */
 size_t fan_memory_available_bytes(void);
+/* Octets of address space that RLIMIT_AS leaves this process; SIZE_MAX without that limit. */
+size_t fan_memory_address_bytes(void);
+/* Octets that the limits of cgroups (both versions, every level that can be seen) leave; SIZE_MAX without any. Caches that the kernel
+ * would give up count as free. In: the file of a process's cgroups ("/proc/self/cgroup"), and where they are mounted
+ * ("/sys/fs/cgroup"). */
+size_t fan_memory_cgroup_bytes(const char *membership, const char *mount);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
 #include "table.h"
 
 #include "count.h"
@@ -7,26 +8,114 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define PAGE_BYTES 4096
+#define STEP_BYTES ((size_t)FAN_CONTEXT_STEP * sizeof(struct fan_context))
+/* Of the address space that a limited process has left, a table takes this part at the most: others come
+ * after it, and NAS has one for each bearer or session identity. */
+#define ADDRESS_SHARE 32
+
+/* Keys stay out of core dumps and forked children. All of it is advice, and fails only on kernels built without the feature. */
+static void
+advise(void *slots, size_t bytes)
+{
+	(void)madvise(slots, bytes, MADV_DONTDUMP);
+	(void)madvise(slots, bytes, MADV_WIPEONFORK);
+	(void)madvise(slots, bytes, MADV_HUGEPAGE);
+}
+
+/* Address space that begins at a multiple of a step, so that huge pages fill the steps. Nothing may be read or written there, and strict
+ * accounting of memory (vm.overcommit_memory=2) does not count it. */
+static uint8_t *
+map_aligned(size_t bytes)
+{
+	const size_t whole_bytes = bytes + STEP_BYTES;
+	uint8_t *whole = mmap(NULL, whole_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t before, behind;
+
+	if (whole == MAP_FAILED)
+		return NULL;
+	before = -(uintptr_t)whole % STEP_BYTES;
+	bytes = (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+	behind = whole_bytes - before - bytes;
+	if (before > 0)
+		munmap(whole, before);
+	if (behind >= PAGE_BYTES)
+		munmap(whole + before + bytes, behind);
+	return whole + before;
+}
+
+/* Address space for `wanted` slots, or for as many as a limited process can spare. Out: *capacity. NULL: there is none. */
+static void *
+reserve(size_t *capacity, size_t wanted)
+{
+	const size_t spare = fan_memory_address_bytes() / ADDRESS_SHARE / STEP_BYTES;
+	const size_t most = (spare > 0 ? spare : 1) * FAN_CONTEXT_STEP;
+
+	for (size_t slots = wanted < most ? wanted : most; slots > 0; slots /= 2) {
+		void *place = map_aligned(slots * sizeof(struct fan_context));
+
+		*capacity = slots;
+		if (place != NULL)
+			return place;
+	}
+	return NULL;
+}
+
 int
 fan_context_table_init(struct fan_context_table *table, struct fan_protection protection, size_t capacity)
 {
-	const size_t bytes = capacity * sizeof(struct fan_context);
+	const size_t wanted = capacity;
 	void *slots;
 
 	memset(table, 0, sizeof(*table));
 	if (capacity == 0 || capacity > FAN_CONTEXT_SLOTS_MAX)
 		return fan_fail(FAN_E_INVALID, "a table of %zu contexts: 1 to %u", capacity, FAN_CONTEXT_SLOTS_MAX);
-	slots = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (slots == MAP_FAILED)
-		return fan_fail(FAN_E_MEMORY, "no address space for a table of %zu contexts (%zu MiB)", capacity, bytes >> 20);
-	/* Keys stay out of core dumps; both calls are advice and fail only on kernels built without the feature. */
-	(void)madvise(slots, bytes, MADV_DONTDUMP);
-	(void)madvise(slots, bytes, MADV_HUGEPAGE);
-	fan_memory_add(slots, bytes);
+	slots = reserve(&capacity, wanted);
+	if (slots == NULL)
+		return fan_fail(FAN_E_MEMORY, "no address space for a table of contexts: raise the limit (ulimit -v)");
+	advise(slots, capacity * sizeof(struct fan_context));
+	fan_memory_add(slots, capacity * sizeof(struct fan_context));
 	table->slots = slots;
 	table->protection = protection;
+	table->wanted = (uint32_t)wanted;
 	table->capacity = (uint32_t)capacity;
 	table->free_first = FAN_SLOT_NONE;
+	return 0;
+}
+
+/* Whether the first `slots` generations may be touched, where there are any. */
+static bool
+open_generations(const struct fan_context_table *table, uint32_t slots)
+{
+	return table->generation == NULL ||
+	       mprotect(table->generation, slots * sizeof(*table->generation), PROT_READ | PROT_WRITE) == 0;
+}
+
+/* Makes memory of the next step of address space. Locked as it is touched, where that is allowed: a host may have use for what little
+ * RLIMIT_MEMLOCK gives, so a refusal is none of ours. */
+static int
+grow(struct fan_context_table *table)
+{
+	uint8_t *from = (uint8_t *)&table->slots[table->ready];
+	const uint32_t left = table->capacity - table->ready;
+	const uint32_t step = left < FAN_CONTEXT_STEP ? left : FAN_CONTEXT_STEP;
+	const size_t bytes = step * sizeof(struct fan_context);
+
+	if (step == 0 && table->capacity < table->wanted)
+		return fan_fail(
+			FAN_E_MEMORY,
+			"the table is full: %u contexts, for more the process has no address space (ulimit -v): raise that limit",
+			table->capacity);
+	if (step == 0)
+		return fan_fail(FAN_E_MEMORY, "the table is full: %u contexts", table->capacity);
+	if (mprotect(from, bytes, PROT_READ | PROT_WRITE) != 0 || !open_generations(table, table->ready + step))
+		return fan_fail(
+			FAN_E_MEMORY,
+			"the table holds %u contexts and the system gives it no memory for more: use fewer UEs, or raise "
+			"what it may commit (vm.overcommit_memory, ulimit -d)",
+			table->ready);
+	(void)mlock2(from, bytes, MLOCK_ONFAULT);
+	table->ready += step;
 	return 0;
 }
 
@@ -131,7 +220,7 @@ fill(struct fan_context *context, const struct fan_ue *ue)
 int64_t
 fan_context_add(struct fan_context_table *table, const struct fan_ue *ue)
 {
-	const int error = check_fields(table, ue);
+	int error = check_fields(table, ue);
 	uint32_t slot;
 
 	if (error != 0)
@@ -139,10 +228,10 @@ fan_context_add(struct fan_context_table *table, const struct fan_ue *ue)
 	if (table->free_first != FAN_SLOT_NONE) {
 		slot = table->free_first;
 		table->free_first = table->slots[slot].ue;
-	} else if (table->used < table->capacity) {
-		slot = table->used++;
 	} else {
-		return fan_fail(FAN_E_MEMORY, "the table is full: %u contexts", table->capacity);
+		if (table->used == table->ready && (error = grow(table)) != 0)
+			return error;
+		slot = table->used++;
 	}
 	fill(&table->slots[slot], ue);
 	table->present++;
@@ -172,12 +261,16 @@ rename_slot(struct fan_context_table *table, uint32_t slot)
 	const size_t bytes = table->capacity * sizeof(*table->generation);
 
 	if (table->generation == NULL) {
-		void *generation = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-					0);
+		void *generation = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 		if (generation == MAP_FAILED)
 			return false;
 		table->generation = generation;
+		if (!open_generations(table, table->ready)) {
+			munmap(generation, bytes);
+			table->generation = NULL;
+			return false;
+		}
 	}
 	return table->generation[slot] < FAN_GENERATION_MAX && ++table->generation[slot] <= FAN_GENERATION_MAX;
 }

@@ -16,8 +16,10 @@
 /* Written by the control thread; workers read protection and slots, which do not change while the table exists. */
 struct fan_context_table {
 	struct fan_protection protection;
-	struct fan_context *slots; /* demand-zero mapping of `capacity` slots, excluded from core dumps */
-	uint32_t capacity;         /* slots mapped */
+	struct fan_context *slots; /* address space for `capacity` slots: it never moves, since workers point into it */
+	uint32_t wanted;           /* slots asked for */
+	uint32_t capacity;         /* slots for which there is address space */
+	uint32_t ready;            /* slots 0 .. ready-1 may be touched; grows by FAN_CONTEXT_STEP */
 	uint32_t used;             /* slots 0 .. used-1 have been handed out at least once */
 	uint32_t present;          /* contexts in the table */
 	uint32_t *generation;      /* how often a slot has been freed; demand-zero, made with the first; NULL: none has been */
@@ -27,13 +29,20 @@ struct fan_context_table {
 #define FAN_SLOT_NONE UINT32_MAX
 /* 8 GiB of address space a table. One UE is one slot, so a network of 134 M UEs under one protection fits. */
 #define FAN_CONTEXT_SLOTS_MAX (1U << 27)
+/* Slots that become memory at a time: 2 MiB, a huge page, and so aligned. */
+#define FAN_CONTEXT_STEP (1U << 15)
 
-/* Maps room for `capacity` contexts; address space only until a slot is used. MEMORY says how much is needed. */
+/*
+ * Reserves address space for `capacity` contexts, which no access reaches and which no limit of memory counts until contexts are added;
+ * for fewer where the process's address space is limited (fan_memory_address_bytes()): table->capacity says how many. The memory stays out
+ * of core dumps and of children of this process, and of swap where RLIMIT_MEMLOCK lets it. Errors: INVALID, MEMORY.
+ */
 int fan_context_table_init(struct fan_context_table *table, struct fan_protection protection, size_t capacity);
 /* Wipes every key and unmaps. Safe on a zeroed table. */
 void fan_context_table_free(struct fan_context_table *table);
 
-/* Checks the fields and fills a free slot. Returns the slot or an error (INVALID, MEMORY when full). Control thread. */
+/* Checks the fields and fills a free slot. Returns the slot or an error (INVALID; MEMORY when full, which names the limit). Control
+ * thread. */
 int64_t fan_context_add(struct fan_context_table *table, const struct fan_ue *ue);
 /* Takes a context out of service: it is present no more, spends nothing, and keeps its slot. Any time. Control thread. */
 void fan_context_retire(struct fan_context_table *table, uint32_t slot);
