@@ -18,17 +18,21 @@
 #include "context/count.h"
 #include "pdu/plan_write.h"
 
+#include <linux/futex.h>
 #include <rte_cycles.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #define BATCHES_MAX 16       /* under way in one worker: enough for an engine with latency, few enough to stay in L2 */
 #define TURN_BATCHES 8       /* a flight's fair turn; 512 UEs, some 50 us */
 #define FETCHES 16           /* contexts on the way at a time: a core waits for about so many cache lines */
-#define IDLE_TURNS_SPIN 2000 /* turns without work before the core is given away */
+#define IDLE_TURNS_SPIN 2000 /* turns without work before the worker sleeps */
+#define SLEEP_S 1            /* then it looks around, unless a message wakes it */
 
 enum work_state {
 	WORK_READY,
@@ -84,13 +88,14 @@ struct fan_worker {
 	bool stop;                                  /* the control thread stores it, atomically */
 	bool pause;                                 /* the same */
 	bool paused;                                /* the worker's answer, stored atomically */
-	struct task task[FAN_FLIGHTS_MAX];          /* by the flight's place */
-	unsigned task_count;                        /* tasks in use lie below this index */
-	unsigned task_at, turn_left;                /* whose turn it is, and for how many batches yet */
-	uint64_t now_tsc;                           /* when this turn of the loop began */
-	uint64_t number_at;                         /* of the flight whose turn it was last */
-	uint64_t failures;                          /* batches that an engine gave back unprotected */
-	struct work work[BATCHES_MAX];              /* a ring: COUNTs were spent in this order */
+	uint32_t asleep;                   /* a futex: 1 from before it sleeps until it is woken; both threads, atomically */
+	struct task task[FAN_FLIGHTS_MAX]; /* by the flight's place */
+	unsigned task_count;               /* tasks in use lie below this index */
+	unsigned task_at, turn_left;       /* whose turn it is, and for how many batches yet */
+	uint64_t now_tsc;                  /* when this turn of the loop began */
+	uint64_t number_at;                /* of the flight whose turn it was last */
+	uint64_t failures;                 /* batches that an engine gave back unprotected */
+	struct work work[BATCHES_MAX];     /* a ring: COUNTs were spent in this order */
 	unsigned work_first, work_count;
 	struct fan_worker_counters counters; /* the control thread reads them, atomically */
 };
@@ -772,18 +777,52 @@ refuse_stopped(struct fan_worker *worker)
 
 /* ---- The loop ---------------------------------------------------------------------------------------------------------- */
 
+/* Between batches an engine may hold what it made of keys, which shall not outlive their UEs. Once for each idle time: 40 us. */
+static void
+wipe_engines(struct fan_worker *worker)
+{
+	for (unsigned i = 0; i < worker->config.engines->count; i++)
+		if (worker->engine[i]->ops->wipe != NULL)
+			worker->engine[i]->ops->wipe(worker->engine[i]);
+}
+
+/* Sleeps until wake(), or for SLEEP_S. What the control thread has done before its wake() is seen either here or, by the kernel, as a
+ * word that is no longer 1. */
+static void
+sleep_until_woken(struct fan_worker *worker)
+{
+	const struct timespec most = { .tv_sec = SLEEP_S };
+
+	__atomic_store_n(&worker->asleep, 1, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (rte_ring_empty(worker->flights) && !__atomic_load_n(&worker->stop, __ATOMIC_ACQUIRE) &&
+	    !__atomic_load_n(&worker->pause, __ATOMIC_ACQUIRE))
+		syscall(SYS_futex, &worker->asleep, FUTEX_WAIT_PRIVATE, 1, &most, NULL, 0);
+	__atomic_store_n(&worker->asleep, 0, __ATOMIC_RELAXED);
+}
+
+/* Control thread. A worker that is awake costs no system call. */
+static void
+wake(struct fan_worker *worker)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&worker->asleep, __ATOMIC_SEQ_CST) != 0 &&
+	    __atomic_exchange_n(&worker->asleep, 0, __ATOMIC_SEQ_CST) != 0)
+		syscall(SYS_futex, &worker->asleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
 /* A port or engine that makes us wait may need this very core: give it away soon. Without any message, sleep. */
 static void
-rest(const struct fan_worker *worker, unsigned idle_turns)
+rest(struct fan_worker *worker, unsigned idle_turns)
 {
-	const struct timespec nap = { .tv_nsec = 20000 };
-
 	rte_pause();
 	if (worker->task_count > 0) {
 		if (idle_turns % 16 == 0)
 			sched_yield();
-	} else if (idle_turns > IDLE_TURNS_SPIN) {
-		nanosleep(&nap, NULL);
+	} else if (idle_turns >= IDLE_TURNS_SPIN) {
+		if (idle_turns == IDLE_TURNS_SPIN)
+			wipe_engines(worker);
+		sleep_until_woken(worker);
 	}
 }
 
@@ -863,8 +902,10 @@ fan_workers_pause(struct fan_worker *const *workers, unsigned worker_count)
 	for (unsigned i = 0; i < worker_count; i++)
 		while (__atomic_load_n(&workers[i]->paused, __ATOMIC_ACQUIRE))
 			sched_yield();
-	for (unsigned i = 0; i < worker_count; i++)
+	for (unsigned i = 0; i < worker_count; i++) {
 		__atomic_store_n(&workers[i]->pause, true, __ATOMIC_RELEASE);
+		wake(workers[i]);
+	}
 	for (unsigned i = 0; i < worker_count; i++)
 		while (!__atomic_load_n(&workers[i]->paused, __ATOMIC_ACQUIRE))
 			sched_yield();
@@ -904,12 +945,14 @@ void
 fan_worker_stop(struct fan_worker *worker)
 {
 	__atomic_store_n(&worker->stop, true, __ATOMIC_RELEASE);
+	wake(worker);
 }
 
 void
 fan_worker_hand(struct fan_worker *worker, struct fan_flight *flight)
 {
 	FAN_REQUIRE(rte_ring_sp_enqueue(worker->flights, flight) == 0);
+	wake(worker);
 }
 
 void

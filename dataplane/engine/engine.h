@@ -132,6 +132,9 @@ struct fan_engine_ops {
 	uint16_t (*submit_burst)(struct fan_engine *engine, struct fan_batch *const *batches, uint16_t batch_count);
 	/* Gives finished batches back, in any order, with `status` set. Returns how many, 0..batch_max. Never blocks. */
 	uint16_t (*poll_burst)(struct fan_engine *engine, struct fan_batch **batches, uint16_t batch_max);
+	/* Wipes what it still holds of keys, or was made of them, for batches that it has given back. No batch may be in flight; the next one
+	 * may follow. NULL: it holds nothing of them then. */
+	void (*wipe)(struct fan_engine *engine);
 	/* Out: figures[figure_max], of all instances in this process together. Returns how many. NULL: the engine has none. Control thread,
 	 * at any time. */
 	unsigned (*figures)(const struct fan_engine *engine, struct fan_figure *figures, unsigned figure_max);

@@ -585,6 +585,20 @@ set_job_constants(struct ipsec_mb *engine)
 	}
 }
 
+/* What the last tiles left. What the library keeps in its own state behind it is wiped at close. */
+static void
+wipe(struct fan_engine *base)
+{
+	struct ipsec_mb *engine = instance(base);
+
+	explicit_bzero(engine->snow3g, sizeof(engine->snow3g));
+	explicit_bzero(engine->cipher_key, sizeof(engine->cipher_key));
+	explicit_bzero(engine->mac_key, sizeof(engine->mac_key));
+	explicit_bzero(engine->cbc_text, sizeof(engine->cbc_text));
+	explicit_bzero(engine->head_before, sizeof(engine->head_before));
+	explicit_bzero(engine->scratch_before, sizeof(engine->scratch_before));
+}
+
 static void
 close_engine(struct fan_engine *base)
 {
@@ -661,4 +675,5 @@ const struct fan_engine_ops fan_engine_ipsec_mb = {
 	.takes = takes,
 	.submit_burst = submit_burst,
 	.poll_burst = poll_burst,
+	.wipe = wipe,
 };

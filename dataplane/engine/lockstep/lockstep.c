@@ -132,6 +132,20 @@ close_engine(struct fan_engine *base)
 	munmap(engine, bytes);
 }
 
+/* Schedules, cipher states and keystream of the last batches. */
+static void
+wipe(struct fan_engine *base)
+{
+	struct lockstep_engine *engine = (struct lockstep_engine *)base;
+
+	for (unsigned i = 0; i < engine->served_count; i++) {
+		const struct served *served = &engine->served[i];
+
+		explicit_bzero(served->scratch, served->technique->scratch_bytes);
+		served->technique->init(served->scratch);
+	}
+}
+
 /* What serves a shape; NULL: nothing here does. */
 static const struct served *
 find_served(const struct fan_engine *base, const struct fan_shape *shape)
@@ -179,7 +193,7 @@ poll_burst(struct fan_engine *base, struct fan_batch **batches, uint16_t batch_m
 #define ENGINE(engine_name, engine_description, is_automatic, open_engine)                                                     \
 	{                                                                                                                      \
 		.name = engine_name, .description = engine_description, .automatic = is_automatic, .open = open_engine,        \
-		.close = close_engine, .takes = takes, .submit_burst = submit_burst, .poll_burst = poll_burst,                 \
+		.close = close_engine, .takes = takes, .submit_burst = submit_burst, .poll_burst = poll_burst, .wipe = wipe,   \
 	}
 
 const struct fan_engine_ops fan_engine_lockstep =
