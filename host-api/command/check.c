@@ -34,15 +34,15 @@ sdu_choice(unsigned index)
 #define AT(field) .offset = offsetof(struct chosen, field)
 
 static const struct fan_option options[] = {
-	{ .name = "pcap", .value = "FILE", .help = "the capture, Ethernet", .type = FAN_OPTION_FILE, AT(capture) },
+	{ .name = "pcap", .value = "FILE", .help = "the capture, Ethernet; - is stdin", .type = FAN_OPTION_FILE, AT(capture) },
 	{ .name = "contexts",
 	  .value = "FILE",
-	  .help = "the UEs with their keys, as --contexts of fanout writes them",
+	  .help = "the UEs with their keys, as --contexts of fanout writes them; - is stdin",
 	  .type = FAN_OPTION_FILE,
 	  AT(contexts) },
 	{ .name = "message",
 	  .value = "FILE",
-	  .help = "what every UE must have received, any number of times",
+	  .help = "what every UE must have received, any number of times; - is stdin",
 	  .type = FAN_OPTION_FILE,
 	  AT(message_file) },
 	{ .name = "text", .value = "STRING", .help = "the same as a text", .type = FAN_OPTION_TEXT, AT(text) },
@@ -189,11 +189,18 @@ index_rows(struct check *check)
 	return FAN_EXIT_OK;
 }
 
+static bool
+is_stdin(const char *path)
+{
+	return path != NULL && strcmp(path, "-") == 0;
+}
+
 static int
 read_contexts(struct check *check)
 {
 	const char *path = check->chosen->contexts;
-	FILE *file = fopen(path, "r");
+	const bool piped = is_stdin(path);
+	FILE *file = piped ? stdin : fopen(path, "re");
 	struct fan_contexts_row row;
 	uint64_t line_number = 0;
 	char wrong[256];
@@ -210,7 +217,8 @@ read_contexts(struct check *check)
 	}
 	if (got < 0)
 		exit_code = fan_command_fail(check->command, FAN_EXIT_USAGE, "--contexts %s: %s", path, wrong);
-	fclose(file);
+	if (!piped)
+		fclose(file);
 	return exit_code == FAN_EXIT_OK ? index_rows(check) : exit_code;
 }
 
@@ -460,13 +468,14 @@ read_message(struct check *check, uint8_t **bytes)
 	if (chosen->message_file == NULL && chosen->text == NULL)
 		return FAN_EXIT_OK;
 	*bytes = malloc(MESSAGE_BYTES_MAX);
-	file = chosen->text != NULL ? NULL : fopen(chosen->message_file, "rb");
+	file = chosen->text != NULL ? NULL : is_stdin(chosen->message_file) ? stdin : fopen(chosen->message_file, "rbe");
 	if (*bytes == NULL || (chosen->text == NULL && file == NULL))
 		return fan_command_fail(check->command, FAN_EXIT_USAGE, "--message %s: %s",
 					chosen->message_file == NULL ? "" : chosen->message_file, strerror(errno));
 	if (file != NULL) {
 		byte_count = fread(*bytes, 1, MESSAGE_BYTES_MAX, file);
-		fclose(file);
+		if (file != stdin)
+			fclose(file);
 	} else {
 		byte_count = strnlen(chosen->text, MESSAGE_BYTES_MAX);
 		memcpy(*bytes, chosen->text, byte_count);
@@ -495,6 +504,8 @@ run(const struct fan_command *command, int argc, char **argv)
 		return parsed == FAN_PARSED_HELP ? FAN_EXIT_OK : FAN_EXIT_USAGE;
 	if (chosen.capture == NULL || chosen.contexts == NULL)
 		return fan_command_fail(command, FAN_EXIT_USAGE, "--pcap and --contexts: both are needed");
+	if (is_stdin(chosen.capture) + is_stdin(chosen.contexts) + is_stdin(chosen.message_file) > 1)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "--pcap, --contexts and --message: stdin can be one of them");
 	exit_code = read_message(&check, &bytes);
 	if (exit_code == FAN_EXIT_OK)
 		exit_code = read_contexts(&check);

@@ -3,15 +3,13 @@
 
 #include "../fanout/contexts_csv.h"
 #include "commands.h"
+#include "output.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define DEFAULT_TEXT "Fanfare test message. One text, one key per UE, no action needed."
@@ -105,7 +103,7 @@ static const struct fan_option options[] = {
 	{ .name = "emergency", .help = "UEs in emergency calls: allows integrity 0", .type = FAN_OPTION_FLAG, AT(emergency) },
 	{ .name = "message",
 	  .value = "FILE",
-	  .help = "the message, octet by octet",
+	  .help = "the message, octet by octet; - is stdin",
 	  .type = FAN_OPTION_FILE,
 	  AT(message_file) },
 	{ .name = "text", .value = "STRING", .help = "the message, in UTF-8 (a test text)", .type = FAN_OPTION_TEXT, AT(text) },
@@ -187,10 +185,14 @@ static const struct fan_option options[] = {
 	  .help = "outer UDP source port (the destination's)",
 	  NUMBER(1, 65535),
 	  AT(source_port) },
-	{ .name = "pcap", .value = "FILE", .help = "write every frame that is sent", .type = FAN_OPTION_FILE, AT(capture) },
+	{ .name = "pcap",
+	  .value = "FILE",
+	  .help = "write every frame that is sent; - is stdout",
+	  .type = FAN_OPTION_FILE,
+	  AT(capture) },
 	{ .name = "contexts",
 	  .value = "FILE",
-	  .help = "write the population with its keys as CSV",
+	  .help = "write the population with its keys as CSV; - is stdout",
 	  .type = FAN_OPTION_FILE,
 	  AT(contexts) },
 	{ .name = "no-verify", .help = "no UE side: nothing is received and checked", .type = FAN_OPTION_FLAG, AT(no_verify) },
@@ -305,14 +307,16 @@ check_engines(const struct fan_command *command, const char *list)
 static int
 read_message_file(uint8_t **bytes, size_t *byte_count, const struct fan_command *command, const char *path)
 {
-	FILE *file = fopen(path, "rb");
+	const bool piped = strcmp(path, "-") == 0;
+	FILE *file = piped ? stdin : fopen(path, "rbe");
 	int exit_code = FAN_EXIT_OK;
 
 	if (file == NULL)
 		return fan_command_fail(command, FAN_EXIT_USAGE, "--message %s: %s", path, strerror(errno));
 	*bytes = malloc(MESSAGE_FILE_BYTES_MAX + 1);
 	if (*bytes == NULL) {
-		fclose(file);
+		if (!piped)
+			fclose(file);
 		return fan_command_fail(command, FAN_EXIT_FAILED, "--message %s: no memory", path);
 	}
 	*byte_count = fread(*bytes, 1, MESSAGE_FILE_BYTES_MAX + 1, file);
@@ -325,7 +329,8 @@ read_message_file(uint8_t **bytes, size_t *byte_count, const struct fan_command 
 		exit_code = fan_command_fail(command, FAN_EXIT_USAGE,
 					     "--message %s: longer than %d octets, which no profile takes", path,
 					     MESSAGE_FILE_BYTES_MAX);
-	fclose(file);
+	if (!piped)
+		fclose(file);
 	return exit_code;
 }
 
@@ -411,6 +416,12 @@ check_message(const struct fan_command *command, struct fan_fanout_request *requ
 	return FAN_EXIT_OK;
 }
 
+static bool
+takes_stdout(const char *path)
+{
+	return path != NULL && strcmp(path, FAN_OUTPUT_STDOUT) == 0;
+}
+
 static int
 check_contradictions(const struct fan_command *command, const struct fan_fanout_request *request, const struct chosen *chosen)
 {
@@ -425,99 +436,14 @@ check_contradictions(const struct fan_command *command, const struct fan_fanout_
 		return fan_command_fail(
 			command, FAN_EXIT_USAGE,
 			"--assume-received: the UE side of this run proves reception; give --no-verify with it");
+	if (takes_stdout(chosen->capture) + takes_stdout(chosen->contexts) + chosen->json > 1)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "--pcap -, --contexts - and --json: stdout holds one of them");
 	if (chosen->capture != NULL && chosen->contexts != NULL && strcmp(chosen->capture, chosen->contexts) == 0)
 		return fan_command_fail(command, FAN_EXIT_USAGE, "--pcap and --contexts: both name %s", chosen->capture);
 	return FAN_EXIT_OK;
 }
 
 /* ---- Output files ------------------------------------------------------------------------------------------------------ */
-
-/* A file that comes to be whole or not at all: written beside its place and moved there at the end. What is no regular file (a
- * pipe, /dev/stdout) is written directly. */
-struct output {
-	char *path;      /* owned; NULL: no such output */
-	char *temporary; /* owned; NULL: direct */
-};
-
-static const char *
-output_target(const struct output *output)
-{
-	return output->temporary != NULL ? output->temporary : output->path;
-}
-
-static bool
-goes_direct(const char *path)
-{
-	struct stat found;
-
-	if (strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0)
-		return true;
-	return stat(path, &found) == 0 && !S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode);
-}
-
-static int
-output_open(struct output *output, const struct fan_command *command, const char *option, const char *path, mode_t mode)
-{
-	struct stat found;
-	size_t temporary_bytes;
-	int file;
-
-	if (path == NULL)
-		return FAN_EXIT_OK;
-	if (stat(path, &found) == 0 && S_ISDIR(found.st_mode))
-		return fan_command_fail(command, FAN_EXIT_FAILED, "--%s %s: %s", option, path, strerror(EISDIR));
-	output->path = goes_direct(path) ? strdup(path) : realpath(path, NULL);
-	if (output->path == NULL && errno == ENOENT)
-		output->path = strdup(path);
-	if (output->path == NULL)
-		return fan_command_fail(command, FAN_EXIT_FAILED, "--%s %s: %s", option, path, strerror(errno));
-	if (goes_direct(path)) {
-		/* main() made this process closed to others, and the kernel then closes /proc/self/fd, where /dev/stdout leads, to
-		 * all but root. The keys of this command are synthetic, so what was asked for goes first. */
-		prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-		return access(path, W_OK) == 0
-			       ? FAN_EXIT_OK
-			       : fan_command_fail(command, FAN_EXIT_FAILED, "--%s %s: %s", option, path, strerror(errno));
-	}
-	temporary_bytes = strlen(output->path) + sizeof(".partial-") + 20;
-	output->temporary = malloc(temporary_bytes);
-	if (output->temporary == NULL)
-		return fan_command_fail(command, FAN_EXIT_FAILED, "--%s %s: no memory", option, path);
-	snprintf(output->temporary, temporary_bytes, "%s.partial-%ld", output->path, (long)getpid());
-	file = open(output->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-	if (file < 0) {
-		int exit_code = fan_command_fail(command, FAN_EXIT_FAILED, "--%s %s: %s", option, path, strerror(errno));
-
-		free(output->temporary);
-		output->temporary = NULL;
-		return exit_code;
-	}
-	close(file);
-	return FAN_EXIT_OK;
-}
-
-/* Puts a finished file into its place. */
-static int
-output_commit(struct output *output, const struct fan_command *command)
-{
-	if (output->temporary == NULL)
-		return FAN_EXIT_OK;
-	if (rename(output->temporary, output->path) != 0)
-		return fan_command_fail(command, FAN_EXIT_FAILED, "%s: %s", output->path, strerror(errno));
-	free(output->temporary);
-	output->temporary = NULL;
-	return FAN_EXIT_OK;
-}
-
-/* Takes away what was not committed. */
-static void
-output_close(struct output *output)
-{
-	if (output->temporary != NULL)
-		unlink(output->temporary);
-	free(output->temporary);
-	free(output->path);
-}
 
 static void
 fill_row(struct fan_contexts_row *row, const struct fan_population *population, uint32_t index)
@@ -547,14 +473,14 @@ fill_row(struct fan_contexts_row *row, const struct fan_population *population, 
 }
 
 static int
-write_contexts(const struct fan_command *command, const struct output *output, const struct fan_fanout_request *request)
+write_contexts(const struct fan_command *command, const struct fan_output *output, const struct fan_fanout_request *request)
 {
 	FILE *file;
 	bool good;
 
 	if (output->path == NULL)
 		return FAN_EXIT_OK;
-	file = fopen(output_target(output), "w");
+	file = fopen(fan_output_target(output), "we");
 	good = file != NULL && fputs(FAN_CONTEXTS_CSV_HEADER "\n", file) != EOF;
 	for (uint32_t index = 0; good && index < request->population.options.ues && !fan_fanout_stop; index++) {
 		char line[FAN_CONTEXTS_CSV_LINE_MAX];
@@ -581,15 +507,19 @@ ask_to_stop(int signal_number)
 	fan_fanout_stop = signal_number;
 }
 
-/* Lets a run end in order, so that nothing half-written stays behind; a second signal ends it at once. */
+/* Lets a run end in order; a second signal ends it at once. What is ignored (nohup, a shell's background) stays so. */
 static void
 catch_signals(void)
 {
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 	const struct sigaction action = { .sa_handler = ask_to_stop, .sa_flags = (int)SA_RESETHAND };
 
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		struct sigaction before;
+
+		if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+			sigaction(signals[i], &action, NULL);
+	}
 }
 
 static int
@@ -601,7 +531,8 @@ print_result(const struct fan_command *command, const struct fan_fanout_request 
 			       ? FAN_EXIT_OK
 			       : fan_command_fail(command, FAN_EXIT_FAILED, "stdout: the result could not be written");
 	if (!chosen->quiet)
-		fan_fanout_print_table(stdout, request, result);
+		fan_fanout_print_table(takes_stdout(chosen->capture) || takes_stdout(chosen->contexts) ? stderr : stdout,
+				       request, result);
 	return FAN_EXIT_OK;
 }
 
@@ -614,7 +545,8 @@ run_and_judge(const struct fan_command *command, struct fan_fanout_result *resul
 	int exit_code = FAN_EXIT_OK;
 
 	if (error != 0)
-		exit_code = fan_command_fail(command, fan_command_exit_code(error), "%s", fan_error_detail());
+		exit_code = fan_command_fail(command, fan_command_exit_code(error), "%s%s",
+					     result->capture_failed ? "--pcap: " : "", fan_error_detail());
 	if ((error == 0 || result->capture_failed) && !fan_fanout_judge(line, sizeof(line), result))
 		exit_code = fan_command_fail(command, FAN_EXIT_FAILED, "%s", line);
 	return exit_code;
@@ -623,16 +555,16 @@ run_and_judge(const struct fan_command *command, struct fan_fanout_result *resul
 /* Sends, and shows what came of it. */
 static int
 send_and_show(const struct fan_command *command, struct fan_fanout_result *result, const struct fan_fanout_request *request,
-	      const struct chosen *chosen, struct output *contexts, struct output *capture)
+	      const struct chosen *chosen, struct fan_output *contexts, struct fan_output *capture)
 {
 	const int run_code = run_and_judge(command, result, request);
 	int exit_code;
 
 	if (result->passes < request->repeat)
 		return run_code;
-	exit_code = result->capture_failed ? FAN_EXIT_FAILED : output_commit(capture, command);
+	exit_code = result->capture_failed ? FAN_EXIT_FAILED : fan_output_place(capture, command);
 	if (exit_code == FAN_EXIT_OK)
-		exit_code = output_commit(contexts, command);
+		exit_code = fan_output_place(contexts, command);
 	if (print_result(command, request, result, chosen) != FAN_EXIT_OK || exit_code != FAN_EXIT_OK)
 		return FAN_EXIT_FAILED;
 	return run_code;
@@ -641,7 +573,7 @@ send_and_show(const struct fan_command *command, struct fan_fanout_result *resul
 /* Both files open, all checks passed: from here on things happen. */
 static int
 perform(const struct fan_command *command, struct fan_fanout_request *request, const struct chosen *chosen,
-	struct output *contexts, struct output *capture)
+	struct fan_output *contexts, struct fan_output *capture)
 {
 	struct fan_fanout_result *result = calloc(1, sizeof(*result));
 	int exit_code;
@@ -650,7 +582,7 @@ perform(const struct fan_command *command, struct fan_fanout_request *request, c
 		return fan_command_fail(command, FAN_EXIT_FAILED, "no memory for the result");
 	exit_code = write_contexts(command, contexts, request);
 	if (exit_code == FAN_EXIT_OK) {
-		request->appliance.capture = capture->path == NULL ? NULL : output_target(capture);
+		request->appliance.capture = fan_output_target(capture);
 		exit_code = send_and_show(command, result, request, chosen, contexts, capture);
 	}
 	free(result);
@@ -660,15 +592,15 @@ perform(const struct fan_command *command, struct fan_fanout_request *request, c
 static int
 perform_with_outputs(const struct fan_command *command, struct fan_fanout_request *request, const struct chosen *chosen)
 {
-	struct output contexts = { 0 }, capture = { 0 };
-	int exit_code = output_open(&contexts, command, "contexts", chosen->contexts, 0600);
+	struct fan_output contexts = { 0 }, capture = { 0 };
+	int exit_code = fan_output_open(&contexts, command, "contexts", chosen->contexts, true);
 
 	if (exit_code == FAN_EXIT_OK)
-		exit_code = output_open(&capture, command, "pcap", chosen->capture, 0666);
+		exit_code = fan_output_open(&capture, command, "pcap", chosen->capture, false);
 	if (exit_code == FAN_EXIT_OK)
 		exit_code = perform(command, request, chosen, &contexts, &capture);
-	output_close(&contexts);
-	output_close(&capture);
+	fan_output_close(&contexts);
+	fan_output_close(&capture);
 	return exit_code;
 }
 
@@ -750,8 +682,9 @@ const struct fan_command fan_command_fanout = {
 	.summary = "Sends one message to a synthetic population and has a UE side check it",
 	.operands = "[-- EAL...]",
 	.text = "What stands after -- is handed to EAL. The table (or --json) counts, per profile, PDUs created, sent and dropped,\n"
-		"and messages that the UE side verified. Files of --pcap and --contexts appear whole or not at all; --contexts is\n"
-		"readable by its owner alone, since it holds keys.\n\n"
+		"and messages that the UE side verified. Files of --pcap and --contexts appear whole or not at all and keep the mode,\n"
+		"owner and symbolic link of what they replace (other hard links keep the old content); --contexts is readable by its\n"
+		"owner alone, since it holds keys. When one of them goes to stdout, the table goes to stderr.\n\n"
 		"Exit codes: 0 every UE was served, and verified unless verification is off; 1 the run failed (EAL, memory, files,\n"
 		"no engine that this CPU can run), UEs were not served, or the UE side found a fault; 2 wrong options or message.",
 	.options = options,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "commands.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -32,6 +33,8 @@ main(int argc, char **argv)
 	int exit_code;
 
 	harden();
+	/* A file that may not grow (ulimit -f) is an error like a full disk, not the end of the process. */
+	signal(SIGXFSZ, SIG_IGN);
 	exit_code = fan_command_main(argc, argv);
 	/* A result that did not reach its reader is no result. */
 	if (fflush(stdout) != 0 && exit_code == FAN_EXIT_OK) {

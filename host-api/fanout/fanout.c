@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -596,15 +597,23 @@ fan_fanout_judge(char *line, size_t line_bytes, const struct fan_fanout_result *
 	return line[0] == '\0';
 }
 
+/* Whether a path is one of stdout's names. */
+static bool
+names_stdout(const char *path)
+{
+	struct stat named, out;
+
+	return path != NULL && stat(path, &named) == 0 && fstat(STDOUT_FILENO, &out) == 0 && named.st_dev == out.st_dev &&
+	       named.st_ino == out.st_ino;
+}
+
 /* EAL prints its usage on stdout when it dislikes an argument. What stands there is the result's alone, so stdout leads to stderr
- * meanwhile, unless the capture itself goes to a device that may be stdout. */
+ * meanwhile, unless that is where the capture goes. */
 static int
 open_appliance(struct fanout *fanout)
 {
 	const struct fan_options *options = &fanout->request->appliance;
-	const bool direct = options->capture != NULL &&
-			    (strncmp(options->capture, "/dev/", 5) == 0 || strncmp(options->capture, "/proc/", 6) == 0);
-	int kept = direct ? -1 : dup(STDOUT_FILENO);
+	int kept = names_stdout(options->capture) ? -1 : dup(STDOUT_FILENO);
 	int error;
 
 	if (kept >= 0) {
