@@ -6,6 +6,8 @@
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* 2026-01-02 03:04:05 UTC and its TP-SCTS */
 #define MOMENT_S 1767323045
@@ -37,9 +39,9 @@ to_hex(char *hex, const uint8_t *octets, size_t octet_count)
 
 /* ---- Golden octets, derived by hand from the tables of the standards --------------------------------------------------- */
 
-/* CP-DATA and RP-DATA header with the default service centre +10000000000; TP-OA "Fanfare" */
+/* CP-DATA and RP-DATA header with the default service centre +10000000000; TP-OA "GroupMsg" */
 #define CENTRE "07910100000000f0"
-#define FANFARE "0dd0c6b0db1c969701"
+#define GROUP "0ed047f9bb0e6fcecf"
 
 static const struct {
 	const char *text;
@@ -53,7 +55,7 @@ static const struct {
 	  "090129"
 	  "0100" CENTRE "00"
 	  "1d"
-	  "04" FANFARE "0000" MOMENT_SCTS "0a"
+	  "04" GROUP "0000" MOMENT_SCTS "0a"
 	  "e8329bfd4697d9ec37" },
 	/* 7 octets of header end on a septet boundary: no fill bits, 8 septets and one */
 	{ "A", 1, "+491234567", NULL, true, 0x1234,
@@ -80,14 +82,14 @@ static const struct {
 	  "039121f3"
 	  "00"
 	  "17"
-	  "04" FANFARE "0004" MOMENT_SCTS "03"
+	  "04" GROUP "0004" MOMENT_SCTS "03"
 	  "00ff80" },
 	/* euro, [, @, u umlaut: 1B 65 1B 3C 00 7E */
 	{ "\xe2\x82\xac[@\xc3\xbc", 7, NULL, NULL, false, 0,
 	  "090126"
 	  "0100" CENTRE "00"
 	  "1a"
-	  "04" FANFARE "0000" MOMENT_SCTS "06"
+	  "04" GROUP "0000" MOMENT_SCTS "06"
 	  "9bf28607f003" },
 	/* 8-bit data with a port */
 	{ "\xff", 1, "1", NULL, true, 0xffff,
@@ -683,7 +685,7 @@ static const struct {
 	const char *originator;
 	const char *octets; /* NULL: refused */
 } originators[] = {
-	{ NULL, FANFARE },
+	{ NULL, GROUP },
 	{ "1", "0181f1" },
 	{ "12", "028121" },
 	{ "112", "038111f2" },
@@ -852,6 +854,135 @@ Test(sms, reference_counts_concatenated_messages)
 		cr_assert_eq(decoded.reference, (1767323045 + i) % 256);
 		fan_sms_free(&sms);
 	}
+}
+
+/* Processes that begin one after another do not begin alike. */
+Test(sms, reference_differs_between_processes)
+{
+	struct fan_message two = message_of(text_buffer, repeat(0, "a", 200));
+	bool seen[256] = { false };
+
+	unsetenv("SOURCE_DATE_EPOCH");
+	for (unsigned i = 0; i < 40; i++) {
+		struct decoded decoded = { .bytes = decoded_buffer };
+		struct fan_sms sms;
+		int status;
+
+		if (fork() == 0) {
+			if (fan_sms_encode(&sms, &two) != 0)
+				_exit(255);
+			check_sms(&decoded, &sms, &two);
+			_exit(decoded.reference);
+		}
+		cr_assert_gt(wait(&status), 0);
+		cr_assert(WIFEXITED(status));
+		cr_assert_not(seen[WEXITSTATUS(status)], "process %u: reference %d again", i, WEXITSTATUS(status));
+		seen[WEXITSTATUS(status)] = true;
+	}
+}
+
+Test(sms, reference_begins_where_it_is_told)
+{
+	struct fan_message two = message_of(text_buffer, repeat(0, "a", 200));
+	struct decoded decoded = { .bytes = decoded_buffer };
+	struct fan_sms sms;
+
+	for (unsigned begin = 0; begin < 256; begin += 51)
+		for (unsigned i = 0; i < 3; i++) {
+			if (i == 0)
+				fan_sms_reference_begin((uint8_t)begin);
+			cr_assert_eq(fan_sms_encode(&sms, &two), 0);
+			check_sms(&decoded, &sms, &two);
+			cr_assert_eq(decoded.reference, (begin + i) % 256);
+			fan_sms_free(&sms);
+		}
+}
+
+/* A byte order mark is no character of a text; data keeps its octets, and a mark elsewhere is a character. */
+Test(sms, byte_order_mark)
+{
+	static const struct {
+		const char *text;
+		size_t byte_count;
+		enum fan_coding asked, coding; /* AUTO: refused */
+		uint8_t mark_bytes;
+		const char *units; /* TP-UD, hex */
+	} rows[] = {
+		{ "\xef\xbb\xbfhi", 5, FAN_CODING_AUTO, FAN_CODING_GSM7, 3, "e834" },
+		{ "\xef\xbb\xbfhi", 5, FAN_CODING_GSM7, FAN_CODING_GSM7, 3, "e834" },
+		{ "\xef\xbb\xbfhi", 5, FAN_CODING_UCS2, FAN_CODING_UCS2, 3, "00680069" },
+		{ "\xef\xbb\xbfhi", 5, FAN_CODING_8BIT, FAN_CODING_8BIT, 0, "efbbbf6869" },
+		{ "\xef\xbb\xbf\x01", 4, FAN_CODING_AUTO, FAN_CODING_8BIT, 0, "efbbbf01" },
+		{ "\xef\xbb\xbf\xff", 4, FAN_CODING_AUTO, FAN_CODING_8BIT, 0, "efbbbfff" },
+		{ "\xef\xbb\xbf", 3, FAN_CODING_AUTO, FAN_CODING_UCS2, 0, "feff" },
+		{ "h\xef\xbb\xbf", 4, FAN_CODING_AUTO, FAN_CODING_UCS2, 0, "0068feff" },
+		{ "\xef\xbb\xbf\xff", 4, FAN_CODING_UCS2, FAN_CODING_AUTO, 0, "at octet 3" },
+		{ "\xef\xbb\xbf\xc5\x82", 5, FAN_CODING_GSM7, FAN_CODING_AUTO, 0, "at octet 3" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fan_message message = message_of(rows[i].text, rows[i].byte_count);
+		struct fan_sms_coding chosen;
+		struct fan_sms sms;
+		char hex[64];
+		const int error = (message.coding = rows[i].asked, fan_sms_encode(&sms, &message));
+
+		cr_assert_eq(fan_sms_coding_choose(&chosen, &message), error, "row %zu", i);
+		cr_assert_eq(error, rows[i].coding == FAN_CODING_AUTO ? FAN_E_INVALID : 0, "row %zu", i);
+		if (error != 0) {
+			cr_assert_not_null(strstr(fan_error_detail(), rows[i].units), "row %zu: %s", i, fan_error_detail());
+			continue;
+		}
+		cr_assert_eq(sms.coding, rows[i].coding, "row %zu", i);
+		cr_assert(chosen.coding == rows[i].coding && chosen.mark_bytes == rows[i].mark_bytes, "row %zu", i);
+		to_hex(hex, sms.parts[0].cp_data + sms.parts[0].byte_count - strlen(rows[i].units) / 2,
+		       strlen(rows[i].units) / 2);
+		cr_assert_str_eq(hex, rows[i].units, "row %zu", i);
+		fan_sms_free(&sms);
+	}
+}
+
+/* What goes as data since it is no text is named with the octet for which it does. */
+Test(sms, octets_that_are_no_text_are_named)
+{
+	static const struct {
+		const char *text;
+		size_t byte_count;
+		bool utf8;
+		size_t invalid_offset;
+	} rows[] = {
+		{ "all well", 8, true, 0 },      { "control\x01", 8, true, 0 },       { "Gr\xfc\xdf!", 5, false, 2 },
+		{ "\xc3", 1, false, 0 },         { "caf\xc3\xa9 \xc3", 7, false, 6 }, { "\xef\xbb\xbfx\x80", 5, false, 4 },
+		{ "\xed\xa0\x80", 3, false, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct fan_message message = message_of(rows[i].text, rows[i].byte_count);
+		struct fan_sms_coding chosen;
+
+		cr_assert_eq(fan_sms_coding_choose(&chosen, &message), 0, "row %zu", i);
+		cr_assert(chosen.utf8 == rows[i].utf8 && chosen.invalid_offset == rows[i].invalid_offset, "row %zu: %zu", i,
+			  chosen.invalid_offset);
+		cr_assert(chosen.utf8 || chosen.coding == FAN_CODING_8BIT);
+	}
+}
+
+/* The packing of the default has no septet to spare, which popular decoders would show as "@". */
+Test(sms, default_originator_fills_its_octets)
+{
+	const struct fan_message message = message_of("x", 1);
+	struct decoded decoded = { .bytes = decoded_buffer };
+	struct fan_sms sms;
+	const uint8_t *address;
+	unsigned octets;
+
+	cr_assert_eq(fan_sms_encode(&sms, &message), 0);
+	check_sms(&decoded, &sms, &message);
+	address = sms.parts[0].cp_data + 5 + 1 + sms.parts[0].cp_data[5] + 2 + 1;
+	cr_assert_eq(address[1], 0xd0);
+	octets = (address[0] + 1U) / 2;
+	cr_assert_eq(octets * 8 / 7, address[0] * 4U / 7, "%u semi-octets", address[0]);
+	fan_sms_free(&sms);
 }
 
 /* ---- Random messages --------------------------------------------------------------------------------------------------- */

@@ -7,8 +7,9 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
-#define DEFAULT_ORIGINATOR "Fanfare"
+#define DEFAULT_ORIGINATOR "GroupMsg"
 #define DEFAULT_SERVICE_CENTRE "+10000000000"
 
 enum {
@@ -35,6 +36,7 @@ enum {
 	IE_PORTS_16_BYTES = 2 + 4,
 
 	GSM7_ESCAPE = 0x1b,
+	MARK_BYTES = 3, /* a byte order mark in UTF-8 */
 	/* A 2-octet character of UTF-8 can be one septet, and no coding does better: above this length nothing fits. */
 	MESSAGE_BYTES_MAX = FAN_PARTS_MAX * 153 * 2,
 	SCTS_BYTES = 7,
@@ -211,28 +213,56 @@ unit_name(enum fan_coding coding)
 	return coding == FAN_CODING_GSM7 ? "septets" : coding == FAN_CODING_UCS2 ? "16-bit units" : "octets";
 }
 
-/* Out: *coding, never AUTO. */
-static int
-choose_coding(enum fan_coding *coding, const struct fan_message *message)
+static bool
+begins_with_mark(const struct fan_message *message)
 {
+	static const uint8_t mark[MARK_BYTES] = { 0xef, 0xbb, 0xbf };
+
+	/* Alone it is no mark of anything. */
+	return message->byte_count > sizeof(mark) && memcmp(message->bytes, mark, sizeof(mark)) == 0;
+}
+
+static int
+refuse_octets(const struct fan_message *message)
+{
+	if (message->bytes == NULL || message->byte_count == 0)
+		return fan_fail(FAN_E_INVALID, "empty message; a short message has 1 octet or more");
+	if (message->byte_count > MESSAGE_BYTES_MAX)
+		return fan_fail(FAN_E_TOO_LONG, "message of %zu octets; the limit, %d short messages, never holds more than %d",
+				message->byte_count, FAN_PARTS_MAX, MESSAGE_BYTES_MAX);
+	return 0;
+}
+
+int
+fan_sms_coding_choose(struct fan_sms_coding *chosen, const struct fan_message *message)
+{
+	const int error = refuse_octets(message);
 	struct survey survey;
 
-	*coding = message->coding;
-	if (*coding == FAN_CODING_8BIT)
-		return 0;
-	if (*coding != FAN_CODING_AUTO && *coding != FAN_CODING_GSM7 && *coding != FAN_CODING_UCS2)
-		return fan_fail(FAN_E_INVALID, "coding %d; there are %d..%d", (int)*coding, FAN_CODING_AUTO, FAN_CODING_8BIT);
-	survey_text(&survey, message->bytes, message->byte_count);
-	if (*coding == FAN_CODING_AUTO) {
-		*coding = !survey.utf8 || survey.control ? FAN_CODING_8BIT : survey.gsm7 ? FAN_CODING_GSM7 : FAN_CODING_UCS2;
+	*chosen = (struct fan_sms_coding){ .coding = message->coding, .utf8 = true };
+	if (error != 0 || chosen->coding == FAN_CODING_8BIT)
+		return error;
+	if (chosen->coding != FAN_CODING_AUTO && chosen->coding != FAN_CODING_GSM7 && chosen->coding != FAN_CODING_UCS2)
+		return fan_fail(FAN_E_INVALID, "coding %d; there are %d..%d", (int)chosen->coding, FAN_CODING_AUTO,
+				FAN_CODING_8BIT);
+	chosen->mark_bytes = begins_with_mark(message) ? MARK_BYTES : 0;
+	survey_text(&survey, message->bytes + chosen->mark_bytes, message->byte_count - chosen->mark_bytes);
+	chosen->utf8 = survey.utf8;
+	chosen->invalid_offset = survey.utf8 ? 0 : chosen->mark_bytes + survey.invalid_offset;
+	if (chosen->coding == FAN_CODING_AUTO) {
+		chosen->coding = !survey.utf8 || survey.control ? FAN_CODING_8BIT
+				 : survey.gsm7                  ? FAN_CODING_GSM7
+								: FAN_CODING_UCS2;
+		if (chosen->coding == FAN_CODING_8BIT)
+			chosen->mark_bytes = 0;
 		return 0;
 	}
 	if (!survey.utf8)
 		return fan_fail(FAN_E_INVALID, "message is not UTF-8 at octet %zu, so cannot be coded as %s; 8-bit data can",
-				survey.invalid_offset, coding_name(*coding));
-	if (*coding == FAN_CODING_GSM7 && !survey.gsm7)
+				chosen->invalid_offset, coding_name(chosen->coding));
+	if (chosen->coding == FAN_CODING_GSM7 && !survey.gsm7)
 		return fan_fail(FAN_E_INVALID, "character U+%04" PRIX32 " at octet %zu is not in GSM 7-bit; UCS-2 has it",
-				survey.foreign, survey.foreign_offset);
+				survey.foreign, chosen->mark_bytes + survey.foreign_offset);
 	return 0;
 }
 
@@ -263,23 +293,20 @@ encode_units(uint8_t *units, enum fan_coding coding, const uint8_t *bytes, size_
 static int
 encode_text(struct text *text, const struct fan_message *message)
 {
-	int error;
+	struct fan_sms_coding chosen;
+	const int error = fan_sms_coding_choose(&chosen, message);
 
 	*text = (struct text){ 0 };
-	if (message->bytes == NULL || message->byte_count == 0)
-		return fan_fail(FAN_E_INVALID, "empty message; a short message has 1 octet or more");
-	if (message->byte_count > MESSAGE_BYTES_MAX)
-		return fan_fail(FAN_E_TOO_LONG, "message of %zu octets; the limit, %d short messages, never holds more than %d",
-				message->byte_count, FAN_PARTS_MAX, MESSAGE_BYTES_MAX);
-	error = choose_coding(&text->coding, message);
 	if (error != 0)
 		return error;
 	/* At most 2 septets per octet (an ASCII character of the extension table) and 2 octets of UCS-2 per octet (ASCII). */
 	text->units = malloc(2 * message->byte_count);
 	if (text->units == NULL)
 		return fan_fail(FAN_E_MEMORY, "%zu octets to encode a short message", 2 * message->byte_count);
+	text->coding = chosen.coding;
 	text->unit_bytes = text->coding == FAN_CODING_UCS2 ? 2 : 1;
-	text->unit_count = encode_units(text->units, text->coding, message->bytes, message->byte_count);
+	text->unit_count = encode_units(text->units, text->coding, message->bytes + chosen.mark_bytes,
+					message->byte_count - chosen.mark_bytes);
 	return 0;
 }
 
@@ -603,15 +630,36 @@ plan_parts(unsigned *part_count, size_t *capacity_units, const struct text *text
 	return 0;
 }
 
-static uint8_t
-next_reference(int64_t now_s)
+/* 0 until the first use; the bit above the octet keeps the start from being 0. */
+static atomic_uint next_reference;
+
+void
+fan_sms_reference_begin(uint8_t reference)
 {
-	/* 0 until the first use; the bit above the octet keeps the start from being 0. */
-	static atomic_uint counter;
+	atomic_store(&next_reference, 0x100U | reference);
+}
+
+/* Where a process begins unless it was told: under SOURCE_DATE_EPOCH at its low octet. */
+static uint8_t
+first_reference(int64_t now_s)
+{
+	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+	struct timespec now;
+
+	if (epoch != NULL && epoch[0] != '\0')
+		return (uint8_t)now_s;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint8_t)(now.tv_sec * 16 + now.tv_nsec / 62500000 + getpid());
+}
+
+static uint8_t
+take_reference(int64_t now_s)
+{
 	unsigned unused = 0;
 
-	atomic_compare_exchange_strong(&counter, &unused, 0x100U | (unsigned)(now_s & 0xff));
-	return (uint8_t)atomic_fetch_add(&counter, 1);
+	if (atomic_load(&next_reference) == 0)
+		atomic_compare_exchange_strong(&next_reference, &unused, 0x100U | first_reference(now_s));
+	return (uint8_t)atomic_fetch_add(&next_reference, 1);
 }
 
 static void
@@ -665,7 +713,7 @@ fan_sms_encode(struct fan_sms *sms, const struct fan_message *message)
 	}
 	sms->coding = text.coding;
 	sms->part_count = part_count;
-	write_parts(sms, &prefix, &text, message, part_count > 1 ? next_reference(now_s) : 0, capacity_units);
+	write_parts(sms, &prefix, &text, message, part_count > 1 ? take_reference(now_s) : 0, capacity_units);
 free_text:
 	free(text.units);
 	return error;

@@ -14,13 +14,24 @@
  *  - AUTO takes valid UTF-8 with a control character other than LF, CR and TAB for data (8-bit), since text has none. TAB is
  *    not in the GSM alphabet and makes the message UCS-2.
  *  - A character outside the basic plane is two 16-bit units in UCS-2 messages (UTF-16BE), never split across parts.
- *  - The concatenation reference is the modulo-256 counter of TS 23.040 9.2.3.24.1, one step per concatenated message of this
- *    process. It begins at the low octet of the time in seconds (SOURCE_DATE_EPOCH stands for now), so that a process started
- *    anew does not begin where the one before did, and a run under SOURCE_DATE_EPOCH is repeatable.
+ *  - A byte order mark (U+FEFF) at the front is no character of a text and is left out; 8-bit data keeps its octets.
+ *  - The concatenation reference has 8 bits (TS 23.040 9.2.3.24.1), which every UE reads and which leave a part 153 septets; it counts the
+ *    concatenated messages of this process. Two messages of one originator are taken for one only by a UE that still misses a part of the
+ *    first when the second with its reference comes, so that what matters is that neighbours differ: a process begins at its number plus
+ *    the time in sixteenths of a second, so that processes begin apart that start side by side or within some 15 seconds; 256 messages
+ *    later, and by chance between other processes, references come again. SOURCE_DATE_EPOCH (its low octet) or fan_sms_reference_begin()
+ *    set where it begins, for runs that are to be repeatable.
+ *  - Each part is a CP transaction of its own, and a UE knows seven (TI 0 to 6, TS 24.007 11.2.3.1.3): identifiers are taken in turn, and
+ *    one is free again when CP-ACK has come (TS 24.011 5.3.2). No CP-ACK reaches this program yet, so that it cannot tell whether it is:
+ *    proof of reception (fan_ue_acknowledged()) names NAS COUNTs, which other PDUs spend too. What holds is that no identifier is used
+ *    twice among FAN_SMS_TRANSACTIONS parts in a row. A longer message relies on a UE that acknowledges the first part before the eighth
+ *    comes; one that does not may answer it with CP-ERROR and lose it.
  *  - The originator port of the application port element is 0: nothing listens for an answer. Destination ports from 49152 up
  *    are encoded as asked, but TS 23.040 9.2.3.24.4 reserves them and a UE may pass over the element.
  *  - An originator of digits alone has type of number "unknown" (0x81). One that begins with "+" and is not a number is refused
  *    rather than sent as text. A character of the extension table takes two of the 11 septets.
+ *  - An originator of seven septets fills 49 of 56 bits; its length in semi-octets, 13, says so (TS 23.040 9.1.2.5), but some decoders go by
+ *    the octets and show an eighth septet, "@". The default has eight.
  */
 #ifndef FAN_SMS_H
 #define FAN_SMS_H
@@ -37,6 +48,16 @@
 #define FAN_CP_DATA_BYTES_MAX (3 + 2 + FAN_SMS_ADDRESS_BYTES_MAX + 1 + 1 + FAN_SMS_TPDU_BYTES_MAX)
 #define FAN_CP_TRANSACTION_OFFSET 0 /* octet whose bits 7..5 are the TI value (flag bit 8 = 0: sent by the network) */
 #define FAN_RP_REFERENCE_OFFSET 4   /* octet that is the RP message reference */
+
+#define FAN_SMS_TRANSACTIONS 7 /* CP transaction identifiers 0..6 */
+
+/* How a message is coded. */
+struct fan_sms_coding {
+	enum fan_coding coding; /* never AUTO */
+	uint8_t mark_bytes;     /* a byte order mark, left out: 3; or 0 */
+	bool utf8;              /* false: it is sent as 8-bit data since it is no text, ... */
+	size_t invalid_offset;  /* ... for the octet at this offset */
+};
 
 struct fan_sms_part {
 	uint8_t byte_count;
@@ -56,6 +77,10 @@ struct fan_sms {
  * offset in octets), TOO_LONG (more than FAN_PARTS_MAX parts), MEMORY. Any thread; does not block.
  */
 int fan_sms_encode(struct fan_sms *sms, const struct fan_message *message);
+/* What fan_sms_encode() codes a message in. Errors: INVALID, as there. Any thread. */
+int fan_sms_coding_choose(struct fan_sms_coding *coding, const struct fan_message *message);
+/* The reference of the next concatenated message of this process. Any thread. */
+void fan_sms_reference_begin(uint8_t reference);
 /* Safe on a zeroed struct and twice. */
 void fan_sms_free(struct fan_sms *sms);
 

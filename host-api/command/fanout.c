@@ -115,7 +115,7 @@ static const struct fan_option options[] = {
 	  AT(coding) },
 	{ .name = "originator",
 	  .value = "ADDRESS",
-	  .help = "TP-OA of short messages: digits, + and digits, or up to 11\ncharacters (Fanfare)",
+	  .help = "TP-OA of short messages: digits, + and digits, or up to 11\ncharacters (GroupMsg)",
 	  .type = FAN_OPTION_TEXT,
 	  AT(originator) },
 	{ .name = "service-centre",

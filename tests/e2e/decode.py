@@ -1301,7 +1301,7 @@ def parser():
   p.add_argument("--sdap", type=int, metavar="QFI", help="NR bearers have an SDAP header with this QFI")
   p.add_argument("--ipv6", action="store_true", help="the transport is IPv6")
   p.add_argument("--coding", choices=("auto", "gsm7", "ucs2", "8bit"), default="auto", help="coding of short messages (auto)")
-  p.add_argument("--originator", default="Fanfare", metavar="ADDRESS", help="TP-OA of short messages (Fanfare)")
+  p.add_argument("--originator", default="GroupMsg", metavar="ADDRESS", help="TP-OA of short messages (GroupMsg)")
   p.add_argument("--service-centre", default="+10000000000", metavar="NUMBER", help="RP-OA of short messages (+10000000000)")
   p.add_argument("--trigger", type=int, metavar="PORT", help="short messages are device triggers to this application port")
   p.add_argument("--result", metavar="FILE", help="what --json printed, to be compared with the frames")
