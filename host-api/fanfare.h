@@ -335,7 +335,7 @@ struct fan_message {
 	uint32_t valid_for_ms; /* what has not left so long after fan_send() is reported as "expired"; 0: no limit */
 	/* SMS profiles */
 	enum fan_coding coding;
-	const char *originator;     /* TP-OA: digits, "+" and digits, or up to 11 GSM 7-bit characters; NULL: "Fanfare" */
+	const char *originator;     /* TP-OA: digits, "+" and digits, or up to 11 GSM 7-bit characters; NULL: "GroupMsg" */
 	const char *service_centre; /* RP-OA: "+" and up to 20 digits; NULL: "+10000000000" */
 	bool device_trigger;        /* TP-PID 0x48 and the application port below (TS 23.040 9.2.3.9) */
 	uint16_t application_port;  /* destination port of the 16-bit addressing element */
