@@ -188,6 +188,24 @@ fan_message_parts(const struct fan_message *message, enum fan_profile profile, u
 	return parts;
 }
 
+int
+fan_message_coding_choose(struct fan_message_coding *coding, const struct fan_message *message)
+{
+	struct fan_sms_coding chosen;
+	const int error = fan_sms_coding_choose(&chosen, message);
+
+	*coding = (struct fan_message_coding){ .coding = chosen.coding,
+					       .mark_left_out = chosen.mark_bytes > 0,
+					       .no_text_at_octet = chosen.utf8 ? -1 : (int64_t)chosen.invalid_offset };
+	return error;
+}
+
+void
+fan_message_reference_begin(uint8_t reference)
+{
+	fan_sms_reference_begin(reference);
+}
+
 uint64_t
 fan_tsc_hz(void)
 {

@@ -23,6 +23,18 @@ int fan_engine_list_check(const char *engines);
 int fan_message_parts(const struct fan_message *message, enum fan_profile profile, uint8_t cipher, uint8_t integrity,
 		      bool ipv6);
 
+/* How a message goes as short messages. */
+struct fan_message_coding {
+	enum fan_coding coding;   /* never AUTO */
+	bool mark_left_out;       /* a byte order mark, which is no text */
+	int64_t no_text_at_octet; /* it is no UTF-8 there, for which it goes as 8-bit data; -1: it is, or nobody asked */
+};
+
+/* Out: *coding. Errors: INVALID, TOO_LONG, as fan_send(). Any thread. */
+int fan_message_coding_choose(struct fan_message_coding *coding, const struct fan_message *message);
+/* The concatenation reference of this process's next short message of several parts; each such message takes one. Any thread. */
+void fan_message_reference_begin(uint8_t reference);
+
 /* Counters since fan_open(), summed over workers while they run; each is exact once nothing is in flight. */
 struct fan_totals {
 	uint64_t created, sent, dropped;
