@@ -107,6 +107,47 @@ Test(reception, parts)
 	}
 }
 
+/* A mark at the front is no character of a short message, and an octet of everything else. */
+Test(reception, a_byte_order_mark_is_not_received_as_text)
+{
+	static const struct {
+		enum fan_profile profile;
+		enum fan_ue_form form;
+		uint8_t tp_dcs;
+		const char *text;
+		enum fan_reception_outcome outcome;
+	} cases[] = {
+		{ FAN_PROFILE_EPS_NAS_SMS, FAN_UE_SMS, 0x00, "five \xe2\x82\xac", FAN_RECEPTION_COMPLETE },
+		{ FAN_PROFILE_EPS_NAS_SMS, FAN_UE_SMS, 0x08, "five \xe2\x82\xac", FAN_RECEPTION_COMPLETE },
+		{ FAN_PROFILE_EPS_NAS_SMS, FAN_UE_SMS, 0x08,
+		  "\xef\xbb\xbf"
+		  "five \xe2\x82\xac",
+		  FAN_RECEPTION_WRONG_CONTENT },
+		{ FAN_PROFILE_EPS_NAS_SMS, FAN_UE_SMS, 0x08, "five ", FAN_RECEPTION_WRONG_CONTENT },
+		{ FAN_PROFILE_EPS_NAS_SMS, FAN_UE_SMS, 0x04,
+		  "\xef\xbb\xbf"
+		  "five \xe2\x82\xac",
+		  FAN_RECEPTION_COMPLETE },
+		{ FAN_PROFILE_EPS_NAS_SMS, FAN_UE_SMS, 0x04, "five \xe2\x82\xac", FAN_RECEPTION_WRONG_CONTENT },
+		{ FAN_PROFILE_5GS_NAS_CIOT, FAN_UE_CIOT, 0,
+		  "\xef\xbb\xbf"
+		  "five \xe2\x82\xac",
+		  FAN_RECEPTION_COMPLETE },
+		{ FAN_PROFILE_5GS_NAS_CIOT, FAN_UE_CIOT, 0, "five \xe2\x82\xac", FAN_RECEPTION_WRONG_CONTENT },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fan_reception reception = expect("\xef\xbb\xbf"
+							"five \xe2\x82\xac");
+		struct fan_ue_state state = { 0 };
+		struct fan_ue_delivery delivery = deliver(&state, cases[i].form, cases[i].text);
+
+		delivery.tp_dcs = cases[i].tp_dcs;
+		cr_assert_eq(fan_reception_take(&reception, &delivery, cases[i].profile, -1), cases[i].outcome, "case %zu", i);
+		fan_reception_free(&reception);
+	}
+}
+
 /* Data may be split inside what would be a character of UTF-8. */
 Test(reception, data_is_counted_in_octets)
 {

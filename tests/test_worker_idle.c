@@ -169,12 +169,12 @@ count_keys(char *where, size_t where_bytes)
 	cr_assert_not_null(maps);
 	where[0] = '\0';
 	while (fgets(line, sizeof(line), maps) != NULL) {
-		unsigned long begin, end;
+		void *begin, *end;
 
-		if (sscanf(line, "%lx-%lx rw", &begin, &end) != 2 || strstr(line, " rw") == NULL ||
+		if (sscanf(line, "%p-%p rw", &begin, &end) != 2 || strstr(line, " rw") == NULL ||
 		    strstr(line, "[stack]") != NULL)
 			continue;
-		for (const uint32_t *at = (const uint32_t *)begin; at + 2 <= (const uint32_t *)end; at++) {
+		for (const uint32_t *at = begin; at + 2 <= (const uint32_t *)end; at++) {
 			if (at[0] != (uint32_t)~KEY_FRONT || ~(at[0] | (uint64_t)at[1] << 32) != KEY_FRONT)
 				continue;
 			if (found++ == 0)

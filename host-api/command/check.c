@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <netinet/in.h>
 #include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,12 @@
 #define MESSAGE_BYTES_MAX (1 << 20)
 #define FAILURES_SHOWN 5
 #define SLOT_EMPTY UINT32_MAX
+
+#define ETHERNET_TYPE_AT 12
+#define PORT_GTPU 2152
+#define PORT_S1AP 36412
+#define PORT_NGAP 38412
+#define GTPU_G_PDU 255 /* TS 29.281 6.1: message type of user data */
 
 struct chosen {
 	const char *capture, *contexts, *message_file, *text, *sdu;
@@ -77,6 +84,7 @@ struct check {
 	struct fan_reception reception;
 	struct check_ue *found; /* the UE behind the frame in hand */
 	uint64_t frames, truncated, served;
+	uint64_t others;                                                /* of the frames, that are for no UE */
 	uint64_t verdicts[FAN_PROFILE_COUNT + 1][FAN_UE_VERDICT_COUNT]; /* last: frames of no known UE */
 	uint64_t outcomes[FAN_RECEPTION_COUNT];
 	unsigned failures_shown;
@@ -251,6 +259,36 @@ find_ue(void *user, struct fan_ue_subscriber *subscriber, struct fan_ue_state **
 	return true;
 }
 
+/* Octet of an Ethernet frame, counted on from its type; 256 past its end. */
+static unsigned
+octet_at(const uint8_t *frame, size_t frame_bytes, size_t at)
+{
+	return ETHERNET_TYPE_AT + at < frame_bytes ? frame[ETHERNET_TYPE_AT + at] : 256;
+}
+
+/*
+ * Whether a frame of a live link is for a UE at all: UDP to one of the ports of S1AP, NGAP and GTP-U (as ue.h has it), and in GTP-U user
+ * data. Everything else (ARP, TCP, echo requests, error indications, later fragments) is none of ours, however it looks.
+ */
+static bool
+is_for_a_ue(const uint8_t *frame, size_t frame_bytes)
+{
+	const unsigned type = octet_at(frame, frame_bytes, 0) << 8 | octet_at(frame, frame_bytes, 1);
+	const bool ipv4 = type == 0x0800;
+	const unsigned protocol = octet_at(frame, frame_bytes, 2 + (ipv4 ? 9 : 6));
+	const unsigned fragment = ipv4 ? (octet_at(frame, frame_bytes, 2 + 6) << 8 | octet_at(frame, frame_bytes, 2 + 7)) &
+						  0x1fff
+				       : 0;
+	const size_t udp_at = 2 + (ipv4 ? 4 * (octet_at(frame, frame_bytes, 2) & 0x0f) : 40);
+	const unsigned port = octet_at(frame, frame_bytes, udp_at + 2) << 8 | octet_at(frame, frame_bytes, udp_at + 3);
+
+	if ((!ipv4 && type != 0x86dd) || protocol != IPPROTO_UDP || fragment != 0)
+		return false;
+	if (port == PORT_GTPU)
+		return octet_at(frame, frame_bytes, udp_at + 8 + 1) == GTPU_G_PDU;
+	return port == PORT_S1AP || port == PORT_NGAP;
+}
+
 static void
 show_failure(struct check *check, const char *what)
 {
@@ -296,6 +334,10 @@ take_frame(struct check *check, struct fan_ue_receiver *receiver, const uint8_t 
 	enum fan_ue_verdict verdict;
 
 	check->frames++;
+	if (!is_for_a_ue(frame, header->caplen)) {
+		check->others++;
+		return;
+	}
 	check->truncated += header->caplen < header->len;
 	check->found = NULL;
 	verdict = fan_ue_receive(receiver, &delivery, frame, header->caplen);
@@ -355,7 +397,7 @@ accepted(const struct check *check)
 static uint64_t
 faults(const struct check *check)
 {
-	uint64_t sum = check->frames - accepted(check);
+	uint64_t sum = check->frames - check->others - accepted(check);
 
 	for (unsigned i = 0; i < FAN_RECEPTION_COUNT; i++)
 		sum += i == FAN_RECEPTION_COMPLETE || i == FAN_RECEPTION_PART ? 0 : check->outcomes[i];
@@ -386,6 +428,8 @@ print_table(const struct check *check)
 			printf("%-14s %-20s %14" PRIu64 "\n", "message", fan_reception_name((enum fan_reception_outcome)i),
 			       check->outcomes[i]);
 	}
+	if (check->others > 0)
+		printf("%-14s %-20s %14" PRIu64 "\n", "other traffic", "not looked at", check->others);
 	printf("%" PRIu64 " frames; %" PRIu64 " of %" PRIu32 " UEs %s; %" PRIu64 " at fault\n", check->frames, check->served,
 	       check->ue_count, check->compare ? "have the whole message" : "were reached", faults(check));
 }
@@ -422,6 +466,7 @@ print_json(const struct check *check)
 					    json_integer((json_int_t)check->outcomes[i]));
 	}
 	json_object_set_new(object, "frames", json_integer((json_int_t)check->frames));
+	json_object_set_new(object, "other_traffic", json_integer((json_int_t)check->others));
 	json_object_set_new(object, "accepted", json_integer((json_int_t)accepted(check)));
 	json_object_set_new(object, "faults", json_integer((json_int_t)faults(check)));
 	json_object_set_new(object, "ues", json_integer((json_int_t)check->ue_count));
@@ -446,8 +491,9 @@ report(const struct check *check)
 		return fan_command_fail(check->command, FAN_EXIT_FAILED,
 					"--pcap %s: %" PRIu64 " frames are cut short in the capture", check->chosen->capture,
 					check->truncated);
-	if (check->frames == 0)
-		return fan_command_fail(check->command, FAN_EXIT_FAILED, "--pcap %s: holds no frame", check->chosen->capture);
+	if (check->frames == check->others)
+		return fan_command_fail(check->command, FAN_EXIT_FAILED, "--pcap %s: holds no frame%s", check->chosen->capture,
+					check->others > 0 ? " for a UE, but other traffic alone" : "");
 	if (faults(check) > 0)
 		return fan_command_fail(check->command, FAN_EXIT_FAILED, "%" PRIu64 " frames or messages at fault",
 					faults(check));
@@ -524,8 +570,10 @@ const struct fan_command fan_command_check = {
 	.name = "check",
 	.summary = "Opens every frame of a capture as its UE would",
 	.operands = "",
-	.text = "Prints, per profile, what became of the frames; the first few that failed go to stderr with their number.\n\n"
-		"Exit codes: 0 every frame was accepted and, where a message was given, held it; 1 some were not; 2 wrong options, or\n"
+	.text = "Prints, per profile, what became of the frames; the first few that failed go to stderr with their number. Frames that\n"
+		"are for no UE (anything but UDP to the ports of S1AP, NGAP and GTP-U, and GTP-U that is no user data) are counted\n"
+		"apart as other traffic.\n\n"
+		"Exit codes: 0 every frame for a UE was accepted and, where a message was given, held it; 1 some were not; 2 wrong options, or\n"
 		"a contexts file or capture that cannot be read (its line and field are named).",
 	.options = options,
 	.option_count = sizeof(options) / sizeof(options[0]),

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +18,16 @@
 #define MESSAGE_FILE_BYTES_MAX (FAN_PARTS_MAX * 153 * 3)
 #define NOT_GIVEN UINT64_MAX
 #define REPEAT_MAX 100000
+#define DEFAULT_SEED 1
+#define TIMESTAMP_MAX_S 4102444799 /* the last second of 2099: TP-SCTS has two digits for the year */
+/* What a seed makes lies in the 30 years from 2000 on. */
+#define SEED_TIME_FROM_S 946684800
+#define SEED_TIME_SPAN_S 946684800
 
 /* ---- Options ----------------------------------------------------------------------------------------------------------- */
 
 struct chosen {
-	uint64_t ues, seed, cipher, workers, repeat, sdap, trigger, priority;
+	uint64_t ues, seed, cipher, workers, repeat, sdap, trigger, priority, timestamp;
 	const char *profiles, *integrity, *message_file, *text, *coding, *originator, *service_centre, *engines, *egress, *sdu;
 	const char *capture, *contexts, *card, *source_address, *source_mac;
 	uint64_t vlan, vlan_priority, dscp, source_port, valid_for_s;
@@ -82,7 +88,12 @@ static const struct fan_option options[] = {
 	  .help = "UEs of the synthetic population (1000000)",
 	  NUMBER(1, FAN_POPULATION_UES_MAX),
 	  AT(ues) },
-	{ .name = "seed", .value = "S", .help = "seed of the population (1)", NUMBER(0, UINT64_MAX), AT(seed) },
+	{ .name = "seed",
+	  .value = "S",
+	  .help = "seed of the population (1); when given, short messages take time stamp\nand reference from it too, and every frame of a "
+		  "run is repeatable",
+	  NUMBER(0, UINT64_MAX - 1),
+	  AT(seed) },
 	{ .name = "profile",
 	  .value = "NAME[=WEIGHT],...",
 	  .help = "profiles and their shares (all eight, equally); one UE has one profile",
@@ -123,6 +134,11 @@ static const struct fan_option options[] = {
 	  .help = "RP-OA of short messages (+10000000000)",
 	  .type = FAN_OPTION_TEXT,
 	  AT(service_centre) },
+	{ .name = "timestamp",
+	  .value = "SECONDS",
+	  .help = "TP-SCTS of short messages, since 1970 UTC (now, or what --seed makes;\nSOURCE_DATE_EPOCH stands for now)",
+	  NUMBER(1, TIMESTAMP_MAX_S),
+	  AT(timestamp) },
 	{ .name = "trigger",
 	  .value = "PORT",
 	  .help = "short messages are device triggers to this application port",
@@ -270,7 +286,7 @@ read_population(const struct fan_command *command, struct fan_fanout_request *re
 {
 	struct fan_population_options population = {
 		.ues = (uint32_t)chosen->ues,
-		.seed = chosen->seed,
+		.seed = chosen->seed != NOT_GIVEN ? chosen->seed : DEFAULT_SEED,
 		.cipher = (uint8_t)chosen->cipher,
 		.integrity = strcmp(chosen->integrity, "none") == 0 ? FAN_INTEGRITY_NONE
 								    : (uint8_t)(chosen->integrity[0] - '0'),
@@ -334,6 +350,36 @@ read_message_file(uint8_t **bytes, size_t *byte_count, const struct fan_command 
 	return exit_code;
 }
 
+/* What of a short message is not the caller's: under a seed that was asked for it comes from the seed, unless SOURCE_DATE_EPOCH says more. */
+static void
+set_sms_numbers(struct fan_message *message, const struct chosen *chosen)
+{
+	const bool seeded = chosen->seed != NOT_GIVEN && getenv("SOURCE_DATE_EPOCH") == NULL;
+
+	if (seeded) {
+		message->timestamp_s = SEED_TIME_FROM_S + (int64_t)(chosen->seed % SEED_TIME_SPAN_S);
+		fan_message_reference_begin((uint8_t)chosen->seed);
+	}
+	if (chosen->timestamp != NOT_GIVEN)
+		message->timestamp_s = (int64_t)chosen->timestamp;
+}
+
+/* A command line is text; octets come from files. */
+static int
+check_text(const struct fan_command *command, const char *text)
+{
+	struct fan_message message;
+	struct fan_message_coding coding;
+
+	fan_message_init(&message, text, strlen(text));
+	if (fan_message_coding_choose(&coding, &message) == 0 && coding.no_text_at_octet >= 0)
+		return fan_command_fail(command, FAN_EXIT_USAGE,
+					"--text: not UTF-8 at octet %" PRId64
+					"; --message takes any octets, from a file or stdin",
+					coding.no_text_at_octet);
+	return FAN_EXIT_OK;
+}
+
 static int
 read_message_bytes(uint8_t **bytes, size_t *byte_count, const struct fan_command *command, const struct chosen *chosen)
 {
@@ -345,6 +391,8 @@ read_message_bytes(uint8_t **bytes, size_t *byte_count, const struct fan_command
 		return read_message_file(bytes, byte_count, command, chosen->message_file);
 	if (*text == '\0')
 		return fan_command_fail(command, FAN_EXIT_USAGE, "--text: empty; a message has 1 octet or more");
+	if (check_text(command, text) != FAN_EXIT_OK)
+		return FAN_EXIT_USAGE;
 	*byte_count = strlen(text);
 	*bytes = (uint8_t *)strdup(text);
 	return *bytes != NULL ? FAN_EXIT_OK : fan_command_fail(command, FAN_EXIT_FAILED, "--text: no memory");
@@ -365,6 +413,7 @@ set_message_options(struct fan_message *message, const struct chosen *chosen)
 		message->service_centre = chosen->service_centre;
 	message->device_trigger = chosen->trigger != NOT_GIVEN;
 	message->application_port = message->device_trigger ? (uint16_t)chosen->trigger : 0;
+	set_sms_numbers(message, chosen);
 	message->raw = strcmp(chosen->sdu, "raw") == 0;
 	message->sdap_qfi = chosen->sdap == NOT_GIVEN ? -1 : (int)chosen->sdap;
 }
@@ -413,6 +462,8 @@ check_message(const struct fan_command *command, struct fan_fanout_request *requ
 			return fan_command_fail(command, fan_command_exit_code(parts), "message: %s", fan_error_detail());
 		request->parts[i] = (unsigned)parts;
 	}
+	if (request->parts[FAN_PROFILE_EPS_NAS_SMS] + request->parts[FAN_PROFILE_5GS_NAS_SMS] > 0)
+		(void)fan_message_coding_choose(&request->coding, &request->message);
 	return FAN_EXIT_OK;
 }
 
@@ -634,7 +685,8 @@ static int
 run(const struct fan_command *command, int argc, char **argv)
 {
 	struct chosen chosen = { .ues = 1000000,
-				 .seed = 1,
+				 .seed = NOT_GIVEN,
+				 .timestamp = NOT_GIVEN,
 				 .cipher = 2,
 				 .integrity = "2",
 				 .repeat = 1,
@@ -685,6 +737,9 @@ const struct fan_command fan_command_fanout = {
 		"and messages that the UE side verified. Files of --pcap and --contexts appear whole or not at all and keep the mode,\n"
 		"owner and symbolic link of what they replace (other hard links keep the old content); --contexts is readable by its\n"
 		"owner alone, since it holds keys. When one of them goes to stdout, the table goes to stderr.\n\n"
+		"A byte order mark at the front of a message is left out of short messages of text. What is not UTF-8 goes as 8-bit data\n"
+		"under --coding auto, and the result says so. A short message of more than 7 parts needs UEs that acknowledge while it is\n"
+		"on its way: a UE keeps 7 transactions open.\n\n"
 		"Exit codes: 0 every UE was served, and verified unless verification is off; 1 the run failed (EAL, memory, files,\n"
 		"no engine that this CPU can run), UEs were not served, or the UE side found a fault; 2 wrong options or message.",
 	.options = options,

@@ -3,6 +3,7 @@
 
 #include "../../dataplane/context/error.h"
 #include "../../dataplane/context/memory.h"
+#include "terminal.h"
 
 #include <inttypes.h>
 #include <sched.h>
@@ -20,6 +21,7 @@
 #define BAR_NS 100000000ULL    /* on a terminal */
 #define LINE_NS 10000000000ULL /* elsewhere */
 #define BAR_CELLS 30
+#define BAR_CELLS_MIN 5 /* a shorter bar shows nothing */
 
 volatile int fan_fanout_stop;
 
@@ -50,6 +52,7 @@ struct fanout {
 	uint64_t shown_ns;
 	uint64_t anonymous_before, anonymous_peak;
 	bool terminal;
+	int bar_columns; /* that the line of progress takes; 0: none is shown */
 };
 
 static uint64_t
@@ -93,18 +96,43 @@ sample_memory(struct fanout *fanout)
 		fanout->anonymous_peak = anonymous;
 }
 
+/* Writes blanks over it, as far as the line of a terminal goes that may be narrower than before. */
 static void
-show(const struct fanout *fanout, const char *what, uint64_t done, uint64_t all)
+clear_bar(struct fanout *fanout)
 {
-	unsigned percent = all == 0 ? 100 : (unsigned)(done * 100 / all);
-	unsigned cells = percent > 100 ? BAR_CELLS : percent * BAR_CELLS / 100;
+	const int columns = (int)fan_terminal_columns(STDERR_FILENO) - 1;
 
-	if (!fanout->terminal) {
+	if (fanout->bar_columns > 0)
+		fprintf(stderr, "\r%*s\r", fanout->bar_columns < columns ? fanout->bar_columns : columns, "");
+	fanout->bar_columns = 0;
+}
+
+/* One line of the terminal as wide as it is now, less the last column, which some wrap at. */
+static void
+show_bar(struct fanout *fanout, const char *what, uint64_t done, uint64_t all)
+{
+	const unsigned percent = all == 0 ? 100 : (unsigned)(done * 100 / all);
+	const int columns = (int)fan_terminal_columns(STDERR_FILENO) - 1;
+	char bar[80] = "", line[240];
+	int tail, cells, filled;
+
+	tail = snprintf(line, sizeof(line), "%-12s  %3u %%  %" PRIu64 " of %" PRIu64, what, percent, done, all);
+	cells = columns - tail - 3 > BAR_CELLS ? BAR_CELLS : columns - tail - 3;
+	filled = cells * (int)(percent > 100 ? 100 : percent) / 100;
+	if (cells >= BAR_CELLS_MIN)
+		snprintf(bar, sizeof(bar), "[%.*s%*s]", filled, "##############################", cells - filled, "");
+	snprintf(line, sizeof(line), "%-12s %s %3u %%  %" PRIu64 " of %" PRIu64, what, bar, percent, done, all);
+	clear_bar(fanout);
+	fanout->bar_columns = fprintf(stderr, "%.*s", columns, line);
+}
+
+static void
+show(struct fanout *fanout, const char *what, uint64_t done, uint64_t all)
+{
+	if (fanout->terminal)
+		show_bar(fanout, what, done, all);
+	else
 		fprintf(stderr, "fanfare: %s %" PRIu64 " of %" PRIu64 "\n", what, done, all);
-		return;
-	}
-	fprintf(stderr, "\r%-12s [%.*s%*s] %3u %%  %" PRIu64 " of %" PRIu64 "  ", what, (int)cells,
-		"##############################", (int)(BAR_CELLS - cells), "", percent, done, all);
 }
 
 /* Looks at memory and shows the bar, at its own pace. */
@@ -122,13 +150,6 @@ tick(struct fanout *fanout, const char *what, uint64_t done, uint64_t all)
 	}
 	if (!fanout->request->progress)
 		fanout->shown_ns = now;
-}
-
-static void
-clear_bar(const struct fanout *fanout)
-{
-	if (fanout->request->progress && fanout->terminal)
-		fprintf(stderr, "\r%*s\r", 110, "");
 }
 
 int

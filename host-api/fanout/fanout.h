@@ -5,6 +5,7 @@
  *   ../command/fanout.c options to request, everything checked before anything is touched; output files
  *   fanout.c            provisions, sends, receives, checks
  *   result.c            the table and the JSON object
+ *   terminal.c          lines that fit
  */
 #ifndef FAN_FANOUT_H
 #define FAN_FANOUT_H
@@ -20,7 +21,8 @@ struct fan_fanout_request {
 	struct fan_population population;
 	struct fan_message message; /* bytes belong to the request's maker */
 	struct fan_options appliance;
-	unsigned parts[FAN_PROFILE_COUNT]; /* PDUs that the message takes in each profile of the run */
+	unsigned parts[FAN_PROFILE_COUNT]; /* PDUs that the message takes in each profile of the run; 0 in others */
+	struct fan_message_coding coding;  /* of its short messages, where a profile has them */
 	uint32_t repeat;
 	bool verify;          /* wanted; needs an egress that loops back */
 	bool assume_received; /* take every message as received after its pass */

@@ -50,6 +50,7 @@ fan_reception_init(struct fan_reception *reception, const struct fan_message *me
 			reception->character_at[reception->character_count++] = at;
 	}
 	reception->character_at[reception->character_count] = (uint32_t)message->byte_count;
+	reception->mark = message->byte_count > 3 && memcmp(message->bytes, "\xef\xbb\xbf", 3) == 0;
 	return 0;
 }
 
@@ -81,18 +82,24 @@ characters_of(const uint8_t *text, size_t text_bytes)
 	return count;
 }
 
+/* Octets of data, or characters of text, that a UE is to have in the end. */
+static uint32_t
+total_of(const struct fan_reception *reception, bool data)
+{
+	return data ? (uint32_t)reception->byte_count : reception->character_count - reception->mark;
+}
+
 /* Compares one part with the message from where this UE is. Out: *progress, where it is then. */
 static bool
 part_matches(const struct fan_reception *reception, const struct fan_ue_delivery *delivery, uint32_t *progress)
 {
 	const bool data = is_data(delivery->tp_dcs);
 	const uint32_t from = delivery->state->received_bytes;
-	const uint32_t total = data ? (uint32_t)reception->byte_count : reception->character_count;
 	size_t at;
 
-	if (from > total)
+	if (from > total_of(reception, data))
 		return false;
-	at = data ? from : reception->character_at[from];
+	at = data ? from : reception->character_at[from + reception->mark];
 	if (delivery->data_bytes > reception->byte_count - at ||
 	    memcmp(reception->bytes + at, delivery->data, delivery->data_bytes) != 0)
 		return false;
@@ -118,8 +125,7 @@ take_sms(const struct fan_reception *reception, const struct fan_ue_delivery *de
 	state->received_bytes = (uint16_t)progress;
 	if (delivery->sms_part < delivery->sms_parts)
 		return FAN_RECEPTION_PART;
-	return progress == (data ? reception->byte_count : reception->character_count) ? FAN_RECEPTION_COMPLETE
-										       : FAN_RECEPTION_WRONG_CONTENT;
+	return progress == total_of(reception, data) ? FAN_RECEPTION_COMPLETE : FAN_RECEPTION_WRONG_CONTENT;
 }
 
 /* ---- All forms --------------------------------------------------------------------------------------------------------- */

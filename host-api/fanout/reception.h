@@ -37,6 +37,7 @@ struct fan_reception {
 	size_t byte_count;
 	uint32_t *character_at; /* owned: offset of each character and, last, byte_count */
 	uint32_t character_count;
+	bool mark;            /* the first character is a byte order mark, which a short message of text does not carry */
 	bool raw;             /* bearers carry the octets as they are */
 	int sdap_qfi;         /* NR bearers; -1: no SDAP header */
 	int application_port; /* of a device trigger; -1: none */

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fanout.h"
 
+#include "terminal.h"
+
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MEMORY_UES_MIN 500000 /* below, transparent huge pages of 2 MiB, a few per table, outweigh the contexts in them */
 #define GROUPED_BYTES 32      /* 20 digits, 6 separators */
+#define NAME_COLUMNS 14       /* two blanks and the longest name of a profile */
+#define CP_TRANSACTIONS 7     /* that a UE keeps open towards the network (TS 24.007 11.2.3.1.3) */
+#define LABEL_COLUMNS 17      /* before what an entry says */
 
 /* The processor as the kernel names it. */
 static void
@@ -55,6 +61,22 @@ egress_name(const struct fan_fanout_request *request)
 	return request->appliance.egress == NULL ? "net_ring" : request->appliance.egress;
 }
 
+static const char *
+coding_name(enum fan_coding coding)
+{
+	static const char *const names[] = { "auto", "gsm7", "ucs2", "8bit" };
+
+	return names[coding];
+}
+
+static unsigned
+sms_parts(const struct fan_fanout_request *request)
+{
+	const unsigned eps = request->parts[FAN_PROFILE_EPS_NAS_SMS];
+
+	return eps != 0 ? eps : request->parts[FAN_PROFILE_5GS_NAS_SMS];
+}
+
 /* ---- JSON -------------------------------------------------------------------------------------------------------------- */
 
 /* jansson's integers are signed. */
@@ -75,7 +97,7 @@ dropped_object(const struct fan_fanout_profile_result *result)
 }
 
 static json_t *
-profiles_object(const struct fan_fanout_result *result)
+profiles_object(const struct fan_fanout_request *request, const struct fan_fanout_result *result)
 {
 	json_t *profiles = json_object();
 
@@ -87,6 +109,7 @@ profiles_object(const struct fan_fanout_result *result)
 			continue;
 		profile = json_object();
 		json_object_set_new(profile, "ues", number(one->ues));
+		json_object_set_new(profile, "parts", number(request->parts[i]));
 		json_object_set_new(profile, "created", number(one->created));
 		json_object_set_new(profile, "sent", number(one->sent));
 		json_object_set_new(profile, "verified", number(one->verified));
@@ -117,6 +140,18 @@ faults_object(const struct fan_fanout_result *result)
 }
 
 static void
+set_coding(json_t *object, const struct fan_fanout_request *request)
+{
+	const struct fan_message_coding *coding = &request->coding;
+
+	json_object_set_new(object, "sms_coding", json_string(coding_name(coding->coding)));
+	json_object_set_new(object, "sms_parts", number(sms_parts(request)));
+	json_object_set_new(object, "sms_mark_left_out", json_boolean(coding->mark_left_out));
+	if (coding->no_text_at_octet >= 0)
+		json_object_set_new(object, "sms_no_text_at_octet", json_integer(coding->no_text_at_octet));
+}
+
+static void
 set_counts(json_t *object, const struct fan_fanout_request *request, const struct fan_fanout_result *result)
 {
 	json_object_set_new(object, "ues", number(result->total.ues));
@@ -129,8 +164,10 @@ set_counts(json_t *object, const struct fan_fanout_request *request, const struc
 	json_object_set_new(object, "faults", faults_object(result));
 	json_object_set_new(object, "ues_served", number(result->ues_served));
 	json_object_set_new(object, "bytes_out", number(result->total.bytes_out));
-	json_object_set_new(object, "profiles", profiles_object(result));
+	json_object_set_new(object, "profiles", profiles_object(request, result));
 	json_object_set_new(object, "message_bytes", number(request->message.byte_count));
+	if (sms_parts(request) > 0)
+		set_coding(object, request);
 	json_object_set_new(object, "seed", number(request->population.options.seed));
 	json_object_set_new(object, "repeat", number(request->repeat));
 	json_object_set_new(object, "egress", json_string(egress_name(request)));
@@ -212,32 +249,85 @@ grouped(char text[GROUPED_BYTES], uint64_t value)
 	return text;
 }
 
+#define FIGURES 5 /* columns beside the name */
+#define ROWS_MAX (FAN_PROFILE_COUNT + 2)
+
+/* A table as text, before it is known how wide its columns are. */
+struct cells {
+	char text[ROWS_MAX][FIGURES][GROUPED_BYTES];
+	const char *name[ROWS_MAX];
+	unsigned rows;
+};
+
 static void
-print_row(FILE *out, const char *name, const struct fan_fanout_profile_result *row, bool verified)
+fill_row(struct cells *cells, const char *name, const struct fan_fanout_profile_result *row, bool verified, bool in_groups)
 {
-	char text[GROUPED_BYTES];
-	uint64_t dropped = 0;
+	uint64_t values[FIGURES] = { row->ues, row->created, row->sent, row->verified, 0 };
 
 	for (unsigned i = 0; i < FAN_DROP_COUNT; i++)
-		dropped += row->dropped[i];
-	fprintf(out, "  %-14s", name);
-	fprintf(out, " %14s", grouped(text, row->ues));
-	fprintf(out, " %14s", grouped(text, row->created));
-	fprintf(out, " %14s", grouped(text, row->sent));
-	fprintf(out, " %14s", verified ? grouped(text, row->verified) : "-");
-	fprintf(out, " %14s\n", grouped(text, dropped));
+		values[4] += row->dropped[i];
+	for (unsigned i = 0; i < FIGURES; i++) {
+		if (i == 3 && !verified)
+			snprintf(cells->text[cells->rows][i], GROUPED_BYTES, "-");
+		else if (in_groups)
+			grouped(cells->text[cells->rows][i], values[i]);
+		else
+			snprintf(cells->text[cells->rows][i], GROUPED_BYTES, "%" PRIu64, values[i]);
+	}
+	cells->name[cells->rows++] = name;
 }
 
 static void
-print_profiles(FILE *out, const struct fan_fanout_result *result)
+fill_cells(struct cells *cells, const struct fan_fanout_result *result, const char *const heads[FIGURES], bool in_groups)
 {
-	fprintf(out, "  %-14s %14s %14s %14s %14s %14s\n", "profile", "UEs", "PDUs created", "PDUs sent", "verified",
-		"dropped");
-	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++) {
+	cells->rows = 1;
+	cells->name[0] = "profile";
+	for (unsigned i = 0; i < FIGURES; i++)
+		snprintf(cells->text[0][i], GROUPED_BYTES, "%s", heads[i]);
+	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++)
 		if (result->profile[i].ues > 0)
-			print_row(out, fan_profile_name((enum fan_profile)i), &result->profile[i], result->verified);
+			fill_row(cells, fan_profile_name((enum fan_profile)i), &result->profile[i], result->verified,
+				 in_groups);
+	fill_row(cells, "all", &result->total, result->verified, in_groups);
+}
+
+/* Out: widths. Returns columns of a line. */
+static unsigned
+measure(int widths[FIGURES], const struct cells *cells, unsigned gap)
+{
+	unsigned columns = NAME_COLUMNS;
+
+	for (unsigned i = 0; i < FIGURES; i++) {
+		widths[i] = 0;
+		for (unsigned row = 0; row < cells->rows; row++)
+			if ((int)strlen(cells->text[row][i]) > widths[i])
+				widths[i] = (int)strlen(cells->text[row][i]);
+		widths[i] += (int)gap;
+		columns += (unsigned)widths[i];
 	}
-	print_row(out, "all", &result->total, result->verified);
+	return columns;
+}
+
+/* The most readable form that fits: figures in groups under whole words, under short ones, and without groups. */
+static void
+print_profiles(FILE *out, const struct fan_fanout_result *result, unsigned columns)
+{
+	static const char *const heads[2][FIGURES] = { { "UEs", "PDUs created", "PDUs sent", "verified", "dropped" },
+						       { "UEs", "created", "sent", "verified", "dropped" } };
+	struct cells cells;
+	int widths[FIGURES];
+
+	for (unsigned form = 0; form < 3; form++) {
+		fill_cells(&cells, result, heads[form > 0], form < 2);
+		if (measure(widths, &cells, form == 0 ? 3 : 1) <= columns)
+			break;
+	}
+	for (unsigned row = 0; row < cells.rows; row++) {
+		fprintf(out, "  %-*s", NAME_COLUMNS - 2, cells.name[row]);
+		for (unsigned i = 0; i < FIGURES; i++)
+			fprintf(out, "%*s", widths[i], cells.text[row][i]);
+		fputc('\n', out);
+	}
 }
 
 static void
@@ -257,8 +347,9 @@ print_drops(FILE *out, const struct fan_fanout_result *result)
 	}
 	if (result->total.dropped[FAN_DROP_WINDOW] > 0 && !result->verified)
 		fprintf(out,
-			"    Nothing proves reception in this run. A UE follows COUNT over 200 unacknowledged messages of NAS\n"
-			"    and is left alone then. --assume-received takes every message as received (synthetic UEs only).\n");
+			"  %-14s Nothing proves reception in this run. A UE follows COUNT over 200 unacknowledged messages of NAS "
+			"and is left alone then. --assume-received takes every message as received (synthetic UEs only).\n",
+			"");
 }
 
 static void
@@ -313,9 +404,9 @@ print_speed(FILE *out, const struct fan_fanout_result *result)
 	/* The workers could have gone faster: they waited for what they send to be taken. */
 	if (result->verified && dataplane_ues_per_second(result) > 1.5 * rate(ues, result->seconds))
 		fprintf(out,
-			"  %-14s UE side on the control core limits this figure;\n"
-			"  %-14s --no-verify --egress net_null shows the dataplane alone\n",
-			"", "");
+			"  %-14s UE side on the control core limits this figure; --no-verify --egress net_null shows the dataplane "
+			"alone\n",
+			"");
 	fprintf(out, "  %-14s %s UEs/s by the workers' own cycles: %.0f cycles per UE, %.0f of them in the engine\n",
 		"dataplane", grouped(text, (uint64_t)dataplane_ues_per_second(result)), rate((double)result->busy_cycles, ues),
 		rate((double)result->engine_cycles, ues));
@@ -359,9 +450,9 @@ print_machine(FILE *out, const struct fan_fanout_request *request, const struct 
 		fprintf(out, "  %-14s yes\n", "huge pages");
 	else
 		fprintf(out,
-			"  %-14s no: packet buffers lie in 4 KiB pages, which costs address translations and so speed;\n"
-			"  %-14s reserve some (vm.nr_hugepages) and let EAL use them\n",
-			"huge pages", "");
+			"  %-14s no: packet buffers lie in 4 KiB pages, which costs address translations and so speed; reserve some "
+			"(vm.nr_hugepages) and let EAL use them\n",
+			"huge pages");
 }
 
 /* Counts as they are, what is below a thousand and no whole number with two places. What did not happen is left to JSON. */
@@ -386,20 +477,58 @@ print_figures(FILE *out, const struct fan_fanout_result *result)
 	}
 }
 
-void
-fan_fanout_print_table(FILE *out, const struct fan_fanout_request *request, const struct fan_fanout_result *result)
+/* What became of the text, where short messages were sent: nobody chose that but the text. */
+static void
+print_coding(FILE *out, const struct fan_fanout_request *request)
 {
-	char text[GROUPED_BYTES];
+	static const char *const names[] = { "", "GSM 7-bit", "UCS-2", "8-bit data" };
+	const struct fan_message_coding *coding = &request->coding;
+	const unsigned parts = sms_parts(request);
 
-	fprintf(out, "One message of %zu octets to %s UEs", request->message.byte_count, grouped(text, result->total.ues));
-	if (request->repeat > 1)
-		fprintf(out, ", %" PRIu64 " times", result->passes);
-	fprintf(out, " (seed %" PRIu64 ")\n\n", request->population.options.seed);
-	print_profiles(out, result);
+	if (parts == 0)
+		return;
+	fprintf(out, "  %-14s %s, %u part%s", "short message", names[coding->coding], parts, parts == 1 ? "" : "s");
+	if (coding->mark_left_out)
+		fprintf(out, "; its byte order mark is no text and is left out");
+	if (coding->no_text_at_octet >= 0)
+		fprintf(out, "; no text, since it is not UTF-8 at octet %" PRId64, coding->no_text_at_octet);
+	if (parts > CP_TRANSACTIONS)
+		fprintf(out,
+			"; a UE keeps %d transactions open and may lose parts that come before it has acknowledged earlier ones",
+			CP_TRANSACTIONS);
+	fputc('\n', out);
+}
+
+static void
+print_entries(FILE *out, const struct fan_fanout_request *request, const struct fan_fanout_result *result)
+{
 	print_drops(out, result);
 	print_faults(out, result);
+	print_coding(out, request);
 	fputc('\n', out);
 	print_speed(out, result);
 	print_machine(out, request, result);
 	print_figures(out, result);
+}
+
+void
+fan_fanout_print_table(FILE *out, const struct fan_fanout_request *request, const struct fan_fanout_result *result)
+{
+	const unsigned columns = fan_terminal_columns(fileno(out));
+	char text[GROUPED_BYTES], *entries = NULL;
+	size_t entries_bytes;
+	FILE *memory = open_memstream(&entries, &entries_bytes);
+
+	fprintf(out, "One message of %zu octet%s to %s UEs", request->message.byte_count,
+		request->message.byte_count == 1 ? "" : "s", grouped(text, result->total.ues));
+	if (request->repeat > 1)
+		fprintf(out, ", %" PRIu64 " times", result->passes);
+	fprintf(out, " (seed %" PRIu64 ")\n\n", request->population.options.seed);
+	print_profiles(out, result, columns);
+	if (memory == NULL)
+		return;
+	print_entries(memory, request, result);
+	if (fclose(memory) == 0)
+		fan_terminal_print(out, entries, columns, LABEL_COLUMNS);
+	free(entries);
 }

@@ -103,6 +103,10 @@ refused 2 '--coding utf8: takes one of auto' fanout $small --coding utf8
 refused 2 'message:' fanout $small --coding gsm7 --text 'łódź' --profile eps-nas-sms
 refused 2 'message:' fanout $small --originator '+12x' --profile eps-nas-sms
 refused 2 'message:' fanout $small --service-centre 'abc' --profile eps-nas-sms
+refused 2 '--text: not UTF-8 at octet 2' fanout $small --text $'Gr\xfc'
+refused 2 '--text: not UTF-8 at octet 0' fanout $small --text $'\xff' --coding 8bit
+refused 2 '--timestamp 0: takes a number from 1 to 4102444799' fanout $small --timestamp 0
+refused 2 '--timestamp 4102444800:' fanout $small --timestamp 4102444800
 refused 2 '--assume-received' fanout $small --assume-received
 refused 2 'both name x' fanout $small --pcap x --contexts x
 refused 2 'unexpected argument' fanout $small here
@@ -194,6 +198,126 @@ try --text "$text" --profile eps-nas-sms,5gs-nas-sms --trigger 5000 --originator
 checked --text "$text"
 try --message kilo --coding 8bit --profile eps-nas-sms=3,5gs-nas-sms --workers 2
 try --text x --repeat 300 --profile eps-nas-nidd,nr-pdcp-12
+
+# Short messages: the result names the coding that was chosen, why, and how many parts that made.
+# coded LINE EXPRESSION ARGUMENT...: what the table says, and the JSON object
+coded() {
+	local line=$1 expression=$2
+	shift 2
+	good fanout --ues 8 --profile eps-nas-sms,5gs-nas-sms "$@"
+	tr -s ' \n' ' ' <.out | grep -qF -e "short message $line" || fault "fanout $*: '$line' is not in: $(grep -A 2 '^  short' .out)"
+	good fanout --ues 8 --profile eps-nas-sms,5gs-nas-sms --json "$@"
+	json "$expression"
+}
+parts() {
+	echo "o['sms_coding'] == '$1' and o['sms_parts'] == $2 and all(p['parts'] == $2 for p in o['profiles'].values()) and o['sent'] == 8 * $2"
+}
+printf '\357\273\277' >bom
+head -c 156 /dev/zero | tr '\0' w >>bom
+head -c 160 /dev/zero | tr '\0' w >sms160
+printf 'Gr\374\337e' >latin1
+coded 'GSM 7-bit, 1 part time' "$(parts gsm7 1) and not o['sms_mark_left_out'] and 'sms_no_text_at_octet' not in o" --message sms160
+coded 'GSM 7-bit, 1 part; its byte order mark' "$(parts gsm7 1) and o['sms_mark_left_out']" --message bom
+coded '8-bit data, 2 parts time' "$(parts 8bit 2) and not o['sms_mark_left_out']" --message bom --coding 8bit
+coded 'UCS-2, 1 part time' "$(parts ucs2 1)" --text 'łódź'
+coded '8-bit data, 1 part; no text, since it is not UTF-8 at octet 2' "$(parts 8bit 1) and o['sms_no_text_at_octet'] == 2" --message latin1
+coded '8-bit data, 9 parts; a UE keeps 7 transactions open' "$(parts 8bit 9)" --message kilo --coding 8bit
+coded 'GSM 7-bit, 8 parts; a UE keeps 7' "$(parts gsm7 8)" --message kilo
+good fanout --ues 8 --profile nr-pdcp-12 --text x
+grep -q 'short message' .out && fault 'a short message without a profile of short messages'
+good fanout --ues 8 --profile eps-nas-sms,nr-pdcp-12 --message bom --pcap t.pcap --contexts t.csv
+good check --pcap t.pcap --contexts t.csv --message bom
+
+# Under a seed that was asked for, runs are alike frame by frame, and another time stamp makes another frame.
+frames() {
+	good fanout --ues 400 --message kilo --pcap t.pcap --quiet "$@"
+	command -v python3 >/dev/null || return 0
+	python3 - <<'PYTHON'
+import hashlib, struct
+data, at, frames = open("t.pcap", "rb").read(), 24, hashlib.sha256()
+while at < len(data):
+    size = struct.unpack_from("<I", data, at + 8)[0]
+    frames.update(data[at + 16:at + 16 + size])
+    at += 16 + size
+print(frames.hexdigest())
+PYTHON
+}
+if command -v python3 >/dev/null; then
+	first=$(frames --seed 5) && sleep 1.1
+	[ "$(frames --seed 5)" = "$first" ] || fault 'one seed, two runs'
+	[ "$(frames --seed 6)" = "$first" ] && fault 'two seeds, one run'
+	[ "$(frames --seed 5 --timestamp 1700000000)" = "$first" ] && fault '--timestamp does nothing'
+	[ "$(frames --seed 5 --timestamp 1700000000)" = "$(frames --seed 5 --timestamp 1700000000)" ] || fault 'one time stamp, two runs'
+	[ "$(SOURCE_DATE_EPOCH=1700000000 frames --seed 5)" = "$first" ] && fault 'SOURCE_DATE_EPOCH does nothing under a seed'
+	first=$(frames) && sleep 1.1
+	[ "$(frames)" = "$first" ] && fault 'time stamps stand still without a seed'
+fi
+
+# Other traffic in a capture is counted apart; what was for a UE and is broken is a fault all the same.
+if command -v python3 >/dev/null; then
+	good fanout --ues 80 --text x --pcap t.pcap --contexts t.csv --quiet
+	python3 - <<'PYTHON'
+import struct
+data = open("t.pcap", "rb").read()
+head, at, frames = data[:24], 24, []
+while at < len(data):
+    size = struct.unpack_from("<I", data, at + 8)[0]
+    frames.append(data[at + 16:at + 16 + size])
+    at += 16 + size
+gtpu = next(f for f in frames if f[36:38] == struct.pack(">H", 2152))
+s1ap = next(f for f in frames if f[36:38] == struct.pack(">H", 36412))
+ethernet = gtpu[:12]
+
+
+def udp(port, payload):
+    packet = bytearray(gtpu[14:42])
+    packet[2:4] = struct.pack(">H", 28 + len(payload))
+    packet[10:12] = b"\0\0"
+    total = sum(struct.unpack(">10H", packet[:20]))
+    total = (total & 0xffff) + (total >> 16)
+    packet[10:12] = struct.pack(">H", 0xffff ^ ((total & 0xffff) + (total >> 16)))
+    packet[22:28] = struct.pack(">HHH", port, 8 + len(payload), 0)
+    return ethernet + b"\x08\0" + bytes(packet) + payload
+
+
+def changed(frame, at, octet):
+    return frame[:at] + bytes([octet]) + frame[at + 1:]
+
+
+def write(name, more):
+    with open(name, "wb") as file:
+        file.write(head)
+        for frame in [frames[0]] + more + frames[1:]:
+            file.write(struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame)
+
+
+write("other.pcap", [
+    ethernet + b"\x08\x06" + bytes(46),                            # ARP
+    ethernet + b"\x88\xcc" + bytes(20),                            # LLDP
+    b"\x01", bytes(13), bytes(14),                                 # hardly a frame
+    udp(2152, bytes.fromhex("3201000400000000") + bytes(4)),       # GTP-U echo request
+    udp(2152, bytes.fromhex("3202000400000000") + bytes(4)),       # its response
+    udp(2152, bytes.fromhex("301a000000000001")),                  # error indication
+    udp(53, b"query"),
+    udp(36413, b"x"),
+    changed(gtpu, 23, 6),                                          # TCP
+    changed(gtpu, 21, 7),                                          # a later fragment
+    ethernet + b"\x86\xdd" + b"\x60" + bytes(5) + b"\x3a\xff" + bytes(60),  # ICMPv6
+])
+write("broken.pcap", [changed(gtpu, len(gtpu) - 1, gtpu[-1] ^ 1), changed(s1ap, len(s1ap) - 1, s1ap[-1] ^ 1), udp(2152, b"\x30\xff")])
+with open("alone.pcap", "wb") as file:
+    file.write(head + struct.pack("<IIII", 0, 0, 60, 60) + ethernet + b"\x08\x06" + bytes(46))
+PYTHON
+	good check --pcap other.pcap --contexts t.csv --text x
+	grep -q '^other traffic .* 13$' .out || fault "other traffic: $(cat .out)"
+	good check --pcap other.pcap --contexts t.csv --text x --json
+	json "o['frames'] == 93 and o['accepted'] == 80 and o['other_traffic'] == 13 and o['faults'] == 0"
+	timeout 60 "$fanfare" check --pcap broken.pcap --contexts t.csv --json >.out 2>.err
+	[ $? -eq 1 ] || fault 'broken frames were taken for other traffic'
+	json "o['faults'] >= 3 and o['other_traffic'] == 0"
+	timeout 60 "$fanfare" check --pcap alone.pcap --contexts t.csv >.out 2>.err
+	[ $? -eq 1 ] && grep -q 'other traffic alone' .err || fault "nothing but other traffic: $(cat .err)"
+fi
 
 # A capture that is not what was sent: another message, other keys, a frame cut short.
 timeout 60 "$fanfare" check --pcap a.pcap --contexts a.csv --text other >.out 2>.err
