@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
 #include "../dataplane/context/memory.h"
 #include "../dataplane/context/table.h"
 #include "../dataplane/eal.h"
 #include "../dataplane/egress.h"
 
 #include <criterion/criterion.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +127,15 @@ write_file(const char *name, const char *text)
 	cr_assert_eq(fclose(file), 0);
 }
 
+static int
+remove_one(const char *path, const struct stat *found, int kind, struct FTW *at)
+{
+	(void)found;
+	(void)kind;
+	(void)at;
+	return remove(path);
+}
+
 static size_t
 cgroup_bytes(const char *membership)
 {
@@ -137,8 +148,6 @@ cgroup_bytes(const char *membership)
 
 Test(memory, the_nearest_limit_of_the_cgroups_counts)
 {
-	char remove[600];
-
 	cr_assert_not_null(mkdtemp(folder));
 	cr_assert_eq(cgroup_bytes("0::/a/b\n"), SIZE_MAX, "nothing is mounted");
 	write_file("a/b/memory.max", "max\n");
@@ -165,8 +174,7 @@ Test(memory, the_nearest_limit_of_the_cgroups_counts)
 	cr_assert_eq(cgroup_bytes("4:memory:/x\n0::/\n"), 40, "both");
 	cr_assert_eq(cgroup_bytes("7:cpu:/x\n"), SIZE_MAX);
 	cr_assert_eq(cgroup_bytes("garbage\n:\n::\n"), SIZE_MAX);
-	snprintf(remove, sizeof(remove), "rm -r %s", folder);
-	cr_assert_eq(system(remove), 0);
+	cr_assert_eq(nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 Test(memory, limits_of_the_process_count)
