@@ -365,7 +365,7 @@ lint-tidy: $(all_c:%=$(B)/lint/%.tidy)
 $(B)/lint/%.tidy: % $(all_h) .clang-tidy $(B)/flags | $(B)/found-lint $(B)/found-test
 	@mkdir -p $(@D)
 	@echo '  TIDY  $<'
-	$(Q)$(CLANG_TIDY) --quiet $< -- -std=gnu11 -Ihost-api -isystem driver/dpdk $(DPDK_CFLAGS) $(test_flags) 2>$@.log || { cat $@.log; exit 1; }
+	$(Q)$(CLANG_TIDY) --quiet $< -- -std=gnu11 -Ihost-api -isystem driver/dpdk $(DPDK_CFLAGS) $(test_flags) -DFAN_VERSION='"$(VERSION)"' 2>$@.log || { cat $@.log; exit 1; }
 	@touch $@
 
 lint-rooms: all

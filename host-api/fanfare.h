@@ -335,8 +335,8 @@ struct fan_message {
 	uint32_t valid_for_ms; /* what has not left so long after fan_send() is reported as "expired"; 0: no limit */
 	/* SMS profiles */
 	enum fan_coding coding;
-	const char *originator;     /* TP-OA: digits, "+" and digits, or up to 11 GSM 7-bit characters; NULL: "GroupMsg" */
-	const char *service_centre; /* RP-OA: "+" and up to 20 digits; NULL: "+10000000000" */
+	const char *originator;     /* TP-OA: digits, "+" and digits, or up to 11 GSM 7-bit characters; to be given */
+	const char *service_centre; /* RP-OA: "+" and up to 20 digits; to be given */
 	bool device_trigger;        /* TP-PID 0x48 and the application port below (TS 23.040 9.2.3.9) */
 	uint16_t application_port;  /* destination port of the 16-bit addressing element */
 	int64_t timestamp_s;        /* TP-SCTS, seconds since 1970 UTC; 0: now */

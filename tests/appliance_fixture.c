@@ -353,3 +353,11 @@ fan_test_send(struct fan_test_appliance *appliance, struct fan_group *group, con
 	fan_test_run(appliance, 0);
 	cr_assert_eq(appliance->ended, ended + 1, "the callback runs once");
 }
+
+void
+fan_test_message(struct fan_message *message, const void *bytes, size_t byte_count)
+{
+	fan_message_init(message, bytes, byte_count);
+	message->originator = "GroupMsg";
+	message->service_centre = "+10000000000";
+}

@@ -83,6 +83,8 @@ struct fan_group *fan_test_group(struct fan_test_appliance *appliance, const cha
 void fan_test_done(void *user, const struct fan_result *result, const struct fan_outcome *outcome);
 /* Receives and polls until at most `left` messages are in flight and nothing comes back any more. */
 void fan_test_run(struct fan_test_appliance *appliance, int left);
+/* fan_message_init(), and a sender for where it goes out as a short message. */
+void fan_test_message(struct fan_message *message, const void *bytes, size_t byte_count);
 /* Sends and runs to the end. */
 void fan_test_send(struct fan_test_appliance *appliance, struct fan_group *group, const struct fan_message *message);
 

@@ -472,3 +472,18 @@ Test(appliance, frames_say_who_sends_them, .timeout = 60)
 	cr_assert_eq(fan_open(&appliance.fanfare, &options), FAN_E_INVALID);
 	cr_assert_not_null(strstr(fan_error_detail(), "63"), "%s", fan_error_detail());
 }
+
+Test(appliance, a_short_message_names_its_sender, .timeout = 60)
+{
+	open_all(2, NULL);
+	group = fan_test_group(&appliance, "sms@example.org", 0, 2, FAN_PROFILE_EPS_NAS_SMS);
+	cr_assert_eq(fan_send(appliance.fanfare, NULL, group, &message, fan_test_done, &appliance), FAN_E_INVALID);
+	cr_assert_not_null(strstr(fan_error_detail(), "originator"), "%s", fan_error_detail());
+	message.originator = "Flood";
+	cr_assert_eq(fan_send(appliance.fanfare, NULL, group, &message, fan_test_done, &appliance), FAN_E_INVALID);
+	cr_assert_not_null(strstr(fan_error_detail(), "service_centre"), "%s", fan_error_detail());
+	message.service_centre = "+491710760000";
+	fan_test_send(&appliance, group, &message);
+	cr_assert_eq(appliance.result.sent, 2);
+	close_all();
+}

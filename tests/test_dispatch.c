@@ -103,7 +103,7 @@ send(struct fan_test_appliance *appliance, uint64_t pdus[2], const char *text, e
 	struct fan_engine_share shares[2];
 	struct fan_message message;
 
-	fan_message_init(&message, text, strlen(text));
+	fan_test_message(&message, text, strlen(text));
 	fan_test_send(appliance, fan_test_group(appliance, GROUP, 0, ues, profile), &message);
 	cr_assert(appliance->result.created == parts * ues && appliance->result.sent == parts * ues, "%lu created, %lu sent",
 		  (unsigned long)appliance->result.created, (unsigned long)appliance->result.sent);
@@ -219,7 +219,7 @@ Test(dispatch, messages_after_the_loss_go_to_the_cpu, .timeout = 60)
 	open_run(&appliance, &side, &options, &(struct fan_fake_behaviour){ .trick = FAN_FAKE_UNPLUG, .trick_at = 3 }, 1000);
 	send(&appliance, pdus, "hello", FAN_PROFILE_EPS_NAS_NIDD, 1);
 	cr_assert_str_eq(fan_engine_serving(appliance.fanfare, FAN_KIND_EPS_NAS, 2, 2), "ipsec-mb");
-	fan_message_init(&message, "again", 5);
+	fan_test_message(&message, "again", 5);
 	fan_test_send(&appliance, fan_test_group(&appliance, GROUP, 0, 0, FAN_PROFILE_EPS_NAS_NIDD), &message);
 	cr_assert_eq(appliance.result.sent, 1000);
 	close_run(&appliance, &side);
@@ -236,7 +236,7 @@ Test(dispatch, without_another_engine_ues_are_dropped_with_the_reason, .timeout 
 	struct fan_message message;
 
 	open_run(&appliance, &side, &options, &(struct fan_fake_behaviour){ .trick = FAN_FAKE_UNPLUG, .trick_at = 3 }, 1000);
-	fan_message_init(&message, "hello", 5);
+	fan_test_message(&message, "hello", 5);
 	fan_test_send(&appliance, fan_test_group(&appliance, GROUP, 0, 1000, FAN_PROFILE_EPS_NAS_NIDD), &message);
 	cr_assert_eq(appliance.result.created, 1000);
 	cr_assert_gt(appliance.result.dropped[FAN_DROP_ENGINE], 0);

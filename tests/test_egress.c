@@ -72,7 +72,7 @@ run_with_capture(const struct fan_options *options, unsigned ues)
 	uint64_t sent = 0;
 
 	memset(text, 'c', sizeof(text));
-	fan_message_init(&message, text, sizeof(text));
+	fan_test_message(&message, text, sizeof(text));
 	fan_test_side_open(&side, ues);
 	side.keep_bytes_max = options->workers == 1 ? 4 << 20 : 0;
 	fan_test_appliance_open(&appliance, &side, options);
@@ -126,7 +126,7 @@ Test(egress, a_full_disk_is_reported, .timeout = 60)
 
 		fan_test_side_open(&side, 2000);
 		fan_test_appliance_open(&appliance, &side, &options);
-		fan_message_init(&message, "hello", 5);
+		fan_test_message(&message, "hello", 5);
 		for (unsigned i = 0; i < ue_counts[row]; i++)
 			fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_KIND_EPS_NAS, 2, 2));
 		if (ue_counts[row] > 0) {

@@ -53,7 +53,7 @@ Test(fanfare, errors_of_opening_name_what_is_wrong_and_leave_nothing_behind, .ti
 	struct fanfare *fanfare = NULL;
 
 	fan_test_side_open(&side, 4);
-	fan_message_init(&message, "hello", 5);
+	fan_test_message(&message, "hello", 5);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct fan_options options = rows[i].options;
 
@@ -101,7 +101,7 @@ Test(fanfare, opens_and_closes_again_and_again_in_one_process, .timeout = 60)
 	};
 	struct fan_message message;
 
-	fan_message_init(&message, "hello", 5);
+	fan_test_message(&message, "hello", 5);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct fan_test_side side;
 		struct fan_test_appliance appliance;
@@ -143,7 +143,7 @@ Test(fanfare, closes_in_the_middle_of_messages, .timeout = 60)
 	struct fan_message message;
 	struct fan_group *group;
 
-	fan_message_init(&message, "hello", 5);
+	fan_test_message(&message, "hello", 5);
 	for (unsigned round = 0; round < 3; round++) {
 		fan_test_side_open(&side, 3000);
 		fan_test_appliance_open(&appliance, &side, NULL);
@@ -223,7 +223,7 @@ send_in_every_form(struct fan_test_appliance *appliance)
 		for (unsigned i = 0; i < side->subscriber_count; i++)
 			group = fan_test_group(appliance, GROUP, i, 1, profile_of(side->subscribers[i].ue.kind, rows[row].sms));
 		cr_assert_eq(fan_group_size(group), side->subscriber_count, "a change of profile moves a member");
-		fan_message_init(&message, text, rows[row].byte_count);
+		fan_test_message(&message, text, rows[row].byte_count);
 		message.raw = rows[row].raw;
 		message.sdap_qfi = rows[row].qfi;
 		fan_test_send(appliance, group, &message);
@@ -294,7 +294,7 @@ Test(fanfare, short_messages_in_parts_and_codings, .timeout = 60)
 
 		for (unsigned i = 0; i < rows[row].characters; i++, byte_count += rows[row].octets)
 			memcpy(text + byte_count, rows[row].text, rows[row].octets);
-		fan_message_init(&message, text, byte_count);
+		fan_test_message(&message, text, byte_count);
 		message.coding = rows[row].coding;
 		message.originator = row % 2 == 0 ? "+491701234567" : "City";
 		message.device_trigger = rows[row].trigger;
@@ -343,7 +343,7 @@ Test(fanfare, nidd_and_sms_to_the_same_ues_in_turn_share_one_count, .timeout = 6
 	(void)fan_test_group(&appliance, "data@example.org", 50, 50, FAN_PROFILE_5GS_NAS_CIOT);
 	(void)fan_test_group(&appliance, "sms@example.org", 0, 50, FAN_PROFILE_EPS_NAS_SMS);
 	(void)fan_test_group(&appliance, "sms@example.org", 50, 50, FAN_PROFILE_5GS_NAS_SMS);
-	fan_message_init(&message, "in turn", 7);
+	fan_test_message(&message, "in turn", 7);
 	for (unsigned round = 0; round < 20; round++) {
 		const char *gid = round % 3 == 1 ? "sms@example.org" : "data@example.org";
 
@@ -441,7 +441,7 @@ Test(fanfare, groups_have_unique_names_and_exact_members, .timeout = 60)
 	cr_assert_eq(fan_group_add_range(group, side.subscribers[0].id, 11, FAN_PROFILE_EPS_NAS_NIDD), FAN_E_NOT_FOUND);
 	cr_assert_eq(fan_group_add_range(group, side.subscribers[0].id, SIZE_MAX, FAN_PROFILE_EPS_NAS_NIDD), FAN_E_NOT_FOUND);
 	cr_assert_eq(fan_group_size(group), 10);
-	fan_message_init(&message, "hello", 5);
+	fan_test_message(&message, "hello", 5);
 	fan_test_send(&appliance, group, &message);
 	expect_all_accepted(&side);
 	cr_assert(appliance.result.ues == 10 && side.complete == 10);
@@ -478,7 +478,7 @@ Test(fanfare, a_running_message_keeps_its_snapshot, .timeout = 60)
 
 	fan_test_side_open(&side, 2 * ues);
 	fan_test_appliance_open(&appliance, &side, NULL);
-	fan_message_init(&message, "hello", 5);
+	fan_test_message(&message, "hello", 5);
 	side.message = &message;
 	for (unsigned i = 0; i < ues; i++)
 		fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_KIND_LTE_PDCP_12, 2, FAN_INTEGRITY_NONE));
@@ -526,7 +526,7 @@ Test(fanfare, ues_that_cannot_be_served_are_named_with_the_reason, .timeout = 60
 	fan_test_side_open(&side, 10);
 	fan_test_appliance_open(&appliance, &side, NULL);
 	fanfare = appliance.fanfare;
-	fan_message_init(&message, "hello", 5);
+	fan_test_message(&message, "hello", 5);
 	for (unsigned i = 0; i < 10; i++) {
 		struct fan_test_subscriber *subscriber = fan_test_subscribe(&side,
 									    i < 5 ? FAN_KIND_EPS_NAS : FAN_KIND_NR_PDCP_18, 2,
@@ -608,9 +608,9 @@ Test(fanfare, the_window_ends_at_200_and_begins_anew_with_proof, .timeout = 60)
 
 	fan_test_side_open(&side, 4);
 	fan_test_appliance_open(&appliance, &side, NULL);
-	fan_message_init(&message, "hello", 5);
+	fan_test_message(&message, "hello", 5);
 	memset(text, 'a', sizeof(text));
-	fan_message_init(&parts, text, sizeof(text));
+	fan_test_message(&parts, text, sizeof(text));
 	for (unsigned i = 0; i < 4; i++) {
 		struct fan_test_subscriber *subscriber = fan_test_subscribe(&side, FAN_KIND_EPS_NAS, 2, 2);
 
@@ -666,7 +666,7 @@ Test(fanfare, removed_ues_give_their_count_back_and_leave_all_groups, .timeout =
 
 	fan_test_side_open(&side, 2001);
 	fan_test_appliance_open(&appliance, &side, NULL);
-	fan_message_init(&message, "hello", 5);
+	fan_test_message(&message, "hello", 5);
 	side.message = &message;
 	for (unsigned i = 0; i < 2000; i++) {
 		subscriber = fan_test_subscribe(&side, FAN_KIND_EPS_NAS, 2, 2);
@@ -787,40 +787,40 @@ Test(fanfare, what_cannot_be_sent_is_refused_before_anything_is_spent, .timeout 
 		expect_detail(says);                                                                                           \
 	} while (0)
 
-	fan_message_init(&message, octets, 5);
+	fan_test_message(&message, octets, 5);
 	REFUSED(empty, FAN_E_INVALID, "empty@example.org");
-	fan_message_init(&message, octets, 0);
+	fan_test_message(&message, octets, 0);
 	REFUSED(nidd, FAN_E_INVALID, "empty");
-	fan_message_init(&message, NULL, 5);
+	fan_test_message(&message, NULL, 5);
 	REFUSED(nidd, FAN_E_INVALID, "");
-	fan_message_init(&message, octets, 1495);
+	fan_test_message(&message, octets, 1495);
 	REFUSED(nidd, FAN_E_TOO_LONG, "eps-nas-nidd");
 	expect_detail("1494");
-	fan_message_init(&message, octets, 1500);
+	fan_test_message(&message, octets, 1500);
 	REFUSED(bearer, FAN_E_TOO_LONG, "nr-pdcp-18");
-	fan_message_init(&message, octets, SIZE_MAX / 4);
+	fan_test_message(&message, octets, SIZE_MAX / 4);
 	REFUSED(bearer, FAN_E_TOO_LONG, "nr-pdcp-18");
-	fan_message_init(&message, octets, FAN_PARTS_MAX * 153 + 1);
+	fan_test_message(&message, octets, FAN_PARTS_MAX * 153 + 1);
 	REFUSED(sms, FAN_E_TOO_LONG, "255");
 	expect_detail("eps-nas-sms");
-	fan_message_init(&message, octets, 5);
+	fan_test_message(&message, octets, 5);
 	message.priority = 8;
 	REFUSED(nidd, FAN_E_INVALID, "priority 8");
-	fan_message_init(&message, octets, 5);
+	fan_test_message(&message, octets, 5);
 	message.sdap_qfi = 64;
 	REFUSED(bearer, FAN_E_INVALID, "QFI 64");
-	fan_message_init(&message, octets, 5);
+	fan_test_message(&message, octets, 5);
 	message.coding = (enum fan_coding)9;
 	REFUSED(sms, FAN_E_INVALID, "coding");
-	fan_message_init(&message, "\u0416", 2);
+	fan_test_message(&message, "\u0416", 2);
 	message.coding = FAN_CODING_GSM7;
 	REFUSED(sms, FAN_E_INVALID, "");
-	fan_message_init(&message, octets, 5);
+	fan_test_message(&message, octets, 5);
 	message.originator = "+49170abc";
 	REFUSED(sms, FAN_E_INVALID, "originator");
 	/* One profile of a group that cannot take it refuses it for all. */
 	cr_assert_eq(fan_group_add(bearer, side.subscribers[0].id, FAN_PROFILE_EPS_NAS_NIDD), 0);
-	fan_message_init(&message, octets, 1480);
+	fan_test_message(&message, octets, 1480);
 	REFUSED(bearer, FAN_E_TOO_LONG, "nr-pdcp-18");
 	cr_assert_eq(fan_poll(appliance.fanfare), 0);
 	cr_assert_eq(appliance.ended, 0);
@@ -858,7 +858,7 @@ Test(fanfare, the_65th_message_in_flight_is_refused, .timeout = 60)
 
 	fan_test_side_open(&side, ues);
 	fan_test_appliance_open(&appliance, &side, NULL);
-	fan_message_init(&message, "hello", 5);
+	fan_test_message(&message, "hello", 5);
 	side.message = &message;
 	urgent = message;
 	urgent.priority = 7;
@@ -904,7 +904,7 @@ Test(fanfare, several_workers_serve_many_ues_of_all_kinds, .timeout = 120)
 		struct fan_totals progress;
 		struct fan_message message;
 
-		fan_message_init(&message, text, sizeof(text));
+		fan_test_message(&message, text, sizeof(text));
 		fan_test_side_open(&side, ues);
 		fan_test_appliance_open(&appliance, &side, &options);
 		for (unsigned i = 0; i < ues; i++) {

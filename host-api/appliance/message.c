@@ -35,6 +35,21 @@ take_snapshot(struct fan_group *group)
 	return error;
 }
 
+/* A short message names its sender and the centre that it came through: a UE shows and answers them, so that no default may go on air. */
+static int
+check_sender(const struct fan_snapshot *snapshot, const struct fan_message *message)
+{
+	for (unsigned i = 0; i < snapshot->members.set_count; i++) {
+		if (!fan_profile_is_sms((enum fan_profile)snapshot->members.sets[i].profile))
+			continue;
+		if (message->originator == NULL)
+			return fan_fail(FAN_E_INVALID, "a short message needs an originator: digits, or up to 11 characters");
+		if (message->service_centre == NULL)
+			return fan_fail(FAN_E_INVALID, "a short message needs a service_centre: \"+\" and up to 20 digits");
+	}
+	return 0;
+}
+
 int
 fan_send(struct fanfare *fanfare, fan_message_id *id, struct fan_group *group, const struct fan_message *given, fan_done done,
 	 void *user)
@@ -49,6 +64,8 @@ fan_send(struct fanfare *fanfare, fan_message_id *id, struct fan_group *group, c
 		error = take_snapshot(group);
 	if (error == 0 && group->snapshot->members.set_count == 0)
 		error = fan_fail(FAN_E_INVALID, "group %s has no member", group->gid);
+	if (error == 0)
+		error = check_sender(group->snapshot, &message);
 	if (error == 0)
 		error = fan_dataplane_send(fanfare->dataplane, &flight, group->snapshot, &message, done, user);
 	if (error == 0 && id != NULL)

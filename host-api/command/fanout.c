@@ -407,10 +407,8 @@ set_message_options(struct fan_message *message, const struct chosen *chosen)
 	}
 	message->priority = (uint8_t)chosen->priority;
 	message->valid_for_ms = (uint32_t)(1000 * chosen->valid_for_s);
-	if (chosen->originator != NULL)
-		message->originator = chosen->originator;
-	if (chosen->service_centre != NULL)
-		message->service_centre = chosen->service_centre;
+	message->originator = chosen->originator != NULL ? chosen->originator : "GroupMsg";
+	message->service_centre = chosen->service_centre != NULL ? chosen->service_centre : "+10000000000";
 	message->device_trigger = chosen->trigger != NOT_GIVEN;
 	message->application_port = message->device_trigger ? (uint16_t)chosen->trigger : 0;
 	set_sms_numbers(message, chosen);
