@@ -56,6 +56,8 @@ struct work {
 	uint8_t engines; /* mask of those that take the leg's shapes and have not failed the batch */
 	uint8_t engine;  /* that has it */
 	bool captured;
+	uint8_t doomed;  /* enum fan_drop: it is dropped once its engine gives it back; NONE: it is not */
+	uint32_t pauses; /* of the worker when it was begun: what it was written from may have changed in each */
 	uint32_t number[FAN_BATCH_UES_MAX]; /* each UE's own (fan_plan_take_numbers()), for a replay */
 };
 static_assert(FAN_ENGINES_MAX <= 8, "a mask of engines has a bit for each");
@@ -69,14 +71,15 @@ struct task {
 	struct fan_member_cursor cursor;
 	uint32_t slot[FAN_BATCH_UES_MAX]; /* chosen; their contexts are on the way into the cache */
 	unsigned slot_count;
-	unsigned part;                     /* next part for these slots */
-	unsigned spent_at;                 /* COUNTs were spent for this part and all behind it */
-	bool counts_passed;                /* other batches have taken fresh COUNTs since, so that these are too low */
-	unsigned engine_mask;              /* engines that take the leg's shapes ... */
-	uint64_t failures_seen;            /* ... as it was after so many failures */
-	bool fetches_ahead;                /* the one that is likely to have them fetches contexts itself */
-	unsigned under_way;                /* batches */
-	bool exhausted;                    /* every member has been taken */
+	unsigned part;          /* next part for these slots */
+	unsigned spent_at;      /* COUNTs were spent for this part and all behind it */
+	bool counts_passed;     /* other batches have taken fresh COUNTs since, so that these are too low */
+	unsigned engine_mask;   /* engines that take the leg's shapes ... */
+	uint64_t failures_seen; /* ... as it was after so many failures */
+	bool fetches_ahead;     /* the one that is likely to have them fetches contexts itself */
+	unsigned under_way;     /* batches */
+	bool exhausted;         /* every member has been taken */
+	uint8_t broken; /* enum fan_drop: a part of the message to these members was given up, and so are those behind it */
 	uint32_t count[FAN_BATCH_UES_MAX]; /* of part spent_at, per slot */
 };
 
@@ -88,14 +91,16 @@ struct fan_worker {
 	bool stop;                                  /* the control thread stores it, atomically */
 	bool pause;                                 /* the same */
 	bool paused;                                /* the worker's answer, stored atomically */
+	uint32_t pauses;                            /* so many times it has answered */
 	uint32_t asleep;                   /* a futex: 1 from before it sleeps until it is woken; both threads, atomically */
 	struct task task[FAN_FLIGHTS_MAX]; /* by the flight's place */
 	unsigned task_count;               /* tasks in use lie below this index */
 	unsigned task_at, turn_left;       /* whose turn it is, and for how many batches yet */
-	uint64_t now_tsc;                  /* when this turn of the loop began */
-	uint64_t number_at;                /* of the flight whose turn it was last */
-	uint64_t failures;                 /* batches that an engine gave back unprotected */
-	struct work work[BATCHES_MAX];     /* a ring: COUNTs were spent in this order */
+	uint64_t tsc_per_ms;
+	uint64_t now_tsc;              /* when this turn of the loop began */
+	uint64_t number_at;            /* of the flight whose turn it was last */
+	uint64_t failures;             /* batches that an engine gave back unprotected */
+	struct work work[BATCHES_MAX]; /* a ring: COUNTs were spent in this order */
 	unsigned work_first, work_count;
 	struct fan_worker_counters counters; /* the control thread reads them, atomically */
 };
@@ -153,6 +158,7 @@ static void
 choose_members(struct task *task)
 {
 	task->part = 0;
+	task->broken = FAN_DROP_NONE;
 	task->slot_count = fan_member_cursor_next_burst(&task->cursor, task->slot, FAN_BATCH_UES_MAX);
 }
 
@@ -285,7 +291,14 @@ pick_task(struct fan_worker *worker)
 	for (unsigned i = 0; i < worker->task_count; i++) {
 		struct task *task = &worker->task[i];
 
-		if (may_begin(worker, task) && (best == NULL || comes_before(worker, task, best)))
+		if (!may_begin(worker, task))
+			continue;
+		/* What is only to be reported needs neither port nor engine, and nothing is before it. */
+		if (stopped(worker, task->flight) != FAN_DROP_NONE) {
+			best = task;
+			break;
+		}
+		if (best == NULL || comes_before(worker, task, best))
 			best = task;
 	}
 	if (best != NULL) {
@@ -426,6 +439,8 @@ place_batch(struct fan_worker *worker, struct task *task)
 	work->sent = 0;
 	work->engines = (uint8_t)task->engine_mask;
 	work->captured = false;
+	work->doomed = FAN_DROP_NONE;
+	work->pauses = worker->pauses;
 	return work;
 }
 
@@ -442,7 +457,7 @@ begin_batch(struct fan_worker *worker)
 		return false;
 	if (task->failures_seen != worker->failures)
 		ask_engines(worker, task);
-	drop = task->part == 0 ? stopped(worker, task->flight) : FAN_DROP_NONE;
+	drop = task->part == 0 ? stopped(worker, task->flight) : (enum fan_drop)task->broken;
 	if (drop == FAN_DROP_NONE && task->engine_mask == 0)
 		drop = FAN_DROP_ENGINE;
 	if (drop != FAN_DROP_NONE) {
@@ -532,6 +547,9 @@ submit_oldest(struct fan_worker *worker)
 {
 	bool any = false;
 
+	/* Those behind an exposed batch may take fresh COUNTs with it: no engine gets them before. */
+	if (worker->work_count > 0 && work_at(worker, 0)->state == WORK_EXPOSED)
+		return false;
 	for (unsigned i = 0; i < worker->work_count; i++) {
 		struct work *work = work_at(worker, i);
 
@@ -550,7 +568,8 @@ retry(struct fan_worker *worker, struct work *work)
 {
 	work->engines = (uint8_t)(work->engines & ~(1U << work->engine));
 	worker->failures++;
-	if (work->batch.status == FAN_BATCH_EXPOSED) {
+	/* What it was written from may have changed: then it would be another text under the same COUNTs. */
+	if (work->batch.status == FAN_BATCH_EXPOSED || work->pauses != worker->pauses) {
 		work->state = WORK_EXPOSED;
 		return;
 	}
@@ -582,22 +601,59 @@ spend_fresh_counts(struct fan_worker *worker, struct work *work)
 	batch->ue_count = kept;
 }
 
-/* Takes the exposed batch at the head of the ring to its end and spends fresh COUNTs there: batches begun since it was have COUNTs of
- * the same UEs, and the ring is in the order of COUNTs. Parts that are not begun yet will take fresh ones too. */
+/* Whether two batches have a UE in common. Contexts of a batch lie in rising order. */
+static bool
+share_ue(const struct fan_batch *one, const struct fan_batch *other)
+{
+	for (unsigned i = 0, j = 0; i < one->ue_count && j < other->ue_count;) {
+		if (one->context[i] == other->context[j])
+			return true;
+		if (one->context[i] < other->context[j])
+			i++;
+		else
+			j++;
+	}
+	return false;
+}
+
+static bool
+any_submitted(struct fan_worker *worker)
+{
+	for (unsigned i = 0; i < worker->work_count; i++)
+		if (work_at(worker, i)->state == WORK_SUBMITTED)
+			return true;
+	return false;
+}
+
+static void
+renew(struct fan_worker *worker, struct work *work)
+{
+	spend_fresh_counts(worker, work);
+	fan_plan_take_numbers(work->number, &work->batch, work->plan, 0, work->batch.ue_count);
+	work->pauses = worker->pauses;
+	work->captured = false;
+	write_frames(worker, work);
+	work->state = work->batch.ue_count > 0 ? WORK_READY : WORK_FINISHED;
+}
+
+/* The exposed batch at the head of the ring takes fresh COUNTs where it is, and so do those behind it that have a UE in common with one
+ * that did: the ring stays in the order of COUNTs, and each UE sees its messages and parts in order. They are protected again; none has
+ * left. Parts that are not begun yet will take fresh COUNTs too. */
 static void
 respend(struct fan_worker *worker)
 {
-	const struct work *head = work_at(worker, 0);
-	struct work *work;
+	bool renewed[BATCHES_MAX] = { false };
 
-	worker->work_first = (worker->work_first + 1) % BATCHES_MAX;
-	work = work_at(worker, worker->work_count - 1);
-	if (work != head) /* a full ring begins where it ends */
-		*work = *head;
-	spend_fresh_counts(worker, work);
-	fan_plan_take_numbers(work->number, &work->batch, work->plan, 0, work->batch.ue_count);
-	write_frames(worker, work);
-	work->state = work->batch.ue_count > 0 ? WORK_READY : WORK_FINISHED;
+	for (unsigned i = 0; i < worker->work_count; i++) {
+		struct work *work = work_at(worker, i);
+
+		renewed[i] = i == 0;
+		for (unsigned j = 0; j < i && !renewed[i]; j++)
+			renewed[i] = renewed[j] && share_ue(&work_at(worker, j)->batch, &work->batch);
+	}
+	for (unsigned i = 0; i < worker->work_count; i++)
+		if (renewed[i])
+			renew(worker, work_at(worker, i));
 	worker->task[worker->task_at].counts_passed = true;
 }
 
@@ -606,11 +662,14 @@ finish(struct fan_worker *worker, struct work *work)
 {
 	const struct fan_link *link = worker->config.link;
 
+	if (work->doomed != FAN_DROP_NONE) {
+		drop_batch(worker, work, (enum fan_drop)work->doomed);
+		return;
+	}
 	if (work->batch.status != FAN_BATCH_DONE) {
 		retry(worker, work);
 		return;
 	}
-	add(&worker->counters.engine_ues[work->engine], work->batch.ue_count);
 	if (link->ipv6 || link->udp_checksum)
 		for (unsigned i = 0; i < work->batch.ue_count; i++)
 			fan_udp_checksum_fill(work->frame[i], link);
@@ -696,15 +755,17 @@ emit(struct fan_worker *worker)
 		const uint16_t sent = work->sent;
 
 		if (work->state == WORK_EXPOSED) {
+			if (any_submitted(worker))
+				return any;
 			respend(worker);
-			any = true;
-			continue;
+			return true;
 		}
 		if (work->state != WORK_FINISHED)
 			return any;
 		capture(worker, work);
 		if (work->sent < work->batch.ue_count && !send_frames(worker, work))
 			return any || work->sent > sent;
+		add(&worker->counters.engine_ues[work->engine], work->sent);
 		if (work->task != NULL)
 			release(work);
 		worker->work_count--;
@@ -737,7 +798,20 @@ report(struct fan_worker *worker)
 	return any;
 }
 
-/* Lets go of what flights that were stopped have under way, wherever it waits; not what an engine is at work on. */
+#define STILL_MS 10 /* a port or engine that takes nothing for so long stands still */
+
+/* Whether a flight that was stopped is to be let go of at this moment: one of a single part at once, of more only when nothing moves, for
+ * then UEs that have some of them would wait for the others for ever. */
+static enum fan_drop
+to_be_dropped(const struct fan_worker *worker, const struct fan_flight *flight, const struct fan_leg *leg)
+{
+	const bool still = worker->now_tsc - worker->counters.waits_since_tsc > STILL_MS * worker->tsc_per_ms &&
+			   worker->counters.waits_for != FAN_WAIT_NOTHING;
+
+	return leg->plans.part_count == 1 || still ? stopped(worker, flight) : FAN_DROP_NONE;
+}
+
+/* Lets go of what flights that were stopped have under way, wherever it waits; what an engine is at work on when it comes back. */
 static bool
 drop_stopped_batches(struct fan_worker *worker)
 {
@@ -745,13 +819,18 @@ drop_stopped_batches(struct fan_worker *worker)
 
 	for (unsigned i = 0; i < worker->work_count; i++) {
 		struct work *work = work_at(worker, i);
-		const enum fan_drop drop = work->state == WORK_SUBMITTED || work->sent == work->batch.ue_count
+		const enum fan_drop drop = work->sent == work->batch.ue_count || work->doomed != FAN_DROP_NONE
 						   ? FAN_DROP_NONE
-						   : stopped(worker, work->task->flight);
+						   : to_be_dropped(worker, work->task->flight, work->leg);
 
-		if (drop != FAN_DROP_NONE)
+		if (drop == FAN_DROP_NONE)
+			continue;
+		work->task->broken = (uint8_t)drop;
+		if (work->state == WORK_SUBMITTED)
+			work->doomed = (uint8_t)drop;
+		else
 			drop_batch(worker, work, drop);
-		any = any || drop != FAN_DROP_NONE;
+		any = true;
 	}
 	return any;
 }
@@ -764,10 +843,10 @@ refuse_stopped(struct fan_worker *worker)
 
 	for (unsigned i = 0; i < worker->task_count; i++) {
 		struct task *task = &worker->task[i];
-		const enum fan_drop drop = task->flight == NULL || task->exhausted || task->part > 0
-						   ? FAN_DROP_NONE
-						   : stopped(worker, task->flight);
+		enum fan_drop drop = FAN_DROP_NONE;
 
+		if (task->flight != NULL && !task->exhausted)
+			drop = task->part == 0 ? stopped(worker, task->flight) : (enum fan_drop)task->broken;
 		if (drop != FAN_DROP_NONE)
 			refuse_members(worker, task, drop);
 		any = any || drop != FAN_DROP_NONE;
@@ -893,6 +972,7 @@ stand(struct fan_worker *worker)
 	__atomic_store_n(&worker->paused, true, __ATOMIC_RELEASE);
 	while (__atomic_load_n(&worker->pause, __ATOMIC_ACQUIRE))
 		sched_yield();
+	worker->pauses++;
 	__atomic_store_n(&worker->paused, false, __ATOMIC_RELEASE);
 }
 
@@ -984,6 +1064,7 @@ fan_worker_make(struct fan_worker **out, const struct fan_worker_config *config)
 		return fan_fail(FAN_E_MEMORY, "no memory for worker %u", config->index);
 	memset(worker, 0, sizeof(*worker));
 	worker->config = *config;
+	worker->tsc_per_ms = rte_get_tsc_hz() / 1000;
 	snprintf(ring_name, sizeof(ring_name), "fan_flights_%u", serial++);
 	worker->flights = rte_ring_create(ring_name, 2 * FAN_FLIGHTS_MAX, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	if (worker->flights == NULL)

@@ -16,7 +16,7 @@ struct fan_worker_counters {
 	uint64_t created, sent, dropped, bytes_out;
 	uint64_t busy_cycles;                 /* turns that did work */
 	uint64_t engine_cycles;               /* of these, inside engines */
-	uint64_t engine_ues[FAN_ENGINES_MAX]; /* PDUs protected, by engine */
+	uint64_t engine_ues[FAN_ENGINES_MAX]; /* PDUs that left, by the engine that protected them */
 	uint64_t waits_for;                   /* enum fan_wait; NOTHING: it goes on, or has nothing to do */
 	uint64_t waits_since_tsc;
 } __attribute__((aligned(64)));

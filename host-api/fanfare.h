@@ -9,7 +9,7 @@
  * Conventions of every declaration below:
  *  - Arguments run: handle, outputs, inputs, counts.
  *  - Functions return 0 or a negative enum fan_error unless they say otherwise; fan_error_detail() then holds one line that
- *    names what was wrong and its limit. No function aborts on its arguments' values.
+ *    names what was wrong and its limit. No function aborts on its arguments' values; pointers are valid unless a comment allows NULL.
  *  - Unless a comment says otherwise, all calls on one handle come from one thread (the control thread). Worker threads
  *    belong to the library and are never visible.
  *  - Keys handed over are copied; the copies live in memory that is excluded from core dumps and wiped when released.
@@ -151,7 +151,9 @@ struct fan_options {
 	unsigned workers;    /* 1..FAN_WORKERS_MAX worker lcores; 0: 1 */
 	bool ipv6;           /* outer transport over IPv6 instead of IPv4 */
 	bool udp_checksum;   /* fill the outer UDP checksum over IPv4 too; IPv6 always has it */
-	const char *capture; /* write every egress frame to this pcap file; NULL: none */
+	const char *
+		capture; /* write every frame that is ready to leave to this pcap file; NULL: none. One that the port did not take, of a message
+				that was stopped then, is in it too */
 	const char *const *eal; /* further EAL arguments, NULL-terminated; NULL: none */
 	/* What frames say of their sender. */
 	uint8_t source_address
@@ -246,7 +248,8 @@ fan_ue_init(struct fan_ue *ue, enum fan_kind kind)
 }
 
 /* A context's name, for ever: the name of a context that was removed is given to no other. The slot lies in the lower half, so that
- * contexts that were added one after another to one table have consecutive names; what lies in the upper half is ours. */
+ * contexts that were added one after another to a table from which none was removed have consecutive names; what lies in the upper half is
+ * ours. */
 typedef uint64_t fan_context_id;
 
 /* Checks, before they are added, that memory for so many further contexts is free now (MEMORY, with the bytes needed). Nothing is
@@ -313,7 +316,7 @@ const char *fan_group_gid(const struct fan_group *group);
  * profile changes nothing; under another profile of the same table it moves. A running message keeps the members it began
  * with. INVALID when the profile is not of the context's kind. */
 int fan_group_add(struct fan_group *group, fan_context_id id, enum fan_profile profile);
-/* The same for contexts first .. first + count - 1 of one table, at a cost per range rather than per member. */
+/* The same for contexts first .. first + count - 1 of one table, all of which are there; some nanoseconds each. */
 int fan_group_add_range(struct fan_group *group, fan_context_id first, size_t count, enum fan_profile profile);
 int fan_group_remove(struct fan_group *group, fan_context_id id);
 uint64_t fan_group_size(const struct fan_group *group);
@@ -392,13 +395,14 @@ int fan_send(struct fanfare *fanfare, fan_message_id *id, struct fan_group *grou
 /* Runs the callbacks of messages that have ended. Returns how many are still in flight, or BUSY in a callback. Never blocks. */
 int fan_poll(struct fanfare *fanfare);
 
-/* What has not left ends where it is and is reported as "cancelled"; `done` runs as ever. NOT_FOUND when it has ended. */
+/* What has not left ends where it is and is reported as "cancelled"; `done` runs as ever. A UE that has got the first part of a message
+ * still gets the others, unless the port stands still. What an engine is at work on is waited for: a card that hangs is reset after
+ * seconds. NOT_FOUND when it has ended. */
 int fan_message_cancel(struct fanfare *fanfare, fan_message_id id);
 
 /* What keeps a message from going on. */
 enum fan_wait {
 	FAN_WAIT_NOTHING,
-	FAN_WAIT_TURN,   /* other messages are before it */
 	FAN_WAIT_PORT,   /* the port takes no frame */
 	FAN_WAIT_LINK,   /* the port's link is down */
 	FAN_WAIT_ENGINE, /* no engine has room, or none gives back what it has */

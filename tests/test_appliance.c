@@ -258,7 +258,10 @@ Test(appliance, a_key_is_in_use_once, .timeout = 60)
 	cr_assert_eq(fan_ue_add(appliance.fanfare, &id, &ue), FAN_E_EXISTS);
 	ue.k_int[0] ^= 1; /* the cipher's keystream is the same all the same */
 	cr_assert_eq(fan_ue_add(appliance.fanfare, &id, &ue), FAN_E_EXISTS);
-	ue.k_enc[15] ^= 1;
+	ue.k_int[0] ^= 1;
+	ue.k_enc[15] ^= 1; /* and so is what the MAC is made of */
+	cr_assert_eq(fan_ue_add(appliance.fanfare, &id, &ue), FAN_E_EXISTS);
+	ue.k_int[0] ^= 1; /* what was refused entered no key */
 	cr_assert_eq(fan_ue_add(appliance.fanfare, &id, &ue), 0, "%s", fan_error_detail());
 	cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, &unacknowledged, id), 0);
 	cr_assert_eq(fan_ue_add(appliance.fanfare, &id, &ue), 0, "given back, it may come again: %s", fan_error_detail());

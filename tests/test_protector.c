@@ -192,6 +192,7 @@ Test(protector, counts_and_drops)
 		.struct_bytes = sizeof(struct fan_layout), .clear_bytes = 1, .text_bytes = 20, .message = message
 	};
 	uint8_t untouched[PACKET_BYTES];
+	struct fan_ue one_more;
 
 	open_bulk(NULL, FAN_KIND_EPS_NAS, 2, 2);
 	fan_protector_close(bulk.protector);
@@ -205,7 +206,13 @@ Test(protector, counts_and_drops)
 			ue.count = (1U << 24) - 4096;
 		cr_assert_eq(fan_protector_add(bulk.protector, &ue), (int64_t)i, "%s", fan_error_detail());
 	}
-	cr_assert_eq(fan_protector_add(bulk.protector, &bulk.ue[0]), FAN_E_MEMORY);
+	cr_assert_eq(fan_protector_add(bulk.protector, &bulk.ue[0]), FAN_E_EXISTS);
+	one_more = bulk.ue[0];
+	one_more.k_enc[0] ^= 0x80;
+	cr_assert_eq(fan_protector_add(bulk.protector, &one_more), FAN_E_EXISTS, "the MAC's key is one of those in use");
+	one_more.k_int[0] ^= 0x80;
+	for (unsigned i = 0; i < 2; i++) /* what was refused entered no key */
+		cr_assert_eq(fan_protector_add(bulk.protector, &one_more), FAN_E_MEMORY);
 	cr_assert_eq(fan_protect(bulk.protector, bulk.text, NULL, NULL, &layout, bulk.slot, UES), UES - 1);
 	memset(bulk.packet, 0x77, sizeof(bulk.packet));
 	memset(untouched, 0x77, sizeof(untouched));
@@ -295,6 +302,7 @@ Test(protector, refusals_name_the_limit_and_spend_nothing)
 	cr_assert_eq(fan_protector_open(&protector, NULL, FAN_KIND_EPS_NAS, 2, 0, 2), 0, "%s", fan_error_detail());
 	emergency = make_ue(FAN_KIND_EPS_NAS, 2, 0, 0);
 	cr_assert_eq(fan_protector_add(protector, &emergency), 0);
+	emergency = make_ue(FAN_KIND_EPS_NAS, 2, 0, 1);
 	emergency.emergency = false;
 	cr_assert_eq(fan_protector_add(protector, &emergency), FAN_E_INVALID);
 	fan_protector_close(protector);

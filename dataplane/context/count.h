@@ -69,7 +69,8 @@ fan_count_spend(struct fan_context *context, uint32_t *count, const struct fan_c
 	const uint8_t flags = __atomic_load_n(&context->flags, __ATOMIC_RELAXED);
 
 	if (__builtin_expect(flags != FAN_CONTEXT_PRESENT, 0))
-		return (flags & FAN_CONTEXT_REMOVED) != 0 ? FAN_DROP_REMOVED : FAN_DROP_UNREACHABLE;
+		return (flags & (FAN_CONTEXT_PRESENT | FAN_CONTEXT_REMOVED)) == FAN_CONTEXT_PRESENT ? FAN_DROP_UNREACHABLE
+												    : FAN_DROP_REMOVED;
 	if (__builtin_expect(end > __atomic_load_n(&context->count_reserved, __ATOMIC_RELAXED), 0))
 		return FAN_DROP_RESERVATION;
 	if (__builtin_expect(end > rule->end, 0))

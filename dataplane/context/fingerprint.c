@@ -106,7 +106,7 @@ fan_fingerprints_prepare(struct fan_fingerprints *prints)
 {
 	if (prints->place == NULL && getrandom(prints->secret, sizeof(prints->secret), 0) != sizeof(prints->secret))
 		return fan_fail(FAN_E_IO, "the kernel gives no random octets");
-	return prints->used + 1 > prints->place_count / 8 * 7 ? grow(prints) : 0;
+	return prints->used + 2 > prints->place_count / 8 * 7 ? grow(prints) : 0;
 }
 
 bool

@@ -19,7 +19,7 @@ struct fan_fingerprints {
 /* Of 16 octets of key and a word beside it. Never 0. */
 uint64_t fan_fingerprint(const struct fan_fingerprints *prints, const uint8_t key[FAN_KEY_BYTES], uint64_t beside);
 
-/* Makes room for one more, and draws the secret. MEMORY, IO (no random octets). */
+/* Makes room for two more, which a context may have, and draws the secret. MEMORY, IO (no random octets). */
 int fan_fingerprints_prepare(struct fan_fingerprints *prints);
 /* False when it is there. In: room was made. */
 bool fan_fingerprints_add(struct fan_fingerprints *prints, uint64_t print);

@@ -275,15 +275,20 @@ rename_slot(struct fan_context_table *table, uint32_t slot)
 	return table->generation[slot] < FAN_GENERATION_MAX && ++table->generation[slot] <= FAN_GENERATION_MAX;
 }
 
+static void
+give_back(struct fan_context_table *table, uint32_t slot)
+{
+	table->slots[slot].flags = 0;
+	table->slots[slot].ue = table->free_first;
+	table->free_first = slot;
+}
+
 void
 fan_context_free(struct fan_context_table *table, uint32_t slot)
 {
 	FAN_REQUIRE(slot < table->used && table->slots[slot].flags == FAN_CONTEXT_REMOVED);
-	if (!rename_slot(table, slot))
-		return;
-	table->slots[slot].flags = 0;
-	table->slots[slot].ue = table->free_first;
-	table->free_first = slot;
+	if (rename_slot(table, slot))
+		give_back(table, slot);
 }
 
 void
@@ -291,35 +296,59 @@ fan_context_remove(struct fan_context_table *table, uint32_t slot)
 {
 	fan_context_retire(table, slot);
 	fan_context_wipe(table, slot);
-	fan_context_free(table, slot);
+	give_back(table, slot);
 }
 
-static uint64_t
-fingerprint(const struct fan_fingerprints *keys, const struct fan_context_table *table, uint32_t slot)
+/* Out: prints of the keys that protect something. Returns how many, 0 to 2. */
+static unsigned
+fingerprint(uint64_t prints[2], const struct fan_fingerprints *keys, struct fan_protection protection, const uint8_t *k_enc,
+	    const uint8_t *k_int, uint8_t bearer)
 {
-	const struct fan_context *context = &table->slots[slot];
-	const bool has_mac = table->protection.integrity != 0 && table->protection.integrity != FAN_INTEGRITY_NONE;
+	unsigned count = 0;
 
-	if (table->protection.cipher != 0)
-		return fan_fingerprint(keys, context->k_enc, context->bearer_direction);
-	return has_mac ? fan_fingerprint(keys, context->k_int, context->bearer_direction | 0x100U) : 0;
+	if (protection.cipher != 0)
+		prints[count++] = fan_fingerprint(keys, k_enc, bearer);
+	if (protection.integrity != 0 && protection.integrity != FAN_INTEGRITY_NONE)
+		prints[count++] = fan_fingerprint(keys, k_int, bearer | 0x100U);
+	return count;
 }
 
 bool
-fan_context_claim_keys(struct fan_fingerprints *keys, const struct fan_context_table *table, uint32_t slot)
+fan_context_claim_keys(struct fan_fingerprints *keys, struct fan_protection protection, const struct fan_ue *ue)
 {
-	const uint64_t print = fingerprint(keys, table, slot);
+	uint64_t prints[2];
+	const unsigned count = fingerprint(prints, keys, protection, ue->k_enc, ue->k_int, ue->bearer);
 
-	return print == 0 || fan_fingerprints_add(keys, print);
+	for (unsigned i = 0; i < count; i++) {
+		if (fan_fingerprints_add(keys, prints[i]))
+			continue;
+		if (i > 0)
+			fan_fingerprints_remove(keys, prints[0]);
+		return false;
+	}
+	return true;
+}
+
+void
+fan_context_unclaim_keys(struct fan_fingerprints *keys, struct fan_protection protection, const struct fan_ue *ue)
+{
+	uint64_t prints[2];
+	const unsigned count = fingerprint(prints, keys, protection, ue->k_enc, ue->k_int, ue->bearer);
+
+	for (unsigned i = 0; i < count; i++)
+		fan_fingerprints_remove(keys, prints[i]);
 }
 
 void
 fan_context_release_keys(struct fan_fingerprints *keys, const struct fan_context_table *table, uint32_t slot)
 {
-	const uint64_t print = fingerprint(keys, table, slot);
+	const struct fan_context *context = &table->slots[slot];
+	uint64_t prints[2];
+	const unsigned count = fingerprint(prints, keys, table->protection, context->k_enc, context->k_int,
+					   context->bearer_direction >> 3);
 
-	if (print != 0)
-		fan_fingerprints_remove(keys, print);
+	for (unsigned i = 0; i < count; i++)
+		fan_fingerprints_remove(keys, prints[i]);
 }
 
 bool

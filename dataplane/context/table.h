@@ -50,7 +50,7 @@ void fan_context_retire(struct fan_context_table *table, uint32_t slot);
 void fan_context_wipe(struct fan_context_table *table, uint32_t slot);
 /* Gives a wiped slot back for reuse, under another generation; for ever out of use after FAN_GENERATION_MAX. Control thread. */
 void fan_context_free(struct fan_context_table *table, uint32_t slot);
-/* All three, for a table that no worker knows. */
+/* All three, for a table that no worker knows and whose slots have no names: the generation stays. */
 void fan_context_remove(struct fan_context_table *table, uint32_t slot);
 
 #define FAN_GENERATION_MAX ((1U << 20) - 1) /* what a context's name has room for */
@@ -64,9 +64,10 @@ fan_context_generation(const struct fan_context_table *table, uint32_t slot)
 /* Whether a slot holds a context that is in service. */
 bool fan_context_present(const struct fan_context_table *table, uint32_t slot);
 
-/* Enters a context's key into those in use; false when it is there, so that two contexts would spend the same COUNTs. The key is the
- * cipher's, with BEARER, or where there is no cipher that of the MAC; what has neither has nothing to lose. In: room was made. */
-bool fan_context_claim_keys(struct fan_fingerprints *keys, const struct fan_context_table *table, uint32_t slot);
+/* Enters a UE's keys into those in use, each that protects something with its BEARER; false, with none entered, when one is there: two
+ * contexts would spend the same COUNTs under it. In: room for two was made. */
+bool fan_context_claim_keys(struct fan_fingerprints *keys, struct fan_protection protection, const struct fan_ue *ue);
+void fan_context_unclaim_keys(struct fan_fingerprints *keys, struct fan_protection protection, const struct fan_ue *ue);
 void fan_context_release_keys(struct fan_fingerprints *keys, const struct fan_context_table *table, uint32_t slot);
 
 /* Whether a context may take over another place (next hop, tunnel, ids), which is checked as fan_context_add() does; takes it over.

@@ -78,7 +78,7 @@ static struct fan_flight *
 find_flight(const struct fanfare *fanfare, fan_message_id id)
 {
 	for (struct fan_flight *flight = fanfare->dataplane->flights.first; flight != NULL; flight = flight->next)
-		if (flight->number == id)
+		if (flight->number == id && __atomic_load_n(&flight->workers_left, __ATOMIC_ACQUIRE) != 0)
 			return flight;
 	(void)fan_fail(FAN_E_NOT_FOUND, "no message %llu is in flight: it has ended, or was never accepted",
 		       (unsigned long long)id);
@@ -100,8 +100,8 @@ const char *
 fan_wait_name(enum fan_wait wait)
 {
 	static const char *const names[] = {
-		[FAN_WAIT_NOTHING] = "nothing", [FAN_WAIT_TURN] = "turn",     [FAN_WAIT_PORT] = "port",
-		[FAN_WAIT_LINK] = "link",       [FAN_WAIT_ENGINE] = "engine", [FAN_WAIT_FRAMES] = "frames",
+		[FAN_WAIT_NOTHING] = "nothing", [FAN_WAIT_PORT] = "port",     [FAN_WAIT_LINK] = "link",
+		[FAN_WAIT_ENGINE] = "engine",   [FAN_WAIT_FRAMES] = "frames",
 	};
 
 	return (unsigned)wait < sizeof(names) / sizeof(names[0]) ? names[wait] : "unknown";
@@ -111,16 +111,17 @@ fan_wait_name(enum fan_wait wait)
 static void
 read_wait(const struct fan_dataplane *dataplane, struct fan_progress *progress)
 {
-	const uint64_t now_tsc = rte_rdtsc();
-	uint64_t longest_tsc = 0;
+	int64_t longest_tsc = 0;
 
 	for (unsigned i = 0; i < dataplane->worker_count; i++) {
 		struct fan_worker_counters counters;
+		int64_t waits_tsc;
 
 		fan_worker_counters_read(dataplane->worker[i], &counters);
-		if (counters.waits_for == FAN_WAIT_NOTHING || now_tsc - counters.waits_since_tsc < longest_tsc)
+		waits_tsc = (int64_t)(rte_rdtsc() - counters.waits_since_tsc);
+		if (counters.waits_for == FAN_WAIT_NOTHING || waits_tsc < longest_tsc)
 			continue;
-		longest_tsc = now_tsc - counters.waits_since_tsc;
+		longest_tsc = waits_tsc;
 		progress->waits_for = (enum fan_wait)counters.waits_for;
 	}
 	progress->waits_ns = (uint64_t)((double)longest_tsc * 1e9 / (double)rte_get_tsc_hz());

@@ -77,6 +77,8 @@ fan_protector_open(struct fan_protector **out, const char *engine, enum fan_kind
 	int error = protector == NULL ? fan_fail(FAN_E_MEMORY, "no memory for a protector")
 				      : fan_protection_check(protection, true);
 
+	if (error == 0 && (unsigned)kind >= FAN_KIND_COUNT)
+		error = fan_fail(FAN_E_INVALID, "unknown kind of protection %d", (int)kind);
 	if (error == 0)
 		error = fan_context_table_init(&protector->table, protection, contexts_max);
 	if (error == 0)
@@ -111,15 +113,16 @@ fan_protector_add(struct fan_protector *protector, const struct fan_ue *ue)
 	if (error != 0)
 		return error;
 	slot = fan_fingerprints_prepare(&protector->keys);
-	if (slot == 0)
+	if (slot == 0 && !fan_context_claim_keys(&protector->keys, protector->table.protection, &own))
+		slot = fan_fail(FAN_E_EXISTS,
+				"a context with a key and the BEARER of it is there; both would spend the same COUNTs");
+	if (slot == 0) {
 		slot = fan_context_add(&protector->table, &own);
+		if (slot < 0)
+			fan_context_unclaim_keys(&protector->keys, protector->table.protection, &own);
+	}
 	explicit_bzero(&own, sizeof(own));
-	if (slot < 0)
-		return slot;
-	if (fan_context_claim_keys(&protector->keys, &protector->table, (uint32_t)slot))
-		return slot;
-	fan_context_remove(&protector->table, (uint32_t)slot);
-	return fan_fail(FAN_E_EXISTS, "a context with this key and BEARER is there; both would spend the same COUNTs");
+	return slot;
 }
 
 int
@@ -160,9 +163,6 @@ fan_protector_count(const struct fan_protector *protector, uint32_t slot)
 static int
 make_shape(struct fan_shape *shape, const struct fan_protector *protector, const struct fan_layout *layout)
 {
-	if (layout->struct_bytes != sizeof(*layout))
-		return fan_fail(FAN_E_INVALID, "struct_bytes %zu: fan_layout_init() sets it, before any other field",
-				layout->struct_bytes);
 	if (layout->message == NULL)
 		return fan_fail(FAN_E_INVALID, "the layout has no message");
 	if (layout->clear_bytes > FAN_CLEAR_BYTES_MAX)
@@ -226,15 +226,19 @@ fill_batch(struct fan_batch *batch, struct fan_protector *protector, const struc
 
 int64_t
 fan_protect(struct fan_protector *protector, uint8_t *const *text, uint32_t *count, uint8_t *drop,
-	    const struct fan_layout *layout, const uint32_t *slots, size_t ue_count)
+	    const struct fan_layout *given, const uint32_t *slots, size_t ue_count)
 {
 	const struct spending spending = { .count = count, .drop = drop };
 	uint8_t message[FAN_PDU_BYTES_MAX + FAN_MESSAGE_SLACK_BYTES];
 	struct fan_shape shape = { .message = message };
 	struct fan_batch batch;
 	int64_t protected_ues = 0;
-	int error = make_shape(&shape, protector, layout);
+	struct fan_layout own;
+	const struct fan_layout *layout = &own;
+	int error = fan_struct_take(&own, sizeof(own), sizeof(own), given, "fan_layout_init");
 
+	if (error == 0)
+		error = make_shape(&shape, protector, layout);
 	if (error == 0)
 		error = check_slots(protector, slots, ue_count);
 	if (error == 0 && !protector->engine->ops->takes(protector->engine, &shape))

@@ -107,7 +107,8 @@ fan_ue_reserve(struct fanfare *fanfare, enum fan_kind kind, uint8_t cipher, uint
 		.integrity = integrity,
 		.bearer_id = fan_kind_is_nas(kind) ? 5 : 0,
 	};
-	const int error = fan_protection_check(protection, true);
+	const int error = (unsigned)kind < FAN_KIND_COUNT ? fan_protection_check(protection, true)
+							  : fan_fail(FAN_E_INVALID, "unknown kind of protection %d", (int)kind);
 
 	(void)fanfare;
 	if (error != 0)
@@ -130,21 +131,22 @@ check_place(const struct fanfare *fanfare, const struct fan_ue *ue)
 	return 0;
 }
 
-/* Adds to a table unless the keys are there. Returns the slot or an error. */
+/* Adds to a table unless a key is there. Returns the slot or an error. */
 static int64_t
 add_context(struct fanfare *fanfare, struct fan_context_table *table, const struct fan_ue *ue)
 {
 	int64_t slot = fan_fingerprints_prepare(&fanfare->keys);
 
-	if (slot == 0)
-		slot = fan_context_add(table, ue);
+	if (slot != 0)
+		return slot;
+	if (!fan_context_claim_keys(&fanfare->keys, table->protection, ue))
+		return fan_fail(FAN_E_EXISTS,
+				"UE %u: a context with a key and the BEARER of it is there; both would spend the same COUNTs",
+				ue->ue);
+	slot = fan_context_add(table, ue);
 	if (slot < 0)
-		return slot;
-	if (fan_context_claim_keys(&fanfare->keys, table, (uint32_t)slot))
-		return slot;
-	fan_context_remove(table, (uint32_t)slot);
-	return fan_fail(FAN_E_EXISTS, "UE %u: a context with its key and BEARER is there; both would spend the same COUNTs",
-			ue->ue);
+		fan_context_unclaim_keys(&fanfare->keys, table->protection, ue);
+	return slot;
 }
 
 int
@@ -216,11 +218,11 @@ fan_ue_move(struct fanfare *fanfare, fan_context_id id, const struct fan_ue *giv
 		error = fan_fail(FAN_E_INVALID, "a UE of another kind than the context's");
 	if (error == 0)
 		error = check_place(fanfare, &ue);
-	if (error != 0)
-		return error;
-	fan_dataplane_pause(fanfare->dataplane);
-	error = fan_context_move(table, slot, &ue);
-	fan_dataplane_resume(fanfare->dataplane);
+	if (error == 0) {
+		fan_dataplane_pause(fanfare->dataplane);
+		error = fan_context_move(table, slot, &ue);
+		fan_dataplane_resume(fanfare->dataplane);
+	}
 	explicit_bzero(&ue, sizeof(ue));
 	return error;
 }
@@ -268,12 +270,14 @@ fan_ue_each(struct fanfare *fanfare,
 	    void (*each)(void *user, fan_context_id id, uint32_t ue, uint32_t next_count, uint16_t unacknowledged), void *user)
 {
 	const bool nested = fanfare->in_callback;
+	const unsigned table_count = fanfare->dataplane->table_count;
 
 	fanfare->in_callback = true;
-	for (unsigned i = 0; i < fanfare->dataplane->table_count; i++) {
+	for (unsigned i = 0; i < table_count; i++) {
 		const struct fan_context_table *table = &fanfare->dataplane->tables[i];
+		const uint32_t used = table->used; /* `each` may add */
 
-		for (uint32_t slot = 0; slot < table->used; slot++)
+		for (uint32_t slot = 0; slot < used; slot++)
 			if (fan_context_present(table, slot))
 				each(user, fan_context_name(fanfare, i, slot), table->slots[slot].ue,
 				     fan_count_next(&table->slots[slot]), fan_count_gap(&table->slots[slot]));
