@@ -798,7 +798,7 @@ report(struct fan_worker *worker)
 	return any;
 }
 
-#define STILL_MS 10 /* a port or engine that takes nothing for so long stands still */
+#define STILL_MS 100 /* a port or engine that takes nothing for so long stands still */
 
 /* Whether a flight that was stopped is to be let go of at this moment: one of a single part at once, of more only when nothing moves, for
  * then UEs that have some of them would wait for the others for ever. */

@@ -37,24 +37,31 @@ sip_word(uint64_t v[4], uint64_t word)
 	v[0] ^= word;
 }
 
-/* 24 octets in three words, and the word of their number. */
+static uint64_t
+word_at(const uint8_t *octets)
+{
+	uint64_t word;
+
+	memcpy(&word, octets, sizeof(word));
+	return word;
+}
+
+/* 24 octets in three words, and the word of their number. The key passes through registers only. */
 uint64_t
 fan_fingerprint(const struct fan_fingerprints *prints, const uint8_t key[FAN_KEY_BYTES], uint64_t beside)
 {
 	uint64_t v[4] = { prints->secret[0] ^ UINT64_C(0x736f6d6570736575), prints->secret[1] ^ UINT64_C(0x646f72616e646f6d),
 			  prints->secret[0] ^ UINT64_C(0x6c7967656e657261), prints->secret[1] ^ UINT64_C(0x7465646279746573) };
-	uint64_t words[2], print;
+	uint64_t print;
 
-	memcpy(words, key, sizeof(words));
-	sip_word(v, words[0]);
-	sip_word(v, words[1]);
+	sip_word(v, word_at(key));
+	sip_word(v, word_at(key + 8));
 	sip_word(v, beside);
 	sip_word(v, UINT64_C(24) << 56);
 	v[2] ^= 0xff;
 	for (unsigned i = 0; i < 4; i++)
 		sip_round(v);
 	print = v[0] ^ v[1] ^ v[2] ^ v[3];
-	explicit_bzero(words, sizeof(words));
 	return print != 0 ? print : 1;
 }
 
