@@ -2,8 +2,7 @@
 #
 # The front door: `make help` lists the targets. ./setup installs what is missing on a bare machine and then comes here.
 #
-# One build directory per variant (build, build-asan, build-clang, build-cover, build-fuzz), so that switching between them never
-# rebuilds anything. A target that needs another variant calls this file again with VARIANT set.
+# One build directory per variant (build, build-asan, build-clang, ...), so that switching between them never rebuilds anything. A target that needs another variant calls this file again with VARIANT set.
 
 VERSION := 0.1.0
 SOVERSION := 0
@@ -27,9 +26,28 @@ Q := $(if $(V),,@)
 # ---- Compilers and flags ------------------------------------------------------------------------------------------------------
 
 ifneq ($(filter default undefined,$(origin CC)),)
-CC := $(if $(filter clang fuzz,$(VARIANT)),clang,gcc)
+CC := $(if $(filter clang fuzz,$(VARIANT)),clang,$(if $(filter arm64,$(VARIANT)),aarch64-linux-gnu-gcc,gcc))
 endif
 is_clang := $(findstring clang,$(CC))
+machine := $(shell $(CC) -dumpmachine 2>/dev/null)
+is_x86 := $(filter x86_64-%,$(machine))
+
+# Variants that take their libraries from another release or architecture of Debian: ./setup unpacks these under the variant's own
+# folder and installs none of them. Drivers of DPDK are then linked, since EAL would look for them where this machine has its own.
+debian_arm64 := bookworm arm64
+debian_trixie := trixie amd64
+debian_sid := sid amd64
+sysroot := $(if $(debian_$(VARIANT)),$(CURDIR)/$(B)/sysroot)
+multiarch := $(sysroot)/usr/lib/$(if $(filter arm64,$(VARIANT)),aarch64,x86_64)-linux-gnu
+ifneq ($(sysroot),)
+export PKG_CONFIG_SYSROOT_DIR = $(sysroot)
+export PKG_CONFIG_LIBDIR = $(multiarch)/pkgconfig:$(sysroot)/usr/share/pkgconfig
+sysroot_flags := --sysroot=$(sysroot)
+sysroot_link_flags := $(sysroot_flags) -B$(multiarch) -L$(multiarch) -Wl,-rpath-link,$(multiarch) $(if $(filter arm64,$(VARIANT)),, \
+	-Wl,--disable-new-dtags,-rpath,$(multiarch),--dynamic-linker=$(sysroot)/lib64/ld-linux-x86-64.so.2)
+linked_drivers := -Wl,--no-as-needed $(addprefix -lrte_,mempool_ring net_null net_ring net_pcap net_af_packet \
+	$(if $(is_x86),crypto_null crypto_openssl crypto_ipsec_mb)) -Wl,--as-needed
+endif
 CLANG_FORMAT ?= clang-format
 CLANG_TIDY ?= clang-tidy
 CPPCHECK ?= cppcheck
@@ -39,35 +57,42 @@ warnings := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-proto
 gcc_warnings := -Wcast-align=strict -Wlogical-op -Wduplicated-cond -Wduplicated-branches
 # Sanitizers and -O0 change what a compiler can see (larger frames, "maybe uninitialized" where nothing is): the release builds
 # of gcc and clang are the judges of warnings, the other variants only run.
-judges := $(filter release clang,$(VARIANT))
+judges := $(filter release clang arm64,$(VARIANT))
 warnings += $(if $(is_clang),,$(gcc_warnings)) $(if $(judges),-Wframe-larger-than=4096)
 WERROR ?= $(if $(judges),1,0)
 warnings += $(if $(filter 1,$(WERROR)),-Werror)
 
-hardening := -O3 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+# The folder of the build stays out of what is built: two clones give the same octets.
+hardening := -O3 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection \
+	$(if $(is_x86),-fcf-protection) $(if $(filter aarch64-%,$(machine)),-mbranch-protection=standard) -ffile-prefix-map=$(CURDIR)=.
 sanitizers := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 variant_release := $(hardening)
 variant_clang := $(hardening)
 variant_asan := $(sanitizers)
 variant_fuzz := $(sanitizers) -fsanitize=fuzzer-no-link
+variant_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 variant_cover := -O0 -g --coverage
-$(if $(variant_$(VARIANT)),,$(error there is no variant "$(VARIANT)": release, asan, clang, cover, fuzz))
+variant_arm64 := $(hardening)
+variant_trixie := $(hardening)
+variant_sid := $(hardening)
+$(if $(variant_$(VARIANT)),,$(error there is no variant "$(VARIANT)": release, arm64, asan, clang, cover, fuzz, sid, trixie, tsan))
 
 # Everything is position independent, so that one object serves the program and the shared library; without interposition the
 # compiler inlines as freely as in a program.
 compile_flags = -std=gnu11 -pthread $(warnings) $(variant_$(VARIANT)) -fPIC -fno-semantic-interposition \
-	-DFAN_VERSION='"$(VERSION)"' -isystem driver/dpdk $(DPDK_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+	-DFAN_VERSION='"$(VERSION)"' -isystem driver/dpdk $(DPDK_CFLAGS) $(sysroot_flags) $(CPPFLAGS) $(CFLAGS)
 # Tests find their vectors by the absolute path, wherever they are run.
 test_flags := -DFAN_SOURCE_DIR='"$(CURDIR)"'
-link_flags = -pthread $(filter -O% -g -fsanitize=address% --coverage,$(variant_$(VARIANT))) -Wl,-z,relro,-z,now \
-	-Wl,--as-needed $(LDFLAGS)
+link_flags = -pthread $(filter -O% -g -fsanitize=address% -fsanitize=thread --coverage,$(variant_$(VARIANT))) \
+	-Wl,-z,relro,-z,now -Wl,--as-needed $(sysroot_link_flags) $(LDFLAGS)
 # pkg-config names DPDK's libraries but not its drivers, which EAL loads by itself; these two are called by name.
-library_libs = $(DPDK_LIBS) -lrte_bus_vdev -lrte_net_ring -lIPSec_MB -lroaring $(PCAP_LIBS)
+library_libs = $(linked_drivers) $(DPDK_LIBS) -lrte_bus_vdev -lrte_net_ring $(if $(is_x86),-lIPSec_MB) -lroaring $(PCAP_LIBS)
 program_libs = $(library_libs) $(OTHER_LIBS)
 
 # ---- What there is -------------------------------------------------------------------------------------------------------------
 
-library_rooms := dataplane $(addprefix dataplane/,context pdu engine engine/cryptodev engine/ipsec_mb engine/lockstep engine/reference) \
+x86_rooms := dataplane/engine/ipsec_mb dataplane/engine/lockstep
+library_rooms := dataplane $(addprefix dataplane/,context pdu engine engine/cryptodev engine/reference) $(if $(is_x86),$(x86_rooms)) \
 	driver host-api/appliance
 program_rooms := host-api/fanout host-api/command ue
 rooms := host-api $(library_rooms) $(program_rooms)
@@ -98,14 +123,15 @@ endef
 
 library_c := $(wildcard $(library_rooms:%=%/*.c))
 program_c := $(wildcard $(program_rooms:%=%/*.c))
-test_c := $(wildcard tests/test_*.c)
-test_support_c := $(filter-out $(test_c),$(wildcard tests/*.c))
+x86_test_c := $(addprefix tests/test_,engine_ipsec_mb.c engine_lockstep.c lockstep_stream.c)
+test_c := $(filter-out $(if $(is_x86),,$(x86_test_c)),$(wildcard tests/test_*.c))
+test_support_c := $(filter-out $(test_c) $(x86_test_c) tests/emulated.c,$(wildcard tests/*.c)) $(if $(filter arm64,$(VARIANT)),tests/emulated.c)
 fuzz_c := $(wildcard tests/fuzz/fuzz_*.c)
 bench_c := $(wildcard bench/bench_*.c)
 bench_support_c := $(filter-out $(bench_c),$(wildcard bench/*.c))
 example_c := $(wildcard host-api/examples/*.c)
 ctime_c := $(wildcard tests/ctime/*.c)
-all_c := $(library_c) $(program_c) $(test_c) $(test_support_c) $(ctime_c) $(fuzz_c) $(bench_c) $(bench_support_c) $(example_c)
+all_c := $(library_c) $(program_c) $(test_c) $(test_support_c) tests/emulated.c $(ctime_c) $(fuzz_c) $(bench_c) $(bench_support_c) $(example_c)
 all_h := $(wildcard $(addsuffix /*.h,$(rooms) tests tests/ctime/portable tests/fuzz bench))
 scripts := $(wildcard tests/e2e/*.sh)
 
@@ -227,7 +253,7 @@ install: all ## install program, library, header, pkg-config file, completion, a
 		install -m 755 build/hw/fanfare-cosim $(DESTDIR)$(BINDIR)/fanfare-cosim; fi
 
 clean: ## remove the build directories of all variants
-	rm -rf build build-asan build-clang build-cover build-fuzz
+	rm -rf build $(addprefix build-,arm64 asan clang cover fuzz mutants sid trixie tsan)
 
 help: ## say this
 	@echo 'make TARGET [NAME=VALUE...]      ./setup TARGET... does the same and first installs what is missing'
@@ -251,8 +277,10 @@ help: ## say this
 ifneq ($(filter-out help clean format,$(or $(MAKECMDGOALS),all)),)
 include $(B)/libraries.mk
 endif
-$(B)/libraries.mk: setup $(wildcard /var/lib/dpkg/status)
-	@CC='$(CC)' ./setup --check build
+$(sysroot):
+	@./setup --sysroot $@ $(debian_$(VARIANT))
+$(B)/libraries.mk: setup $(wildcard /var/lib/dpkg/status) | $(sysroot)
+	@CC='$(CC) $(sysroot_flags)' ./setup --check build $(if $(is_x86),x86) $(if $(filter arm64,$(VARIANT)),arm64)
 	@mkdir -p $(@D)
 	@{ echo "DPDK_CFLAGS := $$(pkg-config --cflags libdpdk | sed 's/-I/-isystem /g')"; \
 	   echo "DPDK_LIBS := $$(pkg-config --libs libdpdk)"; \
@@ -260,7 +288,7 @@ $(B)/libraries.mk: setup $(wildcard /var/lib/dpkg/status)
 	   echo "OTHER_LIBS := $$(pkg-config --libs jansson libcrypto)"; \
 	   echo "VERSIONS := $$(pkg-config --modversion libdpdk jansson libpcap libcrypto | tr '\n' ' ')"; } > $@
 $(B)/found-%:
-	@CC='$(CC)' ./setup --check $*
+	@CC='$(CC) $(sysroot_flags)' ./setup --check $*
 	@mkdir -p $(@D) && touch $@
 
 # Everything that decides what an object is made of. It is rewritten only when it differs, and then everything is built anew.

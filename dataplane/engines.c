@@ -3,22 +3,28 @@
 
 #include "../driver/engine_fpga.h"
 #include "engine/cryptodev/cryptodev.h"
+#include "engine/reference/reference.h"
+#ifdef __x86_64__
 #include "engine/ipsec_mb/ipsec_mb.h"
 #include "engine/lockstep/lockstep.h"
-#include "engine/reference/reference.h"
+#endif
 
 #include <stdlib.h>
 #include <string.h>
 
 const struct fan_engine_ops *const fan_engines[] = {
+#ifdef __x86_64__
 	&fan_engine_lockstep,
 	&fan_engine_ipsec_mb,
+#endif
 	&fan_engine_cryptodev,
 	&fan_engine_fpga,
 	&fan_engine_reference,
+#ifdef __x86_64__
 	&fan_engine_lockstep_vaes512,
 	&fan_engine_lockstep_vaes256,
 	&fan_engine_lockstep_aesni,
+#endif
 	NULL,
 };
 

@@ -276,7 +276,7 @@ fan_member_cursor_init(struct fan_member_cursor *cursor, const roaring_bitmap_t 
 {
 	FAN_REQUIRE(worker < worker_count && worker_count <= FAN_WORKERS_MAX);
 	*cursor = (struct fan_member_cursor){ .worker = (uint16_t)worker, .worker_count = (uint16_t)worker_count };
-	roaring_init_iterator(slots, &cursor->at);
+	roaring_iterator_init(slots, &cursor->at);
 }
 
 /* Moves the iterator on to a slot in one of the worker's stripes and sets stripe_last. False at the end. */
@@ -294,7 +294,7 @@ seek_stripe(struct fan_member_cursor *cursor)
 		if (ahead > UINT32_MAX / FAN_CONTEXT_STRIPE - stripe)
 			cursor->at.has_value = false;
 		else
-			roaring_move_uint32_iterator_equalorlarger(&cursor->at, (stripe + ahead) * FAN_CONTEXT_STRIPE);
+			roaring_uint32_iterator_move_equalorlarger(&cursor->at, (stripe + ahead) * FAN_CONTEXT_STRIPE);
 	}
 	return false;
 }
@@ -317,17 +317,17 @@ read_stripe(struct fan_member_cursor *cursor, uint32_t *slots, unsigned slot_max
 
 	while (slot_count < slot_max && slot_count < STEPS_BEFORE_BULK && in_stripe(cursor)) {
 		slots[slot_count++] = cursor->at.current_value;
-		roaring_advance_uint32_iterator(&cursor->at);
+		roaring_uint32_iterator_advance(&cursor->at);
 	}
 	if (slot_count == slot_max || !in_stripe(cursor))
 		return slot_count;
-	slot_count += roaring_read_uint32_iterator(&cursor->at, slots + slot_count, slot_max - slot_count);
+	slot_count += roaring_uint32_iterator_read(&cursor->at, slots + slot_count, slot_max - slot_count);
 	if (slots[slot_count - 1] <= cursor->stripe_last)
 		return slot_count;
 	/* Ends at the slots that were stepped to, at the latest. */
 	while (slots[slot_count - 1] > cursor->stripe_last)
 		slot_count--;
-	roaring_move_uint32_iterator_equalorlarger(&cursor->at, slots[slot_count]);
+	roaring_uint32_iterator_move_equalorlarger(&cursor->at, slots[slot_count]);
 	return slot_count;
 }
 
@@ -337,7 +337,7 @@ fan_member_cursor_next_burst(struct fan_member_cursor *cursor, uint32_t *slots, 
 	unsigned slot_count = 0;
 
 	if (cursor->worker_count == 1)
-		return cursor->at.has_value ? roaring_read_uint32_iterator(&cursor->at, slots, slot_max) : 0;
+		return cursor->at.has_value ? roaring_uint32_iterator_read(&cursor->at, slots, slot_max) : 0;
 	while (slot_count < slot_max && seek_stripe(cursor))
 		slot_count += read_stripe(cursor, slots + slot_count, slot_max - slot_count);
 	return slot_count;

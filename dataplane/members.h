@@ -15,6 +15,14 @@
 
 #include <roaring/roaring.h>
 
+/* Iterators by their names of CRoaring 3, which brought this macro. */
+#ifndef CROARING_DEPRECATED
+#define roaring_iterator_init roaring_init_iterator
+#define roaring_uint32_iterator_advance roaring_advance_uint32_iterator
+#define roaring_uint32_iterator_read roaring_read_uint32_iterator
+#define roaring_uint32_iterator_move_equalorlarger roaring_move_uint32_iterator_equalorlarger
+#endif
+
 /* One bitmap of slots: the members that receive in `profile` and whose contexts lie in table `table`. */
 struct fan_member_set {
 	uint16_t table;

@@ -1,6 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "card_rawdev.h"
 
+#include <rte_version.h>
+
+/* From 25.11 on DPDK no longer hands out what a driver outside of it needs: this one is then left out. */
+#if RTE_VERSION >= RTE_VERSION_NUM(25, 3, 0, 0) || !__has_include(<rte_rawdev_pmd.h>)
+
+void
+fan_card_rawdev_register(void)
+{
+}
+
+#else
+
 #include "card.h"
 #include "card_figures.h"
 #include "engine_fpga.h"
@@ -9,23 +21,21 @@
 #include <rte_bus_vdev.h>
 #include <rte_dev.h>
 #include <rte_devargs.h>
+#include <rte_lcore.h>
 #include <rte_rawdev.h>
 #include <rte_rawdev_pmd.h>
 #include <rte_tailq.h>
-#include <rte_version.h>
 #include <string.h>
 
 #define DRIVER_NAME "rawdev_fanfare"
-#define LOG_ERROR(format, ...) rte_log(RTE_LOG_ERR, RTE_LOGTYPE_PMD, DRIVER_NAME ": " format "\n", __VA_ARGS__)
+#define LOG_ERROR(format, ...) rte_log(RTE_LOG_ERR, (uint32_t)fan_card_rawdev_logtype, DRIVER_NAME ": " format "\n", __VA_ARGS__)
+
+RTE_LOG_REGISTER(fan_card_rawdev_logtype, pmd.raw.fanfare, NOTICE);
 
 /* ---- What drivers of virtual devices see of EAL ----------------------------------------------------------------------------- */
 
-/* DPDK 22.11, an ABI that is kept within DPDK_23; distributions ship the functions and not the header. Another release is checked here
- * before it is believed. */
-#if RTE_VERSION < RTE_VERSION_NUM(22, 11, 0, 0) || RTE_VERSION >= RTE_VERSION_NUM(23, 11, 0, 0)
-#error "compare these with lib/eal/include/dev_driver.h and drivers/bus/vdev/bus_vdev_driver.h of this DPDK"
-#endif
-
+/* DPDK 22.11 and 24.11, the same in both; distributions ship the functions and not the header. Another release is compared with
+ * lib/eal/include/dev_driver.h and drivers/bus/vdev/bus_vdev_driver.h before the limit above is moved. */
 struct rte_driver {
 	RTE_TAILQ_ENTRY(rte_driver) next;
 	const char *name, *alias;
@@ -378,3 +388,5 @@ static void __attribute__((constructor)) register_when_loaded(void)
 {
 	fan_card_rawdev_register();
 }
+
+#endif

@@ -34,7 +34,9 @@ static const struct instruction_set instruction_sets[] = {
 	{ "the library's choice", NULL, 0, 0, IMB_ARCH_NONE },
 	{ "SSE", init_mb_mgr_sse, IMB_FLAG_SHANI_OFF | IMB_FLAG_GFNI_OFF, IMB_CPUFLAGS_SSE, IMB_ARCH_SSE },
 	{ "SSE with GFNI", init_mb_mgr_sse, 0, IMB_CPUFLAGS_SSE_T3, IMB_ARCH_SSE },
+#if IMB_VERSION_NUM < IMB_VERSION(2, 0, 0)
 	{ "AVX, replaced by SSE", init_mb_mgr_avx, 0, IMB_CPUFLAGS_AVX, IMB_ARCH_AVX },
+#endif
 	{ "AVX2", init_mb_mgr_avx2, IMB_FLAG_GFNI_OFF, IMB_CPUFLAGS_AVX2, IMB_ARCH_AVX2 },
 	{ "AVX2 with VAES", init_mb_mgr_avx2, 0, IMB_CPUFLAGS_AVX2_T2, IMB_ARCH_AVX2 },
 	{ "AVX-512", init_mb_mgr_avx512, IMB_FLAG_GFNI_OFF, IMB_CPUFLAGS_AVX512, IMB_ARCH_AVX512 },

@@ -289,7 +289,7 @@ Test(plan, ipv6_has_its_udp_checksum)
 	cr_assert_eq(rte_be_to_cpu_16(ip->payload_len), written.byte_count - 54);
 	cr_assert(udp_adds_up(written.octets + 14, 40, written.byte_count - 54));
 	cr_assert_neq(udp->dgram_cksum, 0);
-	cr_assert_eq(ip->dst_addr[15], 2);
+	cr_assert_eq(((const uint8_t *)&ip->dst_addr)[15], 2);
 }
 
 /* Without cipher the bearer's own packet can be read. */

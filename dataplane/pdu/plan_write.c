@@ -4,11 +4,13 @@
 #include "../context/count.h"
 #include "header_source.h"
 
-#include <immintrin.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_udp.h>
 #include <string.h>
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 
 /* ---- A UE's own numbers -------------------------------------------------------------------------------------------------- */
 
@@ -210,6 +212,8 @@ fan_plan_write_burst_portable(struct fan_batch *batch, struct rte_mbuf **frames,
 
 /* ---- By permutation ------------------------------------------------------------------------------------------------------ */
 
+#ifdef __x86_64__
+
 /* DPDK compiles for an older CPU; only the functions that follow may use these. */
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,bmi,bmi2,lzcnt")))
 
@@ -278,12 +282,16 @@ write_burst_by_permutation(struct fan_batch *batch, struct rte_mbuf **frames, co
 					   : permute_burst(batch, frames, numbers, plan, hops, first, end, true, FAN_HEAD_SMS);
 }
 
+#endif
+
 uint32_t
 fan_plan_write_burst(struct fan_batch *batch, struct rte_mbuf **frames, const uint32_t *numbers, const struct fan_plan *plan,
 		     const struct fan_link *link, const struct fan_hop *hops, unsigned first, unsigned end)
 {
+#ifdef __x86_64__
 	/* CPUs that permute octets have all else of TARGET. */
 	if (__builtin_cpu_supports("avx512vbmi"))
 		return write_burst_by_permutation(batch, frames, numbers, plan, hops, first, end);
+#endif
 	return fan_plan_write_burst_portable(batch, frames, numbers, plan, link, hops, first, end);
 }

@@ -128,7 +128,7 @@ write_ip(struct fan_header *header, const struct fan_link *link, size_t udp_byte
 			.hop_limits = 64,
 		};
 
-		memcpy(ipv6.src_addr, link->address, sizeof(ipv6.src_addr));
+		memcpy(&ipv6.src_addr, link->address, sizeof(ipv6.src_addr));
 		memcpy(ip, &ipv6, sizeof(ipv6));
 	} else {
 		struct rte_ipv4_hdr ipv4 = {

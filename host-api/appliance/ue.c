@@ -334,8 +334,8 @@ wipe_waiting(struct fanfare *fanfare, unsigned table)
 
 	if (removals->waiting == NULL)
 		return;
-	roaring_init_iterator(removals->waiting, &at);
-	for (; at.has_value; roaring_advance_uint32_iterator(&at), fanfare->wiped_count++)
+	roaring_iterator_init(removals->waiting, &at);
+	for (; at.has_value; roaring_uint32_iterator_advance(&at), fanfare->wiped_count++)
 		fan_context_wipe(&fanfare->dataplane->tables[table], at.current_value);
 	if (removals->wiped == NULL) {
 		removals->wiped = removals->waiting;
@@ -367,8 +367,8 @@ free_wiped(struct fanfare *fanfare, unsigned table)
 		return;
 	for (struct fan_group *group = fanfare->groups; group != NULL; group = group->next)
 		fan_members_subtract(&group->members, (uint16_t)table, removals->wiped);
-	roaring_init_iterator(removals->wiped, &at);
-	for (; at.has_value; roaring_advance_uint32_iterator(&at), fanfare->gone_count--)
+	roaring_iterator_init(removals->wiped, &at);
+	for (; at.has_value; roaring_uint32_iterator_advance(&at), fanfare->gone_count--)
 		fan_context_free(&fanfare->dataplane->tables[table], at.current_value);
 	roaring_bitmap_andnot_inplace(removals->gone, removals->wiped);
 	roaring_bitmap_free(removals->wiped);

@@ -627,9 +627,12 @@ init_library(struct ipsec_mb *engine, void *memory)
 	if (imb_get_errno(engine->library) != 0 || arch == IMB_ARCH_NONE)
 		return fan_fail(FAN_E_UNSUPPORTED, "ipsec-mb: the library cannot run on this CPU: %s",
 				imb_get_strerror(imb_get_errno(engine->library)));
-	/* Its AVX code, for CPUs without AVX2, reads up to 15 octets past the end of a text in EEA3; its SSE code does not. */
+#if IMB_VERSION_NUM < IMB_VERSION(2, 0, 0)
+	/* Its AVX code, for CPUs without AVX2, reads up to 15 octets past the end of a text in EEA3; its SSE code does not. Version 2 has
+	 * no such code. */
 	if (arch == IMB_ARCH_AVX)
 		init_mb_mgr_sse(engine->library);
+#endif
 	if ((engine->library->features & self_test) == IMB_FEATURE_SELF_TEST)
 		return fan_fail(FAN_E_UNSUPPORTED, "ipsec-mb: the library's self-test failed on this CPU; use another engine");
 	return 0;
