@@ -571,6 +571,12 @@ set_job_constants(struct ipsec_mb *engine)
 	engine->xcbc_job = mac_job;
 	engine->xcbc_job.hash_alg = IMB_AUTH_AES_XCBC;
 	engine->xcbc_job.auth_tag_output_len_in_bytes = XCBC_MAC_BYTES;
+#if IMB_VERSION_NUM > IMB_VERSION(1, 3, 0)
+	/* By what this sets, newer releases find the code of a job; without it they call address 0. */
+	(void)imb_set_session(engine->library, &engine->uea2_job);
+	(void)imb_set_session(engine->library, &engine->uia2_job);
+	(void)imb_set_session(engine->library, &engine->xcbc_job);
+#endif
 	for (unsigned i = 0; i < TILE_UES; i++) {
 		engine->ctr_job[i] = cipher_job;
 		engine->ctr_job[i].cipher_mode = IMB_CIPHER_CNTR;
