@@ -70,7 +70,8 @@ variant_release := $(hardening)
 variant_clang := $(hardening)
 variant_asan := $(sanitizers)
 variant_fuzz := $(sanitizers) -fsanitize=fuzzer-no-link
-variant_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+# DPDK's rings by the atomics of C11, which ThreadSanitizer understands.
+variant_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread -DRTE_USE_C11_MEM_MODEL=1
 variant_cover := -O0 -g --coverage
 variant_arm64 := $(hardening)
 variant_trixie := $(hardening)
@@ -148,7 +149,7 @@ archive := $(B)/everything.a
 # ---- Targets ---------------------------------------------------------------------------------------------------------------------
 
 .DEFAULT_GOAL := all
-.PHONY: rtl rtl-synth cosim all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms rooms \
+.PHONY: arm64 trixie sid tsan mutants lint-mutants rtl rtl-synth cosim all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms rooms \
 	lint-readme fuzz fuzzers cover bench bench-quick bench-compare benches tests examples ctimes constant-time install clean help FORCE
 
 all: $(B)/fanfare $(library) ## build the program (build/fanfare) and the library
@@ -174,14 +175,36 @@ check: tests ## run the quick tests of what changed since they last passed (ALL=
 # Each variant is built to the end before the next, then everything runs under one runner, which closes with one line of totals.
 # Lint goes first and alone takes one of the two jobs: it is the longest.
 hw_tests := lint manual-check test-pnr test-pipe test-lane test-snow3g-lane test-zuc-lane test-rate test-fetch test-write test-engine test-sizes formal
-test: | $(B)/found-rtl ## run everything: tests by gcc, by clang and under ASan+UBSan, the RTL, end-to-end scripts, examples, fuzzers, lint
+test: | $(B)/found-rtl $(B)/found-arm64 ## run everything: tests by gcc, by clang and under ASan+UBSan, the RTL, end-to-end scripts, examples, fuzzers, lint
 	@$(MAKE) -C hw model model-trace test-programs
 	@$(MAKE) all tests examples benches ctimes
 	@$(MAKE) VARIANT=clang all tests
 	@$(MAKE) VARIANT=asan tests
+	@$(MAKE) VARIANT=arm64 all $(arm64_quick)
 	@$(MAKE) fuzzers
 	@tests/run --fuzz-seconds $(SECONDS) '$(MAKE) -k lint' $(tests) $(tests:build/%=build-clang/%) $(tests:build/%=build-asan/%) \
-		$(examples) $(scripts) $(fuzzers) $(hw_tests:%='$(MAKE) -C hw %')
+		$(arm64_quick) '$(arm64_run)' $(examples) $(scripts) $(fuzzers) $(hw_tests:%='$(MAKE) -C hw %')
+
+# In emulation, what looks neither at the host's devices nor at x86 engines; `make test` takes the quicker ones.
+arm64_quick := $(addprefix build-arm64/tests/test_,card command contexts_csv count engine_reference gid memory members plan profile protector \
+	reception sms table transport ue_aper ue_cipher ue_frame ue_nas ue_pdcp ue_sms)
+arm64_slow := $(addprefix build-arm64/tests/test_,card_rawdev engine_fpga population transport_shm ue_receiver)
+arm64_run := QEMU_LD_PREFIX=build-arm64/sysroot qemu-aarch64 build-arm64/fanfare fanout --ues 2000
+arm64: | $(B)/found-arm64 ## build for 64-bit Arm and run the tests in QEMU's emulation; `make test` runs the quicker ones
+	@$(MAKE) VARIANT=arm64 all tests
+	@tests/run $(arm64_quick) $(arm64_slow) '$(arm64_run)'
+
+trixie sid: ## build and test with the libraries of Debian 13 (DPDK 24.11) or of Debian sid (25.11 or newer)
+	@$(MAKE) VARIANT=$@ all tests
+	@tests/run $(tests:build/%=build-$@/%)
+
+# By the program, since Criterion does not start under it, and to a port that throws frames away: what comes back from a port went through
+# rings inside DPDK, which ThreadSanitizer does not see.
+tsan_run = TSAN_OPTIONS='suppressions=tests/tsan_suppressions exitcode=66' build-tsan/fanfare fanout --egress net_null --no-verify --repeat 5
+tsan: ## run control thread and workers under ThreadSanitizer
+	@$(MAKE) VARIANT=tsan all
+	@tests/run "$(tsan_run) --ues 20000" "$(tsan_run) --ues 20000 --workers 3 --engine ipsec-mb,reference" \
+		"$(tsan_run) --ues 2000 --workers 2 --engine reference"
 
 asan: ## run the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) VARIANT=asan tests

@@ -139,12 +139,13 @@ static void
 compose(struct command_line *line, const char *program, unsigned worker_count, const char *const *arguments)
 {
 	append(line, program != NULL ? program : "fanfare");
-	append(line, "--log-level=error");
+	if (given(arguments, "--log-level") == NULL)
+		append(line, "--log-level=error");
 	if (given(arguments, "-l -c --lcores -s") == NULL)
 		append_lcores(line, worker_count);
-	if (given(arguments, "-a --allow -b --block") == NULL)
+	if (given(arguments, "-a --allow -b --block --no-pci") == NULL)
 		append(line, "--no-pci");
-	if (given(arguments, "--telemetry --file-prefix") == NULL)
+	if (given(arguments, "--telemetry --no-telemetry --file-prefix") == NULL)
 		append(line, "--no-telemetry");
 	append_memory(line, worker_count, arguments);
 	for (; arguments != NULL && *arguments != NULL; arguments++)

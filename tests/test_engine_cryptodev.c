@@ -15,11 +15,15 @@
 #include <criterion/criterion.h>
 #include <dlfcn.h>
 #include <rte_cryptodev.h>
+#include <rte_version.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+/* The device of the multi-buffer library chains a MAC and the cipher over it from DPDK 24.11 on. */
+#define MAC_FIRST_OPS (RTE_VERSION >= RTE_VERSION_NUM(24, 11, 0, 0) ? 1 : 2)
 
 /* Full batches that the engine holds, and operations it hands over at once. */
 #define BATCHES_HELD 8
@@ -392,7 +396,7 @@ Test(engine_cryptodev, operations_are_chained_where_the_device_can)
 	} rows[] = {
 		{ "crypto_aesni_mb", { 2, 2, FAN_CIPHER_THEN_MAC, 1, 0, 100, NULL }, 1 },
 		{ "crypto_aesni_mb", { 2, 1, FAN_CIPHER_THEN_MAC, 1, 0, 100, NULL }, 1 },
-		{ "crypto_aesni_mb", { 2, 2, FAN_MAC_THEN_CIPHER, 1, 0, 100, NULL }, 2 },
+		{ "crypto_aesni_mb", { 2, 2, FAN_MAC_THEN_CIPHER, 1, 0, 100, NULL }, MAC_FIRST_OPS },
 		{ "crypto_aesni_mb", { 2, 0, FAN_CIPHER_THEN_MAC, 1, 0, 100, NULL }, 1 },
 		{ "crypto_aesni_mb", { 0, 2, FAN_MAC_THEN_CIPHER, 1, 0, 100, NULL }, 1 },
 		{ "crypto_aesni_mb", { 0, 0, FAN_CIPHER_THEN_MAC, 1, 0, 100, NULL }, 0 },
@@ -666,7 +670,7 @@ Test(engine_cryptodev, failed_operation_fails_the_batch)
 	expect_untouched(engine, &random, &nas);
 	fail_op = dequeued + 3; /* a MAC, whose cipher operation is then never made */
 	expect_untouched(engine, &random, &pdcp);
-	fail_op = dequeued + 100; /* a cipher operation */
+	fail_op = dequeued + (MAC_FIRST_OPS == 2 ? 100 : 50); /* a cipher operation, or both in one */
 	expect_untouched(engine, &random, &pdcp);
 	engine->ops->close(engine);
 }

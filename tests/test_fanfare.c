@@ -5,6 +5,7 @@
 #include "appliance_fixture.h"
 
 #include <criterion/criterion.h>
+#include <rte_version.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -79,6 +80,8 @@ Test(fanfare, eal_that_does_not_start_is_an_error, .timeout = 60)
 	const struct fan_options options = { .struct_bytes = sizeof(struct fan_options), .egress = "net_null", .eal = eal };
 	struct fanfare *fanfare = NULL;
 
+	if (RTE_VERSION >= RTE_VERSION_NUM(25, 3, 0, 0))
+		cr_skip_test("this EAL ends the process itself when it does not know an argument");
 	cr_assert_eq(fan_open(&fanfare, &options), FAN_E_IO, "%s", fan_error_detail());
 	expect_detail("EAL");
 	cr_assert_null(fanfare);

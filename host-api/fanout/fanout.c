@@ -564,6 +564,7 @@ name_engines(struct fanout *fanout)
 		if (name != NULL && strstr(names, name) == NULL)
 			snprintf(names + strlen(names), room - strlen(names), "%s%s", *names == '\0' ? "" : ",", name);
 	}
+	fanout->result->constant_time = strstr(names, "reference") == NULL;
 }
 
 static void

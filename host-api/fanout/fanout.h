@@ -57,6 +57,7 @@ struct fan_fanout_result {
 	bool capture_failed;     /* the capture could not be written whole; said already */
 	uint64_t busy_cycles, engine_cycles, tsc_hz;
 	char engines[128];
+	bool constant_time; /* false: the reference engine is among them */
 	unsigned workers;
 	bool huge_pages;
 	uint64_t ue_memory_bytes;                   /* growth of anonymous memory since before provisioning, at its highest */

@@ -202,6 +202,7 @@ set_figures(json_t *object, const struct fan_fanout_result *result)
 	json_object_set_new(object, "last_ue_seconds", json_real(result->last_ue_seconds));
 	json_object_set_new(object, "provision_seconds", json_real(result->provision_seconds));
 	json_object_set_new(object, "engine", json_string(result->engines));
+	json_object_set_new(object, "constant_time", json_boolean(result->constant_time));
 	json_object_set_new(object, "workers", number(result->workers));
 	json_object_set_new(object, "cpu", json_string(cpu));
 	json_object_set_new(object, "busy_cycles_per_ue", json_real(rate((double)result->busy_cycles, ues)));
@@ -436,6 +437,11 @@ print_machine(FILE *out, const struct fan_fanout_request *request, const struct 
 	fprintf(out, "  %-14s %s, %u worker%s, egress %s\n", "engine", result->engines, result->workers,
 		result->workers == 1 ? "" : "s", egress_name(request));
 	print_shares(out, result);
+	if (!result->constant_time)
+		fprintf(out,
+			"  %-14s reference is slow and not constant time: who measures its times learns of keys;\n"
+			"  %-14s `fanfare engines` says what others need\n",
+			"", "");
 	fprintf(out, "  %-14s %s\n", "cpu", cpu);
 	if (result->total.ues >= MEMORY_UES_MIN)
 		fprintf(out, "  %-14s %.1f octets per UE (context 64%s), ", "memory", bytes_per_ue(result),
