@@ -198,6 +198,9 @@ trixie sid: ## build and test with the libraries of Debian 13 (DPDK 24.11) or of
 	@$(MAKE) VARIANT=$@ all tests
 	@tests/run $(tests:build/%=build-$@/%)
 
+mutants: ## plant the faults of tests/mutants one at a time and say which no test sees; ONLY=PATTERN, some minutes
+	@tests/mutants.py '$(ONLY)'
+
 # By the program, since Criterion does not start under it, and to a port that throws frames away: what comes back from a port went through
 # rings inside DPDK, which ThreadSanitizer does not see.
 tsan_run = TSAN_OPTIONS='suppressions=tests/tsan_suppressions exitcode=66' build-tsan/fanfare fanout --egress net_null --no-verify --repeat 5
@@ -214,7 +217,7 @@ clang: ## build everything and run the tests by clang
 	@$(MAKE) VARIANT=clang all tests
 	@tests/run $(tests:build/%=build-clang/%)
 
-lint: lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms lint-readme ## clang-format, clang-tidy, cppcheck, shell syntax, arrows between folders, README's figures; changes no file
+lint: lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms lint-readme lint-mutants ## clang-format, clang-tidy, cppcheck, shell syntax, planted faults, arrows between folders, README's figures; changes no file
 
 format: ## lay out every C file by .clang-format
 	$(Q)$(CLANG_FORMAT) -i $(all_c) $(all_h)
@@ -418,6 +421,11 @@ $(B)/lint/%.tidy: % $(all_h) .clang-tidy $(B)/flags | $(B)/found-lint $(B)/found
 	@echo '  TIDY  $<'
 	$(Q)$(CLANG_TIDY) --quiet $< -- -std=gnu11 -Ihost-api -isystem driver/dpdk $(DPDK_CFLAGS) $(test_flags) -DFAN_VERSION='"$(VERSION)"' 2>$@.log || { cat $@.log; exit 1; }
 	@touch $@
+
+# Every planted fault can still be planted.
+lint-mutants: | $(B)/found-py
+	@echo '  MUTANTS'
+	$(Q)tests/mutants.py --check
 
 lint-rooms: all
 	@echo '  ROOMS'

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Plants faults in a copy of the tree, one at a time, and says which of them no test sees.
+
+tests/mutants/*.txt hold the faults:
+
+    file: dataplane/context/count.c      the file that those behind it change
+    tests: test_count test_protector     the test programs that should fail, in the order in which they are run
+    mutant: what is wrong then
+    - the original text, which must occur once in the file; more such lines are more lines of it
+    + what stands there instead; without such a line nothing does
+    = the reason, when no test can tell: the mutant is equivalent, and only checked to be up to date
+
+A mutant is caught when a test fails, crashes or does not end. Exit code 1 when one survives, does not compile or is stale.
+"""
+import argparse
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TREE = ROOT / "build-mutants"
+TEST_SECONDS = 120
+
+
+class Mutant:
+    def __init__(self, place, file, tests, name):
+        self.place, self.file, self.tests, self.name = place, file, tests, name
+        self.original, self.replacement, self.reason = [], [], []
+
+    def text(self):
+        return "\n".join(self.original)
+
+    def applied(self, source):
+        return source.replace(self.text(), "\n".join(self.replacement))
+
+
+def read_mutants():
+    mutants, file, tests = [], None, []
+    for path in sorted((ROOT / "tests/mutants").glob("*.txt")):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            key, _, value = line.partition(": ")
+            if key == "file":
+                file = value
+            elif key == "tests":
+                tests = value.split()
+            elif key == "mutant":
+                mutants.append(Mutant(f"{path.relative_to(ROOT)}:{number}", file, tests, value))
+            elif line[:2] in ("- ", "+ ", "= "):
+                {"-": mutants[-1].original, "+": mutants[-1].replacement, "=": mutants[-1].reason}[line[0]].append(line[2:])
+            elif line and not line.startswith("#"):
+                sys.exit(f"{path}:{number}: not understood: {line}")
+    return mutants
+
+
+def staleness(mutant):
+    """Why a mutant cannot be planted; None when it can."""
+    path = ROOT / mutant.file
+    if not path.exists():
+        return f"there is no {mutant.file}"
+    times = path.read_text().count(mutant.text())
+    if not mutant.original or times != 1:
+        return f"its text occurs {times} times in {mutant.file}"
+    missing = [test for test in mutant.tests if not (ROOT / f"tests/{test}.c").exists()]
+    return f"there is no {missing[0]}" if missing else None
+
+
+def copy_tree():
+    """Brings the copy up to date; what is the same keeps its time, so that make builds only what changed."""
+    names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True, text=True)
+    for name in names.stdout.splitlines():
+        source, target = ROOT / name, TREE / name
+        if source.is_file() and not (target.exists() and source.read_bytes() == target.read_bytes()):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+
+
+def build(tests):
+    done = subprocess.run(["make", "-C", TREE, "WERROR=0"] + [f"build/tests/{test}" for test in tests], capture_output=True, text=True)
+    return None if done.returncode == 0 else "\n".join(re.findall(r".*error.*", done.stderr + done.stdout)[:3])
+
+
+def failing(tests):
+    """The first of the tests that does not pass; None when all do."""
+    for test in tests:
+        try:
+            done = subprocess.run([TREE / f"build/tests/{test}", "-j1"], cwd=TREE, capture_output=True, timeout=TEST_SECONDS)
+        except subprocess.TimeoutExpired:
+            return f"{test} (does not end)"
+        if done.returncode != 0:
+            names = re.findall(r"\[.*?FAIL.*?\] \S*?(\w+::\w+)", done.stderr.decode(errors="replace"))
+            return names[0] if names else test
+    return None
+
+
+def try_mutant(mutant):
+    target = TREE / mutant.file
+    source = target.read_text()
+    target.write_text(mutant.applied(source))
+    try:
+        error = build(mutant.tests)
+        if error is not None:
+            return "DOES NOT COMPILE", error
+        by = failing(mutant.tests)
+        return ("caught", f"by {by}") if by else ("SURVIVED", ", ".join(mutant.tests))
+    finally:
+        target.write_text(source)
+
+
+def run(mutants):
+    copy_tree()
+    tests = sorted({test for mutant in mutants for test in mutant.tests})
+    error = build(tests) or failing(tests)
+    if error:
+        sys.exit(f"without any fault: {error}")
+    counts = {}
+    for mutant in mutants:
+        begin = time.time()
+        verdict, detail = ("equivalent", " ".join(mutant.reason)) if mutant.reason else try_mutant(mutant)
+        counts[verdict] = counts.get(verdict, 0) + 1
+        print(f"{verdict:10} {mutant.file}: {mutant.name}: {detail}, {time.time() - begin:.0f} s", flush=True)
+    print(", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())))
+    return set(counts) <= {"caught", "equivalent"}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--check", action="store_true", help="only look whether every mutant can still be planted")
+    parser.add_argument("only", nargs="?", default="", help="a regular expression: mutants whose file or name it finds")
+    arguments = parser.parse_args()
+    mutants = read_mutants()
+    stale = [(mutant, why) for mutant in mutants if (why := staleness(mutant))]
+    for mutant, why in stale:
+        print(f"{mutant.place}: {mutant.name}: {why}")
+    good = True
+    if not arguments.check:
+        chosen = [m for m in mutants if not staleness(m) and re.search(arguments.only, f"{m.file}: {m.name}")]
+        good = run(chosen)
+    sys.exit(0 if good and not stale else 1)
+
+
+main()
