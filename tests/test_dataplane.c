@@ -4,6 +4,7 @@
 #include "appliance_fixture.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct fan_dataplane *
@@ -136,6 +137,19 @@ Test(dataplane, frames_longer_than_the_port_carries_are_refused, .timeout = 60)
 	cr_assert_eq(dataplane->tables[table].slots[0].count, 8);
 	cr_assert_null(fan_flights_take_ended(&dataplane->flights));
 	cr_assert_eq(fan_dataplane_close(dataplane), 0);
+}
+
+/* Of named engines each must open: one that is asked for and missing is not made up for by the others. */
+Test(dataplane, a_named_engine_that_does_not_open_is_an_error, .timeout = 60)
+{
+	const struct fan_options options = { .struct_bytes = sizeof(struct fan_options),
+					     .egress = "net_null",
+					     .engines = "reference,fpga" };
+	struct fan_dataplane *dataplane = NULL;
+
+	setenv("FANFARE_MODEL", "/nonexistent/model.so", 1);
+	cr_assert_eq(fan_dataplane_open(&dataplane, &options), FAN_E_UNSUPPORTED, "%s", fan_error_detail());
+	cr_assert_null(dataplane);
 }
 
 /* EAL starts once; the first caller's options decide. */

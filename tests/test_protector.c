@@ -4,8 +4,10 @@
  */
 #include "../dataplane/context/count.h"
 #include "../dataplane/engine/reference/reference.h"
+#include "fake_card.h"
 
 #include <criterion/criterion.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -346,4 +348,44 @@ Test(protector, contexts_are_lent_and_given_back)
 	cr_assert_eq(fan_protector_remove(protector, &next_count, &unacknowledged, 0), FAN_E_NOT_FOUND, "it is gone");
 	cr_assert_eq(fan_protector_add(protector, &ue), 0, "its slot is free again");
 	fan_protector_close(protector);
+}
+
+/* Nothing is spent for what the engine has no algorithm for. */
+Test(protector, a_layout_that_the_engine_does_not_take_is_refused)
+{
+	static const uint8_t message[20];
+	const struct fan_layout layout = {
+		.struct_bytes = sizeof(struct fan_layout), .clear_bytes = 1, .text_bytes = 20, .message = message
+	};
+	struct fan_protector *probe;
+
+	if (fan_protector_open(&probe, "lockstep-aesni", FAN_KIND_EPS_NAS, 2, 2, 1) != 0)
+		cr_skip_test("this CPU or build has no engine lockstep-aesni");
+	fan_protector_close(probe);
+	open_bulk("lockstep-aesni", FAN_KIND_EPS_NAS, 1, 2);
+	cr_assert_eq(fan_protect(bulk.protector, bulk.text, bulk.count, bulk.drop, &layout, bulk.slot, UES), FAN_E_UNSUPPORTED);
+	cr_assert_not_null(strstr(fan_error_detail(), "lockstep-aesni"), "%s", fan_error_detail());
+	for (unsigned i = 0; i < UES; i++)
+		cr_assert_eq(fan_protector_count(bulk.protector, i), bulk.ue[i].count, "a refused call spent a COUNT");
+	fan_protector_close(bulk.protector);
+}
+
+/* UEs of a batch that the engine failed are not counted as protected, and are named: behind a card that goes in the second batch. */
+Test(protector, ues_of_a_failed_batch_are_named, .timeout = 60)
+{
+	static const uint8_t message[20];
+	const struct fan_layout layout = {
+		.struct_bytes = sizeof(struct fan_layout), .clear_bytes = 1, .text_bytes = 20, .message = message
+	};
+	int64_t protected_ues;
+
+	fan_fake_install(&(struct fan_fake_behaviour){ .trick = FAN_FAKE_UNPLUG, .trick_at = 1 });
+	open_bulk("fpga", FAN_KIND_EPS_NAS, 2, 2);
+	for (unsigned i = 0; i < UES; i++)
+		bulk.slot[i] = i;
+	protected_ues = fan_protect(bulk.protector, bulk.text, bulk.count, bulk.drop, &layout, bulk.slot, UES);
+	cr_assert_eq(protected_ues, 64, "%" PRId64 " protected", protected_ues);
+	for (unsigned i = 0; i < UES; i++)
+		cr_assert_eq(bulk.drop[i], i < 64 ? FAN_DROP_NONE : FAN_DROP_ENGINE, "UE %u: %u", i, bulk.drop[i]);
+	fan_protector_close(bulk.protector);
 }
