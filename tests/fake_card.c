@@ -511,8 +511,8 @@ spoil(struct fan_completion *completion, const struct fan_descriptor *descriptor
 	case FAN_FAKE_HEAD_AHEAD:
 		completion->head = (uint16_t)(completion->head + 200);
 		break;
-	case FAN_FAKE_HEAD_BACK:
-		completion->head = (uint16_t)(completion->head - 200);
+	case FAN_FAKE_HEAD_STAYS:
+		completion->head--;
 		break;
 	case FAN_FAKE_GARBAGE:
 		memset(completion, 0x5a, sizeof(*completion));
@@ -570,6 +570,9 @@ serve(struct queue *queue, struct fan_descriptor *descriptor)
 	}
 	completion.serial = ++queue->serial;
 	spoil(&completion, descriptor, trick);
+	/* True while more are posted: the card may have fetched ahead. */
+	if (fake.behaviour.trick == FAN_FAKE_HEAD_FALLS)
+		completion.head = (uint16_t)(completion.head + 2);
 	write_completion(queue, &completion);
 	if (trick == FAN_FAKE_TWICE) {
 		completion.serial = ++queue->serial;

@@ -25,8 +25,9 @@ enum fan_fake_trick {
 	FAN_FAKE_FIRST_BAD,
 	FAN_FAKE_RESERVED,
 	FAN_FAKE_HEAD_AHEAD,
-	FAN_FAKE_HEAD_BACK,
-	FAN_FAKE_GARBAGE, /* 16 random octets */
+	FAN_FAKE_HEAD_STAYS, /* no descriptor was fetched for it */
+	FAN_FAKE_HEAD_FALLS, /* the completions before it said more */
+	FAN_FAKE_GARBAGE,    /* 16 random octets */
 	/* Otherwise. */
 	FAN_FAKE_TWICE,      /* two completions of one batch */
 	FAN_FAKE_HANG,       /* PDUs are written, then nothing comes but clocks */

@@ -158,6 +158,7 @@ Test(card, a_self_test_finds_a_card_that_is_gone)
 {
 	struct fan_card_queue queue;
 	struct fan_descriptor descriptor = { .ue_count = 1, .operation = 9 };
+	struct fan_card_statistics statistics;
 	struct fan_completion completion;
 	struct fan_card *card;
 	unsigned slot;
@@ -173,7 +174,40 @@ Test(card, a_self_test_finds_a_card_that_is_gone)
 		;
 	cr_assert_not(fan_card_queue_ready(&queue));
 	cr_assert(fan_card_dead(card));
+	fan_card_statistics_read(card, &statistics);
+	cr_assert_eq(statistics.faults[FAN_CARD_FAULT_GONE], 1, "counted as something else");
 	cr_assert_eq(fan_card_self_test(card), FAN_E_IO);
+	fan_card_queue_close(&queue);
+	fan_card_close(card);
+}
+
+/* 2^32 batches on: this test is the card, which itself says nothing. */
+Test(card, serial_numbers_go_round_without_a_0)
+{
+	struct fan_descriptor descriptor = { .ue_count = 1, .operation = 1 };
+	struct fan_completion completion;
+	struct fan_card_queue queue;
+	struct fan_card *card;
+	unsigned slot, ended;
+
+	fan_fake_install(&(struct fan_fake_behaviour){ .trick = FAN_FAKE_LOSE, .again = true });
+	card = open_card();
+	cr_assert_eq(fan_card_queue_open(&queue, card), 0);
+	queue.serial = UINT32_MAX;
+	for (uint32_t i = 0; i < 2; i++) {
+		struct fan_completion *entry = (struct fan_completion *)(uintptr_t)&queue.completions[i];
+
+		cr_assert(fan_card_queue_slot(&queue, &slot));
+		fan_card_queue_post(&queue, slot, &descriptor);
+		fan_card_queue_doorbell(&queue);
+		*entry = (struct fan_completion){
+			.cookie = queue.slot[slot].cookie,
+			.head = (uint16_t)(i + 1),
+			.serial = i == 0 ? UINT32_MAX : 1,
+		};
+		cr_assert_eq(fan_card_queue_poll(&queue, &ended, &completion), FAN_CARD_COMPLETED, "completion %u", i);
+		cr_assert_eq(ended, slot);
+	}
 	fan_card_queue_close(&queue);
 	fan_card_close(card);
 }
