@@ -28,7 +28,8 @@ fan_card_rawdev_register(void)
 #include <string.h>
 
 #define DRIVER_NAME "rawdev_fanfare"
-#define LOG_ERROR(format, ...) rte_log(RTE_LOG_ERR, (uint32_t)fan_card_rawdev_logtype, DRIVER_NAME ": " format "\n", __VA_ARGS__)
+#define LOG_ERROR(format, ...)                                                                                                 \
+	rte_log(RTE_LOG_ERR, (uint32_t)fan_card_rawdev_logtype, DRIVER_NAME ": " format "\n", __VA_ARGS__)
 
 RTE_LOG_REGISTER(fan_card_rawdev_logtype, pmd.raw.fanfare, NOTICE);
 

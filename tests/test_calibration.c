@@ -104,7 +104,8 @@ Test(calibration, a_message_goes_by_the_ranking, .timeout = 60)
 				   .teid = 1 };
 	struct paced paced[2] = { { .engine.ops = &paced_ops, .pace = 2 }, { .engine.ops = &paced_ops, .pace = 1 } };
 	struct fan_engine *engines[2] = { &paced[0].engine, &paced[1].engine };
-	struct fan_members members = { .set_count = 0 }, snapshot;
+	struct fan_members members = { .set_count = 0 };
+	struct fan_snapshot *snapshot;
 	struct fan_dataplane *dataplane;
 	struct fan_message message;
 	struct fan_flight *flight;
@@ -119,12 +120,13 @@ Test(calibration, a_message_goes_by_the_ranking, .timeout = 60)
 	cr_assert_eq(fan_dataplane_next_hop_add(dataplane, &hop), 0);
 	cr_assert_eq(fan_context_add(&dataplane->tables[table], &ue), 0, "%s", fan_error_detail());
 	cr_assert_eq(fan_members_add_range(&members, (uint16_t)table, FAN_PROFILE_LTE_PDCP_12, 0, 1), 0);
-	cr_assert_eq(fan_members_snapshot(&snapshot, &members), 0);
+	cr_assert_eq(fan_snapshot_make(&snapshot, &members), 0);
 	fan_members_free(&members);
 	fan_message_init(&message, "abc", 3);
-	cr_assert_eq(fan_dataplane_send(dataplane, &flight, &snapshot, &message, ended, NULL), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_dataplane_send(dataplane, &flight, snapshot, &message, ended, NULL), 0, "%s", fan_error_detail());
+	fan_snapshot_release(snapshot);
 	cr_assert(flight->legs[0].preference[0] == 1 && flight->legs[0].preference[1] == 0);
-	while ((flight = fan_flights_take_ended(&dataplane->flights)) == NULL)
+	while ((flight = fan_dataplane_take_ended(dataplane)) == NULL)
 		;
 	fan_flight_free(flight);
 	cr_assert_eq(fan_dataplane_close(dataplane), 0);
