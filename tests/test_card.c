@@ -195,7 +195,8 @@ Test(card, serial_numbers_go_round_without_a_0)
 	cr_assert_eq(fan_card_queue_open(&queue, card), 0);
 	queue.serial = UINT32_MAX;
 	for (uint32_t i = 0; i < 2; i++) {
-		struct fan_completion *entry = (struct fan_completion *)(uintptr_t)&queue.completions[i];
+		const size_t at = (size_t)((const uint8_t *)&queue.completions[i] - queue.rings.memory);
+		struct fan_completion *entry = (void *)(queue.rings.memory + at);
 
 		cr_assert(fan_card_queue_slot(&queue, &slot));
 		fan_card_queue_post(&queue, slot, &descriptor);
