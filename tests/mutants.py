@@ -71,7 +71,11 @@ def staleness(mutant):
 def copy_tree():
     """Brings the copy up to date; what is the same keeps its time, so that make builds only what changed."""
     names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True, text=True)
-    for name in names.stdout.splitlines():
+    wanted = names.stdout.splitlines()
+    for path in [p for p in TREE.rglob("*") if p.is_file() and p.relative_to(TREE).parts[0] != "build"]:
+        if str(path.relative_to(TREE)) not in wanted:
+            path.unlink()
+    for name in wanted:
         source, target = ROOT / name, TREE / name
         if source.is_file() and not (target.exists() and source.read_bytes() == target.read_bytes()):
             target.parent.mkdir(parents=True, exist_ok=True)
