@@ -925,6 +925,30 @@ Test(worker, the_last_batches_of_a_leg_go_to_its_own_engines, .timeout = 60)
 	close_bench();
 }
 
+/* An engine serves a message when it takes every part of it, not only the first or the last. */
+Test(worker, an_engine_that_takes_some_parts_gets_none, .timeout = 60)
+{
+	const unsigned ues = 200;
+	struct fan_message message;
+
+	for (unsigned part = 0; part < 2; part++) {
+		struct fan_flight *flight;
+
+		open_bench("net_ring", ues, 1);
+		fan_message_init(&message, two_parts, sizeof(two_parts) - 1);
+		flight = make_flight(&message, FAN_PROFILE_EPS_NAS_SMS, 0, ues);
+		cr_assert_eq(flight->legs[0].plans.part_count, 2);
+		fakes[0].behaviour = (struct behaviour){ .takes_text = flight->legs[0].plans.part[part].shape.text_bytes };
+		start_workers(2);
+		hand(flight);
+		cr_assert_eq(finish(flight).sent, 2 * ues);
+		stop_workers();
+		cr_assert_eq(fakes[0].taken, 0, "an engine that takes part %u alone", part);
+		fan_flight_free(flight);
+		close_bench();
+	}
+}
+
 /* Texts of one UE's records, in the order in which they were protected, must rise in length: messages are as long as they are late. */
 static void
 expect_lengths_rise(unsigned ues)
