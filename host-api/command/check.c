@@ -20,6 +20,7 @@
 #define SLOT_EMPTY UINT32_MAX
 
 #define ETHERNET_TYPE_AT 12
+#define VLAN_TAG_BYTES 4 /* IEEE 802.1Q, between the addresses and the type */
 #define PORT_GTPU 2152
 #define PORT_S1AP 36412
 #define PORT_NGAP 38412
@@ -259,11 +260,15 @@ find_ue(void *user, struct fan_ue_subscriber *subscriber, struct fan_ue_state **
 	return true;
 }
 
-/* Octet of an Ethernet frame, counted on from its type; 256 past its end. */
+/* Octet of an Ethernet frame, counted on from its type, behind a VLAN tag; 256 past its end. */
 static unsigned
 octet_at(const uint8_t *frame, size_t frame_bytes, size_t at)
 {
-	return ETHERNET_TYPE_AT + at < frame_bytes ? frame[ETHERNET_TYPE_AT + at] : 256;
+	const bool tagged = frame_bytes > ETHERNET_TYPE_AT + 1 && frame[ETHERNET_TYPE_AT] == 0x81 &&
+			    frame[ETHERNET_TYPE_AT + 1] == 0;
+
+	at += ETHERNET_TYPE_AT + (tagged ? (size_t)VLAN_TAG_BYTES : 0);
+	return at < frame_bytes ? frame[at] : 256;
 }
 
 /*

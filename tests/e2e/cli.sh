@@ -344,6 +344,8 @@ json "o['sent'] == 16080"
 good fanout --ues 500 --text x --no-verify --egress net_null --pcap n.pcap --contexts n.csv
 grep -q 'not verified: --no-verify' .out || fault 'the table does not say that nothing was verified'
 good check --pcap n.pcap --contexts n.csv --text x
+good fanout --ues 80 --text x --no-verify --vlan 7 --vlan-priority 3 --egress net_null --pcap v.pcap --contexts v.csv
+good check --pcap v.pcap --contexts v.csv --text x
 
 # Interrupted: nothing half-written.
 "$fanfare" fanout --ues 300000 --text x --repeat 1000 --pcap i.pcap --contexts i.csv >.out 2>.err &
