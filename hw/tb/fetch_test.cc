@@ -398,6 +398,30 @@ test_disable(host &h)
 }
 
 /* control.enable is 0: nothing is fetched; what has begun ends. */
+/* What was fetched in a queue's former life never begins in the next one, however soon that comes. */
+static void
+test_enabled_again(host &h)
+{
+	for (unsigned turn = 0; turn < 200; turn++) {
+		h.enable(0, 5);
+		h.steps(2);
+		for (unsigned i = 0; i < 8; i++)
+			h.submit(h.make(0));
+		h.loose = true;
+		h.steps(h.pick(200));
+		h.disable(0);
+		h.step();
+		while (h.top->begin_valid_o)
+			h.step();
+		h.enable(0, 5);
+		h.steps(200);
+		h.drain();
+		h.disable(0);
+		h.steps(3);
+		h.loose = false;
+	}
+}
+
 static void
 test_card_disabled(host &h)
 {
@@ -427,6 +451,7 @@ test_queues()
 	test_descriptor_refused(h);
 	test_numbers(h);
 	test_disable(h);
+	test_enabled_again(h);
 	test_card_disabled(h);
 	printf("queues: %lu batches, %lu clocks\n", h.batches_done, h.cycle);
 }
@@ -493,8 +518,8 @@ test_stop()
 /* ---- Rate ------------------------------------------------------------------------------------------------------------------------ */
 
 /* Clocks that three AES lanes waited for. With snow3g_pace a queue full of work for a lane that slow is there as well. */
-static double
-rate(unsigned ue_count, unsigned text_bytes, unsigned head_blocks, unsigned pace, unsigned latency,
+static void
+rate(bool full, unsigned ue_count, unsigned text_bytes, unsigned head_blocks, unsigned pace, unsigned latency,
      unsigned snow3g_pace = 0)
 {
 	host h(options.stall);
@@ -549,31 +574,29 @@ rate(unsigned ue_count, unsigned text_bytes, unsigned head_blocks, unsigned pace
 	       "lanes waited %lu of 75,000 clocks\n",
 	       ue_count, text_bytes, head_blocks, latency, 75000.0 / (double)taken, pace,
 	       snow3g_pace ? ", beside a slow one" : "", starved);
-	return (double)starved;
+	/* A lane that gets no batch has nothing to wait for: that it is busy is seen by what it has taken. */
+	if (full && (starved != 0 || 75000.0 > 1.01 * pace * (double)taken))
+		fail("lanes waited, or had nothing to do");
 }
 
 static void
 test_rate()
 {
 	options.stall = 0;
-	if (rate(64, 160, 0, 12, 200) != 0)
-		fail("lanes waited");
-	if (rate(64, 160, 1, 12, 200) != 0)
-		fail("lanes waited");
-	if (rate(32, 160, 0, 12, 200) != 0)
-		fail("lanes waited");
-	if (rate(32, 160, 3, 12, 200) != 0)
-		fail("lanes waited");
-	if (rate(64, 160, 0, 12, 200, 400) != 0)
-		fail("lanes waited");
-	rate(24, 160, 0, 12, 200);
-	rate(16, 160, 0, 12, 200);
-	rate(8, 160, 0, 12, 200);
-	rate(64, 160, 0, 12, 400);
-	if (rate(64, 64, 0, 6, 200) != 0)
-		fail("lanes waited");
-	rate(64, 16, 0, 3, 200);
-	rate(64, 1400, 0, 90, 200);
+	rate(true, 64, 160, 0, 12, 200);
+	rate(true, 64, 160, 1, 12, 200);
+	rate(true, 32, 160, 0, 12, 200);
+	rate(true, 32, 160, 3, 12, 200);
+	rate(true, 64, 160, 0, 12, 200, 400);
+	/* Batches that take no multiple of as many clocks as there are queues: a number that is free again meets each queue's turn. */
+	rate(true, 61, 160, 0, 13, 200, 400);
+	rate(false, 24, 160, 0, 12, 200);
+	rate(false, 16, 160, 0, 12, 200);
+	rate(false, 8, 160, 0, 12, 200);
+	rate(false, 64, 160, 0, 12, 400);
+	rate(true, 64, 64, 0, 6, 200);
+	rate(false, 64, 16, 0, 3, 200);
+	rate(false, 64, 1400, 0, 90, 200);
 }
 
 int
