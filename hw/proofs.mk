@@ -39,10 +39,11 @@ promise = yosys -q -l $(B)/$(1).log -p 'read_verilog -sv rtl/$(1).sv formal/zuc_
 # state to the same next one.
 # Registers become ports, by which the two are compared; names of all else are hidden, because some are names of registers' bits too.
 registers_alone = rename -hide $(1)/w:* $(1)/w:*_q %d $(1)/x:* %d
-same_clock = timeout 300 yosys -q -l $(B)/$(2).log -p 'read_verilog -sv -Irtl $(packages) $(3:%=rtl/%.sv) rtl/$(1).sv formal/$(2).sv; \
+same_clock = timeout 900 yosys -q -l $(B)/$(2).log -p 'read_verilog -sv -Irtl $(packages) $(3:%=rtl/%.sv) rtl/$(1).sv formal/$(2).sv; \
 	hierarchy -check; proc; memory; flatten; opt_clean; $(call registers_alone,$(1)); $(call registers_alone,$(2)); \
 	expose -evert-dff $(1) $(2); opt_clean -purge; miter -equiv -flatten $(1) $(2) miter; hierarchy -top miter; opt; \
-	sat -verify -prove trigger 0 miter' >/dev/null
+	setundef -undriven -zero; techmap; opt -fast; abc -g AND -fast; opt_clean; write_aiger $(B)/$(2).aig' >/dev/null && \
+	timeout 900 yosys-abc -c 'read_aiger $(B)/$(2).aig; strash; iprove' >>$(B)/$(2).log && grep -q '^UNSATISFIABLE' $(B)/$(2).log
 snow3g_parts := aes_sbox aes_sub_word snow3g_mix snow3g_sq
 zuc_parts := zuc_substitute zuc_s0 zuc_s1 zuc_add zuc_sum3
 
