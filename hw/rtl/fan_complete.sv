@@ -239,6 +239,8 @@ module fan_complete #(
 	fan_stable_check #(.Width(fan_engine_pkg::BEGIN_BITS)) u_check_begin (
 		.clk_i, .rst_ni, .valid_i(begin_valid_i), .ready_i(begin_ready_o), .data_i(begin_i)
 	);
+	// There is one free_batch_o: a second number would be lost.
+	`FAN_ASSERT(AssertOneFreed, !(completion_done && drop))
 	`FAN_ASSERT(AssertUeOfBatch, !pdu_done || {1'b0, done_i.ue} < ue_count)
 	`FAN_ASSERT(AssertUesInOrder, !pdu_done || {1'b0, done_i.ue} == progress.done)
 	`FAN_ASSERT(AssertQueueExists, !starts || 32'(begin_i.queue_number) < Queues)

@@ -273,6 +273,7 @@ module fan_write #(
 	fan_stable_check #(.Width(512 + 64 + 1)) u_check_w (
 		.clk_i, .rst_ni, .valid_i(wvalid_o), .ready_i(wready_i), .data_i({wdata_o, wstrb_o, wlast_o})
 	);
+	`FAN_ASSERT(AssertNoneBeginsStopped, !stop_i || !issue)
 	`FAN_ASSERT(AssertInPage, !awvalid_o || {1'b0, awaddr_o[11:6]} + {1'b0, awlen_o[5:0]} < 7'(PageLines))
 	`FAN_ASSERT(AssertOwed, !bvalid_i || owed_here)
 
