@@ -44,6 +44,7 @@ struct behaviour {
 	uint16_t takes_text; /* only shapes with so many octets of text; 0: all */
 	unsigned dies_after; /* so many batches are protected; then all fail, and no shape is taken any more; 0: never */
 	unsigned fail_every; /* each n-th batch fails, 0: none, 1: all */
+	bool fail_first;     /* the first that is given back fails, and no other */
 	enum fan_batch_status fail_as;
 	unsigned refuse_first; /* so many submissions are refused at the very beginning, then none */
 	double latency_s;      /* nothing is given back until so long after the last submission */
@@ -56,7 +57,7 @@ struct fake {
 	struct fan_batch *held[HELD_MAX];
 	unsigned record_at[HELD_MAX]; /* first record of each held batch */
 	unsigned held_count;
-	unsigned submissions, taken, polls_since;
+	unsigned submissions, taken, given_back, polls_since;
 	double submitted_at;
 	unsigned refused_in_row;
 	bool open;
@@ -149,7 +150,9 @@ fake_finish(struct fake *fake, struct fan_batch *batch, unsigned record_at)
 	struct fan_batch *finished = batch;
 
 	batch->status = FAN_BATCH_DONE;
+	fake->given_back++;
 	if ((behaviour->fail_every != 0 && fake->taken % behaviour->fail_every == 0) ||
+	    (behaviour->fail_first && fake->given_back == 1) ||
 	    (behaviour->dies_after != 0 && fake->taken > behaviour->dies_after)) {
 		batch->status = (uint16_t)behaviour->fail_as;
 		for (unsigned i = 0; i < batch->ue_count; i++)
@@ -1139,4 +1142,161 @@ Test(worker, no_count_is_spent_once_no_engine_is_left, .timeout = 60)
 	expect_pool_full();
 	fan_flight_free(flight);
 	close_bench();
+}
+
+/* The lengths of the frames that one UE gets of three messages and one of two parts. */
+static unsigned
+lengths_seen(uint16_t lengths[8], const struct behaviour *behaviour)
+{
+	static const char *const texts[] = { "a", "bb", two_parts, "cccc" };
+	const double deadline = fan_test_now_s() + WAIT_SECONDS;
+	struct fan_flight *flights[RTE_DIM(texts)];
+	struct rte_mbuf *frame;
+	unsigned seen = 0;
+
+	fakes[0].behaviour = *behaviour;
+	start_workers(2);
+	for (size_t i = 0; i < RTE_DIM(texts); i++) {
+		struct fan_message message;
+
+		fan_message_init(&message, texts[i], strlen(texts[i]));
+		flights[i] = make_flight(&message, i == 2 ? FAN_PROFILE_EPS_NAS_SMS : FAN_PROFILE_EPS_NAS_NIDD, 0, 1);
+		hand(flights[i]);
+	}
+	while (!ended(flights[0]) || !ended(flights[1]) || !ended(flights[2]) || !ended(flights[3]))
+		cr_assert_lt(fan_test_now_s(), deadline, "the flights do not end");
+	while (seen < 8 && rte_eth_rx_burst(bench.egress.port, 0, &frame, 1) == 1) {
+		lengths[seen++] = (uint16_t)frame->pkt_len;
+		(void)fan_test_side_receive(&bench.side, rte_pktmbuf_mtod(frame, const uint8_t *), frame->pkt_len);
+		rte_pktmbuf_free(frame);
+	}
+	stop_workers();
+	for (size_t i = 0; i < RTE_DIM(texts); i++) {
+		while (fan_flights_take_ended(&bench.flights) != NULL)
+			;
+		fan_flight_free(flights[i]);
+	}
+	fan_count_acknowledge_all(&bench.table.slots[0]);
+	return seen;
+}
+
+/* A batch that needs fresh COUNTs while later messages to its UE, and later parts, are under way: the UE sees the order all the same. */
+Test(worker, fresh_counts_keep_the_order_of_messages_and_parts, .timeout = 60)
+{
+	static const struct behaviour honest = { .hold = 0 };
+	static const struct behaviour behaviours[] = {
+		{ .fail_first = true, .fail_as = FAN_BATCH_EXPOSED, .hold = 4 },
+		{ .fail_first = true, .fail_as = FAN_BATCH_EXPOSED, .hold = 4, .shuffle = true },
+		{ .fail_first = true, .fail_as = FAN_BATCH_EXPOSED, .latency_s = 0.1 },
+		{ .fail_every = 2, .fail_as = FAN_BATCH_EXPOSED, .hold = 1 },
+		{ .fail_every = 1, .fail_as = FAN_BATCH_EXPOSED, .hold = 4 },
+	};
+	uint16_t wanted[8], got[8];
+
+	open_bench("net_ring", 1, 1);
+	cr_assert_eq(lengths_seen(wanted, &honest), 5);
+	for (size_t i = 0; i < RTE_DIM(behaviours); i++) {
+		record_count = 0;
+		cr_assert_eq(lengths_seen(got, &behaviours[i]), 5);
+		cr_assert_arr_eq(got, wanted, 5 * sizeof(got[0]), "row %zu: %u %u %u %u %u octets", i, got[0], got[1], got[2],
+				 got[3], got[4]);
+		expect_no_count_twice();
+	}
+	expect_all_accepted(5 * (1 + RTE_DIM(behaviours)));
+	expect_pool_full();
+	close_bench();
+}
+
+/* While workers stand, tunnels and next hops may change: a batch from before is not replayed as another text under its COUNTs. */
+Test(worker, a_replay_after_a_pause_takes_fresh_counts, .timeout = 60)
+{
+	struct fan_message message;
+
+	fan_message_init(&message, "hello", 5);
+	open_bench("net_ring", 64, 1);
+	for (unsigned pauses = 0; pauses < 2; pauses++) {
+		const uint32_t count = bench.table.slots[7].count;
+		struct fan_worker_counters counters = { .created = 0 };
+		struct fan_flight *flight = make_flight(&message, FAN_PROFILE_EPS_NAS_NIDD, 0, 64);
+
+		record_count = 0;
+		fakes[0].behaviour = (struct behaviour){ .fail_first = true, .fail_as = FAN_BATCH_UNTOUCHED, .latency_s = 0.3 };
+		start_workers(2);
+		hand(flight);
+		while (counters.created < 64)
+			fan_worker_counters_read(bench.worker[0], &counters);
+		if (pauses > 0) {
+			fan_workers_pause(bench.worker, 1);
+			fan_workers_resume(bench.worker, 1);
+		}
+		cr_assert_eq(finish(flight).sent, 64);
+		stop_workers();
+		cr_assert_eq(bench.table.slots[7].count, count + 1 + pauses);
+		expect_no_count_twice();
+		fan_flight_free(flight);
+	}
+	expect_all_accepted(2 * 64);
+	expect_pool_full();
+	close_bench();
+}
+
+/* Stops a message of two parts in the middle, with the port full. Out: the result. Returns for how long the port stood still, at most. */
+static double
+stop_in_the_middle(struct fan_result *result, const struct fan_message *message, unsigned ues, bool stuck)
+{
+	const double deadline = fan_test_now_s() + WAIT_SECONDS;
+	struct fan_flight *flight = make_flight(message, FAN_PROFILE_EPS_NAS_SMS, 0, ues);
+	struct fan_worker_counters counters = { .sent = 0 };
+	double still_since = fan_test_now_s(), still_s;
+
+	hand(flight);
+	while (counters.sent < 1000) { /* of 1023 */
+		still_since = fan_test_now_s();
+		fan_worker_counters_read(bench.worker[0], &counters);
+	}
+	__atomic_store_n(&flight->stop, FAN_DROP_CANCELLED, __ATOMIC_RELAXED);
+	usleep(2000);
+	while (stuck && !ended(flight))
+		cr_assert_lt(fan_test_now_s(), deadline, "a port that stands still holds a cancelled message");
+	(void)receive();
+	still_s = fan_test_now_s() - still_since;
+	*result = finish(flight);
+	fan_flight_free(flight);
+	return still_s;
+}
+
+/* Members that have a part get the rest, as long as the port takes anything; from one that stands still nobody waits for it. */
+Test(worker, a_message_that_is_stopped_leaves_no_ue_with_a_part, .timeout = 60)
+{
+	const unsigned ues = 3000;
+	struct fan_message message;
+	unsigned judged = 0;
+
+	fan_message_init(&message, two_parts, sizeof(two_parts) - 1);
+	for (unsigned attempt = 0; attempt < 20; attempt++) {
+		const bool stuck = attempt == 0;
+		struct fan_result result;
+		bool moved;
+		unsigned whole = 0;
+
+		open_bench("net_ring", ues, 1);
+		start_workers(1);
+		moved = stop_in_the_middle(&result, &message, ues, stuck) < 0.09; /* a busy machine may be slower */
+		judged += moved;
+		cr_assert_eq(result.sent + result.dropped[FAN_DROP_CANCELLED], result.created);
+		for (unsigned i = 0; i < ues; i++) {
+			const uint64_t accepted = bench.side.subscribers[i].accepted;
+
+			cr_assert(!moved || accepted != 1, "UE %u has one of two parts", i);
+			whole += accepted == 2;
+		}
+		cr_assert_gt(whole, 0);
+		stop_workers();
+		expect_no_count_twice();
+		expect_pool_full();
+		close_bench();
+		if (judged > 0)
+			return;
+	}
+	cr_assert_fail("a port that moved was never seen");
 }
