@@ -176,6 +176,7 @@ Test(card, a_self_test_finds_a_card_that_is_gone)
 	cr_assert(fan_card_dead(card));
 	fan_card_statistics_read(card, &statistics);
 	cr_assert_eq(statistics.faults[FAN_CARD_FAULT_GONE], 1, "counted as something else");
+	cr_assert_eq(statistics.faults[FAN_CARD_FAULT_QUEUE], 0, "a queue that says all ones has no fault of its own");
 	cr_assert_eq(fan_card_self_test(card), FAN_E_IO);
 	fan_card_queue_close(&queue);
 	fan_card_close(card);

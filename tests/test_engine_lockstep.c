@@ -490,6 +490,25 @@ open_work_close(const struct fan_engine_ops *ops)
 	return unmapped_bytes;
 }
 
+static size_t kept_out_bytes;
+
+int
+madvise(void *memory, size_t byte_count, int advice)
+{
+	kept_out_bytes += advice == MADV_DONTDUMP ? byte_count : 0;
+	return (int)syscall(SYS_madvise, memory, byte_count, advice);
+}
+
+/* All that an engine has, key schedules among it, is kept out of a core dump. */
+Test(engine_lockstep, stays_out_of_core_dumps)
+{
+	struct fan_engine *engine = open_engine(&fan_engine_lockstep);
+
+	watched = (const uint8_t *)engine;
+	fan_engine_lockstep.close(engine);
+	cr_assert(unmapped_bytes > 0 && kept_out_bytes == unmapped_bytes, "%zu of %zu octets", kept_out_bytes, unmapped_bytes);
+}
+
 Test(engine_lockstep, close_wipes)
 {
 	for (unsigned i = 0; i < FAN_LOCKSTEP_TECHNIQUES; i++) {

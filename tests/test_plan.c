@@ -321,6 +321,32 @@ Test(plan, a_bearer_carries_a_packet_to_the_ues_own_address)
 	}
 }
 
+/* Over all values of half an address both checksums go through all that they can be: carries, and the UDP checksum 0, sent as 0xffff. */
+Test(plan, inner_checksums_are_right_for_every_address)
+{
+	struct fan_ue ue = make_ue(FAN_KIND_NR_PDCP_18, 0, FAN_INTEGRITY_NONE);
+	static struct written written;
+	struct fan_message message;
+	unsigned ones = 0;
+
+	fan_message_init(&message, "\xff\xf1", 2);
+	for (unsigned low = 0; low <= 0xffff; low++) {
+		const uint8_t *inner;
+		const struct rte_udp_hdr *udp;
+
+		ue.ipv4[2] = (uint8_t)(low >> 8);
+		ue.ipv4[3] = (uint8_t)low;
+		write_one(&written, &ue, &message, FAN_PROFILE_NR_PDCP_18, &ipv4_link, 0, false);
+		inner = written.octets + 42 + 8 + 12 + 3;
+		udp = (const void *)(inner + 20);
+		cr_assert_eq(fan_test_internet_sum(inner, 20, 0), 0xffff, "address ..%u.%u", ue.ipv4[2], ue.ipv4[3]);
+		cr_assert(udp_adds_up(inner, 20, 10), "address ..%u.%u", ue.ipv4[2], ue.ipv4[3]);
+		cr_assert_neq(udp->dgram_cksum, 0, "address ..%u.%u", ue.ipv4[2], ue.ipv4[3]);
+		ones += udp->dgram_cksum == 0xffff;
+	}
+	cr_assert_gt(ones, 0, "no address made the checksum 0");
+}
+
 Test(plan, gtpu_and_pdcp_headers)
 {
 	static const struct {

@@ -498,6 +498,7 @@ Test(worker, engines_that_wait_or_shuffle_lose_and_reorder_nothing, .timeout = 6
 		frames += 2 * ues;
 		cr_assert(result.ues == ues && result.created == 2 * ues && result.sent == 2 * ues, "row %zu", i);
 		cr_assert_eq(result.bytes_out, bench.side.frame_bytes);
+		cr_assert_lt(result.first_ns, result.last_ns, "some 20 batches leave at one time");
 		bench.side.frame_bytes = 0;
 		expect_all_accepted(frames);
 		cr_assert_eq(record_count, 2 * ues);
@@ -559,6 +560,8 @@ Test(worker, a_failed_batch_is_served_by_the_next_engine, .timeout = 60)
 		stop_workers();
 		frames += 2 * ues;
 		cr_assert(result.created == 2 * ues && result.sent == 2 * ues, "row %zu: %lu sent", i, result.sent);
+		cr_assert_eq(result.bytes_out, bench.side.frame_bytes, "row %zu", i);
+		bench.side.frame_bytes = 0;
 		expect_all_accepted(frames);
 		if (!rows[i].fresh)
 			cr_assert_eq(bench.table.slots[7].count, count + 2, "row %zu: an untouched batch keeps its COUNT", i);
@@ -950,6 +953,43 @@ Test(worker, an_engine_that_takes_some_parts_gets_none, .timeout = 60)
 		fan_flight_free(flight);
 		close_bench();
 	}
+}
+
+/* An urgent message does not wait for the end of a turn: what is begun of the other is all that goes before it. A first message of four
+ * batches leaves room for one turn and a half of the second in the ring, where the engine keeps them until the urgent one is there. */
+Test(worker, an_urgent_message_ends_the_turn_of_another, .timeout = 60)
+{
+	const unsigned ues = 4000, begun = 16 * FAN_BATCH_UES_MAX;
+	struct fan_message message;
+	struct fan_flight *flights[3];
+	unsigned before = 0;
+
+	open_bench("net_ring", ues, 1);
+	fan_message_init(&message, "x", 1);
+	flights[0] = make_flight(&message, FAN_PROFILE_EPS_NAS_NIDD, 0, 4 * FAN_BATCH_UES_MAX);
+	flights[1] = make_flight(&message, FAN_PROFILE_EPS_NAS_NIDD, 256, 3000);
+	message.priority = 7;
+	flights[2] = make_flight(&message, FAN_PROFILE_EPS_NAS_NIDD, 3500, 300);
+	fakes[0].behaviour.refuse_first = UINT_MAX;
+	start_workers(1);
+	hand(flights[0]);
+	hand(flights[1]);
+	while (fan_count_gap(&bench.table.slots[begun - 1]) == 0)
+		;
+	hand(flights[2]);
+	rte_delay_ms(20);
+	cr_assert_eq(fan_count_gap(&bench.table.slots[begun]), 0, "the ring holds more than it should");
+	__atomic_store_n(&fakes[0].behaviour.refuse_first, 0, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < 3; i++)
+		cr_assert_eq(finish(flights[i]).dropped[FAN_DROP_ENGINE], 0);
+	stop_workers();
+	while (before < record_count && records[before].context < &bench.table.slots[3500])
+		before++;
+	cr_assert_eq(before, begun, "%u frames went before the urgent ones", before);
+	expect_pool_full();
+	for (unsigned i = 0; i < 3; i++)
+		fan_flight_free(flights[i]);
+	close_bench();
 }
 
 /* Texts of one UE's records, in the order in which they were protected, must rise in length: messages are as long as they are late. */
