@@ -443,6 +443,7 @@ Test(table, keys_are_wiped_with_their_table)
 
 	for (unsigned i = 0; i < 64; i++)
 		cr_assert_eq(fan_context_add(&table, &ue), i);
+	cr_assert_eq(fan_context_add(&table, &ue), FAN_E_MEMORY, "a table of one page is full");
 	watched = (const uint8_t *)table.slots;
 	cr_assert_neq(watched[0] | watched[1] | watched[2] | watched[3], 0);
 	fan_context_table_free(&table);
