@@ -34,7 +34,8 @@ sleep_ms(long ms)
 static uint64_t
 turned(uint64_t value)
 {
-	__asm__("not %0" : "+r"(value));
+	__asm__("" : "+r"(value));
+	value = ~value;
 	return value;
 }
 
