@@ -320,7 +320,7 @@ $(B)/found-%:
 	@mkdir -p $(@D) && touch $@
 
 # Everything that decides what an object is made of. It is rewritten only when it differs, and then everything is built anew.
-$(B)/flags: export FLAGS_NOW = $(shell $(CC) --version | head -n 1) $(CC) $(compile_flags) $(link_flags) $(VERSIONS)
+$(B)/flags: export FLAGS_NOW = $(shell $(CC) --version | head -n 1) $(subst $(CURDIR),.,$(CC) $(compile_flags) $(link_flags) $(VERSIONS))
 $(B)/flags: FORCE
 	@mkdir -p $(@D); printf '%s\n' "$$FLAGS_NOW" | cmp -s - $@ || printf '%s\n' "$$FLAGS_NOW" > $@
 

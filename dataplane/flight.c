@@ -56,8 +56,10 @@ make_plans(struct fan_flight *flight, const struct fan_message *message, const s
 
 	if (forms == NULL || plans == NULL)
 		error = fan_fail(FAN_E_MEMORY, "no memory for the plans of %u tables", flight->leg_count);
-	for (unsigned i = 0; error == 0 && i < flight->leg_count; i++)
+	for (unsigned i = 0; error == 0 && i < flight->leg_count; i++) {
+		FAN_REQUIRE(flight->legs[i].table != NULL);
 		forms[i] = (struct fan_form){ flight->legs[i].profile, flight->legs[i].table->protection };
+	}
 	if (error == 0)
 		error = fan_plans_make(plans, message, forms, flight->leg_count, link);
 	for (unsigned i = 0; error == 0 && i < flight->leg_count; i++)

@@ -19,17 +19,13 @@
 static void
 start_as_host(void)
 {
-	char *arguments[] = { strdup("host"),
-			      strdup("--no-huge"),
-			      strdup("--no-pci"),
-			      strdup("--no-shconf"),
-			      strdup("-m"),
-			      strdup("256"),
-			      strdup("--no-telemetry"),
-			      strdup("--log-level=error"),
-			      strdup("--lcores=0@0,1@0,2@0"),
-			      NULL };
+	/* EAL moves the pointers and leaves the strings. */
+	static char texts[][20] = { "host", "--no-huge",      "--no-pci",          "--no-shconf",         "-m",
+				    "256",  "--no-telemetry", "--log-level=error", "--lcores=0@0,1@0,2@0" };
+	char *arguments[sizeof(texts) / sizeof(texts[0]) + 1] = { NULL };
 
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		arguments[i] = texts[i];
 	cr_assert_geq(rte_eal_init((int)(sizeof(arguments) / sizeof(arguments[0])) - 1, arguments), 0);
 }
 

@@ -98,16 +98,25 @@ ended 0
 [ "$(grep -c 'the host left: ' server.out)" = 2 ] || fault "fanfare-cosim does not tell of two hosts: $(cat server.out)"
 
 # ---- Killed in the middle ---------------------------------------------------------------------------------------------------------------
+# captured_bytes TIMEOUT_PID: what the program has captured so far, in a file that has no name yet; 0: nothing
+captured_bytes() {
+	local fd bytes=0
+	for fd in "/proc/$(pgrep -P "$1")"/fd/*; do
+		case $(readlink "$fd") in *'(deleted)') ;; *) continue ;; esac
+		[ "$(head -c 4 "$fd" | tail -c 2 | od -An -tx1)" = ' b2 a1' ] && bytes=$(stat -L -c %s "$fd")
+	done 2>/dev/null
+	echo "$bytes"
+}
+
 # kill_amid ENGINES: the simulator is killed once frames have left; .code has the run's exit code
 kill_amid() {
 	serve
 	rm -f sent.pcap* sent.csv*
-	timeout 200 "$fanfare" fanout --engine "$1" --card shm:socket --ues 30000 --profile lte-pdcp-12 --json \
+	timeout 200 "$fanfare" fanout --engine "$1" --card shm:socket --ues 200000 --profile lte-pdcp-12 --json \
 		--pcap sent.pcap --contexts sent.csv >.out 2>.err </dev/null &
 	local runner=$!
 	for _ in $(seq 2000); do
-		set -- sent.pcap.partial-*
-		[ -s "$1" ] && [ "$(stat -c %s "$1")" -gt 100000 ] && break
+		[ "$(captured_bytes $runner)" -gt 100000 ] && break
 		sleep 0.01
 	done
 	kill -9 $server
@@ -155,8 +164,8 @@ for other in ipsec-mb lockstep; do
 	kill_amid "fpga,$other"
 	[ "$(cat .code)" = 0 ] || fault "fpga,$other, killed: exit $(cat .code): $(head -c 400 .err)"
 	grep -q 'is gone: the simulator ended' .err || fault "fpga,$other, killed: nothing on stderr: $(head -c 400 .err)"
-	json "o['verified'] == 30000 and o['faults'] == {} and p['fpga'] + p['$other'] == 30000"
-	json "0 < p['fpga'] == f['UEs'] < 30000 and f['card gone'] == 1"
+	json "o['verified'] == 200000 and o['faults'] == {} and p['fpga'] + p['$other'] == 200000"
+	json "0 < p['fpga'] == f['UEs'] < 200000 and f['card gone'] == 1"
 	/usr/bin/python3 counts.py || fault "fpga,$other, killed: COUNTs"
 done
 
@@ -165,7 +174,7 @@ kill_amid fpga
 [ "$(cat .code)" = 1 ] || fault "fpga alone, killed: exit $(cat .code)"
 grep -q 'is gone: the simulator ended' .err || fault "fpga alone, killed: $(head -c 400 .err)"
 grep -q 'PDUs were dropped' .err || fault "fpga alone, killed: $(head -c 400 .err)"
-json 'o["sent"] == o["verified"] == p["fpga"] < 30000 and o["created"] == 30000 and o["created"] - o["sent"] == sum(o["dropped"].values())'
+json 'o["sent"] == o["verified"] == p["fpga"] < 200000 and o["created"] == 200000 and o["created"] - o["sent"] == sum(o["dropped"].values())'
 
 # ---- What is no card ----------------------------------------------------------------------------------------------------------------------
 run 1 'fanfare-cosim --socket' --engine fpga --card shm:socket --ues 100

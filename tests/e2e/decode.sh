@@ -19,6 +19,7 @@ decode() { /usr/bin/python3 "$here/decode.py" --pcap "$work/sent.pcap" --context
 taken() {
 	local expected=$1
 	shift
+	case " $* " in *' --seed '*) expected="$expected --seeded" ;; esac
 	rm -f "$work"/sent.*
 	if ! "$fanfare" fanout --json "${message[@]}" --pcap "$work/sent.pcap" --contexts "$work/sent.csv" "$@" \
 		>"$work/sent.json"; then

@@ -35,7 +35,7 @@ fi
 readelf -d $library | grep -q 'SONAME.*\[libfanfare\.so\.0\]' || fail "the library has another SONAME"
 
 # The names that a compiler sees declared, comments taken off, by another way than the one that made the version script.
-sed -e 's|/\*.*\*/||' -e '/\/\*/,/\*\//d' host-api/fanfare.h | grep -o '\bfan_[a-z0-9_]*(' | tr -d '(' | sort -u >"$TMPDIR/declared"
+sed -e '/^static inline/,/^}/d' -e 's|/\*.*\*/||' -e '/\/\*/,/\*\//d' host-api/fanfare.h | grep -o '\bfan_[a-z0-9_]*(' | tr -d '(' | sort -u >"$TMPDIR/declared"
 nm -D --defined-only $library | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort >"$TMPDIR/exported"
 diff "$TMPDIR/declared" "$TMPDIR/exported" >"$TMPDIR/diff" || fail "declared (<) and exported (>) names differ: $(cat "$TMPDIR/diff")"
 [ -s "$TMPDIR/declared" ] || fail "no declaration was found in fanfare.h"

@@ -21,6 +21,7 @@ failures=0
 # Commands that are not run, and why.
 declare -A not_run=(
 	['./setup test']='runs the suite that this test is part of'
+	['make -C hw every']='takes many minutes'
 	['./setup rtl']='takes many minutes; the suite runs its parts as tests of their own'
 )
 # Commands of which less is run: what is put in place of what, and why.

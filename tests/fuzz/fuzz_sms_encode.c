@@ -70,13 +70,13 @@ check_sms(const struct fan_sms *sms, const struct fan_message *message)
 	FAN_REQUIRE(sms->part_count >= 1 && sms->part_count <= FAN_PARTS_MAX && sms->coding != FAN_CODING_AUTO);
 	for (unsigned i = 0; i < sms->part_count; i++)
 		units += check_part(sms, i, message->device_trigger);
-	/* Octets of UTF-8 a unit: GSM 7-bit from 1/2 ("{") to 2 (Greek), 16-bit units from 1 to 3. */
+	/* Octets of UTF-8 a unit: GSM 7-bit from 1/2 ("{") to 2 (Greek), 16-bit units from 1 to 3; a byte order mark of 3 is no text. */
 	if (sms->coding == FAN_CODING_8BIT)
 		FAN_REQUIRE(units == message->byte_count);
 	else if (sms->coding == FAN_CODING_GSM7)
-		FAN_REQUIRE(units <= 2 * message->byte_count && 2 * units >= message->byte_count);
+		FAN_REQUIRE(units <= 2 * message->byte_count && 2 * units + 3 >= message->byte_count);
 	else
-		FAN_REQUIRE(units <= message->byte_count && 3 * units >= message->byte_count);
+		FAN_REQUIRE(units <= message->byte_count && 3 * units + 3 >= message->byte_count);
 }
 
 int
