@@ -20,7 +20,7 @@ static void
 start_as_host(void)
 {
 	/* EAL moves the pointers and leaves the strings. */
-	static char texts[][20] = { "host", "--no-huge",      "--no-pci",          "--no-shconf",         "-m",
+	static char texts[][24] = { "host", "--no-huge",      "--no-pci",          "--no-shconf",         "-m",
 				    "256",  "--no-telemetry", "--log-level=error", "--lcores=0@0,1@0,2@0" };
 	char *arguments[sizeof(texts) / sizeof(texts[0]) + 1] = { NULL };
 
