@@ -313,8 +313,9 @@ fingerprint(uint64_t prints[2], const struct fan_fingerprints *keys, struct fan_
 	return count;
 }
 
-bool
-fan_context_claim_keys(struct fan_fingerprints *keys, struct fan_protection protection, const struct fan_ue *ue)
+/* Enters a UE's keys; false, with none entered, when one is there. In: room for two was made. */
+static bool
+claim_keys(struct fan_fingerprints *keys, struct fan_protection protection, const struct fan_ue *ue)
 {
 	uint64_t prints[2];
 	const unsigned count = fingerprint(prints, keys, protection, ue->k_enc, ue->k_int, ue->bearer);
@@ -329,14 +330,31 @@ fan_context_claim_keys(struct fan_fingerprints *keys, struct fan_protection prot
 	return true;
 }
 
-void
-fan_context_unclaim_keys(struct fan_fingerprints *keys, struct fan_protection protection, const struct fan_ue *ue)
+static void
+unclaim_keys(struct fan_fingerprints *keys, struct fan_protection protection, const struct fan_ue *ue)
 {
 	uint64_t prints[2];
 	const unsigned count = fingerprint(prints, keys, protection, ue->k_enc, ue->k_int, ue->bearer);
 
 	for (unsigned i = 0; i < count; i++)
 		fan_fingerprints_remove(keys, prints[i]);
+}
+
+int64_t
+fan_context_add_once(struct fan_context_table *table, struct fan_fingerprints *keys, const struct fan_ue *ue)
+{
+	int64_t slot = fan_fingerprints_prepare(keys);
+
+	if (slot != 0)
+		return slot;
+	if (!claim_keys(keys, table->protection, ue))
+		return fan_fail(FAN_E_EXISTS,
+				"UE %u: a context with a key and the BEARER of it is there; both would spend the same COUNTs",
+				ue->ue);
+	slot = fan_context_add(table, ue);
+	if (slot < 0)
+		unclaim_keys(keys, table->protection, ue);
+	return slot;
 }
 
 void

@@ -64,10 +64,10 @@ fan_context_generation(const struct fan_context_table *table, uint32_t slot)
 /* Whether a slot holds a context that is in service. */
 bool fan_context_present(const struct fan_context_table *table, uint32_t slot);
 
-/* Enters a UE's keys into those in use, each that protects something with its BEARER; false, with none entered, when one is there: two
- * contexts would spend the same COUNTs under it. In: room for two was made. */
-bool fan_context_claim_keys(struct fan_fingerprints *keys, struct fan_protection protection, const struct fan_ue *ue);
-void fan_context_unclaim_keys(struct fan_fingerprints *keys, struct fan_protection protection, const struct fan_ue *ue);
+/* Adds a context as fan_context_add() does, and enters its keys into those in use, each that protects something with its BEARER. EXISTS,
+ * with nothing entered, when one is there: two contexts would spend the same COUNTs under it. Also IO (no random octets). */
+int64_t fan_context_add_once(struct fan_context_table *table, struct fan_fingerprints *keys, const struct fan_ue *ue);
+/* Takes the keys of such a context, which is not wiped yet, out of those in use. */
 void fan_context_release_keys(struct fan_fingerprints *keys, const struct fan_context_table *table, uint32_t slot);
 
 /* Whether a context may take over another place (next hop, tunnel, ids), which is checked as fan_context_add() does; takes it over.

@@ -112,15 +112,7 @@ fan_protector_add(struct fan_protector *protector, const struct fan_ue *ue)
 
 	if (error != 0)
 		return error;
-	slot = fan_fingerprints_prepare(&protector->keys);
-	if (slot == 0 && !fan_context_claim_keys(&protector->keys, protector->table.protection, &own))
-		slot = fan_fail(FAN_E_EXISTS,
-				"a context with a key and the BEARER of it is there; both would spend the same COUNTs");
-	if (slot == 0) {
-		slot = fan_context_add(&protector->table, &own);
-		if (slot < 0)
-			fan_context_unclaim_keys(&protector->keys, protector->table.protection, &own);
-	}
+	slot = fan_context_add_once(&protector->table, &protector->keys, &own);
 	explicit_bzero(&own, sizeof(own));
 	return slot;
 }

@@ -131,24 +131,6 @@ check_place(const struct fanfare *fanfare, const struct fan_ue *ue)
 	return 0;
 }
 
-/* Adds to a table unless a key is there. Returns the slot or an error. */
-static int64_t
-add_context(struct fanfare *fanfare, struct fan_context_table *table, const struct fan_ue *ue)
-{
-	int64_t slot = fan_fingerprints_prepare(&fanfare->keys);
-
-	if (slot != 0)
-		return slot;
-	if (!fan_context_claim_keys(&fanfare->keys, table->protection, ue))
-		return fan_fail(FAN_E_EXISTS,
-				"UE %u: a context with a key and the BEARER of it is there; both would spend the same COUNTs",
-				ue->ue);
-	slot = fan_context_add(table, ue);
-	if (slot < 0)
-		fan_context_unclaim_keys(&fanfare->keys, table->protection, ue);
-	return slot;
-}
-
 int
 fan_ue_add(struct fanfare *fanfare, fan_context_id *id, const struct fan_ue *given)
 {
@@ -169,7 +151,7 @@ fan_ue_add(struct fanfare *fanfare, fan_context_id *id, const struct fan_ue *giv
 	if (table == 0)
 		table = fan_dataplane_table(fanfare->dataplane, protection);
 	if (table >= 0) {
-		slot = add_context(fanfare, &fanfare->dataplane->tables[table], &ue);
+		slot = fan_context_add_once(&fanfare->dataplane->tables[table], &fanfare->keys, &ue);
 		if (slot >= 0)
 			*id = fan_context_name(fanfare, (unsigned)table, (uint32_t)slot);
 		table = slot < 0 ? (int)slot : 0;
