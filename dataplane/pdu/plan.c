@@ -283,6 +283,7 @@ encode(struct fan_plan *plan, const struct fan_message *message, const struct fa
 		return encode_ciot(plan, message, bearer_id);
 	case FAN_PROFILE_EPS_NAS_SMS:
 	case FAN_PROFILE_5GS_NAS_SMS:
+		FAN_REQUIRE(part != NULL);
 		return encode_sms(plan, part);
 	default:
 		return message->raw ? encode_raw(plan, message) : encode_ip(plan, message);
