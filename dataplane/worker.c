@@ -56,6 +56,7 @@ struct work {
 	uint8_t engines; /* mask of those that take the leg's shapes and have not failed the batch */
 	uint8_t engine;  /* that has it */
 	bool captured;
+	bool exposed;    /* its PDUs may have left the host */
 	uint8_t doomed;  /* enum fan_drop: it is dropped once its engine gives it back; NONE: it is not */
 	uint32_t pauses; /* of the worker when it was begun: what it was written from may have changed in each */
 	uint32_t number[FAN_BATCH_UES_MAX]; /* each UE's own (fan_plan_take_numbers()), for a replay */
@@ -311,6 +312,13 @@ pick_task(struct fan_worker *worker)
 
 /* ---- spend COUNT, write ----------------------------------------------------------------------------------------------- */
 
+/* CP transactions that some parts of a message open at a UE. */
+static inline unsigned
+transactions_of(const struct fan_leg *leg, unsigned parts)
+{
+	return leg->plans.part[0].head == FAN_HEAD_SMS ? parts : 0;
+}
+
 /* Spends the COUNTs of this part and all that follow for the members chosen, at once: whatever happens before the last part is begun,
  * each UE has COUNTs for all of them or for none. A UE that cannot have them leaves the chosen ones, and its frame is given back. */
 static void
@@ -321,14 +329,17 @@ spend_counts(struct fan_worker *worker, struct work *work, struct task *task)
 	const struct fan_count_rule rule = fan_count_rules[leg->table->protection.kind];
 	struct fan_context *const slots = leg->table->slots;
 	const unsigned parts = leg->plans.part_count - task->part, slot_count = task->slot_count;
+	const unsigned transactions = task->part == 0 ? transactions_of(leg, parts) : 0;
 	struct fan_batch *batch = &work->batch;
 	unsigned ue_count = 0;
 
 	for (unsigned i = 0; i < slot_count; i++) {
 		const uint32_t slot = task->slot[i];
 		struct fan_context *context = &slots[slot];
-		const enum fan_drop drop = fan_count_spend(context, &batch->count[ue_count], &rule, parts);
+		enum fan_drop drop = task->part > 0 ? fan_leg_reason(leg, slot) : FAN_DROP_NONE;
 
+		if (drop == FAN_DROP_NONE)
+			drop = fan_count_spend(context, &batch->count[ue_count], &rule, parts, transactions);
 		batch->context[ue_count] = context;
 		task->slot[ue_count] = slot;
 		if (__builtin_expect(drop == FAN_DROP_NONE, 1))
@@ -416,8 +427,13 @@ refuse_members(struct fan_worker *worker, struct task *task, enum fan_drop drop)
 {
 	const unsigned parts = task->leg->plans.part_count - task->part;
 
-	for (unsigned i = 0; i < task->slot_count; i++)
-		count_drop(worker, task->leg, &task->leg->table->slots[task->slot[i]], drop, parts);
+	for (unsigned i = 0; i < task->slot_count; i++) {
+		struct fan_context *context = &task->leg->table->slots[task->slot[i]];
+
+		count_drop(worker, task->leg, context, drop, parts);
+		if (task->part > 0)
+			fan_count_close_transactions(context, transactions_of(task->leg, parts));
+	}
 	if (task->part == 0)
 		count_created(worker, task);
 	task->slot_count = 0;
@@ -439,6 +455,7 @@ place_batch(struct fan_worker *worker, struct task *task)
 	work->sent = 0;
 	work->engines = (uint8_t)task->engine_mask;
 	work->captured = false;
+	work->exposed = false;
 	work->doomed = FAN_DROP_NONE;
 	work->pauses = worker->pauses;
 	return work;
@@ -509,8 +526,11 @@ drop_batch(struct fan_worker *worker, struct work *work, enum fan_drop drop)
 {
 	const unsigned left = (unsigned)work->batch.ue_count - work->sent;
 
-	for (unsigned i = work->sent; i < work->batch.ue_count; i++)
+	for (unsigned i = work->sent; i < work->batch.ue_count; i++) {
 		count_drop(worker, work->leg, work->batch.context[i], drop, 1);
+		if (!work->exposed)
+			fan_count_close_transactions(work->batch.context[i], transactions_of(work->leg, 1));
+	}
 	rte_pktmbuf_free_bulk(work->frame + work->sent, left);
 	work->batch.ue_count = work->sent;
 	work->state = WORK_FINISHED;
@@ -577,9 +597,50 @@ retry(struct fan_worker *worker, struct work *work)
 	work->state = WORK_READY;
 }
 
-static void
-spend_fresh_counts(struct fan_worker *worker, struct work *work)
+static bool
+has_ue(const struct fan_batch *batch, const struct fan_context *context)
 {
+	for (unsigned i = 0; i < batch->ue_count; i++)
+		if (batch->context[i] == context)
+			return true;
+	return false;
+}
+
+/* Parts of its message that a UE has yet to be sent, from the work at a position of the ring on: those behind it there, and those that are
+ * not begun. */
+static unsigned
+parts_to_come(struct fan_worker *worker, unsigned position, const struct fan_context *context)
+{
+	const struct fan_leg *leg = work_at(worker, position)->leg;
+	const struct task *task = &worker->task[worker->task_at];
+	unsigned parts = 0;
+
+	for (unsigned i = position; i < worker->work_count; i++)
+		parts += work_at(worker, i)->leg == leg && has_ue(&work_at(worker, i)->batch, context);
+	for (unsigned i = 0; task->leg == leg && task->part > 0 && i < task->slot_count; i++)
+		if (&leg->table->slots[task->slot[i]] == context)
+			parts += leg->plans.part_count - task->part;
+	return parts;
+}
+
+/* Why a UE cannot have fresh COUNTs for a part and all behind it; NONE: it can. One that a part before it did not go to gets none. */
+static enum fan_drop
+refusal_of_parts(struct fan_worker *worker, unsigned position, const struct fan_context *context)
+{
+	const struct work *work = work_at(worker, position);
+	const enum fan_drop reason = fan_leg_reason(work->leg, (size_t)(context - work->leg->table->slots));
+
+	return reason != FAN_DROP_NONE ? reason
+				       : fan_count_refusal(context, fan_count_next(context), &fan_count_rules[work->plan->kind],
+							   parts_to_come(worker, position, context));
+}
+
+/* A short message keeps its transaction and reference: to a UE that has seen its exposed PDU this is the network's repetition (TS 24.011
+ * 5.3.4). */
+static void
+spend_fresh_counts(struct fan_worker *worker, unsigned position)
+{
+	struct work *work = work_at(worker, position);
 	const struct fan_count_rule *rule = &fan_count_rules[work->plan->kind];
 	struct fan_batch *batch = &work->batch;
 	uint16_t kept = 0;
@@ -587,9 +648,13 @@ spend_fresh_counts(struct fan_worker *worker, struct work *work)
 	for (unsigned i = 0; i < batch->ue_count; i++) {
 		struct fan_context *context = batch->context[i];
 		struct rte_mbuf *frame = work->frame[i];
-		const enum fan_drop drop = fan_count_spend(context, &batch->count[kept], rule, 1);
+		enum fan_drop drop = work->leg->plans.part_count > 1 ? refusal_of_parts(worker, position, context)
+								     : FAN_DROP_NONE;
 
+		if (drop == FAN_DROP_NONE)
+			drop = fan_count_spend(context, &batch->count[kept], rule, 1, 0);
 		batch->context[kept] = context;
+		work->number[kept] = work->number[i];
 		work->frame[kept] = frame;
 		if (drop == FAN_DROP_NONE) {
 			kept++;
@@ -616,6 +681,16 @@ share_ue(const struct fan_batch *one, const struct fan_batch *other)
 	return false;
 }
 
+/* Whether a batch has a UE whose message has parts that are not begun. */
+static bool
+has_ue_in_the_middle(const struct fan_batch *batch, const struct task *task)
+{
+	for (unsigned i = 0; task->part > 0 && i < task->slot_count; i++)
+		if (has_ue(batch, &task->leg->table->slots[task->slot[i]]))
+			return true;
+	return false;
+}
+
 static bool
 any_submitted(struct fan_worker *worker)
 {
@@ -626,10 +701,13 @@ any_submitted(struct fan_worker *worker)
 }
 
 static void
-renew(struct fan_worker *worker, struct work *work)
+renew(struct fan_worker *worker, unsigned position)
 {
-	spend_fresh_counts(worker, work);
-	fan_plan_take_numbers(work->number, &work->batch, work->plan, 0, work->batch.ue_count);
+	struct work *work = work_at(worker, position);
+
+	spend_fresh_counts(worker, position);
+	if (work->plan->head != FAN_HEAD_SMS)
+		fan_plan_take_numbers(work->number, &work->batch, work->plan, 0, work->batch.ue_count);
 	work->pauses = worker->pauses;
 	work->captured = false;
 	write_frames(worker, work);
@@ -638,10 +716,11 @@ renew(struct fan_worker *worker, struct work *work)
 
 /* The exposed batch at the head of the ring takes fresh COUNTs where it is, and so do those behind it that have a UE in common with one
  * that did: the ring stays in the order of COUNTs, and each UE sees its messages and parts in order. They are protected again; none has
- * left. Parts that are not begun yet will take fresh COUNTs too. */
+ * left. Parts of their message that are not begun yet will take fresh COUNTs too. */
 static void
 respend(struct fan_worker *worker)
 {
+	struct task *task = &worker->task[worker->task_at];
 	bool renewed[BATCHES_MAX] = { false };
 
 	for (unsigned i = 0; i < worker->work_count; i++) {
@@ -651,10 +730,12 @@ respend(struct fan_worker *worker)
 		for (unsigned j = 0; j < i && !renewed[i]; j++)
 			renewed[i] = renewed[j] && share_ue(&work_at(worker, j)->batch, &work->batch);
 	}
-	for (unsigned i = 0; i < worker->work_count; i++)
-		if (renewed[i])
-			renew(worker, work_at(worker, i));
-	worker->task[worker->task_at].counts_passed = true;
+	for (unsigned i = 0; i < worker->work_count; i++) {
+		if (!renewed[i])
+			continue;
+		task->counts_passed = task->counts_passed || has_ue_in_the_middle(&work_at(worker, i)->batch, task);
+		renew(worker, i);
+	}
 }
 
 static void
@@ -662,6 +743,7 @@ finish(struct fan_worker *worker, struct work *work)
 {
 	const struct fan_link *link = worker->config.link;
 
+	work->exposed = work->exposed || work->batch.status == FAN_BATCH_EXPOSED;
 	if (work->doomed != FAN_DROP_NONE) {
 		drop_batch(worker, work, (enum fan_drop)work->doomed);
 		return;

@@ -46,6 +46,7 @@ unsigned fan_api_version(void);
 #define FAN_HEAD_BLOCKS_MAX 3  /* private head, in blocks of 16 octets */
 #define FAN_MAC_BYTES 4        /* MAC-I and NAS-MAC, 32 bits */
 #define FAN_PARTS_MAX 255      /* parts of one concatenated short message (TS 23.040 9.2.3.24.1) */
+#define FAN_TRANSACTIONS_MAX 7 /* CP transactions, and so short messages, that a UE keeps open (TS 24.007 11.2.3.1.3) */
 #define FAN_WORKERS_MAX 64
 
 /* ---- Errors ------------------------------------------------------------------------------------------------------------ */
@@ -122,7 +123,8 @@ fan_kind_is_nas(enum fan_kind kind)
 	X(CANCELLED, "cancelled", "the message was cancelled before it left")                                                  \
 	X(EXPIRED, "expired", "the message did not leave within its validity")                                                 \
 	X(REMOVED, "removed", "the UE was removed before the message left; no COUNT was spent")                                \
-	X(PORT, "port", "the port lost the frame: its link went down or it failed")
+	X(PORT, "port", "the port lost the frame: its link went down or it failed")                                            \
+	X(TRANSACTIONS, "transactions", "seven short messages wait for the UE's acknowledgement; no COUNT was spent")
 
 enum fan_drop {
 	FAN_DROP_NONE,
@@ -237,6 +239,8 @@ struct fan_ue {
 	uint8_t bearer_id;    /* EPS bearer identity 5..15 of NIDD data, or PDU session identity 1..15 of CIoT data */
 	uint8_t transaction;  /* next CP transaction identifier 0..6 */
 	uint8_t rp_reference; /* next RP message reference 0..255 */
+	/* CP transactions that the lender has opened and that may still be open, 0..FAN_TRANSACTIONS_MAX: their COUNTs are unacknowledged */
+	uint8_t transactions_open;
 };
 
 static inline void

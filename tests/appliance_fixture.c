@@ -12,6 +12,18 @@
 #define MME_FACTOR 251U
 #define AMF_FACTOR 0x1000001U
 
+void
+fan_test_acknowledge(struct fan_test_appliance *appliance)
+{
+	for (unsigned i = 0; i < appliance->side->subscriber_count; i++) {
+		const struct fan_test_subscriber *subscriber = &appliance->side->subscribers[i];
+
+		if (subscriber->accepted > 0)
+			cr_assert_eq(fan_ue_acknowledged(appliance->fanfare, subscriber->id, subscriber->last_count), 0, "%s",
+				     fan_error_detail());
+	}
+}
+
 double
 fan_test_now_s(void)
 {

@@ -88,6 +88,9 @@ void fan_test_message(struct fan_message *message, const void *bytes, size_t byt
 /* Sends and runs to the end. */
 void fan_test_send(struct fan_test_appliance *appliance, struct fan_group *group, const struct fan_message *message);
 
+/* Every subscriber proves that it accepted the last that it accepted. */
+void fan_test_acknowledge(struct fan_test_appliance *appliance);
+
 /* Seconds of a clock that only rises, for deadlines. */
 double fan_test_now_s(void);
 

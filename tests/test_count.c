@@ -12,7 +12,7 @@ static enum fan_drop
 spend(struct fan_context *context, uint32_t *count, enum fan_kind kind)
 {
 	struct fan_context before = *context;
-	const enum fan_drop drop = fan_count_spend(context, count, &fan_count_rules[kind], 1);
+	const enum fan_drop drop = fan_count_spend(context, count, &fan_count_rules[kind], 1, 0);
 
 	if (drop == FAN_DROP_NONE) {
 		cr_assert_eq(*count, before.count);
@@ -156,10 +156,67 @@ Test(count, parts_fit_together_or_not_at_all)
 		};
 		uint32_t count;
 
-		cr_assert_eq(fan_count_spend(&context, &count, rule, rows[i].parts), rows[i].drop, "row %zu", i);
+		cr_assert_eq(fan_count_spend(&context, &count, rule, rows[i].parts, 0), rows[i].drop, "row %zu", i);
 		if (rows[i].drop == FAN_DROP_NONE)
 			cr_assert_eq(count, rows[i].count, "row %zu", i);
 		cr_assert_eq(context.count, rows[i].count + (rows[i].drop == FAN_DROP_NONE ? rows[i].parts : 0), "row %zu", i);
+	}
+}
+
+/* A short message opens a transaction; what proves its COUNT, or one behind it, closes it. */
+Test(count, seven_transactions_are_open_at_most)
+{
+	const struct fan_count_rule *rule = &fan_count_rules[FAN_KIND_5GS_NAS];
+	struct fan_context context = { .count = 100, .count_reserved = 1000, .awaited = 100, .flags = FAN_CONTEXT_PRESENT };
+	struct fan_context before;
+	uint32_t count;
+
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 8, 8), FAN_DROP_TRANSACTIONS);
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 5, 5), FAN_DROP_NONE);
+	before = context;
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 3, 3), FAN_DROP_TRANSACTIONS);
+	cr_assert_arr_eq(&context, &before, sizeof(context), "a refusal changes nothing");
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 2, 2), FAN_DROP_NONE);
+	cr_assert_eq(context.transactions_open, 7);
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 20, 0), FAN_DROP_NONE); /* COUNTs 107 to 126: no short messages */
+	cr_assert_eq(count, 107);
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 1, 1), FAN_DROP_TRANSACTIONS);
+	cr_assert_eq(fan_count_acknowledge(&context, 122), 0); /* four COUNTs are left: so many are open at most */
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 4, 4), FAN_DROP_TRANSACTIONS);
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 3, 3), FAN_DROP_NONE);
+	fan_count_acknowledge_all(&context);
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 1, 0), FAN_DROP_NONE);
+	cr_assert_eq(context.transactions_open, 0);
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 7, 7), FAN_DROP_NONE);
+	fan_count_close_transactions(&context, 2); /* they have not left */
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 2, 2), FAN_DROP_NONE);
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 1, 1), FAN_DROP_TRANSACTIONS);
+	fan_count_close_transactions(&context, 8);
+	cr_assert_eq(context.transactions_open, 0);
+}
+
+/* What the lender has opened is open here, and has COUNTs that are unacknowledged. */
+Test(count, a_lease_begins_with_its_transactions)
+{
+	static const struct {
+		uint16_t unacknowledged;
+		uint8_t open;
+		bool fits;
+	} rows[] = { { 0, 0, true }, { 0, 1, false }, { 3, 3, true }, { 3, 4, false }, { 200, 7, true }, { 200, 8, false } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct fan_ue ue = { .kind = FAN_KIND_EPS_NAS,
+					   .count = 1000,
+					   .count_reserved = 2000,
+					   .unacknowledged = rows[i].unacknowledged,
+					   .transactions_open = rows[i].open };
+		struct fan_context context = { .flags = FAN_CONTEXT_PRESENT };
+
+		cr_assert_eq(fan_count_check(&ue), rows[i].fits ? 0 : FAN_E_INVALID, "row %zu", i);
+		if (!rows[i].fits)
+			cr_assert_not_null(strstr(fan_error_detail(), "CP transactions"), "row %zu: %s", i, fan_error_detail());
+		fan_count_begin(&context, &ue);
+		cr_assert_eq(context.transactions_open, rows[i].open);
 	}
 }
 
@@ -183,9 +240,9 @@ Test(count, a_lease_begins_with_its_window)
 
 	cr_assert_eq(fan_count_next(&context), 70000);
 	cr_assert_eq(fan_count_gap(&context), 200);
-	cr_assert_eq(fan_count_spend(&context, &count, &fan_count_rules[FAN_KIND_EPS_NAS], 1), FAN_DROP_WINDOW);
+	cr_assert_eq(fan_count_spend(&context, &count, &fan_count_rules[FAN_KIND_EPS_NAS], 1, 0), FAN_DROP_WINDOW);
 	context = spent(70000, 199);
-	cr_assert_eq(fan_count_spend(&context, &count, &fan_count_rules[FAN_KIND_EPS_NAS], 1), FAN_DROP_NONE);
+	cr_assert_eq(fan_count_spend(&context, &count, &fan_count_rules[FAN_KIND_EPS_NAS], 1, 0), FAN_DROP_NONE);
 	cr_assert_eq(count, 70000);
 }
 

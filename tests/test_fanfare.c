@@ -323,6 +323,7 @@ Test(fanfare, short_messages_in_parts_and_codings, .timeout = 60)
 			cr_assert_eq(subscriber->transaction, (subscriber->ue.transaction + accepted - 1) % 7);
 			cr_assert_eq(subscriber->rp_reference, (uint8_t)(subscriber->ue.rp_reference + accepted - 1));
 		}
+		fan_test_acknowledge(&appliance);
 	}
 	side.message = NULL;
 	cr_assert_eq(fan_test_side_replay(&side), 0, "a replayed frame was not refused");
@@ -348,7 +349,7 @@ Test(fanfare, nidd_and_sms_to_the_same_ues_in_turn_share_one_count, .timeout = 6
 	(void)fan_test_group(&appliance, "sms@example.org", 50, 50, FAN_PROFILE_5GS_NAS_SMS);
 	fan_test_message(&message, "in turn", 7);
 	for (unsigned round = 0; round < 20; round++) {
-		const char *gid = round % 3 == 1 ? "sms@example.org" : "data@example.org";
+		const char *gid = round % 3 == 1 && round < 17 ? "sms@example.org" : "data@example.org";
 
 		fan_test_send(&appliance, fan_group_find(appliance.fanfare, gid), &message);
 		for (unsigned i = 0; i < 100; i++)
@@ -457,7 +458,7 @@ Test(fanfare, groups_have_unique_names_and_exact_members, .timeout = 60)
 
 		snprintf(gid, sizeof(gid), "g%u@example.org", i);
 		crowd[i] = fan_test_group(&appliance, gid, 4, 1,
-					  i % 2 == 0 ? FAN_PROFILE_EPS_NAS_SMS : FAN_PROFILE_EPS_NAS_NIDD);
+					  i % 8 == 0 ? FAN_PROFILE_EPS_NAS_SMS : FAN_PROFILE_EPS_NAS_NIDD);
 	}
 	side.complete = 0;
 	for (unsigned i = 0; i < 40; i++)
@@ -760,6 +761,67 @@ expect_ues_are_refused(struct fan_test_appliance *appliance)
 	cr_assert_lt(fan_ue_reserve(appliance->fanfare, FAN_KIND_EPS_NAS, 2, 2, SIZE_MAX), 0);
 }
 
+/* A UE keeps seven CP transactions open: an eighth short message is not sent before one of the seven is proved, by any way there is. What is
+ * no short message is not held up, and opens none. */
+Test(fanfare, an_eighth_short_message_waits_for_an_acknowledgement, .timeout = 60)
+{
+	struct fan_test_side side;
+	struct fan_test_appliance appliance;
+	struct fan_group *nidd, *sms, *bearer;
+	struct fan_message message, two_parts;
+	char text[200];
+
+	memset(text, 'a', sizeof(text));
+	fan_test_side_open(&side, 3);
+	fan_test_appliance_open(&appliance, &side, NULL);
+	fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_KIND_EPS_NAS, 2, 2));
+	fan_test_subscribe(&side, FAN_KIND_EPS_NAS, 2, 2)->ue.unacknowledged = 6;
+	side.subscribers[1].ue.transactions_open = 6;
+	fan_test_provision(&appliance, &side.subscribers[1]);
+	fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_KIND_NR_PDCP_18, 2, 2));
+	nidd = fan_test_group(&appliance, "nidd@example.org", 0, 1, FAN_PROFILE_EPS_NAS_NIDD);
+	sms = fan_test_group(&appliance, "sms@example.org", 0, 1, FAN_PROFILE_EPS_NAS_SMS);
+	bearer = fan_test_group(&appliance, "bearer@example.org", 2, 1, FAN_PROFILE_NR_PDCP_18);
+	fan_test_message(&message, text, 1);
+	fan_test_message(&two_parts, text, sizeof(text));
+	for (unsigned i = 0; i < 20; i++)
+		fan_test_send(&appliance, i % 2 == 0 ? nidd : bearer, &message);
+	for (unsigned i = 0; i < 3; i++)
+		fan_test_send(&appliance, sms, &two_parts);
+	cr_assert(appliance.result.sent == 2 && appliance.not_served == 0);
+	fan_test_send(&appliance, sms, &two_parts); /* 6 are open: whole or not at all */
+	cr_assert(appliance.result.sent == 0 && appliance.result.dropped[FAN_DROP_TRANSACTIONS] == 2 &&
+		  appliance.not_served == 1);
+	fan_test_send(&appliance, sms, &message);
+	cr_assert_eq(appliance.result.sent, 1);
+	fan_test_send(&appliance, sms, &message);
+	cr_assert_eq(appliance.result.dropped[FAN_DROP_TRANSACTIONS], 1);
+	fan_test_send(&appliance, nidd, &message);
+	cr_assert_eq(appliance.result.sent, 1);
+	/* The second of the seven is proved, and so those before it: five stay open, with a COUNT of user data behind them. */
+	cr_assert_eq(fan_ue_acknowledged(appliance.fanfare, side.subscribers[0].id, side.subscribers[0].last_count - 6), 0);
+	fan_test_send(&appliance, sms, &message);
+	cr_assert_eq(appliance.result.sent, 1);
+	fan_test_send(&appliance, sms, &message);
+	cr_assert_eq(appliance.result.dropped[FAN_DROP_TRANSACTIONS], 1);
+	cr_assert_eq(fan_ue_received(appliance.fanfare, side.subscribers[0].id, 1), 0);
+	for (unsigned i = 0; i < 7; i++) {
+		fan_test_send(&appliance, sms, &message);
+		cr_assert_eq(appliance.result.sent, 1);
+	}
+	fan_test_send(&appliance, sms, &message);
+	cr_assert_eq(appliance.result.dropped[FAN_DROP_TRANSACTIONS], 1);
+	/* What the lender has opened counts. */
+	sms = fan_test_group(&appliance, "leased@example.org", 1, 1, FAN_PROFILE_EPS_NAS_SMS);
+	fan_test_send(&appliance, sms, &message);
+	cr_assert_eq(appliance.result.sent, 1);
+	fan_test_send(&appliance, sms, &message);
+	cr_assert_eq(appliance.result.dropped[FAN_DROP_TRANSACTIONS], 1);
+	expect_all_accepted(&side);
+	fan_test_appliance_close(&appliance);
+	fan_test_side_close(&side);
+}
+
 Test(fanfare, what_cannot_be_sent_is_refused_before_anything_is_spent, .timeout = 60)
 {
 	struct fan_test_side side;
@@ -806,6 +868,8 @@ Test(fanfare, what_cannot_be_sent_is_refused_before_anything_is_spent, .timeout 
 	fan_test_message(&message, octets, FAN_PARTS_MAX * 153 + 1);
 	REFUSED(sms, FAN_E_TOO_LONG, "255");
 	expect_detail("eps-nas-sms");
+	fan_test_message(&message, octets, FAN_TRANSACTIONS_MAX * 153 + 1);
+	REFUSED(sms, FAN_E_TOO_LONG, "eps-nas-sms: 8 short messages, a UE takes 7");
 	fan_test_message(&message, octets, 5);
 	message.priority = 8;
 	REFUSED(nidd, FAN_E_INVALID, "priority 8");

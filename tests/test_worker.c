@@ -505,6 +505,8 @@ Test(worker, engines_that_wait_or_shuffle_lose_and_reorder_nothing, .timeout = 6
 		expect_no_count_twice();
 		expect_pool_full();
 		cr_assert_eq(bench.side.complete, (i + 1) * ues);
+		for (unsigned j = 0; j < ues; j++)
+			fan_count_acknowledge_all(&bench.table.slots[j]);
 		fan_flight_free(flight);
 	}
 	close_bench();
@@ -1124,9 +1126,9 @@ Test(worker, fresh_counts_between_parts_leave_none_too_low, .timeout = 60)
 		{ .fail_every = 5, .fail_as = FAN_BATCH_EXPOSED, .hold = 3, .shuffle = true },
 		{ .fail_every = 1, .fail_as = FAN_BATCH_EXPOSED, .hold = 15 },
 	};
-	static char text[153 * 20];
+	static char text[153 * FAN_TRANSACTIONS_MAX];
 	struct fan_message message;
-	const unsigned ues = 130;
+	const unsigned ues = 450;
 	uint64_t frames = 0;
 
 	memset(text, 'a', sizeof(text));
@@ -1136,14 +1138,15 @@ Test(worker, fresh_counts_between_parts_leave_none_too_low, .timeout = 60)
 		struct fan_flight *flight = make_flight(&message, FAN_PROFILE_EPS_NAS_SMS, 0, ues);
 		struct fan_result result;
 
-		cr_assert_eq(flight->legs[0].plans.part_count, 20, "more parts than a worker has batches");
+		cr_assert_eq(flight->legs[0].plans.part_count, FAN_TRANSACTIONS_MAX,
+			     "three times as many batches as a worker has");
 		record_count = 0;
 		fakes[0].behaviour = behaviours[i];
 		start_workers(2);
 		hand(flight);
 		result = finish(flight);
 		stop_workers();
-		cr_assert_eq(result.created, 20 * ues);
+		cr_assert_eq(result.created, FAN_TRANSACTIONS_MAX * ues);
 		frames += result.sent;
 		expect_all_accepted(frames);
 		expect_no_count_twice();
@@ -1152,7 +1155,55 @@ Test(worker, fresh_counts_between_parts_leave_none_too_low, .timeout = 60)
 			fan_count_acknowledge_all(&bench.table.slots[j]);
 		fan_flight_free(flight);
 	}
-	cr_assert_gt(frames, 60 * ues);
+	cr_assert_eq(frames, RTE_DIM(behaviours) * FAN_TRANSACTIONS_MAX * ues);
+	close_bench();
+}
+
+/* Leases that end while the parts of a message take fresh COUNTs: a UE without a COUNT for each of them gets none. A transaction is opened
+ * once for a part, whatever COUNTs it takes, and is closed when the part never left. */
+Test(worker, parts_that_take_fresh_counts_reach_a_ue_whole_or_not_at_all, .timeout = 60)
+{
+	static char text[153 * 3];
+	struct fan_message message;
+	const unsigned ues = 300;
+	struct fan_flight *flight;
+	struct fan_result result;
+	unsigned whole = 0;
+
+	memset(text, 'a', sizeof(text));
+	open_bench("net_ring", ues, 1);
+	fan_message_init(&message, text, sizeof(text));
+	for (unsigned hold = 1; hold < 15; hold += 2) {
+		flight = make_flight(&message, FAN_PROFILE_EPS_NAS_SMS, 0, ues);
+		cr_assert_eq(flight->legs[0].plans.part_count, 3);
+		for (unsigned i = 0; i < ues; i++)
+			bench.table.slots[i].count_reserved = bench.table.slots[i].count + 2 + i % 6;
+		record_count = 0;
+		fakes[0].behaviour = (struct behaviour){ .fail_first = true, .fail_as = FAN_BATCH_EXPOSED, .hold = hold };
+		start_workers(2);
+		hand(flight);
+		result = finish(flight);
+		stop_workers();
+		cr_assert_eq(result.created, result.sent + result.dropped[FAN_DROP_RESERVATION]);
+		for (unsigned i = 0; i < ues; i++) {
+			const struct fan_context *context = &bench.table.slots[i];
+			const uint64_t got = bench.side.subscribers[i].accepted;
+
+			bench.side.subscribers[i].accepted = 0;
+			cr_assert(got == 0 || got == 3, "hold %u: UE %u was sent %lu of 3 parts", hold, i, got);
+			cr_assert(got == 0 || i % 6 > 0, "UE %u has no COUNTs for three parts", i);
+			if (got == 3)
+				cr_assert_eq(context->transactions_open, 3, "hold %u: UE %u has %u open", hold, i,
+					     context->transactions_open);
+			whole += got == 3 && i < 64 && i % 6 > 3;
+			cr_assert(i >= 64 || i % 6 > 3 || got == 0, "UE %u has no COUNTs for three parts twice", i);
+			fan_count_acknowledge_all(&bench.table.slots[i]);
+		}
+		expect_no_count_twice();
+		expect_pool_full();
+		fan_flight_free(flight);
+	}
+	cr_assert_gt(whole, 0, "no UE of the batch that failed had its parts");
 	close_bench();
 }
 
@@ -1328,6 +1379,8 @@ Test(worker, a_message_that_is_stopped_leaves_no_ue_with_a_part, .timeout = 60)
 			const uint64_t accepted = bench.side.subscribers[i].accepted;
 
 			cr_assert(!moved || accepted != 1, "UE %u has one of two parts", i);
+			cr_assert_eq(bench.table.slots[i].transactions_open, accepted, "UE %u: what never left opens nothing",
+				     i);
 			whole += accepted == 2;
 		}
 		cr_assert_gt(whole, 0);

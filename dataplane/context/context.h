@@ -49,8 +49,9 @@ struct fan_context {
 			uint32_t nru_sn; /* 56 W next NR-U sequence number, 24 bits used */
 		} drb;
 	};
-	uint16_t awaited; /* 60 C low bits of the first COUNT that the UE is not known to have accepted */
-	uint16_t spare;   /* 62 zero */
+	uint16_t awaited;          /* 60 C low bits of the first COUNT that the UE is not known to have accepted */
+	uint8_t transactions_open; /* 62 W CP transactions that the UE may still have open; count.h alone moves it */
+	uint8_t spare;             /* 63 zero */
 } __attribute__((aligned(64)));
 
 static_assert(sizeof(struct fan_context) == 64, "a context is one cache line");
@@ -64,6 +65,7 @@ static_assert(offsetof(struct fan_context, flags) == 47, "shared with the FPGA")
 static_assert(offsetof(struct fan_context, nas.mme_ue_id_low) == 48, "shared with the FPGA");
 static_assert(offsetof(struct fan_context, drb.nru_sn) == 56, "shared with the FPGA");
 static_assert(offsetof(struct fan_context, awaited) == 60, "shared with the FPGA");
+static_assert(offsetof(struct fan_context, spare) == 63, "shared with the FPGA");
 
 #define FAN_DIRECTION_DOWNLINK 1
 

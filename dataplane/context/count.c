@@ -26,6 +26,10 @@ fan_count_check(const struct fan_ue *ue)
 	if (ue->unacknowledged > ue->count || ue->unacknowledged > gap_max)
 		return fan_fail(FAN_E_INVALID, "%u COUNTs unacknowledged before COUNT %u: %u at most", ue->unacknowledged,
 				ue->count, gap_max);
+	if (ue->transactions_open > FAN_TRANSACTIONS_MAX || ue->transactions_open > ue->unacknowledged)
+		return fan_fail(FAN_E_INVALID,
+				"%u CP transactions open, %u COUNTs unacknowledged: %u at most, and a COUNT for each",
+				ue->transactions_open, ue->unacknowledged, FAN_TRANSACTIONS_MAX);
 	if (ue->count > ue->count_reserved)
 		return fan_fail(FAN_E_INVALID, "COUNT %u lies beyond its reservation %u", ue->count, ue->count_reserved);
 	if (fan_kind_is_nas(ue->kind) && (ue->count >= NAS_COUNTS || ue->count_reserved > NAS_COUNTS))
@@ -39,6 +43,7 @@ fan_count_begin(struct fan_context *context, const struct fan_ue *ue)
 	context->count = ue->count;
 	context->count_reserved = ue->count_reserved;
 	context->awaited = (uint16_t)(ue->count - ue->unacknowledged);
+	context->transactions_open = ue->transactions_open;
 }
 
 int

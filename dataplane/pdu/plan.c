@@ -324,15 +324,13 @@ make_parts(struct fan_plans *plans, const struct fan_message *message, const str
 	   const struct fan_link *link)
 {
 	const enum fan_profile profile = (enum fan_profile)form->profile;
-	const uint16_t gap_max = fan_count_rules[form->protection.kind].gap_max;
 	int error = 0;
 
 	FAN_REQUIRE(fan_profile_kind(profile) == form->protection.kind);
 	plans->part_count = sms != NULL ? sms->part_count : 1;
-	if (plans->part_count > gap_max)
-		return fan_fail(FAN_E_TOO_LONG,
-				"too long for %s: %u short messages, a UE follows %u without an acknowledgement",
-				fan_profile_name(profile), plans->part_count, gap_max);
+	if (plans->part_count > FAN_TRANSACTIONS_MAX)
+		return fan_fail(FAN_E_TOO_LONG, "too long for %s: %u short messages, a UE takes %u without an acknowledgement",
+				fan_profile_name(profile), plans->part_count, FAN_TRANSACTIONS_MAX);
 	plans->part = aligned_alloc(alignof(struct fan_plan), plans->part_count * sizeof(*plans->part));
 	if (plans->part == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory for %u plans of %zu octets", plans->part_count, sizeof(*plans->part));

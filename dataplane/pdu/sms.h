@@ -22,10 +22,8 @@
  *    later, and by chance between other processes, references come again. SOURCE_DATE_EPOCH (its low octet) or fan_sms_reference_begin()
  *    set where it begins, for runs that are to be repeatable.
  *  - Each part is a CP transaction of its own, and a UE knows seven (TI 0 to 6, TS 24.007 11.2.3.1.3): identifiers are taken in turn, and
- *    one is free again when CP-ACK has come (TS 24.011 5.3.2). No CP-ACK reaches this program yet, so that it cannot tell whether it is:
- *    proof of reception (fan_ue_acknowledged()) names NAS COUNTs, which other PDUs spend too. What holds is that no identifier is used
- *    twice among FAN_SMS_TRANSACTIONS parts in a row. A longer message relies on a UE that acknowledges the first part before the eighth
- *    comes; one that does not may answer it with CP-ERROR and lose it.
+ *    an eighth is not opened before the UE has proved that it accepted an earlier one (context/count.h). A message of more parts can be
+ *    encoded here; a plan refuses it.
  *  - The originator port of the application port element is 0: nothing listens for an answer. Destination ports from 49152 up
  *    are encoded as asked, but TS 23.040 9.2.3.24.4 reserves them and a UE may pass over the element.
  *  - An originator of digits alone has type of number "unknown" (0x81). One that begins with "+" and is not a number is refused
@@ -48,8 +46,6 @@
 #define FAN_CP_DATA_BYTES_MAX (3 + 2 + FAN_SMS_ADDRESS_BYTES_MAX + 1 + 1 + FAN_SMS_TPDU_BYTES_MAX)
 #define FAN_CP_TRANSACTION_OFFSET 0 /* octet whose bits 7..5 are the TI value (flag bit 8 = 0: sent by the network) */
 #define FAN_RP_REFERENCE_OFFSET 4   /* octet that is the RP message reference */
-
-#define FAN_SMS_TRANSACTIONS 7 /* CP transaction identifiers 0..6 */
 
 /* How a message is coded. */
 struct fan_sms_coding {

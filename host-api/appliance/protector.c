@@ -197,7 +197,7 @@ fill_batch(struct fan_batch *batch, struct fan_protector *protector, const struc
 	for (; at < ue_count && batch->ue_count < FAN_BATCH_UES_MAX; at++) {
 		struct fan_context *context = &protector->table.slots[slots[at]];
 		uint32_t *count = &batch->count[batch->ue_count];
-		const enum fan_drop drop = fan_count_spend(context, count, rule, 1);
+		const enum fan_drop drop = fan_count_spend(context, count, rule, 1, 0);
 
 		if (!protector->engine->fetches_ahead && at + FAN_BATCH_UES_MAX < ue_count)
 			__builtin_prefetch(&protector->table.slots[slots[at + FAN_BATCH_UES_MAX]], 1);

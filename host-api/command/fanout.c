@@ -736,8 +736,8 @@ const struct fan_command fan_command_fanout = {
 		"owner and symbolic link of what they replace (other hard links keep the old content); --contexts is readable by its\n"
 		"owner alone, since it holds keys. When one of them goes to stdout, the table goes to stderr.\n\n"
 		"A byte order mark at the front of a message is left out of short messages of text. What is not UTF-8 goes as 8-bit data\n"
-		"under --coding auto, and the result says so. A short message of more than 7 parts needs UEs that acknowledge while it is\n"
-		"on its way: a UE keeps 7 transactions open.\n\n"
+		"under --coding auto, and the result says so. A short message has 7 parts at most: a UE takes no more before it has\n"
+		"acknowledged one.\n\n"
 		"Exit codes: 0 every UE was served, and verified unless verification is off; 1 the run failed (EAL, memory, files,\n"
 		"no engine that this CPU can run), UEs were not served, or the UE side found a fault; 2 wrong options or message.",
 	.options = options,

@@ -11,7 +11,6 @@
 #define MEMORY_UES_MIN 500000 /* below, transparent huge pages of 2 MiB, a few per table, outweigh the contexts in them */
 #define GROUPED_BYTES 32      /* 20 digits, 6 separators */
 #define NAME_COLUMNS 14       /* two blanks and the longest name of a profile */
-#define CP_TRANSACTIONS 7     /* that a UE keeps open towards the network (TS 24.007 11.2.3.1.3) */
 #define LABEL_COLUMNS 17      /* before what an entry says */
 
 /* The processor as the kernel names it. */
@@ -346,11 +345,11 @@ print_drops(FILE *out, const struct fan_fanout_result *result)
 			fprintf(out, "  dropped, %s: %s: %s\n", fan_drop_name((enum fan_drop)i),
 				grouped(text, result->total.dropped[i]), why[i]);
 	}
-	if (result->total.dropped[FAN_DROP_WINDOW] > 0 && !result->verified)
+	if (result->total.dropped[FAN_DROP_WINDOW] + result->total.dropped[FAN_DROP_TRANSACTIONS] > 0 && !result->verified)
 		fprintf(out,
-			"  %-14s Nothing proves reception in this run. A UE follows COUNT over 200 unacknowledged messages of NAS "
-			"and is left alone then. --assume-received takes every message as received (synthetic UEs only).\n",
-			"");
+			"  %-14s Nothing proves reception in this run. A UE is sent %d short messages, or 200 of NAS in all, without "
+			"an acknowledgement. --assume-received takes every message as received (synthetic UEs only).\n",
+			"", FAN_TRANSACTIONS_MAX);
 }
 
 static void
@@ -498,10 +497,6 @@ print_coding(FILE *out, const struct fan_fanout_request *request)
 		fprintf(out, "; its byte order mark is no text and is left out");
 	if (coding->no_text_at_octet >= 0)
 		fprintf(out, "; no text, since it is not UTF-8 at octet %" PRId64, coding->no_text_at_octet);
-	if (parts > CP_TRANSACTIONS)
-		fprintf(out,
-			"; a UE keeps %d transactions open and may lose parts that come before it has acknowledged earlier ones",
-			CP_TRANSACTIONS);
 	fputc('\n', out);
 }
 

@@ -69,6 +69,9 @@ refused 1 'MiB of memory' fanout --ues 2000000000
 refused 2 '--cipher 4: takes a number from 0 to 3' fanout $small --cipher 4
 refused 2 '--integrity 4: takes one of 0, 1, 2, 3, none' fanout $small --integrity 4
 refused 2 'eps-nas-nidd' fanout $small --integrity 0
+eight=$(printf 'b%.0s' $(seq 1072))
+refused 2 'too long for 5gs-nas-sms: 8 short messages, a UE takes 7' fanout $small --profile 5gs-nas-sms --text "$eight"
+refused 2 'too long for eps-nas-sms: 8 short messages, a UE takes 7' fanout $small --profile eps-nas-sms --text "${eight:133}" --coding 8bit
 refused 2 'eps-nas-nidd: NAS is always integrity protected' fanout $small --integrity none
 refused 2 '5gs-nas-sms' fanout $small --integrity none --profile nr-pdcp-12,5gs-nas-sms
 refused 2 'nr-pdcp-18' fanout $small --integrity 0 --profile nr-pdcp-18
@@ -177,7 +180,8 @@ try() {
 checked() {
 	good check --pcap t.pcap --contexts t.csv "$@"
 }
-head -c 1100 /dev/zero | tr '\0' b >kilo
+head -c 1000 /dev/zero | tr '\0' b >kilo      # 7 short messages of GSM 7-bit
+head -c 900 /dev/zero | tr '\0' '\300' >octets # and of 8-bit data
 for cipher in 0 1 2 3; do
 	for integrity in 1 2 3; do
 		try --cipher $cipher --integrity $integrity --text "$text"
@@ -196,7 +200,8 @@ try --text "$text" --integrity 0 --emergency
 checked --text "$text"
 try --text "$text" --profile eps-nas-sms,5gs-nas-sms --trigger 5000 --originator +4912345 --coding ucs2 --repeat 3
 checked --text "$text"
-try --message kilo --coding 8bit --profile eps-nas-sms=3,5gs-nas-sms --workers 2
+try --message octets --profile eps-nas-sms=3,5gs-nas-sms --workers 2
+try --text x --repeat 20 --profile eps-nas-sms,5gs-nas-sms
 try --text x --repeat 300 --profile eps-nas-nidd,nr-pdcp-12
 
 # Short messages: the result names the coding that was chosen, why, and how many parts that made.
@@ -221,8 +226,8 @@ coded 'GSM 7-bit, 1 part; its byte order mark' "$(parts gsm7 1) and o['sms_mark_
 coded '8-bit data, 2 parts time' "$(parts 8bit 2) and not o['sms_mark_left_out']" --message bom --coding 8bit
 coded 'UCS-2, 1 part time' "$(parts ucs2 1)" --text 'łódź'
 coded '8-bit data, 1 part; no text, since it is not UTF-8 at octet 2' "$(parts 8bit 1) and o['sms_no_text_at_octet'] == 2" --message latin1
-coded '8-bit data, 9 parts; a UE keeps 7 transactions open' "$(parts 8bit 9)" --message kilo --coding 8bit
-coded 'GSM 7-bit, 8 parts; a UE keeps 7' "$(parts gsm7 8)" --message kilo
+coded '8-bit data, 7 parts' "$(parts 8bit 7)" --message octets
+coded 'GSM 7-bit, 7 parts' "$(parts gsm7 7)" --message kilo
 good fanout --ues 8 --profile nr-pdcp-12 --text x
 grep -q 'short message' .out && fault 'a short message without a profile of short messages'
 good fanout --ues 8 --profile eps-nas-sms,nr-pdcp-12 --message bom --pcap t.pcap --contexts t.csv
