@@ -11,7 +11,7 @@
  *   report          tallies per leg; the flight is let go after its last frame           report()
  *
  * Batches leave strictly in order, whatever engine finished them first: a UE that gets two parts of a message must see their
- * COUNTs rise (TS 24.301 4.4.3.2).
+ * COUNTs rise (TS 24.301 4.4.3.2). The first part leaves once all are protected, so that no engine can cut a message.
  */
 #include "worker.h"
 
@@ -440,6 +440,108 @@ refuse_members(struct fan_worker *worker, struct task *task, enum fan_drop drop)
 	advance(worker, task);
 }
 
+/* ---- give up ------------------------------------------------------------------------------------------------------------ */
+
+/* The batch keeps its place in the ring, but its flight need not wait for that. */
+static void
+release(struct work *work)
+{
+	work->task->under_way--;
+	work->task = NULL;
+}
+
+/* What the port has not taken of a batch is reported instead of sent. */
+static void
+drop_batch(struct fan_worker *worker, struct work *work, enum fan_drop drop)
+{
+	const unsigned left = (unsigned)work->batch.ue_count - work->sent;
+
+	for (unsigned i = work->sent; i < work->batch.ue_count; i++) {
+		count_drop(worker, work->leg, work->batch.context[i], drop, 1);
+		if (!work->exposed)
+			fan_count_close_transactions(work->batch.context[i], transactions_of(work->leg, 1));
+	}
+	rte_pktmbuf_free_bulk(work->frame + work->sent, left);
+	work->batch.ue_count = work->sent;
+	work->state = WORK_FINISHED;
+	release(work);
+}
+
+static bool
+has_ue(const struct fan_batch *batch, const struct fan_context *context)
+{
+	for (unsigned i = 0; i < batch->ue_count; i++)
+		if (batch->context[i] == context)
+			return true;
+	return false;
+}
+
+/* Whether two batches have a UE in common. Contexts of a batch lie in rising order. */
+static bool
+share_ue(const struct fan_batch *one, const struct fan_batch *other)
+{
+	for (unsigned i = 0, j = 0; i < one->ue_count && j < other->ue_count;) {
+		if (one->context[i] == other->context[j])
+			return true;
+		if (one->context[i] < other->context[j])
+			i++;
+		else
+			j++;
+	}
+	return false;
+}
+
+/* Whether a batch has a UE whose message has parts that are not begun. */
+static bool
+has_ue_in_the_middle(const struct fan_batch *batch, const struct task *task)
+{
+	for (unsigned i = 0; task->flight != NULL && task->part > 0 && i < task->slot_count; i++)
+		if (has_ue(batch, &task->leg->table->slots[task->slot[i]]))
+			return true;
+	return false;
+}
+
+/* What the port has not taken of a batch is reported instead of sent, at once or when its engine gives it back. */
+static void
+give_up(struct fan_worker *worker, struct work *work, enum fan_drop drop)
+{
+	if (work->state == WORK_SUBMITTED)
+		work->doomed = (uint8_t)drop;
+	else
+		drop_batch(worker, work, drop);
+}
+
+/* One part of a message is given up: so are the others to the same UEs, none of which has left (whole_message_finished()). */
+static void
+give_up_message(struct fan_worker *worker, const struct work *part, enum fan_drop drop)
+{
+	const struct fan_leg *leg = part->leg;
+	const struct fan_batch batch = part->batch;
+
+	if (has_ue_in_the_middle(&batch, part->task))
+		part->task->broken = (uint8_t)drop;
+	for (unsigned i = 0; i < worker->work_count; i++) {
+		struct work *work = work_at(worker, i);
+
+		if (work->leg == leg && work->sent < work->batch.ue_count && share_ue(&batch, &work->batch))
+			give_up(worker, work, drop);
+	}
+}
+
+/* No further part of a message will be begun: the others, begun for the same members, are given up too. */
+static void
+give_up_begun_parts(struct fan_worker *worker, const struct task *task, enum fan_drop drop)
+{
+	for (unsigned i = 0; task->part > 0 && i < worker->work_count; i++) {
+		struct work *work = work_at(worker, i);
+
+		if (work->leg == task->leg && work->sent < work->batch.ue_count && has_ue_in_the_middle(&work->batch, task))
+			give_up(worker, work, drop);
+	}
+}
+
+/* ---- begin -------------------------------------------------------------------------------------------------------------- */
+
 /* Places a batch of a task behind those under way, with a frame for each UE that it may go to. NULL: frames are short, none was taken. */
 static struct work *
 place_batch(struct fan_worker *worker, struct task *task)
@@ -478,6 +580,7 @@ begin_batch(struct fan_worker *worker)
 	if (drop == FAN_DROP_NONE && task->engine_mask == 0)
 		drop = FAN_DROP_ENGINE;
 	if (drop != FAN_DROP_NONE) {
+		give_up_begun_parts(worker, task, drop);
 		refuse_members(worker, task, drop);
 		return true;
 	}
@@ -512,31 +615,6 @@ begin_batch(struct fan_worker *worker)
 
 /* ---- protect ----------------------------------------------------------------------------------------------------------- */
 
-/* The batch keeps its place in the ring, but its flight need not wait for that. */
-static void
-release(struct work *work)
-{
-	work->task->under_way--;
-	work->task = NULL;
-}
-
-/* What the port has not taken of a batch is reported instead of sent. */
-static void
-drop_batch(struct fan_worker *worker, struct work *work, enum fan_drop drop)
-{
-	const unsigned left = (unsigned)work->batch.ue_count - work->sent;
-
-	for (unsigned i = work->sent; i < work->batch.ue_count; i++) {
-		count_drop(worker, work->leg, work->batch.context[i], drop, 1);
-		if (!work->exposed)
-			fan_count_close_transactions(work->batch.context[i], transactions_of(work->leg, 1));
-	}
-	rte_pktmbuf_free_bulk(work->frame + work->sent, left);
-	work->batch.ue_count = work->sent;
-	work->state = WORK_FINISHED;
-	release(work);
-}
-
 /* True when an engine took it, or none will ever. */
 static bool
 submit(struct fan_worker *worker, struct work *work)
@@ -544,7 +622,7 @@ submit(struct fan_worker *worker, struct work *work)
 	struct fan_batch *batch = &work->batch;
 
 	if (work->engines == 0) {
-		drop_batch(worker, work, FAN_DROP_ENGINE);
+		give_up_message(worker, work, FAN_DROP_ENGINE);
 		return true;
 	}
 	for (unsigned k = 0; k < worker->config.engines->count; k++) {
@@ -562,13 +640,23 @@ submit(struct fan_worker *worker, struct work *work)
 	return false;
 }
 
+/* Position of an exposed batch with none before it but finished ones; or -1. */
+static int
+first_exposed(struct fan_worker *worker)
+{
+	for (unsigned i = 0; i < worker->work_count; i++)
+		if (work_at(worker, i)->state != WORK_FINISHED)
+			return work_at(worker, i)->state == WORK_EXPOSED ? (int)i : -1;
+	return -1;
+}
+
 static bool
 submit_oldest(struct fan_worker *worker)
 {
 	bool any = false;
 
 	/* Those behind an exposed batch may take fresh COUNTs with it: no engine gets them before. */
-	if (worker->work_count > 0 && work_at(worker, 0)->state == WORK_EXPOSED)
+	if (first_exposed(worker) >= 0)
 		return false;
 	for (unsigned i = 0; i < worker->work_count; i++) {
 		struct work *work = work_at(worker, i);
@@ -595,15 +683,6 @@ retry(struct fan_worker *worker, struct work *work)
 	}
 	write_frames(worker, work);
 	work->state = WORK_READY;
-}
-
-static bool
-has_ue(const struct fan_batch *batch, const struct fan_context *context)
-{
-	for (unsigned i = 0; i < batch->ue_count; i++)
-		if (batch->context[i] == context)
-			return true;
-	return false;
 }
 
 /* Parts of its message that a UE has yet to be sent, from the work at a position of the ring on: those behind it there, and those that are
@@ -666,31 +745,6 @@ spend_fresh_counts(struct fan_worker *worker, unsigned position)
 	batch->ue_count = kept;
 }
 
-/* Whether two batches have a UE in common. Contexts of a batch lie in rising order. */
-static bool
-share_ue(const struct fan_batch *one, const struct fan_batch *other)
-{
-	for (unsigned i = 0, j = 0; i < one->ue_count && j < other->ue_count;) {
-		if (one->context[i] == other->context[j])
-			return true;
-		if (one->context[i] < other->context[j])
-			i++;
-		else
-			j++;
-	}
-	return false;
-}
-
-/* Whether a batch has a UE whose message has parts that are not begun. */
-static bool
-has_ue_in_the_middle(const struct fan_batch *batch, const struct task *task)
-{
-	for (unsigned i = 0; task->part > 0 && i < task->slot_count; i++)
-		if (has_ue(batch, &task->leg->table->slots[task->slot[i]]))
-			return true;
-	return false;
-}
-
 static bool
 any_submitted(struct fan_worker *worker)
 {
@@ -714,28 +768,53 @@ renew(struct fan_worker *worker, unsigned position)
 	work->state = work->batch.ue_count > 0 ? WORK_READY : WORK_FINISHED;
 }
 
-/* The exposed batch at the head of the ring takes fresh COUNTs where it is, and so do those behind it that have a UE in common with one
+/* The position of the first part of a message, of which none has left. */
+static unsigned
+first_part(struct fan_worker *worker, unsigned position)
+{
+	const struct fan_leg *leg = work_at(worker, position)->leg;
+
+	while (position > 0 && work_at(worker, position)->plan != leg->plans.part &&
+	       work_at(worker, position - 1)->plan == work_at(worker, position)->plan - 1)
+		position--;
+	return position;
+}
+
+/* An exposed batch takes fresh COUNTs where it is, with all parts of its message, and so do those behind that have a UE in common with one
  * that did: the ring stays in the order of COUNTs, and each UE sees its messages and parts in order. They are protected again; none has
  * left. Parts of their message that are not begun yet will take fresh COUNTs too. */
 static void
-respend(struct fan_worker *worker)
+respend(struct fan_worker *worker, unsigned exposed)
 {
+	const unsigned first = first_part(worker, exposed);
 	struct task *task = &worker->task[worker->task_at];
 	bool renewed[BATCHES_MAX] = { false };
 
-	for (unsigned i = 0; i < worker->work_count; i++) {
+	for (unsigned i = first; i < worker->work_count; i++) {
 		struct work *work = work_at(worker, i);
 
-		renewed[i] = i == 0;
-		for (unsigned j = 0; j < i && !renewed[i]; j++)
+		renewed[i] = i <= exposed;
+		for (unsigned j = first; j < i && !renewed[i]; j++)
 			renewed[i] = renewed[j] && share_ue(&work_at(worker, j)->batch, &work->batch);
 	}
-	for (unsigned i = 0; i < worker->work_count; i++) {
+	for (unsigned i = first; i < worker->work_count; i++) {
 		if (!renewed[i])
 			continue;
 		task->counts_passed = task->counts_passed || has_ue_in_the_middle(&work_at(worker, i)->batch, task);
 		renew(worker, i);
 	}
+}
+
+/* Once no engine has a batch. */
+static bool
+respend_exposed(struct fan_worker *worker)
+{
+	const int exposed = first_exposed(worker);
+
+	if (exposed < 0 || any_submitted(worker))
+		return false;
+	respend(worker, (unsigned)exposed);
+	return true;
 }
 
 static void
@@ -827,6 +906,27 @@ capture(const struct fan_worker *worker, struct work *work)
 	work->captured = true;
 }
 
+/* Whether the batch at the head of the ring may go: a message of several parts begins to leave once an engine has protected all of them, so
+ * that no engine's failure and no end of a lease can cut it. The parts lie one behind the other. */
+static bool
+whole_message_finished(struct fan_worker *worker)
+{
+	const struct work *head = work_at(worker, 0);
+	const struct fan_leg *leg = head->leg;
+
+	if (leg->plans.part_count == 1 || head->plan != leg->plans.part || head->sent > 0 || head->batch.ue_count == 0)
+		return true;
+	for (unsigned i = 1; i < leg->plans.part_count; i++) {
+		if (i == worker->work_count)
+			return head->task->leg != leg || head->task->part == 0;
+		if (work_at(worker, i)->plan != head->plan + i)
+			return true; /* of the other parts no UE is left */
+		if (work_at(worker, i)->state != WORK_FINISHED)
+			return false;
+	}
+	return true;
+}
+
 static bool
 emit(struct fan_worker *worker)
 {
@@ -836,14 +936,8 @@ emit(struct fan_worker *worker)
 		struct work *work = work_at(worker, 0);
 		const uint16_t sent = work->sent;
 
-		if (work->state == WORK_EXPOSED) {
-			if (any_submitted(worker))
-				return any;
-			respend(worker);
-			return true;
-		}
-		if (work->state != WORK_FINISHED)
-			return any;
+		if (work->state != WORK_FINISHED || !whole_message_finished(worker))
+			return respend_exposed(worker) || any;
 		capture(worker, work);
 		if (work->sent < work->batch.ue_count && !send_frames(worker, work))
 			return any || work->sent > sent;
@@ -907,11 +1001,9 @@ drop_stopped_batches(struct fan_worker *worker)
 
 		if (drop == FAN_DROP_NONE)
 			continue;
-		work->task->broken = (uint8_t)drop;
-		if (work->state == WORK_SUBMITTED)
-			work->doomed = (uint8_t)drop;
-		else
-			drop_batch(worker, work, drop);
+		if (work->leg == work->task->leg && has_ue_in_the_middle(&work->batch, work->task))
+			work->task->broken = (uint8_t)drop;
+		give_up(worker, work, drop);
 		any = true;
 	}
 	return any;
@@ -1033,7 +1125,7 @@ waits_for(struct fan_worker *worker)
 		return FAN_WAIT_NOTHING;
 	if (worker->work_count == 0)
 		return FAN_WAIT_FRAMES;
-	if (work_at(worker, 0)->state != WORK_FINISHED)
+	if (work_at(worker, 0)->state != WORK_FINISHED || !whole_message_finished(worker))
 		return FAN_WAIT_ENGINE;
 	return fan_egress_up(worker->config.egress) ? FAN_WAIT_PORT : FAN_WAIT_LINK;
 }

@@ -1159,6 +1159,17 @@ Test(worker, fresh_counts_between_parts_leave_none_too_low, .timeout = 60)
 	close_bench();
 }
 
+/* The last short message that a UE accepted has the transaction and reference that it was given last. */
+static void
+expect_last_number(unsigned ue)
+{
+	const struct fan_test_subscriber *subscriber = &bench.side.subscribers[ue];
+	const struct fan_context *context = &bench.table.slots[ue];
+
+	cr_assert_eq((subscriber->transaction + 1) % 7, context->nas.transaction, "UE %u", ue);
+	cr_assert_eq((uint8_t)(subscriber->rp_reference + 1), context->nas.rp_reference, "UE %u", ue);
+}
+
 /* Leases that end while the parts of a message take fresh COUNTs: a UE without a COUNT for each of them gets none. A transaction is opened
  * once for a part, whatever COUNTs it takes, and is closed when the part never left. */
 Test(worker, parts_that_take_fresh_counts_reach_a_ue_whole_or_not_at_all, .timeout = 60)
@@ -1195,6 +1206,8 @@ Test(worker, parts_that_take_fresh_counts_reach_a_ue_whole_or_not_at_all, .timeo
 			if (got == 3)
 				cr_assert_eq(context->transactions_open, 3, "hold %u: UE %u has %u open", hold, i,
 					     context->transactions_open);
+			if (got == 3)
+				expect_last_number(i);
 			whole += got == 3 && i < 64 && i % 6 > 3;
 			cr_assert(i >= 64 || i % 6 > 3 || got == 0, "UE %u has no COUNTs for three parts twice", i);
 			fan_count_acknowledge_all(&bench.table.slots[i]);
@@ -1204,6 +1217,131 @@ Test(worker, parts_that_take_fresh_counts_reach_a_ue_whole_or_not_at_all, .timeo
 		fan_flight_free(flight);
 	}
 	cr_assert_gt(whole, 0, "no UE of the batch that failed had its parts");
+	close_bench();
+}
+
+/* Engines that fail a part, of the only kind there is or of the last that took it: the message is sent to a UE whole or not at all, and what
+ * was not sent opened no transaction. */
+Test(worker, a_part_that_no_engine_protects_ends_its_message, .timeout = 60)
+{
+	static const struct behaviour behaviours[] = {
+		{ .fail_every = 2, .fail_as = FAN_BATCH_UNTOUCHED },
+		{ .fail_every = 5, .fail_as = FAN_BATCH_UNTOUCHED, .hold = 6, .shuffle = true },
+		{ .fail_every = 4, .fail_as = FAN_BATCH_UNTOUCHED, .refuse = 2, .hold = 2 },
+		{ .fail_every = 3, .fail_as = FAN_BATCH_EXPOSED },
+		{ .dies_after = 8, .fail_as = FAN_BATCH_UNTOUCHED },
+		{ .dies_after = 11, .fail_as = FAN_BATCH_EXPOSED, .hold = 4 },
+		{ .dies_after = 9, .fail_as = FAN_BATCH_UNTOUCHED, .latency_s = 0.01 },
+	};
+	static char text[153 * FAN_TRANSACTIONS_MAX];
+	const unsigned ues = 400;
+	struct fan_message message;
+	unsigned failed = 0;
+
+	memset(text, 'a', sizeof(text));
+	for (size_t row = 0; row < RTE_DIM(behaviours); row++)
+		for (unsigned parts = 2; parts <= FAN_TRANSACTIONS_MAX; parts += row % 2 == 0 ? 5 : 3) {
+			unsigned whole = 0;
+			struct fan_flight *flight;
+			struct fan_result result;
+
+			open_bench("net_ring", ues, 1);
+			fan_message_init(&message, text, 153 * parts);
+			fakes[0].behaviour = behaviours[row];
+			start_workers(1);
+			flight = make_flight(&message, FAN_PROFILE_EPS_NAS_SMS, 0, ues);
+			cr_assert_eq(flight->legs[0].plans.part_count, parts);
+			hand(flight);
+			result = finish(flight);
+			stop_workers();
+			cr_assert_eq(result.created, result.sent + result.dropped[FAN_DROP_ENGINE], "row %zu", row);
+			for (unsigned i = 0; i < ues; i++) {
+				const uint64_t got = bench.side.subscribers[i].accepted;
+
+				cr_assert(got == 0 || got == parts, "row %zu: UE %u was sent %lu of %u parts", row, i, got,
+					  parts);
+				cr_assert(behaviours[row].fail_as == FAN_BATCH_EXPOSED ||
+						  bench.table.slots[i].transactions_open == got,
+					  "row %zu: UE %u has %u open", row, i, bench.table.slots[i].transactions_open);
+				whole += got == parts;
+			}
+			cr_assert_eq(whole * parts, result.sent);
+			failed += whole < ues;
+			expect_no_count_twice();
+			expect_pool_full();
+			fan_flight_free(flight);
+			close_bench();
+		}
+	cr_assert_geq(failed, RTE_DIM(behaviours), "hardly a part failed");
+}
+
+/* PDUs that may have left are the UE's to answer: their transactions stay open, although the flight was stopped before they left again. */
+Test(worker, an_exposed_short_message_may_be_open, .timeout = 60)
+{
+	static bool exposed[3000];
+	const unsigned ues = 3000;
+	struct fan_message message;
+	struct fan_flight *flight;
+	unsigned kept_back = 0;
+
+	open_bench("net_ring", ues, 1);
+	fan_message_init(&message, "hello", 5);
+	fakes[0].behaviour = (struct behaviour){ .fail_every = 1, .fail_as = FAN_BATCH_EXPOSED };
+	start_workers(2);
+	flight = make_flight(&message, FAN_PROFILE_EPS_NAS_SMS, 0, ues);
+	hand(flight);
+	wait_until_still();
+	__atomic_store_n(&flight->stop, FAN_DROP_CANCELLED, __ATOMIC_RELAXED);
+	while (!ended(flight))
+		;
+	(void)finish(flight);
+	stop_workers();
+	for (unsigned i = 0; i < record_count; i++)
+		if (records[i].status == FAN_BATCH_EXPOSED)
+			exposed[records[i].context - bench.table.slots] = true;
+	for (unsigned i = 0; i < ues; i++) {
+		const bool accepted = bench.side.subscribers[i].accepted > 0;
+
+		cr_assert_eq(bench.table.slots[i].transactions_open, accepted || exposed[i], "UE %u", i);
+		kept_back += exposed[i] && !accepted;
+	}
+	cr_assert_gt(kept_back, 0);
+	fan_flight_free(flight);
+	close_bench();
+}
+
+/* NIDD and short messages of one message are cancelled while an engine takes its time: no UE has a part. */
+Test(worker, a_stop_of_one_leg_cuts_no_message_of_another, .timeout = 60)
+{
+	const unsigned ues = 64 * 13;
+	struct fan_members members = { .set_count = 0 };
+	struct fan_snapshot *snapshot;
+	struct fan_message message;
+	struct fan_flight *flight;
+	struct fan_result result;
+
+	fan_message_init(&message, two_parts, sizeof(two_parts) - 1);
+	open_bench("net_ring", ues, 1);
+	fakes[0].behaviour = (struct behaviour){ .latency_s = 0.05 };
+	start_workers(1);
+	cr_assert_eq(fan_members_add_range(&members, 0, FAN_PROFILE_EPS_NAS_NIDD, 0, 64), 0);
+	cr_assert_eq(fan_members_add_range(&members, 0, FAN_PROFILE_EPS_NAS_SMS, 64, ues - 64), 0);
+	cr_assert_eq(fan_snapshot_make(&snapshot, &members), 0);
+	fan_members_free(&members);
+	message.originator = "+49123";
+	message.service_centre = "+49123";
+	cr_assert_eq(fan_flight_make(&flight, snapshot, &bench.table, &message, &bench.link, 1), 0, "%s", fan_error_detail());
+	fan_snapshot_release(snapshot);
+	hand(flight);
+	usleep(10000);
+	__atomic_store_n(&flight->stop, FAN_DROP_CANCELLED, __ATOMIC_RELAXED);
+	result = finish(flight);
+	cr_assert_eq(result.created, result.sent + result.dropped[FAN_DROP_CANCELLED]);
+	for (unsigned i = 64; i < ues; i++)
+		cr_assert_neq(bench.side.subscribers[i].accepted, 1, "UE %u has one of two parts", i);
+	stop_workers();
+	expect_pool_full();
+	fan_flight_free(flight);
 	close_bench();
 }
 
