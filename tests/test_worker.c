@@ -36,15 +36,16 @@ static unsigned record_count;
 
 /* How a fake engine behaves; set before the worker is made. Counted by batches. */
 struct behaviour {
-	unsigned refuse;     /* so many submissions are refused before each one that is taken */
-	unsigned hold;       /* so many batches are kept before any is given back */
-	bool shuffle;        /* given back last in, first out */
-	bool null;           /* does not protect */
-	bool takes_nothing;  /* no shape */
-	uint16_t takes_text; /* only shapes with so many octets of text; 0: all */
-	unsigned dies_after; /* so many batches are protected; then all fail, and no shape is taken any more; 0: never */
-	unsigned fail_every; /* each n-th batch fails, 0: none, 1: all */
-	bool fail_first;     /* the first that is given back fails, and no other */
+	unsigned refuse;       /* so many submissions are refused before each one that is taken */
+	unsigned hold;         /* so many batches are kept before any is given back */
+	bool shuffle;          /* given back last in, first out */
+	bool null;             /* does not protect */
+	bool takes_nothing;    /* no shape */
+	uint16_t takes_text;   /* only shapes with so many octets of text; 0: all */
+	unsigned dies_after;   /* so many batches are protected; then all fail, and no shape is taken any more; 0: never */
+	unsigned leaves_after; /* so many batches are taken; then no shape is any more, but what it has it finishes; 0: never */
+	unsigned fail_every;   /* each n-th batch fails, 0: none, 1: all */
+	bool fail_first;       /* the first that is given back fails, and no other */
 	enum fan_batch_status fail_as;
 	unsigned refuse_first; /* so many submissions are refused at the very beginning, then none */
 	double latency_s;      /* nothing is given back until so long after the last submission */
@@ -72,7 +73,8 @@ fake_takes(const struct fan_engine *engine, const struct fan_shape *shape)
 	const struct fake *fake = (const void *)engine;
 	const struct behaviour *behaviour = &fake->behaviour;
 
-	return !behaviour->takes_nothing && (behaviour->dies_after == 0 || fake->taken <= behaviour->dies_after) &&
+	return !behaviour->takes_nothing && (behaviour->leaves_after == 0 || fake->taken <= behaviour->leaves_after) &&
+	       (behaviour->dies_after == 0 || fake->taken <= behaviour->dies_after) &&
 	       (behaviour->takes_text == 0 || behaviour->takes_text == shape->text_bytes);
 }
 
@@ -1232,6 +1234,7 @@ Test(worker, a_part_that_no_engine_protects_ends_its_message, .timeout = 60)
 		{ .dies_after = 8, .fail_as = FAN_BATCH_UNTOUCHED },
 		{ .dies_after = 11, .fail_as = FAN_BATCH_EXPOSED, .hold = 4 },
 		{ .dies_after = 9, .fail_as = FAN_BATCH_UNTOUCHED, .latency_s = 0.01 },
+		{ .leaves_after = 3, .fail_first = true, .fail_as = FAN_BATCH_UNTOUCHED, .hold = 4 },
 	};
 	static char text[153 * FAN_TRANSACTIONS_MAX];
 	const unsigned ues = 400;
