@@ -91,7 +91,8 @@ def failing(tests):
     """The first of the tests that does not pass; None when all do."""
     for test in tests:
         try:
-            done = subprocess.run([TREE / f"build/tests/{test}", "-j1"], cwd=TREE, capture_output=True, timeout=TEST_SECONDS)
+            command = [TREE / f"build/tests/{test}", "-j1", "--fail-fast"]
+            done = subprocess.run(command, cwd=TREE, capture_output=True, timeout=TEST_SECONDS)
         except subprocess.TimeoutExpired:
             return f"{test} (does not end)"
         if done.returncode != 0:
