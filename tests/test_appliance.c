@@ -74,6 +74,18 @@ wait_for_full_port(fan_message_id id)
 	return progress;
 }
 
+/* Nobody receives meanwhile. */
+static void
+poll_to_the_end(void)
+{
+	const double deadline = fan_test_now_s() + 10;
+
+	while (fan_poll(appliance.fanfare) > 0) {
+		cr_assert_lt(fan_test_now_s(), deadline, "messages in flight do not end");
+		usleep(1000);
+	}
+}
+
 /* ---- Messages ---------------------------------------------------------------------------------------------------------- */
 
 Test(appliance, a_message_in_trouble_says_so_and_can_be_cancelled, .timeout = 60)
@@ -91,8 +103,7 @@ Test(appliance, a_message_in_trouble_says_so_and_can_be_cancelled, .timeout = 60
 	cr_assert_geq(progress.created, progress.sent);
 	cr_assert_eq(fan_message_cancel(appliance.fanfare, id), 0);
 	/* Nobody receives: what the port has taken stays taken, all else ends. */
-	while (fan_poll(appliance.fanfare) > 0)
-		usleep(1000);
+	poll_to_the_end();
 	cr_assert_eq(appliance.ended, 1);
 	cr_assert_eq(appliance.result.created, UES);
 	cr_assert_eq(appliance.result.sent, progress.sent);
@@ -115,12 +126,16 @@ Test(appliance, a_message_in_trouble_says_so_and_can_be_cancelled, .timeout = 60
 
 Test(appliance, a_message_ends_with_its_validity, .timeout = 60)
 {
+	double deadline;
+
 	open_all(UES, NULL);
 	message.valid_for_ms = 100;
 	(void)begin();
 	message.valid_for_ms = 0;
 	(void)begin(); /* behind it, for ever valid */
+	deadline = fan_test_now_s() + 10;
 	while (appliance.ended == 0) {
+		cr_assert_lt(fan_test_now_s(), deadline, "it does not end");
 		usleep(1000);
 		(void)fan_poll(appliance.fanfare);
 	}
@@ -162,8 +177,7 @@ Test(appliance, draining_loses_nothing, .timeout = 60)
 	open_all(UES, NULL);
 	(void)begin();
 	cr_assert_eq(fan_drain(appliance.fanfare, true), 0);
-	while (fan_poll(appliance.fanfare) > 0)
-		usleep(1000);
+	poll_to_the_end();
 	cr_assert_gt(appliance.result.dropped[FAN_DROP_CANCELLED], 0);
 	close_all();
 }
