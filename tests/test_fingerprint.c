@@ -1,11 +1,32 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
 #include "../dataplane/context/fingerprint.h"
 #include "batch.h"
+#include "residue.h"
 
 #include <criterion/criterion.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static const uint64_t *watched;
+static size_t unmapped_bytes, octets_left;
+
+/* Takes the place of the C library's in this program: looks at what is given back. */
+int
+munmap(void *memory, size_t byte_count)
+{
+	if (memory == watched && watched != NULL) {
+		unmapped_bytes = byte_count;
+		for (size_t i = 0; i < byte_count; i++)
+			octets_left += ((const uint8_t *)memory)[i] != 0;
+	}
+	return (int)syscall(SYS_munmap, memory, byte_count);
+}
 
 /* SipHash-2-4 of OpenSSL, 8 octets. */
 static uint64_t
@@ -94,4 +115,40 @@ Test(fingerprint, another_process_has_another_secret)
 	cr_assert_neq(fan_fingerprint(&one, key, 0), fan_fingerprint(&other, key, 0));
 	fan_fingerprints_free(&one);
 	fan_fingerprints_free(&other);
+}
+
+/* One secret for as long as there are fingerprints. */
+Test(fingerprint, a_key_keeps_its_fingerprint)
+{
+	struct fan_fingerprints prints = { .place = NULL };
+	const uint8_t key[FAN_KEY_BYTES] = { 1 };
+	uint64_t first;
+
+	cr_assert_eq(fan_fingerprints_prepare(&prints), 0);
+	first = fan_fingerprint(&prints, key, 0);
+	for (uint64_t i = 1; i < 5000; i++) { /* over several sizes of the table */
+		cr_assert_eq(fan_fingerprints_prepare(&prints), 0);
+		cr_assert_eq(fan_fingerprint(&prints, key, 0), first);
+		cr_assert(fan_fingerprints_add(&prints, i));
+	}
+	fan_fingerprints_free(&prints);
+}
+
+Test(fingerprint, stays_in_this_process)
+{
+	struct fan_fingerprints prints = { .place = NULL };
+	const struct fan_fingerprints none = { .place = NULL };
+	char flags[512];
+
+	cr_assert_eq(fan_fingerprints_prepare(&prints), 0);
+	cr_assert(fan_fingerprints_add(&prints, 0x123456789abcdef));
+	fan_test_vm_flags(flags, sizeof(flags), prints.place);
+	if (getenv("QEMU_LD_PREFIX") == NULL) /* QEMU's emulation keeps madvise() from the kernel */
+		cr_assert_not_null(strstr(flags, " dd"), "a core dump has them: %s", flags);
+	watched = prints.place;
+	fan_fingerprints_free(&prints);
+	cr_assert_gt(unmapped_bytes, 0);
+	cr_assert_eq(octets_left, 0);
+	cr_assert_eq(memcmp(&prints, &none, sizeof(prints)), 0, "the secret is left");
+	fan_fingerprints_free(&prints);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "../dataplane/context/count.h"
 #include "../dataplane/context/table.h"
+#include "residue.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -300,27 +301,6 @@ Test(table, refused_combinations_say_why)
 	}
 }
 
-/* The line that follows "VmFlags:" of the mapping that holds an address. */
-static void
-read_vm_flags(char *flags, size_t flags_bytes, const void *address)
-{
-	FILE *smaps = fopen("/proc/self/smaps", "r");
-	char line[512];
-	bool inside = false;
-
-	cr_assert_not_null(smaps);
-	flags[0] = '\0';
-	while (fgets(line, sizeof(line), smaps) != NULL) {
-		unsigned long begin, end;
-
-		if (sscanf(line, "%lx-%lx ", &begin, &end) == 2)
-			inside = begin <= (uintptr_t)address && (uintptr_t)address < end;
-		else if (inside && strncmp(line, "VmFlags:", 8) == 0)
-			snprintf(flags, flags_bytes, "%s", line + 8);
-	}
-	fclose(smaps);
-}
-
 Test(table, tables_stay_out_of_core_dumps)
 {
 	const struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS);
@@ -332,13 +312,13 @@ Test(table, tables_stay_out_of_core_dumps)
 		cr_skip_test("QEMU's emulation keeps madvise() from the kernel");
 	table = make_table(&ue, 100000);
 	cr_assert_eq(fan_context_add(&table, &ue), 0);
-	read_vm_flags(flags, sizeof(flags), &table.slots[0]);
+	fan_test_vm_flags(flags, sizeof(flags), &table.slots[0]);
 	cr_assert_not_null(strstr(flags, " dd"), "first page: %s", flags);
 	cr_assert_not_null(strstr(flags, " wf"), "wiped in children: %s", flags);
 	cr_assert_eq(getrlimit(RLIMIT_MEMLOCK, &locked), 0);
 	if (locked.rlim_cur >= 2 * FAN_CONTEXT_STEP * sizeof(struct fan_context))
 		cr_assert_not_null(strstr(flags, " lo"), "locked, since this process may: %s", flags);
-	read_vm_flags(flags, sizeof(flags), &table.slots[99999]);
+	fan_test_vm_flags(flags, sizeof(flags), &table.slots[99999]);
 	cr_assert_not_null(strstr(flags, " dd"), "last page: %s", flags);
 	fan_context_table_free(&table);
 }
