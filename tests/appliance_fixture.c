@@ -306,6 +306,24 @@ note_not_served(void *user, fan_context_id id, uint32_t ue, enum fan_drop drop)
 	appliance->not_served++;
 }
 
+/* In: the reason that the outcome named for each UE. */
+static void
+check_reasons(const struct fan_test_appliance *appliance, const struct fan_outcome *outcome)
+{
+	unsigned named = 0;
+
+	for (unsigned reason = FAN_DROP_NONE + 1; reason < FAN_DROP_COUNT; reason++) {
+		unsigned of_reason = 0;
+
+		for (unsigned i = 0; i < appliance->side->subscriber_count; i++)
+			of_reason += appliance->side->subscribers[i].drop == reason;
+		cr_assert_eq(fan_outcome_count(outcome, (enum fan_drop)reason), of_reason, "%s",
+			     fan_drop_name((enum fan_drop)reason));
+		named += of_reason;
+	}
+	cr_assert_eq(named, appliance->not_served);
+}
+
 void
 fan_test_done(void *user, const struct fan_result *result, const struct fan_outcome *outcome)
 {
@@ -331,6 +349,7 @@ fan_test_done(void *user, const struct fan_result *result, const struct fan_outc
 		appliance->side->subscribers[i].drop = FAN_DROP_NONE;
 	fan_outcome_not_served(outcome, FAN_DROP_NONE, note_not_served, appliance);
 	cr_assert_eq(fan_outcome_count(outcome, FAN_DROP_NONE), appliance->not_served);
+	check_reasons(appliance, outcome);
 	appliance->ended++;
 }
 

@@ -3,7 +3,9 @@
  * What programs rely on for years: names that are never given twice, keys that are in use once, messages that can be followed and
  * stopped, UEs that come, move and go while messages run.
  */
+#include "../host-api/appliance/handles.h"
 #include "appliance_fixture.h"
+#include "residue.h"
 
 #include <criterion/criterion.h>
 #include <poll.h>
@@ -124,6 +126,21 @@ Test(appliance, a_message_in_trouble_says_so_and_can_be_cancelled, .timeout = 60
 	close_all();
 }
 
+Test(appliance, what_is_dropped_is_seen_at_once, .timeout = 60)
+{
+	struct fan_totals totals;
+	fan_message_id id;
+
+	open_all(UES, NULL);
+	cr_assert_eq(fan_ue_reachable(appliance.fanfare, side.subscribers[0].id, false), 0);
+	id = begin();
+	cr_assert_eq(wait_for_full_port(id).dropped, 1);
+	fan_test_run(&appliance, 0);
+	fan_totals_read(appliance.fanfare, &totals);
+	cr_assert(totals.created == UES && totals.sent == UES - 1 && totals.dropped == 1);
+	close_all();
+}
+
 Test(appliance, a_message_ends_with_its_validity, .timeout = 60)
 {
 	double deadline;
@@ -149,13 +166,18 @@ Test(appliance, a_message_ends_with_its_validity, .timeout = 60)
 
 Test(appliance, the_descriptor_tells_when_there_is_something_to_poll, .timeout = 60)
 {
+	struct fan_progress progress;
 	struct pollfd ready;
+	fan_message_id id;
 
 	open_all(100, NULL);
 	ready = (struct pollfd){ .fd = fan_event_fd(appliance.fanfare), .events = POLLIN };
 	cr_assert_eq(poll(&ready, 1, 0), 0, "nothing has ended");
-	(void)begin();
+	id = begin();
 	cr_assert_eq(poll(&ready, 1, 10000), 1, "it does not tell");
+	fan_progress_init(&progress);
+	cr_assert_eq(fan_message_progress(appliance.fanfare, &progress, id), FAN_E_NOT_FOUND, "it has ended");
+	cr_assert_eq(fan_message_cancel(appliance.fanfare, id), FAN_E_NOT_FOUND);
 	cr_assert_eq(fan_poll(appliance.fanfare), 0);
 	cr_assert_eq(appliance.ended, 1);
 	cr_assert_eq(poll(&ready, 1, 0), 0, "it was told");
@@ -175,11 +197,55 @@ Test(appliance, draining_loses_nothing, .timeout = 60)
 	cr_assert_eq(appliance.result.sent, UES);
 	close_all();
 	open_all(UES, NULL);
-	(void)begin();
+	for (unsigned i = 0; i < 3; i++)
+		(void)begin();
 	cr_assert_eq(fan_drain(appliance.fanfare, true), 0);
 	poll_to_the_end();
+	cr_assert_eq(appliance.ended, 3);
 	cr_assert_gt(appliance.result.dropped[FAN_DROP_CANCELLED], 0);
 	close_all();
+}
+
+/* Its keys are needed as long as a message that knows it runs, and no longer. */
+Test(appliance, a_removed_ue_leaves_no_keys, .timeout = 60)
+{
+	static const uint8_t wiped[FAN_KEY_BYTES];
+	const struct fan_context *context;
+	uint32_t next_count;
+	uint16_t unacknowledged;
+	fan_message_id id;
+
+	open_all(UES, NULL);
+	for (unsigned i = 0; i < 2; i++) {
+		const fan_context_id gone = side.subscribers[i].id;
+
+		context = &appliance.fanfare->dataplane->tables[gone >> 52].slots[(uint32_t)gone];
+		id = i == 0 ? begin() : 0;
+		if (i == 0)
+			(void)wait_for_full_port(id);
+		cr_assert_eq(memcmp(context->k_enc, side.subscribers[i].ue.k_enc, FAN_KEY_BYTES), 0);
+		cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, &unacknowledged, gone), 0);
+		if (i == 0)
+			cr_assert_eq(memcmp(context->k_enc, side.subscribers[i].ue.k_enc, FAN_KEY_BYTES), 0, "it is in use");
+		fan_test_run(&appliance, 0);
+		cr_assert_eq(memcmp(context->k_enc, wiped, FAN_KEY_BYTES), 0);
+		cr_assert_eq(memcmp(context->k_int, wiped, FAN_KEY_BYTES), 0);
+	}
+	close_all();
+}
+
+static unsigned visited;
+static uint64_t counts_given_back;
+
+static void
+visit(void *user, fan_context_id id, uint32_t ue, uint32_t next_count, uint16_t unacknowledged)
+{
+	(void)user;
+	cr_assert_eq(id, side.subscribers[ue].id);
+	cr_assert_eq(unacknowledged, next_count - FAN_TEST_FIRST_COUNT);
+	counts_given_back += next_count;
+	visited++;
+	cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, &unacknowledged, id), FAN_E_BUSY, "while all are visited");
 }
 
 static int in_callback[4];
@@ -194,6 +260,7 @@ misuse(void *user, const struct fan_result *result, const struct fan_outcome *ou
 	(void)user;
 	(void)result;
 	(void)outcome;
+	fan_ue_each(appliance.fanfare, visit, NULL);
 	in_callback[0] = fan_close(appliance.fanfare);
 	in_callback[1] = fan_poll(appliance.fanfare);
 	in_callback[2] = fan_ue_remove(appliance.fanfare, &next_count, &unacknowledged, side.subscribers[0].id);
@@ -254,6 +321,16 @@ Test(appliance, a_name_is_never_given_to_another, .timeout = 60)
 		cr_assert_eq(fan_group_add(group, old[i], FAN_PROFILE_EPS_NAS_NIDD), FAN_E_NOT_FOUND);
 	}
 	cr_assert_eq(fan_group_size(group), 0, "a new UE is in no group");
+	/* Nor does a late proof of an old one hold for it. */
+	group = fan_test_group(&appliance, GROUP, 1500, 1500, FAN_PROFILE_EPS_NAS_NIDD);
+	fan_test_send(&appliance, group, &message);
+	cr_assert_eq(appliance.result.sent, 1500);
+	cr_assert_eq(fan_ue_received(appliance.fanfare, old[0], 1500), 0, "names in between may be free: %s",
+		     fan_error_detail());
+	for (unsigned i = 0; i < 1500; i++) {
+		cr_assert_eq(fan_ue_count(appliance.fanfare, NULL, NULL, &unacknowledged, side.subscribers[1500 + i].id), 0);
+		cr_assert_eq(unacknowledged, 1, "UE %u", i);
+	}
 	close_all();
 }
 
@@ -292,6 +369,29 @@ Test(appliance, a_key_is_in_use_once, .timeout = 60)
 	close_all();
 }
 
+static struct fan_ue added;
+
+static void
+add_one(void *user)
+{
+	fan_context_id id;
+
+	(void)user;
+	cr_assert_eq(fan_ue_add(appliance.fanfare, &id, &added), 0, "%s", fan_error_detail());
+}
+
+Test(appliance, keys_do_not_stay_on_the_stack, .timeout = 60)
+{
+	open_all(1, NULL);
+	added = fan_test_subscribe(&side, FAN_KIND_EPS_NAS, 2, 2)->ue;
+	added.bearer_id = 5;
+	cr_assert_not(fan_test_left_on_stack(add_one, NULL, added.k_enc, FAN_KEY_BYTES), "K_enc");
+	added = fan_test_subscribe(&side, FAN_KIND_EPS_NAS, 2, 2)->ue;
+	added.bearer_id = 5;
+	cr_assert_not(fan_test_left_on_stack(add_one, NULL, added.k_int, FAN_KEY_BYTES), "K_int");
+	close_all();
+}
+
 /* ---- UEs come, move and go while messages run ----------------------------------------------------------------------------- */
 
 Test(appliance, a_ue_is_removed_while_a_message_runs, .timeout = 60)
@@ -320,19 +420,6 @@ Test(appliance, a_ue_is_removed_while_a_message_runs, .timeout = 60)
 	fan_test_send(&appliance, group, &message);
 	cr_assert_eq(appliance.result.ues, UES - 2);
 	close_all();
-}
-
-static unsigned visited;
-static uint64_t counts_given_back;
-
-static void
-visit(void *user, fan_context_id id, uint32_t ue, uint32_t next_count, uint16_t unacknowledged)
-{
-	(void)user;
-	cr_assert_eq(id, side.subscribers[ue].id);
-	cr_assert_eq(unacknowledged, next_count - FAN_TEST_FIRST_COUNT);
-	counts_given_back += next_count;
-	visited++;
 }
 
 Test(appliance, every_count_can_be_read_and_given_back, .timeout = 60)
@@ -490,10 +577,75 @@ Test(appliance, frames_say_who_sends_them, .timeout = 60)
 	cr_assert_not_null(strstr(fan_error_detail(), "63"), "%s", fan_error_detail());
 }
 
+static void
+count_frame(void *user, const uint8_t *frame, size_t frame_bytes)
+{
+	(void)frame;
+	(void)frame_bytes;
+	++*(unsigned *)user;
+}
+
+Test(appliance, frames_come_as_many_as_were_asked_for, .timeout = 60)
+{
+	static const unsigned got[] = { 4, 4, 2, 0 };
+
+	open_all(10, NULL);
+	(void)begin();
+	poll_to_the_end();
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned frames = 0;
+
+		cr_assert_eq(fan_loop_receive(appliance.fanfare, count_frame, &frames, 4), got[i]);
+		cr_assert_eq(frames, got[i]);
+	}
+	close_all();
+}
+
+Test(appliance, a_capture_that_is_not_whole_is_told_of, .timeout = 60)
+{
+	struct fan_options options;
+
+	fan_options_init(&options);
+	options.capture = "/dev/full";
+	open_all(UES, &options);
+	fan_test_send(&appliance, group, &message);
+	cr_assert_eq(fan_close(appliance.fanfare), FAN_E_IO);
+	cr_assert_not_null(strstr(fan_error_detail(), "No space left"), "%s", fan_error_detail());
+	fan_test_side_close(&side);
+}
+
+/* A group's neighbours stay what they are when it goes, whatever the order. */
+Test(appliance, groups_go_in_any_order, .timeout = 60)
+{
+	static const struct {
+		unsigned count, deleted[2];
+	} rows[] = { { 1, { 1 } }, { 2, { 2, 1 } }, { 2, { 0, 1 } }, { 2, { 2, 0 } } };
+
+	for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+		static const char *const gids[3] = { "a@example.org", "b@example.org", "c@example.org" };
+		struct fan_group *groups[3];
+
+		open_all(2, NULL);
+		for (unsigned i = 0; i < 3; i++)
+			groups[i] = fan_test_group(&appliance, gids[i], 0, 2, FAN_PROFILE_EPS_NAS_NIDD);
+		for (unsigned i = 0; i < rows[row].count; i++) {
+			fan_group_delete(groups[rows[row].deleted[i]]);
+			groups[rows[row].deleted[i]] = NULL;
+		}
+		for (unsigned i = 0; i < 3; i++) {
+			cr_assert_eq(fan_group_find(appliance.fanfare, gids[i]), groups[i], "%s", gids[i]);
+			cr_assert(groups[i] == NULL || fan_group_size(groups[i]) == 2);
+		}
+		close_all();
+	}
+}
+
 Test(appliance, a_short_message_names_its_sender, .timeout = 60)
 {
 	open_all(2, NULL);
-	group = fan_test_group(&appliance, "sms@example.org", 0, 2, FAN_PROFILE_EPS_NAS_SMS);
+	/* In a group of which it is not the first profile, too. */
+	(void)fan_test_group(&appliance, "sms@example.org", 0, 1, FAN_PROFILE_EPS_NAS_NIDD);
+	group = fan_test_group(&appliance, "sms@example.org", 1, 1, FAN_PROFILE_EPS_NAS_SMS);
 	cr_assert_eq(fan_send(appliance.fanfare, NULL, group, &message, fan_test_done, &appliance), FAN_E_INVALID);
 	cr_assert_not_null(strstr(fan_error_detail(), "originator"), "%s", fan_error_detail());
 	message.originator = "Flood";

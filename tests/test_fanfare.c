@@ -452,6 +452,10 @@ Test(fanfare, groups_have_unique_names_and_exact_members, .timeout = 60)
 	cr_assert(appliance.profile[FAN_PROFILE_EPS_NAS_NIDD].sent == 8 &&
 		  appliance.profile[FAN_PROFILE_EPS_NAS_SMS].sent == 1 && appliance.profile[FAN_PROFILE_NR_PDCP_12].sent == 1 &&
 		  appliance.profile[FAN_PROFILE_5GS_NAS_SMS].ues == 0);
+	/* Who has left gets no further message. */
+	cr_assert_eq(fan_group_remove(group, side.subscribers[3].id), 0);
+	fan_test_send(&appliance, group, &message);
+	cr_assert(appliance.result.ues == 9 && side.subscribers[3].accepted == 1);
 	/* A UE in many groups gets each one's message. */
 	for (unsigned i = 0; i < 40; i++) {
 		char gid[32];
@@ -466,7 +470,7 @@ Test(fanfare, groups_have_unique_names_and_exact_members, .timeout = 60)
 	fan_test_run(&appliance, 0);
 	expect_all_accepted(&side);
 	cr_assert_eq(side.complete, 40);
-	cr_assert_eq(side.subscribers[4].accepted, 41);
+	cr_assert_eq(side.subscribers[4].accepted, 42);
 	fan_test_appliance_close(&appliance);
 	fan_test_side_close(&side);
 }
@@ -653,6 +657,7 @@ Test(fanfare, the_window_ends_at_200_and_begins_anew_with_proof, .timeout = 60)
 			     "UE %u", i);
 	expect_all_accepted(&side);
 	cr_assert_eq(fan_ue_received(appliance.fanfare, UINT64_MAX, 1), FAN_E_NOT_FOUND);
+	cr_assert_eq(fan_ue_received(appliance.fanfare, side.subscribers[1].id, 4), FAN_E_NOT_FOUND, "one behind the last");
 	fan_test_appliance_close(&appliance);
 	fan_test_side_close(&side);
 }
@@ -1005,6 +1010,7 @@ Test(fanfare, several_workers_serve_many_ues_of_all_kinds, .timeout = 120)
 		struct fan_test_side side;
 		struct fan_test_appliance appliance;
 		struct fan_group *group = NULL;
+		struct fan_engine_share shares[2];
 		struct fan_totals progress;
 		struct fan_message message;
 
@@ -1029,6 +1035,8 @@ Test(fanfare, several_workers_serve_many_ues_of_all_kinds, .timeout = 120)
 		}
 		expect_all_accepted(&side);
 		fan_totals_read(appliance.fanfare, &progress);
+		cr_assert_eq(fan_engine_shares(appliance.fanfare, shares, 2), 2);
+		cr_assert_eq(shares[0].pdus + shares[1].pdus, progress.created);
 		cr_assert(progress.created == 2 * appliance.result.sent && progress.sent == progress.created &&
 			  progress.dropped == 0);
 		cr_assert_eq(progress.bytes_out, side.frame_bytes);
@@ -1037,6 +1045,32 @@ Test(fanfare, several_workers_serve_many_ues_of_all_kinds, .timeout = 120)
 		fan_test_appliance_close(&appliance);
 		fan_test_side_close(&side);
 	}
+}
+
+Test(fanfare, a_drop_is_named_whichever_worker_it_was, .timeout = 60)
+{
+	const unsigned ues = 2000;
+	const struct fan_options options = { .struct_bytes = sizeof(struct fan_options), .workers = 4 };
+	struct fan_test_side side;
+	struct fan_test_appliance appliance;
+	struct fan_group *group;
+	struct fan_message message;
+
+	fan_test_message(&message, "hello", 5);
+	fan_test_side_open(&side, ues);
+	fan_test_appliance_open(&appliance, &side, &options);
+	for (unsigned i = 0; i < ues; i++)
+		fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_KIND_NR_PDCP_18, 2, 2));
+	group = fan_test_group(&appliance, GROUP, 0, ues, FAN_PROFILE_NR_PDCP_18);
+	for (unsigned i = 0; i < ues; i += ues / 20) {
+		cr_assert_eq(fan_ue_reachable(appliance.fanfare, side.subscribers[i].id, false), 0);
+		fan_test_send(&appliance, group, &message);
+		expect_dropped(&appliance, ues, ues - 1, FAN_DROP_UNREACHABLE);
+		cr_assert_eq(side.subscribers[i].drop, FAN_DROP_UNREACHABLE);
+		cr_assert_eq(fan_ue_reachable(appliance.fanfare, side.subscribers[i].id, true), 0);
+	}
+	fan_test_appliance_close(&appliance);
+	fan_test_side_close(&side);
 }
 
 Test(fanfare, errors_have_names)

@@ -3,8 +3,10 @@
  * Bulk protection alone, held against the algorithms of the reference engine message by message. No EAL, no port.
  */
 #include "../dataplane/context/count.h"
+#include "../dataplane/context/memory.h"
 #include "../dataplane/engine/reference/reference.h"
 #include "fake_card.h"
+#include "residue.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -328,6 +330,7 @@ Test(protector, contexts_are_lent_and_given_back)
 	const uint32_t slot = 0;
 	uint32_t next_count = 0;
 	uint16_t unacknowledged = 0;
+	uint64_t withdrawals;
 
 	ue.unacknowledged = 3;
 	ue.count_reserved = ue.count + 2;
@@ -347,7 +350,34 @@ Test(protector, contexts_are_lent_and_given_back)
 	cr_assert_eq(unacknowledged, 3 + 3);
 	cr_assert_eq(fan_protector_remove(protector, &next_count, &unacknowledged, 0), FAN_E_NOT_FOUND, "it is gone");
 	cr_assert_eq(fan_protector_add(protector, &ue), 0, "its slot is free again");
+	withdrawals = fan_memory_withdrawals();
 	fan_protector_close(protector);
+	cr_assert_neq(fan_memory_withdrawals(), withdrawals, "its contexts are still there");
+}
+
+struct addition {
+	struct fan_protector *protector;
+	struct fan_ue ue;
+};
+
+static void
+add_one(void *user)
+{
+	const struct addition *addition = user;
+
+	cr_assert_geq(fan_protector_add(addition->protector, &addition->ue), 0, "%s", fan_error_detail());
+}
+
+Test(protector, keys_do_not_stay_on_the_stack)
+{
+	static struct addition addition;
+
+	cr_assert_eq(fan_protector_open(&addition.protector, "reference", FAN_KIND_EPS_NAS, 2, 2, 2), 0);
+	addition.ue = make_ue(FAN_KIND_EPS_NAS, 2, 2, 0);
+	cr_assert_not(fan_test_left_on_stack(add_one, &addition, addition.ue.k_enc, FAN_KEY_BYTES), "K_enc");
+	addition.ue = make_ue(FAN_KIND_EPS_NAS, 2, 2, 1);
+	cr_assert_not(fan_test_left_on_stack(add_one, &addition, addition.ue.k_int, FAN_KEY_BYTES), "K_int");
+	fan_protector_close(addition.protector);
 }
 
 /* Nothing is spent for what the engine has no algorithm for. */
