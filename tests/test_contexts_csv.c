@@ -98,6 +98,9 @@ Test(contexts_csv, refuses_and_names_the_field)
 		  "ue:" },
 		{ ROW("01", IMSI, "nr-pdcp-12", "2", "none", K_ENC, "", "1", "0", "1", "1", "", "", "10.0.0.1", "10.0.0.2"),
 		  "ue:" },
+		{ ROW("18446744073709551617", IMSI, "nr-pdcp-12", "2", "none", K_ENC, "", "1", "0", "1", "1", "", "",
+		      "10.0.0.1", "10.0.0.2"),
+		  "ue:" }, /* 2^64 + 1 */
 		{ ROW("4294967296", IMSI, "nr-pdcp-12", "2", "none", K_ENC, "", "1", "0", "1", "1", "", "", "10.0.0.1",
 		      "10.0.0.2"),
 		  "ue:" },
@@ -182,6 +185,24 @@ Test(contexts_csv, refuses_and_names_the_field)
 	}
 }
 
+/* A zero octet ends no field. */
+Test(contexts_csv, octets_that_are_no_text_are_refused)
+{
+	static const char *const fields[] = { "8,001", ",nr-pdcp-18", ",3,none", K_ENC, ",31,", ",2001:db8::1", ",10.0.0.9" };
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		char line[sizeof(NR_ROW) + 1], wrong[200];
+		const size_t at = (size_t)(strstr(NR_ROW, fields[i]) - NR_ROW) + strlen(fields[i]);
+		struct fan_contexts_row row;
+
+		memcpy(line, NR_ROW, at);
+		line[at] = '\0';
+		memcpy(line + at + 1, &NR_ROW[at], sizeof(NR_ROW) - at);
+		cr_assert_not(fan_contexts_csv_parse(&row, wrong, sizeof(wrong), line, strlen(NR_ROW) + 1), "behind %s",
+			      fields[i]);
+	}
+}
+
 /* Reads a whole text. Returns its rows, or -1 with `wrong`. */
 static int
 read_text(char *wrong, size_t wrong_bytes, const char *text)
@@ -232,6 +253,12 @@ Test(contexts_csv, lines_without_end_are_refused)
 	static char text[4096] = FAN_CONTEXTS_CSV_HEADER "\n";
 	char wrong[256];
 
+	memset(text + strlen(text), '7', FAN_CONTEXTS_CSV_LINE_MAX);
+	cr_assert_eq(read_text(wrong, sizeof(wrong), text), -1);
+	cr_assert_str_eq(wrong, "line 2: 1 fields: a row has 15", "%s", wrong);
+	memset(text + strlen(text), '7', 1);
+	cr_assert_eq(read_text(wrong, sizeof(wrong), text), -1);
+	cr_assert_str_eq(wrong, "line 2: longer than any row");
 	memset(text + strlen(text), '7', sizeof(text) - strlen(text) - 1);
 	cr_assert_eq(read_text(wrong, sizeof(wrong), text), -1);
 	cr_assert_str_eq(wrong, "line 2: longer than any row");

@@ -16,13 +16,19 @@ equal_options(uint32_t ues)
 	return options;
 }
 
+static bool
+is_nas(enum fan_kind kind)
+{
+	return kind == FAN_KIND_EPS_NAS || kind == FAN_KIND_5GS_NAS;
+}
+
 static struct fan_ue_address
 address_of(const struct fan_population *population, const struct fan_population_ue *made)
 {
 	const enum fan_kind kind = made->ue.kind;
 	struct fan_ue_address address = {
 		.ipv6 = population->options.ipv6,
-		.nas = kind == FAN_KIND_EPS_NAS || kind == FAN_KIND_5GS_NAS,
+		.nas = is_nas(kind),
 		.five_g = kind == FAN_KIND_5GS_NAS || kind == FAN_KIND_NR_PDCP_12 || kind == FAN_KIND_NR_PDCP_18,
 		.teid = made->ue.teid,
 		.mme_ue_id = made->ue.mme_ue_id,
@@ -79,6 +85,7 @@ Test(population, foreign_addresses_find_nothing)
 	struct fan_population population, larger;
 	struct fan_population_ue made;
 	struct fan_ue_address address, changed;
+	int64_t found;
 
 	cr_assert_eq(fan_population_init(&population, &options), 0);
 	options.ues = 40000;
@@ -99,6 +106,15 @@ Test(population, foreign_addresses_find_nothing)
 		changed = address;
 		changed.next_hop[3] = (uint8_t)(population.hop_count + 1);
 		cr_assert_eq(fan_population_find(&population, &changed), -1);
+		changed = address;
+		changed.next_hop[0] ^= 1;
+		cr_assert_eq(fan_population_find(&population, &changed), -1);
+		changed = address;
+		changed.next_hop[3] = (uint8_t)(made.ue.next_hop == 0 ? 2 : made.ue.next_hop);
+		found = fan_population_find(&population, &changed);
+		cr_assert(found == -1 ||
+				  is_nas(fan_profile_kind(fan_population_profile(&population, (uint32_t)found))) == address.nas,
+			  "UE %u is found by what it does not have: %lld", index, (long long)found);
 		changed = address;
 		changed.nas = !changed.nas;
 		cr_assert_neq(fan_population_find(&population, &changed), (int64_t)index);
@@ -192,7 +208,7 @@ Test(population, ids_are_unique_and_of_all_lengths)
 		unsigned five_g;
 
 		fan_population_ue(&population, &made, index);
-		if (ue->kind != FAN_KIND_EPS_NAS && ue->kind != FAN_KIND_5GS_NAS) {
+		if (!is_nas(ue->kind)) {
 			teids[bearers][0] = ue->next_hop;
 			teids[bearers++][1] = ue->teid;
 			continue;
@@ -237,7 +253,7 @@ Test(population, first_counts_meet_the_edges)
 		bool nas;
 
 		fan_population_ue(&population, &made, index);
-		nas = ue->kind == FAN_KIND_EPS_NAS || ue->kind == FAN_KIND_5GS_NAS;
+		nas = is_nas(ue->kind);
 		space = sn_space[ue->kind];
 		left = space - 1 - ue->count % space; /* messages until the one with the last SN */
 		cr_assert(ue->count >= 1);
@@ -278,7 +294,8 @@ Test(population, seed_decides)
 		fan_population_ue(&other, &c, index);
 		cr_assert_eq(memcmp(a.ue.k_enc, b.ue.k_enc, FAN_KEY_BYTES), 0);
 		cr_assert_eq(memcmp(a.ue.k_int, b.ue.k_int, FAN_KEY_BYTES), 0);
-		cr_assert(memcmp(a.ue.k_enc, a.ue.k_int, FAN_KEY_BYTES) != 0);
+		for (unsigned half = 0; half < 4; half++)
+			cr_assert(memcmp(a.ue.k_enc + half / 2 * 8, a.ue.k_int + half % 2 * 8, 8) != 0);
 		cr_assert(memcmp(a.ue.k_enc, c.ue.k_enc, FAN_KEY_BYTES) != 0);
 		cr_assert_eq(a.ue.count, b.ue.count);
 		cr_assert_eq(a.profile, b.profile);
@@ -330,7 +347,7 @@ Test(population, fields_fit_their_kind)
 		fan_population_ue(&population, &made, index);
 		cr_assert_eq(ue->ue, index);
 		cr_assert(ue->next_hop < population.hop_count);
-		if (ue->kind == FAN_KIND_EPS_NAS || ue->kind == FAN_KIND_5GS_NAS) {
+		if (is_nas(ue->kind)) {
 			cr_assert_eq(ue->bearer, ue->kind == FAN_KIND_5GS_NAS);
 			cr_assert_eq(ue->integrity, 2);
 			cr_assert(ue->transaction <= 6);

@@ -107,6 +107,35 @@ Test(reception, parts)
 	}
 }
 
+/* A part that goes on behind the message's end, whatever stands there in memory. */
+Test(reception, a_part_does_not_go_beyond_the_message)
+{
+	static const uint8_t text[] = "hello, world";
+	struct fan_message message = { .bytes = text, .byte_count = 5, .sdap_qfi = -1 };
+	struct fan_reception reception;
+	struct fan_ue_state state = { 0 };
+	struct fan_ue_delivery delivery = deliver(&state, FAN_UE_SMS, "hello, world");
+
+	cr_assert_eq(fan_reception_init(&reception, &message), 0);
+	delivery.sms_parts = 2;
+	cr_assert_eq(fan_reception_take(&reception, &delivery, FAN_PROFILE_EPS_NAS_SMS, -1), FAN_RECEPTION_WRONG_CONTENT);
+	fan_reception_free(&reception);
+}
+
+/* A message that broke off leaves nothing to the next one. */
+Test(reception, a_message_begins_with_its_first_part)
+{
+	struct fan_reception reception = expect("hello");
+	struct fan_ue_state state = { 0 };
+	struct fan_ue_delivery half = deliver(&state, FAN_UE_SMS, "hel"), whole = deliver(&state, FAN_UE_SMS, "hello");
+
+	half.sms_parts = 2;
+	cr_assert_eq(fan_reception_take(&reception, &half, FAN_PROFILE_EPS_NAS_SMS, -1), FAN_RECEPTION_PART);
+	fan_reception_reset(&state);
+	cr_assert_eq(fan_reception_take(&reception, &whole, FAN_PROFILE_EPS_NAS_SMS, -1), FAN_RECEPTION_COMPLETE);
+	fan_reception_free(&reception);
+}
+
 /* A mark at the front is no character of a short message, and an octet of everything else. */
 Test(reception, a_byte_order_mark_is_not_received_as_text)
 {
@@ -152,17 +181,21 @@ Test(reception, a_byte_order_mark_is_not_received_as_text)
 Test(reception, data_is_counted_in_octets)
 {
 	static const char *const parts[] = { "Gr\xc3", "\xbc\xc3\x9fg, \xe2\x82", "\xac 5" };
+	static const uint8_t schemes[] = { 0x04, 0x14, 0x44, 0xf4, 0xf7 };
 	struct fan_reception reception = expect(TEXT);
-	struct fan_ue_state state = { 0 };
 
-	for (uint8_t j = 0; j < 3; j++) {
-		struct fan_ue_delivery delivery = deliver(&state, FAN_UE_SMS, parts[j]);
+	for (unsigned i = 0; i < sizeof(schemes); i++) {
+		struct fan_ue_state state = { 0 };
 
-		delivery.sms_part = (uint8_t)(j + 1);
-		delivery.sms_parts = 3;
-		delivery.tp_dcs = 0x04;
-		cr_assert_eq(fan_reception_take(&reception, &delivery, FAN_PROFILE_EPS_NAS_SMS, -1),
-			     j < 2 ? FAN_RECEPTION_PART : FAN_RECEPTION_COMPLETE);
+		for (uint8_t j = 0; j < 3; j++) {
+			struct fan_ue_delivery delivery = deliver(&state, FAN_UE_SMS, parts[j]);
+
+			delivery.sms_part = (uint8_t)(j + 1);
+			delivery.sms_parts = 3;
+			delivery.tp_dcs = schemes[i];
+			cr_assert_eq(fan_reception_take(&reception, &delivery, FAN_PROFILE_EPS_NAS_SMS, -1),
+				     j < 2 ? FAN_RECEPTION_PART : FAN_RECEPTION_COMPLETE, "TP-DCS %02x", schemes[i]);
+		}
 	}
 	fan_reception_free(&reception);
 }
