@@ -691,10 +691,12 @@ Test(worker, back_pressure_loses_nothing, .timeout = 60)
 	start_workers(1);
 	flight = make_flight(&message, FAN_PROFILE_EPS_NAS_SMS, 0, ues);
 	hand(flight);
-	wait_until_still();
+	do {
+		wait_until_still(); /* or until the machine has been busy elsewhere */
+		fan_worker_counters_read(bench.worker[0], &counters);
+	} while (counters.sent == 0);
 	cr_assert_not(ended(flight));
-	fan_worker_counters_read(bench.worker[0], &counters);
-	cr_assert(counters.sent > 0 && counters.sent < ues && counters.dropped == 0);
+	cr_assert(counters.sent < ues && counters.dropped == 0);
 	cr_assert_eq(finish(flight).sent, 2 * ues);
 	expect_all_accepted(2 * ues);
 	fan_flight_free(flight);
