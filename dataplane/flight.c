@@ -142,8 +142,7 @@ fan_flight_frame_bytes_max(const struct fan_flight *flight)
 		const struct fan_plans *plans = &flight->legs[i].plans;
 
 		for (unsigned part = 0; part < plans->part_count; part++)
-			for (unsigned j = 0; j < FAN_HEADERS_MAX; j++)
-				most = RTE_MAX(most, (size_t)plans->part[part].header[j].frame_bytes);
+			most = RTE_MAX(most, (size_t)plans->part[part].frame_bytes_max);
 	}
 	return most;
 }

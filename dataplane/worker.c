@@ -865,18 +865,19 @@ frame_bytes(struct rte_mbuf *const *frames, unsigned frame_count)
 	return bytes;
 }
 
-/* Hands the batch's frames to the port; true when it took the last. */
+/* Hands the batch's frames to the port; true when it took the last. Frames of a batch differ in length where ids do: a limit that fell
+ * holds them all until it fits every UE's, as fan_send() asks. */
 static bool
 send_frames(struct fan_worker *worker, struct work *work)
 {
+	struct fan_egress *egress = worker->config.egress;
 	struct fan_span *span = &work->task->flight->span[worker->config.index];
 	struct fan_tally *tally = tally_of(worker, work->leg);
 	struct rte_mbuf **frames = work->frame + work->sent;
 	const uint16_t frame_count = (uint16_t)(work->batch.ue_count - work->sent);
-	const uint16_t n = fan_egress_up(worker->config.egress) &&
-					   frames[0]->pkt_len <= fan_egress_frame_bytes_max(worker->config.egress)
-				   ? fan_egress_send_burst(worker->config.egress, (uint16_t)worker->config.index, frames,
-							   frame_count)
+	const bool fits = work->plan->frame_bytes_max <= fan_egress_frame_bytes_max(egress);
+	const uint16_t n = fits && fan_egress_up(egress)
+				   ? fan_egress_send_burst(egress, (uint16_t)worker->config.index, frames, frame_count)
 				   : 0;
 
 	if (n > 0) {

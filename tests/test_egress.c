@@ -1,15 +1,137 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
 #include "../dataplane/eal.h"
 #include "../dataplane/egress.h"
+#include "../host-api/appliance/handles.h"
 #include "appliance_fixture.h"
 
 #include <criterion/criterion.h>
+#include <dlfcn.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define GROUP "all@example.org"
+
+/* ---- A port that says what a test wants ------------------------------------------------------------------------------------ */
+
+/* Of a net_null, while `on`. The worker reads what the test writes. */
+static struct {
+	bool on, link_down;
+	uint16_t mtu;
+	uint64_t losses;    /* that it counts */
+	unsigned room;      /* frames that it takes yet */
+	unsigned overstate; /* so many frames more than it was given it says it took */
+	uint32_t longest;   /* frame that it was given */
+} lies;
+
+/* The functions of these names take the place of DPDK's in this program. */
+#define REAL(function)                                                                                                         \
+	__typeof__(&(function)) real;                                                                                          \
+	*(void **)&real = dlsym(RTLD_NEXT, #function)
+
+int
+rte_eth_dev_info_get(uint16_t port, struct rte_eth_dev_info *info)
+{
+	REAL(rte_eth_dev_info_get);
+	const int error = real(port, info);
+
+	if (lies.on)
+		info->driver_name = "net_liar";
+	return error;
+}
+
+int
+rte_eth_stats_get(uint16_t port, struct rte_eth_stats *stats)
+{
+	REAL(rte_eth_stats_get);
+	const int error = real(port, stats);
+
+	if (lies.on)
+		stats->oerrors = lies.losses;
+	return error;
+}
+
+int
+rte_eth_link_get_nowait(uint16_t port, struct rte_eth_link *link)
+{
+	REAL(rte_eth_link_get_nowait);
+	const int error = real(port, link);
+
+	if (lies.on)
+		link->link_status = !__atomic_load_n(&lies.link_down, __ATOMIC_RELAXED);
+	return error;
+}
+
+int
+rte_eth_dev_get_mtu(uint16_t port, uint16_t *mtu)
+{
+	REAL(rte_eth_dev_get_mtu);
+	const int error = real(port, mtu);
+
+	if (lies.on)
+		*mtu = __atomic_load_n(&lies.mtu, __ATOMIC_RELAXED);
+	return error;
+}
+
+static uint16_t
+take_frames(void *queue, struct rte_mbuf **frames, uint16_t frame_count)
+{
+	const unsigned room = __atomic_load_n(&lies.room, __ATOMIC_RELAXED);
+	const uint16_t taken = (uint16_t)(room < frame_count ? room : frame_count);
+
+	(void)queue;
+	for (uint16_t i = 0; i < taken; i++)
+		if (frames[i]->pkt_len > lies.longest)
+			__atomic_store_n(&lies.longest, frames[i]->pkt_len, __ATOMIC_RELAXED);
+	rte_pktmbuf_free_bulk(frames, taken);
+	__atomic_store_n(&lies.room, room - taken, __ATOMIC_RELAXED);
+	return (uint16_t)(taken + (taken > 0 ? lies.overstate : 0));
+}
+
+/* UEs of EPS NAS behind that port. */
+static struct fan_group *
+open_liar(struct fan_test_side *side, struct fan_test_appliance *appliance, unsigned ues)
+{
+	const struct fan_options options = { .struct_bytes = sizeof(options),
+					     .egress = "net_null",
+					     .source_address = { 192, 0, 2, 1 } };
+
+	lies.mtu = 1500;
+	lies.room = UINT32_MAX;
+	fan_test_side_open(side, ues);
+	fan_test_appliance_open(appliance, side, &options);
+	rte_eth_fp_ops[appliance->fanfare->dataplane->egress.port].tx_pkt_burst = take_frames;
+	for (unsigned i = 0; i < ues; i++) {
+		struct fan_test_subscriber *subscriber = fan_test_subscribe(side, FAN_KIND_EPS_NAS, 2, 2);
+
+		/* All in one table; the first has short ids. */
+		subscriber->ue.bearer_id = 5;
+		subscriber->ue.mme_ue_id = i == 0 ? 1 : UINT32_MAX - i;
+		subscriber->ue.ran_ue_id = i == 0 ? 1 : 0xffffff - i;
+		fan_test_provision(appliance, subscriber);
+	}
+	return fan_test_group(appliance, GROUP, 0, ues, FAN_PROFILE_EPS_NAS_NIDD);
+}
+
+static void
+close_liar(struct fan_test_side *side, struct fan_test_appliance *appliance)
+{
+	const struct rte_mempool *frames = appliance->fanfare->dataplane->egress.frames;
+
+	cr_assert_eq(rte_mempool_avail_count(frames), frames->size, "frames are lost");
+	fan_test_appliance_close(appliance);
+	fan_test_side_close(side);
+}
+
+static void
+begin(struct fan_test_appliance *appliance, struct fan_group *group, const struct fan_message *message)
+{
+	cr_assert_eq(fan_send(appliance->fanfare, NULL, group, message, fan_test_done, appliance), 0, "%s", fan_error_detail());
+}
+
+/* ---- Captures ---------------------------------------------------------------------------------------------------------------- */
 
 static char path[64];
 
@@ -195,4 +317,40 @@ Test(egress, the_kernels_mtu_bounds_frames, .timeout = 60)
 	cr_assert_lt(egress.frame_bytes_max, UINT16_MAX);
 	cr_assert_geq(egress.frame_bytes_max, 1500);
 	cr_assert_eq(fan_egress_close(&egress), 0);
+}
+
+/* Frames of a batch differ in length: the first one's says nothing of the others. */
+Test(egress, an_mtu_that_falls_holds_every_frame_that_is_too_long, .timeout = 60)
+{
+	struct fan_test_side side;
+	struct fan_test_appliance appliance;
+	struct fan_message message;
+	struct fan_group *group;
+	uint32_t longest;
+
+	lies.on = true;
+	group = open_liar(&side, &appliance, 64);
+	fan_test_message(&message, "hello", 5);
+	fan_test_send(&appliance, group, &message);
+	cr_assert_eq(appliance.result.sent, 64);
+	longest = lies.longest;
+	for (unsigned missing = 1; missing <= 2; missing++) {
+		__atomic_store_n(&lies.link_down, true, __ATOMIC_RELAXED);
+		__atomic_store_n(&lies.longest, 0, __ATOMIC_RELAXED);
+		usleep(20000);
+		begin(&appliance, group, &message);
+		usleep(20000);
+		__atomic_store_n(&lies.mtu, (uint16_t)(longest - 14 - missing), __ATOMIC_RELAXED);
+		usleep(20000);
+		__atomic_store_n(&lies.link_down, false, __ATOMIC_RELAXED);
+		usleep(50000);
+		cr_assert_eq(__atomic_load_n(&lies.longest, __ATOMIC_RELAXED), 0,
+			     "a frame left through an MTU that is too small");
+		cr_assert_eq(fan_poll(appliance.fanfare), 1);
+		__atomic_store_n(&lies.mtu, (uint16_t)(longest - 14), __ATOMIC_RELAXED);
+		fan_test_run(&appliance, 0);
+		cr_assert_eq(appliance.result.sent, 64);
+		cr_assert_eq(lies.longest, longest);
+	}
+	close_liar(&side, &appliance);
 }

@@ -239,6 +239,8 @@ make_headers(struct fan_plan *plan, const struct fan_link *link, int sdap_qfi)
 		if (error != 0)
 			return error;
 		FAN_REQUIRE(!nas || plan->header[i].id_at[1] + sizeof(uint64_t) <= FAN_HEADER_BYTES_MAX);
+		if (plan->header[i].frame_bytes > plan->frame_bytes_max)
+			plan->frame_bytes_max = plan->header[i].frame_bytes;
 		write_prefix(plan, &plan->header[i], sdap_qfi);
 		fan_header_trace(&plan->header[i], (enum fan_kind)plan->kind, plan->shape.clear_bytes, link->ipv6);
 	}
