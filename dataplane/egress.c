@@ -207,13 +207,12 @@ uint64_t
 fan_egress_take_losses(struct fan_egress *egress)
 {
 	struct rte_eth_stats stats;
-	uint64_t lost;
+	const uint64_t before = egress->losses;
 
 	if (egress->carries_any || rte_eth_stats_get(egress->port, &stats) != 0)
 		return 0;
-	lost = stats.oerrors - egress->losses;
 	egress->losses = stats.oerrors;
-	return lost;
+	return stats.oerrors > before ? stats.oerrors - before : 0;
 }
 
 bool

@@ -26,9 +26,9 @@ struct fan_egress {
 	uint8_t state;            /* enum fan_egress_state; the same */
 	uint64_t look_every_tsc;  /* a millisecond */
 	uint64_t look_tsc;        /* when somebody looked at the port last; claimed atomically */
-	uint64_t losses; /* of the port's counters: frames lost after it had taken them, since it was opened; control thread */
-	unsigned if_index;   /* of the kernel's interface behind the port; 0: none */
-	bool carries_any;    /* a port of software: no link, no limit */
+	uint64_t losses;   /* the port's counter of frames that it lost after it had taken them, as read last; control thread */
+	unsigned if_index; /* of the kernel's interface behind the port; 0: none */
+	bool carries_any;  /* a port of software: no link, no limit */
 	unsigned link_bytes; /* of a frame before its IP header, which the MTU does not count */
 	bool started;
 	char device[RTE_ETH_NAME_MAX_LEN]; /* the port we made ourselves, empty otherwise */
@@ -82,7 +82,7 @@ fan_egress_frame_bytes_max(const struct fan_egress *egress)
 /* Out: the port's own Ethernet address. False when it has none. */
 bool fan_egress_ethernet(const struct fan_egress *egress, uint8_t ethernet[6]);
 
-/* Frames that the port has lost since this was asked last, by its own counters. Control thread. */
+/* Frames that the port has lost since this was asked last, by its own counters: 0 when somebody set them back meanwhile. Control thread. */
 uint64_t fan_egress_take_losses(struct fan_egress *egress);
 
 /* Hands leading frames to the port, which owns them then; returns how many. Short means back-pressure. Never blocks. */

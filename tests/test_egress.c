@@ -354,3 +354,24 @@ Test(egress, an_mtu_that_falls_holds_every_frame_that_is_too_long, .timeout = 60
 	}
 	close_liar(&side, &appliance);
 }
+
+/* Counters may be set back by anybody, or wrap: what was counted before is not counted again, and nothing is made of the difference. */
+Test(egress, counters_that_fall_are_a_new_base, .timeout = 60)
+{
+	static const struct {
+		uint64_t counted, lost;
+	} rows[] = { { 5, 0 }, { 8, 3 }, { 8, 0 }, { 0, 0 }, { 0, 0 }, { 2, 2 }, { UINT64_MAX, UINT64_MAX - 2 },
+		     { 1, 0 }, { 2, 1 } };
+	struct fan_egress egress;
+
+	lies.on = true;
+	lies.mtu = 1500;
+	lies.losses = rows[0].counted;
+	cr_assert_eq(fan_eal_start("test_egress", 1, NULL), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_egress_open(&egress, "net_null", 1, NULL), 0, "%s", fan_error_detail());
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		lies.losses = rows[i].counted;
+		cr_assert_eq(fan_egress_take_losses(&egress), rows[i].lost, "row %zu", i);
+	}
+	cr_assert_eq(fan_egress_close(&egress), 0);
+}
