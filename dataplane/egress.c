@@ -198,9 +198,18 @@ fan_egress_look(struct fan_egress *egress)
 	if (egress->carries_any)
 		return;
 	state = egress->if_index != 0 ? look_at_interface(egress->if_index, &mtu) : look_at_device(egress->port, &mtu);
+	if (__atomic_load_n(&egress->at_fault, __ATOMIC_RELAXED))
+		state = FAN_EGRESS_GONE;
 	__atomic_store_n(&egress->frame_bytes_max, (uint16_t)RTE_MIN(mtu + egress->link_bytes, (unsigned)UINT16_MAX),
 			 __ATOMIC_RELAXED);
 	__atomic_store_n(&egress->state, (uint8_t)state, __ATOMIC_RELAXED);
+}
+
+void
+fan_egress_fail(struct fan_egress *egress)
+{
+	__atomic_store_n(&egress->at_fault, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&egress->state, (uint8_t)FAN_EGRESS_GONE, __ATOMIC_RELAXED);
 }
 
 uint64_t

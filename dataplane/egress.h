@@ -14,7 +14,7 @@
 enum fan_egress_state {
 	FAN_EGRESS_UP,
 	FAN_EGRESS_DOWN, /* the link is down: frames wait */
-	FAN_EGRESS_GONE, /* the device is no more: frames are lost */
+	FAN_EGRESS_GONE, /* the device is no more, or its driver is at fault: frames are lost */
 };
 
 /* The control thread writes everything before workers run and after they have stopped, but for the capture. */
@@ -24,8 +24,9 @@ struct fan_egress {
 	uint16_t receive_queues;  /* of a port that loops back, else 0 */
 	uint16_t frame_bytes_max; /* longest frame that the port carries now; stored atomically by whoever looks */
 	uint8_t state;            /* enum fan_egress_state; the same */
-	uint64_t look_every_tsc;  /* a millisecond */
-	uint64_t look_tsc;        /* when somebody looked at the port last; claimed atomically */
+	bool at_fault; /* the driver has broken its contract, and is trusted no more; stored atomically by any worker */
+	uint64_t look_every_tsc; /* a millisecond */
+	uint64_t look_tsc;       /* when somebody looked at the port last; claimed atomically */
 	uint64_t losses;   /* the port's counter of frames that it lost after it had taken them, as read last; control thread */
 	unsigned if_index; /* of the kernel's interface behind the port; 0: none */
 	bool carries_any;  /* a port of software: no link, no limit */
@@ -85,11 +86,20 @@ bool fan_egress_ethernet(const struct fan_egress *egress, uint8_t ethernet[6]);
 /* Frames that the port has lost since this was asked last, by its own counters: 0 when somebody set them back meanwhile. Control thread. */
 uint64_t fan_egress_take_losses(struct fan_egress *egress);
 
-/* Hands leading frames to the port, which owns them then; returns how many. Short means back-pressure. Never blocks. */
+/* Trusts the driver no more: the port is gone from now on. Any thread. */
+void fan_egress_fail(struct fan_egress *egress);
+
+/* Hands leading frames to the port, which owns them then; returns how many. Short means back-pressure. Never blocks. A driver that says it
+ * took more than there were has taken all of them, and is at fault. */
 static inline uint16_t
-fan_egress_send_burst(const struct fan_egress *egress, uint16_t queue, struct rte_mbuf **frames, uint16_t frame_count)
+fan_egress_send_burst(struct fan_egress *egress, uint16_t queue, struct rte_mbuf **frames, uint16_t frame_count)
 {
-	return rte_eth_tx_burst(egress->port, queue, frames, frame_count);
+	const uint16_t taken = rte_eth_tx_burst(egress->port, queue, frames, frame_count);
+
+	if (__builtin_expect(taken <= frame_count, 1))
+		return taken;
+	fan_egress_fail(egress);
+	return frame_count;
 }
 
 /* Appends frames to the capture, in the order of the calls. Any worker; serialised by a lock: capturing is not a fast path. */

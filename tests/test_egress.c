@@ -375,3 +375,27 @@ Test(egress, counters_that_fall_are_a_new_base, .timeout = 60)
 	}
 	cr_assert_eq(fan_egress_close(&egress), 0);
 }
+
+/* A driver that says it took more than it was given has all of it, and gets no more: what is left is reported. */
+Test(egress, a_port_that_takes_more_than_it_was_given_is_at_fault, .timeout = 60)
+{
+	for (unsigned is_network = 0; is_network < 2; is_network++) {
+		struct fan_test_side side;
+		struct fan_test_appliance appliance;
+		struct fan_message message;
+		struct fan_group *group;
+
+		lies.on = is_network;
+		lies.overstate = 1;
+		group = open_liar(&side, &appliance, 100);
+		fan_test_message(&message, "hello", 5);
+		fan_test_send(&appliance, group, &message);
+		cr_assert_eq(appliance.result.sent, 64, "%lu sent", appliance.result.sent);
+		cr_assert_eq(appliance.result.dropped[FAN_DROP_PORT], 36);
+		lies.overstate = 0;
+		fan_egress_look(&appliance.fanfare->dataplane->egress);
+		fan_test_send(&appliance, group, &message);
+		cr_assert_eq(appliance.result.dropped[FAN_DROP_PORT], 100, "it is trusted again");
+		close_liar(&side, &appliance);
+	}
+}
