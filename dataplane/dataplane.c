@@ -334,6 +334,36 @@ choose_engines(const struct fan_dataplane *dataplane, struct fan_flight *flight)
 	return 0;
 }
 
+static void
+count_losses(struct fan_dataplane *dataplane)
+{
+	const uint64_t lost = fan_egress_take_losses(&dataplane->egress);
+
+	dataplane->losses.counted += lost;
+	dataplane->losses.untold += lost;
+}
+
+/* No message is told of what was lost before it began: what was lost before the oldest on its way is told to none. */
+static void
+forget_losses(struct fan_dataplane *dataplane)
+{
+	const struct fan_flight *oldest = dataplane->flights.first;
+	struct fan_losses *losses = &dataplane->losses;
+
+	losses->untold = oldest == NULL ? 0 : RTE_MIN(losses->untold, losses->counted - oldest->lost_before);
+}
+
+/* A flight that has ended lost nothing before it began. */
+static void
+tell_losses(struct fan_dataplane *dataplane, struct fan_flight *flight)
+{
+	struct fan_losses *losses = &dataplane->losses;
+
+	count_losses(dataplane);
+	losses->untold -= fan_flight_take_losses(flight, RTE_MIN(losses->untold, losses->counted - flight->lost_before));
+	forget_losses(dataplane);
+}
+
 int
 fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_flight **out, struct fan_snapshot *snapshot,
 		   const struct fan_message *message, fan_done done, void *user)
@@ -359,6 +389,9 @@ fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_flight **out, str
 		flight->deadline_tsc = begin_tsc + message->valid_for_ms * (rte_get_tsc_hz() / 1000);
 	flight->done = done;
 	flight->user = user;
+	count_losses(dataplane);
+	forget_losses(dataplane);
+	flight->lost_before = dataplane->losses.counted;
 	fan_flights_add(&dataplane->flights, flight);
 	for (unsigned i = 0; i < dataplane->worker_count; i++)
 		fan_worker_hand(dataplane->worker[i], flight);
@@ -372,7 +405,6 @@ fan_dataplane_take_ended(struct fan_dataplane *dataplane)
 	struct fan_flight *flight = fan_flights_take_ended(&dataplane->flights);
 
 	if (flight != NULL)
-		dataplane->losses = fan_flight_take_losses(flight,
-							   dataplane->losses + fan_egress_take_losses(&dataplane->egress));
+		tell_losses(dataplane, flight);
 	return flight;
 }

@@ -14,6 +14,12 @@
  * 2 x 4, NR PDCP 2 x 4 x 5. */
 #define FAN_TABLES_MAX 464
 
+/* What the port has lost after it took it. */
+struct fan_losses {
+	uint64_t counted; /* since it was opened */
+	uint64_t untold;  /* of these, told to no message, and lost since the oldest on its way began */
+};
+
 /* The control thread's alone, but for what workers are given a pointer to (struct fan_worker_config, struct fan_flight). */
 struct fan_dataplane {
 	struct fan_context_table *tables; /* FAN_TABLES_MAX, made as they are needed */
@@ -29,8 +35,8 @@ struct fan_dataplane {
 	struct fan_engine *engine[FAN_ENGINES_MAX]; /* the control thread's own instances of these, to ask and to compare */
 	struct fan_calibration *calibration; /* "auto": ranks the engines for each shape; else NULL, in the order given */
 	struct fan_flights flights;
-	uint64_t losses; /* of the port, of which no flight has been told */
-	int event_fd;    /* an eventfd: a flight has ended; -1: none yet */
+	struct fan_losses losses;
+	int event_fd; /* an eventfd: a flight has ended; -1: none yet */
 };
 
 /* As fan_open(). */

@@ -147,19 +147,32 @@ fan_flight_frame_bytes_max(const struct fan_flight *flight)
 	return most;
 }
 
+static void
+lose(struct fan_tally *tally, uint64_t lost)
+{
+	const uint64_t left = tally->sent - lost;
+
+	if (lost == 0)
+		return;
+	tally->bytes_out = (uint64_t)((double)tally->bytes_out * (double)left / (double)tally->sent);
+	tally->sent = left;
+	tally->dropped[FAN_DROP_PORT] += lost;
+}
+
 uint64_t
 fan_flight_take_losses(struct fan_flight *flight, uint64_t losses)
 {
-	for (unsigned i = 0; i < flight->leg_count; i++)
-		for (unsigned worker = 0; worker < flight->worker_count && losses > 0; worker++) {
-			struct fan_tally *tally = &flight->legs[i].tally[worker];
-			const uint64_t lost = RTE_MIN(losses, tally->sent);
+	uint64_t left = losses;
 
-			tally->sent -= lost;
-			tally->dropped[FAN_DROP_PORT] += lost;
-			losses -= lost;
+	for (unsigned i = 0; i < flight->leg_count; i++)
+		for (unsigned worker = 0; worker < flight->worker_count; worker++) {
+			struct fan_tally *tally = &flight->legs[i].tally[worker];
+			const uint64_t lost = RTE_MIN(left, tally->sent);
+
+			lose(tally, lost);
+			left -= lost;
 		}
-	return losses;
+	return losses - left;
 }
 
 static uint64_t

@@ -70,6 +70,7 @@ struct fan_flight {
 	uint64_t number;               /* C of acceptance, 1 for the first */
 	uint64_t
 		follows; /* C places of those in flight that were accepted before, have its priority and share a member with it */
+	uint64_t lost_before;  /* the control thread's alone: fan_losses.counted when it was accepted */
 	uint64_t begin_tsc;    /* C */
 	uint64_t deadline_tsc; /* C what is not on its way to the port by then does not go; UINT64_MAX: none */
 	unsigned worker_count; /* C */
@@ -87,8 +88,9 @@ void fan_flight_free(struct fan_flight *flight);
 /* Longest frame of any leg, octets. */
 size_t fan_flight_frame_bytes_max(const struct fan_flight *flight);
 
-/* Counts frames that the port has lost after it took them: they were not sent. Which UEs' they were nobody can tell. In: losses so far,
- * of this flight or another. Returns how many are left for others: no flight has lost more than it sent. The flight has ended. */
+/* Counts frames that the port has lost after it took them: they were not sent. Which UEs' they were nobody can tell, nor how long they
+ * were: their octets are taken for the average. In: losses that may be this flight's. Returns how many it has taken: no flight has lost
+ * more than it sent. The flight has ended. */
 uint64_t fan_flight_take_losses(struct fan_flight *flight, uint64_t losses);
 
 /* Sums up, for profile FAN_PROFILE_COUNT over all. Exact once the flight has ended; before that each number is of some moment before. */

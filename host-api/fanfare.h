@@ -373,7 +373,7 @@ struct fan_result {
 	uint64_t ues;                    /* members in the snapshot */
 	uint64_t created;                /* PDUs: members x parts; created = sent + sum of dropped */
 	uint64_t sent;                   /* taken by the port and, as far as the port counts, not lost by it */
-	uint64_t bytes_out;              /* octets of the frames sent, from Ethernet up */
+	uint64_t bytes_out;              /* octets of the frames sent, from Ethernet up; an estimate where some were lost */
 	uint64_t dropped[FAN_DROPS_MAX]; /* by enum fan_drop */
 	uint64_t first_ns;               /* from fan_send() to the first frame handed to the port */
 	uint64_t last_ns;                /* ... and to the last */
@@ -436,7 +436,9 @@ int fan_message_progress(const struct fanfare *fanfare, struct fan_progress *pro
 /* Inside a callback only: result of one profile (all zero when the group had no member of it). Valid as the outcome is. */
 const struct fan_result *fan_outcome_profile(const struct fan_outcome *outcome, enum fan_profile profile);
 
-/* Inside a callback only: how many members were not served for a reason; NONE: for any. */
+/* Inside a callback only: how many members were not served for a reason; NONE: for any. Of frames that the port lost after it had taken
+ * them nobody can tell whose they were: they are in dropped[FAN_DROP_PORT] of the messages on their way at the time, name no member, and
+ * some may have left after all (af_packet counts as lost what stays in its ring until the interface is up again). */
 uint64_t fan_outcome_count(const struct fan_outcome *outcome, enum fan_drop drop);
 
 /* Inside a callback only: calls `each` for every member not served for a reason, each once (NONE: for any). Costs what is reported, not

@@ -376,6 +376,81 @@ Test(egress, counters_that_fall_are_a_new_base, .timeout = 60)
 	cr_assert_eq(fan_egress_close(&egress), 0);
 }
 
+/* What a port lost is told to messages that were on their way then, to each no more than it sent, and to no other. */
+Test(egress, losses_are_told_to_messages_that_were_on_their_way, .timeout = 60)
+{
+	static const struct {
+		unsigned before, during, sent; /* lost before the message began, and while it was on its way */
+	} rows[] = {
+		{ 0, 0, 100 }, { 0, 30, 70 }, { 0, 1000, 0 }, { 0, 0, 100 }, { 250, 0, 100 }, { 7, 5, 95 }, { 0, 0, 100 }
+	};
+	struct fan_test_side side;
+	struct fan_test_appliance appliance;
+	struct fan_message message;
+	struct fan_group *group;
+	uint64_t all = 0;
+
+	lies.on = true;
+	group = open_liar(&side, &appliance, 100);
+	fan_test_message(&message, "hello", 5);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		lies.losses += rows[i].before;
+		begin(&appliance, group, &message);
+		lies.losses += rows[i].during;
+		fan_test_run(&appliance, 0);
+		all = i == 0 ? appliance.result.bytes_out : all;
+		cr_assert_eq(appliance.result.sent, rows[i].sent, "row %zu: %lu sent", i, appliance.result.sent);
+		cr_assert_eq(appliance.result.dropped[FAN_DROP_PORT], 100 - rows[i].sent, "row %zu", i);
+		cr_assert_eq(appliance.result.bytes_out, all * rows[i].sent / 100, "row %zu: %lu of %lu octets", i,
+			     appliance.result.bytes_out, all);
+		cr_assert_eq(appliance.not_served, 0, "nobody can tell whose frames were lost");
+	}
+	begin(&appliance, group, &message);
+	begin(&appliance, group, &message);
+	lies.losses += 150;
+	fan_test_run(&appliance, 1);
+	fan_test_run(&appliance, 0);
+	cr_assert_eq(appliance.result.sent, 50, "what the first has not sent is the second's");
+	close_liar(&side, &appliance);
+}
+
+/* A message that begins after a loss and ends before the one that had it. */
+Test(egress, losses_are_not_told_to_a_message_that_began_later, .timeout = 60)
+{
+	struct fan_test_side side;
+	struct fan_test_appliance appliance;
+	struct fan_message message;
+	struct fan_group *group, *few;
+
+	lies.on = true;
+	group = open_liar(&side, &appliance, 3000);
+	few = fan_test_group(&appliance, "few@example.org", 2900, 50, FAN_PROFILE_EPS_NAS_NIDD);
+	fan_test_message(&message, "hello", 5);
+	lies.room = 100;
+	begin(&appliance, group, &message);
+	lies.losses = 40;
+	message.priority = 7;
+	begin(&appliance, few, &message);
+	__atomic_store_n(&lies.room, 2000, __ATOMIC_RELAXED);
+	fan_test_run(&appliance, 1);
+	cr_assert(appliance.result.ues == 50 && appliance.result.sent == 50, "%lu of %lu sent", appliance.result.sent,
+		  appliance.result.ues);
+	__atomic_store_n(&lies.room, UINT32_MAX, __ATOMIC_RELAXED);
+	fan_test_run(&appliance, 0);
+	cr_assert(appliance.result.ues == 3000 && appliance.result.sent == 2960, "%lu sent", appliance.result.sent);
+	/* Nor what is left over when the one that had it is told first. */
+	message.priority = 0;
+	__atomic_store_n(&lies.link_down, true, __ATOMIC_RELAXED);
+	usleep(20000);
+	begin(&appliance, few, &message);
+	lies.losses += 1000;
+	begin(&appliance, group, &message);
+	__atomic_store_n(&lies.link_down, false, __ATOMIC_RELAXED);
+	fan_test_run(&appliance, 0);
+	cr_assert(appliance.result.ues == 3000 && appliance.result.sent == 3000, "%lu sent", appliance.result.sent);
+	close_liar(&side, &appliance);
+}
+
 /* A driver that says it took more than it was given has all of it, and gets no more: what is left is reported. */
 Test(egress, a_port_that_takes_more_than_it_was_given_is_at_fault, .timeout = 60)
 {
