@@ -8,7 +8,10 @@
 #include <net/if.h>
 #include <rte_bus_vdev.h>
 #include <rte_cycles.h>
+#include <rte_dev.h>
+#include <rte_devargs.h>
 #include <rte_errno.h>
+#include <rte_kvargs.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -224,34 +227,92 @@ fan_egress_take_losses(struct fan_egress *egress)
 	return stats.oerrors > before ? stats.oerrors - before : 0;
 }
 
+/* The kernel's interface has the address that others know, whatever its driver made up. */
+static bool
+interface_ethernet(unsigned if_index, struct rte_ether_addr *address)
+{
+	struct ifreq request;
+	const int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool known;
+
+	if (socket_fd < 0)
+		return false;
+	memset(&request, 0, sizeof(request));
+	known = if_indextoname(if_index, request.ifr_name) != NULL && ioctl(socket_fd, SIOCGIFHWADDR, &request) == 0;
+	memcpy(address->addr_bytes, request.ifr_hwaddr.sa_data, sizeof(address->addr_bytes));
+	close(socket_fd);
+	return known;
+}
+
 bool
 fan_egress_ethernet(const struct fan_egress *egress, uint8_t ethernet[6])
 {
 	struct rte_ether_addr address;
 
-	if (egress->carries_any || rte_eth_macaddr_get(egress->port, &address) != 0 || rte_is_zero_ether_addr(&address))
+	if (egress->carries_any)
+		return false;
+	if (egress->if_index != 0 ? !interface_ethernet(egress->if_index, &address)
+				  : rte_eth_macaddr_get(egress->port, &address) != 0)
 		return false;
 	memcpy(ethernet, address.addr_bytes, sizeof(address.addr_bytes));
-	return true;
+	return !rte_is_zero_ether_addr(&address);
 }
 
-/* Ports of software carry any frame; on others the kernel or the wire sets the limit. */
-static void
-begin_watch(struct fan_egress *egress)
+/* Of one interface that net_pcap sends through. In/Out: user, its index; 0: none was named before. All queues go to the same. */
+static int
+note_interface(const char *key, const char *name, void *user)
+{
+	unsigned *if_index = user;
+	const unsigned index = name != NULL ? if_nametoindex(name) : 0;
+
+	(void)key;
+	if (index == 0 || (*if_index != 0 && *if_index != index))
+		return -1;
+	*if_index = index;
+	return 0;
+}
+
+/* net_pcap writes to a file or to an interface, as its arguments say; it knows of the interface in one case only. Out: *if_index, 0 for a
+ * file. */
+static int
+find_pcap_interface(const struct rte_device *device, unsigned *if_index)
+{
+	const struct rte_devargs *devargs = rte_dev_devargs(device);
+	struct rte_kvargs *arguments = devargs != NULL ? rte_kvargs_parse(devargs->args, NULL) : NULL;
+	int error = arguments == NULL ? -1 : 0;
+
+	*if_index = 0;
+	if (error == 0)
+		error = rte_kvargs_process(arguments, "iface", note_interface, if_index);
+	if (error == 0 && rte_kvargs_count(arguments, "tx_pcap") == 0)
+		error = rte_kvargs_process(arguments, "tx_iface", note_interface, if_index);
+	rte_kvargs_free(arguments);
+	return error;
+}
+
+/* Ports of software whose frames reach nobody carry any; on others the kernel or the wire sets the limit. */
+static int
+begin_watch(struct fan_egress *egress, const char *name)
 {
 	struct rte_eth_dev_info info;
+	const int error = rte_eth_dev_info_get(egress->port, &info);
 
+	if (error != 0)
+		return fan_fail(FAN_E_IO, "egress %s: %s", name, rte_strerror(-error));
 	egress->frame_bytes_max = UINT16_MAX;
 	egress->look_every_tsc = rte_get_tsc_hz() / 1000;
-	egress->carries_any = true;
 	egress->link_bytes = RTE_ETHER_HDR_LEN;
-	if (rte_eth_dev_info_get(egress->port, &info) != 0 || strcmp(info.driver_name, "net_null") == 0 ||
-	    strcmp(info.driver_name, "net_ring") == 0 || strcmp(info.driver_name, "net_pcap") == 0)
-		return;
-	egress->carries_any = false;
 	egress->if_index = info.if_index;
+	egress->carries_any = strcmp(info.driver_name, "net_null") == 0 || strcmp(info.driver_name, "net_ring") == 0;
+	if (strcmp(info.driver_name, "net_pcap") == 0) {
+		if (find_pcap_interface(info.device, &egress->if_index) != 0)
+			return fan_fail(FAN_E_UNSUPPORTED, "egress %s: all its queues must send through one network interface",
+					name);
+		egress->carries_any = egress->if_index == 0;
+	}
 	(void)fan_egress_take_losses(egress);
 	fan_egress_look(egress);
+	return 0;
 }
 
 static int
@@ -280,7 +341,7 @@ fan_egress_open(struct fan_egress *egress, const char *name, unsigned queue_coun
 	if (error == 0)
 		error = start_port(egress, name);
 	if (error == 0)
-		begin_watch(egress);
+		error = begin_watch(egress, name);
 	if (error == 0 && capture != NULL)
 		error = open_capture(egress, capture);
 	if (error != 0)

@@ -29,7 +29,7 @@ struct fan_egress {
 	uint64_t look_tsc;       /* when somebody looked at the port last; claimed atomically */
 	uint64_t losses;   /* the port's counter of frames that it lost after it had taken them, as read last; control thread */
 	unsigned if_index; /* of the kernel's interface behind the port; 0: none */
-	bool carries_any;  /* a port of software: no link, no limit */
+	bool carries_any;  /* a port whose frames reach nobody: no link, no limit */
 	unsigned link_bytes; /* of a frame before its IP header, which the MTU does not count */
 	bool started;
 	char device[RTE_ETH_NAME_MAX_LEN]; /* the port we made ourselves, empty otherwise */
@@ -80,7 +80,7 @@ fan_egress_frame_bytes_max(const struct fan_egress *egress)
 	return __atomic_load_n(&egress->frame_bytes_max, __ATOMIC_RELAXED);
 }
 
-/* Out: the port's own Ethernet address. False when it has none. */
+/* Out: the port's own Ethernet address, or that of the kernel's interface behind it. False when it has none. */
 bool fan_egress_ethernet(const struct fan_egress *egress, uint8_t ethernet[6]);
 
 /* Frames that the port has lost since this was asked last, by its own counters: 0 when somebody set them back meanwhile. Control thread. */

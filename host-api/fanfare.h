@@ -160,7 +160,7 @@ struct fan_options {
 	/* What frames say of their sender. */
 	uint8_t source_address
 		[16]; /* IPv4 in the first 4 octets, or IPv6, network order; zero only where frames reach nobody (net_null,
-					net_ring): a documentation address */
+					net_ring, net_pcap into a file): a documentation address */
 	uint8_t source_ethernet[6]; /* zero: the port's own */
 	uint16_t vlan;              /* 1..4094: every frame is tagged (IEEE 802.1Q); 0: none */
 	uint8_t vlan_priority;      /* 0..7, of the tag */

@@ -474,3 +474,44 @@ Test(egress, a_port_that_takes_more_than_it_was_given_is_at_fault, .timeout = 60
 		close_liar(&side, &appliance);
 	}
 }
+
+/* net_pcap is a file or a network, as its arguments say. */
+Test(egress, a_port_behind_which_an_interface_lies_is_a_network, .timeout = 60)
+{
+	static const struct {
+		const char *name, *key, *rest; /* a file stands behind the key */
+		bool is_network;
+	} rows[] = {
+		{ "net_pcap1", ",tx_pcap=", "", false },    { "net_pcap2,tx_iface=lo", "", "", true },
+		{ "net_pcap3,iface=lo", "", "", true },     { "net_pcap4", ",tx_pcap=", ",tx_iface=lo", false },
+		{ "net_pcap5,rx_iface=lo", "", "", false }, { "net_pcap6,tx_iface=lo,tx_iface=lo", "", "", true },
+	};
+	const char *file = new_path();
+	struct fan_options options = { .struct_bytes = sizeof(options), .egress = "net_pcap7,tx_iface=lo" };
+	struct fanfare *fanfare;
+
+	if (geteuid() != 0 || if_nametoindex("lo") == 0)
+		cr_skip_test("packets on the loopback interface need root");
+	cr_assert_eq(fan_eal_start("test_egress", 1, NULL), 0, "%s", fan_error_detail());
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fan_egress egress;
+		char name[128];
+		uint8_t ethernet[6];
+
+		snprintf(name, sizeof(name), "%s%s%s%s", rows[i].name, rows[i].key, rows[i].key[0] != '\0' ? file : "",
+			 rows[i].rest);
+		cr_assert_eq(fan_egress_open(&egress, name, 1, NULL), 0, "%s: %s", name, fan_error_detail());
+		cr_assert_eq(egress.carries_any, !rows[i].is_network, "%s", name);
+		cr_assert_eq(egress.if_index, rows[i].is_network ? if_nametoindex("lo") : 0, "%s", name);
+		cr_assert_eq(egress.frame_bytes_max == UINT16_MAX, !rows[i].is_network, "%s", name);
+		cr_assert_not(fan_egress_ethernet(&egress, ethernet),
+			      "the loopback interface has no address, whatever its driver says");
+		cr_assert_eq(fan_egress_close(&egress), 0);
+	}
+	unlink(file);
+	cr_assert_eq(fan_open(&fanfare, &options), FAN_E_INVALID);
+	cr_assert_not_null(strstr(fan_error_detail(), "source_address"), "%s", fan_error_detail());
+	options.source_address[0] = 192;
+	cr_assert_eq(fan_open(&fanfare, &options), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_close(fanfare), 0);
+}

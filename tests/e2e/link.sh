@@ -29,9 +29,10 @@ make_link()
 up() { ip link set "$here" up; peer ip link set "$there" up; }
 
 # OPTION...: runs in the background; `ended` then sets rc, created, sent and arrived.
+egress=af_packet:$here
 start()
 {
-	"$FANFARE" fanout --profile eps-nas-nidd --text hello --egress "af_packet:$here" --no-verify --json "$@" \
+	"$FANFARE" fanout --profile eps-nas-nidd --text hello --egress "$egress" --no-verify --json "$@" \
 		>"$TMPDIR/result" 2>"$TMPDIR/said" &
 	run=$!
 }
@@ -110,4 +111,30 @@ ip link del "$here"
 ended
 [ "$rc" = 1 ] && [ "$sent" = 0 ] || die "gone: exit $rc, $sent sent: $(cat "$TMPDIR/said")"
 grep -q '"port": 100000' "$TMPDIR/result" || die "gone: $(cat "$TMPDIR/result")"
+
+# net_pcap on an interface: its driver knows neither link nor MTU, and is a network all the same.
+for argument in tx_iface iface; do
+	make_link
+	ip link set "$here" up
+	egress="net_pcap,$argument=$here"
+	start --ues 100 --valid-for 1
+	ended
+	[ "$rc" = 1 ] && [ "$sent" = 0 ] || die "$argument: peer down: exit $rc, $sent sent: $(cat "$TMPDIR/said")"
+	start --ues 2000
+	sleep 1
+	kill -0 "$run" 2>/dev/null || die "$argument: the run did not wait: $(cat "$TMPDIR/said")"
+	up
+	ended
+	[ "$rc" = 0 ] && [ "$sent" = 2000 ] && [ "$arrived" = 2000 ] ||
+		die "$argument: exit $rc, $sent sent, $arrived arrived: $(cat "$TMPDIR/said")"
+	ip link set "$here" mtu 68
+	start --ues 100
+	ended
+	[ "$rc" = 2 ] && grep -q "the port's 82" "$TMPDIR/said" || die "$argument: MTU: exit $rc: $(cat "$TMPDIR/said")"
+done
+ip link set "$here" mtu 1500
+egress="net_pcap,tx_iface=$here,tx_iface=lo"
+start --ues 100
+ended
+[ "$rc" = 1 ] && grep -q 'one network interface' "$TMPDIR/said" || die "two interfaces: exit $rc: $(cat "$TMPDIR/said")"
 echo 'link: what is reported as sent has left'
