@@ -48,8 +48,9 @@ chosen := $(LANES)-$(SNOW3G)-$(ZUC)-$(QUEUES)
 model_dir := engine-$(chosen)
 # What was asked for, and what is tested below.
 $(foreach set,$(sort $(chosen) 1-0-0-4 3-0-0-4 1-1-1-4),$(eval $(call engine_model,engine-$(set),$(subst -, ,$(set)),,,-DVM_TRACE=0)))
-# Other numbers of lanes and queues, compiled for a short build: the fewest, the most queues, and numbers that are no powers of two.
-sizes := 1-0-0-1 1-0-0-16 5-0-0-5
+# Other numbers of lanes and queues, compiled for a short build: the fewest lanes with the most queues, the most lanes with
+# one queue, and numbers that are no powers of two.
+sizes := 1-0-0-16 5-0-0-5 16-0-0-1
 $(foreach set,$(sizes),$(eval $(call engine_model,sizes-$(set),$(subst -, ,$(set)),,,-DVM_TRACE=0,OPT_FAST=-O1 OPT_SLOW=-O0)))
 $(eval $(call engine_model,$(model_dir)-trace,$(subst -, ,$(chosen)),--trace-fst,,-DVM_TRACE=1 -DVM_TRACE_FST=1,verilated_fst_c.o))
 

@@ -283,10 +283,12 @@ test_registers()
 	expect(host, "version", FAN_CARD_VERSION, 0x00020000);
 	expect(host, "build", FAN_CARD_BUILD, build);
 	expect(host, "limits", FAN_CARD_LIMITS, 1500 | 64 << 16);
-	for (unsigned l = 0; l < ops->aes_lanes + ops->snow3g_lanes + ops->zuc_lanes; l++)
+	const unsigned lanes = ops->aes_lanes + ops->snow3g_lanes + ops->zuc_lanes;
+	for (unsigned l = 0; l < lanes; l++)
 		expect(host, "lane kind", FAN_CARD_LANE_BASE + l * FAN_CARD_LANE_STRIDE,
 		       l < ops->aes_lanes ? 2 : l < ops->aes_lanes + ops->snow3g_lanes ? 1 : 3);
-	expect(host, "absent lane", FAN_CARD_LANE_BASE + 15 * FAN_CARD_LANE_STRIDE, 0);
+	for (unsigned l = lanes; l < FAN_CARD_LANES_MAX; l++)
+		expect(host, "absent lane", FAN_CARD_LANE_BASE + l * FAN_CARD_LANE_STRIDE, 0);
 	host.put(FAN_CARD_SCRATCH, 0x5a17c0de);
 	expect(host, "scratch", FAN_CARD_SCRATCH, 0x5a17c0de);
 	host.put(FAN_CARD_KIND, 1);
