@@ -11,6 +11,7 @@
 #include "../dataplane/engine/reference/reference.h"
 #include "../dataplane/engines.h"
 #include "batch.h"
+#include "residue.h"
 
 #include <criterion/criterion.h>
 #include <dlfcn.h>
@@ -550,6 +551,31 @@ Test(engine_cryptodev, sessions_are_kept_until_a_key_changes)
 	}
 	engine->ops->close(engine);
 	reference->ops->close(reference);
+}
+
+/* Without huge pages a core dump would hold them. */
+Test(engine_cryptodev, pools_lie_outside_core_dumps)
+{
+	struct fan_engine *engine;
+
+	start_eal("--vdev=crypto_aesni_mb", NULL);
+	engine = open_ops(&fan_engine_cryptodev);
+	for (unsigned i = 0; i < 3; i++) {
+		static const char *const what[] = { "buffers", "ops", "sessions" };
+		struct rte_mempool_memhdr *piece;
+		struct rte_mempool *pool;
+		char name[32], flags[256];
+
+		snprintf(name, sizeof(name), "fan_cd0_0_%s", what[i]);
+		pool = rte_mempool_lookup(name);
+		cr_assert_not_null(pool, "%s", name);
+		STAILQ_FOREACH(piece, &pool->mem_list, next)
+		{
+			fan_test_vm_flags(flags, sizeof(flags), (uint8_t *)piece->addr + piece->len / 2);
+			cr_assert_not_null(strstr(flags, " dd"), "%s: %s", name, flags);
+		}
+	}
+	engine->ops->close(engine);
 }
 
 /* UEs that come back keep their sessions while others pass by: 8 of 16 sessions, 4 new UEs in each round. */

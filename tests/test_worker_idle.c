@@ -47,10 +47,14 @@ turned(uint64_t value)
 	return value;
 }
 
+static const char *const crypto_device[] = { "--vdev=crypto_aesni_mb", NULL };
+
 static struct fanfare *
 open_appliance(const char *engines, struct fan_group **group, fan_context_id ids[UES])
 {
-	const struct fan_options options = { .struct_bytes = sizeof(options), .engines = engines, .egress = "net_null" };
+	const struct fan_options options = {
+		.struct_bytes = sizeof(options), .engines = engines, .egress = "net_null", .eal = crypto_device
+	};
 	const struct fan_next_hop hop = { .struct_bytes = sizeof(hop),
 					  .ethernet = { 2, 0, 0, 0, 0, 1 },
 					  .address = { 198, 51, 100, 1 } };
@@ -237,16 +241,16 @@ count_keys(char *where, size_t where_bytes, bool dumped_alone)
 
 Test(worker_idle, keys_do_not_outlive_their_ues, .timeout = 120)
 {
-	static const char *const engines[] = { "lockstep",       "lockstep-vaes512", "lockstep-vaes256",
-					       "lockstep-aesni", "ipsec-mb",         "reference" };
+	static const char *const engines[] = { "lockstep", "lockstep-vaes512", "lockstep-vaes256", "lockstep-aesni",
+					       "ipsec-mb", "reference",        "cryptodev" };
 	static char where[600];
 
 	if (!MEMORY_CAN_BE_SEARCHED)
 		cr_skip_test("AddressSanitizer lets nobody search memory");
 	for (unsigned i = 0; i < sizeof(engines) / sizeof(engines[0]); i++) {
-		const struct fan_options options = { .struct_bytes = sizeof(options),
-						     .engines = engines[i],
-						     .egress = "net_null" };
+		const struct fan_options options = {
+			.struct_bytes = sizeof(options), .engines = engines[i], .egress = "net_null", .eal = crypto_device
+		};
 		fan_context_id ids[UES];
 		struct fan_group *group;
 		struct fanfare *fanfare;

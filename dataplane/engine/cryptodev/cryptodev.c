@@ -22,7 +22,7 @@
  * enqueued when the first has come back. Which it is was tried at open: every combination answers all questions, and one that answers
  * wrongly is not used.
  *
- * Sessions are kept in a bounded cache, since a million UEs cannot all have one. Operations wait inside the engine while all
+ * Sessions are kept in a bounded cache, since a million UEs cannot all have one, and until the worker has nothing to do. Operations wait inside the engine while all
  * sessions are in use or the device's queue is full; submit_burst turns short when buffers run out. Cycles per UE, EEA2 and
  * EIA2 for NAS, 160 octets, with all UEs in the cache and when 100,000 UEs take turns in 4,096 sessions, so that each has its
  * session made anew:
@@ -46,6 +46,7 @@
 #include <rte_random.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* Buffers, each with an operation: 8 full batches. 512 operations keep a card busy; their 1 MiB stays in the second-level
  * cache. */
@@ -67,6 +68,7 @@
  * most: one part in 10,000. What a device computes wrongly in between leaves the host. */
 #define QUESTIONS_MS 180000
 #define CLOSE_MS 200
+#define STACK_BYTES 4000
 
 static_assert(DATA_AT + EIA2_PREFIX_BYTES + FAN_PDU_BYTES_MAX + FAN_MAC_BYTES + SLACK_BYTES <= BUFFER_BYTES, "a PDU fits");
 static_assert(DATA_AT >= MAC_AT + MAC_BYTES_MAX, "MAC and data apart");
@@ -173,7 +175,8 @@ struct cryptodev {
 	uint8_t device;
 	uint16_t queue_pair;
 	bool queue_pair_claimed;
-	bool stalled; /* operations were lost, and none has come back since */
+	bool keys_on_stack; /* sessions were made in this burst */
+	bool stalled;       /* operations were lost, and none has come back since */
 	size_t mapped_bytes;
 	struct rte_mempool *buffers, *ops, *sessions;
 	uint16_t mac_bytes[FAN_ALGORITHM_MAX + 1]; /* that the device makes */
@@ -309,6 +312,18 @@ create_session(const struct cryptodev *engine, uint8_t form, const uint8_t *k_en
 						engine->sessions);
 }
 
+/* What drivers leave below this frame when they make sessions: their functions go some 2 KiB deep. Once for each burst. */
+static __attribute__((noinline)) void
+wipe_stack(struct cryptodev *engine)
+{
+	uint8_t below[STACK_BYTES];
+
+	if (!engine->keys_on_stack)
+		return;
+	explicit_bzero(below, sizeof(below));
+	engine->keys_on_stack = false;
+}
+
 /* Drivers leave the keys where they were. The engine is the only user of the pool, so that a freed session is still its own. */
 static void
 free_session(const struct cryptodev *engine, void *session)
@@ -393,6 +408,7 @@ acquire_session(struct cryptodev *engine, struct entry **out, const struct fan_c
 		if (entry == NULL)
 			return false;
 		entry->session = create_session(engine, form, context->k_enc, context->k_int);
+		engine->keys_on_stack = true;
 		if (entry->session == NULL)
 			return true;
 		entry->context = context;
@@ -852,6 +868,7 @@ submit_burst(struct fan_engine *base, struct fan_batch *const *batches, uint16_t
 	while (taken < batch_count && take(engine, batches[taken]))
 		taken++;
 	feed_device(engine);
+	wipe_stack(engine);
 	return taken;
 }
 
@@ -966,6 +983,7 @@ poll_burst(struct fan_engine *base, struct fan_batch **batches, uint16_t batch_m
 
 	poll_device(engine);
 	step_asking(engine);
+	wipe_stack(engine);
 	return fan_finished_take_burst(&engine->finished, batches, batch_max);
 }
 
@@ -1182,6 +1200,17 @@ pool_name(char name[RTE_MEMPOOL_NAMESIZE], const struct cryptodev *engine, const
 	snprintf(name, RTE_MEMPOOL_NAMESIZE, "fan_cd%u_%u_%s", engine->device, engine->queue_pair, what);
 }
 
+static void
+keep_out_of_core_dumps(struct rte_mempool *pool, void *user, struct rte_mempool_memhdr *piece, unsigned index)
+{
+	const size_t before = (uintptr_t)piece->addr % (size_t)sysconf(_SC_PAGESIZE); /* of the page that it begins in */
+
+	(void)pool;
+	(void)user;
+	(void)index;
+	madvise((uint8_t *)piece->addr - before, before + piece->len, MADV_DONTDUMP);
+}
+
 static int
 make_pools(struct cryptodev *engine)
 {
@@ -1201,6 +1230,9 @@ make_pools(struct cryptodev *engine)
 		return fan_fail(FAN_E_MEMORY,
 				"cryptodev: no memory for %d buffers and %u sessions; give EAL more: -m MEGABYTES", JOBS,
 				engine->entry_count);
+	rte_mempool_mem_iter(engine->buffers, keep_out_of_core_dumps, NULL);
+	rte_mempool_mem_iter(engine->ops, keep_out_of_core_dumps, NULL);
+	rte_mempool_mem_iter(engine->sessions, keep_out_of_core_dumps, NULL);
 	return 0;
 }
 
@@ -1240,10 +1272,16 @@ collect_lost_jobs(struct cryptodev *engine)
 	return engine->free_count == engine->job_count;
 }
 
-/* PDUs and IVs are wiped too: with the message they are as good as keystream. */
+/* Sessions and PDUs of UEs that may be gone by now. Sessions are made anew as they are needed; PDUs and IVs are wiped too, for with the
+ * message they are as good as keystream. What a question still has at the device stays. */
 static void
-free_pools(struct cryptodev *engine)
+wipe(struct fan_engine *base)
 {
+	struct cryptodev *engine = instance(base);
+
+	for (uint32_t i = 0; i < engine->entry_count; i++)
+		if (engine->entry[i].session != NULL && engine->entry[i].pins == 0)
+			evict(engine, &engine->entry[i]);
 	for (unsigned i = 0; i < engine->free_count; i++) {
 		struct job *job = engine->free_job[i];
 
@@ -1251,10 +1289,12 @@ free_pools(struct cryptodev *engine)
 		explicit_bzero(job->cipher_iv, sizeof(job->cipher_iv));
 		explicit_bzero(job->mac_iv, sizeof(job->mac_iv));
 	}
-	for (uint32_t i = 0; i < engine->entry_count; i++) {
-		if (engine->entry[i].session != NULL)
-			free_session(engine, engine->entry[i].session);
-	}
+}
+
+static void
+free_pools(struct cryptodev *engine)
+{
+	wipe(&engine->engine);
 	rte_mempool_free(engine->buffers);
 	rte_mempool_free(engine->ops);
 	rte_mempool_free(engine->sessions);
@@ -1348,6 +1388,7 @@ const struct fan_engine_ops fan_engine_cryptodev = {
 	.has_devices = true,
 	.open = open_engine,
 	.close = close_engine,
+	.wipe = wipe,
 	.takes = takes,
 	.submit_burst = submit_burst,
 	.poll_burst = poll_burst,
