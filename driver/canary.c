@@ -31,13 +31,6 @@ mark_at(const struct fan_canary *canary, unsigned at)
 	return canary->octets + at % MARK_BYTES;
 }
 
-/* Octets of a mark at either end of the text. */
-static unsigned
-end_bytes(const struct fan_shape *shape)
-{
-	return shape->text_bytes < 2 * MARK_BYTES ? (shape->text_bytes + 1U) / 2 : MARK_BYTES;
-}
-
 /* Where the MAC stands, as seen from the text; its mark is taken from the same place modulo 16. */
 static int
 mac_at(const struct fan_shape *shape)
@@ -48,7 +41,7 @@ mac_at(const struct fan_shape *shape)
 void
 fan_canary_put(const struct fan_canary *canary, const struct fan_shape *shape, uint8_t *text)
 {
-	const unsigned end = end_bytes(shape), head = fan_shape_head_bytes(shape), last = shape->text_bytes - end;
+	const unsigned end = fan_claim_end_bytes(shape), head = fan_shape_head_bytes(shape), last = shape->text_bytes - end;
 	const int mac = mac_at(shape);
 
 	for (unsigned at = 0; at < head; at += MARK_BYTES)
@@ -62,10 +55,10 @@ fan_canary_put(const struct fan_canary *canary, const struct fan_shape *shape, u
 bool
 fan_canary_stands(const struct fan_canary *canary, const struct fan_shape *shape, const uint8_t *text)
 {
-	const unsigned end = end_bytes(shape), last = shape->text_bytes - end;
+	const unsigned end = fan_claim_end_bytes(shape), last = shape->text_bytes - end;
 	const int mac = mac_at(shape);
 
 	if (shape->sequence != FAN_CIPHER_ONLY && memcmp(text + mac, mark_at(canary, (unsigned)mac), FAN_MAC_BYTES) == 0)
 		return true;
-	return memcmp(text, canary->octets, end) == 0 || memcmp(text + last, mark_at(canary, last), end) == 0;
+	return fan_ends_equal(text, canary->octets, end) || fan_ends_equal(text + last, mark_at(canary, last), end);
 }

@@ -3,13 +3,12 @@
  * Marks in packets that a device is to overwrite. A device that says that it wrote a PDU and did not leaves the marks standing; without
  * them it would leave the private head in clear, or the PDU of somebody else, for the host to send.
  *
- * Marked are all of the private head, the text's first 16 octets and its last 16 (of a text that is shorter than both: its halves), and the
- * MAC. They are looked for one by one, so that a device cannot pass with the MAC alone, or with half a text.
+ * Marked are all of the private head, both ends of the text (claim.h), and the MAC. They are looked for one by one, so that a device cannot pass with the MAC alone, or with half a text. A device that writes plaintext there passes: fan_claim_is_plaintext().
  */
 #ifndef FAN_CANARY_H
 #define FAN_CANARY_H
 
-#include "../dataplane/engine/engine.h"
+#include "../dataplane/engine/reference/claim.h"
 
 /* One PDU's: random, and another for each PDU. */
 struct fan_canary {

@@ -65,7 +65,8 @@ static struct fan_card_patience patience = {
 	.reset_ms = 3000,
 	.recoveries = 8,
 	/* A proof of one AES lane takes 253,000 clocks, 1 ms of a card's time, most of it waiting; and 4.5 ms of a worker's, in pieces of some
-	 * 0.1 ms at most: of three minutes that is one part in 40,000. What a lane does wrongly in between leaves the host. */
+	 * 0.1 ms at most: of three minutes that is one part in 40,000. What a lane does wrongly in between leaves the host, until
+	 * one of the PDUs that are judged is among it (claim.h). */
 	.proof_ms = 180000,
 };
 
@@ -533,11 +534,29 @@ fan_card_proof_end(struct fan_card *card, uint32_t office, uint32_t epoch, bool 
 	fan_card_unlock(card);
 }
 
+/* "lane 2 (AES), and with it all AES lanes, among which the card chooses". */
+static void
+write_lane(char *text, size_t text_bytes, const struct fan_card *card, uint32_t lanes, uint32_t who)
+{
+	const unsigned first = (unsigned)__builtin_ctz(who != 0 ? who : lanes);
+	const char *algorithm = fan_card_algorithm_name(card->build.lane_algorithm[first]);
+
+	if (lanes == UINT32_C(1) << first)
+		snprintf(text, text_bytes, "lane %u (%s)", first, algorithm);
+	else if (who != 0)
+		snprintf(text, text_bytes, "lane %u (%s), and with it all %s lanes, among which the card chooses,", first,
+			 algorithm, algorithm);
+	else
+		snprintf(text, text_bytes, "one of the %s lanes", algorithm);
+}
+
 void
-fan_card_lanes_lose(struct fan_card *card, uint32_t lanes, const char *name, const char *why)
+fan_card_lanes_lose(struct fan_card *card, uint32_t lanes, uint32_t who, const char *why)
 {
 	const uint32_t all = (UINT32_C(1) << card->build.lane_count) - 1;
+	char name[96];
 
+	write_lane(name, sizeof(name), card, lanes, who);
 	fprintf(stderr, "fanfare: card %s: %s answers wrongly and is out of service: %s\n", card->where, name, why);
 	fan_card_lock(card);
 	if ((__atomic_or_fetch(&card->lanes_out, lanes, __ATOMIC_RELAXED) & all) == all && state_of(card) != DEAD)

@@ -174,8 +174,8 @@ bool fan_card_proof_keep(struct fan_card *card, uint32_t office);
 void fan_card_proof_end(struct fan_card *card, uint32_t office, uint32_t epoch, bool complete);
 /* A worker that is there is heard of every few microseconds, unless it is denied the CPU for so long. */
 #define FAN_CARD_PROOF_LEASE_MS 250
-/* Puts lanes out of service and says so on stderr: `name`, and why. The last ones take the card along. */
-void fan_card_lanes_lose(struct fan_card *card, uint32_t lanes, const char *name, const char *why);
+/* Puts lanes out of service and says so on stderr: which one of them it was, 0: not known, and why. The last ones take the card along. */
+void fan_card_lanes_lose(struct fan_card *card, uint32_t lanes, uint32_t who, const char *why);
 /* Puts the card out of service, and says so. */
 void fan_card_lose(struct fan_card *card, enum fan_card_fault fault, const char *why);
 /* Out: UEs of each lane since the card's last reset, modulo 2^32. */

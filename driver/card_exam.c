@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "card_exam.h"
 
+#include "../dataplane/context/error.h"
+
+#include <rte_random.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* So often the longest question is asked once more for a lane that had nothing to do: 16 batches at once of 2,000 clocks each leave none
@@ -27,6 +31,8 @@ int
 fan_card_exam_init(struct fan_card_exam *exam, struct fan_card *card)
 {
 	const struct fan_card_build *build = fan_card_build_get(card);
+	const size_t contexts_bytes = FAN_BATCH_UES_MAX * sizeof(struct fan_context);
+	const size_t packets_bytes = (size_t)FAN_BATCH_UES_MAX * FAN_QUESTION_PACKET_BYTES;
 	int error;
 
 	memset(exam, 0, sizeof(*exam));
@@ -34,10 +40,19 @@ fan_card_exam_init(struct fan_card_exam *exam, struct fan_card *card)
 	for (unsigned i = 1; i <= FAN_ALGORITHM_MAX; i++)
 		if (build->lanes_of[i] > exam->question_max)
 			exam->question_max = build->lanes_of[i];
-	error = fan_card_memory_alloc(card, &exam->memory, exam->question_max * sizeof(struct fan_question));
-	exam->question = (void *)exam->memory.memory;
 	exam->numbers = fan_questions_within(build->pdu_bytes_max);
-	return error;
+	error = fan_card_memory_alloc(card, &exam->contexts, exam->question_max * contexts_bytes);
+	if (error == 0)
+		error = fan_card_memory_alloc(card, &exam->packets, exam->question_max * packets_bytes);
+	if (error != 0)
+		return error;
+	exam->question = calloc(exam->question_max, sizeof(*exam->question));
+	if (exam->question == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory for %u questions to a card", exam->question_max);
+	for (unsigned i = 0; i < exam->question_max; i++)
+		fan_question_init(&exam->question[i], (void *)(exam->contexts.memory + i * contexts_bytes),
+				  (void *)(exam->packets.memory + i * packets_bytes));
+	return 0;
 }
 
 void
@@ -47,7 +62,9 @@ fan_card_exam_free(struct fan_card_exam *exam)
 		return;
 	if (exam->going)
 		fan_card_proof_end(exam->card, exam->office, exam->epoch, false);
-	fan_card_memory_free(exam->card, &exam->memory);
+	fan_card_memory_free(exam->card, &exam->contexts);
+	fan_card_memory_free(exam->card, &exam->packets);
+	free(exam->question);
 	memset(exam, 0, sizeof(*exam));
 }
 
@@ -78,7 +95,7 @@ make_questions(struct fan_card_exam *exam)
 	for (unsigned i = 0; i < exam->asked; i++)
 		fan_question_make(&exam->question[i], algorithm != 0 && course->cipher ? (uint8_t)algorithm : 0,
 				  algorithm != 0 && course->mac ? (uint8_t)algorithm : 0, (uint8_t)sequence, exam->number,
-				  i + exam->repeats * exam->asked);
+				  i + exam->repeats * exam->asked, rte_rand());
 }
 
 static void
@@ -166,31 +183,10 @@ who_answered(const struct fan_card_exam *exam, const struct fan_question *questi
 	return (who & (who - 1)) == 0 ? who : 0;
 }
 
-/* "lane 2 (AES), and with it all AES lanes, among which the card chooses". */
-static void
-write_lane(char *text, size_t text_bytes, const struct fan_card_exam *exam, uint32_t who)
-{
-	const struct fan_card_build *build = fan_card_build_get(exam->card);
-	const unsigned first = (unsigned)__builtin_ctz(who != 0 ? who : exam->lanes);
-	const char *algorithm = fan_card_algorithm_name(build->lane_algorithm[first]);
-
-	if (who == exam->lanes && (who & (who - 1)) == 0)
-		snprintf(text, text_bytes, "lane %u (%s)", first, algorithm);
-	else if (who != 0)
-		snprintf(text, text_bytes, "lane %u (%s), and with it all %s lanes, among which the card chooses,", first,
-			 algorithm, algorithm);
-	else
-		snprintf(text, text_bytes, "one of the %s lanes", algorithm);
-}
-
 static void
 fail(struct fan_card_exam *exam, const struct fan_question *question, const char *why)
 {
-	const uint32_t who = who_answered(exam, question);
-	char lane[96];
-
-	write_lane(lane, sizeof(lane), exam, who);
-	fan_card_lanes_lose(exam->card, exam->lanes, lane, why);
+	fan_card_lanes_lose(exam->card, exam->lanes, who_answered(exam, question), why);
 }
 
 /* ---- The answers ----------------------------------------------------------------------------------------------------------------- */
@@ -199,7 +195,6 @@ fail(struct fan_card_exam *exam, const struct fan_question *question, const char
 static bool
 lanes_idle(struct fan_card_exam *exam)
 {
-	char lane[96];
 	uint32_t idle;
 
 	for (unsigned i = 0; i < FAN_CARD_LANES_MAX; i++)
@@ -210,8 +205,7 @@ lanes_idle(struct fan_card_exam *exam)
 		return false;
 	if (++exam->repeats <= REPEATS_MAX)
 		return true;
-	write_lane(lane, sizeof(lane), exam, idle & -idle);
-	fan_card_lanes_lose(exam->card, exam->lanes, lane, "it was given no work, or does not count it");
+	fan_card_lanes_lose(exam->card, exam->lanes, idle & -idle, "it was given no work, or does not count it");
 	return false;
 }
 
@@ -232,10 +226,10 @@ next_question(struct fan_card_exam *exam)
 static bool
 judge(struct fan_card_exam *exam, const struct fan_question *question)
 {
-	char error[FAN_QUESTION_ERROR_BYTES], name[FAN_QUESTION_ERROR_BYTES - 64];
+	char error[FAN_QUESTION_ERROR_BYTES], name[FAN_QUESTION_NAME_BYTES];
 
 	if (question->batch.status != FAN_BATCH_DONE) {
-		fan_question_name(question, name, sizeof(name));
+		fan_question_name(question, name);
 		snprintf(error, sizeof(error), "%s: no answer, but an error", name);
 		fail(exam, question, error);
 		return false;

@@ -23,10 +23,11 @@
 
 struct fan_card_exam {
 	struct fan_card *card;
-	struct fan_card_memory memory;
-	struct fan_question *question; /* in `memory`, where the card writes into them as they lie */
+	struct fan_question *question; /* NULL: there is no exam here */
 	unsigned question_max;
-	unsigned numbers; /* questions of a course, whose PDUs the card takes */
+	struct fan_card_memory contexts; /* of the questions: the card reads them ... */
+	struct fan_card_memory packets;  /* ... and writes into these as they lie */
+	unsigned numbers;                /* questions of a course, whose PDUs the card takes */
 
 	bool going;
 	bool alone; /* nobody else has anything under way */
@@ -40,7 +41,7 @@ struct fan_card_exam {
 	uint32_t ues_before[FAN_CARD_LANES_MAX], ues_after[FAN_CARD_LANES_MAX];
 };
 
-/* MEMORY. */
+/* MEMORY. To be freed also when it fails. */
 int fan_card_exam_init(struct fan_card_exam *exam, struct fan_card *card);
 /* Nothing may be under way. Safe on a zeroed struct. */
 void fan_card_exam_free(struct fan_card_exam *exam);

@@ -6,7 +6,8 @@
  *
  * What a batch comes back as:
  *
- *	DONE       the card says that every PDU has been written, and no mark stands where one should be (canary.h)
+ *	DONE       the card says that every PDU has been written, no mark stands where one should be (canary.h), neither end of a text is
+ *	           plaintext, and if one of the PDUs was judged (claim.h) it was right
  *	UNTOUCHED  the card refused the descriptor: it says that it did nothing, so that no octet was made from these COUNTs. So does a
  *	           batch that was never handed over
  *	EXPOSED    the bus failed in the middle, or the card was reset with the batch under way, or what it said cannot be believed: PDUs
@@ -21,7 +22,7 @@
  */
 #include "engine_fpga.h"
 
-#include "../dataplane/engine/reference/reference.h"
+#include "../dataplane/engine/reference/claim.h"
 #include "canary.h"
 #include "card_exam.h"
 #include "card_figures.h"
@@ -42,8 +43,8 @@
 #define COPIES_CONTEXTS_BYTES ((size_t)FAN_BATCH_UES_MAX * sizeof(struct fan_context))
 #define COPIES_BYTES (COPIES_CONTEXTS_BYTES + (size_t)FAN_BATCH_UES_MAX * PDU_BYTES)
 
-/* Looking for marks takes 23 cycles a UE from cache, beside 14 for putting them. From memory 118 (160 octets), and 48 when it has been
- * asked for so many UEs before. */
+/* Looking for marks and plaintext takes 14 cycles a UE from cache, as many as putting marks. From memory 118 (160 octets), and 48 when it
+ * has been asked for so many UEs before. */
 #define FETCHED_AHEAD 8
 
 static_assert(MESSAGES > PENDING_MAX, "a message that no batch under way uses");
@@ -88,6 +89,7 @@ struct fpga {
 	struct pending pending[PENDING_MAX];
 	unsigned pending_count, distrusted_count;
 	struct fan_card_exam exam;
+	struct fan_sample sample;
 	struct message message[MESSAGES];
 	struct message *last_message;
 	uint32_t message_uses;
@@ -391,38 +393,72 @@ copy_pdus(const struct fpga *engine, unsigned slot)
 	}
 }
 
-/* Whether the PDU, in which a mark stands, is as it should be: by chance. */
-static bool
-is_right(const struct fpga *engine, unsigned slot, unsigned ue)
+/* What the card says of a PDU that it has written. The work item still has what it was made from. */
+static struct fan_claim
+claim_of(const struct fpga *engine, unsigned slot, unsigned ue)
 {
 	const struct fan_batch *batch = engine->pending[slot].batch;
 	const struct fan_shape *shape = batch->shape;
 	const struct fan_item *item = (const void *)(engine->work.memory + items_at(slot) + ue * item_bytes(shape));
-	const unsigned lead = lead_bytes(shape), head = fan_shape_head_bytes(shape);
-	uint8_t right[PDU_BYTES], *text = right + PDU_TEXT_AT;
+	const uint8_t *text = written_text(engine, slot, ue);
 
-	memcpy(text - shape->clear_bytes, batch->text[ue] - shape->clear_bytes, shape->clear_bytes);
-	memcpy(text, item->head, head);
-	fan_reference_protect(shape, batch->context[ue], batch->count[ue], text);
-	return memcmp(text - lead, written_text(engine, slot, ue) - lead,
-		      lead + shape->text_bytes + fan_shape_trailer_bytes(shape)) == 0;
+	return (struct fan_claim){
+		.shape = shape,
+		.context = batch->context[ue],
+		.count = batch->count[ue],
+		.clear = item->clear,
+		.head = item->head,
+		.text = text,
+		.mac = text - lead_bytes(shape),
+	};
 }
 
+/* Whether the PDU is as it should be, together with the clear prefix, which the card writes too. */
+static bool
+is_right(const struct fpga *engine, unsigned slot, unsigned ue)
+{
+	const struct fan_claim claim = claim_of(engine, slot, ue);
+	const unsigned clear_bytes = claim.shape->clear_bytes;
+
+	return memcmp(engine->pending[slot].batch->text[ue] - clear_bytes, claim.clear, clear_bytes) == 0 &&
+	       fan_claim_is_right(&claim);
+}
+
+/* Of a PDU in which a mark stands, or whose text is plaintext, by chance, that is not said. */
 static bool
 all_written(const struct fpga *engine, unsigned slot)
 {
 	const struct pending *pending = &engine->pending[slot];
+	const struct fan_shape *shape = pending->batch->shape;
 
 	for (unsigned i = 0; i < pending->batch->ue_count; i++) {
 		const struct fan_canary canary = fan_canary_make(pending->canary, i);
+		const struct fan_claim claim = claim_of(engine, slot, i);
 
 		if (i + FETCHED_AHEAD < pending->batch->ue_count)
-			fan_canary_fetch(pending->batch->shape, written_text(engine, slot, i + FETCHED_AHEAD));
-		if (fan_canary_stands(&canary, pending->batch->shape, written_text(engine, slot, i)) &&
+			fan_canary_fetch(shape, written_text(engine, slot, i + FETCHED_AHEAD));
+		if ((fan_canary_stands(&canary, shape, claim.text) || fan_claim_is_plaintext(&claim)) &&
 		    !is_right(engine, slot, i))
 			return false;
 	}
 	return true;
+}
+
+/* Whether the batch may be believed: of one now and then the PDU of a UE at random is judged. A wrong one takes the lanes along that may
+ * have made it. */
+static bool
+is_believed(struct fpga *engine, unsigned slot)
+{
+	const struct fan_batch *batch = engine->pending[slot].batch;
+	const int ue = fan_sample_take(&engine->sample, batch->shape, batch->ue_count);
+	char shape[FAN_SHAPE_NAME_BYTES], why[FAN_SHAPE_NAME_BYTES + 64];
+
+	if (ue < 0 || is_right(engine, slot, (unsigned)ue))
+		return true;
+	fan_shape_name(batch->shape, shape);
+	snprintf(why, sizeof(why), "%s: the PDU of a UE in service is wrong", shape);
+	fan_card_lanes_lose(engine->card, fan_card_lanes(engine->card, (unsigned)algorithm_of(batch->shape)), 0, why);
+	return false;
 }
 
 /* What is to be thought of a batch that the card says is done and that was written. Lanes that have gone out of service since it was
@@ -434,7 +470,7 @@ judge(struct fpga *engine, unsigned slot, const struct fan_completion *completio
 
 	if (pending->question)
 		return FAN_BATCH_DONE;
-	if (!fan_card_serves(engine->card, (unsigned)algorithm_of(pending->batch->shape)))
+	if (!fan_card_serves(engine->card, (unsigned)algorithm_of(pending->batch->shape)) || !is_believed(engine, slot))
 		return FAN_BATCH_EXPOSED;
 	fan_card_count_batch(engine->card, pending->batch->ue_count, completion->clocks);
 	return FAN_BATCH_DONE;
@@ -586,9 +622,6 @@ open_queue(struct fpga *engine)
 	if (error == 0)
 		error = fan_card_queue_open(&engine->queue, engine->card);
 	engine->queue_open = error == 0;
-	if (engine->queue_open)
-		fan_card_reach_own(&engine->reach, engine->exam.memory.memory, engine->exam.memory.iova,
-				   engine->exam.memory.bytes);
 	return error;
 }
 
@@ -643,6 +676,18 @@ take(struct fpga *engine, struct fan_batch *batch)
 /* ---- Questions ------------------------------------------------------------------------------------------------------------------- */
 
 /* The exam's batch is in memory that the card reaches. */
+static void
+place_question(const struct fpga *engine, struct placement *placement, const struct fan_batch *batch)
+{
+	const struct fan_card_memory *contexts = &engine->exam.contexts, *packets = &engine->exam.packets;
+
+	placement->contexts = contexts->iova;
+	for (unsigned i = 0; i < batch->ue_count; i++) {
+		placement->context[i] = contexts->iova + (uint64_t)((const uint8_t *)batch->context[i] - contexts->memory);
+		placement->pdu[i] = packets->iova + (uint64_t)(batch->text[i] - packets->memory);
+	}
+}
+
 static bool
 post_question(struct fpga *engine, struct fan_batch *batch)
 {
@@ -653,7 +698,7 @@ post_question(struct fpga *engine, struct fan_batch *batch)
 	    !fan_card_queue_slot(&engine->queue, &slot))
 		return false;
 	engine->pending[slot].contexts_copied = engine->pending[slot].pdus_copied = false;
-	FAN_REQUIRE(place_contexts(engine, &placement, batch) && place_pdus(engine, &placement, batch));
+	place_question(engine, &placement, batch);
 	hand_over(engine, batch, slot, &placement, true);
 	return true;
 }
@@ -745,7 +790,6 @@ close_queue(struct fpga *engine)
 	if (engine->queue_open)
 		fan_card_queue_close(&engine->queue);
 	engine->queue_open = false;
-	fan_card_reach_own(&engine->reach, NULL, 0, 0);
 	fan_card_exam_free(&engine->exam);
 	fan_card_memory_free(engine->card, &engine->work);
 	memset(engine->message, 0, sizeof(engine->message));
@@ -848,7 +892,9 @@ open_engine(struct fan_engine **out, const char *where)
 	}
 	engine->engine.ops = &fan_engine_fpga;
 	fan_card_reach_init(&engine->reach, fan_card_maps_get(engine->card));
-	error = prove(engine);
+	error = fan_sample_init(&engine->sample);
+	if (error == 0)
+		error = prove(engine);
 	if (error != 0) {
 		end(engine);
 		return error;

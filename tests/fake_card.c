@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE
 #include "fake_card.h"
-#include "../dataplane/engine/reference/question.h"
 #include "../dataplane/engine/reference/reference.h"
 
 #include "../driver/card_queue.h"
@@ -71,6 +70,7 @@ static struct fake {
 	unsigned late_count;
 	/* The batch being served. */
 	struct fan_context context[FAN_BATCH_UES_MAX];
+	uint8_t head[FAN_BATCH_UES_MAX][FAN_HEAD_BLOCKS_MAX * 16];
 	uint8_t packet[FAN_BATCH_UES_MAX][PACKET_BYTES];
 	struct fan_fake_record records[FAN_FAKE_RECORDS_MAX];
 } fake = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -298,6 +298,7 @@ read_ue(struct fan_batch *batch, const struct fan_descriptor *descriptor, unsign
 	memset(fake.packet[ue], 0xa5, PACKET_BYTES);
 	memcpy(text - descriptor->clear_bytes, item.clear, descriptor->clear_bytes);
 	memcpy(text, octets + FAN_ITEM_BYTES, stride - FAN_ITEM_BYTES);
+	memcpy(fake.head[ue], octets + FAN_ITEM_BYTES, descriptor->head_blocks * 16U);
 	batch->context[ue] = &fake.context[ue];
 	batch->count[ue] = item.count;
 	batch->text[ue] = text;
@@ -307,7 +308,7 @@ read_ue(struct fan_batch *batch, const struct fan_descriptor *descriptor, unsign
 static void
 record(const struct fan_batch *batch, bool refused)
 {
-	for (unsigned i = 0; i < batch->ue_count && batch->context[i]->ue != FAN_QUESTION_UE; i++) {
+	for (unsigned i = 0; i < batch->ue_count; i++) {
 		struct fan_fake_record *entry = &fake.records[fake.view.record_count];
 
 		FAN_REQUIRE(fake.view.record_count < FAN_FAKE_RECORDS_MAX);
@@ -415,6 +416,28 @@ write_pdu(const struct fan_descriptor *descriptor, const struct fan_batch *batch
 	       write_dma(item.pdu - extent.lead + extent.skipped, text - extent.lead + extent.skipped, all);
 }
 
+/* The MAC remains. */
+static void
+put_plaintext(const struct fan_batch *batch, unsigned ue)
+{
+	const unsigned head = fan_shape_head_bytes(batch->shape);
+
+	memcpy(batch->text[ue], fake.head[ue], head);
+	memcpy(batch->text[ue] + head, batch->shape->message + head, batch->shape->text_bytes - head);
+}
+
+/* Puts the next COUNT of a UE back to the one that was used. */
+static void
+write_context(const struct fan_descriptor *descriptor, const struct fan_batch *batch, unsigned ue)
+{
+	const size_t stride = FAN_ITEM_BYTES + ((size_t)descriptor->head_blocks * 16 + 31) / 32 * 32;
+	struct fan_item item;
+
+	if (read_dma(&item, descriptor->items + ue * stride, sizeof(item)))
+		write_dma(descriptor->contexts + (uint64_t)item.context_number * 64 + offsetof(struct fan_context, count),
+			  &batch->count[ue], sizeof(batch->count[ue]));
+}
+
 /* Makes and writes the first `ues` PDUs. Returns the error, and the first UE without a PDU. */
 static uint8_t
 protect(unsigned queue, const struct fan_descriptor *descriptor, enum fan_fake_trick trick, unsigned ues, unsigned *first_bad)
@@ -445,6 +468,12 @@ protect(unsigned queue, const struct fan_descriptor *descriptor, enum fan_fake_t
 		*first_bad = i;
 		if (is_wrong(descriptor, trick, lane, batch.context[i]))
 			batch.text[i][descriptor->text_bytes / 2] ^= 0x10;
+		if (trick == FAN_FAKE_WRONG_PREFIX && descriptor->clear_bytes > 0)
+			batch.text[i][-1] ^= 1;
+		if (trick == FAN_FAKE_WRITE_PLAINTEXT)
+			put_plaintext(&batch, i);
+		if (trick == FAN_FAKE_WRITE_CONTEXT)
+			write_context(descriptor, &batch, i);
 		if (!write_pdu(descriptor, &batch, trick, i))
 			return FAN_CARD_ERROR_WRITE_PDU;
 	}

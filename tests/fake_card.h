@@ -39,18 +39,21 @@ enum fan_fake_trick {
 	FAN_FAKE_REFUSE,    /* error BAD_SHAPE, nothing done */
 	/* What is not what it says: the completion is as it should be. */
 	FAN_FAKE_WRITE_NOTHING,
-	FAN_FAKE_WRITE_SOME,    /* every second PDU */
-	FAN_FAKE_WRITE_MAC,     /* and no text */
-	FAN_FAKE_WRITE_TEXT,    /* and no MAC */
-	FAN_FAKE_WRITE_HALF,    /* the first half of each text, and the MAC before it */
-	FAN_FAKE_WRITE_LATE,    /* after the completion: before the next, or while the card is being reset */
-	FAN_FAKE_WRITE_ANOTHER, /* the PDU of the next UE */
-	FAN_FAKE_WRITE_BESIDE,  /* an octet behind the PDU, too */
-	FAN_FAKE_WRONG,         /* one bit of each text */
-	FAN_FAKE_WRONG_LONG,    /* of texts of more than 100 octets */
-	FAN_FAKE_WRONG_LANE,    /* of those of lane `lane` */
-	FAN_FAKE_WRONG_CORNER,  /* of UEs whose keys are the one with which a cell of ZUC's LFSR is 0 */
-	FAN_FAKE_IDLE_LANE,     /* lane `lane` is never given anything */
+	FAN_FAKE_WRITE_SOME,      /* every second PDU */
+	FAN_FAKE_WRITE_MAC,       /* and no text */
+	FAN_FAKE_WRITE_TEXT,      /* and no MAC */
+	FAN_FAKE_WRITE_HALF,      /* the first half of each text, and the MAC before it */
+	FAN_FAKE_WRITE_LATE,      /* after the completion: before the next, or while the card is being reset */
+	FAN_FAKE_WRITE_ANOTHER,   /* the PDU of the next UE */
+	FAN_FAKE_WRITE_BESIDE,    /* an octet behind the PDU, too */
+	FAN_FAKE_WRITE_PLAINTEXT, /* for the text, with the right MAC */
+	FAN_FAKE_WRITE_CONTEXT,   /* the COUNT that was used, over the next one in the context, too */
+	FAN_FAKE_WRONG,           /* one bit of each text */
+	FAN_FAKE_WRONG_PREFIX,    /* one bit of each clear prefix, where it stands before the text */
+	FAN_FAKE_WRONG_LONG,      /* of texts of more than 100 octets */
+	FAN_FAKE_WRONG_LANE,      /* of those of lane `lane` */
+	FAN_FAKE_WRONG_CORNER,    /* of UEs whose keys are the one with which a cell of ZUC's LFSR is 0 */
+	FAN_FAKE_IDLE_LANE,       /* lane `lane` is never given anything */
 	FAN_FAKE_TRICKS,
 };
 
@@ -72,14 +75,14 @@ struct fan_fake_behaviour {
 	unsigned lane;     /* of WRONG_LANE and IDLE_LANE */
 };
 
-/* A (UE, COUNT) that the card fetched, to protect or to refuse. Questions of nobody's are left out. */
+/* A (UE, COUNT) that the card fetched, to protect or to refuse; of questions, too. */
 struct fan_fake_record {
 	uint8_t k_enc[FAN_KEY_BYTES];
 	uint32_t count;
 	bool refused;
 };
 
-#define FAN_FAKE_RECORDS_MAX 200000
+#define FAN_FAKE_RECORDS_MAX 400000
 
 struct fan_fake_view {
 	bool open, isolated;

@@ -42,19 +42,33 @@ count_of_the_card(const struct fan_test_side *side, const struct fan_fake_record
 	return found;
 }
 
+/* Else it is of a question. */
+static bool
+of_a_ue(const struct fan_test_side *side, const struct fan_fake_record *record)
+{
+	unsigned i = 0;
+
+	while (i < side->subscriber_count && memcmp(side->subscribers[i].ue.k_enc, record->k_enc, FAN_KEY_BYTES) != 0)
+		i++;
+	return i < side->subscriber_count;
+}
+
 static void
 check_counts(const struct fan_test_side *side, uint64_t by_the_card)
 {
 	const struct fan_fake_view view = fan_fake_look();
 	struct fan_fake_record *records = malloc((view.record_count + 1) * sizeof(*records));
+	unsigned count = 0;
 
 	cr_assert_not_null(records);
-	memcpy(records, view.records, view.record_count * sizeof(*records));
-	qsort(records, view.record_count, sizeof(*records), compare_records);
-	for (unsigned i = 1; i < view.record_count; i++)
+	for (unsigned i = 0; i < view.record_count; i++)
+		if (of_a_ue(side, &view.records[i]))
+			records[count++] = view.records[i];
+	qsort(records, count, sizeof(*records), compare_records);
+	for (unsigned i = 1; i < count; i++)
 		cr_assert_neq(compare_records(&records[i - 1], &records[i]), 0, "the card was given COUNT %u twice",
 			      records[i].count);
-	cr_assert_eq(count_of_the_card(side, records, view.record_count), by_the_card);
+	cr_assert_eq(count_of_the_card(side, records, count), by_the_card);
 	free(records);
 }
 

@@ -8,6 +8,7 @@
 #define ALLOW_EXPERIMENTAL_API
 #include "../dataplane/eal.h"
 #include "../dataplane/engine/cryptodev/cryptodev.h"
+#include "../dataplane/engine/reference/claim.h"
 #include "../dataplane/engine/reference/reference.h"
 #include "../dataplane/engines.h"
 #include "batch.h"
@@ -1027,6 +1028,54 @@ expect_found_out(enum lie what, const struct fan_shape *shape)
 	engine->ops->close(engine);
 }
 
+/* Not by questions, which come every three minutes. */
+Test(engine_cryptodev, a_wrong_pdu_in_service_is_found, .timeout = 60)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	static struct fan_test_batch test, before;
+	struct fan_engine *engine;
+
+	start_eal("--vdev=crypto_aesni_mb", NULL);
+	fan_sample_every(2);
+	engine = open_ops(&fan_engine_cryptodev);
+	watch_device("crypto_aesni_mb");
+	spoil_ciphers = true;
+	fan_test_batch_make_as(&test, &random, &nas, FAN_BATCH_UES_MAX, true);
+	for (unsigned done = 0; engine->ops->takes(engine, &nas); done++) {
+		fan_test_batch_free(&test);
+		fan_test_batch_make_as(&test, &random, &nas, FAN_BATCH_UES_MAX, true);
+		fan_test_batch_clone(&before, &test);
+		(void)protect_one(engine, &test);
+		cr_assert_lt(done, 1000);
+		if (engine->ops->takes(engine, &nas))
+			fan_test_batch_free(&before);
+	}
+	cr_assert_eq(test.batch.status, FAN_BATCH_UNTOUCHED);
+	cr_assert(fan_test_batch_equal(&test, &before), "a wrong PDU is in a packet");
+	fan_test_batch_free(&before);
+	fan_test_batch_free(&test);
+	engine->ops->close(engine);
+}
+
+/* Of every batch one PDU is judged here: all that is right passes. */
+Test(engine_cryptodev, what_is_judged_and_right_is_done, .timeout = 60)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *reference = open_ops(&fan_engine_reference), *engine;
+
+	start_eal("--vdev=crypto_aesni_mb", NULL);
+	fan_sample_every(0);
+	engine = open_ops(&fan_engine_cryptodev);
+	for (unsigned i = 0; i < 3 * 48; i++) {
+		struct fan_test_batch test;
+
+		fan_test_batch_make(&test, &random, i & 3, i >> 2 & 3, (uint8_t)(i % 48 >> 4));
+		protect_and_compare(engine, reference, &test);
+	}
+	engine->ops->close(engine);
+	reference->ops->close(reference);
+}
+
 Test(engine_cryptodev, what_was_left_undone_is_noticed, .timeout = 60)
 {
 	/* Both ends of the text lie in the private head. */
@@ -1060,7 +1109,7 @@ Test(engine_cryptodev, what_is_what_it_was_by_chance_is_done, .timeout = 60)
 	reference->ops->close(reference);
 }
 
-/* Right at open and wrong later: from the moment it is noticed nothing is done any more. */
+/* Right at open and wrong later: from the moment that a question notices it nothing is done any more. */
 Test(engine_cryptodev, a_device_that_becomes_wrong_is_found_out, .timeout = 60)
 {
 	struct fan_test_random random = fan_test_random_from_environment();
@@ -1070,6 +1119,7 @@ Test(engine_cryptodev, a_device_that_becomes_wrong_is_found_out, .timeout = 60)
 
 	start_eal("--vdev=crypto_aesni_mb", NULL);
 	fan_engine_cryptodev_questions_every(0);
+	fan_sample_every(UINT_MAX);
 	engine = open_ops(&fan_engine_cryptodev);
 	watch_device("crypto_aesni_mb");
 	fan_test_batch_make_as(&test, &random, &nas, 8, true);

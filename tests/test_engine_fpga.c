@@ -4,6 +4,7 @@
  * batches when the card lies, hangs, dies or is pulled out.
  */
 #include "../dataplane/context/memory.h"
+#include "../dataplane/engine/reference/claim.h"
 #include "../dataplane/engine/reference/reference.h"
 #include "../driver/engine_fpga.h"
 #include "batch.h"
@@ -12,6 +13,7 @@
 #include <criterion/criterion.h>
 #include <criterion/logging.h>
 #include <criterion/redirect.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -118,13 +120,16 @@ figure(const struct fan_engine *engine, const char *name)
 #define ROUNDS 12
 #define BURST 6
 
+/* Of each batch a PDU is judged on the way. */
 static void
 compare_with_reference(const struct fan_fake_behaviour *behaviour, bool mapped)
 {
 	struct fan_test_random random = fan_test_random_from_environment();
-	struct fan_engine *engine = open_on(behaviour), *reference;
+	struct fan_engine *engine, *reference;
 	static struct fan_test_batch one[BURST], other[BURST];
 
+	fan_sample_every(0);
+	engine = open_on(behaviour);
 	cr_assert_eq(fan_engine_reference.open(&reference, NULL), 0);
 	for (unsigned i = 0; i < ROUNDS * 36; i++) {
 		const uint8_t algorithm = (uint8_t)(1 + i % 3), which = (uint8_t)(i / 3 % 4), sequence = (uint8_t)(i / 12 % 3);
@@ -378,6 +383,7 @@ static const struct {
 	{ FAN_FAKE_WRITE_TEXT, FAN_CARD_FAULT_UNTOUCHED, FAN_BATCH_EXPOSED },
 	{ FAN_FAKE_WRITE_HALF, FAN_CARD_FAULT_UNTOUCHED, FAN_BATCH_EXPOSED },
 	{ FAN_FAKE_WRITE_LATE, FAN_CARD_FAULT_UNTOUCHED, FAN_BATCH_EXPOSED },
+	{ FAN_FAKE_WRITE_PLAINTEXT, FAN_CARD_FAULT_UNTOUCHED, FAN_BATCH_EXPOSED },
 };
 
 #define TRICK_ROWS (sizeof(tricks) / sizeof(tricks[0]))
@@ -472,7 +478,7 @@ Test(engine_fpga, a_card_that_answers_wrongly_serves_nobody, .timeout = 60)
 		{ FAN_FAKE_WRONG_CORNER, FAN_CARD_FAULT_WRONG },   { FAN_FAKE_WRITE_ANOTHER, FAN_CARD_FAULT_WRONG },
 		{ FAN_FAKE_WRITE_BESIDE, FAN_CARD_FAULT_BESIDE },  { FAN_FAKE_WRITE_NOTHING, FAN_CARD_FAULT_UNTOUCHED },
 		{ FAN_FAKE_WRITE_LATE, FAN_CARD_FAULT_UNTOUCHED }, { FAN_FAKE_REFUSE, FAN_CARD_FAULT_WRONG },
-		{ FAN_FAKE_BUS_ERROR, FAN_CARD_FAULT_WRONG },
+		{ FAN_FAKE_BUS_ERROR, FAN_CARD_FAULT_WRONG },      { FAN_FAKE_WRITE_PLAINTEXT, FAN_CARD_FAULT_UNTOUCHED },
 	};
 
 	struct fan_test_random random = fan_test_random_from_environment();
@@ -557,16 +563,18 @@ prove_every(unsigned proof_ms)
 	fan_card_patience_set(&patience);
 }
 
-/* Right at open and wrong later: from the moment it is noticed no batch is done any more, nor any that was under way then. */
+/* Right at open and wrong later: from the moment that a question notices it no batch is done any more, nor any that was under way then. */
 Test(engine_fpga, a_card_that_becomes_wrong_is_found_out, .timeout = 60)
 {
 	enum { BATCHES = 8 };
 	struct fan_test_random random = fan_test_random_from_environment();
-	struct fan_engine *engine = open_on(&honest);
 	static struct fan_test_batch tests[BATCHES];
+	struct fan_engine *engine;
 	unsigned rounds = 0, done = 0;
 	bool out = false;
 
+	fan_sample_every(UINT_MAX);
+	engine = open_on(&honest);
 	for (unsigned i = 0; i < BATCHES; i++)
 		fan_test_batch_make(&tests[i], &random, 2, 2, FAN_CIPHER_THEN_MAC);
 	cr_assert_eq(submit_and_poll(engine, &tests[0])->status, FAN_BATCH_DONE);
@@ -623,6 +631,69 @@ Test(engine_fpga, questions_do_not_stop_traffic, .timeout = 60)
 	other->ops->close(other);
 	close_engine(engine);
 }
+
+/* ---- A card that is honest to questions alone ------------------------------------------------------------------------------------ */
+
+/* The lanes that may have made it are out of service, and no other; nothing of the batch is used. */
+Test(engine_fpga, a_wrong_pdu_in_service_is_found, .timeout = 60, .init = cr_redirect_stderr)
+{
+	const struct fan_shape shape = { .cipher = 2, .integrity = 2, .clear_bytes = 1, .head_blocks = 1, .text_bytes = 160 };
+	struct fan_test_random random = fan_test_random_from_environment();
+	static struct fan_test_batch test;
+	struct fan_engine *engine;
+	char said[1024] = "";
+	enum fan_batch_status status;
+	unsigned done = 0;
+
+	/* Two UEs for each octet: some 6 batches of 64. */
+	fan_sample_every(2);
+	engine = open_on(&(struct fan_fake_behaviour){ .build = FOUR_LANES });
+	fan_fake_begin(FAN_FAKE_WRONG, 0, true);
+	do {
+		fan_test_batch_make_as(&test, &random, &shape, FAN_BATCH_UES_MAX, true);
+		announce(&test);
+		status = (enum fan_batch_status)submit_and_poll(engine, &test)->status;
+		withdraw(&test);
+		done += status == FAN_BATCH_DONE;
+		cr_assert_lt(done, 1000);
+		fan_test_batch_free(&test);
+	} while (status == FAN_BATCH_DONE);
+	cr_assert_eq(status, FAN_BATCH_EXPOSED);
+	cr_assert_not(engine->ops->takes(engine, &shape));
+	cr_assert_eq(statistics().batches, done);
+	cr_assert_eq(statistics().faults[FAN_CARD_FAULT_WRONG], 1);
+	fflush(stderr);
+	cr_assert_gt(fread(said, 1, sizeof(said) - 1, cr_get_redirected_stderr()), 0);
+	cr_assert_not_null(strstr(said,
+				  "one of the AES lanes answers wrongly and is out of service: EEA2 with EIA2, MAC over the "
+				  "ciphertext, 160 octets of text behind 1: the PDU of a UE in service is wrong"),
+			   "%s", said);
+	fan_test_batch_make(&test, &random, 1, 1, FAN_CIPHER_THEN_MAC);
+	fan_fake_begin(FAN_FAKE_HONEST, 0, false);
+	cr_assert_eq(submit_and_poll(engine, &test)->status, FAN_BATCH_DONE);
+	fan_test_batch_free(&test);
+	close_engine(engine);
+}
+
+/* Nor can a card spoil the octets before the text that the host had written there itself. */
+Test(engine_fpga, a_clear_prefix_is_judged_with_its_pdu, .timeout = 60)
+{
+	const struct fan_shape shape = { .cipher = 2, .integrity = 2, .clear_bytes = 1, .text_bytes = 160 };
+	struct fan_test_random random = fan_test_random_from_environment();
+	static struct fan_test_batch test;
+	struct fan_engine *engine;
+
+	fan_sample_every(0);
+	engine = open_on(&(struct fan_fake_behaviour){ .trick = FAN_FAKE_WRONG_PREFIX, .again = true });
+	fan_test_batch_make_as(&test, &random, &shape, 3, true);
+	announce(&test);
+	cr_assert_eq(submit_and_poll(engine, &test)->status, FAN_BATCH_EXPOSED);
+	withdraw(&test);
+	fan_test_batch_free(&test);
+	close_engine(engine);
+}
+
+/* ---- A card that is asked again -------------------------------------------------------------------------------------------------- */
 
 /* In each life anew, and by somebody else when the one who asks falls silent. */
 Test(engine_fpga, after_a_reset_a_card_is_asked_again, .timeout = 60)

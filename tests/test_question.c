@@ -10,6 +10,19 @@
 #include <string.h>
 
 static struct fan_question one, other;
+static struct fan_context contexts[2][FAN_BATCH_UES_MAX];
+static uint8_t packets[2][FAN_BATCH_UES_MAX][FAN_QUESTION_PACKET_BYTES];
+
+#define SEED UINT64_C(0x46616e66617265)
+
+static void
+init_questions(void)
+{
+	fan_question_init(&one, contexts[0], packets[0]);
+	fan_question_init(&other, contexts[1], packets[1]);
+}
+
+TestSuite(question, .init = init_questions);
 
 static void
 answer(struct fan_question *question)
@@ -41,7 +54,7 @@ Test(question, the_reference_answers_all_of_them_rightly, .timeout = 60)
 
 	do {
 		for (unsigned number = 0; number < FAN_QUESTIONS; number++) {
-			fan_question_make(&one, cipher, integrity, sequence, number, number % 3);
+			fan_question_make(&one, cipher, integrity, sequence, number, number % 3, SEED);
 			cr_assert(fan_shape_check(&one.shape));
 			answer(&one);
 			for (unsigned i = 0; i < one.batch.ue_count; i++) {
@@ -56,12 +69,12 @@ Test(question, the_reference_answers_all_of_them_rightly, .timeout = 60)
 
 Test(question, the_same_numbers_make_the_same_question)
 {
-	fan_question_make(&one, 3, 3, FAN_MAC_THEN_CIPHER, 13, 5);
-	fan_question_make(&other, 3, 3, FAN_MAC_THEN_CIPHER, 13, 5);
+	fan_question_make(&one, 3, 3, FAN_MAC_THEN_CIPHER, 13, 5, SEED);
+	fan_question_make(&other, 3, 3, FAN_MAC_THEN_CIPHER, 13, 5, SEED);
 	cr_assert_eq(memcmp(one.packet, other.packet, sizeof(one.packet[0]) * one.batch.ue_count), 0);
 	cr_assert_eq(memcmp(one.context, other.context, sizeof(one.context[0]) * one.batch.ue_count), 0);
 	cr_assert_eq(memcmp(one.message, other.message, sizeof(one.message)), 0);
-	fan_question_make(&other, 3, 3, FAN_MAC_THEN_CIPHER, 13, 6);
+	fan_question_make(&other, 3, 3, FAN_MAC_THEN_CIPHER, 13, 6, SEED + 1);
 	cr_assert_neq(memcmp(one.packet[0], other.packet[0], sizeof(one.packet[0])), 0);
 	cr_assert_neq(one.batch.ue_count, other.batch.ue_count);
 }
@@ -72,7 +85,7 @@ Test(question, variations_are_told_apart_by_their_ues)
 	bool seen[FAN_BATCH_UES_MAX + 1] = { false };
 
 	for (unsigned i = 0; i < FAN_BATCH_UES_MAX; i++) {
-		fan_question_make(&one, 2, 2, FAN_CIPHER_ONLY, 17, i);
+		fan_question_make(&one, 2, 2, FAN_CIPHER_ONLY, 17, i, SEED);
 		cr_assert(one.batch.ue_count >= 1 && one.batch.ue_count <= FAN_BATCH_UES_MAX);
 		cr_assert_not(seen[one.batch.ue_count]);
 		seen[one.batch.ue_count] = true;
@@ -107,7 +120,7 @@ Test(question, corners_are_among_them)
 		unsigned lfsr = 0, no_bits = 0, all_bits = 0, one_ue = 0, all_ues = 0, heads = 0;
 
 		for (unsigned number = 0; number < FAN_QUESTIONS; number++) {
-			fan_question_make(&one, cipher, integrity, sequence, number, 0);
+			fan_question_make(&one, cipher, integrity, sequence, number, 0, SEED);
 			one_ue += one.batch.ue_count == 1;
 			all_ues += one.batch.ue_count == FAN_BATCH_UES_MAX;
 			heads |= 1U << one.shape.head_blocks;
@@ -125,6 +138,32 @@ Test(question, corners_are_among_them)
 	} while (next_combination(&cipher, &integrity, &sequence));
 }
 
+/* Under another seed nothing is as it was but the corners, and those who are no corner look as UEs in service do. */
+Test(question, are_others_each_time, .timeout = 60)
+{
+	unsigned same = 0, ordinary = 0, other_lengths = 0;
+
+	for (unsigned number = 0; number < FAN_QUESTIONS; number++) {
+		fan_question_make(&one, 2, 2, FAN_CIPHER_THEN_MAC, number, 0, SEED);
+		fan_question_make(&other, 2, 2, FAN_CIPHER_THEN_MAC, number, 0, SEED + 1);
+		other_lengths += one.shape.text_bytes != other.shape.text_bytes;
+		cr_assert_neq(memcmp(one.message, other.message, sizeof(one.message)), 0);
+		for (unsigned i = 0; i < one.batch.ue_count; i++) {
+			const struct fan_context *context = one.batch.context[i];
+			const bool is_same = one.batch.count[i] == other.batch.count[i];
+
+			same += is_same;
+			ordinary += !is_same;
+			cr_assert(number % 2 == 0 || !is_same || one.batch.count[i] < 1000, "a corner in question %u", number);
+			cr_assert(context->ue < 1U << 23 && context->flags == FAN_CONTEXT_PRESENT && context->spare == 0);
+			cr_assert(is_same || context->count == one.batch.count[i] + 1);
+		}
+	}
+	cr_assert_geq(same, 9, "the corners");
+	cr_assert_gt(ordinary, 3 * same / 2);
+	cr_assert_geq(other_lengths, 2);
+}
+
 /* Every octet of a packet, before, inside and behind the PDU. */
 Test(question, no_octet_passes_that_differs)
 {
@@ -132,7 +171,7 @@ Test(question, no_octet_passes_that_differs)
 		char error[FAN_QUESTION_ERROR_BYTES];
 		unsigned wrong = 0, owned;
 
-		fan_question_make(&one, 2, sequence == FAN_CIPHER_ONLY ? 0 : 2, (uint8_t)sequence, 7, 0);
+		fan_question_make(&one, 2, sequence == FAN_CIPHER_ONLY ? 0 : 2, (uint8_t)sequence, 7, 0, SEED);
 		answer(&one);
 		owned = (unsigned)one.shape.text_bytes + one.shape.clear_bytes +
 			(sequence == FAN_CIPHER_ONLY ? 0U : FAN_MAC_BYTES);
@@ -154,15 +193,14 @@ Test(question, the_error_names_what_was_asked_and_the_first_octet)
 {
 	char error[FAN_QUESTION_ERROR_BYTES];
 
-	fan_question_make(&one, 3, 3, FAN_CIPHER_THEN_MAC, 11, 2);
+	fan_question_make(&one, 3, 3, FAN_CIPHER_THEN_MAC, 11, 2, SEED);
 	answer(&one);
 	one.batch.text[4][9] ^= 1;
 	one.batch.text[4][20] ^= 1;
 	cr_assert_eq(fan_question_judge(&one, 4, error), FAN_ANSWER_WRONG);
-	cr_assert_not_null(
-		strstr(error, "EEA3 with EIA3, MAC over the ciphertext, 45 octets of text behind 3, question 11.2, UE 4 of 15: "
-			      "octet 9 of the text is 0x"),
-		"%s", error);
+	cr_assert_not_null(strstr(error, "EEA3 with EIA3, MAC over the ciphertext, 45 octets of text behind 3, question 11.2, "
+					 "seed 0x0046616e66617265, UE 4 of 15: octet 9 of the text is 0x"),
+			   "%s", error);
 	one.batch.text[4][45] ^= 1;
 	cr_assert_eq(fan_question_judge(&one, 4, error), FAN_ANSWER_BESIDE);
 	cr_assert_not_null(strstr(error, "45 from the text's first"), "%s", error);

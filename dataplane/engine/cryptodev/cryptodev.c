@@ -15,8 +15,8 @@
  * No packet exists before the batch is done, so that whatever fails here is FAN_BATCH_UNTOUCHED, a dying card included.
  *
  * A device is not believed. It is asked questions with known answers (question.h) when it is opened, when it answers again after it
- * had fallen silent, and every few minutes, beside the traffic; and a PDU that it says is done must not be what it was (written.h). One
- * that fails is out of service by name, for every worker.
+ * had fallen silent, and every few minutes, beside the traffic; and a PDU that it says is
+ * done must not be what it was, and now and then is judged (claim.h). One that fails is out of service by name, for every worker.
  *
  * An operation is a chain of cipher and MAC where device and standard agree about it, else one after the other, the second
  * enqueued when the first has come back. Which it is was tried at open: every combination answers all questions, and one that answers
@@ -36,8 +36,8 @@
 /* Pools of sessions are as old as DPDK 20.02 and still marked so in 22.11. */
 #define ALLOW_EXPERIMENTAL_API
 #include "cryptodev.h"
+#include "../reference/claim.h"
 #include "../reference/question.h"
-#include "written.h"
 
 #include <pthread.h>
 #include <rte_cryptodev.h>
@@ -65,7 +65,8 @@
 /* A device that has not finished a batch after this long is taken for dead. */
 #define STALL_MS 2000
 /* Between two rounds of questions to a device at work. A round about all combinations takes a worker 18 ms, in pieces of some 0.1 ms at
- * most: one part in 10,000. What a device computes wrongly in between leaves the host. */
+ * most: one part in 10,000. What a device computes wrongly in between leaves the host, until one of the PDUs that are judged is among
+ * it. */
 #define QUESTIONS_MS 180000
 #define CLOSE_MS 200
 #define STACK_BYTES 4000
@@ -158,6 +159,8 @@ struct asking {
 	unsigned judged_ues;
 	uint64_t next_tsc; /* when it is time for the next round */
 	struct fan_question question;
+	struct fan_context context[FAN_BATCH_UES_MAX];
+	uint8_t packet[FAN_BATCH_UES_MAX][FAN_QUESTION_PACKET_BYTES];
 };
 
 /* Engines of several workers share a device; it is configured for all its queue pairs by the first and stopped by the last.
@@ -184,6 +187,7 @@ struct cryptodev {
 	struct route route[FAN_CIPHER_ONLY + 1][FAN_ALGORITHM_MAX + 1][FAN_ALGORITHM_MAX + 1];
 
 	struct asking asking;
+	struct fan_sample sample;
 	char why[FAN_QUESTION_ERROR_BYTES]; /* a route does not work; empty: the device does not have it */
 	struct fan_finished finished;
 	struct pending pending[FAN_FINISHED_DEPTH];
@@ -573,22 +577,73 @@ copy_result(const struct job *job, const struct fan_batch *batch, unsigned ue)
 		memcpy(batch->text[ue] - shape->clear_bytes - FAN_MAC_BYTES, mac_in(job), FAN_MAC_BYTES);
 }
 
-/* Whether the device did to each PDU what it says. */
+/* What the device says of a PDU. The packet still has what it is made from. */
+static struct fan_claim
+claim_of(const struct pending *pending, unsigned ue)
+{
+	const struct fan_batch *batch = pending->batch;
+
+	return (struct fan_claim){
+		.shape = batch->shape,
+		.context = batch->context[ue],
+		.count = batch->count[ue],
+		.clear = batch->text[ue] - batch->shape->clear_bytes,
+		.head = batch->text[ue],
+		.text = text_in(pending->job[ue], batch->shape),
+		.mac = mac_in(pending->job[ue]),
+	};
+}
+
+/* Whether the MAC is what stood there before. */
+static bool
+mark_stands(const struct pending *pending, const struct fan_claim *claim)
+{
+	const struct fan_shape *shape = claim->shape;
+	const bool mac_behind = pending->route->form_count == 1 && form_kind(pending->route->form[0]) == MAC_FIRST;
+	const uint8_t *mac = mac_behind ? claim->text + shape->text_bytes : claim->mac;
+
+	return shape->sequence != FAN_CIPHER_ONLY && shape->integrity != 0 && memcmp(mac, &pending->mark, FAN_MAC_BYTES) == 0;
+}
+
+/* Whether the device did to each PDU what it says. One on which nothing was done is plaintext still, or its MAC the mark; what is so by
+ * chance is right. */
 static bool
 all_written(const struct pending *pending)
 {
-	const struct fan_shape *shape = pending->batch->shape;
-	const bool mac_behind = pending->route->form_count == 1 && form_kind(pending->route->form[0]) == MAC_FIRST;
-
 	for (unsigned i = 0; i < pending->batch->ue_count; i++) {
-		const struct job *job = pending->job[i];
-		const uint8_t *text = text_in(job, shape);
+		const struct fan_claim claim = claim_of(pending, i);
 
-		if (!fan_pdu_written(pending->batch, i, text, mac_behind ? text + shape->text_bytes : mac_in(job),
-				     pending->mark))
+		if ((fan_claim_is_plaintext(&claim) || mark_stands(pending, &claim)) && !fan_claim_is_right(&claim))
 			return false;
 	}
 	return true;
+}
+
+/* Of a batch in service now and then the PDU of a UE at random is judged. */
+static bool
+is_believed(struct cryptodev *engine, const struct pending *pending)
+{
+	const struct fan_batch *batch = pending->batch;
+	const bool question = batch == &engine->asking.question.batch;
+	const int ue = question ? -1 : fan_sample_take(&engine->sample, batch->shape, batch->ue_count);
+	const struct fan_claim claim = claim_of(pending, ue < 0 ? 0 : (unsigned)ue);
+
+	return ue < 0 || fan_claim_is_right(&claim);
+}
+
+/* What is known of a device that says that a batch is done. */
+static void
+judge_pending(struct cryptodev *engine, const struct pending *pending)
+{
+	char shape[FAN_SHAPE_NAME_BYTES], why[FAN_SHAPE_NAME_BYTES + 64];
+
+	if (!all_written(pending)) {
+		lose_device(engine, "it says that operations are done, and left what stood there");
+	} else if (!is_believed(engine, pending)) {
+		fan_shape_name(pending->batch->shape, shape);
+		snprintf(why, sizeof(why), "%s: the PDU of a UE in service is wrong", shape);
+		lose_device(engine, why);
+	}
 }
 
 /* All jobs of a pending are back. */
@@ -597,8 +652,8 @@ land(struct cryptodev *engine, struct pending *pending)
 {
 	struct fan_batch *batch = pending->batch;
 
-	if (!pending->failed && !all_written(pending))
-		lose_device(engine, "it says that operations are done, and left what stood there");
+	if (!pending->failed)
+		judge_pending(engine, pending);
 	pending->failed = pending->failed || out_of_service(engine);
 
 	for (unsigned i = 0; i < batch->ue_count; i++) {
@@ -885,7 +940,7 @@ ticks(unsigned ms)
 static void
 make_question(struct cryptodev *engine, uint8_t sequence, unsigned cipher, unsigned integrity, unsigned number)
 {
-	fan_question_make(&engine->asking.question, (uint8_t)cipher, (uint8_t)integrity, sequence, number, 0);
+	fan_question_make(&engine->asking.question, (uint8_t)cipher, (uint8_t)integrity, sequence, number, 0, rte_rand());
 	engine->asking.judged_ues = 0;
 }
 
@@ -1022,7 +1077,7 @@ route_works(struct cryptodev *engine, uint8_t sequence, unsigned cipher, unsigne
 
 	for (unsigned number = 0; number < FAN_QUESTIONS; number++) {
 		make_question(engine, sequence, cipher, integrity, number);
-		fan_question_name(question, why, FAN_QUESTION_ERROR_BYTES);
+		fan_question_name(question, why);
 		if (engine->stalled || out_of_service(engine))
 			return false;
 		engine->asking.state = ASKING_UNDER_WAY;
@@ -1366,7 +1421,10 @@ open_engine(struct fan_engine **out, const char *name)
 	engine->engine.ops = &fan_engine_cryptodev;
 	engine->device = device;
 	engine->stall_tsc = STALL_MS * rte_get_tsc_hz() / 1000;
-	error = claim_queue_pair(engine);
+	fan_question_init(&engine->asking.question, engine->asking.context, engine->asking.packet);
+	error = fan_sample_init(&engine->sample);
+	if (error == 0)
+		error = claim_queue_pair(engine);
 	if (error == 0)
 		error = make_pools(engine);
 	if (error == 0)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "question.h"
 
+#include "claim.h"
 #include "reference.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,15 +14,16 @@
 static_assert(TEXT_AT > FAN_CLEAR_BYTES_MAX + FAN_MAC_BYTES, "octets before a PDU that nobody may write");
 static_assert(TEXT_AT + 63 + FAN_PDU_BYTES_MAX + FAN_MAC_BYTES + 64 <= FAN_QUESTION_PACKET_BYTES, "and behind it");
 
-/* The whole of it is some 21,000 octets for each combination: 2 ms of the reference. */
+/* The whole of it is some 21,000 octets for each combination: 2 ms of the reference. What is between the ends of blocks and words has
+ * no length of its own, but up to `more_bytes` more. */
 static const struct {
 	uint16_t text_bytes;
-	uint8_t clear_bytes, head_blocks, ue_count;
+	uint8_t clear_bytes, head_blocks, ue_count, more_bytes;
 } rows[FAN_QUESTIONS] = {
-	{ 1, 1, 0, 1 },   { 3, 2, 1, 17 },   { 4, 1, 0, 3 },   { 7, 0, 1, 2 },    { 8, 3, 1, 5 },
-	{ 15, 1, 1, 4 },  { 16, 1, 1, 6 },   { 17, 2, 2, 7 },  { 31, 16, 2, 9 },  { 32, 3, 3, 8 },
-	{ 33, 1, 3, 11 }, { 45, 3, 0, 13 },  { 48, 1, 3, 12 }, { 61, 3, 1, 64 },  { 64, 1, 2, 10 },
-	{ 127, 5, 3, 5 }, { 160, 1, 1, 33 }, { 257, 3, 0, 4 }, { 1024, 1, 3, 2 }, { 1480, 3, 2, 3 },
+	{ 1, 1, 0, 1, 0 },   { 3, 2, 1, 17, 0 },    { 4, 1, 0, 3, 0 },     { 7, 0, 1, 2, 0 },     { 8, 3, 1, 5, 0 },
+	{ 15, 1, 1, 4, 0 },  { 16, 1, 1, 6, 0 },    { 17, 2, 2, 7, 0 },    { 31, 16, 2, 9, 0 },   { 32, 3, 3, 8, 0 },
+	{ 33, 1, 3, 11, 0 }, { 45, 3, 0, 13, 0 },   { 48, 1, 3, 12, 0 },   { 61, 3, 1, 64, 0 },   { 64, 1, 2, 10, 0 },
+	{ 127, 5, 3, 5, 0 }, { 145, 1, 1, 33, 30 }, { 129, 3, 0, 4, 255 }, { 900, 1, 3, 2, 255 }, { 1480, 3, 2, 3, 0 },
 };
 
 enum keys { KEYS_RANDOM, KEYS_ZERO, KEYS_ONES, KEYS_LFSR };
@@ -39,7 +42,8 @@ static const struct {
 static const uint8_t lfsr_key[FAN_KEY_BYTES] = { [0] = 0x2c, [10] = 0xdb, [15] = 0x38 };
 
 #define CORNERS (sizeof(corners) / sizeof(corners[0]))
-/* Of so many UEs in a row those that are no corner have COUNTs at random. Questions of one UE begin at other places in that row. */
+/* Of so many UEs in a row, in questions of even number, those that are no corner are ordinary. Questions of one UE begin at other places
+ * in that row. */
 #define UES_IN_A_ROW 13
 #define BEGIN_STEP 5
 
@@ -79,6 +83,25 @@ fill_packet(uint8_t packet[FAN_QUESTION_PACKET_BYTES], uint64_t seed, unsigned u
 	fill(packet, FAN_QUESTION_PACKET_BYTES, &state);
 }
 
+/* As in service: a COUNT of any order of magnitude, which the context is past, out of a lease; addresses; downlink. */
+static void
+make_ordinary(struct fan_context *context, uint32_t *count, uint64_t *state)
+{
+	const uint64_t lease = next(state);
+
+	*count = (uint32_t)next(state) >> lease % 32;
+	*context = (struct fan_context){
+		.count = *count + 1,
+		.count_reserved = *count + 1 + (uint32_t)(lease >> 48),
+		.ue = (uint32_t)next(state) >> 9,
+		.next_hop = next(state) % 16,
+		.bearer_direction = (next(state) & 0xf8) | FAN_DIRECTION_DOWNLINK << 2,
+		.flags = FAN_CONTEXT_PRESENT,
+		.nas = { .mme_ue_id_low = (uint32_t)next(state), .ran_ue_id = (uint32_t)next(state) >> 8, .bearer_id = 5 },
+		.awaited = (uint16_t)*count,
+	};
+}
+
 static void
 make_ue(struct fan_question *question, unsigned ue, uint64_t *state)
 {
@@ -86,10 +109,8 @@ make_ue(struct fan_question *question, unsigned ue, uint64_t *state)
 	const unsigned corner = (ue + BEGIN_STEP * question->number) % UES_IN_A_ROW;
 	enum keys keys = KEYS_RANDOM;
 
-	*context = (struct fan_context){ .flags = FAN_CONTEXT_PRESENT, .ue = FAN_QUESTION_UE };
-	question->batch.count[ue] = (uint32_t)next(state);
-	context->bearer_direction = next(state) & 0xfc;
-	if (corner < CORNERS) {
+	make_ordinary(context, &question->batch.count[ue], state);
+	if (question->number % 2 == 0 && corner < CORNERS) {
 		question->batch.count[ue] = corners[corner].count;
 		context->bearer_direction = corners[corner].bearer_direction;
 		keys = corners[corner].keys;
@@ -109,23 +130,29 @@ make_ue(struct fan_question *question, unsigned ue, uint64_t *state)
 }
 
 void
-fan_question_make(struct fan_question *question, uint8_t cipher, uint8_t integrity, uint8_t sequence, unsigned number,
-		  unsigned variation)
+fan_question_init(struct fan_question *question, struct fan_context context[FAN_BATCH_UES_MAX],
+		  uint8_t packet[FAN_BATCH_UES_MAX][FAN_QUESTION_PACKET_BYTES])
 {
-	uint64_t state;
+	*question = (struct fan_question){ .context = context, .packet = packet };
+}
+
+void
+fan_question_make(struct fan_question *question, uint8_t cipher, uint8_t integrity, uint8_t sequence, unsigned number,
+		  unsigned variation, uint64_t seed)
+{
+	uint64_t state = seed;
 
 	FAN_REQUIRE(number < FAN_QUESTIONS);
 	question->number = number;
 	question->variation = variation;
-	question->seed = (((uint64_t)variation * 64 + number) * 4 + sequence) * 16 + cipher * 4U + integrity;
-	state = question->seed;
+	question->seed = seed;
 	question->shape = (struct fan_shape){
 		.cipher = cipher,
 		.integrity = integrity,
 		.sequence = sequence,
 		.clear_bytes = rows[number].clear_bytes,
 		.head_blocks = rows[number].head_blocks,
-		.text_bytes = rows[number].text_bytes,
+		.text_bytes = (uint16_t)(rows[number].text_bytes + next(&state) % (rows[number].more_bytes + 1U)),
 		.message = question->message,
 	};
 	fill(question->message, sizeof(question->message), &state);
@@ -142,20 +169,20 @@ fan_questions_within(unsigned pdu_bytes)
 {
 	unsigned count = 1;
 
-	while (count < FAN_QUESTIONS && (unsigned)rows[count].clear_bytes + rows[count].text_bytes <= pdu_bytes)
+	while (count < FAN_QUESTIONS &&
+	       (unsigned)rows[count].clear_bytes + rows[count].text_bytes + rows[count].more_bytes <= pdu_bytes)
 		count++;
 	return count;
 }
 
 void
-fan_question_name(const struct fan_question *question, char *text, size_t text_bytes)
+fan_question_name(const struct fan_question *question, char name[FAN_QUESTION_NAME_BYTES])
 {
-	static const char *const orders[] = { "MAC over the ciphertext", "MAC, then ciphered", "ciphered only" };
-	const struct fan_shape *shape = &question->shape;
+	char shape[FAN_SHAPE_NAME_BYTES];
 
-	snprintf(text, text_bytes, "EEA%u with EIA%u, %s, %u octets of text behind %u, question %u.%u", shape->cipher,
-		 shape->sequence == FAN_CIPHER_ONLY ? 0U : shape->integrity, orders[shape->sequence], shape->text_bytes,
-		 shape->clear_bytes, question->number, question->variation);
+	fan_shape_name(&question->shape, shape);
+	snprintf(name, FAN_QUESTION_NAME_BYTES, "%s, question %u.%u, seed 0x%016" PRIx64, shape, question->number,
+		 question->variation, question->seed);
 }
 
 /* Octet `at` of a packet: where that is, as seen from its PDU. */
@@ -165,9 +192,9 @@ write_difference(const struct fan_question *question, unsigned ue, unsigned at, 
 {
 	const int place = (int)at - (int)text_at(ue);
 	const uint8_t wrong = question->packet[ue][at];
-	char name[128];
+	char name[FAN_QUESTION_NAME_BYTES];
 
-	fan_question_name(question, name, sizeof(name));
+	fan_question_name(question, name);
 	if (inside)
 		snprintf(error, FAN_QUESTION_ERROR_BYTES, "%s, UE %u of %u: octet %d of the text is 0x%02x and must be 0x%02x",
 			 name, ue, question->batch.ue_count, place, wrong, right);

@@ -6,7 +6,7 @@
  * This engine is the judge of the others: it follows the standards line by line, in portable C, and shares no code with any of
  * them. It is not constant time: S-boxes are tables of 256 octets indexed by values that depend on the key (there is no branch
  * on them). That is acceptable where a judge works, in tests and in the comparison of engines under keys made for it; whoever
- * lets it protect real messages must be alone on the CPU's caches.
+ * lets it protect real messages must be alone on the CPU's caches. (A few PDUs of devices in service are made again here: claim.h.)
  *
  * algorithm 0 null, 1 SNOW 3G, 2 AES, 3 ZUC; bearer 0..31; direction 0 uplink, 1 downlink. Bit 0 of a message is the most
  * significant bit of its first octet. All functions are reentrant and wipe what they derive from keys.
