@@ -97,7 +97,7 @@ announce_piece(struct rte_mempool *pool, void *user, struct rte_mempool_memhdr *
 	(void)pool;
 	(void)user;
 	(void)index;
-	fan_memory_add(piece->addr, piece->len);
+	fan_memory_add(piece->addr, piece->len, FAN_MEMORY_WRITE);
 }
 
 static void

@@ -871,10 +871,10 @@ fan_card_message_number(struct fan_card *card)
 }
 
 int
-fan_card_memory_alloc(struct fan_card *card, struct fan_card_memory *memory, size_t bytes)
+fan_card_memory_alloc(struct fan_card *card, struct fan_card_memory *memory, size_t bytes, enum fan_memory_access access)
 {
 	void *octets;
-	const int error = card->transport->ops->dma_alloc(card->transport, &octets, &memory->iova, bytes);
+	const int error = card->transport->ops->dma_alloc(card->transport, &octets, &memory->iova, bytes, access);
 
 	memory->memory = error == 0 ? octets : NULL;
 	memory->bytes = bytes;

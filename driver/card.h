@@ -200,7 +200,7 @@ struct fan_card_memory {
 	size_t bytes;
 };
 
-int fan_card_memory_alloc(struct fan_card *card, struct fan_card_memory *memory, size_t bytes);
+int fan_card_memory_alloc(struct fan_card *card, struct fan_card_memory *memory, size_t bytes, enum fan_memory_access access);
 /* Wipes. Safe on a zeroed struct. */
 void fan_card_memory_free(struct fan_card *card, struct fan_card_memory *memory);
 

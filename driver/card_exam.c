@@ -41,9 +41,9 @@ fan_card_exam_init(struct fan_card_exam *exam, struct fan_card *card)
 		if (build->lanes_of[i] > exam->question_max)
 			exam->question_max = build->lanes_of[i];
 	exam->numbers = fan_questions_within(build->pdu_bytes_max);
-	error = fan_card_memory_alloc(card, &exam->contexts, exam->question_max * contexts_bytes);
+	error = fan_card_memory_alloc(card, &exam->contexts, exam->question_max * contexts_bytes, FAN_MEMORY_READ);
 	if (error == 0)
-		error = fan_card_memory_alloc(card, &exam->packets, exam->question_max * packets_bytes);
+		error = fan_card_memory_alloc(card, &exam->packets, exam->question_max * packets_bytes, FAN_MEMORY_WRITE);
 	if (error != 0)
 		return error;
 	exam->question = calloc(exam->question_max, sizeof(*exam->question));

@@ -59,9 +59,9 @@ map(struct fan_card_maps *maps, struct fan_card_mapping *out, const void *addres
 
 	if (maps->count == FAN_MEMORY_REGIONS_MAX || !fan_memory_find(&mapping.region, address))
 		return false;
-	error = transport->ops->dma_map == NULL
-			? FAN_E_UNSUPPORTED
-			: transport->ops->dma_map(transport, &mapping.iova, mapping.region.memory, mapping.region.bytes);
+	error = transport->ops->dma_map == NULL ? FAN_E_UNSUPPORTED
+						: transport->ops->dma_map(transport, &mapping.iova, mapping.region.memory,
+									  mapping.region.bytes, mapping.region.access);
 	if (error == FAN_E_UNSUPPORTED)
 		__atomic_store_n(&maps->refused, true, __ATOMIC_RELAXED);
 	if (error != 0)
@@ -97,13 +97,6 @@ fan_card_reach_init(struct fan_card_reach *reach, struct fan_card_maps *maps)
 }
 
 void
-fan_card_reach_own(struct fan_card_reach *reach, void *memory, uint64_t iova, size_t bytes)
-{
-	reach->own = (struct fan_card_mapping){ .region = { .memory = memory, .bytes = memory == NULL ? 0 : bytes },
-						.iova = iova };
-}
-
-void
 fan_card_reach_renew(struct fan_card_reach *reach)
 {
 	const uint64_t withdrawals = fan_memory_withdrawals();
@@ -122,8 +115,6 @@ find(struct fan_card_reach *reach, const void *address)
 	for (unsigned i = 0; i < reach->recent_count; i++)
 		if (holds(&reach->recent[i], address))
 			return &reach->recent[i];
-	if (holds(&reach->own, address))
-		return &reach->own;
 	mapping = &reach->recent[reach->recent_count < FAN_CARD_REACH_RECENT ? reach->recent_count : reach->replace_at];
 	if (!find_shared(reach->maps, mapping, address))
 		return NULL;
@@ -135,12 +126,13 @@ find(struct fan_card_reach *reach, const void *address)
 }
 
 bool
-fan_card_reach_find(struct fan_card_reach *reach, uint64_t *iova, const void *address, size_t bytes)
+fan_card_reach_find(struct fan_card_reach *reach, uint64_t *iova, const void *address, size_t bytes,
+		    enum fan_memory_access access)
 {
 	const struct fan_card_mapping *mapping = find(reach, address);
 	uintptr_t offset;
 
-	if (mapping == NULL)
+	if (mapping == NULL || mapping->region.access < access)
 		return false;
 	offset = (uintptr_t)address - (uintptr_t)mapping->region.memory;
 	*iova = mapping->iova + offset;

@@ -2,7 +2,7 @@
 /*
  * Memory of the dataplane's that the card reaches as it lies. What is announced in dataplane/context/memory.h is mapped once per card, when an
  * address in it is first asked for, and unmapped once it has been withdrawn. Each queue remembers the few mappings it uses, so that
- * the shared table and its lock are asked only about new ones.
+ * the shared table and its lock are asked only about new ones. What the card may do there is what was announced.
  */
 #ifndef FAN_CARD_MAP_H
 #define FAN_CARD_MAP_H
@@ -40,15 +40,14 @@ struct fan_card_reach {
 	uint64_t withdrawals;
 	struct fan_card_mapping recent[FAN_CARD_REACH_RECENT];
 	unsigned recent_count, replace_at;
-	struct fan_card_mapping own;
 };
 
 void fan_card_reach_init(struct fan_card_reach *reach, struct fan_card_maps *maps);
-/* Adds memory of dma_alloc, one piece; NULL: takes it away again. */
-void fan_card_reach_own(struct fan_card_reach *reach, void *memory, uint64_t iova, size_t bytes);
 /* Forgets what has been withdrawn. Before the addresses of each burst. */
 void fan_card_reach_renew(struct fan_card_reach *reach);
-/* Out: iova of `address`. False when not all of [address, address + bytes) lies in one region that is mapped: to be copied. */
-bool fan_card_reach_find(struct fan_card_reach *reach, uint64_t *iova, const void *address, size_t bytes);
+/* Out: iova of `address`. False when not all of [address, address + bytes) lies in one region that is mapped, or the card may not do
+ * there what it is to do: to be copied. */
+bool fan_card_reach_find(struct fan_card_reach *reach, uint64_t *iova, const void *address, size_t bytes,
+			 enum fan_memory_access access);
 
 #endif

@@ -8,15 +8,12 @@
 #include <string.h>
 
 #define ENTRIES FAN_CARD_QUEUE_ENTRIES
-#define COMPLETIONS_AT (ENTRIES * FAN_DESCRIPTOR_BYTES)
-#define RINGS_BYTES (COMPLETIONS_AT + ENTRIES * FAN_COMPLETION_BYTES)
 #define COOKIE_SLOT_MASK 0xff
 #define COOKIE_GENERATION 0x100
 /* Registers are looked at no more often than this while a batch is awaited: a read of a card takes about a microsecond. */
 #define LOOKS_PER_SECOND 1000
 
 static_assert(ENTRIES <= COOKIE_SLOT_MASK, "a slot fits into its part of a cookie");
-static_assert(COMPLETIONS_AT % 64 == 0, "rings are aligned to 64");
 
 static bool
 same_life(const struct fan_card_queue *queue)
@@ -39,15 +36,16 @@ arm(struct fan_card_queue *queue)
 {
 	fan_card_lock(queue->card);
 	if (fan_card_working(queue->card)) {
-		memset(queue->rings.memory, 0, queue->rings.bytes);
+		memset(queue->descriptor_ring.memory, 0, queue->descriptor_ring.bytes);
+		memset(queue->completion_ring.memory, 0, queue->completion_ring.bytes);
 		memset(queue->serial_in, 0, sizeof(queue->serial_in));
 		queue->tail = queue->rung = queue->taken = queue->head = 0;
 		queue->serial = 1;
 		queue->epoch = fan_card_epoch(queue->card);
 		queue->armed = true;
 		queue->interrupts = false;
-		fan_register_queue_start(queue->transport, queue->index, FAN_CARD_QUEUE_ENTRIES_LOG2, queue->rings.iova,
-					 queue->rings.iova + COMPLETIONS_AT);
+		fan_register_queue_start(queue->transport, queue->index, FAN_CARD_QUEUE_ENTRIES_LOG2,
+					 queue->descriptor_ring.iova, queue->completion_ring.iova);
 	}
 	fan_card_unlock(queue->card);
 }
@@ -61,14 +59,17 @@ fan_card_queue_open(struct fan_card_queue *queue, struct fan_card *card)
 	error = fan_card_queue_claim(card, &queue->index, &queue->transport);
 	if (error != 0)
 		return error;
-	error = fan_card_memory_alloc(card, &queue->rings, RINGS_BYTES);
+	error = fan_card_memory_alloc(card, &queue->descriptor_ring, ENTRIES * FAN_DESCRIPTOR_BYTES, FAN_MEMORY_READ);
+	if (error == 0)
+		error = fan_card_memory_alloc(card, &queue->completion_ring, ENTRIES * FAN_COMPLETION_BYTES, FAN_MEMORY_WRITE);
 	if (error != 0) {
+		fan_card_memory_free(card, &queue->descriptor_ring);
 		fan_card_queue_release(card, queue->index);
 		return error;
 	}
 	queue->card = card;
-	queue->descriptors = (void *)queue->rings.memory;
-	queue->completions = (void *)(queue->rings.memory + COMPLETIONS_AT);
+	queue->descriptors = (void *)queue->descriptor_ring.memory;
+	queue->completions = (void *)queue->completion_ring.memory;
 	for (unsigned i = 0; i < ENTRIES; i++)
 		queue->slot[i].cookie = (uint16_t)i;
 	arm(queue);
@@ -85,7 +86,8 @@ fan_card_queue_close(struct fan_card_queue *queue)
 	if (fan_card_working(queue->card))
 		fan_register_queue_stop(queue->transport, queue->index);
 	fan_card_unlock(queue->card);
-	fan_card_memory_free(queue->card, &queue->rings);
+	fan_card_memory_free(queue->card, &queue->descriptor_ring);
+	fan_card_memory_free(queue->card, &queue->completion_ring);
 	fan_card_queue_release(queue->card, queue->index);
 	queue->card = NULL;
 }

@@ -41,7 +41,7 @@ struct fan_card_queue {
 	bool armed;     /* in `epoch` */
 	bool interrupts;
 	uint32_t epoch;
-	struct fan_card_memory rings;
+	struct fan_card_memory descriptor_ring, completion_ring;
 	struct fan_descriptor *descriptors;
 	const struct fan_completion *completions;   /* written by the card */
 	uint16_t tail, rung;                        /* descriptors written, and those the card was told of */

@@ -40,7 +40,7 @@ make_room(struct fan_card_ranges *ranges)
 }
 
 int
-fan_card_ranges_add(struct fan_card_ranges *ranges, uint64_t iova, uint8_t *memory, size_t bytes)
+fan_card_ranges_add(struct fan_card_ranges *ranges, uint64_t iova, uint8_t *memory, size_t bytes, enum fan_memory_access access)
 {
 	unsigned at;
 	int error;
@@ -54,7 +54,7 @@ fan_card_ranges_add(struct fan_card_ranges *ranges, uint64_t iova, uint8_t *memo
 	if (error != 0)
 		return error;
 	memmove(&ranges->range[at + 1], &ranges->range[at], (ranges->count - at) * sizeof(*ranges->range));
-	ranges->range[at] = (struct fan_card_range){ .iova = iova, .bytes = bytes, .memory = memory };
+	ranges->range[at] = (struct fan_card_range){ .iova = iova, .bytes = bytes, .memory = memory, .access = access };
 	ranges->count++;
 	return 0;
 }
@@ -73,9 +73,8 @@ fan_card_ranges_remove(struct fan_card_ranges *ranges, uint64_t iova)
 	return range;
 }
 
-/* Where `bytes` octets from iova on lie; NULL when they are not in one range. */
-static uint8_t *
-find(struct fan_card_ranges *ranges, uint64_t iova, size_t bytes)
+uint8_t *
+fan_card_ranges_reach(struct fan_card_ranges *ranges, uint64_t iova, size_t bytes, enum fan_memory_access access)
 {
 	const struct fan_card_range *range;
 
@@ -84,7 +83,7 @@ find(struct fan_card_ranges *ranges, uint64_t iova, size_t bytes)
 	if (ranges->last == ranges->count)
 		return NULL;
 	range = &ranges->range[ranges->last];
-	if (iova < range->iova || bytes > range->bytes || iova - range->iova > range->bytes - bytes)
+	if (iova < range->iova || bytes > range->bytes || iova - range->iova > range->bytes - bytes || range->access < access)
 		return NULL;
 	return range->memory + (iova - range->iova);
 }
@@ -92,7 +91,7 @@ find(struct fan_card_ranges *ranges, uint64_t iova, size_t bytes)
 bool
 fan_card_ranges_read(struct fan_card_ranges *ranges, uint8_t *octets, uint64_t iova, size_t bytes)
 {
-	const uint8_t *memory = find(ranges, iova, bytes);
+	const uint8_t *memory = fan_card_ranges_reach(ranges, iova, bytes, FAN_MEMORY_READ);
 
 	if (memory != NULL)
 		memcpy(octets, memory, bytes);
@@ -103,7 +102,7 @@ bool
 fan_card_ranges_write(struct fan_card_ranges *ranges, uint64_t iova, const uint8_t *octets, uint64_t strobes)
 {
 	const unsigned first = (unsigned)__builtin_ctzll(strobes), last = 63 - (unsigned)__builtin_clzll(strobes);
-	uint8_t *memory = find(ranges, iova + first, last - first + 1);
+	uint8_t *memory = fan_card_ranges_reach(ranges, iova + first, last - first + 1, FAN_MEMORY_WRITE);
 
 	if (memory == NULL)
 		return false;

@@ -7,6 +7,9 @@
  *   one memfd, made by the card     two rings of 64-octet messages: register accesses one way, answers and interrupts the other
  *   memfds, made by the host        memory that the card reaches, mapped by both. No octet of it ever travels in a message
  *
+ * Memory that the card may only read is a file with F_SEAL_FUTURE_WRITE: the kernel lets the card map it with PROT_READ alone, and a
+ * write of the card's to it is a bus error.
+ *
  * Both sides are little endian. Neither trusts the other: every index, kind and length is judged before it is used, files must be sealed
  * against shrinking before they are mapped, and who breaks the rules is cut off.
  */
@@ -17,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FAN_COSIM_VERSION 1                          /* both sides must have the same */
+#define FAN_COSIM_VERSION 2                          /* both sides must have the same */
 #define FAN_COSIM_MAGIC UINT64_C(0x4d49534f434e4146) /* "FANCOSIM" */
 #define FAN_COSIM_CARD_BYTES 0x10000                 /* of registers */
 #define FAN_COSIM_RING_ENTRIES 256

@@ -77,4 +77,13 @@ fan_cosim_file_safe(int file, uint64_t bytes)
 	       (uint64_t)stat.st_size >= bytes;
 }
 
+/* Whether a file of DMA is memory that the card may only read. */
+static inline bool
+fan_cosim_file_read_only(int file)
+{
+	const int seals = fcntl(file, F_GET_SEALS);
+
+	return seals >= 0 && (seals & F_SEAL_FUTURE_WRITE) != 0;
+}
+
 #endif

@@ -18,6 +18,8 @@
  * A card that has not been proven (card_exam.h), because it was opened or reset just now, takes nothing; the instance that comes first
  * asks, in its queue, and the others wait. From time to time it is asked again, beside the traffic.
  *
+ * The card can write nothing but packets and completions: all that it is told lies in memory that it may only read.
+ *
  * An instance takes a queue of the card when it is first given a batch: the control thread's, which is only asked, takes none.
  */
 #include "engine_fpga.h"
@@ -40,8 +42,8 @@
 /* A copied PDU: its text begins here, behind room for a MAC and a clear prefix. */
 #define PDU_TEXT_AT 64
 #define PDU_BYTES 1600
-#define COPIES_CONTEXTS_BYTES ((size_t)FAN_BATCH_UES_MAX * sizeof(struct fan_context))
-#define COPIES_BYTES (COPIES_CONTEXTS_BYTES + (size_t)FAN_BATCH_UES_MAX * PDU_BYTES)
+#define CONTEXTS_BYTES ((size_t)FAN_BATCH_UES_MAX * sizeof(struct fan_context))
+#define PDUS_BYTES ((size_t)FAN_BATCH_UES_MAX * PDU_BYTES)
 
 /* Looking for marks and plaintext takes 14 cycles a UE from cache, as many as putting marks. From memory 118 (160 octets), and 48 when it
  * has been asked for so many UEs before. */
@@ -51,7 +53,7 @@ static_assert(MESSAGES > PENDING_MAX, "a message that no batch under way uses");
 static_assert(MESSAGE_BYTES >= FAN_PDU_BYTES_MAX && MESSAGE_BYTES % 64 == 0, "the card reads whole lines of 64");
 static_assert((FAN_HEAD_BLOCKS_MAX * FAN_ITEM_BLOCK_BYTES + 16) % FAN_ITEM_GRANULE_BYTES == 0,
 	      "three blocks fill two granules");
-static_assert(ITEMS_BYTES % 64 == 0 && COPIES_CONTEXTS_BYTES % 64 == 0, "aligned to 64");
+static_assert(ITEMS_BYTES % 64 == 0 && CONTEXTS_BYTES % 64 == 0, "aligned to 64");
 static_assert(PDU_TEXT_AT >= FAN_CLEAR_BYTES_MAX + FAN_MAC_BYTES, "what stands before the text fits");
 static_assert(PDU_TEXT_AT + FAN_PDU_BYTES_MAX + FAN_MAC_BYTES <= PDU_BYTES, "a PDU fits");
 static_assert(PENDING_MAX <= FAN_FINISHED_DEPTH, "all that is under way can come back at once");
@@ -83,8 +85,9 @@ struct fpga {
 	bool queue_open, queue_failed;
 	struct fan_card_queue queue;
 	struct fan_card_reach reach;
-	struct fan_card_memory work;   /* items of each pending batch, then messages */
-	struct fan_card_memory copies; /* contexts and PDUs of each pending batch; made when first needed */
+	struct fan_card_memory work;     /* items of each pending batch, then messages: the card reads them */
+	struct fan_card_memory contexts; /* copies of each pending batch, made when first needed: the card reads them ... */
+	struct fan_card_memory pdus;     /* ... and writes these */
 	struct fan_finished finished;
 	struct pending pending[PENDING_MAX];
 	unsigned pending_count, distrusted_count;
@@ -133,20 +136,19 @@ message_at(const struct fpga *engine, const struct message *message)
 static size_t
 contexts_at(unsigned slot)
 {
-	return slot * COPIES_BYTES;
+	return slot * CONTEXTS_BYTES;
 }
 
 static size_t
 pdu_at(unsigned slot, unsigned ue)
 {
-	return slot * COPIES_BYTES + COPIES_CONTEXTS_BYTES + (size_t)ue * PDU_BYTES + PDU_TEXT_AT;
+	return slot * PDUS_BYTES + (size_t)ue * PDU_BYTES + PDU_TEXT_AT;
 }
 
 static bool
-have_copies(struct fpga *engine)
+have_memory(const struct fpga *engine, struct fan_card_memory *memory, size_t bytes, enum fan_memory_access access)
 {
-	return engine->copies.memory != NULL ||
-	       fan_card_memory_alloc(engine->card, &engine->copies, PENDING_MAX * COPIES_BYTES) == 0;
+	return memory->memory != NULL || fan_card_memory_alloc(engine->card, memory, bytes, access) == 0;
 }
 
 /* ---- Messages ---------------------------------------------------------------------------------------------------------------- */
@@ -236,8 +238,8 @@ place_contexts(struct fpga *engine, struct placement *placement, const struct fa
 {
 	placement->contexts = UINT64_MAX;
 	for (unsigned i = 0; i < batch->ue_count; i++) {
-		if (!fan_card_reach_find(&engine->reach, &placement->context[i], batch->context[i],
-					 sizeof(struct fan_context)) ||
+		if (!fan_card_reach_find(&engine->reach, &placement->context[i], batch->context[i], sizeof(struct fan_context),
+					 FAN_MEMORY_READ) ||
 		    placement->context[i] % sizeof(struct fan_context) != 0)
 			return false;
 		if (placement->context[i] < placement->contexts)
@@ -252,14 +254,14 @@ place_contexts(struct fpga *engine, struct placement *placement, const struct fa
 static bool
 copy_contexts(struct fpga *engine, struct placement *placement, unsigned slot, const struct fan_batch *batch)
 {
-	if (!have_copies(engine))
+	if (!have_memory(engine, &engine->contexts, PENDING_MAX * CONTEXTS_BYTES, FAN_MEMORY_READ))
 		return false;
-	placement->contexts = engine->copies.iova + contexts_at(slot);
+	placement->contexts = engine->contexts.iova + contexts_at(slot);
 	for (unsigned i = 0; i < batch->ue_count; i++) {
 		const size_t at = contexts_at(slot) + i * sizeof(struct fan_context);
 
-		memcpy(engine->copies.memory + at, batch->context[i], sizeof(struct fan_context));
-		placement->context[i] = engine->copies.iova + at;
+		memcpy(engine->contexts.memory + at, batch->context[i], sizeof(struct fan_context));
+		placement->context[i] = engine->contexts.iova + at;
 	}
 	return true;
 }
@@ -271,7 +273,7 @@ place_pdus(struct fpga *engine, struct placement *placement, const struct fan_ba
 		       all = lead + batch->shape->text_bytes + fan_shape_trailer_bytes(batch->shape);
 
 	for (unsigned i = 0; i < batch->ue_count; i++) {
-		if (!fan_card_reach_find(&engine->reach, &placement->pdu[i], batch->text[i] - lead, all))
+		if (!fan_card_reach_find(&engine->reach, &placement->pdu[i], batch->text[i] - lead, all, FAN_MEMORY_WRITE))
 			return false;
 		placement->pdu[i] += lead;
 	}
@@ -281,10 +283,10 @@ place_pdus(struct fpga *engine, struct placement *placement, const struct fan_ba
 static bool
 place_copied_pdus(struct fpga *engine, struct placement *placement, unsigned slot, const struct fan_batch *batch)
 {
-	if (!have_copies(engine))
+	if (!have_memory(engine, &engine->pdus, PENDING_MAX * PDUS_BYTES, FAN_MEMORY_WRITE))
 		return false;
 	for (unsigned i = 0; i < batch->ue_count; i++)
-		placement->pdu[i] = engine->copies.iova + pdu_at(slot, i);
+		placement->pdu[i] = engine->pdus.iova + pdu_at(slot, i);
 	return true;
 }
 
@@ -323,7 +325,7 @@ written_text(const struct fpga *engine, unsigned slot, unsigned ue)
 {
 	const struct pending *pending = &engine->pending[slot];
 
-	return pending->pdus_copied ? engine->copies.memory + pdu_at(slot, ue) : pending->batch->text[ue];
+	return pending->pdus_copied ? engine->pdus.memory + pdu_at(slot, ue) : pending->batch->text[ue];
 }
 
 static void
@@ -384,7 +386,7 @@ copy_pdus(const struct fpga *engine, unsigned slot)
 	const unsigned lead = lead_bytes(shape);
 
 	for (unsigned i = 0; i < batch->ue_count; i++) {
-		const uint8_t *text = engine->copies.memory + pdu_at(slot, i);
+		const uint8_t *text = engine->pdus.memory + pdu_at(slot, i);
 
 		memcpy(batch->text[i], text, shape->text_bytes + fan_shape_trailer_bytes(shape));
 		/* The clear prefix stands in the packet already. */
@@ -485,7 +487,7 @@ land(struct fpga *engine, unsigned slot, enum fan_batch_status status)
 	if (pending->pdus_copied && status == FAN_BATCH_DONE)
 		copy_pdus(engine, slot);
 	if (pending->contexts_copied)
-		explicit_bzero(engine->copies.memory + contexts_at(slot), batch->ue_count * sizeof(struct fan_context));
+		explicit_bzero(engine->contexts.memory + contexts_at(slot), batch->ue_count * sizeof(struct fan_context));
 	pending->message->users--;
 	pending->batch = NULL;
 	engine->pending_count--;
@@ -615,7 +617,7 @@ static int
 open_queue(struct fpga *engine)
 {
 	int error = fan_card_memory_alloc(engine->card, &engine->work,
-					  PENDING_MAX * ITEMS_BYTES + (size_t)MESSAGES * MESSAGE_BYTES);
+					  PENDING_MAX * ITEMS_BYTES + (size_t)MESSAGES * MESSAGE_BYTES, FAN_MEMORY_READ);
 
 	if (error == 0)
 		error = fan_card_exam_init(&engine->exam, engine->card);
@@ -800,7 +802,8 @@ static void
 end(struct fpga *engine)
 {
 	close_queue(engine);
-	fan_card_memory_free(engine->card, &engine->copies);
+	fan_card_memory_free(engine->card, &engine->contexts);
+	fan_card_memory_free(engine->card, &engine->pdus);
 	fan_card_close(engine->card);
 	__atomic_fetch_sub(&instances, 1, __ATOMIC_RELAXED);
 	explicit_bzero(engine, sizeof(*engine));

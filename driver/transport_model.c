@@ -58,12 +58,12 @@ write_beat(void *user, uint64_t address, const uint8_t *octets, uint64_t strobes
 }
 
 static int
-add_range(struct transport_model *model, void *memory, size_t bytes)
+add_range(struct transport_model *model, void *memory, size_t bytes, enum fan_memory_access access)
 {
 	int error;
 
 	pthread_mutex_lock(&model->lock);
-	error = fan_card_ranges_add(&model->ranges, (uintptr_t)memory, memory, bytes);
+	error = fan_card_ranges_add(&model->ranges, (uintptr_t)memory, memory, bytes, access);
 	pthread_mutex_unlock(&model->lock);
 	return error;
 }
@@ -80,7 +80,7 @@ remove_range(struct transport_model *model, uint64_t iova)
 }
 
 static int
-dma_alloc(struct fan_card_transport *transport, void **memory, uint64_t *iova, size_t bytes)
+dma_alloc(struct fan_card_transport *transport, void **memory, uint64_t *iova, size_t bytes, enum fan_memory_access access)
 {
 	void *mapped = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int error;
@@ -88,7 +88,7 @@ dma_alloc(struct fan_card_transport *transport, void **memory, uint64_t *iova, s
 	if (mapped == MAP_FAILED)
 		return fan_fail(FAN_E_MEMORY, "no memory for %zu octets that the card reaches", bytes);
 	madvise(mapped, bytes, MADV_DONTDUMP);
-	error = add_range(transport_of(transport), mapped, bytes);
+	error = add_range(transport_of(transport), mapped, bytes, access);
 	if (error != 0) {
 		munmap(mapped, bytes);
 		return error;
@@ -107,9 +107,9 @@ dma_free(struct fan_card_transport *transport, void *memory, size_t bytes)
 }
 
 static int
-dma_map(struct fan_card_transport *transport, uint64_t *iova, void *memory, size_t bytes)
+dma_map(struct fan_card_transport *transport, uint64_t *iova, void *memory, size_t bytes, enum fan_memory_access access)
 {
-	const int error = add_range(transport_of(transport), memory, bytes);
+	const int error = add_range(transport_of(transport), memory, bytes, access);
 
 	*iova = (uintptr_t)memory;
 	return error;

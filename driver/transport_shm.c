@@ -301,15 +301,21 @@ exchange(struct transport_shm *shm, uint32_t kind, uint64_t iova, size_t bytes, 
 
 /* ---- Memory ------------------------------------------------------------------------------------------------------------------------- */
 
-/* A file of so many octets that cannot shrink or grow; -1 when there is no memory. */
+/* A file of so many octets, mapped here, that cannot shrink or grow, nor be written by others if they may only read; -1 when there is no
+ * memory. Out: *memory. */
 static int
-make_file(size_t bytes)
+make_file(void **memory, size_t bytes, enum fan_memory_access access)
 {
 	const int file = memfd_create("fanfare-dma", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL | (access == FAN_MEMORY_READ ? F_SEAL_FUTURE_WRITE : 0);
 
-	if (file >= 0 && ftruncate(file, (off_t)bytes) == 0 &&
-	    fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+	*memory = MAP_FAILED;
+	if (file >= 0 && ftruncate(file, (off_t)bytes) == 0)
+		*memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	if (*memory != MAP_FAILED && fcntl(file, F_ADD_SEALS, seals) == 0)
 		return file;
+	if (*memory != MAP_FAILED)
+		munmap(*memory, bytes);
 	if (file >= 0)
 		close(file);
 	return -1;
@@ -317,13 +323,13 @@ make_file(size_t bytes)
 
 /* Announces memory that is a file's. Out: iova. */
 static int
-share(struct transport_shm *shm, uint64_t *iova, void *memory, size_t bytes, int file)
+share(struct transport_shm *shm, uint64_t *iova, void *memory, size_t bytes, enum fan_memory_access access, int file)
 {
 	int error;
 
 	pthread_mutex_lock(&shm->socket_lock);
 	*iova = shm->next_iova;
-	error = fan_card_ranges_add(&shm->ranges, *iova, memory, bytes);
+	error = fan_card_ranges_add(&shm->ranges, *iova, memory, bytes, access);
 	if (error == 0) {
 		error = exchange(shm, FAN_COSIM_MAP, *iova, bytes, file);
 		if (error != 0)
@@ -336,25 +342,25 @@ share(struct transport_shm *shm, uint64_t *iova, void *memory, size_t bytes, int
 }
 
 static int
-dma_alloc(struct fan_card_transport *transport, void **memory, uint64_t *iova, size_t bytes)
+dma_alloc(struct fan_card_transport *transport, void **memory, uint64_t *iova, size_t bytes, enum fan_memory_access access)
 {
 	const size_t whole_bytes = (bytes + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
-	const int file = make_file(whole_bytes);
-	void *mapped = file < 0 ? MAP_FAILED : mmap(NULL, whole_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	void *mapped;
+	const int file = make_file(&mapped, whole_bytes, access);
 	int error;
 
-	if (mapped == MAP_FAILED) {
-		error = fan_fail(FAN_E_MEMORY, "no memory for %zu octets that the card reaches", bytes);
-	} else {
-		madvise(mapped, whole_bytes, MADV_DONTDUMP);
-		error = share(transport_of(transport), iova, mapped, whole_bytes, file);
-		if (error != 0)
-			munmap(mapped, whole_bytes);
+	*memory = NULL;
+	if (file < 0)
+		return fan_fail(FAN_E_MEMORY, "no memory for %zu octets that the card reaches", bytes);
+	madvise(mapped, whole_bytes, MADV_DONTDUMP);
+	error = share(transport_of(transport), iova, mapped, whole_bytes, access, file);
+	close(file);
+	if (error != 0) {
+		munmap(mapped, whole_bytes);
+		return error;
 	}
-	if (file >= 0)
-		close(file);
-	*memory = error == 0 ? mapped : NULL;
-	return error;
+	*memory = mapped;
+	return 0;
 }
 
 static uint64_t
@@ -387,9 +393,10 @@ dma_free(struct fan_card_transport *transport, void *memory, size_t bytes)
 
 /* Memory of the caller's is not a file's, so that no other process can be given it. */
 static int
-dma_map(struct fan_card_transport *transport, uint64_t *iova, void *memory, size_t bytes)
+dma_map(struct fan_card_transport *transport, uint64_t *iova, void *memory, size_t bytes, enum fan_memory_access access)
 {
 	(void)memory;
+	(void)access;
 	*iova = 0;
 	return fan_fail(FAN_E_UNSUPPORTED, "card shm:%s reaches only memory of its own making, not %zu octets of others",
 			transport_of(transport)->path, bytes);

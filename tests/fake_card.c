@@ -4,6 +4,7 @@
 #include "../dataplane/engine/reference/reference.h"
 
 #include "../driver/card_queue.h"
+#include "../driver/card_ranges.h"
 #include "../driver/card_registers.h"
 
 #include <pthread.h>
@@ -17,6 +18,7 @@
 #define PACKET_TEXT_AT 64
 #define PACKET_BYTES 1600
 
+/* Of those that the card reaches, by the same rules as any simulated card. */
 struct region {
 	uint8_t *memory;
 	uint64_t iova;
@@ -56,6 +58,7 @@ static struct fake {
 	unsigned last_lane; /* that was given something */
 	unsigned relaxes, next_queue;
 	struct queue queue[QUEUES];
+	struct fan_card_ranges ranges;
 	struct region region[REGIONS_MAX];
 	unsigned region_count;
 	uint64_t next_iova;
@@ -78,23 +81,18 @@ static struct fake {
 /* ---- Memory ---------------------------------------------------------------------------------------------------------------- */
 
 static uint8_t *
-reach(uint64_t iova, size_t bytes)
+reach(uint64_t iova, size_t bytes, enum fan_memory_access access)
 {
-	for (unsigned i = 0; i < fake.region_count && !fake.view.isolated; i++) {
-		const struct region *region = &fake.region[i];
+	uint8_t *memory = fake.view.isolated ? NULL : fan_card_ranges_reach(&fake.ranges, iova, bytes, access);
 
-		if (iova >= region->iova && iova - region->iova < region->bytes &&
-		    bytes <= region->bytes - (iova - region->iova))
-			return region->memory + (iova - region->iova);
-	}
-	fake.bus_errors++;
-	return NULL;
+	fake.bus_errors += memory == NULL;
+	return memory;
 }
 
 static bool
 read_dma(void *out, uint64_t iova, size_t bytes)
 {
-	const uint8_t *from = reach(iova, bytes);
+	const uint8_t *from = reach(iova, bytes, FAN_MEMORY_READ);
 
 	if (from == NULL)
 		return false;
@@ -106,7 +104,7 @@ read_dma(void *out, uint64_t iova, size_t bytes)
 static bool
 write_dma(uint64_t iova, const void *octets, size_t bytes)
 {
-	uint8_t *to = reach(iova, bytes);
+	uint8_t *to = reach(iova, bytes, FAN_MEMORY_WRITE);
 
 	if (to == NULL)
 		return false;
@@ -116,25 +114,26 @@ write_dma(uint64_t iova, const void *octets, size_t bytes)
 }
 
 static uint64_t
-add_region(void *memory, size_t bytes, bool allocated)
+add_region(void *memory, size_t bytes, enum fan_memory_access access, bool allocated)
 {
 	const uint64_t iova = fake.next_iova + ((uintptr_t)memory & 4095);
 
 	FAN_REQUIRE(fake.region_count < REGIONS_MAX);
+	FAN_REQUIRE(fan_card_ranges_add(&fake.ranges, iova, memory, bytes, access) == 0);
 	fake.region[fake.region_count++] = (struct region){ memory, iova, bytes, allocated };
 	fake.next_iova += (bytes + 0x200000) & ~UINT64_C(4095);
 	return iova;
 }
 
 static int
-fake_dma_alloc(struct fan_card_transport *transport, void **memory, uint64_t *iova, size_t bytes)
+fake_dma_alloc(struct fan_card_transport *transport, void **memory, uint64_t *iova, size_t bytes, enum fan_memory_access access)
 {
 	(void)transport;
 	pthread_mutex_lock(&fake.lock);
 	*memory = aligned_alloc(4096, (bytes + 4095) & ~(size_t)4095);
 	FAN_REQUIRE(*memory != NULL);
 	memset(*memory, 0, bytes);
-	*iova = add_region(*memory, bytes, true);
+	*iova = add_region(*memory, bytes, access, true);
 	fake.view.dma_allocated++;
 	pthread_mutex_unlock(&fake.lock);
 	return 0;
@@ -143,6 +142,7 @@ fake_dma_alloc(struct fan_card_transport *transport, void **memory, uint64_t *io
 static void
 remove_region(unsigned index)
 {
+	fan_card_ranges_remove(&fake.ranges, fake.region[index].iova);
 	fake.region[index] = fake.region[--fake.region_count];
 }
 
@@ -167,7 +167,7 @@ fake_dma_free(struct fan_card_transport *transport, void *memory, size_t bytes)
 }
 
 static int
-fake_dma_map(struct fan_card_transport *transport, uint64_t *iova, void *memory, size_t bytes)
+fake_dma_map(struct fan_card_transport *transport, uint64_t *iova, void *memory, size_t bytes, enum fan_memory_access access)
 {
 	(void)transport;
 	if (fake.behaviour.no_map)
@@ -175,7 +175,7 @@ fake_dma_map(struct fan_card_transport *transport, uint64_t *iova, void *memory,
 	pthread_mutex_lock(&fake.lock);
 	for (unsigned i = 0; i < fake.region_count; i++)
 		FAN_REQUIRE(fake.region[i].memory != memory);
-	*iova = add_region(memory, bytes, false);
+	*iova = add_region(memory, bytes, access, false);
 	fake.view.dma_mapped++;
 	pthread_mutex_unlock(&fake.lock);
 	return 0;
@@ -880,6 +880,7 @@ fake_close(struct fan_card_transport *transport)
 	(void)transport;
 	FAN_REQUIRE(fake.view.open && fake.region_count == 0);
 	fake.reference->ops->close(fake.reference);
+	fan_card_ranges_free(&fake.ranges);
 	fake.view.open = false;
 }
 

@@ -5,6 +5,7 @@
 #include "../dataplane/context/memory.h"
 #include "../driver/card_map.h"
 #include "../driver/card_queue.h"
+#include "../driver/card_ranges.h"
 #include "../driver/card_registers.h"
 #include "../driver/transports.h"
 #include "fake_card.h"
@@ -196,8 +197,7 @@ Test(card, serial_numbers_go_round_without_a_0)
 	cr_assert_eq(fan_card_queue_open(&queue, card), 0);
 	queue.serial = UINT32_MAX;
 	for (uint32_t i = 0; i < 2; i++) {
-		const size_t at = (size_t)((const uint8_t *)&queue.completions[i] - queue.rings.memory);
-		struct fan_completion *entry = (void *)(queue.rings.memory + at);
+		struct fan_completion *entry = (void *)(queue.completion_ring.memory + i * sizeof(*entry));
 
 		cr_assert(fan_card_queue_slot(&queue, &slot));
 		fan_card_queue_post(&queue, slot, &descriptor);
@@ -367,6 +367,53 @@ Test(card, a_card_that_fails_too_often_is_given_up)
 	fan_card_close(card);
 }
 
+/* The rules of a simulated card's bus. */
+Test(card, a_range_is_reached_as_it_was_given)
+{
+	static uint8_t first[128], second[128];
+	struct fan_card_ranges ranges = { .count = 0 };
+	uint8_t octets[64];
+
+	memset(octets, 7, sizeof(octets));
+	cr_assert_eq(fan_card_ranges_add(&ranges, 0x1000, first, sizeof(first), FAN_MEMORY_READ), 0);
+	cr_assert_eq(fan_card_ranges_add(&ranges, 0x1080, second, sizeof(second), FAN_MEMORY_WRITE), 0);
+	cr_assert_not(fan_card_ranges_write(&ranges, 0x1000, octets, UINT64_MAX), "it is only to be read");
+	cr_assert_not(fan_card_ranges_write(&ranges, 0x1040, octets, 1));
+	cr_assert_not(fan_card_ranges_write(&ranges, 0x1060, octets, UINT64_MAX), "half of it is");
+	for (unsigned i = 0; i < 128; i++)
+		cr_assert(first[i] == 0 && second[i] == 0);
+	cr_assert(fan_card_ranges_write(&ranges, 0x10c0, octets, UINT64_MAX));
+	cr_assert_eq(second[64], 7);
+	cr_assert(fan_card_ranges_read(&ranges, octets, 0x1000, 64));
+	cr_assert_eq(octets[0], 0);
+	cr_assert(fan_card_ranges_read(&ranges, octets, 0x10c0, 64), "what may be written may be read");
+	cr_assert_eq(octets[0], 7);
+	cr_assert_not(fan_card_ranges_read(&ranges, octets, 0xfff, 64));
+	cr_assert_not(fan_card_ranges_read(&ranges, octets, 0x10c1, 64));
+	fan_card_ranges_free(&ranges);
+}
+
+Test(card, what_is_only_to_be_read_is_not_reached_to_be_written)
+{
+	static uint8_t contexts[256] __attribute__((aligned(64))), frames[256];
+	struct fan_card_reach reach;
+	struct fan_card *card;
+	uint64_t iova;
+
+	fan_fake_install(&(struct fan_fake_behaviour){ .kind = 0 });
+	card = open_card();
+	fan_card_reach_init(&reach, fan_card_maps_get(card));
+	fan_memory_add(contexts, sizeof(contexts), FAN_MEMORY_READ);
+	fan_memory_add(frames, sizeof(frames), FAN_MEMORY_WRITE);
+	cr_assert(fan_card_reach_find(&reach, &iova, contexts, 64, FAN_MEMORY_READ));
+	cr_assert_not(fan_card_reach_find(&reach, &iova, contexts, 64, FAN_MEMORY_WRITE));
+	cr_assert(fan_card_reach_find(&reach, &iova, frames, 64, FAN_MEMORY_READ));
+	cr_assert(fan_card_reach_find(&reach, &iova, frames, 64, FAN_MEMORY_WRITE));
+	fan_memory_remove(contexts);
+	fan_memory_remove(frames);
+	fan_card_close(card);
+}
+
 Test(card, memory_is_mapped_once_and_not_longer_than_it_is_there)
 {
 	static uint8_t memory[1000] __attribute__((aligned(64))), other[64];
@@ -378,28 +425,28 @@ Test(card, memory_is_mapped_once_and_not_longer_than_it_is_there)
 	card = open_card();
 	fan_card_reach_init(&one, fan_card_maps_get(card));
 	fan_card_reach_init(&two, fan_card_maps_get(card));
-	cr_assert_not(fan_card_reach_find(&one, &iova, memory, 1));
-	fan_memory_add(memory, sizeof(memory));
-	cr_assert(fan_card_reach_find(&one, &iova, memory + 10, 990));
-	cr_assert(fan_card_reach_find(&two, &again, memory, 1000));
+	cr_assert_not(fan_card_reach_find(&one, &iova, memory, 1, FAN_MEMORY_WRITE));
+	fan_memory_add(memory, sizeof(memory), FAN_MEMORY_WRITE);
+	cr_assert(fan_card_reach_find(&one, &iova, memory + 10, 990, FAN_MEMORY_WRITE));
+	cr_assert(fan_card_reach_find(&two, &again, memory, 1000, FAN_MEMORY_WRITE));
 	cr_assert_eq(iova, again + 10);
 	cr_assert_neq(iova, (uintptr_t)memory + 10);
-	cr_assert_not(fan_card_reach_find(&one, &iova, memory + 10, 991));
-	cr_assert_not(fan_card_reach_find(&one, &iova, other, 1));
+	cr_assert_not(fan_card_reach_find(&one, &iova, memory + 10, 991, FAN_MEMORY_WRITE));
+	cr_assert_not(fan_card_reach_find(&one, &iova, other, 1, FAN_MEMORY_WRITE));
 	cr_assert_eq(fan_fake_look().dma_mapped, 1);
 	fan_memory_remove(memory);
-	fan_memory_add(memory, 500);
+	fan_memory_add(memory, 500, FAN_MEMORY_WRITE);
 	fan_card_reach_renew(&one);
-	cr_assert_not(fan_card_reach_find(&one, &iova, memory, 501));
+	cr_assert_not(fan_card_reach_find(&one, &iova, memory, 501, FAN_MEMORY_WRITE));
 	cr_assert_eq(fan_fake_look().dma_mapped, 1);
 	fan_memory_remove(memory);
 	fan_card_reach_renew(&one);
 	fan_card_reach_renew(&two);
-	cr_assert_not(fan_card_reach_find(&one, &iova, memory, 1));
-	cr_assert_not(fan_card_reach_find(&two, &iova, memory, 1));
+	cr_assert_not(fan_card_reach_find(&one, &iova, memory, 1, FAN_MEMORY_WRITE));
+	cr_assert_not(fan_card_reach_find(&two, &iova, memory, 1, FAN_MEMORY_WRITE));
 	cr_assert_eq(fan_fake_look().dma_mapped, 0);
-	fan_memory_add(memory, sizeof(memory));
-	cr_assert(fan_card_reach_find(&one, &iova, memory, 1));
+	fan_memory_add(memory, sizeof(memory), FAN_MEMORY_WRITE);
+	cr_assert(fan_card_reach_find(&one, &iova, memory, 1, FAN_MEMORY_WRITE));
 	fan_card_close(card); /* the fake aborts when something is still mapped */
 	fan_memory_remove(memory);
 }

@@ -15,6 +15,7 @@
 #include <criterion/redirect.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static const struct fan_fake_behaviour honest;
@@ -57,8 +58,8 @@ close_engine(struct fan_engine *engine)
 static void
 announce(const struct fan_test_batch *test)
 {
-	fan_memory_add(test->packets, test->packets_bytes);
-	fan_memory_add(test->shared, test->shared_bytes);
+	fan_memory_add(test->packets, test->packets_bytes, FAN_MEMORY_WRITE);
+	fan_memory_add(test->shared, test->shared_bytes, FAN_MEMORY_READ);
 }
 
 static void
@@ -691,6 +692,38 @@ Test(engine_fpga, a_clear_prefix_is_judged_with_its_pdu, .timeout = 60)
 	withdraw(&test);
 	fan_test_batch_free(&test);
 	close_engine(engine);
+}
+
+/* A card that writes where it may only read reaches nothing: COUNT, lease and flags stay what the host made them. */
+Test(engine_fpga, no_card_writes_contexts, .timeout = 60)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+
+	for (unsigned mapped = 0; mapped < 2; mapped++) {
+		struct fan_engine *engine = open_on(
+			&(struct fan_fake_behaviour){ .trick = FAN_FAKE_WRITE_CONTEXT, .again = true });
+		static struct fan_test_batch test;
+		static struct fan_context before[FAN_BATCH_UES_MAX];
+
+		fan_test_batch_make(&test, &random, 2, 2, FAN_CIPHER_THEN_MAC);
+		cr_assert_eq(mprotect(test.shared, test.shared_bytes, PROT_READ | PROT_WRITE), 0);
+		for (unsigned i = 0; i < test.batch.ue_count; i++) {
+			test.batch.context[i]->count = test.batch.count[i] + 1;
+			before[i] = *test.batch.context[i];
+		}
+		if (mapped != 0)
+			announce(&test);
+		cr_assert_eq(submit_and_poll(engine, &test)->status, FAN_BATCH_DONE);
+		for (unsigned i = 0; i < test.batch.ue_count; i++)
+			cr_assert_eq(memcmp(test.batch.context[i], &before[i], sizeof(before[i])), 0, "the context of UE %u",
+				     i);
+		cr_assert_eq(statistics().bus_errors, test.batch.ue_count);
+		cr_assert_eq(statistics().copied_contexts, mapped != 0 ? 0 : test.batch.ue_count);
+		if (mapped != 0)
+			withdraw(&test);
+		fan_test_batch_free(&test);
+		close_engine(engine);
+	}
 }
 
 /* ---- A card that is asked again -------------------------------------------------------------------------------------------------- */

@@ -37,11 +37,11 @@ Test(memory, an_address_is_found_in_its_region_alone)
 	static uint8_t memory[300];
 	struct fan_memory_region region;
 
-	fan_memory_add(memory + 100, 100);
+	fan_memory_add(memory + 100, 100, FAN_MEMORY_READ);
 	cr_assert_not(found(memory + 99));
 	cr_assert_not(found(memory + 200));
 	cr_assert(fan_memory_find(&region, memory + 199));
-	cr_assert(region.memory == memory + 100 && region.bytes == 100);
+	cr_assert(region.memory == memory + 100 && region.bytes == 100 && region.access == FAN_MEMORY_READ);
 	fan_memory_remove(memory + 100);
 	cr_assert_not(found(memory + 100));
 }
@@ -52,13 +52,13 @@ Test(memory, what_comes_back_has_another_number)
 	struct fan_memory_region first, second;
 	const uint64_t withdrawals = fan_memory_withdrawals();
 
-	fan_memory_add(memory, sizeof(memory));
+	fan_memory_add(memory, sizeof(memory), FAN_MEMORY_WRITE);
 	cr_assert(fan_memory_find(&first, memory));
 	cr_assert_eq(fan_memory_withdrawals(), withdrawals);
 	fan_memory_remove(memory);
 	cr_assert_neq(fan_memory_withdrawals(), withdrawals);
 	fan_memory_remove(memory);
-	fan_memory_add(memory, sizeof(memory));
+	fan_memory_add(memory, sizeof(memory), FAN_MEMORY_WRITE);
 	cr_assert(fan_memory_find(&second, memory));
 	cr_assert_neq(second.number, first.number);
 	fan_memory_remove(memory);
@@ -69,11 +69,11 @@ Test(memory, one_region_too_many_is_not_kept)
 	static uint8_t memory[FAN_MEMORY_REGIONS_MAX + 1];
 
 	for (unsigned i = 0; i < sizeof(memory); i++)
-		fan_memory_add(memory + i, 1);
+		fan_memory_add(memory + i, 1, FAN_MEMORY_WRITE);
 	cr_assert(found(memory + FAN_MEMORY_REGIONS_MAX - 1));
 	cr_assert_not(found(memory + FAN_MEMORY_REGIONS_MAX));
 	fan_memory_remove(memory);
-	fan_memory_add(memory + FAN_MEMORY_REGIONS_MAX, 1);
+	fan_memory_add(memory + FAN_MEMORY_REGIONS_MAX, 1, FAN_MEMORY_WRITE);
 	cr_assert(found(memory + FAN_MEMORY_REGIONS_MAX));
 	cr_assert_not(found(memory));
 }
@@ -83,12 +83,14 @@ Test(memory, tables_and_frames_are_announced)
 	const struct fan_protection protection = { FAN_KIND_EPS_NAS, 2, 2, 5 };
 	struct fan_context_table table;
 	struct fan_egress egress;
+	struct fan_memory_region region;
 	struct rte_mbuf *frame;
 	const void *slots, *data;
 
 	cr_assert_eq(fan_context_table_init(&table, protection, 1000), 0, "%s", fan_error_detail());
 	slots = table.slots;
 	cr_assert(found(table.slots) && found(table.slots + 999));
+	cr_assert(fan_memory_find(&region, table.slots) && region.access == FAN_MEMORY_READ, "a card may write COUNTs");
 	fan_context_table_free(&table);
 	cr_assert_not(found(slots));
 	cr_assert_eq(fan_eal_start("test_memory", 1, NULL), 0, "%s", fan_error_detail());
@@ -96,6 +98,7 @@ Test(memory, tables_and_frames_are_announced)
 	frame = rte_pktmbuf_alloc(egress.frames);
 	data = frame->buf_addr;
 	cr_assert(found(data) && found((const uint8_t *)data + frame->buf_len - 1));
+	cr_assert(fan_memory_find(&region, data) && region.access == FAN_MEMORY_WRITE);
 	rte_pktmbuf_free(frame);
 	cr_assert_eq(fan_egress_close(&egress), 0);
 	cr_assert_not(found(data));

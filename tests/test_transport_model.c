@@ -117,7 +117,8 @@ rig_open(struct rig *rig, const char *where)
 	rig->random = fan_test_random_from_environment();
 	cr_assert_eq(get(rig, FAN_CARD_KIND), FAN_CARD_KIND_VALUE);
 	cr_assert_eq(get(rig, FAN_CARD_VERSION) >> 16, FAN_CARD_VERSION_MAJOR);
-	cr_assert_eq(rig->ops->dma_alloc(rig->transport, &memory, &rig->iova, MEMORY_BYTES), 0, "%s", fan_error_detail());
+	cr_assert_eq(rig->ops->dma_alloc(rig->transport, &memory, &rig->iova, MEMORY_BYTES, FAN_MEMORY_WRITE), 0, "%s",
+		     fan_error_detail());
 	rig->memory = memory;
 	set(rig, FAN_CARD_CONTROL, 1 << FAN_CARD_CONTROL_ENABLE_LSB);
 	wait_ready(rig);
@@ -321,22 +322,41 @@ check_bad_descriptors(struct rig *rig)
 	}
 }
 
-/* One UE's packet is nowhere: the others' are whole. */
+/* One UE's packet is where the card may not write: the others' are whole. */
 static void
-check_wild_pdu(struct rig *rig)
+check_bad_pdu(struct rig *rig, uint64_t iova)
 {
 	const struct fan_descriptor descriptor = good_batch(rig);
 	struct fan_item *item = (void *)(rig->memory + ITEMS_AT + sizeof(struct fan_item));
 	struct fan_completion completion;
 	const uint32_t errors = get(rig, FAN_CARD_BUS_ERRORS);
 
-	item->pdu = WILD;
+	item->pdu = iova;
 	completion = run_batch(rig, descriptor, false);
 	cr_assert_eq(completion.error, FAN_CARD_ERROR_WRITE_PDU, "error %u", completion.error);
 	cr_assert_eq(completion.bad_ues, 1);
 	cr_assert_eq(completion.first_bad, 1);
 	cr_assert_gt(get(rig, FAN_CARD_BUS_ERRORS), errors);
 	check_good(rig, false);
+}
+
+/* Memory that is only to be read is read, and not written. */
+static void
+check_read_only(struct rig *rig)
+{
+	struct fan_descriptor descriptor = good_batch(rig);
+	void *memory;
+	uint64_t iova;
+
+	cr_assert_eq(rig->ops->dma_alloc(rig->transport, &memory, &iova, 4096, FAN_MEMORY_READ), 0, "%s", fan_error_detail());
+	memcpy(memory, rig->memory + MESSAGE_AT, TEXT_BYTES);
+	descriptor.message = iova;
+	cr_assert_eq(run_batch(rig, descriptor, false).error, FAN_CARD_ERROR_NONE);
+	check_pdus(rig, &descriptor);
+	check_bad_pdu(rig, iova + 1024);
+	for (unsigned i = TEXT_BYTES; i < 4096; i++)
+		cr_assert_eq(((const uint8_t *)memory)[i], 0, "octet %u was written", i);
+	rig->ops->dma_free(rig->transport, memory, 4096);
 }
 
 /* A ring that is nowhere stops its queue; begun anew it works. */
@@ -363,7 +383,8 @@ check_all(struct rig *rig)
 	check_good(rig, false);
 	check_good(rig, true);
 	check_bad_descriptors(rig);
-	check_wild_pdu(rig);
+	check_bad_pdu(rig, WILD);
+	check_read_only(rig);
 	check_wild_ring(rig);
 }
 

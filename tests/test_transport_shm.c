@@ -47,7 +47,9 @@ struct simulator {
 	uint32_t scratch;
 	uint8_t *memory; /* of the last MAP */
 	uint64_t iova, memory_bytes;
-	bool stop; /* atomic */
+	unsigned maps;
+	bool may_write[2]; /* of the last MAPs */
+	bool stop;         /* atomic */
 };
 
 #define SCRATCH 0x1c
@@ -161,6 +163,9 @@ take_packet(struct simulator *simulator, int socket)
 		return;
 	if (packet.kind == FAN_COSIM_MAP) {
 		simulator->memory = mmap(NULL, packet.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+		simulator->may_write[simulator->maps++ % 2] = simulator->memory != MAP_FAILED;
+		if (simulator->memory == MAP_FAILED)
+			simulator->memory = mmap(NULL, packet.bytes, PROT_READ, MAP_SHARED, file, 0);
 		simulator->memory_bytes = packet.bytes;
 		simulator->iova = packet.iova;
 		if (simulator->trick == REFUSES_MAPS) {
@@ -293,7 +298,7 @@ Test(transport_shm, memory_is_shared_and_data_is_in_no_message)
 	void *first, *second;
 	uint64_t iova, iova_2, iova_3;
 
-	cr_assert_eq(ops->dma_alloc(transport, &first, &iova, 5000), 0);
+	cr_assert_eq(ops->dma_alloc(transport, &first, &iova, 5000, FAN_MEMORY_WRITE), 0);
 	memory = first;
 	cr_assert_eq((uintptr_t)memory % 4096, 0);
 	cr_assert_eq(iova, simulator.iova);
@@ -304,9 +309,12 @@ Test(transport_shm, memory_is_shared_and_data_is_in_no_message)
 	cr_assert_eq(simulator.memory[4999], 7);
 	simulator.memory[0] = 8;
 	cr_assert_eq(memory[0], 8);
-	cr_assert_eq(ops->dma_alloc(transport, &second, &iova_2, 4096), 0);
+	cr_assert_eq(ops->dma_alloc(transport, &second, &iova_2, 4096, FAN_MEMORY_READ), 0);
 	cr_assert_gt(iova_2, iova + 8192, "an overrun must not reach the next region");
-	cr_assert_eq(ops->dma_map(transport, &iova_3, other, sizeof(other)), FAN_E_UNSUPPORTED);
+	cr_assert(simulator.may_write[0] && !simulator.may_write[1], "what is only to be read");
+	((uint8_t *)second)[5] = 9;
+	cr_assert_eq(simulator.memory[5], 9);
+	cr_assert_eq(ops->dma_map(transport, &iova_3, other, sizeof(other), FAN_MEMORY_READ), FAN_E_UNSUPPORTED);
 	ops->dma_free(transport, second, 4096);
 	ops->dma_free(transport, first, 5000);
 	ops->close(transport);
@@ -392,13 +400,13 @@ goes(enum trick trick)
 	void *memory, *late;
 	uint64_t iova;
 
-	cr_assert_eq(ops->dma_alloc(transport, &memory, &iova, 4096), 0);
+	cr_assert_eq(ops->dma_alloc(transport, &memory, &iova, 4096, FAN_MEMORY_WRITE), 0);
 	cr_assert_eq(ops->mmio_read32(transport, 0x40), UINT32_MAX, "trick %d", trick);
 	cr_assert_eq(ops->mmio_read32(transport, 0x40), UINT32_MAX);
 	ops->mmio_write32(transport, SCRATCH, 1);
 	ops->relax(transport);
 	cr_assert_eq(ops->wait_irq(transport, 0, 1000000), 0);
-	cr_assert_eq(ops->dma_alloc(transport, &late, &iova, 4096), FAN_E_IO);
+	cr_assert_eq(ops->dma_alloc(transport, &late, &iova, 4096, FAN_MEMORY_WRITE), FAN_E_IO);
 	ops->isolate(transport);
 	memset(memory, 1, 4096);
 	ops->dma_free(transport, memory, 4096);
@@ -425,7 +433,7 @@ Test(transport_shm, refused_memory)
 	void *memory;
 	uint64_t iova;
 
-	cr_assert_eq(transport->ops->dma_alloc(transport, &memory, &iova, 4096), FAN_E_IO);
+	cr_assert_eq(transport->ops->dma_alloc(transport, &memory, &iova, 4096, FAN_MEMORY_WRITE), FAN_E_IO);
 	cr_assert_not_null(strstr(fan_error_detail(), "not today"), "%s", fan_error_detail());
 	transport->ops->close(transport);
 	end(&simulator);
@@ -440,7 +448,7 @@ Test(transport_shm, isolation)
 	uint8_t *memory;
 	uint64_t iova;
 
-	cr_assert_eq(transport->ops->dma_alloc(transport, &allocated, &iova, 8192), 0);
+	cr_assert_eq(transport->ops->dma_alloc(transport, &allocated, &iova, 8192, FAN_MEMORY_WRITE), 0);
 	memory = allocated;
 	memory[0] = 1;
 	memory[8191] = 2;

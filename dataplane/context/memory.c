@@ -15,11 +15,11 @@ static uint64_t last_number;
 static uint64_t withdrawals; /* atomic */
 
 void
-fan_memory_add(void *memory, size_t bytes)
+fan_memory_add(void *memory, size_t bytes, enum fan_memory_access access)
 {
 	pthread_mutex_lock(&lock);
 	if (region_count < FAN_MEMORY_REGIONS_MAX)
-		regions[region_count++] = (struct fan_memory_region){ memory, bytes, ++last_number };
+		regions[region_count++] = (struct fan_memory_region){ memory, bytes, access, ++last_number };
 	pthread_mutex_unlock(&lock);
 }
 

@@ -74,7 +74,7 @@ fan_context_table_init(struct fan_context_table *table, struct fan_protection pr
 	if (slots == NULL)
 		return fan_fail(FAN_E_MEMORY, "no address space for a table of contexts: raise the limit (ulimit -v)");
 	advise(slots, capacity * sizeof(struct fan_context));
-	fan_memory_add(slots, capacity * sizeof(struct fan_context));
+	fan_memory_add(slots, capacity * sizeof(struct fan_context), FAN_MEMORY_READ);
 	table->slots = slots;
 	table->protection = protection;
 	table->wanted = (uint32_t)wanted;

@@ -312,11 +312,12 @@ session::map(const struct fan_cosim_packet &packet, int file)
 		return make_packet(FAN_COSIM_MAP, FAN_COSIM_REFUSED, "too many ranges");
 	if (!fan_cosim_file_safe(file, packet.bytes))
 		return make_packet(FAN_COSIM_MAP, FAN_COSIM_REFUSED, "the file is smaller than the range, or not sealed against shrinking");
-	void *const memory = mmap(nullptr, packet.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	const enum fan_memory_access access = fan_cosim_file_read_only(file) ? FAN_MEMORY_READ : FAN_MEMORY_WRITE;
+	void *const memory = mmap(nullptr, packet.bytes, access == FAN_MEMORY_READ ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
 	if (memory == MAP_FAILED)
 		return make_packet(FAN_COSIM_MAP, FAN_COSIM_REFUSED, strerror(errno));
 	madvise(memory, packet.bytes, MADV_DONTDUMP);
-	if (fan_card_ranges_add(&ranges, packet.iova, (uint8_t *)memory, packet.bytes) != 0) {
+	if (fan_card_ranges_add(&ranges, packet.iova, (uint8_t *)memory, packet.bytes, access) != 0) {
 		munmap(memory, packet.bytes);
 		return make_packet(FAN_COSIM_MAP, FAN_COSIM_REFUSED, fan_error_detail());
 	}

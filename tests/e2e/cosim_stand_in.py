@@ -21,8 +21,9 @@ import struct
 import sys
 import time
 
-MAGIC, VERSION, PACKET = 0x4d49534f434e4146, 1, struct.Struct("<QIIIIQQ128s")
+MAGIC, VERSION, PACKET = 0x4d49534f434e4146, 2, struct.Struct("<QIIIIQQ128s")
 HELLO, MAP, UNMAP = 1, 2, 3
+F_GET_SEALS, F_SEAL_FUTURE_WRITE = 1034, 0x10
 READ, WRITE, LOOK, ISOLATE, ANSWER = 1, 2, 3, 4, 16
 ENTRIES, MESSAGE, MESSAGES_AT = 256, struct.Struct("<IIIIQ40x"), 192
 RING_BYTES = MESSAGES_AT + ENTRIES * MESSAGE.size
@@ -90,7 +91,8 @@ def take_packet(connection, card):
         return False
     _, _, kind, _, _, iova, size, _ = packet
     if kind == MAP:
-        card.ranges[iova] = mmap.mmap(file, size)
+        read_only = fcntl.fcntl(file, F_GET_SEALS) & F_SEAL_FUTURE_WRITE
+        card.ranges[iova] = mmap.mmap(file, size, access=mmap.ACCESS_READ if read_only else mmap.ACCESS_WRITE)
         os.close(file)
     elif kind == UNMAP:
         card.ranges.pop(iova).close()
