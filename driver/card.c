@@ -468,6 +468,12 @@ older_than(const uint64_t *time_ms, unsigned age_ms)
 }
 
 bool
+fan_card_trusted(const struct fan_card *card)
+{
+	return fan_card_proven(card) && !older_than(&card->proof_ms, 2 * patience.proof_ms);
+}
+
+bool
 fan_card_proof_due(const struct fan_card *card)
 {
 	return fan_card_working(card) && (!fan_card_proven(card) || older_than(&card->proof_ms, patience.proof_ms));

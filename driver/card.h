@@ -154,11 +154,15 @@ void fan_card_unlock(struct fan_card *card);
 
 /*
  * Proof. A lane is believed once it has answered questions with known answers (card_exam.h), in each life of the card anew and from time to
- * time; until then the card is not given any work. One queue asks for all, and whoever is late with that loses the office to the next.
+ * time; until then the card is not given any work, nor when that is overdue. One queue asks for all, and whoever is late with that loses
+ * the office to the next.
  */
 
-/* Whether the card has been proven in its present life. Any thread, as the next three. */
+/* Whether the card has been proven in its present life. Any thread, as the next four. */
 bool fan_card_proven(const struct fan_card *card);
+/* Whether that is not too long ago either: no proof is overdue by more than the time between two, as it is when the card had nothing to
+ * do, and nobody to ask it. A card that is not trusted is given no work. */
+bool fan_card_trusted(const struct fan_card *card);
 /* Lanes that the card may choose for an algorithm (0: none of the three): a bit for each. */
 uint32_t fan_card_lanes(const struct fan_card *card, unsigned algorithm);
 /* Whether all of those are in service. The card chooses among them, so that one which is not takes the others along. */

@@ -16,7 +16,8 @@
  * Whatever it comes back as, the packet's private head is gone unless it is DONE: whoever replays the batch writes its packets anew.
  *
  * A card that has not been proven (card_exam.h), because it was opened or reset just now, takes nothing; the instance that comes first
- * asks, in its queue, and the others wait. From time to time it is asked again, beside the traffic.
+ * asks, in its queue, and the others wait. From time to time it is asked again, beside the traffic; if it had none for so long that this
+ * is overdue, before it is given any.
  *
  * The card can write nothing but packets and completions: all that it is told lies in memory that it may only read.
  *
@@ -664,7 +665,7 @@ take(struct fpga *engine, struct fan_batch *batch)
 		give_back(engine, batch, FAN_BATCH_UNTOUCHED);
 		return true;
 	}
-	if (engine->distrusted_count > 0 || !fan_card_queue_ready(&engine->queue) || !fan_card_proven(engine->card) ||
+	if (engine->distrusted_count > 0 || !fan_card_queue_ready(&engine->queue) || !fan_card_trusted(engine->card) ||
 	    !fan_card_queue_slot(&engine->queue, &slot))
 		return false;
 	if (!place(engine, &placement, slot, batch)) {

@@ -579,7 +579,7 @@ Test(engine_fpga, a_card_that_becomes_wrong_is_found_out, .timeout = 60)
 	for (unsigned i = 0; i < BATCHES; i++)
 		fan_test_batch_make(&tests[i], &random, 2, 2, FAN_CIPHER_THEN_MAC);
 	cr_assert_eq(submit_and_poll(engine, &tests[0])->status, FAN_BATCH_DONE);
-	prove_every(0);
+	prove_every(200);
 	fan_fake_begin(FAN_FAKE_WRONG, 0, true);
 	for (; !out; rounds++) {
 		struct fan_batch *batches[BATCHES];
@@ -616,9 +616,9 @@ Test(engine_fpga, questions_do_not_stop_traffic, .timeout = 60)
 	const struct fan_shape shape = { .cipher = 2, .integrity = 2, .clear_bytes = 1, .text_bytes = 30 };
 	unsigned batches = 0, at_once;
 
-	prove_every(0);
+	prove_every(500);
 	fan_test_batch_make_as(&test, &random, &shape, 1, true);
-	while (statistics().questions < before.questions + 2 * 480) {
+	while (statistics().questions < before.questions + 480) {
 		struct fan_batch *batch = &test.batch;
 
 		at_once = engine->ops->submit_burst(batches % 2 == 0 ? engine : other, &batch, 1);
@@ -629,6 +629,37 @@ Test(engine_fpga, questions_do_not_stop_traffic, .timeout = 60)
 	cr_assert_eq(statistics().batches, batches);
 	cr_assert_eq(statistics().resets, 0);
 	fan_test_batch_free(&test);
+	other->ops->close(other);
+	close_engine(engine);
+}
+
+/* Nothing was sent for two periods: nothing is before the card has answered again. Honest, it has the batches then; else nobody has. */
+Test(engine_fpga, after_a_long_rest_a_card_is_asked_before_it_serves, .timeout = 60)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_engine *engine = open_on(&honest), *other = open_engine();
+	static struct fan_test_batch one, two;
+	struct fan_batch *batch = &one.batch;
+	uint64_t asked;
+
+	fan_test_batch_make(&one, &random, 2, 2, FAN_CIPHER_THEN_MAC);
+	fan_test_batch_make(&two, &random, 2, 2, FAN_CIPHER_THEN_MAC);
+	prove_every(100);
+	for (unsigned wrong = 0; wrong < 2; wrong++) {
+		usleep(260000);
+		asked = statistics().questions;
+		fan_fake_begin(wrong ? FAN_FAKE_WRONG : FAN_FAKE_HONEST, 0, true);
+		cr_assert_eq(engine->ops->submit_burst(engine, &batch, 1), 0, "a batch is taken by a card that is overdue");
+		cr_assert_eq(fan_fake_look().doorbells, 1, "it asks");
+		while (engine->ops->submit_burst(engine, &batch, 1) == 0)
+			;
+		cr_assert_eq(poll_one(engine)->status, wrong ? FAN_BATCH_UNTOUCHED : FAN_BATCH_DONE);
+		cr_assert_geq(statistics().questions, asked + (wrong ? 1 : 480));
+		cr_assert_eq(submit_and_poll(other, &two)->status, wrong ? FAN_BATCH_UNTOUCHED : FAN_BATCH_DONE);
+	}
+	cr_assert_eq(statistics().resets, 0);
+	fan_test_batch_free(&two);
+	fan_test_batch_free(&one);
 	other->ops->close(other);
 	close_engine(engine);
 }

@@ -15,7 +15,7 @@
  * No packet exists before the batch is done, so that whatever fails here is FAN_BATCH_UNTOUCHED, a dying card included.
  *
  * A device is not believed. It is asked questions with known answers (question.h) when it is opened, when it answers again after it
- * had fallen silent, and every few minutes, beside the traffic; and a PDU that it says is
+ * had fallen silent, and every few minutes, beside the traffic, or before it is given any if that is overdue; and a PDU that it says is
  * done must not be what it was, and now and then is judged (claim.h). One that fails is out of service by name, for every worker.
  *
  * An operation is a chain of cipher and MAC where device and standard agree about it, else one after the other, the second
@@ -232,6 +232,20 @@ void
 fan_engine_cryptodev_questions_every(unsigned ms)
 {
 	questions_ms = ms;
+}
+
+static uint64_t
+ticks(unsigned ms)
+{
+	return rte_get_tsc_hz() / 1000 * ms;
+}
+
+/* Whether the round of questions that was due has not ended for as long as there is between two: the device had no traffic beside which
+ * it could be asked. One that is silent is not asked before it answers. */
+static bool
+overdue(const struct cryptodev *engine)
+{
+	return !engine->stalled && (int64_t)(rte_rdtsc() - engine->asking.next_tsc - ticks(questions_ms)) > 0;
 }
 
 /* For all workers that share it, until the last has closed it. */
@@ -903,6 +917,8 @@ take(struct cryptodev *engine, struct fan_batch *batch)
 		give_back(engine, batch, FAN_BATCH_UNTOUCHED);
 		return true;
 	}
+	if (overdue(engine))
+		return false;
 	if (engine->free_count < batch->ue_count) {
 		if (!engine->stalled)
 			return false;
@@ -914,28 +930,9 @@ take(struct cryptodev *engine, struct fan_batch *batch)
 	return true;
 }
 
-static uint16_t
-submit_burst(struct fan_engine *base, struct fan_batch *const *batches, uint16_t batch_count)
-{
-	struct cryptodev *engine = instance(base);
-	uint16_t taken = 0;
-
-	while (taken < batch_count && take(engine, batches[taken]))
-		taken++;
-	feed_device(engine);
-	wipe_stack(engine);
-	return taken;
-}
-
 /* ---- Questions ---------------------------------------------------------------------------------------------------------- */
 
 #define ROUTES ((FAN_CIPHER_ONLY + 1) * (FAN_ALGORITHM_MAX + 1) * (FAN_ALGORITHM_MAX + 1))
-
-static uint64_t
-ticks(unsigned ms)
-{
-	return rte_get_tsc_hz() / 1000 * ms;
-}
 
 static void
 make_question(struct cryptodev *engine, uint8_t sequence, unsigned cipher, unsigned integrity, unsigned number)
@@ -1029,6 +1026,24 @@ poll_device(struct cryptodev *engine)
 	drain_device(engine);
 	if (engine->pending_count > 0)
 		abandon_late(engine);
+}
+
+static uint16_t
+submit_burst(struct fan_engine *base, struct fan_batch *const *batches, uint16_t batch_count)
+{
+	struct cryptodev *engine = instance(base);
+	uint16_t taken = 0;
+
+	while (taken < batch_count && take(engine, batches[taken]))
+		taken++;
+	feed_device(engine);
+	/* Who only submits until something is taken must get through the questions, too. */
+	if (taken == 0) {
+		poll_device(engine);
+		step_asking(engine);
+	}
+	wipe_stack(engine);
+	return taken;
 }
 
 static uint16_t
