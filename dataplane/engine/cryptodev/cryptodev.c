@@ -15,8 +15,8 @@
  * No packet exists before the batch is done, so that whatever fails here is FAN_BATCH_UNTOUCHED, a dying card included.
  *
  * A device is not believed. It is asked questions with known answers (question.h) when it is opened, when it answers again after it
- * had fallen silent, and every few minutes, beside the traffic, or before it is given any if that is overdue; and a PDU that it says is
- * done must not be what it was, and now and then is judged (claim.h). One that fails is out of service by name, for every worker.
+ * had fallen silent, and every few minutes, beside the traffic, or before it is given any if that is overdue; a PDU that it says is done
+ * must not be what it was, and now and then one is judged (claim.h). A device that fails is out of service by name, for every worker.
  *
  * An operation is a chain of cipher and MAC where device and standard agree about it, else one after the other, the second
  * enqueued when the first has come back. Which it is was tried at open: every combination answers all questions, and one that answers
