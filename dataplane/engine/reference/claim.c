@@ -48,9 +48,8 @@ fan_claim_is_right(const struct fan_claim *claim)
 		memcmp(claim->mac, right - shape->clear_bytes - FAN_MAC_BYTES, FAN_MAC_BYTES) == 0);
 }
 
-/* splitmix64. */
-static uint64_t
-next(uint64_t *state)
+uint64_t
+fan_random_next(uint64_t *state)
 {
 	uint64_t x = *state += 0x9e3779b97f4a7c15;
 
@@ -64,7 +63,7 @@ fan_sample_draw(struct fan_sample *sample, const struct fan_shape *shape)
 {
 	const uint64_t average = (uint64_t)sample_every * (shape->text_bytes + FIXED_OCTETS);
 
-	sample->ues_left = next(&sample->state) % (2 * average + 1);
+	sample->ues_left = fan_random_next(&sample->state) % (2 * average + 1);
 }
 
 int

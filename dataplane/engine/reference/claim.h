@@ -56,6 +56,9 @@ bool fan_claim_is_plaintext(const struct fan_claim *claim);
 /* Whether text and MAC are those that the reference makes. Any thread; takes 1 us, or up to 35 us for the longest texts. */
 bool fan_claim_is_right(const struct fan_claim *claim);
 
+/* The next of a row of random numbers (splitmix64) that any state begins. */
+uint64_t fan_random_next(uint64_t *state);
+
 /* Which PDUs are judged. One thread's. */
 struct fan_sample {
 	uint64_t ues_left; /* before the next */

@@ -47,22 +47,11 @@ static const uint8_t lfsr_key[FAN_KEY_BYTES] = { [0] = 0x2c, [10] = 0xdb, [15] =
 #define UES_IN_A_ROW 13
 #define BEGIN_STEP 5
 
-/* splitmix64: any seed does. */
-static uint64_t
-next(uint64_t *state)
-{
-	uint64_t x = *state += 0x9e3779b97f4a7c15;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-	x = (x ^ x >> 27) * 0x94d049bb133111eb;
-	return x ^ x >> 31;
-}
-
 static void
 fill(uint8_t *octets, size_t byte_count, uint64_t *state)
 {
 	for (size_t at = 0; at < byte_count; at += sizeof(uint64_t)) {
-		const uint64_t value = next(state);
+		const uint64_t value = fan_random_next(state);
 
 		memcpy(octets + at, &value, byte_count - at < sizeof(value) ? byte_count - at : sizeof(value));
 	}
@@ -87,17 +76,19 @@ fill_packet(uint8_t packet[FAN_QUESTION_PACKET_BYTES], uint64_t seed, unsigned u
 static void
 make_ordinary(struct fan_context *context, uint32_t *count, uint64_t *state)
 {
-	const uint64_t lease = next(state);
+	const uint64_t lease = fan_random_next(state);
 
-	*count = (uint32_t)next(state) >> lease % 32;
+	*count = (uint32_t)fan_random_next(state) >> lease % 32;
 	*context = (struct fan_context){
 		.count = *count + 1,
 		.count_reserved = *count + 1 + (uint32_t)(lease >> 48),
-		.ue = (uint32_t)next(state) >> 9,
-		.next_hop = next(state) % 16,
-		.bearer_direction = (next(state) & 0xf8) | FAN_DIRECTION_DOWNLINK << 2,
+		.ue = (uint32_t)fan_random_next(state) >> 9,
+		.next_hop = fan_random_next(state) % 16,
+		.bearer_direction = (fan_random_next(state) & 0xf8) | FAN_DIRECTION_DOWNLINK << 2,
 		.flags = FAN_CONTEXT_PRESENT,
-		.nas = { .mme_ue_id_low = (uint32_t)next(state), .ran_ue_id = (uint32_t)next(state) >> 8, .bearer_id = 5 },
+		.nas = { .mme_ue_id_low = (uint32_t)fan_random_next(state),
+			 .ran_ue_id = (uint32_t)fan_random_next(state) >> 8,
+			 .bearer_id = 5 },
 		.awaited = (uint16_t)*count,
 	};
 }
@@ -152,7 +143,7 @@ fan_question_make(struct fan_question *question, uint8_t cipher, uint8_t integri
 		.sequence = sequence,
 		.clear_bytes = rows[number].clear_bytes,
 		.head_blocks = rows[number].head_blocks,
-		.text_bytes = (uint16_t)(rows[number].text_bytes + next(&state) % (rows[number].more_bytes + 1U)),
+		.text_bytes = (uint16_t)(rows[number].text_bytes + fan_random_next(&state) % (rows[number].more_bytes + 1U)),
 		.message = question->message,
 	};
 	fill(question->message, sizeof(question->message), &state);
