@@ -475,28 +475,30 @@ int fan_protector_open(struct fan_protector **out, const char *engine, enum fan_
 		       size_t contexts_max);
 void fan_protector_close(struct fan_protector *protector);
 
-/* Adds a context; returns its slot 0.. or an error. Fields about transport are ignored. */
-int64_t fan_protector_add(struct fan_protector *protector, const struct fan_ue *ue);
-/* Proof that all that was protected for a slot was received, as fan_ue_received(). */
-int fan_protector_received(struct fan_protector *protector, uint32_t slot);
+/* Adds a context. Out: *id, its name in this protector, as fan_ue_add() gives one. Fields about transport are ignored. Errors: as
+ * fan_ue_add(). A place of contexts_max that was freed 2^20 times is used no more (MEMORY at the end). */
+int fan_protector_add(struct fan_protector *protector, fan_context_id *id, const struct fan_ue *ue);
+/* Proof that all that was protected for a context was received, as fan_ue_received(). NOT_FOUND for one that was removed. */
+int fan_protector_received(struct fan_protector *protector, fan_context_id id);
 /* As fan_ue_lease() and fan_ue_remove(). */
-int fan_protector_lease(struct fan_protector *protector, uint32_t slot, uint32_t count_reserved);
-int fan_protector_remove(struct fan_protector *protector, uint32_t *next_count, uint16_t *unacknowledged, uint32_t slot);
+int fan_protector_lease(struct fan_protector *protector, fan_context_id id, uint32_t count_reserved);
+int fan_protector_remove(struct fan_protector *protector, uint32_t *next_count, uint16_t *unacknowledged, fan_context_id id);
 
 /*
  * Protects one message for `ue_count` UEs. In/Out: text[i] points at the first octet to cipher inside the i-th packet; the
  * clear prefix lies before it. NAS: the MAC is stored in the 4 octets before the clear prefix. NR PDCP with integrity: MAC-I is
  * stored, ciphered, in the 4 octets after the text. Out: count[i], the COUNT spent on packet i (so that the caller can write SN
  * into the clear prefix BEFORE the call, fan_protector_count() tells it), drop[i], FAN_DROP_NONE when protected; both may be NULL.
- * The caller's clear prefix must hold the SN of that COUNT. Slots must differ within a call.
- * Returns how many of the packets were protected, or an error (INVALID) with no COUNT spent.
+ * The caller's clear prefix must hold the SN of that COUNT. Contexts must differ within a call; one that was removed is dropped
+ * (FAN_DROP_REMOVED), whoever has its place by now.
+ * Returns how many of the packets were protected, or an error (INVALID; also for a name beyond those given) with no COUNT spent.
  * Thread: one thread per protector. Does not allocate, lock or log.
  */
 int64_t fan_protect(struct fan_protector *protector, uint8_t *const *text, uint32_t *count, uint8_t *drop,
-		    const struct fan_layout *layout, const uint32_t *slots, size_t ue_count);
+		    const struct fan_layout *layout, const fan_context_id *ids, size_t ue_count);
 
-/* The COUNT that the next fan_protect() will spend on a slot. */
-uint32_t fan_protector_count(const struct fan_protector *protector, uint32_t slot);
+/* The COUNT that the next fan_protect() will spend on a context; 0 for one that was removed. */
+uint32_t fan_protector_count(const struct fan_protector *protector, fan_context_id id);
 
 #ifdef __cplusplus
 }

@@ -275,20 +275,15 @@ rename_slot(struct fan_context_table *table, uint32_t slot)
 	return table->generation[slot] < FAN_GENERATION_MAX && ++table->generation[slot] <= FAN_GENERATION_MAX;
 }
 
-static void
-give_back(struct fan_context_table *table, uint32_t slot)
-{
-	table->slots[slot].flags = 0;
-	table->slots[slot].ue = table->free_first;
-	table->free_first = slot;
-}
-
 void
 fan_context_free(struct fan_context_table *table, uint32_t slot)
 {
 	FAN_REQUIRE(slot < table->used && table->slots[slot].flags == FAN_CONTEXT_REMOVED);
-	if (rename_slot(table, slot))
-		give_back(table, slot);
+	if (!rename_slot(table, slot))
+		return;
+	table->slots[slot].flags = 0;
+	table->slots[slot].ue = table->free_first;
+	table->free_first = slot;
 }
 
 void
@@ -296,7 +291,7 @@ fan_context_remove(struct fan_context_table *table, uint32_t slot)
 {
 	fan_context_retire(table, slot);
 	fan_context_wipe(table, slot);
-	give_back(table, slot);
+	fan_context_free(table, slot);
 }
 
 /* Out: prints of the keys that protect something. Returns how many, 0 to 2. */

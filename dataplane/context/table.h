@@ -50,10 +50,10 @@ void fan_context_retire(struct fan_context_table *table, uint32_t slot);
 void fan_context_wipe(struct fan_context_table *table, uint32_t slot);
 /* Gives a wiped slot back for reuse, under another generation; for ever out of use after FAN_GENERATION_MAX. Control thread. */
 void fan_context_free(struct fan_context_table *table, uint32_t slot);
-/* All three, for a table that no worker knows and whose slots have no names: the generation stays. */
+/* All three, for a table that no worker knows. */
 void fan_context_remove(struct fan_context_table *table, uint32_t slot);
 
-#define FAN_GENERATION_MAX ((1U << 20) - 1) /* what a context's name has room for */
+#define FAN_GENERATION_MAX ((1U << 20) - 1)
 
 static inline uint32_t
 fan_context_generation(const struct fan_context_table *table, uint32_t slot)
@@ -61,8 +61,24 @@ fan_context_generation(const struct fan_context_table *table, uint32_t slot)
 	return table->generation != NULL ? table->generation[slot] : 0;
 }
 
+#define FAN_CONTEXT_NAME_BITS 52 /* slot 32, generation 20; whoever has several tables puts a table's number above them */
+
+/* The name, within its table, of the context that a slot holds or is to hold next. In: a slot below table->used. */
+static inline fan_context_id
+fan_context_name_of(const struct fan_context_table *table, uint32_t slot)
+{
+	return (fan_context_id)fan_context_generation(table, slot) << 32 | slot;
+}
+
 /* Whether a slot holds a context that is in service. */
 bool fan_context_present(const struct fan_context_table *table, uint32_t slot);
+
+/* Whether a name, within its table, means a context that is in service. */
+static inline bool
+fan_context_named(const struct fan_context_table *table, fan_context_id name)
+{
+	return fan_context_present(table, (uint32_t)name) && fan_context_name_of(table, (uint32_t)name) == name;
+}
 
 /* Adds a context as fan_context_add() does, and enters its keys into those in use, each that protects something with its BEARER. EXISTS,
  * with nothing entered, when one is there: two contexts would spend the same COUNTs under it. Also IO (no random octets). */

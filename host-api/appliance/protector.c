@@ -103,8 +103,8 @@ fan_protector_close(struct fan_protector *protector)
 	free(protector);
 }
 
-int64_t
-fan_protector_add(struct fan_protector *protector, const struct fan_ue *ue)
+int
+fan_protector_add(struct fan_protector *protector, fan_context_id *id, const struct fan_ue *ue)
 {
 	struct fan_ue own;
 	const int error = fan_struct_take(&own, sizeof(own), sizeof(own), ue, "fan_ue_init");
@@ -114,42 +114,62 @@ fan_protector_add(struct fan_protector *protector, const struct fan_ue *ue)
 		return error;
 	slot = fan_context_add_once(&protector->table, &protector->keys, &own);
 	explicit_bzero(&own, sizeof(own));
-	return slot;
+	if (slot < 0)
+		return (int)slot;
+	*id = fan_context_name_of(&protector->table, (uint32_t)slot);
+	return 0;
+}
+
+/* NULL with NOT_FOUND recorded when no context has that name any more. */
+static struct fan_context *
+find(const struct fan_protector *protector, fan_context_id id)
+{
+	if (fan_context_named(&protector->table, id))
+		return &protector->table.slots[(uint32_t)id];
+	(void)fan_fail(FAN_E_NOT_FOUND, "no context has the id %#llx", (unsigned long long)id);
+	return NULL;
 }
 
 int
-fan_protector_received(struct fan_protector *protector, uint32_t slot)
+fan_protector_received(struct fan_protector *protector, fan_context_id id)
 {
-	if (!fan_context_present(&protector->table, slot))
-		return fan_fail(FAN_E_NOT_FOUND, "no context in slot %u", slot);
-	fan_count_acknowledge_all(&protector->table.slots[slot]);
+	struct fan_context *context = find(protector, id);
+
+	if (context == NULL)
+		return FAN_E_NOT_FOUND;
+	fan_count_acknowledge_all(context);
 	return 0;
 }
 
 int
-fan_protector_lease(struct fan_protector *protector, uint32_t slot, uint32_t count_reserved)
+fan_protector_lease(struct fan_protector *protector, fan_context_id id, uint32_t count_reserved)
 {
-	if (!fan_context_present(&protector->table, slot))
-		return fan_fail(FAN_E_NOT_FOUND, "no context in slot %u", slot);
-	return fan_count_lease(&protector->table.slots[slot], (enum fan_kind)protector->table.protection.kind, count_reserved);
+	struct fan_context *context = find(protector, id);
+
+	return context == NULL ? FAN_E_NOT_FOUND
+			       : fan_count_lease(context, (enum fan_kind)protector->table.protection.kind, count_reserved);
 }
 
 int
-fan_protector_remove(struct fan_protector *protector, uint32_t *next_count, uint16_t *unacknowledged, uint32_t slot)
+fan_protector_remove(struct fan_protector *protector, uint32_t *next_count, uint16_t *unacknowledged, fan_context_id id)
 {
-	if (!fan_context_present(&protector->table, slot))
-		return fan_fail(FAN_E_NOT_FOUND, "no context in slot %u", slot);
-	*next_count = fan_count_next(&protector->table.slots[slot]);
-	*unacknowledged = fan_count_gap(&protector->table.slots[slot]);
-	fan_context_release_keys(&protector->keys, &protector->table, slot);
-	fan_context_remove(&protector->table, slot);
+	const struct fan_context *context = find(protector, id);
+
+	if (context == NULL)
+		return FAN_E_NOT_FOUND;
+	*next_count = fan_count_next(context);
+	*unacknowledged = fan_count_gap(context);
+	fan_context_release_keys(&protector->keys, &protector->table, (uint32_t)id);
+	fan_context_remove(&protector->table, (uint32_t)id);
 	return 0;
 }
 
 uint32_t
-fan_protector_count(const struct fan_protector *protector, uint32_t slot)
+fan_protector_count(const struct fan_protector *protector, fan_context_id id)
 {
-	return fan_context_present(&protector->table, slot) ? fan_count_next(&protector->table.slots[slot]) : 0;
+	const struct fan_context *context = find(protector, id);
+
+	return context != NULL ? fan_count_next(context) : 0;
 }
 
 static int
@@ -172,55 +192,83 @@ make_shape(struct fan_shape *shape, const struct fan_protector *protector, const
 }
 
 static int
-check_slots(const struct fan_protector *protector, const uint32_t *slots, size_t ue_count)
+check_ids(const struct fan_protector *protector, const fan_context_id *ids, size_t ue_count)
 {
 	for (size_t i = 0; i < ue_count; i++)
-		if (slots[i] >= protector->table.used)
-			return fan_fail(FAN_E_INVALID, "no context in slot %u: %u are in use", slots[i], protector->table.used);
+		if ((uint32_t)ids[i] >= protector->table.used)
+			return fan_fail(FAN_E_INVALID, "no context ever had the id %#llx", (unsigned long long)ids[i]);
 	return 0;
 }
 
+/* What a call spends on: as its caller lists it. */
 struct spending {
-	uint32_t *count; /* per UE of the call, or NULL */
-	uint8_t *drop;
+	const fan_context_id *ids;
+	uint8_t *const *text;
+	uint32_t *count; /* or NULL */
+	uint8_t *drop;   /* or NULL */
+	size_t ue_count;
 };
+
+/* Spends a COUNT of the context that a name means, unless another has its slot by now. */
+static enum fan_drop
+spend(struct fan_context_table *table, uint32_t *count, fan_context_id id)
+{
+	const uint32_t slot = (uint32_t)id;
+
+	return fan_context_name_of(table, slot) == id
+		       ? fan_count_spend(&table->slots[slot], count, &fan_count_rules[table->protection.kind], 1, 0)
+		       : FAN_DROP_REMOVED;
+}
 
 /* Fills a batch from the next UEs; returns how many UEs of the call it has dealt with, dropped ones included. */
 static size_t
-fill_batch(struct fan_batch *batch, struct fan_protector *protector, const struct spending *spending, uint8_t *const *text,
-	   const uint32_t *slots, size_t first, size_t ue_count)
+fill_batch(struct fan_batch *batch, struct fan_protector *protector, const struct spending *spending, size_t first)
 {
-	const struct fan_count_rule *rule = &fan_count_rules[protector->table.protection.kind];
+	struct fan_context_table *table = &protector->table;
 	size_t at = first;
 
 	batch->ue_count = 0;
-	for (; at < ue_count && batch->ue_count < FAN_BATCH_UES_MAX; at++) {
-		struct fan_context *context = &protector->table.slots[slots[at]];
+	for (; at < spending->ue_count && batch->ue_count < FAN_BATCH_UES_MAX; at++) {
 		uint32_t *count = &batch->count[batch->ue_count];
-		const enum fan_drop drop = fan_count_spend(context, count, rule, 1, 0);
+		const enum fan_drop drop = spend(table, count, spending->ids[at]);
 
-		if (!protector->engine->fetches_ahead && at + FAN_BATCH_UES_MAX < ue_count)
-			__builtin_prefetch(&protector->table.slots[slots[at + FAN_BATCH_UES_MAX]], 1);
+		if (!protector->engine->fetches_ahead && at + FAN_BATCH_UES_MAX < spending->ue_count)
+			__builtin_prefetch(&table->slots[(uint32_t)spending->ids[at + FAN_BATCH_UES_MAX]], 1);
 		if (spending->drop != NULL)
 			spending->drop[at] = (uint8_t)drop;
 		if (drop != FAN_DROP_NONE)
 			continue;
 		if (spending->count != NULL)
 			spending->count[at] = *count;
-		batch->context[batch->ue_count] = context;
-		batch->text[batch->ue_count++] = text[at];
+		batch->context[batch->ue_count] = &table->slots[(uint32_t)spending->ids[at]];
+		batch->text[batch->ue_count++] = spending->text[at];
 	}
-	batch->ahead.table = protector->table.slots;
-	batch->ahead.slot = slots + at;
-	batch->ahead.count = (unsigned)(ue_count - at < FAN_BATCH_UES_MAX ? ue_count - at : FAN_BATCH_UES_MAX);
 	return at - first;
+}
+
+/* The slots of the UEs that the next batch takes up, whose contexts the engine fetches meanwhile. What the names are compared with is
+ * fetched here, where any slot was freed at all: 4 octets for each. */
+static void
+look_ahead(struct fan_batch *batch, uint32_t slot[FAN_BATCH_UES_MAX], const struct fan_context_table *table,
+	   const struct spending *spending, size_t at)
+{
+	const size_t left = spending->ue_count - at;
+
+	batch->ahead = (struct fan_ahead){ table->slots, slot,
+					   (unsigned)(left < FAN_BATCH_UES_MAX ? left : FAN_BATCH_UES_MAX) };
+	for (unsigned i = 0; i < batch->ahead.count; i++) {
+		slot[i] = (uint32_t)spending->ids[at + i];
+		if (table->generation != NULL)
+			__builtin_prefetch(&table->generation[slot[i]]);
+	}
 }
 
 int64_t
 fan_protect(struct fan_protector *protector, uint8_t *const *text, uint32_t *count, uint8_t *drop,
-	    const struct fan_layout *given, const uint32_t *slots, size_t ue_count)
+	    const struct fan_layout *given, const fan_context_id *ids, size_t ue_count)
 {
-	const struct spending spending = { .count = count, .drop = drop };
+	const struct spending spending = { .ids = ids, .text = text, .count = count, .drop = drop, .ue_count = ue_count };
+	uint32_t slots_ahead[FAN_BATCH_UES_MAX];
 	uint8_t message[FAN_PDU_BYTES_MAX + FAN_MESSAGE_SLACK_BYTES];
 	struct fan_shape shape = { .message = message };
 	struct fan_batch batch;
@@ -232,7 +280,7 @@ fan_protect(struct fan_protector *protector, uint8_t *const *text, uint32_t *cou
 	if (error == 0)
 		error = make_shape(&shape, protector, layout);
 	if (error == 0)
-		error = check_slots(protector, slots, ue_count);
+		error = check_ids(protector, ids, ue_count);
 	if (error == 0 && !protector->engine->ops->takes(protector->engine, &shape))
 		error = fan_fail(FAN_E_UNSUPPORTED, "engine %s does not take this layout", protector->engine->ops->name);
 	if (error != 0)
@@ -244,7 +292,8 @@ fan_protect(struct fan_protector *protector, uint8_t *const *text, uint32_t *cou
 	for (size_t at = 0; at < ue_count;) {
 		const size_t first = at;
 
-		at += fill_batch(&batch, protector, &spending, text, slots, at, ue_count);
+		at += fill_batch(&batch, protector, &spending, at);
+		look_ahead(&batch, slots_ahead, &protector->table, &spending, at);
 		if (batch.ue_count > 0 && fan_engine_run(protector->engine, &batch))
 			protected_ues += batch.ue_count;
 		else if (drop != NULL)

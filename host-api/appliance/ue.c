@@ -11,33 +11,26 @@
 /* Slots of removed contexts are freed when so many have come together, since every group is walked for it. */
 #define WIPED_BEFORE_FREEING 1024
 
-/* ---- Names: table 12 bits, generation 20, slot 32 ---------------------------------------------------------------------- */
+/* ---- Names: table 12 bits, and the name within it ----------------------------------------------------------------------- */
 
-static_assert(FAN_TABLES_MAX <= 1 << 12 && FAN_GENERATION_MAX < 1 << 20, "a name has room for both");
+static_assert(FAN_TABLES_MAX <= 1 << (64 - FAN_CONTEXT_NAME_BITS), "a name has room for a table's number");
 
 fan_context_id
 fan_context_name(const struct fanfare *fanfare, unsigned table, uint32_t slot)
 {
-	return (uint64_t)table << 52 | (uint64_t)fan_context_generation(&fanfare->dataplane->tables[table], slot) << 32 | slot;
+	return (fan_context_id)table << FAN_CONTEXT_NAME_BITS | fan_context_name_of(&fanfare->dataplane->tables[table], slot);
 }
 
 unsigned
 fan_context_table_index(fan_context_id id)
 {
-	return (unsigned)(id >> 52);
+	return (unsigned)(id >> FAN_CONTEXT_NAME_BITS);
 }
 
-static uint32_t
-generation_of(fan_context_id id)
+static fan_context_id
+name_within_table(fan_context_id id)
 {
-	return (uint32_t)(id >> 32) & FAN_GENERATION_MAX;
-}
-
-/* Whether a slot holds the context that a name of this generation means. */
-static bool
-holds(const struct fan_context_table *table, uint32_t slot, uint32_t generation)
-{
-	return fan_context_present(table, slot) && fan_context_generation(table, slot) == generation;
+	return id & ((UINT64_C(1) << FAN_CONTEXT_NAME_BITS) - 1);
 }
 
 struct fan_context_table *
@@ -46,7 +39,8 @@ fan_context_find(const struct fanfare *fanfare, uint32_t *slot, fan_context_id i
 	const unsigned table = fan_context_table_index(id);
 
 	*slot = (uint32_t)id;
-	if (table >= fanfare->dataplane->table_count || !holds(&fanfare->dataplane->tables[table], *slot, generation_of(id))) {
+	if (table >= fanfare->dataplane->table_count ||
+	    !fan_context_named(&fanfare->dataplane->tables[table], name_within_table(id))) {
 		(void)fan_fail(FAN_E_NOT_FOUND, "no UE context has the id %#llx", (unsigned long long)id);
 		return NULL;
 	}
@@ -242,7 +236,7 @@ fan_ue_received(struct fanfare *fanfare, fan_context_id first, size_t count)
 	if (fanfare->dataplane->flights.count > 0)
 		return fan_fail(FAN_E_BUSY, "a message in flight may use the contexts: poll until none is");
 	for (size_t i = 0; i < count; i++)
-		if (holds(table, slot + (uint32_t)i, generation_of(first)))
+		if (fan_context_named(table, name_within_table(first) + i))
 			fan_count_acknowledge_all(&table->slots[slot + i]);
 	return 0;
 }
