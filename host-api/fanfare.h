@@ -261,7 +261,7 @@ typedef uint64_t fan_context_id;
 int fan_ue_reserve(struct fanfare *fanfare, enum fan_kind kind, uint8_t cipher, uint8_t integrity, size_t contexts);
 
 /* Adds a context. Out: *id. Errors: INVALID (names the field and its range), MEMORY, EXISTS: a context under the same key and BEARER
- * is there, and both would spend the same COUNTs. A security context is added ONCE: whether a message reaches a NAS context as SMS or as
+ * is there, in this handle or another of the process, and both would spend the same COUNTs. A security context is added ONCE: whether a message reaches a NAS context as SMS or as
  * user data is a matter of groups. Any time. */
 int fan_ue_add(struct fanfare *fanfare, fan_context_id *id, const struct fan_ue *ue);
 

@@ -336,6 +336,7 @@ Test(appliance, a_name_is_never_given_to_another, .timeout = 60)
 
 Test(appliance, a_key_is_in_use_once, .timeout = 60)
 {
+	struct fan_protector *protector;
 	struct fan_ue ue;
 	fan_context_id id;
 	uint32_t next_count;
@@ -362,6 +363,13 @@ Test(appliance, a_key_is_in_use_once, .timeout = 60)
 		cr_assert_eq(fan_ue_add(appliance.fanfare, &id, &ue), 0, "%s", fan_error_detail());
 	ue.bearer = 3;
 	cr_assert_eq(fan_ue_add(appliance.fanfare, &id, &ue), FAN_E_EXISTS);
+	/* Also where the one is a protector's. */
+	cr_assert_eq(fan_protector_open(&protector, "reference", FAN_KIND_EPS_NAS, 2, 2, 2), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_protector_add(protector, &id, &side.subscribers[4].ue), FAN_E_EXISTS);
+	cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, &unacknowledged, side.subscribers[4].id), 0);
+	cr_assert_eq(fan_protector_add(protector, &id, &side.subscribers[4].ue), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_ue_add(appliance.fanfare, &id, &side.subscribers[4].ue), FAN_E_EXISTS);
+	fan_protector_close(protector);
 	/* Keys that protect nothing are nobody's. */
 	ue = fan_test_subscribe(&side, FAN_KIND_EPS_NAS, 0, 0)->ue;
 	for (unsigned i = 0; i < 2; i++)

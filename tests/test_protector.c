@@ -449,6 +449,28 @@ Test(protector, a_name_is_never_given_to_another)
 	call_late("reference");
 }
 
+/* Two protectors of one process, an appliance being the same: no key is in use twice. */
+Test(protector, a_key_is_in_use_once_in_the_process)
+{
+	struct fan_protector *protectors[2];
+	struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS, 2, 2, 0);
+	uint32_t next_count;
+	uint16_t unacknowledged;
+	fan_context_id id;
+
+	for (unsigned i = 0; i < 2; i++)
+		cr_assert_eq(fan_protector_open(&protectors[i], "reference", FAN_KIND_EPS_NAS, 2, 2, 2), 0);
+	id = add(protectors[0], &ue);
+	cr_assert_eq(add_error(protectors[1], &ue), FAN_E_EXISTS);
+	cr_assert_not_null(strstr(fan_error_detail(), "another"), "%s", fan_error_detail());
+	cr_assert_eq(fan_protector_remove(protectors[0], &next_count, &unacknowledged, id), 0);
+	(void)add(protectors[1], &ue);
+	cr_assert_eq(add_error(protectors[0], &ue), FAN_E_EXISTS);
+	fan_protector_close(protectors[1]);
+	(void)add(protectors[0], &ue);
+	fan_protector_close(protectors[0]);
+}
+
 /* Nothing is spent for what the engine has no algorithm for. */
 Test(protector, a_layout_that_the_engine_does_not_take_is_refused)
 {

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fingerprint.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 
-#define PLACES_MIN 1024
+#define PLACES_MIN 512 /* a page */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct fan_fingerprints *sets; /* of all handles */
 
 static uint64_t
 rotate(uint64_t word, unsigned bits)
@@ -90,75 +94,142 @@ map(size_t place_count)
 }
 
 static int
-grow(struct fan_fingerprints *prints)
+grow(struct fan_fingerprint_part *part)
 {
-	const size_t place_count = prints->place_count == 0 ? PLACES_MIN : 2 * prints->place_count;
+	const size_t place_count = part->place_count == 0 ? PLACES_MIN : 2 * part->place_count;
 	uint64_t *place = map(place_count);
 
 	if (place == NULL)
-		return fan_fail(FAN_E_MEMORY, "no memory for %zu fingerprints of keys: %zu MiB", place_count,
-				place_count * sizeof(*place) >> 20);
-	for (size_t i = 0; i < prints->place_count; i++)
-		if (prints->place[i] != 0)
-			place[find(place, place_count, prints->place[i])] = prints->place[i];
-	if (prints->place != NULL)
-		munmap(prints->place, prints->place_count * sizeof(*place));
-	prints->place = place;
-	prints->place_count = place_count;
+		return fan_fail(FAN_E_MEMORY, "no memory for %zu further fingerprints of keys: %zu KiB", place_count,
+				place_count * sizeof(*place) >> 10);
+	for (size_t i = 0; i < part->place_count; i++)
+		if (part->place[i] != 0)
+			place[find(place, place_count, part->place[i])] = part->place[i];
+	if (part->place != NULL)
+		munmap(part->place, part->place_count * sizeof(*place));
+	part->place = place;
+	part->place_count = place_count;
 	return 0;
+}
+
+static unsigned
+part_of(uint64_t print)
+{
+	return (unsigned)(print / (UINT64_MAX / FAN_FINGERPRINT_PARTS + 1));
+}
+
+static bool
+in_any_set(uint64_t print)
+{
+	for (const struct fan_fingerprints *set = sets; set != NULL; set = set->next) {
+		const struct fan_fingerprint_part *part = &set->part[part_of(print)];
+
+		if (part->place != NULL && part->place[find(part->place, part->place_count, print)] == print)
+			return true;
+	}
+	return false;
+}
+
+/* The secret is the process's, since sets are compared; where no set is left, the next has another. */
+static bool
+enter(struct fan_fingerprints *prints)
+{
+	if (sets != NULL)
+		memcpy(prints->secret, sets->secret, sizeof(prints->secret));
+	else if (getrandom(prints->secret, sizeof(prints->secret), 0) != sizeof(prints->secret))
+		return false;
+	prints->next = sets;
+	prints->link = &sets;
+	if (sets != NULL)
+		sets->link = &prints->next;
+	sets = prints;
+	return true;
 }
 
 int
 fan_fingerprints_prepare(struct fan_fingerprints *prints)
 {
-	if (prints->place == NULL && getrandom(prints->secret, sizeof(prints->secret), 0) != sizeof(prints->secret))
-		return fan_fail(FAN_E_IO, "the kernel gives no random octets");
-	return prints->used + 2 > prints->place_count / 8 * 7 ? grow(prints) : 0;
+	bool entered = true;
+
+	if (prints->link == NULL) {
+		pthread_mutex_lock(&lock);
+		entered = enter(prints);
+		pthread_mutex_unlock(&lock);
+	}
+	return entered ? 0 : fan_fail(FAN_E_IO, "the kernel gives no random octets");
 }
 
-bool
+int
 fan_fingerprints_add(struct fan_fingerprints *prints, uint64_t print)
 {
-	const size_t at = find(prints->place, prints->place_count, print);
+	struct fan_fingerprint_part *part = &prints->part[part_of(print)];
+	int error = 0;
 
-	if (prints->place[at] == print)
-		return false;
-	prints->place[at] = print;
-	prints->used++;
-	return true;
+	pthread_mutex_lock(&lock);
+	if (in_any_set(print))
+		error = fan_fail(FAN_E_EXISTS, "the key is in use");
+	else if (part->used + 1 > part->place_count / 8 * 7)
+		error = grow(part);
+	if (error == 0) {
+		part->place[find(part->place, part->place_count, print)] = print;
+		part->used++;
+	}
+	pthread_mutex_unlock(&lock);
+	return error;
 }
 
 /* Those behind the gap that belong before it move up, so that every search still ends at the first free place. */
-void
-fan_fingerprints_remove(struct fan_fingerprints *prints, uint64_t print)
+static void
+close_gap(struct fan_fingerprint_part *part, size_t gap)
 {
-	const size_t mask = prints->place_count - 1;
-	size_t gap;
+	const size_t mask = part->place_count - 1;
 
-	if (prints->place == NULL)
-		return;
-	gap = find(prints->place, prints->place_count, print);
-	if (prints->place[gap] != print)
-		return;
-	prints->used--;
-	prints->place[gap] = 0;
-	for (size_t at = (gap + 1) & mask; prints->place[at] != 0; at = (at + 1) & mask) {
-		const size_t home = prints->place[at] & mask;
+	part->place[gap] = 0;
+	for (size_t at = (gap + 1) & mask; part->place[at] != 0; at = (at + 1) & mask) {
+		const size_t home = part->place[at] & mask;
 
 		if (((at - home) & mask) < ((at - gap) & mask))
 			continue;
-		prints->place[gap] = prints->place[at];
-		prints->place[at] = 0;
+		part->place[gap] = part->place[at];
+		part->place[at] = 0;
 		gap = at;
 	}
 }
 
 void
+fan_fingerprints_remove(struct fan_fingerprints *prints, uint64_t print)
+{
+	struct fan_fingerprint_part *part = &prints->part[part_of(print)];
+	size_t at;
+
+	if (part->place == NULL)
+		return;
+	pthread_mutex_lock(&lock);
+	at = find(part->place, part->place_count, print);
+	if (part->place[at] == print) {
+		close_gap(part, at);
+		part->used--;
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+void
 fan_fingerprints_free(struct fan_fingerprints *prints)
 {
-	if (prints->place != NULL) {
-		explicit_bzero(prints->place, prints->place_count * sizeof(*prints->place));
-		munmap(prints->place, prints->place_count * sizeof(*prints->place));
+	if (prints->link == NULL)
+		return;
+	pthread_mutex_lock(&lock);
+	*prints->link = prints->next;
+	if (prints->next != NULL)
+		prints->next->link = prints->link;
+	pthread_mutex_unlock(&lock);
+	for (unsigned i = 0; i < FAN_FINGERPRINT_PARTS; i++) {
+		const struct fan_fingerprint_part *part = &prints->part[i];
+
+		if (part->place == NULL)
+			continue;
+		explicit_bzero(part->place, part->place_count * sizeof(*part->place));
+		munmap(part->place, part->place_count * sizeof(*part->place));
 	}
 	explicit_bzero(prints, sizeof(*prints));
 }

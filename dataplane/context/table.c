@@ -308,21 +308,20 @@ fingerprint(uint64_t prints[2], const struct fan_fingerprints *keys, struct fan_
 	return count;
 }
 
-/* Enters a UE's keys; false, with none entered, when one is there. In: room for two was made. */
-static bool
+/* Enters a UE's keys, all or none. */
+static int
 claim_keys(struct fan_fingerprints *keys, struct fan_protection protection, const struct fan_ue *ue)
 {
 	uint64_t prints[2];
 	const unsigned count = fingerprint(prints, keys, protection, ue->k_enc, ue->k_int, ue->bearer);
+	int error = 0;
 
-	for (unsigned i = 0; i < count; i++) {
-		if (fan_fingerprints_add(keys, prints[i]))
-			continue;
-		if (i > 0)
+	for (unsigned i = 0; i < count && error == 0; i++) {
+		error = fan_fingerprints_add(keys, prints[i]);
+		if (error != 0 && i > 0)
 			fan_fingerprints_remove(keys, prints[0]);
-		return false;
 	}
-	return true;
+	return error;
 }
 
 static void
@@ -338,14 +337,19 @@ unclaim_keys(struct fan_fingerprints *keys, struct fan_protection protection, co
 int64_t
 fan_context_add_once(struct fan_context_table *table, struct fan_fingerprints *keys, const struct fan_ue *ue)
 {
-	int64_t slot = fan_fingerprints_prepare(keys);
+	int64_t slot;
+	int error = fan_fingerprints_prepare(keys);
 
-	if (slot != 0)
-		return slot;
-	if (!claim_keys(keys, table->protection, ue))
-		return fan_fail(FAN_E_EXISTS,
-				"UE %u: a context with a key and the BEARER of it is there; both would spend the same COUNTs",
-				ue->ue);
+	if (error == 0)
+		error = claim_keys(keys, table->protection, ue);
+	if (error == FAN_E_EXISTS)
+		return fan_fail(
+			FAN_E_EXISTS,
+			"UE %u: a context with a key and the BEARER of it is there, in this handle or another; both would "
+			"spend the same COUNTs",
+			ue->ue);
+	if (error != 0)
+		return error;
 	slot = fan_context_add(table, ue);
 	if (slot < 0)
 		unclaim_keys(keys, table->protection, ue);

@@ -81,7 +81,8 @@ fan_context_named(const struct fan_context_table *table, fan_context_id name)
 }
 
 /* Adds a context as fan_context_add() does, and enters its keys into those in use, each that protects something with its BEARER. EXISTS,
- * with nothing entered, when one is there: two contexts would spend the same COUNTs under it. Also IO (no random octets). */
+ * with nothing entered, when one is there, in these or those of another handle: two contexts would spend the same COUNTs under it. Also
+ * MEMORY, IO (no random octets). */
 int64_t fan_context_add_once(struct fan_context_table *table, struct fan_fingerprints *keys, const struct fan_ue *ue);
 /* Takes the keys of such a context, which is not wiped yet, out of those in use. */
 void fan_context_release_keys(struct fan_fingerprints *keys, const struct fan_context_table *table, uint32_t slot);

@@ -90,8 +90,9 @@ fan_close(struct fanfare *fanfare)
 		fan_group_delete(group);
 	}
 	fan_removals_free(fanfare);
-	fan_fingerprints_free(&fanfare->keys);
 	error = fan_dataplane_close(fanfare->dataplane);
+	/* Only now has no worker any of the keys. */
+	fan_fingerprints_free(&fanfare->keys);
 	free(fanfare);
 	return error;
 }
