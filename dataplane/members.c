@@ -15,6 +15,41 @@ enum {
 
 static_assert(BLOCK_SLOTS % FAN_CONTEXT_STRIPE == 0, "a stripe lies in one container");
 
+/* ---- Slots ------------------------------------------------------------------------------------------------------------- */
+
+/* CRoaring changes a container in a copy, and may copy its array of containers. */
+size_t
+fan_slots_change_bytes_max(const roaring_bitmap_t *slots)
+{
+	return (size_t)slots->high_low_container.size * BLOCK_ENTRY_BYTES + 2 * BLOCK_BYTES_MAX;
+}
+
+bool
+fan_slots_have_room(size_t bytes)
+{
+	/* Volatile: a compiler may take an allocation whose result is not used for one that succeeds. */
+	void *volatile trial = malloc(bytes);
+	bool room = trial != NULL;
+
+	free(trial);
+	return room;
+}
+
+/* Each container that both have may be replaced by a larger one, which is made in two steps. */
+bool
+fan_slots_subtract(roaring_bitmap_t *slots, const roaring_bitmap_t *less)
+{
+	const int32_t ours = slots->high_low_container.size, theirs = less->high_low_container.size;
+	const size_t blocks = (size_t)(ours < theirs ? ours : theirs);
+
+	if (blocks == 0)
+		return true;
+	if (!fan_slots_have_room((blocks + 4) * BLOCK_BYTES_MAX))
+		return false;
+	roaring_bitmap_andnot_inplace(slots, less);
+	return true;
+}
+
 /* ---- Members ----------------------------------------------------------------------------------------------------------- */
 
 static struct fan_member_set *
@@ -62,8 +97,8 @@ drop_empty_sets(struct fan_members *members)
 	}
 }
 
-/* The most that a change of slots first..last may allocate: in each set CRoaring changes the container at either end in a copy
- * and may copy its array of containers; in the set that grows it replaces the containers between by runs. */
+/* The most that a change of slots first..last may allocate: a change of one slot at either end in each set; in the set that grows CRoaring
+ * replaces the containers between by runs. */
 static size_t
 change_bytes_max(const struct fan_members *members, uint32_t first, uint32_t last)
 {
@@ -71,19 +106,8 @@ change_bytes_max(const struct fan_members *members, uint32_t first, uint32_t las
 	size_t bytes = blocks * FULL_BLOCK_BYTES + 2 * BLOCK_BYTES_MAX;
 
 	for (unsigned i = 0; i < members->set_count; i++)
-		bytes += (size_t)members->sets[i].slots->high_low_container.size * BLOCK_ENTRY_BYTES + 2 * BLOCK_BYTES_MAX;
+		bytes += fan_slots_change_bytes_max(members->sets[i].slots);
 	return bytes;
-}
-
-static bool
-memory_has_room(size_t bytes)
-{
-	/* Volatile: a compiler may take an allocation whose result is not used for one that succeeds. */
-	void *volatile trial = malloc(bytes);
-	bool room = trial != NULL;
-
-	free(trial);
-	return room;
 }
 
 /* Takes first..last out of every set of the table but `keep`. */
@@ -123,7 +147,7 @@ fan_members_add_range(struct fan_members *members, uint16_t table, enum fan_prof
 		return 0;
 	last = (uint32_t)(first + (count - 1));
 	bytes = change_bytes_max(members, first, last);
-	if (!memory_has_room(bytes))
+	if (!fan_slots_have_room(bytes))
 		return fan_fail(FAN_E_MEMORY, "%zu octets to add %llu members", bytes, (unsigned long long)count);
 	set = find_set(members, table, profile);
 	if (set == NULL)
@@ -138,36 +162,40 @@ fan_members_add_range(struct fan_members *members, uint16_t table, enum fan_prof
 	return 0;
 }
 
-bool
+int
 fan_members_remove(struct fan_members *members, uint16_t table, uint32_t slot)
 {
 	for (unsigned i = 0; i < members->set_count; i++) {
 		struct fan_member_set *set = &members->sets[i];
 
-		if (set->table != table || !roaring_bitmap_remove_checked(set->slots, slot))
+		if (set->table != table || !roaring_bitmap_contains(set->slots, slot))
 			continue;
+		if (!fan_slots_have_room(fan_slots_change_bytes_max(set->slots)))
+			return fan_fail(FAN_E_MEMORY, "no memory to take a member out of a group");
+		roaring_bitmap_remove(set->slots, slot);
 		if (roaring_bitmap_is_empty(set->slots))
 			drop_empty_sets(members);
-		return true;
+		return 0;
 	}
-	return false;
+	return fan_fail(FAN_E_NOT_FOUND, "slot %u of table %u is no member", slot, table);
 }
 
-void
+int
 fan_members_subtract(struct fan_members *members, uint16_t table, const roaring_bitmap_t *slots)
 {
-	bool emptied = false;
+	bool emptied = false, room = true;
 
 	for (unsigned i = 0; i < members->set_count; i++) {
 		struct fan_member_set *set = &members->sets[i];
 
 		if (set->table != table)
 			continue;
-		roaring_bitmap_andnot_inplace(set->slots, slots);
+		room = fan_slots_subtract(set->slots, slots) && room;
 		emptied = emptied || roaring_bitmap_is_empty(set->slots);
 	}
 	if (emptied)
 		drop_empty_sets(members);
+	return room ? 0 : fan_fail(FAN_E_MEMORY, "no memory to take members out of a group");
 }
 
 uint64_t
@@ -189,7 +217,7 @@ copy_slots(const roaring_bitmap_t *slots)
 	if (copy == NULL)
 		return NULL;
 	/* A container is converted in a copy of its own, one at a time. */
-	if (!memory_has_room(2 * BLOCK_BYTES_MAX)) {
+	if (!fan_slots_have_room(2 * BLOCK_BYTES_MAX)) {
 		roaring_bitmap_free(copy);
 		return NULL;
 	}

@@ -4,9 +4,9 @@
  *
  * All calls come from the control thread. A snapshot is a private copy: workers read it without locks while the group changes.
  *
- * Memory: CRoaring reports a failed allocation when it creates or copies a bitmap and not when it changes one. Additions are
- * therefore preceded by a trial allocation of the most that they can take, so that MEMORY is reported with nothing changed. On
- * a machine that overcommits, the kernel may still end the process later: fan_memory_available_bytes() is the check for that.
+ * Memory: CRoaring reports a failed allocation when it creates or copies a bitmap and not when it changes one, be it to take a slot
+ * out. Changes are therefore preceded by a trial allocation of the most that they can take, so that MEMORY is reported with nothing
+ * changed. On a machine that overcommits, the kernel may still end the process later: fan_memory_available_bytes() is the check for that.
  */
 #ifndef FAN_MEMBERS_H
 #define FAN_MEMBERS_H
@@ -43,16 +43,23 @@ struct fan_members {
  */
 int fan_members_add_range(struct fan_members *members, uint16_t table, enum fan_profile profile, uint32_t first,
 			  uint64_t count);
-/* True when the slot was a member. */
-bool fan_members_remove(struct fan_members *members, uint16_t table, uint32_t slot);
-/* Takes slots out that are not to be members any more. */
-void fan_members_subtract(struct fan_members *members, uint16_t table, const roaring_bitmap_t *slots);
+/* NOT_FOUND when the slot was no member; MEMORY; nothing is changed on error. */
+int fan_members_remove(struct fan_members *members, uint16_t table, uint32_t slot);
+/* Takes slots out that are not to be members any more. MEMORY: some may still be there. */
+int fan_members_subtract(struct fan_members *members, uint16_t table, const roaring_bitmap_t *slots);
 uint64_t fan_members_count(const struct fan_members *members);
 /* Deep copy, run-optimised, shares nothing with the original. Out: *copy, whatever it held before is not released; zeroed on
  * error. MEMORY. */
 int fan_members_snapshot(struct fan_members *copy, const struct fan_members *members);
 /* Safe on a zeroed struct, and twice. */
 void fan_members_free(struct fan_members *members);
+
+/* The most octets that a change of one slot may take. */
+size_t fan_slots_change_bytes_max(const roaring_bitmap_t *slots);
+/* Whether so many octets can be allocated now. */
+bool fan_slots_have_room(size_t bytes);
+/* Takes slots out of others. False, with nothing changed, when memory is short. */
+bool fan_slots_subtract(roaring_bitmap_t *slots, const roaring_bitmap_t *less);
 
 /* Members as they were, for those that began with them: shared, never changed. References are the control thread's to count. */
 struct fan_snapshot {

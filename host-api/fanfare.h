@@ -268,7 +268,8 @@ int fan_ue_add(struct fanfare *fanfare, fan_context_id *id, const struct fan_ue 
 /* Takes a context out of service and out of every group, at once, messages in flight or not: it spends nothing any more. Out:
  * *next_count, the first COUNT not spent, and *unacknowledged, how many before it have no proof of reception: both go back to the
  * lender. PDUs that have their COUNT may still leave; messages that had the UE before them report it as "removed". Keys are wiped once
- * nothing in flight can refer to them. Blocks for as long as workers take to finish a batch. */
+ * nothing in flight can refer to them. Blocks for as long as workers take to finish a batch. Errors: NOT_FOUND; BUSY in a callback;
+ * MEMORY: it stays in service as it was. */
 int fan_ue_remove(struct fanfare *fanfare, uint32_t *next_count, uint16_t *unacknowledged, fan_context_id id);
 
 /* Out: the next COUNT to be spent, the first that is not leased, and how many before the next have no proof of reception. Any may be
@@ -322,6 +323,7 @@ const char *fan_group_gid(const struct fan_group *group);
 int fan_group_add(struct fan_group *group, fan_context_id id, enum fan_profile profile);
 /* The same for contexts first .. first + count - 1 of one table, all of which are there; some nanoseconds each. */
 int fan_group_add_range(struct fan_group *group, fan_context_id first, size_t count, enum fan_profile profile);
+/* Takes a context out of a group. NOT_FOUND: it is no member. MEMORY: nothing has changed; a group of fewer may take more memory. */
 int fan_group_remove(struct fan_group *group, fan_context_id id);
 uint64_t fan_group_size(const struct fan_group *group);
 

@@ -3,14 +3,30 @@
  * What programs rely on for years: names that are never given twice, keys that are in use once, messages that can be followed and
  * stopped, UEs that come, move and go while messages run.
  */
+#define _GNU_SOURCE
 #include "../host-api/appliance/handles.h"
 #include "appliance_fixture.h"
 #include "residue.h"
 
 #include <criterion/criterion.h>
+#include <dlfcn.h>
+#include <malloc.h>
 #include <poll.h>
+#include <roaring/roaring.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+/* A sanitizer's allocator maps far ahead of need, so a limit on the address space says nothing there; QEMU keeps limits from the kernel. */
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define SPACE_CAN_BE_LIMITED false
+#else
+#define SPACE_CAN_BE_LIMITED (getenv("QEMU_LD_PREFIX") == NULL)
+#endif
 
 #define GROUP "all@example.org"
 #define UES 3000 /* more than the port of the tests holds, so that a message waits until it is received */
@@ -397,6 +413,171 @@ Test(appliance, keys_do_not_stay_on_the_stack, .timeout = 60)
 	added = fan_test_subscribe(&side, FAN_KIND_EPS_NAS, 2, 2)->ue;
 	added.bearer_id = 5;
 	cr_assert_not(fan_test_left_on_stack(add_one, NULL, added.k_int, FAN_KEY_BYTES), "K_int");
+	close_all();
+}
+
+/* Slots of UEs that went are free once every group was walked, which no call does to the end. */
+Test(appliance, slots_are_freed_in_steps, .timeout = 60)
+{
+	enum { GROUPS = 500, GONE = 1024 };
+	static struct fan_group *groups[GROUPS];
+	static fan_context_id gone[GONE];
+	struct fan_test_subscriber *subscriber;
+	uint32_t next_count;
+	uint16_t unacknowledged;
+	unsigned calls = 0;
+	char gid[32];
+
+	(void)mallopt(M_PERTURB, 0x5a); /* what is freed is overwritten */
+	open_all(2 * GONE, NULL);
+	for (unsigned i = 0; i < GROUPS; i++) {
+		snprintf(gid, sizeof(gid), "g%u@example.org", i);
+		groups[i] = fan_test_group(&appliance, gid, GONE - 10, 20, FAN_PROFILE_EPS_NAS_NIDD);
+	}
+	for (unsigned i = 0; i < GONE; i++) {
+		gone[i] = side.subscribers[i].id;
+		cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, &unacknowledged, gone[i]), 0);
+	}
+	subscriber = fan_test_subscribe(&side, FAN_KIND_EPS_NAS, 2, 2);
+	subscriber->ue.bearer_id = 5;
+	fan_test_provision(&appliance, subscriber);
+	cr_assert_eq((uint32_t)subscriber->id, 2 * GONE, "all groups were walked in one call");
+	/* Groups that come and go meanwhile, among them the next to be walked: groups are walked from the newest on. */
+	for (unsigned i = 300; i < GROUPS; i++)
+		fan_group_delete(groups[i]);
+	(void)fan_test_group(&appliance, "new@example.org", GONE, 20, FAN_PROFILE_EPS_NAS_NIDD);
+	do {
+		cr_assert_eq(fan_poll(appliance.fanfare), 0);
+		subscriber = fan_test_subscribe(&side, FAN_KIND_EPS_NAS, 2, 2);
+		subscriber->ue.bearer_id = 5;
+		fan_test_provision(&appliance, subscriber);
+		calls++;
+	} while ((uint32_t)subscriber->id >= 2 * GONE && calls < 100);
+	cr_assert(calls > 1 && calls <= 8, "%u calls", calls);
+	for (unsigned i = 0; i < 300; i++)
+		cr_assert_eq(fan_group_size(groups[i]), 10);
+	cr_assert_eq(fan_group_size(group), GONE);
+	side.message = NULL;
+	fan_test_send(&appliance, groups[0], &message);
+	cr_assert_eq(appliance.result.sent, 10, "the new UE is in no group, though the old one in its slot was");
+	close_all();
+}
+
+/* ---- Memory short ------------------------------------------------------------------------------------------------------ */
+
+static unsigned bitmaps_left = UINT32_MAX; /* that can be made */
+
+/* Take the place of CRoaring's in this program. */
+roaring_bitmap_t *
+roaring_bitmap_create_with_capacity(uint32_t capacity)
+{
+	static roaring_bitmap_t *(*next)(uint32_t);
+
+	if (next == NULL)
+		next = (roaring_bitmap_t * (*)(uint32_t)) dlsym(RTLD_NEXT, "roaring_bitmap_create_with_capacity");
+	if (bitmaps_left == 0)
+		return NULL;
+	bitmaps_left--;
+	return next(capacity);
+}
+
+#ifndef CROARING_DEPRECATED /* CRoaring 3 brought this macro, and calls the former */
+roaring_bitmap_t *
+roaring_bitmap_create(void)
+{
+	return roaring_bitmap_create_with_capacity(0);
+}
+#endif
+
+Test(appliance, a_ue_whose_removal_fails_stays_in_service, .timeout = 60)
+{
+	uint32_t next_count = 7;
+	uint16_t unacknowledged;
+
+	open_all(10, NULL);
+	for (unsigned i = 0; i < 2; i++) {
+		bitmaps_left = i;
+		cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, &unacknowledged, side.subscribers[0].id),
+			     FAN_E_MEMORY);
+	}
+	bitmaps_left = UINT32_MAX;
+	cr_assert_eq(next_count, 7);
+	cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, &unacknowledged, side.subscribers[1].id), 0);
+	cr_assert_eq(fan_group_size(group), 9);
+	fan_test_send(&appliance, group, &message);
+	cr_assert_eq(appliance.result.sent, 9);
+	cr_assert_eq(side.subscribers[0].accepted, 1, "half removed: it got nothing, and is not reported");
+	cr_assert_eq(fan_ue_remove(appliance.fanfare, &next_count, &unacknowledged, side.subscribers[0].id), 0);
+	close_all();
+}
+
+struct block {
+	struct block *next;
+};
+
+/* A block that is given back by give_back(). */
+static bool
+take(struct block **taken, size_t bytes)
+{
+	struct block *block = malloc(bytes);
+
+	if (block == NULL)
+		return false;
+	block->next = *taken;
+	*taken = block;
+	return true;
+}
+
+static void
+give_back(struct block **taken)
+{
+	while (*taken != NULL) {
+		struct block *block = *taken;
+
+		*taken = block->next;
+		free(block);
+	}
+}
+
+/* All memory is gone but for some small blocks, in which CRoaring finds room for the first of what it needs and not for the next. */
+Test(appliance, short_memory_is_an_error_and_changes_nothing, .timeout = 60)
+{
+	static const struct {
+		unsigned blocks, bytes;
+	} rows[] = { { 0, 16 }, { 8, 24 }, { 8, 56 }, { 12, 120 }, { 6, 250 }, { 2, 4000 }, { 1, 9000 } };
+	const size_t row_count = sizeof(rows) / sizeof(rows[0]);
+	int errors[sizeof(rows) / sizeof(rows[0])][3];
+	struct rlimit limit;
+
+	if (!SPACE_CAN_BE_LIMITED)
+		cr_skip_test("no limit of memory can be set here");
+	open_all(UES, NULL);
+	cr_assert_eq(getrlimit(RLIMIT_AS, &limit), 0);
+	for (size_t i = 0; i < row_count; i++) {
+		struct block *left = NULL, *taken = NULL;
+		const struct rlimit none = { 1, limit.rlim_max };
+		uint32_t next_count;
+		uint16_t unacknowledged;
+
+		for (unsigned j = 0; j < rows[i].blocks; j++)
+			cr_assert(take(&left, rows[i].bytes));
+		(void)setrlimit(RLIMIT_AS, &none);
+		for (size_t bytes = 1 << 20; bytes >= sizeof(struct block); bytes = bytes > 32768 ? bytes / 2 : bytes - 8)
+			while (take(&taken, bytes))
+				;
+		give_back(&left);
+		errors[i][0] = fan_ue_remove(appliance.fanfare, &next_count, &unacknowledged, side.subscribers[5].id);
+		errors[i][1] = fan_group_remove(group, side.subscribers[6].id);
+		errors[i][2] = fan_send(appliance.fanfare, NULL, group, &message, fan_test_done, &appliance);
+		(void)setrlimit(RLIMIT_AS, &limit);
+		give_back(&taken);
+	}
+	for (size_t i = 0; i < row_count; i++)
+		for (unsigned j = 0; j < 3; j++)
+			cr_assert_eq(errors[i][j], FAN_E_MEMORY, "row %zu, call %u: %s", i, j, fan_error_name(errors[i][j]));
+	cr_assert_eq(fan_group_size(group), UES);
+	fan_test_send(&appliance, group, &message);
+	cr_assert_eq(appliance.result.sent, UES);
 	close_all();
 }
 

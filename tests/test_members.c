@@ -93,7 +93,7 @@ random_change(struct fan_members *members)
 	if (kind < 3) {
 		bool was = model[t][first] != ABSENT;
 
-		cr_assert_eq(fan_members_remove(members, table_names[t], first), was);
+		cr_assert_eq(fan_members_remove(members, table_names[t], first), was ? 0 : FAN_E_NOT_FOUND);
 		model[t][first] = ABSENT;
 		return;
 	}
@@ -120,7 +120,8 @@ Test(members, random_changes_match_a_model)
 	/* Taking all out, one by one, leaves nothing behind. */
 	for (unsigned t = 0; t < TABLES; t++)
 		for (uint32_t slot = 0; slot < MODEL_SLOTS; slot++)
-			cr_assert_eq(fan_members_remove(&members, table_names[t], slot), model[t][slot] != ABSENT);
+			cr_assert_eq(fan_members_remove(&members, table_names[t], slot),
+				     model[t][slot] != ABSENT ? 0 : FAN_E_NOT_FOUND);
 	cr_assert_eq(fan_members_count(&members), 0);
 	cr_assert_eq(members.set_count, 0);
 	cr_assert_null(members.sets);
@@ -141,9 +142,9 @@ Test(members, a_slot_moves_between_profiles_of_its_table_only)
 	cr_assert_eq(fan_members_add_range(&members, 1, FAN_PROFILE_EPS_NAS_SMS, 0, 100), 0);
 	cr_assert_eq(fan_members_count(&members), 105);
 	cr_assert_eq(members.set_count, 2, "the emptied set is dropped");
-	cr_assert(fan_members_remove(&members, 1, 99));
-	cr_assert(!fan_members_remove(&members, 1, 99));
-	cr_assert(!fan_members_remove(&members, 3, 10));
+	cr_assert_eq(fan_members_remove(&members, 1, 99), 0);
+	cr_assert_eq(fan_members_remove(&members, 1, 99), FAN_E_NOT_FOUND);
+	cr_assert_eq(fan_members_remove(&members, 3, 10), FAN_E_NOT_FOUND);
 	cr_assert_eq(fan_members_count(&members), 104);
 	fan_members_free(&members);
 }

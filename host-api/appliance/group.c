@@ -59,6 +59,7 @@ fan_group_delete(struct fan_group *group)
 	if (group == NULL)
 		return;
 	tdelete(group, &group->fanfare->group_tree, compare_gids);
+	fan_removals_pass_over(group);
 	*group->link = group->next;
 	if (group->next != NULL)
 		group->next->link = group->link;
@@ -108,13 +109,16 @@ int
 fan_group_remove(struct fan_group *group, fan_context_id id)
 {
 	uint32_t slot;
+	int error;
 
 	if (fan_context_find(group->fanfare, &slot, id) == NULL)
 		return FAN_E_NOT_FOUND;
-	forget_snapshot(group);
-	if (!fan_members_remove(&group->members, (uint16_t)fan_context_table_index(id), slot))
+	error = fan_members_remove(&group->members, (uint16_t)fan_context_table_index(id), slot);
+	if (error == FAN_E_NOT_FOUND)
 		return fan_fail(FAN_E_NOT_FOUND, "the context %#llx is no member of %s", (unsigned long long)id, group->gid);
-	return 0;
+	if (error == 0)
+		forget_snapshot(group);
+	return error;
 }
 
 /* Members less those removed since: their slots are among the group's until they are freed. */

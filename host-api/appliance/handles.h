@@ -25,12 +25,13 @@ struct fan_group {
 	uint64_t snapshot_removals;    /* removals that it heeds */
 };
 
-/* Contexts of one table that were removed and whose slots are not free yet. All are bitmaps of slots, NULL while empty. */
+/* Contexts of one table that were removed and whose slots are not free yet. All are bitmaps of slots, NULL while empty. Those gone that are
+ * neither fresh nor waiting hold no key any more. */
 struct fan_removals {
 	roaring_bitmap_t *gone;    /* all of them: no member of any group any more */
 	roaring_bitmap_t *fresh;   /* ... that flights may refer to */
 	roaring_bitmap_t *waiting; /* ... that only flights up to `waiting_for` may refer to */
-	roaring_bitmap_t *wiped; /* ... that no flight refers to: they hold no key any more, and wait for company to be freed */
+	roaring_bitmap_t *leaving; /* ... that groups are being walked for, to be freed then */
 };
 
 struct fanfare {
@@ -41,7 +42,10 @@ struct fanfare {
 	struct fan_removals removals[FAN_TABLES_MAX]; /* by table */
 	uint64_t waiting_for;                         /* number of the last flight that may refer to those waiting */
 	uint64_t removal_count;                       /* ever */
-	uint64_t gone_count, wiped_count;             /* slots in all bitmaps of that name */
+	uint64_t gone_count;                          /* slots in all bitmaps of that name */
+	uint64_t wiped_count;                         /* of them, those that hold no key any more and are not leaving */
+	struct fan_group *leaving_from;               /* the next group to be walked for those that are; NULL: none is left */
+	bool leaving;                                 /* some are */
 	bool draining;
 	bool in_callback;
 };
@@ -64,8 +68,11 @@ struct fan_context_table *fan_context_find_range(const struct fanfare *fanfare, 
 						 size_t count);
 unsigned fan_context_table_index(fan_context_id id);
 
-/* Wipes removed contexts that no flight refers to any more and, when enough have come together, frees their slots. */
+/* Wipes removed contexts that no flight refers to any more and, when enough have come together, frees their slots, in steps: each call
+ * takes them out of some groups. */
 void fan_removals_settle(struct fanfare *fanfare);
+/* A group is about to be deleted. */
+void fan_removals_pass_over(const struct fan_group *group);
 void fan_removals_free(struct fanfare *fanfare);
 
 #endif

@@ -24,12 +24,13 @@ take_snapshot(struct fan_group *group)
 	error = fan_members_snapshot(&members, &group->members);
 	if (error != 0)
 		return error;
-	for (unsigned i = 0; fanfare->gone_count > 0 && i < fanfare->dataplane->table_count; i++)
+	for (unsigned i = 0; error == 0 && fanfare->gone_count > 0 && i < fanfare->dataplane->table_count; i++)
 		if (fanfare->removals[i].gone != NULL)
-			fan_members_subtract(&members, (uint16_t)i, fanfare->removals[i].gone);
+			error = fan_members_subtract(&members, (uint16_t)i, fanfare->removals[i].gone);
 	fan_snapshot_release(group->snapshot);
 	group->snapshot = NULL;
-	error = fan_snapshot_make(&group->snapshot, &members);
+	if (error == 0)
+		error = fan_snapshot_make(&group->snapshot, &members);
 	group->snapshot_removals = fanfare->removal_count;
 	fan_members_free(&members);
 	return error;

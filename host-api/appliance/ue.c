@@ -8,8 +8,9 @@
 
 /* Room that a process needs beside its contexts: EAL, frames, plans. */
 #define MEMORY_RESERVE_BYTES (256UL << 20)
-/* Slots of removed contexts are freed when so many have come together, since every group is walked for it. */
+/* Slots of removed contexts are freed when so many have come together, since every group is walked for it, so many groups in a call. */
 #define WIPED_BEFORE_FREEING 1024
+#define GROUPS_IN_A_CALL 64
 
 /* ---- Names: table 12 bits, and the name within it ----------------------------------------------------------------------- */
 
@@ -263,15 +264,20 @@ fan_ue_each(struct fanfare *fanfare,
 
 /* ---- Removal: out of service at once, wiped when no flight refers to it, its slot freed when many are ------------------- */
 
-/* NULL stays NULL when memory is short. */
+/* Both or none; false when memory is short. */
 static bool
-note(roaring_bitmap_t **bitmap, uint32_t slot)
+note_removal(struct fan_removals *removals, uint32_t slot)
 {
-	if (*bitmap == NULL)
-		*bitmap = roaring_bitmap_create();
-	if (*bitmap != NULL)
-		roaring_bitmap_add(*bitmap, slot);
-	return *bitmap != NULL;
+	if (removals->gone == NULL)
+		removals->gone = roaring_bitmap_create();
+	if (removals->fresh == NULL)
+		removals->fresh = roaring_bitmap_create();
+	if (removals->gone == NULL || removals->fresh == NULL ||
+	    !fan_slots_have_room(fan_slots_change_bytes_max(removals->gone) + fan_slots_change_bytes_max(removals->fresh)))
+		return false;
+	roaring_bitmap_add(removals->gone, slot);
+	roaring_bitmap_add(removals->fresh, slot);
+	return true;
 }
 
 int
@@ -287,8 +293,8 @@ fan_ue_remove(struct fanfare *fanfare, uint32_t *next_count, uint16_t *unacknowl
 	table = fan_context_find(fanfare, &slot, id);
 	if (table == NULL)
 		return FAN_E_NOT_FOUND;
-	if (!note(&removals->gone, slot) || !note(&removals->fresh, slot))
-		return fan_fail(FAN_E_MEMORY, "no memory to remove a UE");
+	if (!note_removal(removals, slot))
+		return fan_fail(FAN_E_MEMORY, "no memory to remove a UE: it stays in service");
 	fanfare->gone_count++;
 	fanfare->removal_count++;
 	fan_context_release_keys(&fanfare->keys, table, slot);
@@ -313,12 +319,7 @@ wipe_waiting(struct fanfare *fanfare, unsigned table)
 	roaring_iterator_init(removals->waiting, &at);
 	for (; at.has_value; roaring_uint32_iterator_advance(&at), fanfare->wiped_count++)
 		fan_context_wipe(&fanfare->dataplane->tables[table], at.current_value);
-	if (removals->wiped == NULL) {
-		removals->wiped = removals->waiting;
-	} else {
-		roaring_bitmap_or_inplace(removals->wiped, removals->waiting);
-		roaring_bitmap_free(removals->waiting);
-	}
+	roaring_bitmap_free(removals->waiting);
 	removals->waiting = NULL;
 }
 
@@ -333,22 +334,92 @@ begin_waiting(struct fanfare *fanfare)
 	fanfare->waiting_for = fanfare->dataplane->flights.accepted;
 }
 
+/* Of those gone, all that no flight may refer to. False when memory is short. */
+static bool
+choose_leaving(struct fan_removals *removals)
+{
+	if (removals->gone == NULL)
+		return true;
+	removals->leaving = roaring_bitmap_copy(removals->gone);
+	return removals->leaving != NULL &&
+	       (removals->fresh == NULL || fan_slots_subtract(removals->leaving, removals->fresh)) &&
+	       (removals->waiting == NULL || fan_slots_subtract(removals->leaving, removals->waiting));
+}
+
 static void
-free_wiped(struct fanfare *fanfare, unsigned table)
+forget_leaving(struct fan_removals *removals)
+{
+	if (removals->leaving != NULL)
+		roaring_bitmap_free(removals->leaving);
+	removals->leaving = NULL;
+}
+
+static void
+begin_leaving(struct fanfare *fanfare)
+{
+	bool room = true;
+
+	for (unsigned i = 0; i < fanfare->dataplane->table_count; i++)
+		room = room && choose_leaving(&fanfare->removals[i]);
+	for (unsigned i = 0; i < fanfare->dataplane->table_count && !room; i++)
+		forget_leaving(&fanfare->removals[i]);
+	if (!room)
+		return;
+	fanfare->leaving = true;
+	fanfare->leaving_from = fanfare->groups;
+	fanfare->wiped_count = 0;
+}
+
+/* False when memory is short: some may still be members. */
+static bool
+leave_group(const struct fanfare *fanfare, struct fan_group *group)
+{
+	for (unsigned i = 0; i < fanfare->dataplane->table_count; i++)
+		if (fanfare->removals[i].leaving != NULL &&
+		    fan_members_subtract(&group->members, (uint16_t)i, fanfare->removals[i].leaving) != 0)
+			return false;
+	return true;
+}
+
+/* Frees the slots of a table that no group has any more. False when memory is short. */
+static bool
+end_leaving(struct fanfare *fanfare, unsigned table)
 {
 	struct fan_removals *removals = &fanfare->removals[table];
 	roaring_uint32_iterator_t at;
 
-	if (removals->wiped == NULL)
-		return;
-	for (struct fan_group *group = fanfare->groups; group != NULL; group = group->next)
-		fan_members_subtract(&group->members, (uint16_t)table, removals->wiped);
-	roaring_iterator_init(removals->wiped, &at);
+	if (removals->leaving == NULL)
+		return true;
+	if (!fan_slots_subtract(removals->gone, removals->leaving))
+		return false;
+	roaring_iterator_init(removals->leaving, &at);
 	for (; at.has_value; roaring_uint32_iterator_advance(&at), fanfare->gone_count--)
 		fan_context_free(&fanfare->dataplane->tables[table], at.current_value);
-	roaring_bitmap_andnot_inplace(removals->gone, removals->wiped);
-	roaring_bitmap_free(removals->wiped);
-	removals->wiped = NULL;
+	forget_leaving(removals);
+	return true;
+}
+
+/* One step; where memory is short, the next call goes on from there. Groups that were made since have none of those leaving. */
+static void
+leave(struct fanfare *fanfare)
+{
+	bool room = true;
+
+	for (unsigned i = 0; i < GROUPS_IN_A_CALL && fanfare->leaving_from != NULL; i++) {
+		if (!leave_group(fanfare, fanfare->leaving_from))
+			return;
+		fanfare->leaving_from = fanfare->leaving_from->next;
+	}
+	for (unsigned i = 0; fanfare->leaving_from == NULL && i < fanfare->dataplane->table_count; i++)
+		room = end_leaving(fanfare, i) && room;
+	fanfare->leaving = fanfare->leaving_from != NULL || !room;
+}
+
+void
+fan_removals_pass_over(const struct fan_group *group)
+{
+	if (group->fanfare->leaving_from == group)
+		group->fanfare->leaving_from = group->next;
 }
 
 void
@@ -365,11 +436,10 @@ fan_removals_settle(struct fanfare *fanfare)
 			wipe_waiting(fanfare, i);
 		begin_waiting(fanfare);
 	}
-	if (fanfare->wiped_count < WIPED_BEFORE_FREEING)
-		return;
-	for (unsigned i = 0; i < table_count; i++)
-		free_wiped(fanfare, i);
-	fanfare->wiped_count = 0;
+	if (!fanfare->leaving && fanfare->wiped_count >= WIPED_BEFORE_FREEING)
+		begin_leaving(fanfare);
+	if (fanfare->leaving)
+		leave(fanfare);
 }
 
 void
@@ -377,7 +447,7 @@ fan_removals_free(struct fanfare *fanfare)
 {
 	for (unsigned i = 0; i < FAN_TABLES_MAX; i++) {
 		roaring_bitmap_t *bitmaps[] = { fanfare->removals[i].gone, fanfare->removals[i].fresh,
-						fanfare->removals[i].waiting, fanfare->removals[i].wiped };
+						fanfare->removals[i].waiting, fanfare->removals[i].leaving };
 
 		for (unsigned j = 0; j < sizeof(bitmaps) / sizeof(bitmaps[0]); j++)
 			if (bitmaps[j] != NULL)
