@@ -2,15 +2,18 @@
 #define _GNU_SOURCE
 #include "eal.h"
 
+#include <ctype.h>
 #include <pthread.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_memory.h>
+#include <rte_version.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define ARGUMENTS_MAX 64
 /* Frames of a worker take some 8 MiB; ordinary pages are taken only as they are touched. */
@@ -19,6 +22,7 @@
 #define HUGE_PROBE_BYTES (64UL << 20)
 
 static bool started;
+static char failure[128]; /* why it did not start; empty: it was not tried, or it has */
 
 struct command_line {
 	char *argument[ARGUMENTS_MAX + 1];
@@ -152,6 +156,146 @@ compose(struct command_line *line, const char *program, unsigned worker_count, c
 		append(line, *arguments);
 }
 
+/* ---- Arguments, before EAL sees them: a mistake that it finds prints its whole usage, and the process cannot start it again ------------- */
+
+#define SYSLOG (RTE_VERSION < RTE_VERSION_NUM(24, 11, 0, 0) ? "syslog=" : "syslog?")
+/* The options of DPDK 22.11 to 25.11. "=" takes a value, "?" may have one behind "=". What one of these releases does not know is left to
+ * it. */
+static const char *const options[] = { "allow=",
+				       "base-virtaddr=",
+				       "block=",
+				       "coremask=",
+				       "create-uio-dev",
+				       "driver-path=",
+				       "file-prefix=",
+				       "force-max-simd-bitwidth=",
+				       "huge-dir=",
+				       "huge-unlink?",
+				       "huge-worker-stack?",
+				       "in-memory",
+				       "iova-mode=",
+				       "lcores=",
+				       "legacy-mem",
+				       "log-color?",
+				       "log-level=",
+				       "log-timestamp?",
+				       "main-lcore=",
+				       "match-allocations",
+				       "mbuf-pool-ops-name=",
+				       "memory-channels=",
+				       "memory-ranks=",
+				       "memory-size=",
+				       "no-hpet",
+				       "no-huge",
+				       "no-pci",
+				       "no-shconf",
+				       "no-telemetry",
+				       "numa-limit=",
+				       "numa-mem=",
+				       "proc-type=",
+				       "remap-lcore-ids?",
+				       "service-corelist=",
+				       "service-coremask=",
+				       "single-file-segments",
+				       "socket-limit=",
+				       "socket-mem=",
+				       SYSLOG,
+				       "telemetry",
+				       "trace=",
+				       "trace-bufsz=",
+				       "trace-dir=",
+				       "trace-mode=",
+				       "vdev=",
+				       "version",
+				       "vfio-intr=",
+				       "vfio-vf-token=",
+				       "vmware-tsc-map" };
+#define SHORT_WITH_VALUE "abcdlmnrsS"
+#define SHORT_WITHOUT "Rv"
+#define NEWEST_RELEASE RTE_VERSION_NUM(25, 11, 99, 99) /* a newer one may have other options: it looks itself */
+
+/* What an argument's option takes: '=', '?' or '\0', as in the list; -1: there is no such option. As getopt_long(3), an option may be
+ * given by its beginning. */
+static int
+value_of_option(const char *argument)
+{
+	const size_t name_bytes = strcspn(argument, "=") - 2;
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		const size_t option_bytes = strcspn(options[i], "=?");
+
+		if (strncmp(options[i], argument + 2, name_bytes) == 0)
+			return options[i][option_bytes];
+	}
+	return -1;
+}
+
+/* The CPUs of a plain list, "0-3,8"; one in another form is left to EAL. */
+static int
+check_cores(const char *list)
+{
+	if (list[strspn(list, "0123456789-,")] != '\0')
+		return 0;
+	for (const char *at = list; *at != '\0'; at += strcspn(at, "0123456789")) {
+		char path[64], *end;
+		const unsigned long core = strtoul(at, &end, 10);
+
+		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%lu", core);
+		if (end != at &&
+		    (core >= RTE_MAX_LCORE || (access("/sys/devices/system/cpu", F_OK) == 0 && access(path, F_OK) != 0)))
+			return fan_fail(FAN_E_INVALID, "EAL's cores %s: there is no CPU %lu that EAL can use", list, core);
+		at = end;
+	}
+	return 0;
+}
+
+static int
+check_value(const char *option, const char *value)
+{
+	if (value == NULL || *value == '\0')
+		return fan_fail(FAN_E_INVALID, "EAL's option %s takes a value", option);
+	if (strncmp(option, "-l", 2) == 0)
+		return check_cores(value);
+	if (strncmp(option, "-m", 2) == 0 && value[strspn(value, "0123456789")] != '\0')
+		return fan_fail(FAN_E_INVALID, "EAL's option -m %s: MiB of memory, in decimal", value);
+	return 0;
+}
+
+static int
+check_arguments(const char *const *arguments)
+{
+	int error = 0;
+
+	for (; arguments != NULL && *arguments != NULL && error == 0; arguments++) {
+		const char *argument = *arguments, *assigned;
+		const bool is_long = strncmp(argument, "--", 2) == 0 && argument[2] != '\0';
+		const bool is_short = !is_long && argument[0] == '-' && isalpha((unsigned char)argument[1]);
+		int takes = is_long ? value_of_option(argument) : -1;
+
+		if (strcmp(argument, "-h") == 0 || strcmp(argument, "--help") == 0)
+			return fan_fail(FAN_E_INVALID, "EAL's option %s ends the process: the guide to DPDK lists its options",
+					argument);
+		if (is_short)
+			takes = strchr(SHORT_WITH_VALUE, argument[1]) != NULL ? '='
+				: strchr(SHORT_WITHOUT, argument[1]) != NULL  ? '\0'
+									      : -1;
+		if (takes < 0)
+			return fan_fail(FAN_E_INVALID, "EAL has no option %s", argument);
+		if (takes != '=')
+			continue;
+		assigned = is_short ? (argument[2] != '\0' ? argument + 2 : NULL) : strchr(argument, '=');
+		if (assigned != NULL) {
+			error = check_value(argument, assigned + is_long);
+		} else {
+			error = check_value(argument, arguments[1]);
+			arguments++;
+		}
+	}
+	return error;
+}
+
+/* ---- Start --------------------------------------------------------------------------------------------------------------- */
+
 /* EAL ties the calling thread to the main lcore's CPU, and whatever that thread makes later with it. Where a caller's threads run is
  * the caller's to say, so they get back what they had; workers stay where EAL has put them. */
 static int
@@ -179,19 +323,27 @@ start(const char *program, unsigned worker_count, const char *const *arguments)
 	/* EAL keeps pointers into its arguments and moves them about in its copy: both live as long as the process. */
 	static struct command_line line, given_to_eal;
 
+	if (RTE_VERSION <= NEWEST_RELEASE) {
+		const int error = check_arguments(arguments);
+
+		if (error != 0)
+			return error;
+	}
 	line.count = 0;
 	compose(&line, program, worker_count, arguments);
 	if (line.count == ARGUMENTS_MAX)
 		return fan_fail(FAN_E_INVALID, "too many EAL arguments: %d at most", ARGUMENTS_MAX);
 	given_to_eal = line;
 	rte_errno = 0;
-	if (initialise(&given_to_eal) < 0)
+	if (initialise(&given_to_eal) < 0) {
+		snprintf(failure, sizeof(failure), "%s", rte_errno != 0 ? rte_strerror(rte_errno) : "it does not say why");
 		return fan_fail(
 			FAN_E_IO, "EAL does not start: %s; its own message stands above, arguments after -- go to it%s",
-			rte_errno != 0 ? rte_strerror(rte_errno) : "it does not say why",
+			failure,
 			given(arguments, "--huge-dir --file-prefix --proc-type") != NULL
 				? "; without --huge-dir, --file-prefix and --proc-type it shares nothing with other processes"
 				: "");
+	}
 	return 0;
 }
 
@@ -210,6 +362,12 @@ fan_eal_start(const char *program, unsigned worker_count, const char *const *arg
 {
 	unsigned idle = 0;
 
+	if (failure[0] != '\0')
+		return fan_fail(
+			FAN_E_IO,
+			"EAL did not start before in this process (%s), and no process can start it twice: mend what it "
+			"was given, and start the process anew",
+			failure);
 	if (!started && !runs()) {
 		const int error = start(program, worker_count, arguments);
 

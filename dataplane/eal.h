@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * EAL, DPDK's environment, is started once per process and cannot be started again: the first caller's options decide. A host that runs
- * DPDK has started it, and then its EAL serves.
+ * EAL, DPDK's environment, is started once per process and cannot be started again: the first caller's options decide, also when they
+ * fail. A host that runs DPDK has started it, and then its EAL serves.
  */
 #ifndef FAN_EAL_H
 #define FAN_EAL_H
@@ -12,7 +12,8 @@
  * Starts EAL for worker_count workers beside the calling thread, which becomes the main lcore and keeps its CPU affinity; does nothing
  * when it runs already, whoever started it. Without free huge pages it runs on ordinary ones. In: further EAL arguments,
  * NULL-terminated or NULL; those about cores or devices replace ours, -m replaces the amount of memory, and --huge-dir, --in-memory,
- * --file-prefix and --proc-type replace all that is said of memory. Errors: IO, UNSUPPORTED (fewer lcores are idle than there are
+ * --file-prefix and --proc-type replace all that is said of memory. Errors: INVALID (an argument that no EAL takes; it was not started and
+ * may be later), IO (also whenever it has failed before), UNSUPPORTED (fewer lcores are idle than there are
  * workers).
  */
 int fan_eal_start(const char *program, unsigned worker_count, const char *const *arguments);

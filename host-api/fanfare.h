@@ -177,7 +177,8 @@ fan_options_init(struct fan_options *options)
 
 /* Starts EAL (once per process, unless the host has), the egress port and the workers. In: options; egress is the one without a
  * default. Out: *out, owned by the caller until fan_close(). Errors, with *out NULL: INVALID, UNSUPPORTED (no such engine on this CPU;
- * EAL runs already with fewer lcores), NOT_FOUND (no such port), IO. */
+ * EAL runs already with fewer lcores), NOT_FOUND (no such port), IO (also whenever EAL has failed to start in this process before: it
+ * cannot be started twice). */
 int fan_open(struct fanfare **out, const struct fan_options *options);
 
 /* Stops the workers, wipes and frees everything, groups included. Messages in flight are abandoned where they are, and the COUNTs

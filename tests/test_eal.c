@@ -133,10 +133,46 @@ Test(eal, starts_in_two_processes_at_once_with_memory_of_ones_choice, .timeout =
 
 Test(eal, a_refusal_has_a_reason, .timeout = 60)
 {
-	static const char *const wrong[] = { "--no-such-option-of-eal", NULL };
+	static const char *const wrong[] = { "--file-prefix=/dev/null/x", "--huge-dir=/nowhere", "--lcores=0@0,1@0", NULL };
 
 	if (RTE_VERSION >= RTE_VERSION_NUM(25, 3, 0, 0))
-		cr_skip_test("this EAL ends the process itself when it does not know an argument");
+		cr_skip_test("this EAL may end the process itself");
 	cr_assert_eq(fan_eal_start(NULL, 1, wrong), FAN_E_IO);
 	cr_assert_null(strstr(fan_error_detail(), "Success"), "%s", fan_error_detail());
+	/* What failed is told, instead of what EAL says of a second start. */
+	cr_assert_eq(fan_eal_start(NULL, 1, NULL), FAN_E_IO);
+	cr_assert_not_null(strstr(fan_error_detail(), "did not start before"), "%s", fan_error_detail());
+}
+
+/* Mistakes that are found before EAL prints its usage and cannot be started any more. */
+Test(eal, a_wrong_argument_does_not_reach_it, .timeout = 60)
+{
+	static const char *const rows[][5] = {
+		{ "--bogus", NULL, "--bogus" },
+		{ "bogus", NULL, "bogus" },
+		{ "-x", NULL, "-x" },
+		{ "-", NULL, "-" },
+		{ "--", NULL, "--" },
+		{ "--vdev", NULL, "takes a value" },
+		{ "--vdev=", NULL, "takes a value" },
+		{ "-m", NULL, "takes a value" },
+		{ "-m", "64M", NULL, "64M" },
+		{ "-l", "0,99999", NULL, "no CPU 99999" },
+		{ "-l0-1023", NULL, "no CPU 1023" },
+		{ "--no-pci", "--no-hug", "--bogus=1", NULL, "--bogus=1" },
+		{ "--help", NULL, "ends the process" },
+		{ "-h", NULL, "ends the process" },
+	};
+	static const char *const good[] = { "--vdev", "net_null7", "--vdev=net_null8",  "-m", "64", "-n2",
+					    "-l",     "0",         "--log-level=error", NULL };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t end = 0;
+
+		while (rows[i][end] != NULL)
+			end++;
+		cr_assert_eq(fan_eal_start(NULL, 1, rows[i]), FAN_E_INVALID, "row %zu", i);
+		cr_assert_not_null(strstr(fan_error_detail(), rows[i][end + 1]), "row %zu: %s", i, fan_error_detail());
+	}
+	cr_assert_eq(fan_eal_start(NULL, 0, good), 0, "%s", fan_error_detail());
 }

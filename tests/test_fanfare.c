@@ -5,7 +5,6 @@
 #include "appliance_fixture.h"
 
 #include <criterion/criterion.h>
-#include <rte_version.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -76,14 +75,20 @@ Test(fanfare, errors_of_opening_name_what_is_wrong_and_leave_nothing_behind, .ti
 
 Test(fanfare, eal_that_does_not_start_is_an_error, .timeout = 60)
 {
-	static const char *const eal[] = { "--no-such-option-of-eal", NULL };
-	const struct fan_options options = { .struct_bytes = sizeof(struct fan_options), .egress = "net_null", .eal = eal };
+	static const char *const unknown[] = { "--no-such-option-of-eal", NULL }, *const nonsense[] = { "--vdev=nonsense",
+													NULL };
+	struct fan_options options = { .struct_bytes = sizeof(struct fan_options), .egress = "net_null", .eal = unknown };
 	struct fanfare *fanfare = NULL;
 
-	if (RTE_VERSION >= RTE_VERSION_NUM(25, 3, 0, 0))
-		cr_skip_test("this EAL ends the process itself when it does not know an argument");
+	cr_assert_eq(fan_open(&fanfare, &options), FAN_E_INVALID, "%s", fan_error_detail());
+	expect_detail("--no-such-option-of-eal");
+	cr_assert_null(fanfare);
+	options.eal = nonsense;
 	cr_assert_eq(fan_open(&fanfare, &options), FAN_E_IO, "%s", fan_error_detail());
-	expect_detail("EAL");
+	expect_detail("EAL does not start");
+	options.eal = NULL;
+	cr_assert_eq(fan_open(&fanfare, &options), FAN_E_IO, "%s", fan_error_detail());
+	expect_detail("did not start before");
 	cr_assert_null(fanfare);
 }
 

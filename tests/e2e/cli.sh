@@ -118,7 +118,7 @@ refused 1 'nosuch/x' fanout $small --contexts nosuch/x
 refused 1 'folder: Is a directory' fanout $small --contexts folder
 refused 1 'fanfare fanout' fanout $small --egress nosuchport0
 refused 1 'fanfare fanout' fanout $small --contexts c --pcap p --egress af_packet:nosuchiface0
-refused 1 'fanfare fanout' fanout $small --contexts c --pcap p -- --no-such-eal-option
+refused 2 '--no-such-eal-option' fanout $small --contexts c --pcap p -- --no-such-eal-option
 refused 2 'both are needed' check
 refused 2 'nosuch: No such file' check --pcap nosuch --contexts nosuch
 refused 2 'line 1' check --pcap long --contexts empty
