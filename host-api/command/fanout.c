@@ -487,8 +487,6 @@ check_contradictions(const struct fan_command *command, const struct fan_fanout_
 			"--assume-received: the UE side of this run proves reception; give --no-verify with it");
 	if (takes_stdout(chosen->capture) + takes_stdout(chosen->contexts) + chosen->json > 1)
 		return fan_command_fail(command, FAN_EXIT_USAGE, "--pcap -, --contexts - and --json: stdout holds one of them");
-	if (chosen->capture != NULL && chosen->contexts != NULL && strcmp(chosen->capture, chosen->contexts) == 0)
-		return fan_command_fail(command, FAN_EXIT_USAGE, "--pcap and --contexts: both name %s", chosen->capture);
 	return FAN_EXIT_OK;
 }
 
@@ -646,6 +644,9 @@ perform_with_outputs(const struct fan_command *command, struct fan_fanout_reques
 
 	if (exit_code == FAN_EXIT_OK)
 		exit_code = fan_output_open(&capture, command, "pcap", chosen->capture, false);
+	if (exit_code == FAN_EXIT_OK && fan_output_same(&contexts, &capture))
+		exit_code = fan_command_fail(command, FAN_EXIT_USAGE, "--pcap %s and --contexts %s: both name one file",
+					     chosen->capture, chosen->contexts);
 	if (exit_code == FAN_EXIT_OK)
 		exit_code = perform(command, request, chosen, &contexts, &capture);
 	fan_output_close(&contexts);

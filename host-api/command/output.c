@@ -36,6 +36,18 @@ write_whole(int to, const uint8_t *octets, size_t byte_count)
 	return true;
 }
 
+/* A writer opens its target by the name that /proc has for it. */
+static int
+check_target(const struct fan_output *output, const struct fan_command *command, const char *path)
+{
+	if (access(output->target, F_OK) == 0 || errno != ENOENT)
+		return FAN_EXIT_OK;
+	return fan_command_fail(command, FAN_EXIT_FAILED,
+				"--%s %s: cannot be written without /proc: mount it (mount -t proc proc /proc), or name a pipe "
+				"(mkfifo)",
+				output->option, path);
+}
+
 /* ---- "-" --------------------------------------------------------------------------------------------------------------- */
 
 /* Carries octets from the pipe to stdout, whatever that is. A fault is told at the end, and the rest is taken in, so that no writer waits
@@ -70,7 +82,7 @@ open_stdout(struct fan_output *output, const struct fan_command *command)
 		return fail(output, command, FAN_OUTPUT_STDOUT, EAGAIN);
 	}
 	output->piped = true;
-	return FAN_EXIT_OK;
+	return check_target(output, command, FAN_OUTPUT_STDOUT);
 }
 
 /* Closes our end, which is the last, and waits for what is on its way. */
@@ -133,11 +145,29 @@ follow(const char *path)
 	return NULL;
 }
 
+/* A file under a name of its own in the folder of an output, for its owner alone; -1: errno says why not. Out: *name, owned; NULL with
+ * -1. */
+static int
+open_beside(char **name, const struct fan_output *output)
+{
+	char own[64];
+	int file;
+
+	snprintf(own, sizeof(own), ".fanfare-%ld-%s-XXXXXX", (long)getpid(), output->option);
+	*name = beside(output->path, own);
+	file = *name == NULL ? -1 : mkostemp(*name, O_CLOEXEC);
+	if (file < 0) {
+		free(*name);
+		*name = NULL;
+	}
+	return file;
+}
+
 /* A file without a name in the folder where it is to have one; -1: errno says why not. */
 static int
 open_nameless(struct fan_output *output)
 {
-	char *folder = beside(output->path, "."), name[64], *temporary;
+	char *folder = beside(output->path, "."), *name;
 	int file = -1;
 
 	if (folder != NULL)
@@ -145,13 +175,10 @@ open_nameless(struct fan_output *output)
 	free(folder);
 	if (file >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
 		return file;
-	snprintf(name, sizeof(name), ".fanfare-%ld-%s", (long)getpid(), output->option);
-	temporary = beside(output->path, name);
-	if (temporary != NULL)
-		file = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	file = open_beside(&name, output);
 	if (file >= 0)
-		unlink(temporary);
-	free(temporary);
+		unlink(name);
+	free(name);
 	output->copied = true;
 	return file;
 }
@@ -197,7 +224,7 @@ open_file(struct fan_output *output, const struct fan_command *command, const ch
 			"another file",
 			output->option, path);
 	snprintf(output->target, sizeof(output->target), "/proc/self/fd/%d", output->file);
-	return FAN_EXIT_OK;
+	return check_target(output, command, path);
 }
 
 int
@@ -225,13 +252,62 @@ fan_output_target(const struct fan_output *output)
 	return output->target[0] != '\0' ? output->target : output->path;
 }
 
+/* ---- Two of them ------------------------------------------------------------------------------------------------------- */
+
+static const char *
+last_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+/* What is there already. False: nothing is. */
+static bool
+look_at(struct stat *found, const struct fan_output *output)
+{
+	*found = output->before;
+	if (output->piped)
+		return fstat(output->stdout_copy, found) == 0;
+	return output->nameless ? found->st_nlink > 0 : stat(output->path, found) == 0;
+}
+
+static bool
+same_folder(const struct fan_output *one, const struct fan_output *other)
+{
+	char *folders[2] = { beside(one->path, "."), beside(other->path, ".") };
+	struct stat found[2];
+	const bool same = folders[0] != NULL && folders[1] != NULL && stat(folders[0], &found[0]) == 0 &&
+			  stat(folders[1], &found[1]) == 0 && found[0].st_dev == found[1].st_dev &&
+			  found[0].st_ino == found[1].st_ino;
+
+	free(folders[0]);
+	free(folders[1]);
+	return same;
+}
+
+/* Two names of one file (hard links) each get a file of their own, where neither is written to directly. */
+bool
+fan_output_same(const struct fan_output *one, const struct fan_output *other)
+{
+	struct stat found[2];
+
+	if (one->path == NULL || other->path == NULL)
+		return false;
+	if (one->nameless && other->nameless)
+		return strcmp(last_name(one->path), last_name(other->path)) == 0 && same_folder(one, other);
+	return look_at(&found[0], one) && look_at(&found[1], other) && !S_ISCHR(found[0].st_mode) &&
+	       found[0].st_dev == found[1].st_dev && found[0].st_ino == found[1].st_ino;
+}
+
 /* ---- In its place ------------------------------------------------------------------------------------------------------ */
 
-/* 0, or an errno with nothing left under the name. */
+/* Makes a copy and, when that is whole, gives it the name. 0, or an errno with no copy left and the old file as it was. */
 static int
 copy(const struct fan_output *output)
 {
-	const int to = open(output->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	char *name;
+	const int to = open_beside(&name, output);
 	static uint8_t octets[COPY_BYTES];
 	int error = 0;
 	ssize_t n = 1;
@@ -247,11 +323,16 @@ copy(const struct fan_output *output)
 	}
 	if (error == 0 && (!keep_owner(output, to) || fchmod(to, output->mode) != 0))
 		error = errno;
+	if (error == 0 && fsync(to) != 0)
+		error = errno;
 	if (close(to) != 0 && error == 0)
 		error = errno;
 	explicit_bzero(octets, sizeof(octets));
+	if (error == 0 && rename(name, output->path) != 0)
+		error = errno;
 	if (error != 0)
-		unlink(output->path);
+		unlink(name);
+	free(name);
 	return error;
 }
 

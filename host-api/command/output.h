@@ -4,8 +4,10 @@
  * stays behind, least of all keys. What is no regular file (a pipe, /dev/stdout) is written directly, "-" is stdout.
  *
  * A file that is there is replaced at the end: the new one has its mode, owner and group and, where a symbolic link led to it, its place;
- * other hard links keep the old content. Its name is free for a moment meanwhile. File systems without nameless files (O_TMPFILE) get a
- * copy at the end, which alone may be left incomplete by a crash in that moment.
+ * other hard links keep the old content. Its name is free for a moment meanwhile, when the new one is whole. File systems without nameless
+ * files (O_TMPFILE: NFS, vfat, 9p) need room for it twice: it is copied at the end, and the copy then takes the old one's name. What ends
+ * the process in that moment (SIGKILL, a second SIGINT, the power) leaves the copy behind, for its owner alone to read, as
+ * .fanfare-PID-OPTION-XXXXXX beside the file: the kernel has no way to keep that from happening.
  */
 #ifndef FAN_OUTPUT_H
 #define FAN_OUTPUT_H
@@ -39,6 +41,8 @@ int fan_output_open(struct fan_output *output, const struct fan_command *command
 		    bool secret);
 /* What a writer opens; NULL: there is no such output. */
 const char *fan_output_target(const struct fan_output *output);
+/* Whether two outputs, both open, would be one file, or go to one pipe. Terminals and /dev/null may be shared. */
+bool fan_output_same(const struct fan_output *one, const struct fan_output *other);
 /* Puts what was written into its place, once every writer has closed it. As fan_output_open(). */
 int fan_output_place(struct fan_output *output, const struct fan_command *command);
 /* Forgets what was not placed. Safe on a zeroed struct. */

@@ -111,7 +111,7 @@ refused 2 '--text: not UTF-8 at octet 0' fanout $small --text $'\xff' --coding 8
 refused 2 '--timestamp 0: takes a number from 1 to 4102444799' fanout $small --timestamp 0
 refused 2 '--timestamp 4102444800:' fanout $small --timestamp 4102444800
 refused 2 '--assume-received' fanout $small --assume-received
-refused 2 'both name x' fanout $small --pcap x --contexts x
+refused 2 'both name one file' fanout $small --pcap x --contexts x
 refused 2 'unexpected argument' fanout $small here
 refused 1 'nosuch/x' fanout $small --pcap nosuch/x
 refused 1 'nosuch/x' fanout $small --contexts nosuch/x

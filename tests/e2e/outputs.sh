@@ -99,6 +99,29 @@ run --ues 4 --pcap at/twice || fault "through two links: $(cat err)"
 [ "$(cat at/hard)" = old ] || fault 'the other hard link did not keep the old content'
 run --ues 4 --pcap at/dangling || fault "through a link to a file to come: $(cat err)"
 [ -L at/dangling ] && [ -f at/real/new.pcap ] || fault 'a link to a file to come was replaced'
+# Two names of one file: neither is lost, for the run is refused.
+mkdir at/other && ln -s ../real at/other/way && ln -s "$PWD/at/real/both" at/both
+both() {
+	run --ues 4 --pcap "$1" --contexts "$2"
+	local code=$?
+	[ $code -eq 2 ] && grep -q 'both name one file' err || fault "--pcap $1 --contexts $2: exit $code, $(cat err)"
+}
+both at/x at/x
+both at/x ./at/x
+both at/x "$PWD/at/real/../x"
+both at/real/both at/both
+both at/both at/other/way/both
+run --ues 4 --pcap /dev/stdout --contexts - | cat >out
+[ "${PIPESTATUS[0]}" -eq 2 ] && grep -q 'both name one file' err || fault "one pipe twice: $(cat err)"
+timeout 60 "$fanfare" fanout --ues 4 --text x --quiet --pcap at/x --contexts - >at/x 2>err
+[ $? -eq 2 ] && grep -q 'both name one file' err || fault "stdout goes to the file of --pcap: $(cat err)"
+mkfifo at/fifo
+both at/fifo at/other/../fifo
+rm -f at/x at/fifo && ln at/hard at/x
+run --ues 4 --pcap at/x --contexts at/hard || fault "two hard links: $(cat err)"
+[ "$(stat -c %h at/x)" = 1 ] && ! cmp -s at/x at/hard || fault 'two hard links are one file yet'
+run --ues 4 --pcap at/x --contexts at/real/x || fault "one name in two folders: $(cat err)"
+run --ues 4 --pcap /dev/null --contexts /dev/null || fault "/dev/null twice: $(cat err)"
 ln -s round at/round
 run --ues 4 --pcap at/round
 [ $? -eq 1 ] && grep -q 'Too many levels' err || fault "a link to itself: $(cat err)"
@@ -149,6 +172,20 @@ if ${CC:-cc} -shared -fPIC -o no_tmpfile.so no_tmpfile.c -ldl 2>err; then
 	unset LD_PRELOAD
 	timeout 60 "$fanfare" check --pcap at/x.pcap --contexts at/x.csv --text x >out 2>err || fault "without O_TMPFILE: $(cat err)"
 	rm at/*
+	ln -s y.pcap at/link
+	LD_PRELOAD=$work/no_tmpfile.so run --ues 4 --pcap at/link || fault "without O_TMPFILE, over a link: $(cat err)"
+	[ -L at/link ] && [ -f at/y.pcap ] || fault 'without O_TMPFILE: a link was replaced'
+	rm at/*
+	# It fills when the file is put in its place: what was there stays.
+	if [ "$(id -u)" -eq 0 ] && mkdir -p full && mount -t tmpfs -o size=250k none full; then
+		mounted=full
+		echo old >full/x.csv
+		LD_PRELOAD=$work/no_tmpfile.so run --ues 1000 --contexts full/x.csv
+		[ $? -eq 1 ] && grep -q 'No space left' err || fault "without O_TMPFILE, full: $(cat err)"
+		[ "$(cat full/x.csv)" = old ] || fault 'without O_TMPFILE, full: the file that was there is gone'
+		[ "$(ls -A full)" = x.csv ] || fault "without O_TMPFILE, full: left behind: $(ls -A full)"
+		umount full && mounted=
+	fi
 	LD_PRELOAD=$work/no_tmpfile.so "$fanfare" fanout --ues 200000 --text x --quiet --repeat 100 --pcap at/x.pcap --contexts at/x.csv 2>err &
 	pid=$!
 	sleep 0.7
@@ -157,6 +194,22 @@ if ${CC:-cc} -shared -fPIC -o no_tmpfile.so no_tmpfile.c -ldl 2>err; then
 	left 'without O_TMPFILE, killed'
 else
 	skipped="$skipped; no compiler: $(head -n 1 err)"
+fi
+
+# Without /proc the cause is named, and the way out is one.
+if [ "$(id -u)" -eq 0 ] && unshare -m true 2>err; then
+	rm -rf at/* && mkfifo at/fifo
+	for output in at/x.csv -; do
+		unshare -m bash -c "umount -l /proc; '$fanfare' fanout --ues 4 --text x --quiet --contexts $output" >out 2>err
+		[ $? -eq 1 ] && [ ! -s out ] && grep -q 'without /proc' err || fault "--contexts $output without /proc: $(cat err)"
+	done
+	cat at/fifo >a.csv &
+	unshare -m bash -c "umount -l /proc; '$fanfare' fanout --ues 4 --text x --quiet --contexts at/fifo" 2>err || fault "a pipe without /proc: $(cat err)"
+	wait $!
+	[ "$(wc -l <a.csv)" -eq 5 ] || fault "a pipe without /proc: $(wc -l <a.csv) lines"
+	rm at/fifo
+else
+	skipped="$skipped; a system without /proc needs root and unshare"
 fi
 
 # ---- "-" -------------------------------------------------------------------------------------------------------------------------
