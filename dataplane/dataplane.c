@@ -119,8 +119,10 @@ fan_dataplane_open(struct fan_dataplane **out, const struct fan_options *options
 {
 	struct fan_dataplane *dataplane;
 	const char *engines = options->engines != NULL ? options->engines : FAN_ENGINE_AUTO;
-	int error;
+	int error = fan_eal_check_process();
 
+	if (error != 0)
+		return error;
 	if (opened)
 		return fan_fail(FAN_E_BUSY, "this process has an appliance already: close it first, or use another process");
 	dataplane = calloc(1, sizeof(*dataplane));

@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "eal.h"
 
+#include "context/process.h"
+
 #include <ctype.h>
 #include <pthread.h>
 #include <rte_eal.h>
@@ -22,6 +24,7 @@
 #define HUGE_PROBE_BYTES (64UL << 20)
 
 static bool started;
+static unsigned process;  /* that started it: fan_process_forks() */
 static char failure[128]; /* why it did not start; empty: it was not tried, or it has */
 
 struct command_line {
@@ -358,23 +361,36 @@ fan_eal_idle_lcore(unsigned after)
 }
 
 int
+fan_eal_check_process(void)
+{
+	if (!started || process == fan_process_forks())
+		return 0;
+	return fan_fail(
+		FAN_E_UNSUPPORTED,
+		"EAL was started in the parent of this process, which has none of its threads: fork first, or start another "
+		"program (exec)");
+}
+
+int
 fan_eal_start(const char *program, unsigned worker_count, const char *const *arguments)
 {
 	unsigned idle = 0;
+	int error = fan_eal_check_process();
 
+	if (error != 0)
+		return error;
 	if (failure[0] != '\0')
 		return fan_fail(
 			FAN_E_IO,
 			"EAL did not start before in this process (%s), and no process can start it twice: mend what it "
 			"was given, and start the process anew",
 			failure);
-	if (!started && !runs()) {
-		const int error = start(program, worker_count, arguments);
-
-		if (error != 0)
-			return error;
-	}
+	if (!started && !runs())
+		error = start(program, worker_count, arguments);
+	if (error != 0)
+		return error;
 	started = true;
+	process = fan_process_forks();
 	for (unsigned lcore = fan_eal_idle_lcore((unsigned)-1); lcore < RTE_MAX_LCORE; lcore = fan_eal_idle_lcore(lcore))
 		idle++;
 	if (idle < worker_count)

@@ -18,6 +18,9 @@
  */
 int fan_eal_start(const char *program, unsigned worker_count, const char *const *arguments);
 
+/* UNSUPPORTED in a child of the process in which fan_eal_start() was called: the threads of EAL are not in it. */
+int fan_eal_check_process(void);
+
 /* The next lcore behind `after` on which nothing runs and which is not the main one; RTE_MAX_LCORE when there is none. In: (unsigned)-1
  * for the first. */
 unsigned fan_eal_idle_lcore(unsigned after);

@@ -12,6 +12,9 @@
  *    names what was wrong and its limit. No function aborts on its arguments' values; pointers are valid unless a comment allows NULL.
  *  - Unless a comment says otherwise, all calls on one handle come from one thread (the control thread). Worker threads
  *    belong to the library and are never visible.
+ *  - A handle belongs to the process that opened it. A child of that process (fork(2), daemon(3)) has neither the threads nor the keys
+ *    behind it: there every call that takes the handle, or a group of it, changes and frees nothing, and answers NOT_FOUND where it can
+ *    answer an error; fan_open() answers UNSUPPORTED, and a protector may be opened. A daemon forks first.
  *  - Keys handed over are copied; the copies live in memory that is excluded from core dumps and wiped when released.
  *  - Structs that a caller fills begin with struct_bytes. fan_..._init() sets it, and every default; a struct that was only zeroed is
  *    refused. A library newer than the program takes the shorter struct and puts defaults behind its end; an older one refuses fields
@@ -57,7 +60,7 @@ enum fan_error {
 	FAN_E_UNSUPPORTED = -3, /* this CPU, engine or port cannot do it */
 	FAN_E_TOO_LONG = -4,    /* the message fits no format of a profile asked for */
 	FAN_E_EXISTS = -5,      /* already there */
-	FAN_E_NOT_FOUND = -6,   /* no such group, UE, file or port */
+	FAN_E_NOT_FOUND = -6,   /* no such group, UE, file or port; the handle is another process's */
 	FAN_E_BUSY = -7,        /* in use by a message in flight, or a queue is full: try again after fan_poll() */
 	FAN_E_IO = -8,          /* a file, port or EAL call failed */
 };

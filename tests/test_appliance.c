@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* A sanitizer's allocator maps far ahead of need, so a limit on the address space says nothing there; QEMU keeps limits from the kernel. */
@@ -676,6 +677,74 @@ Test(appliance, a_next_hop_changes_its_address, .timeout = 60)
 	cr_assert_eq(appliance.result.sent, 30);
 	/* A third of the UEs is behind an address that the UE side does not know them at. */
 	cr_assert_eq(side.verdicts[FAN_UE_ACCEPTED], 30 + 20);
+	close_all();
+}
+
+/* ---- Processes --------------------------------------------------------------------------------------------------------- */
+
+/* Every call in a child of the process that opened the appliance; how many did not answer as they should. */
+static unsigned
+call_as_child(void)
+{
+	const struct fan_test_subscriber *subscriber = &side.subscribers[0];
+	const fan_context_id id = subscriber->id;
+	const struct fan_next_hop hop = fan_test_hop(2, false);
+	struct fan_progress progress;
+	struct fan_options options;
+	struct fan_group *none;
+	struct fanfare *second;
+	fan_context_id new_id;
+	uint32_t count;
+	uint16_t unacknowledged;
+	unsigned wrong = 0;
+
+	fan_progress_init(&progress);
+	fan_options_init(&options);
+	options.egress = "net_null";
+	wrong += fan_send(appliance.fanfare, NULL, group, &message, fan_test_done, &appliance) != FAN_E_NOT_FOUND;
+	wrong += strstr(fan_error_detail(), "parent") == NULL;
+	wrong += fan_poll(appliance.fanfare) != FAN_E_NOT_FOUND;
+	wrong += fan_drain(appliance.fanfare, true) != FAN_E_NOT_FOUND;
+	wrong += fan_event_fd(appliance.fanfare) != FAN_E_NOT_FOUND;
+	wrong += fan_message_cancel(appliance.fanfare, 1) != FAN_E_NOT_FOUND;
+	wrong += fan_message_progress(appliance.fanfare, &progress, 1) != FAN_E_NOT_FOUND;
+	wrong += fan_next_hop_add(appliance.fanfare, &hop) != FAN_E_NOT_FOUND;
+	wrong += fan_next_hop_change(appliance.fanfare, 0, &hop) != FAN_E_NOT_FOUND;
+	wrong += fan_ue_reserve(appliance.fanfare, FAN_KIND_EPS_NAS, 2, 2, 1) != FAN_E_NOT_FOUND;
+	wrong += fan_ue_add(appliance.fanfare, &new_id, &subscriber->ue) != FAN_E_NOT_FOUND;
+	wrong += fan_ue_remove(appliance.fanfare, &count, &unacknowledged, id) != FAN_E_NOT_FOUND;
+	wrong += fan_ue_count(appliance.fanfare, &count, NULL, NULL, id) != FAN_E_NOT_FOUND;
+	wrong += fan_ue_move(appliance.fanfare, id, &subscriber->ue) != FAN_E_NOT_FOUND;
+	wrong += fan_ue_lease(appliance.fanfare, id, 1U << 24) != FAN_E_NOT_FOUND;
+	wrong += fan_ue_reachable(appliance.fanfare, id, false) != FAN_E_NOT_FOUND;
+	wrong += fan_ue_acknowledged(appliance.fanfare, id, FAN_TEST_FIRST_COUNT) != FAN_E_NOT_FOUND;
+	wrong += fan_ue_received(appliance.fanfare, id, 1) != FAN_E_NOT_FOUND;
+	fan_ue_each(appliance.fanfare, visit, NULL);
+	wrong += visited != 0;
+	wrong += fan_group_create(appliance.fanfare, &none, "b@example.org") != FAN_E_NOT_FOUND;
+	wrong += fan_group_find(appliance.fanfare, GROUP) != NULL;
+	wrong += fan_group_add(group, id, FAN_PROFILE_EPS_NAS_NIDD) != FAN_E_NOT_FOUND;
+	wrong += fan_group_remove(group, id) != FAN_E_NOT_FOUND;
+	fan_group_delete(group);
+	wrong += fan_close(appliance.fanfare) != FAN_E_NOT_FOUND;
+	wrong += fan_open(&second, &options) != FAN_E_UNSUPPORTED;
+	wrong += strstr(fan_error_detail(), "fork first") == NULL;
+	return wrong;
+}
+
+Test(appliance, a_child_of_the_process_is_refused_everything, .timeout = 60)
+{
+	int status;
+
+	open_all(10, NULL);
+	if (fork() == 0) {
+		alarm(20);
+		_exit((int)call_as_child());
+	}
+	cr_assert_gt(wait(&status), 0);
+	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %#x", (unsigned)status);
+	fan_test_send(&appliance, group, &message);
+	cr_assert_eq(appliance.result.sent, 10, "the parent's goes on");
 	close_all();
 }
 

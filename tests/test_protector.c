@@ -12,6 +12,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define UES 150 /* more than two batches */
 #define PACKET_BYTES 2048
@@ -469,6 +471,40 @@ Test(protector, a_key_is_in_use_once_in_the_process)
 	fan_protector_close(protectors[1]);
 	(void)add(protectors[0], &ue);
 	fan_protector_close(protectors[0]);
+}
+
+Test(protector, a_child_of_the_process_opens_its_own, .timeout = 60)
+{
+	static uint8_t message[10];
+	const struct fan_layout layout = {
+		.struct_bytes = sizeof(struct fan_layout), .clear_bytes = 1, .text_bytes = sizeof(message), .message = message
+	};
+	int status;
+
+	open_bulk("reference", FAN_KIND_EPS_NAS, 2, 2);
+	if (fork() == 0) {
+		struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS, 2, 2, UES);
+		uint32_t next_count;
+		uint16_t unacknowledged;
+		unsigned wrong = 0;
+
+		wrong += add_error(bulk.protector, &ue) != FAN_E_NOT_FOUND;
+		wrong += fan_protect(bulk.protector, bulk.text, NULL, bulk.drop, &layout, bulk.id, 1) != FAN_E_NOT_FOUND;
+		wrong += fan_protector_lease(bulk.protector, 0, 1U << 24) != FAN_E_NOT_FOUND;
+		wrong += fan_protector_received(bulk.protector, 0) != FAN_E_NOT_FOUND;
+		wrong += strstr(fan_error_detail(), "parent") == NULL;
+		wrong += fan_protector_remove(bulk.protector, &next_count, &unacknowledged, 0) != FAN_E_NOT_FOUND;
+		fan_protector_close(bulk.protector);
+		wrong += fan_protector_open(&bulk.protector, "reference", FAN_KIND_EPS_NAS, 2, 2, 1) != 0;
+		wrong += add_error(bulk.protector, &bulk.ue[0]) != FAN_E_EXISTS; /* the parent spends under this key */
+		wrong += add_error(bulk.protector, &ue) != 0;
+		fan_protector_close(bulk.protector);
+		_exit((int)wrong);
+	}
+	cr_assert_gt(wait(&status), 0);
+	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %#x", (unsigned)status);
+	cr_assert_eq(fan_protect(bulk.protector, bulk.text, NULL, bulk.drop, &layout, bulk.id, UES), UES);
+	fan_protector_close(bulk.protector);
 }
 
 /* Nothing is spent for what the engine has no algorithm for. */

@@ -46,9 +46,23 @@ fan_struct_take(void *own, size_t own_bytes, size_t least_bytes, const void *giv
 }
 
 int
+fan_in_own_process(unsigned process)
+{
+	return process == fan_process_forks()
+		       ? 0
+		       : fan_fail(
+				 FAN_E_NOT_FOUND,
+				 "the handle is the parent's and of no use in a child (fork, daemon): fork first and open then");
+}
+
+int
 fan_outside_callback(const struct fanfare *fanfare, const char *function)
 {
-	return fanfare->in_callback ? fan_fail(FAN_E_BUSY, "%s() cannot be called in a callback: return first", function) : 0;
+	const int error = fan_in_own_process(fanfare->process);
+
+	if (error == 0 && fanfare->in_callback)
+		return fan_fail(FAN_E_BUSY, "%s() cannot be called in a callback: return first", function);
+	return error;
 }
 
 int
@@ -68,6 +82,7 @@ fan_open(struct fanfare **out, const struct fan_options *given)
 	fanfare = calloc(1, sizeof(*fanfare));
 	if (fanfare == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory for an appliance");
+	fanfare->process = fan_process_forks();
 	fan_card_rawdev_register();
 	error = fan_dataplane_open(&fanfare->dataplane, &options);
 	if (error != 0) {
@@ -113,7 +128,9 @@ fan_drain(struct fanfare *fanfare, bool cancel)
 int
 fan_event_fd(const struct fanfare *fanfare)
 {
-	return fanfare->dataplane->event_fd;
+	const int error = fan_in_own_process(fanfare->process);
+
+	return error != 0 ? error : fanfare->dataplane->event_fd;
 }
 
 /* ---- appliance.h ------------------------------------------------------------------------------------------------------- */

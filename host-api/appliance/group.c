@@ -16,8 +16,10 @@ fan_group_create(struct fanfare *fanfare, struct fan_group **out, const char *gi
 {
 	struct fan_group *group = calloc(1, sizeof(*group));
 	struct fan_group **found;
-	int error = group == NULL ? fan_fail(FAN_E_MEMORY, "no memory for a group") : fan_gid_canonical(group->gid, gid);
+	int error = group == NULL ? fan_fail(FAN_E_MEMORY, "no memory for a group") : fan_in_own_process(fanfare->process);
 
+	if (error == 0)
+		error = fan_gid_canonical(group->gid, gid);
 	if (error != 0) {
 		free(group);
 		return error;
@@ -45,7 +47,7 @@ fan_group_find(struct fanfare *fanfare, const char *gid)
 	char canonical[FAN_GID_BYTES_MAX + 1];
 	struct fan_group **found;
 
-	if (fan_gid_canonical(canonical, gid) != 0)
+	if (fan_in_own_process(fanfare->process) != 0 || fan_gid_canonical(canonical, gid) != 0)
 		return NULL;
 	found = tfind(canonical, &fanfare->group_tree, compare_gids);
 	if (found == NULL)
@@ -56,7 +58,7 @@ fan_group_find(struct fanfare *fanfare, const char *gid)
 void
 fan_group_delete(struct fan_group *group)
 {
-	if (group == NULL)
+	if (group == NULL || fan_in_own_process(group->fanfare->process) != 0)
 		return;
 	tdelete(group, &group->fanfare->group_tree, compare_gids);
 	fan_removals_pass_over(group);

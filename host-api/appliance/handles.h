@@ -12,6 +12,7 @@
 #define FAN_HANDLES_H
 
 #include "../../dataplane/context/fingerprint.h"
+#include "../../dataplane/context/process.h"
 #include "../../dataplane/dataplane.h"
 #include "../../dataplane/gid.h"
 #include "appliance.h"
@@ -36,6 +37,7 @@ struct fan_removals {
 
 struct fanfare {
 	struct fan_dataplane *dataplane;
+	unsigned process; /* that opened it: fan_process_forks() */
 	void *group_tree; /* tsearch(3), by GID */
 	struct fan_group *groups;
 	struct fan_fingerprints keys;                 /* of every context */
@@ -50,7 +52,9 @@ struct fanfare {
 	bool in_callback;
 };
 
-/* BUSY in a callback. */
+/* NOT_FOUND in a child of the process that opened a handle. In: the handle's `process`. */
+int fan_in_own_process(unsigned process);
+/* The same, and BUSY in a callback. */
 int fan_outside_callback(const struct fanfare *fanfare, const char *function);
 
 /*

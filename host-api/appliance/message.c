@@ -57,8 +57,10 @@ fan_send(struct fanfare *fanfare, fan_message_id *id, struct fan_group *group, c
 {
 	struct fan_flight *flight;
 	struct fan_message message;
-	int error = fan_struct_take(&message, sizeof(message), sizeof(message), given, "fan_message_init");
+	int error = fan_in_own_process(fanfare->process);
 
+	if (error == 0)
+		error = fan_struct_take(&message, sizeof(message), sizeof(message), given, "fan_message_init");
 	if (error == 0 && fanfare->draining)
 		error = fan_fail(FAN_E_BUSY, "draining: no further message is accepted");
 	if (error == 0)
@@ -78,6 +80,8 @@ fan_send(struct fanfare *fanfare, fan_message_id *id, struct fan_group *group, c
 static struct fan_flight *
 find_flight(const struct fanfare *fanfare, fan_message_id id)
 {
+	if (fan_in_own_process(fanfare->process) != 0)
+		return NULL;
 	for (struct fan_flight *flight = fanfare->dataplane->flights.first; flight != NULL; flight = flight->next)
 		if (flight->number == id && __atomic_load_n(&flight->workers_left, __ATOMIC_ACQUIRE) != 0)
 			return flight;

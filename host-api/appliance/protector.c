@@ -14,6 +14,7 @@
 #include <string.h>
 
 struct fan_protector {
+	unsigned process; /* that opened it: fan_process_forks() */
 	struct fan_engine *engine;
 	struct fan_context_table table;
 	struct fan_fingerprints keys; /* of every context */
@@ -63,6 +64,18 @@ open_named(struct fan_engine **engine, const char *name)
 	return error != 0 ? error : fan_engine_open(engine, &choice);
 }
 
+static void
+dispose(struct fan_protector *protector)
+{
+	if (protector == NULL)
+		return;
+	if (protector->engine != NULL)
+		protector->engine->ops->close(protector->engine);
+	fan_context_table_free(&protector->table);
+	fan_fingerprints_free(&protector->keys);
+	free(protector);
+}
+
 int
 fan_protector_open(struct fan_protector **out, const char *engine, enum fan_kind kind, uint8_t cipher, uint8_t integrity,
 		   size_t contexts_max)
@@ -84,9 +97,10 @@ fan_protector_open(struct fan_protector **out, const char *engine, enum fan_kind
 	if (error == 0)
 		error = engine != NULL ? open_named(&protector->engine, engine) : open_fastest(&protector->engine, protection);
 	if (error != 0) {
-		fan_protector_close(protector);
+		dispose(protector);
 		return error;
 	}
+	protector->process = fan_process_forks();
 	*out = protector;
 	return 0;
 }
@@ -94,22 +108,19 @@ fan_protector_open(struct fan_protector **out, const char *engine, enum fan_kind
 void
 fan_protector_close(struct fan_protector *protector)
 {
-	if (protector == NULL)
-		return;
-	if (protector->engine != NULL)
-		protector->engine->ops->close(protector->engine);
-	fan_context_table_free(&protector->table);
-	fan_fingerprints_free(&protector->keys);
-	free(protector);
+	if (protector != NULL && fan_in_own_process(protector->process) == 0)
+		dispose(protector);
 }
 
 int
 fan_protector_add(struct fan_protector *protector, fan_context_id *id, const struct fan_ue *ue)
 {
 	struct fan_ue own;
-	const int error = fan_struct_take(&own, sizeof(own), sizeof(own), ue, "fan_ue_init");
 	int64_t slot;
+	int error = fan_in_own_process(protector->process);
 
+	if (error == 0)
+		error = fan_struct_take(&own, sizeof(own), sizeof(own), ue, "fan_ue_init");
 	if (error != 0)
 		return error;
 	slot = fan_context_add_once(&protector->table, &protector->keys, &own);
@@ -124,6 +135,8 @@ fan_protector_add(struct fan_protector *protector, fan_context_id *id, const str
 static struct fan_context *
 find(const struct fan_protector *protector, fan_context_id id)
 {
+	if (fan_in_own_process(protector->process) != 0)
+		return NULL;
 	if (fan_context_named(&protector->table, id))
 		return &protector->table.slots[(uint32_t)id];
 	(void)fan_fail(FAN_E_NOT_FOUND, "no context has the id %#llx", (unsigned long long)id);
@@ -275,8 +288,10 @@ fan_protect(struct fan_protector *protector, uint8_t *const *text, uint32_t *cou
 	int64_t protected_ues = 0;
 	struct fan_layout own;
 	const struct fan_layout *layout = &own;
-	int error = fan_struct_take(&own, sizeof(own), sizeof(own), given, "fan_layout_init");
+	int error = fan_in_own_process(protector->process);
 
+	if (error == 0)
+		error = fan_struct_take(&own, sizeof(own), sizeof(own), given, "fan_layout_init");
 	if (error == 0)
 		error = make_shape(&shape, protector, layout);
 	if (error == 0)

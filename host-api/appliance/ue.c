@@ -40,6 +40,8 @@ fan_context_find(const struct fanfare *fanfare, uint32_t *slot, fan_context_id i
 	const unsigned table = fan_context_table_index(id);
 
 	*slot = (uint32_t)id;
+	if (fan_in_own_process(fanfare->process) != 0)
+		return NULL;
 	if (table >= fanfare->dataplane->table_count ||
 	    !fan_context_named(&fanfare->dataplane->tables[table], name_within_table(id))) {
 		(void)fan_fail(FAN_E_NOT_FOUND, "no UE context has the id %#llx", (unsigned long long)id);
@@ -54,6 +56,8 @@ fan_context_find_range(const struct fanfare *fanfare, uint32_t *slot, fan_contex
 	const unsigned table = fan_context_table_index(first);
 
 	*slot = (uint32_t)first;
+	if (fan_in_own_process(fanfare->process) != 0)
+		return NULL;
 	if (table >= fanfare->dataplane->table_count || count == 0 || *slot > fanfare->dataplane->tables[table].used ||
 	    count > fanfare->dataplane->tables[table].used - *slot) {
 		(void)fan_fail(FAN_E_NOT_FOUND, "no UE contexts have the ids %#llx and %zu further", (unsigned long long)first,
@@ -66,16 +70,18 @@ fan_context_find_range(const struct fanfare *fanfare, uint32_t *slot, fan_contex
 /* ---- Next hops --------------------------------------------------------------------------------------------------------- */
 
 static int
-take_next_hop(struct fan_next_hop *own, const struct fan_next_hop *given)
+take_next_hop(struct fan_next_hop *own, const struct fanfare *fanfare, const struct fan_next_hop *given)
 {
-	return fan_struct_take(own, sizeof(*own), sizeof(*own), given, "fan_next_hop_init");
+	const int error = fan_in_own_process(fanfare->process);
+
+	return error != 0 ? error : fan_struct_take(own, sizeof(*own), sizeof(*own), given, "fan_next_hop_init");
 }
 
 int
 fan_next_hop_add(struct fanfare *fanfare, const struct fan_next_hop *given)
 {
 	struct fan_next_hop next_hop;
-	const int error = take_next_hop(&next_hop, given);
+	const int error = take_next_hop(&next_hop, fanfare, given);
 
 	return error != 0 ? error : fan_dataplane_next_hop_add(fanfare->dataplane, &next_hop);
 }
@@ -84,7 +90,7 @@ int
 fan_next_hop_change(struct fanfare *fanfare, unsigned index, const struct fan_next_hop *given)
 {
 	struct fan_next_hop next_hop;
-	const int error = take_next_hop(&next_hop, given);
+	const int error = take_next_hop(&next_hop, fanfare, given);
 
 	return error != 0 ? error : fan_dataplane_next_hop_change(fanfare->dataplane, index, &next_hop);
 }
@@ -102,10 +108,11 @@ fan_ue_reserve(struct fanfare *fanfare, enum fan_kind kind, uint8_t cipher, uint
 		.integrity = integrity,
 		.bearer_id = fan_kind_is_nas(kind) ? 5 : 0,
 	};
-	const int error = (unsigned)kind < FAN_KIND_COUNT ? fan_protection_check(protection, true)
-							  : fan_fail(FAN_E_INVALID, "unknown kind of protection %d", (int)kind);
+	int error = fan_in_own_process(fanfare->process);
 
-	(void)fanfare;
+	if (error == 0)
+		error = (unsigned)kind < FAN_KIND_COUNT ? fan_protection_check(protection, true)
+							: fan_fail(FAN_E_INVALID, "unknown kind of protection %d", (int)kind);
 	if (error != 0)
 		return error;
 	if (contexts > FAN_CONTEXT_SLOTS_MAX)
@@ -132,8 +139,10 @@ fan_ue_add(struct fanfare *fanfare, fan_context_id *id, const struct fan_ue *giv
 	struct fan_protection protection;
 	struct fan_ue ue;
 	int64_t slot;
-	int table = fan_struct_take(&ue, sizeof(ue), sizeof(ue), given, "fan_ue_init");
+	int table = fan_in_own_process(fanfare->process);
 
+	if (table == 0)
+		table = fan_struct_take(&ue, sizeof(ue), sizeof(ue), given, "fan_ue_init");
 	if (table != 0)
 		return table;
 	protection = (struct fan_protection){ .kind = (uint8_t)ue.kind,
@@ -249,6 +258,8 @@ fan_ue_each(struct fanfare *fanfare,
 	const bool nested = fanfare->in_callback;
 	const unsigned table_count = fanfare->dataplane->table_count;
 
+	if (fan_in_own_process(fanfare->process) != 0)
+		return;
 	fanfare->in_callback = true;
 	for (unsigned i = 0; i < table_count; i++) {
 		const struct fan_context_table *table = &fanfare->dataplane->tables[i];
