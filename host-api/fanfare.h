@@ -229,10 +229,11 @@ struct fan_ue {
 	uint8_t k_int[FAN_KEY_BYTES];
 	uint32_t count;          /* the next COUNT to be spent */
 	uint32_t count_reserved; /* first COUNT that is not leased to us: spending stops there */
-	uint16_t unacknowledged; /* COUNTs right before `count` without proof of reception; 0: the UE accepted the last one */
-	uint8_t bearer;          /* NAS 0 (EPS), 1 or 2 (5GS: 3GPP, non-3GPP access); bearers 0..31, DRB identity - 1 */
-	uint16_t next_hop;       /* index from fan_next_hop_add() */
-	uint32_t ue;             /* the caller's own index of the UE, given back in reports */
+	uint16_t
+		unacknowledged; /* COUNTs right before `count` without proof of reception, as fan_ue_acknowledged() has it; 0: none */
+	uint8_t bearer;         /* NAS 0 (EPS), 1 or 2 (5GS: 3GPP, non-3GPP access); bearers 0..31, DRB identity - 1 */
+	uint16_t next_hop; /* index from fan_next_hop_add() */
+	uint32_t ue;       /* the caller's own index of the UE, given back in reports */
 	/* bearers */
 	uint32_t teid;   /* non-zero, of the tunnel at the next hop */
 	uint8_t ipv4[4]; /* the UE's own address: destination of the packet a bearer carries */
@@ -296,8 +297,13 @@ int fan_ue_lease(struct fanfare *fanfare, fan_context_id id, uint32_t count_rese
 /* An unreachable UE is skipped, reported and spends no COUNT. */
 int fan_ue_reachable(struct fanfare *fanfare, fan_context_id id, bool reachable);
 
-/* Proof of reception: the UE accepted the message under this COUNT. The window of unacknowledged COUNTs begins behind it. Any time,
- * messages in flight or not. INVALID for a COUNT not spent yet; an older one than the last proof changes nothing. */
+/* Proof of reception. The window of unacknowledged COUNTs begins behind `count`. Any time, messages in flight or not. INVALID for a COUNT
+ * not spent yet; an older one than the last proof changes nothing.
+ * NAS: the UE accepted the message under this COUNT; of those before it nothing need be known, since a UE works COUNT out from the last
+ * that it accepted (TS 24.301 4.4.3.1, TS 24.501 4.4.3.1).
+ * Bearers: the UE misses nothing up to this COUNT and accepted it, as RLC or a PDCP status report say. That it accepted a later one is no
+ * proof for earlier ones: a receiver's window counts from the OLDEST PDU that it misses (TS 38.323 5.2.2.1, TS 36.323 5.1.2), and a COUNT
+ * named too high lets Fanfare spend beyond it, to a UE that then takes nothing any more. */
 int fan_ue_acknowledged(struct fanfare *fanfare, fan_context_id id, uint32_t count);
 
 /* Proof that ALL that was sent was received, for contexts first .. first + count - 1 of one table: their window of

@@ -40,8 +40,8 @@ void fan_count_begin(struct fan_context *context, const struct fan_ue *ue);
 /* Extends a lease: spending stops at count_reserved. INVALID when it would be shortened, or has more bits than COUNT. Control thread,
  * any time. */
 int fan_count_lease(struct fan_context *context, enum fan_kind kind, uint32_t count_reserved);
-/* Proof that the UE accepted what was sent under `count`: the window begins behind it. INVALID for a COUNT that was not spent; a proof
- * older than the last one changes nothing. Control thread, any time. */
+/* Proof that the UE accepted what was sent under `count`, and on a bearer all before it: the window begins behind it. INVALID for a COUNT
+ * that was not spent; a proof older than the last one changes nothing. Control thread, any time. */
 int fan_count_acknowledge(struct fan_context *context, uint32_t count);
 /* Proof that the UE accepted all that was sent. Control thread, while nothing is on its way to the UE. */
 void fan_count_acknowledge_all(struct fan_context *context);
