@@ -178,7 +178,7 @@ Test(fingerprint, another_process_has_another_secret)
 /* One secret for as long as there are fingerprints. */
 Test(fingerprint, a_key_keeps_its_fingerprint)
 {
-	struct fan_fingerprints prints = { .place = NULL };
+	struct fan_fingerprints prints = { .link = NULL };
 	const uint8_t key[FAN_KEY_BYTES] = { 1 };
 	uint64_t first;
 
@@ -187,23 +187,23 @@ Test(fingerprint, a_key_keeps_its_fingerprint)
 	for (uint64_t i = 1; i < 5000; i++) { /* over several sizes of the table */
 		cr_assert_eq(fan_fingerprints_prepare(&prints), 0);
 		cr_assert_eq(fan_fingerprint(&prints, key, 0), first);
-		cr_assert(fan_fingerprints_add(&prints, i));
+		cr_assert_eq(fan_fingerprints_add(&prints, i), 0);
 	}
 	fan_fingerprints_free(&prints);
 }
 
 Test(fingerprint, stays_in_this_process)
 {
-	struct fan_fingerprints prints = { .place = NULL };
-	const struct fan_fingerprints none = { .place = NULL };
+	struct fan_fingerprints prints = { .link = NULL };
+	const struct fan_fingerprints none = { .link = NULL };
 	char flags[512];
 
 	cr_assert_eq(fan_fingerprints_prepare(&prints), 0);
-	cr_assert(fan_fingerprints_add(&prints, 0x123456789abcdef));
-	fan_test_vm_flags(flags, sizeof(flags), prints.place);
+	cr_assert_eq(fan_fingerprints_add(&prints, 0x123456789abcdef), 0);
+	fan_test_vm_flags(flags, sizeof(flags), prints.part[0].place);
 	if (getenv("QEMU_LD_PREFIX") == NULL) /* QEMU's emulation keeps madvise() from the kernel */
 		cr_assert_not_null(strstr(flags, " dd"), "a core dump has them: %s", flags);
-	watched = prints.place;
+	watched = prints.part[0].place;
 	fan_fingerprints_free(&prints);
 	cr_assert_gt(unmapped_bytes, 0);
 	cr_assert_eq(octets_left, 0);

@@ -93,6 +93,15 @@ map(size_t place_count)
 	return place;
 }
 
+static void
+unmap(const struct fan_fingerprint_part *part)
+{
+	if (part->place == NULL)
+		return;
+	explicit_bzero(part->place, part->place_count * sizeof(*part->place));
+	munmap(part->place, part->place_count * sizeof(*part->place));
+}
+
 static int
 grow(struct fan_fingerprint_part *part)
 {
@@ -105,8 +114,7 @@ grow(struct fan_fingerprint_part *part)
 	for (size_t i = 0; i < part->place_count; i++)
 		if (part->place[i] != 0)
 			place[find(place, place_count, part->place[i])] = part->place[i];
-	if (part->place != NULL)
-		munmap(part->place, part->place_count * sizeof(*place));
+	unmap(part);
 	part->place = place;
 	part->place_count = place_count;
 	return 0;
@@ -223,13 +231,7 @@ fan_fingerprints_free(struct fan_fingerprints *prints)
 	if (prints->next != NULL)
 		prints->next->link = prints->link;
 	pthread_mutex_unlock(&lock);
-	for (unsigned i = 0; i < FAN_FINGERPRINT_PARTS; i++) {
-		const struct fan_fingerprint_part *part = &prints->part[i];
-
-		if (part->place == NULL)
-			continue;
-		explicit_bzero(part->place, part->place_count * sizeof(*part->place));
-		munmap(part->place, part->place_count * sizeof(*part->place));
-	}
+	for (unsigned i = 0; i < FAN_FINGERPRINT_PARTS; i++)
+		unmap(&prints->part[i]);
 	explicit_bzero(prints, sizeof(*prints));
 }
