@@ -47,6 +47,27 @@ turned(uint64_t value)
 	return value;
 }
 
+/* The caller wipes it. */
+static void
+make_ue(struct fan_ue *ue, uint32_t index)
+{
+	uint64_t front = turned(KEY_FRONT);
+
+	*ue = (struct fan_ue){ .struct_bytes = sizeof(*ue),
+			       .kind = FAN_KIND_EPS_NAS,
+			       .cipher = 2,
+			       .integrity = 2,
+			       .count_reserved = 1000,
+			       .mme_ue_id = index,
+			       .ran_ue_id = index,
+			       .bearer_id = 5 };
+	memcpy(ue->k_enc, &front, sizeof(front));
+	memcpy(ue->k_int, &front, sizeof(front));
+	memcpy(ue->k_enc + 12, &index, sizeof(index));
+	memcpy(ue->k_int + 8, &index, sizeof(index));
+	explicit_bzero(&front, sizeof(front));
+}
+
 static const char *const crypto_device[] = { "--vdev=crypto_aesni_mb", NULL };
 
 static struct fanfare *
@@ -64,23 +85,11 @@ open_appliance(const char *engines, struct fan_group **group, fan_context_id ids
 	cr_assert_eq(fan_next_hop_add(fanfare, &hop), 0);
 	cr_assert_eq(fan_group_create(fanfare, group, "idle@fanfare.example"), 0);
 	for (uint32_t i = 0; i < UES; i++) {
-		struct fan_ue ue = { .struct_bytes = sizeof(ue),
-				     .kind = FAN_KIND_EPS_NAS,
-				     .cipher = 2,
-				     .integrity = 2,
-				     .count_reserved = 1000,
-				     .mme_ue_id = i,
-				     .ran_ue_id = i,
-				     .bearer_id = 5 };
-		uint64_t front = turned(KEY_FRONT);
+		struct fan_ue ue;
 
-		memcpy(ue.k_enc, &front, sizeof(front));
-		memcpy(ue.k_int, &front, sizeof(front));
-		memcpy(ue.k_enc + 12, &i, sizeof(i));
-		memcpy(ue.k_int + 8, &i, sizeof(i));
+		make_ue(&ue, i);
 		cr_assert_eq(fan_ue_add(fanfare, &ids[i], &ue), 0, "%s", fan_error_detail());
 		explicit_bzero(&ue, sizeof(ue));
-		explicit_bzero(&front, sizeof(front));
 		cr_assert_eq(fan_group_add(*group, ids[i], FAN_PROFILE_EPS_NAS_NIDD), 0);
 	}
 	return fanfare;
@@ -276,5 +285,47 @@ Test(worker_idle, keys_do_not_outlive_their_ues, .timeout = 120)
 		cr_assert_eq(count_keys(where, sizeof(where), false), 0, "%s: %s", engines[i], where);
 		cr_assert_eq(fan_close(fanfare), 0);
 		cr_assert_eq(count_keys(where, sizeof(where), false), 0, "%s, closed: %s", engines[i], where);
+	}
+}
+
+/* The engine of a protector has no idle time: it is wiped when a UE goes. */
+Test(worker_idle, a_protectors_keys_do_not_outlive_their_ues, .timeout = 60)
+{
+	static const char *const engines[] = { "lockstep-vaes512", "lockstep-vaes256", "lockstep-aesni", "ipsec-mb",
+					       "reference" };
+	static uint8_t packets[UES][128];
+	static char where[600];
+	const struct fan_layout layout = {
+		.struct_bytes = sizeof(layout), .clear_bytes = 1, .text_bytes = 40, .message = (const uint8_t *)where
+	};
+
+	if (!MEMORY_CAN_BE_SEARCHED)
+		cr_skip_test("AddressSanitizer lets nobody search memory");
+	for (unsigned i = 0; i < sizeof(engines) / sizeof(engines[0]); i++) {
+		struct fan_protector *protector;
+		fan_context_id ids[UES];
+		uint8_t *text[UES];
+
+		if (fan_protector_open(&protector, engines[i], FAN_KIND_EPS_NAS, 2, 2, UES) != 0)
+			continue;
+		for (uint32_t j = 0; j < UES; j++) {
+			struct fan_ue ue;
+
+			text[j] = packets[j] + 32;
+			make_ue(&ue, j);
+			cr_assert_eq(fan_protector_add(protector, &ids[j], &ue), 0, "%s", fan_error_detail());
+			explicit_bzero(&ue, sizeof(ue));
+		}
+		for (unsigned round = 0; round < 2; round++)
+			cr_assert_eq(fan_protect(protector, text, NULL, NULL, &layout, ids, UES), UES);
+		cr_assert_geq(count_keys(where, sizeof(where), false), 2 * UES);
+		for (unsigned j = 0; j < UES; j++) {
+			uint32_t next;
+			uint16_t unacknowledged;
+
+			cr_assert_eq(fan_protector_remove(protector, &next, &unacknowledged, ids[j]), 0);
+		}
+		cr_assert_eq(count_keys(where, sizeof(where), false), 0, "%s: %s", engines[i], where);
+		fan_protector_close(protector);
 	}
 }

@@ -18,6 +18,7 @@ struct fan_protector {
 	struct fan_engine *engine;
 	struct fan_context_table table;
 	struct fan_fingerprints keys; /* of every context */
+	bool engine_used;             /* since it was wiped: it may hold what it made of keys */
 };
 
 /* Opens every automatic engine and keeps the one that is fastest for a usual message. */
@@ -174,6 +175,9 @@ fan_protector_remove(struct fan_protector *protector, uint32_t *next_count, uint
 	*unacknowledged = fan_count_gap(context);
 	fan_context_release_keys(&protector->keys, &protector->table, (uint32_t)id);
 	fan_context_remove(&protector->table, (uint32_t)id);
+	if (protector->engine_used && protector->engine->ops->wipe != NULL)
+		protector->engine->ops->wipe(protector->engine);
+	protector->engine_used = false;
 	return 0;
 }
 
@@ -304,6 +308,7 @@ fan_protect(struct fan_protector *protector, uint8_t *const *text, uint32_t *cou
 	memcpy(message, layout->message, layout->text_bytes);
 	memset(message + layout->text_bytes, 0, FAN_MESSAGE_SLACK_BYTES);
 	batch.shape = &shape;
+	protector->engine_used = true;
 	for (size_t at = 0; at < ue_count;) {
 		const size_t first = at;
 
