@@ -214,7 +214,7 @@ static const struct fan_option options[] = {
 	{ .name = "no-verify", .help = "no UE side: nothing is received and checked", .type = FAN_OPTION_FLAG, AT(no_verify) },
 	{ .name = "assume-received",
 	  .help = "without a UE side, take every message as received once it is sent\n(synthetic UEs only: lets --repeat go beyond the "
-		  "200 messages that a UE\nfollows without an acknowledgement)",
+		  "7 short messages\nand 200 others that a UE follows without an acknowledgement)",
 	  .type = FAN_OPTION_FLAG,
 	  AT(assume_received) },
 	{ .name = "json", .help = "one JSON object on stdout instead of the table", .type = FAN_OPTION_FLAG, AT(json) },
