@@ -14,7 +14,14 @@ static const struct fan_command version;
 static const struct fan_command help;
 
 const struct fan_command *const fan_commands[] = {
-	&fan_command_fanout, &fan_command_check, &fan_command_engines, &completion, &version, &help, NULL,
+	&fan_command_fanout,
+	&fan_command_check,
+	&fan_command_population,
+	&fan_command_engines,
+	&completion,
+	&version,
+	&help,
+	NULL,
 };
 
 static const char *

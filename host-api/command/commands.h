@@ -9,6 +9,7 @@
 
 extern const struct fan_command fan_command_fanout;
 extern const struct fan_command fan_command_check;
+extern const struct fan_command fan_command_population;
 extern const struct fan_command fan_command_engines;
 
 /* All commands, NULL-terminated, in the order of `fanfare help`. */

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "../fanout/fanout.h"
 
-#include "../fanout/contexts_csv.h"
 #include "commands.h"
-#include "output.h"
+#include "population.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,7 +17,6 @@
 #define MESSAGE_FILE_BYTES_MAX (FAN_PARTS_MAX * 153 * 3)
 #define NOT_GIVEN UINT64_MAX
 #define REPEAT_MAX 100000
-#define DEFAULT_SEED 1
 #define TIMESTAMP_MAX_S 4102444799 /* the last second of 2099: TP-SCTS has two digits for the year */
 /* What a seed makes lies in the 30 years from 2000 on. */
 #define SEED_TIME_FROM_S 946684800
@@ -35,23 +33,9 @@ struct chosen {
 };
 
 static const char *
-profile_choice(unsigned index)
-{
-	return index < FAN_PROFILE_COUNT ? fan_profile_name((enum fan_profile)index) : NULL;
-}
-
-static const char *
 engine_choice(unsigned index)
 {
 	return index == 0 ? FAN_ENGINE_AUTO : fan_engine_name(index - 1);
-}
-
-static const char *
-integrity_choice(unsigned index)
-{
-	static const char *const names[] = { "0", "1", "2", "3", "none" };
-
-	return index < sizeof(names) / sizeof(names[0]) ? names[index] : NULL;
 }
 
 /* In the order of enum fan_coding. */
@@ -98,7 +82,7 @@ static const struct fan_option options[] = {
 	  .value = "NAME[=WEIGHT],...",
 	  .help = "profiles and their shares (all eight, equally); one UE has one profile",
 	  .type = FAN_OPTION_LIST,
-	  .choice = profile_choice,
+	  .choice = fan_population_profile_name,
 	  AT(profiles) },
 	{ .name = "cipher",
 	  .value = "0..3",
@@ -109,7 +93,7 @@ static const struct fan_option options[] = {
 	  .value = "0..3|none",
 	  .help = "128-EIA/128-NIA number (2); none for PDCP alone; LTE PDCP has none in\nany case; 0 needs --emergency",
 	  .type = FAN_OPTION_CHOICE,
-	  .choice = integrity_choice,
+	  .choice = fan_population_integrity_name,
 	  AT(integrity) },
 	{ .name = "emergency", .help = "UEs in emergency calls: allows integrity 0", .type = FAN_OPTION_FLAG, AT(emergency) },
 	{ .name = "message",
@@ -221,91 +205,20 @@ static const struct fan_option options[] = {
 	{ .name = "quiet", .help = "no progress, no table", .type = FAN_OPTION_FLAG, AT(quiet) },
 };
 
-/* ---- Profiles ---------------------------------------------------------------------------------------------------------- */
-
-static const char *
-profile_candidate(const void *user, unsigned index)
-{
-	(void)user;
-	return profile_choice(index);
-}
-
 static int
-refuse_profile(const struct fan_command *command, const char *name)
+choose_population(const struct fan_command *command, struct fan_fanout_request *request, const struct chosen *chosen)
 {
-	const char *nearest = fan_command_nearest(name, profile_candidate, NULL);
-
-	if (nearest != NULL)
-		return fan_command_fail(command, FAN_EXIT_USAGE, "--profile %s: no such profile, did you mean %s?", name,
-					nearest);
-	return fan_command_fail(
-		command, FAN_EXIT_USAGE,
-		"--profile %s: no such profile; there are eps-nas-nidd, eps-nas-sms, 5gs-nas-sms, 5gs-nas-ciot, "
-		"lte-pdcp-12, lte-pdcp-18, nr-pdcp-12, nr-pdcp-18",
-		name);
-}
-
-/* One "NAME" or "NAME=WEIGHT". */
-static int
-add_weight(uint32_t weight[FAN_PROFILE_COUNT], const struct fan_command *command, char *element)
-{
-	char *equals = strchr(element, '=');
-	uint64_t share = 1;
-	int profile;
-
-	if (equals != NULL)
-		*equals = '\0';
-	profile = fan_profile_find(element);
-	if (profile < 0)
-		return refuse_profile(command, element);
-	if (equals != NULL && (!fan_command_number(&share, equals + 1) || share == 0 || share > FAN_POPULATION_WEIGHT_MAX))
-		return fan_command_fail(command, FAN_EXIT_USAGE, "--profile %s=%s: a weight is a number from 1 to %d", element,
-					equals + 1, FAN_POPULATION_WEIGHT_MAX);
-	if (weight[profile] != 0)
-		return fan_command_fail(command, FAN_EXIT_USAGE, "--profile %s: given twice", element);
-	weight[profile] = (uint32_t)share;
-	return FAN_EXIT_OK;
-}
-
-static int
-read_weights(uint32_t weight[FAN_PROFILE_COUNT], const struct fan_command *command, const char *list)
-{
-	char *copy = strdup(list), *rest = copy;
-	int exit_code = FAN_EXIT_OK;
-
-	if (copy == NULL)
-		return fan_command_fail(command, FAN_EXIT_FAILED, "--profile: no memory");
-	while (rest != NULL && exit_code == FAN_EXIT_OK)
-		exit_code = add_weight(weight, command, strsep(&rest, ","));
-	free(copy);
-	return exit_code;
-}
-
-static int
-read_population(const struct fan_command *command, struct fan_fanout_request *request, const struct chosen *chosen)
-{
-	struct fan_population_options population = {
-		.ues = (uint32_t)chosen->ues,
-		.seed = chosen->seed != NOT_GIVEN ? chosen->seed : DEFAULT_SEED,
-		.cipher = (uint8_t)chosen->cipher,
-		.integrity = strcmp(chosen->integrity, "none") == 0 ? FAN_INTEGRITY_NONE
-								    : (uint8_t)(chosen->integrity[0] - '0'),
+	const struct fan_population_choice choice = {
+		.ues = chosen->ues,
+		.seed = chosen->seed != NOT_GIVEN ? chosen->seed : FAN_POPULATION_SEED,
+		.cipher = chosen->cipher,
+		.profiles = chosen->profiles,
+		.integrity = chosen->integrity,
 		.emergency = chosen->emergency,
 		.ipv6 = chosen->ipv6,
 	};
-	int error, exit_code = FAN_EXIT_OK;
 
-	if (chosen->profiles != NULL)
-		exit_code = read_weights(population.weight, command, chosen->profiles);
-	for (unsigned i = 0; chosen->profiles == NULL && i < FAN_PROFILE_COUNT; i++)
-		population.weight[i] = 1;
-	if (exit_code != FAN_EXIT_OK)
-		return exit_code;
-	error = fan_population_init(&request->population, &population);
-	if (error != 0)
-		return fan_command_fail(command, fan_command_exit_code(error), "--integrity %s: %s", chosen->integrity,
-					fan_error_detail());
-	return FAN_EXIT_OK;
+	return fan_population_choose(&request->population, command, &choice);
 }
 
 /* ---- Engines ----------------------------------------------------------------------------------------------------------- */
@@ -490,62 +403,6 @@ check_contradictions(const struct fan_command *command, const struct fan_fanout_
 	return FAN_EXIT_OK;
 }
 
-/* ---- Output files ------------------------------------------------------------------------------------------------------ */
-
-static void
-fill_row(struct fan_contexts_row *row, const struct fan_population *population, uint32_t index)
-{
-	struct fan_population_ue made;
-	struct fan_next_hop next_hop;
-
-	fan_population_ue(population, &made, index);
-	fan_population_next_hop(population, &next_hop, made.ue.next_hop);
-	*row = (struct fan_contexts_row){
-		.ue = index,
-		.profile = made.profile,
-		.cipher = made.ue.cipher,
-		.integrity = made.ue.integrity,
-		.count = made.ue.count,
-		.bearer = made.ue.bearer,
-		.teid = made.ue.teid,
-		.mme_ue_id = made.ue.mme_ue_id,
-		.ran_ue_id = made.ue.ran_ue_id,
-		.ipv6 = population->options.ipv6,
-	};
-	fan_population_imsi(row->imsi, index);
-	memcpy(row->k_enc, made.ue.k_enc, sizeof(row->k_enc));
-	memcpy(row->k_int, made.ue.k_int, sizeof(row->k_int));
-	memcpy(row->ue_ip, made.ue.ipv4, sizeof(row->ue_ip));
-	memcpy(row->next_hop, next_hop.address, sizeof(row->next_hop));
-}
-
-static int
-write_contexts(const struct fan_command *command, const struct fan_output *output, const struct fan_fanout_request *request)
-{
-	FILE *file;
-	bool good;
-
-	if (output->path == NULL)
-		return FAN_EXIT_OK;
-	file = fopen(fan_output_target(output), "we");
-	good = file != NULL && fputs(FAN_CONTEXTS_CSV_HEADER "\n", file) != EOF;
-	for (uint32_t index = 0; good && index < request->population.options.ues && !fan_fanout_stop; index++) {
-		char line[FAN_CONTEXTS_CSV_LINE_MAX];
-		struct fan_contexts_row row;
-		size_t line_bytes;
-
-		fill_row(&row, &request->population, index);
-		line_bytes = fan_contexts_csv_format(line, &row);
-		good = fwrite_unlocked(line, 1, line_bytes, file) == line_bytes;
-	}
-	if (file != NULL && fclose(file) != 0)
-		good = false;
-	if (good && !fan_fanout_stop)
-		return FAN_EXIT_OK;
-	return fan_command_fail(command, FAN_EXIT_FAILED, "--contexts %s: %s", output->path,
-				fan_fanout_stop ? "interrupted" : strerror(errno));
-}
-
 /* ---- The command ------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -627,7 +484,7 @@ perform(const struct fan_command *command, struct fan_fanout_request *request, c
 
 	if (result == NULL)
 		return fan_command_fail(command, FAN_EXIT_FAILED, "no memory for the result");
-	exit_code = write_contexts(command, contexts, request);
+	exit_code = fan_population_write(contexts, command, "--contexts", &request->population);
 	if (exit_code == FAN_EXIT_OK) {
 		request->appliance.capture = fan_output_target(capture);
 		exit_code = send_and_show(command, result, request, chosen, contexts, capture);
@@ -662,7 +519,7 @@ prepare(const struct fan_command *command, struct fan_fanout_request *request, u
 	int error, exit_code = set_source(command, &request->appliance, chosen);
 
 	if (exit_code == FAN_EXIT_OK)
-		exit_code = read_population(command, request, chosen);
+		exit_code = choose_population(command, request, chosen);
 
 	if (exit_code == FAN_EXIT_OK && chosen->engines != NULL)
 		exit_code = check_engines(command, chosen->engines);

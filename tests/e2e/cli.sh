@@ -126,13 +126,18 @@ refused 2 'takes the name of one shell' completion
 refused 2 'takes the name of one shell' completion fish
 refused 2 "unknown command 'fanuot'" help fanuot
 refused 2 'unexpected argument' engines now
+refused 2 '--profile nr-pdcp-13: no such profile, did you mean nr-pdcp-12?' population --profile nr-pdcp-13 --output p
+refused 2 'eps-nas-nidd: NAS is always integrity protected' population --integrity none --output p
+refused 2 '--ues 0: takes a number from 1' population --ues 0 --output p
+refused 1 'nowhere/p: No such file' population --ues 10 --output nowhere/p
+refused 1 '/dev/full: No space left' population --ues 10 --output /dev/full
 if [ "$(id -u)" -ne 0 ]; then
 	mkdir -m 555 closed
 	refused 1 'closed/x: Permission denied' fanout $small --pcap closed/x
 fi
 
 # ---- Good input --------------------------------------------------------------------------------------------------------------
-for command in fanout check engines completion version help; do
+for command in fanout check population engines completion version help; do
 	good help $command
 	cp .out help
 	good $command --help
@@ -188,6 +193,17 @@ for cipher in 0 1 2 3; do
 		checked --text "$text"
 	done
 done
+# The same UEs as those of a run, on their own.
+good fanout --ues 400 --seed 7 --text x --contexts t.csv --pcap t.pcap --quiet
+good population --ues 400 --seed 7 --output p.csv
+cmp -s t.csv p.csv || fault 'population: other rows than fanout --contexts'
+[ "$(stat -c %a p.csv)" = 600 ] || fault "population: mode $(stat -c %a p.csv)"
+good check --pcap t.pcap --contexts p.csv --text x
+good population --ues 400 --seed 7
+cmp -s .out p.csv || fault 'population: other rows on stdout'
+good population --ues 30 --profile 5gs-nas-sms=2,lte-pdcp-12 --cipher 3 --integrity 1 --ipv6 --output -
+[ "$(grep -c 5gs-nas-sms .out)" -eq 20 ] && [ "$(grep -c 'lte-pdcp-12,3,none' .out)" -eq 10 ] || fault 'population: shares'
+rm -f p.csv
 try --message kilo
 checked --message kilo
 try --message kilo --engine reference --ipv6 --sdap 9
@@ -384,6 +400,7 @@ completes '' fanfare fanout --ues 1
 completes '' fanfare fanout -- --no
 completes bash fanfare completion ba
 completes engines fanfare help eng
+completes population fanfare pop
 
 [ $failures -eq 0 ] || { echo "$failures faults"; exit 1; }
 echo 'command line: all as it should be'
