@@ -313,8 +313,8 @@ $(B)/libraries.mk: setup $(wildcard /var/lib/dpkg/status) | $(sysroot)
 	@{ echo "DPDK_CFLAGS := $$(pkg-config --cflags libdpdk | sed 's/-I/-isystem /g')"; \
 	   echo "DPDK_LIBS := $$(pkg-config --libs libdpdk)"; \
 	   echo "PCAP_LIBS := $$(pkg-config --libs libpcap)"; \
-	   echo "OTHER_LIBS := $$(pkg-config --libs jansson libcrypto)"; \
-	   echo "VERSIONS := $$(pkg-config --modversion libdpdk jansson libpcap libcrypto | tr '\n' ' ')"; } > $@
+	   echo "OTHER_LIBS := $$(pkg-config --libs jansson libcrypto lmdb)"; \
+	   echo "VERSIONS := $$(pkg-config --modversion libdpdk jansson libpcap libcrypto lmdb | tr '\n' ' ')"; } > $@
 $(B)/found-%:
 	@CC='$(CC) $(sysroot_flags)' ./setup --check $*
 	@mkdir -p $(@D) && touch $@
