@@ -96,7 +96,7 @@ program_libs = $(library_libs) $(OTHER_LIBS)
 x86_rooms := dataplane/engine/ipsec_mb dataplane/engine/lockstep
 library_rooms := dataplane $(addprefix dataplane/,context pdu engine engine/cryptodev engine/reference) $(if $(is_x86),$(x86_rooms)) \
 	driver host-api/appliance
-program_rooms := host-api/fanout host-api/command ue
+program_rooms := host-api/store host-api/fanout host-api/command ue
 rooms := host-api $(library_rooms) $(program_rooms)
 
 # Which folder may include, and call, which: its own always, and those behind the colon. A row of one file is for that file alone. No
@@ -117,6 +117,7 @@ dataplane: dataplane/pdu dataplane/engine dataplane/context host-api
 dataplane/engines.c: dataplane/engine dataplane/engine/reference dataplane/engine/lockstep dataplane/engine/ipsec_mb dataplane/engine/cryptodev driver
 ue: host-api
 host-api/appliance: dataplane dataplane/pdu dataplane/engine dataplane/context driver host-api
+host-api/store: dataplane/context host-api
 host-api/fanout: host-api/appliance dataplane/context ue host-api
 host-api/command: host-api/fanout host-api/appliance host-api ue
 hw/cosim: hw/sim driver dataplane/context

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The store: what an appliance must still know after kill -9, power loss or a full disk. It holds typed records and nothing of how they
+ * lie on the disk, so that the same records can lie elsewhere.
+ *
+ *	fan_store_begin(store);
+ *	fan_store_put(store, &marks);
+ *	fan_store_put(store, &message);          any number of records, of any number of messages
+ *	fan_store_commit(store);                 when it returns 0, all of them are on stable storage
+ *
+ * A transaction is whole or not there at all. What was committed before it is not touched when it fails: the disk may be full or fail at any
+ * write, the caller frees room or mends the disk and begins again. IO of fan_store_commit() means that nothing was applied, unless the
+ * process ends before the next fan_store_begin() succeeds: then the next fan_store_open() finds all of it or nothing.
+ *
+ * Two numbers cover every COUNT: U = C + m is never below the first COUNT that was not spent.
+ *  - C, a checkpoint: the exact next COUNT of each of 256 contexts, and how many COUNTs before it have no proof of reception.
+ *  - m, a mark: one octet for each such block, raised before anything is spent beyond it. A checkpoint takes it back to 0; both are put in
+ *    one transaction. fan_resume() says what a context goes on with.
+ * A UE's record holds its lease and not its COUNT: whoever puts a UE puts the checkpoint of its block in the same transaction, and without
+ * one nothing is spent.
+ *
+ * What is on the disk: one directory of mode 0700, opened by one process; an LMDB file, every record of which is sealed by AES-256-GCM under
+ * the store's data key. The seal keeps secret only the two keys of a UE; all else it makes evident when changed. The data key is wrapped by
+ * a key-encryption key, which a file outside the store holds. fan_store_open() reads the whole file: pages out of shape, records that are
+ * lost, doubled, or come back from an older state are refused with the page or the database named, and a record that was changed with
+ * its database and key when it is read.
+ *
+ * A copy must not spend: the original has spent since. The store knows the machine (/etc/machine-id), the inode of its data file and when
+ * that was created, and is refused elsewhere unless `adopt` is given. Not detected: a snapshot of the whole disk or machine that runs in
+ * the place of the original, and an older state that was written into the same file.
+ *
+ * Errors: negative enum fan_error, with a line for fan_error_detail(). Threads: any, one at a time. A child of fork() does not use the handle.
+ * Everything may block for as long as the disk takes.
+ */
+#ifndef FAN_STORE_H
+#define FAN_STORE_H
+
+#include "../../dataplane/context/profile.h"
+
+#include <assert.h>
+
+#define FAN_STORE_VERSION 1                     /* of the format; a store of another is refused */
+#define FAN_STORE_BYTES_MAX (UINT64_C(1) << 38) /* 256 GiB of address space: 100 M UEs take some 16 GB */
+
+#define FAN_BLOCK_CONTEXTS 256 /* contexts that have one mark */
+#define FAN_MARK_MAX 16        /* m is 0..16: with 200 unacknowledged COUNTs it stays below the 254 that a UE of NAS follows */
+#define FAN_MARKS_BLOCKS 1024  /* blocks of one record of marks */
+#define FAN_MEMBERS_CONTEXTS 4096
+
+#define FAN_IDENTITY_BYTES 128 /* an IMSI or external identifier, its closing zero included */
+#define FAN_GROUP_BYTES 256    /* a canonical GID, its closing zero included */
+#define FAN_STORED_BYTES_MAX 65000
+
+static_assert(200 + FAN_MARK_MAX <= 254, "a UE follows a COUNT that is at most 255 ahead of the last that it accepted");
+
+/* Each kind of record has a database of this name. */
+#define FAN_RECORD_LIST(X)                                                                                                     \
+	X(NEXT_HOP, next_hop)                                                                                                  \
+	X(UE, ue)                                                                                                              \
+	X(GROUP, group)                                                                                                        \
+	X(MEMBERS, members)                                                                                                    \
+	X(MESSAGE, message)                                                                                                    \
+	X(OUTCOME, outcome)                                                                                                    \
+	X(CHECKPOINT, checkpoint)                                                                                              \
+	X(MARKS, marks)
+
+enum fan_record_kind {
+#define FAN_RECORD_ENUM(name, database) FAN_RECORD_##name,
+	FAN_RECORD_LIST(FAN_RECORD_ENUM)
+#undef FAN_RECORD_ENUM
+	/* how many there are */
+	FAN_RECORD_KINDS
+};
+
+/* In each struct the key comes first, down to the line; there is one record of a key. A table is named by its protection. */
+
+struct fan_record_next_hop {
+	uint16_t index;
+	/* ---- */
+	uint8_t ethernet[6];
+	uint8_t address[16];
+};
+
+/* The context of a UE in one table. Not stored: ue.count and ue.unacknowledged (see the checkpoint); ue.kind, cipher and integrity are the
+ * table's. Reading gives 0 for the first two. */
+struct fan_record_ue {
+	struct fan_protection table;
+	uint32_t slot;
+	/* ---- */
+	char identity[FAN_IDENTITY_BYTES]; /* 5 to 15 digits (IMSI), or local@domain (external identifier, TS 23.682 4.6.2) */
+	uint32_t capabilities;             /* the caller's bits */
+	bool reachable;
+	struct fan_ue ue;
+};
+
+struct fan_record_group {
+	char gid[FAN_GROUP_BYTES];
+};
+
+/* Which of 4,096 contexts of a table are members, under one profile. Deleting the group deletes these too. */
+struct fan_record_members {
+	char gid[FAN_GROUP_BYTES];
+	struct fan_protection table;
+	uint8_t profile;     /* enum fan_profile */
+	uint32_t first_slot; /* a multiple of 4,096 */
+	/* ---- */
+	uint8_t member[FAN_MEMBERS_CONTEXTS / 8]; /* bit i & 7 of octet i >> 3 is context first_slot + i */
+};
+
+/* A message as it was accepted; it is written once. The strings and octets belong to the caller when it is put; when it is read they are
+ * the store's, until the next call. */
+struct fan_record_message {
+	uint64_t id;
+	/* ---- */
+	char gid[FAN_GROUP_BYTES];
+	int64_t accepted_ms, expires_ms; /* since 1970 UTC; expires_ms 0: no limit. message.valid_for_ms is not stored */
+	struct fan_message message;
+};
+
+enum fan_message_state {
+	FAN_MESSAGE_ACCEPTED,
+	FAN_MESSAGE_SENDING,
+	FAN_MESSAGE_SENT,
+	FAN_MESSAGE_CANCELLED,
+	FAN_MESSAGE_EXPIRED,
+	FAN_MESSAGE_STATES
+};
+
+/* What has become of a message; it is small, and written again as that changes. */
+struct fan_record_outcome {
+	uint64_t id;
+	/* ---- */
+	uint8_t state;     /* enum fan_message_state */
+	uint64_t position; /* where sending goes on after a crash: the caller's measure */
+	struct fan_result result;
+};
+
+/* C of the contexts of a block; those of slots that hold no UE are the caller's to choose. */
+struct fan_record_checkpoint {
+	struct fan_protection table;
+	uint32_t block; /* of slots 256 x block .. 256 x block + 255 */
+	/* ---- */
+	uint32_t count[FAN_BLOCK_CONTEXTS];          /* the next COUNT to be spent */
+	uint16_t unacknowledged[FAN_BLOCK_CONTEXTS]; /* COUNTs right before it without proof of reception */
+};
+
+/* m of 1,024 blocks. No record: all are 0. */
+struct fan_record_marks {
+	struct fan_protection table;
+	uint32_t first_block; /* a multiple of 1,024 */
+	/* ---- */
+	uint8_t mark[FAN_MARKS_BLOCKS]; /* 0..FAN_MARK_MAX */
+};
+
+struct fan_record {
+	enum fan_record_kind kind;
+	union {
+		struct fan_record_next_hop next_hop;
+		struct fan_record_ue ue;
+		struct fan_record_group group;
+		struct fan_record_members members;
+		struct fan_record_message message;
+		struct fan_record_outcome outcome;
+		struct fan_record_checkpoint checkpoint;
+		struct fan_record_marks marks;
+	};
+};
+
+/* What the i-th context of a block goes on with when nothing else is known: every COUNT below C + m may have been spent, and whether the
+ * UE accepted those is unknown. Out: count and unacknowledged of *ue, the latter at most its 16 bits. */
+static inline void
+fan_resume(struct fan_ue *ue, const struct fan_record_checkpoint *checkpoint, uint8_t mark, unsigned i)
+{
+	const unsigned unacknowledged = (unsigned)checkpoint->unacknowledged[i] + mark;
+
+	ue->count = checkpoint->count[i] + mark;
+	ue->unacknowledged = (uint16_t)(unacknowledged < UINT16_MAX ? unacknowledged : UINT16_MAX);
+}
+
+struct fan_store;
+
+struct fan_store_options {
+	const char *directory; /* mode 0700, this user's; on a local file system */
+	const char *
+		key_file; /* the key-encryption key: 32 octets, or 64 hex digits and at most a line's end; mode 0600 or 0400, this user's */
+	bool create; /* make a new store where there is none; the folder above must be there */
+	/* Take over a store that was copied or moved here, for good. Only when the original is gone and will not come back, and the copy
+	 * was made after its last fan_store_close(); otherwise COUNTs are spent twice. */
+	bool adopt;
+};
+
+/* Opens a store and checks all of its file: some 0.5 s a GB from memory. Out: *out, the caller's until fan_store_close(). Errors, with *out
+ * NULL: INVALID (mode or owner; the key file's contents; another key than the store's), NOT_FOUND, BUSY (names process and program that
+ * have it open), UNSUPPORTED (another format version; a copy), IO (damaged, or the disk), MEMORY. A holder that was killed does not block. */
+int fan_store_open(struct fan_store **out, const struct fan_store_options *options);
+/* Drops a transaction that was not committed, wipes keys. NULL is ignored. */
+void fan_store_close(struct fan_store *store);
+
+/* Begins the one transaction. BUSY when it has begun, or in a callback. After a commit that failed on the disk: IO until that is mended. */
+int fan_store_begin(struct fan_store *store);
+/* Makes the transaction durable and ends it. Errors, with the transaction dropped: IO (disk full or failing), MEMORY (the store's limit). */
+int fan_store_commit(struct fan_store *store);
+/* Drops the transaction. Ignored when there is none. */
+void fan_store_abort(struct fan_store *store);
+
+/* Puts a record in the place of the one with its key, in a transaction. Records in ascending order of their keys behind the last one are
+ * the fastest and pack tightest. INVALID names the field and its range, and the transaction may go on; after another error it can only
+ * be dropped. */
+int fan_store_put(struct fan_store *store, const struct fan_record *record);
+/* Deletes the record of this kind and key, in a transaction; a group's members with the group. NOT_FOUND. In: the key's fields. */
+int fan_store_delete(struct fan_store *store, const struct fan_record *record);
+
+/* In: kind and the key's fields. Out: the rest. Sees what an open transaction has put. NOT_FOUND; IO: the record is damaged. Keys of a UE are
+ * then the caller's to wipe. */
+int fan_store_get(struct fan_store *store, struct fan_record *record);
+/* Calls `each` for every record of a kind, in ascending order of keys, until it answers other than 0, and returns that. The record is
+ * valid inside the call and then wiped. `each` may call fan_store_get(). */
+int fan_store_each(struct fan_store *store, enum fan_record_kind kind, int (*each)(void *user, const struct fan_record *record),
+		   void *user);
+
+/* Wraps the data key anew, under the key of another file, in one durable commit of its own; records stay as they are. From then on only
+ * that file opens the store. Pages that are free now, and copies, may still hold the wrapping under the former key: who has that key and
+ * the disk has the data key. BUSY in a transaction. */
+int fan_store_rotate_key(struct fan_store *store, const char *key_file);
+
+#endif

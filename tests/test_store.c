@@ -1,0 +1,1442 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
+#include "../host-api/store/store.h"
+#include "batch.h"
+#include "residue.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Records are large, and tests hold several at a time. */
+#pragma GCC diagnostic ignored "-Wframe-larger-than="
+
+/* ---- A disk that fails when it is told to ----------------------------------------------------------------------------------- */
+
+static unsigned writes_left; /* until the first write or sync that fails; 0: none does */
+static unsigned failures;    /* how many fail from then on */
+static int failure;
+
+static bool
+fails(void)
+{
+	if (failures == 0)
+		return false;
+	if (writes_left > 0 && --writes_left > 0)
+		return false;
+	failures--;
+	errno = failure;
+	return true;
+}
+
+static void
+fail_from(unsigned write, unsigned times, int error)
+{
+	writes_left = write;
+	failures = times;
+	failure = error;
+}
+
+/* These take the places of the C library's in this program, LMDB included. */
+ssize_t
+pwrite(int fd, const void *octets, size_t octet_count, off_t at)
+{
+	return fails() ? -1 : syscall(SYS_pwrite64, fd, octets, octet_count, at);
+}
+
+ssize_t
+writev(int fd, const struct iovec *pieces, int piece_count)
+{
+	return fails() ? -1 : syscall(SYS_writev, fd, pieces, piece_count);
+}
+
+int
+fdatasync(int fd)
+{
+	return fails() ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+/* ---- A store in a folder of its own ---------------------------------------------------------------------------------------------- */
+
+static char top[64], directory[128], data_file[160], key_file[128];
+
+static void
+write_file(const char *path, const void *octets, size_t octet_count, mode_t mode)
+{
+	const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	cr_assert(fd >= 0 && write(fd, octets, octet_count) == (ssize_t)octet_count);
+	cr_assert_eq(fchmod(fd, mode), 0);
+	(void)close(fd);
+}
+
+static const uint8_t kek[32] = "kek-kek-kek-kek-kek-kek-kek-kek";
+
+static void
+set_up(void)
+{
+	const char *const temporary = getenv("TMPDIR");
+
+	(void)snprintf(top, sizeof(top), "%.40s/store.XXXXXX", temporary != NULL ? temporary : "/tmp");
+	cr_assert_not_null(mkdtemp(top));
+	(void)snprintf(directory, sizeof(directory), "%s/store", top);
+	(void)snprintf(data_file, sizeof(data_file), "%s/data.mdb", directory);
+	(void)snprintf(key_file, sizeof(key_file), "%s/kek", top);
+	write_file(key_file, kek, sizeof(kek), 0600);
+}
+
+static int
+remove_one(const char *path, const struct stat *stat, int kind, struct FTW *at)
+{
+	(void)stat, (void)kind, (void)at;
+	return remove(path);
+}
+
+static void
+tear_down(void)
+{
+	(void)nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+TestSuite(store, .init = set_up, .fini = tear_down);
+
+static int
+try_open(struct fan_store **store)
+{
+	return fan_store_open(store, &(struct fan_store_options){ .directory = directory, .key_file = key_file });
+}
+
+static void
+refused(int error, int expected, const char *part)
+{
+	cr_assert_eq(error, expected, "%s instead of %s: %s", fan_error_name(error), fan_error_name(expected),
+		     fan_error_detail());
+	cr_assert_not_null(strstr(fan_error_detail(), part), "\"%s\" is not in: %s", part, fan_error_detail());
+}
+
+static bool is_child; /* a process of the test's own, which the test runner does not know */
+
+static void
+check(bool right, const char *what, uint32_t number)
+{
+	if (right)
+		return;
+	if (is_child)
+		_exit(9);
+	cr_assert_fail("%s %u: %s", what, number, fan_error_detail());
+}
+
+static void
+done(int error)
+{
+	check(error == 0, "error", (uint32_t)-error);
+}
+
+static struct fan_store *
+open_store(void)
+{
+	struct fan_store *store;
+
+	done(fan_store_open(&store,
+			    &(struct fan_store_options){ .directory = directory, .key_file = key_file, .create = true }));
+	return store;
+}
+
+/* ---- Records ----------------------------------------------------------------------------------------------------------------- */
+
+static const struct fan_protection nas = { .kind = FAN_KIND_EPS_NAS, .cipher = 2, .integrity = 2, .bearer_id = 5 };
+static const char gid[] = "valley@flood.example";
+static uint8_t long_text[9000];
+
+/* Every field of a record of each kind differs from 0 and from its neighbours; `number` makes it another. */
+static struct fan_record
+sample(enum fan_record_kind kind, uint32_t number)
+{
+	struct fan_record record = { .kind = kind };
+	struct fan_ue *const ue = &record.ue.ue;
+
+	switch (kind) {
+	case FAN_RECORD_NEXT_HOP:
+		record.next_hop = (struct fan_record_next_hop){ .index = (uint16_t)number,
+								.ethernet = { 2, 3 },
+								.address = { 10, 9, 8, 7 } };
+		break;
+	case FAN_RECORD_UE:
+		record.ue.table = nas;
+		record.ue.slot = number;
+		(void)snprintf(record.ue.identity, sizeof(record.ue.identity), "%015u", number);
+		record.ue.capabilities = 0x01020304;
+		record.ue.reachable = true;
+		fan_ue_init(ue, FAN_KIND_EPS_NAS);
+		ue->cipher = 2;
+		ue->integrity = 2;
+		ue->emergency = true;
+		memcpy(ue->k_enc, "cipher-key-of-UE", FAN_KEY_BYTES);
+		memcpy(ue->k_int, "integrity-key-UE", FAN_KEY_BYTES);
+		ue->count_reserved = 0x10000 + number;
+		ue->bearer = 7;
+		ue->next_hop = 0x0506;
+		ue->ue = number * 3;
+		ue->teid = 0x11223344;
+		memcpy(ue->ipv4, "\x64\x40\x01\x02", 4);
+		ue->nru_sn = 0x55667788;
+		ue->mme_ue_id = UINT64_C(0x8000000000 + 5);
+		ue->ran_ue_id = 0x99aabb;
+		ue->bearer_id = 5;
+		ue->transaction = 3;
+		ue->rp_reference = 200;
+		ue->transactions_open = 2;
+		break;
+	case FAN_RECORD_GROUP:
+		(void)snprintf(record.group.gid, sizeof(record.group.gid), "%s%u", gid, number);
+		break;
+	case FAN_RECORD_MEMBERS:
+		(void)snprintf(record.members.gid, sizeof(record.members.gid), "%s%u", gid, number);
+		record.members.table = nas;
+		record.members.profile = FAN_PROFILE_EPS_NAS_SMS;
+		record.members.first_slot = number * FAN_MEMBERS_CONTEXTS;
+		memset(record.members.member, 0x5a, sizeof(record.members.member));
+		break;
+	case FAN_RECORD_MESSAGE:
+		record.message.id = UINT64_C(0x100000000) + number;
+		(void)snprintf(record.message.gid, sizeof(record.message.gid), "%s", gid);
+		record.message.accepted_ms = 1700000000000 + number;
+		record.message.expires_ms = 1700000060000;
+		memset(long_text, 'x', sizeof(long_text));
+		fan_message_init(&record.message.message, long_text, 1 + number * 700 % sizeof(long_text));
+		record.message.message.priority = 6;
+		record.message.message.coding = FAN_CODING_UCS2;
+		record.message.message.originator = "+49123";
+		record.message.message.service_centre = "+49170";
+		record.message.message.device_trigger = true;
+		record.message.message.application_port = 4711;
+		record.message.message.timestamp_s = 1700000001;
+		record.message.message.raw = true;
+		record.message.message.sdap_qfi = 9;
+		memcpy(record.message.message.source_ipv4, "\xc0\0\x02\x05", 4);
+		record.message.message.source_port = 4712;
+		record.message.message.destination_port = 4713;
+		break;
+	case FAN_RECORD_OUTCOME:
+		record.outcome = (struct fan_record_outcome){ .id = number, .state = FAN_MESSAGE_SENDING, .position = 77 };
+		record.outcome.result = (struct fan_result){
+			.ues = 1, .created = 2, .sent = 3, .bytes_out = 4, .first_ns = 5, .last_ns = 6
+		};
+		for (unsigned i = 0; i < FAN_DROPS_MAX; i++)
+			record.outcome.result.dropped[i] = 100 + i;
+		break;
+	case FAN_RECORD_CHECKPOINT:
+		record.checkpoint.table = nas;
+		record.checkpoint.block = number;
+		for (unsigned i = 0; i < FAN_BLOCK_CONTEXTS; i++) {
+			record.checkpoint.count[i] = number * 1000 + i;
+			record.checkpoint.unacknowledged[i] = (uint16_t)i;
+		}
+		break;
+	case FAN_RECORD_MARKS:
+		record.marks.table = nas;
+		record.marks.first_block = number * FAN_MARKS_BLOCKS;
+		for (unsigned i = 0; i < FAN_MARKS_BLOCKS; i++)
+			record.marks.mark[i] = (uint8_t)(i % (FAN_MARK_MAX + 1));
+		break;
+	case FAN_RECORD_KINDS:
+		break;
+	}
+	return record;
+}
+
+static bool
+same_text(const char *left, const char *right)
+{
+	return left == right || (left != NULL && right != NULL && strcmp(left, right) == 0);
+}
+
+/* Records are made from zeros, gaps included. */
+static bool
+same_octets(const void *left, const void *right)
+{
+	return memcmp(left, right, sizeof(struct fan_record)) == 0;
+}
+
+/* By all octets; only a message points elsewhere. */
+static bool
+same(const struct fan_record *left, const struct fan_record *right)
+{
+	struct fan_record one = *left, other = *right;
+	struct fan_message *const a = &one.message.message, *const b = &other.message.message;
+
+	if (left->kind != FAN_RECORD_MESSAGE)
+		return same_octets(left, right);
+	if (a->byte_count != b->byte_count || memcmp(a->bytes, b->bytes, a->byte_count) != 0 ||
+	    !same_text(a->originator, b->originator) || !same_text(a->service_centre, b->service_centre))
+		return false;
+	a->bytes = b->bytes = NULL;
+	a->originator = b->originator = a->service_centre = b->service_centre = NULL;
+	return same_octets(&one, &other);
+}
+
+static void
+put(struct fan_store *store, const struct fan_record *record)
+{
+	done(fan_store_put(store, record));
+}
+
+/* In: the key of a sample. */
+static struct fan_record
+key_of(enum fan_record_kind kind, uint32_t number)
+{
+	const struct fan_record full = sample(kind, number);
+	struct fan_record key = { .kind = kind };
+
+	if (kind == FAN_RECORD_UE) {
+		key.ue.table = full.ue.table;
+		key.ue.slot = full.ue.slot;
+	} else if (kind == FAN_RECORD_MEMBERS) {
+		key.members = full.members;
+		memset(key.members.member, 0, sizeof(key.members.member));
+	} else if (kind == FAN_RECORD_GROUP) {
+		key.group = full.group;
+	} else {
+		/* What is left begins with its key of at most 8 octets. */
+		memcpy(&key.next_hop, &full.next_hop, kind == FAN_RECORD_NEXT_HOP ? sizeof(uint16_t) : 8);
+	}
+	return key;
+}
+
+static void
+expect(struct fan_store *store, enum fan_record_kind kind, uint32_t number)
+{
+	const struct fan_record wanted = sample(kind, number);
+	struct fan_record found = key_of(kind, number);
+
+	done(fan_store_get(store, &found));
+	cr_assert(same(&found, &wanted), "kind %d, number %u", kind, number);
+}
+
+static int
+tell(void *user, const struct fan_record *record)
+{
+	uint32_t *const number = user;
+	const struct fan_record wanted = sample(record->kind, *number);
+
+	cr_assert(same(record, &wanted), "kind %d, number %u", record->kind, *number);
+	++*number;
+	return 0;
+}
+
+#define EACH 40
+
+static void
+fill(struct fan_store *store, unsigned each)
+{
+	done(fan_store_begin(store));
+	for (unsigned kind = 0; kind < FAN_RECORD_KINDS; kind++)
+		for (uint32_t i = 0; i < each; i++) {
+			const struct fan_record record = sample(kind, i);
+
+			put(store, &record);
+		}
+	done(fan_store_commit(store));
+}
+
+Test(store, gives_back_every_field_of_every_kind)
+{
+	struct fan_store *store = open_store();
+
+	fill(store, 9);
+	for (unsigned pass = 0; pass < 2; pass++) {
+		for (unsigned kind = 0; kind < FAN_RECORD_KINDS; kind++) {
+			uint32_t told = 0;
+
+			expect(store, kind, 8);
+			done(fan_store_each(store, kind, tell, &told));
+			cr_assert_eq(told, 9, "kind %u", kind);
+		}
+		fan_store_close(store);
+		store = open_store();
+	}
+	fan_store_close(store);
+}
+
+/* Against an array: puts, replacements and deletions in any order, in transactions of which some are dropped. */
+Test(store, puts_and_deletes_as_an_array_does)
+{
+	enum { MODEL = 600 };
+	struct fan_test_random random = fan_test_random_from_environment();
+	static uint32_t committed[MODEL], model[MODEL];
+	struct fan_store *store = open_store();
+
+	for (unsigned round = 0; round < 60; round++) {
+		memcpy(model, committed, sizeof(model));
+		done(fan_store_begin(store));
+		for (unsigned i = 0; i < 100; i++) {
+			const uint32_t slot = fan_test_random_below(&random, MODEL);
+			struct fan_record record = sample(FAN_RECORD_UE, slot);
+
+			if (fan_test_random_below(&random, 3) == 0) {
+				cr_assert_eq(fan_store_delete(store, &record), model[slot] != 0 ? 0 : FAN_E_NOT_FOUND);
+				model[slot] = 0;
+			} else {
+				record.ue.capabilities = model[slot] = 1 + round;
+				put(store, &record);
+			}
+		}
+		if (fan_test_random_below(&random, 4) == 0) {
+			fan_store_abort(store);
+		} else {
+			done(fan_store_commit(store));
+			memcpy(committed, model, sizeof(model));
+		}
+		if (round % 10 == 0) {
+			fan_store_close(store);
+			store = open_store();
+		}
+		for (uint32_t slot = 0; slot < MODEL; slot++) {
+			struct fan_record record = key_of(FAN_RECORD_UE, slot);
+
+			cr_assert_eq(fan_store_get(store, &record), committed[slot] != 0 ? 0 : FAN_E_NOT_FOUND);
+			cr_assert(committed[slot] == 0 || record.ue.capabilities == committed[slot]);
+		}
+	}
+	fan_store_close(store);
+}
+
+static int
+begin_inside(void *user, const struct fan_record *record)
+{
+	struct fan_record key = key_of(FAN_RECORD_OUTCOME, 0);
+
+	refused(fan_store_begin(user), FAN_E_BUSY, "being read");
+	refused(fan_store_put(user, record), FAN_E_BUSY, "being read");
+	refused(fan_store_commit(user), FAN_E_BUSY, "being read");
+	done(fan_store_get(user, &key));
+	return record->next_hop.index == 1 ? -77 : 0;
+}
+
+Test(store, has_one_transaction_and_none_in_a_callback)
+{
+	struct fan_store *store = open_store();
+	struct fan_record record = sample(FAN_RECORD_MARKS, 0);
+
+	refused(fan_store_put(store, &record), FAN_E_INVALID, "fan_store_begin");
+	refused(fan_store_delete(store, &record), FAN_E_INVALID, "fan_store_begin");
+	refused(fan_store_commit(store), FAN_E_INVALID, "fan_store_begin");
+	fan_store_abort(store);
+	fill(store, 3);
+	done(fan_store_begin(store));
+	refused(fan_store_begin(store), FAN_E_BUSY, "has begun");
+	refused(fan_store_rotate_key(store, key_file), FAN_E_BUSY, "has begun");
+	done(fan_store_delete(store, &record));
+	refused(fan_store_get(store, &record), FAN_E_NOT_FOUND, "marks");
+	fan_store_abort(store);
+	done(fan_store_get(store, &record));
+	cr_assert_eq(fan_store_each(store, FAN_RECORD_NEXT_HOP, begin_inside, store), -77);
+	refused(fan_store_each(store, FAN_RECORD_KINDS, begin_inside, store), FAN_E_INVALID, "0 to 7");
+	fan_store_close(store);
+}
+
+Test(store, deletes_members_with_their_group_and_no_others)
+{
+	struct fan_store *store = open_store();
+	struct fan_record group = sample(FAN_RECORD_GROUP, 1), members = sample(FAN_RECORD_MEMBERS, 1);
+
+	fill(store, 12); /* "...example1" begins "...example10" */
+	done(fan_store_begin(store));
+	members.members.first_slot = 7 * FAN_MEMBERS_CONTEXTS;
+	put(store, &members);
+	done(fan_store_delete(store, &group));
+	done(fan_store_commit(store));
+	fan_store_close(store);
+	store = open_store();
+	refused(fan_store_get(store, &members), FAN_E_NOT_FOUND, "members");
+	members = key_of(FAN_RECORD_MEMBERS, 1);
+	refused(fan_store_get(store, &members), FAN_E_NOT_FOUND, "members");
+	expect(store, FAN_RECORD_MEMBERS, 0);
+	expect(store, FAN_RECORD_MEMBERS, 10);
+	expect(store, FAN_RECORD_MEMBERS, 11);
+	fan_store_close(store);
+}
+
+static const struct identity_row {
+	const char *identity;
+	bool taken;
+} identity_rows[] = {
+	{ "00101", true },
+	{ "001010123456789", true },
+	{ "meter-7@grid.example", true },
+	{ "a@b", true },
+	{ "", false },
+	{ "0010", false },
+	{ "0010101234567890", false },
+	{ "00101012345678x", false },
+	{ "@grid.example", false },
+	{ "meter@", false },
+	{ "a@b@c", false },
+	{ "a b@c", false },
+	{ "a\xff@c", false },
+};
+
+Test(store, takes_identities_of_the_two_forms)
+{
+	struct fan_store *store = open_store();
+	struct fan_record record = sample(FAN_RECORD_UE, 1);
+
+	done(fan_store_begin(store));
+	for (size_t i = 0; i < sizeof(identity_rows) / sizeof(*identity_rows); i++) {
+		(void)snprintf(record.ue.identity, sizeof(record.ue.identity), "%s", identity_rows[i].identity);
+		cr_assert_eq(fan_store_put(store, &record), identity_rows[i].taken ? 0 : FAN_E_INVALID, "\"%s\"",
+			     identity_rows[i].identity);
+	}
+	memset(record.ue.identity, '1', sizeof(record.ue.identity));
+	refused(fan_store_put(store, &record), FAN_E_INVALID, "127");
+	fan_store_close(store);
+}
+
+static const struct wrong_row {
+	enum fan_record_kind kind;
+	size_t offset; /* in struct fan_record, of an octet */
+	uint8_t octet;
+	const char *part;
+} wrong_rows[] = {
+	{ FAN_RECORD_UE, offsetof(struct fan_record, ue.table.kind), FAN_KIND_COUNT, "another protection" },
+	{ FAN_RECORD_UE, offsetof(struct fan_record, ue.ue.cipher), 1, "another protection" },
+	{ FAN_RECORD_UE, offsetof(struct fan_record, ue.table.bearer_id), 4, "bearer identity" },
+	{ FAN_RECORD_UE, offsetof(struct fan_record, ue.ue.struct_bytes), 1, "fan_ue_init" },
+	{ FAN_RECORD_GROUP, offsetof(struct fan_record, group.gid), 0, "GID" },
+	{ FAN_RECORD_MEMBERS, offsetof(struct fan_record, members.gid), 0, "GID" },
+	{ FAN_RECORD_MEMBERS, offsetof(struct fan_record, members.profile), FAN_PROFILE_COUNT, "profile" },
+	{ FAN_RECORD_MEMBERS, offsetof(struct fan_record, members.first_slot), 1, "first_slot" },
+	{ FAN_RECORD_MESSAGE, offsetof(struct fan_record, message.gid), 0, "GID" },
+	{ FAN_RECORD_MESSAGE, offsetof(struct fan_record, message.message.struct_bytes), 1, "fan_message_init" },
+	{ FAN_RECORD_OUTCOME, offsetof(struct fan_record, outcome.state), FAN_MESSAGE_STATES, "state" },
+	{ FAN_RECORD_MARKS, offsetof(struct fan_record, marks.first_block), 255, "first_block" },
+	{ FAN_RECORD_MARKS, offsetof(struct fan_record, marks.mark[1023]), FAN_MARK_MAX + 1, "mark 17" },
+	{ FAN_RECORD_NEXT_HOP, offsetof(struct fan_record, kind), FAN_RECORD_KINDS, "kind of record" },
+};
+
+Test(store, refuses_what_is_out_of_range_and_goes_on)
+{
+	struct fan_store *store = open_store();
+	struct fan_record record;
+
+	done(fan_store_begin(store));
+	for (size_t i = 0; i < sizeof(wrong_rows) / sizeof(*wrong_rows); i++) {
+		record = sample(wrong_rows[i].kind, 0);
+		((uint8_t *)&record)[wrong_rows[i].offset] = wrong_rows[i].octet;
+		refused(fan_store_put(store, &record), FAN_E_INVALID, wrong_rows[i].part);
+	}
+	record = sample(FAN_RECORD_MESSAGE, 0);
+	record.message.message.byte_count = FAN_STORED_BYTES_MAX + 1;
+	refused(fan_store_put(store, &record), FAN_E_INVALID, "1 to 65000");
+	record.message.message.byte_count = 0;
+	refused(fan_store_put(store, &record), FAN_E_INVALID, "1 to 65000");
+	record = sample(FAN_RECORD_MARKS, 0);
+	put(store, &record);
+	done(fan_store_commit(store));
+	expect(store, FAN_RECORD_MARKS, 0);
+	fan_store_close(store);
+}
+
+Test(store, takes_a_message_as_long_as_it_says)
+{
+	static uint8_t octets[FAN_STORED_BYTES_MAX];
+	struct fan_store *store = open_store();
+	struct fan_record record = sample(FAN_RECORD_MESSAGE, 0), found = key_of(FAN_RECORD_MESSAGE, 0);
+
+	memset(octets, 7, sizeof(octets));
+	fan_message_init(&record.message.message, octets, sizeof(octets));
+	done(fan_store_begin(store));
+	put(store, &record);
+	done(fan_store_commit(store));
+	fan_store_close(store);
+	store = open_store();
+	done(fan_store_get(store, &found));
+	cr_assert(same(&found, &record));
+	fan_store_close(store);
+}
+
+Test(store, resumes_at_checkpoint_and_mark)
+{
+	struct fan_record_checkpoint checkpoint = { .count = { [9] = 1000 },
+						    .unacknowledged = { [9] = 184, [10] = UINT16_MAX - 3 } };
+	struct fan_ue ue;
+
+	fan_resume(&ue, &checkpoint, 0, 9);
+	cr_assert(ue.count == 1000 && ue.unacknowledged == 184);
+	fan_resume(&ue, &checkpoint, 16, 9);
+	cr_assert(ue.count == 1016 && ue.unacknowledged == 200);
+	fan_resume(&ue, &checkpoint, 16, 10);
+	cr_assert(ue.count == 16 && ue.unacknowledged == UINT16_MAX);
+}
+
+/* ---- Directory, holder, copies, version ----------------------------------------------------------------------------------------- */
+
+Test(store, wants_a_directory_of_its_own)
+{
+	struct fan_store *store;
+
+	refused(try_open(&store), FAN_E_NOT_FOUND, "No such file");
+	cr_assert_null(store);
+	cr_assert_eq(mkdir(directory, 0700), 0);
+	refused(try_open(&store), FAN_E_NOT_FOUND, "there is no store");
+	fan_store_close(open_store());
+	cr_assert_eq(chmod(directory, 0750), 0);
+	refused(try_open(&store), FAN_E_INVALID, "mode 0700");
+	cr_assert_eq(chmod(directory, 0700), 0);
+	done(try_open(&store));
+	fan_store_close(store);
+}
+
+Test(store, is_open_in_one_process)
+{
+	struct fan_store *store;
+	char pid[16], octet;
+	int ready[2];
+	pid_t child;
+
+	cr_assert_eq(pipe(ready), 0);
+	child = fork();
+	is_child = child == 0;
+	if (child == 0) {
+		store = open_store();
+		fill(store, 2);
+		(void)!write(ready[1], "r", 1);
+		(void)sleep(3);
+		_exit(0);
+	}
+	cr_assert_eq(read(ready[0], &octet, 1), 1);
+	(void)snprintf(pid, sizeof(pid), "%d (", child);
+	refused(try_open(&store), FAN_E_BUSY, pid);
+	cr_assert_not_null(strstr(fan_error_detail(), program_invocation_short_name), "%s", fan_error_detail());
+	cr_assert(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+	done(try_open(&store));
+	expect(store, FAN_RECORD_UE, 1);
+	fan_store_close(store);
+}
+
+static void
+shell(const char *command)
+{
+	const pid_t child = fork();
+	int status = 1;
+
+	if (child == 0) {
+		(void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+		_exit(127);
+	}
+	cr_assert(waitpid(child, &status, 0) == child && status == 0, "%s", command);
+}
+
+Test(store, does_not_open_a_copy_unless_it_is_adopted)
+{
+	struct fan_store_options options = { .directory = directory, .key_file = key_file };
+	char copy[128], command[512];
+	struct fan_store *store = open_store();
+
+	fill(store, 3);
+	fan_store_close(store);
+	(void)snprintf(copy, sizeof(copy), "%s/copy", top);
+	(void)snprintf(command, sizeof(command), "cp -a %s %s", directory, copy);
+	shell(command);
+	options.directory = copy;
+	refused(fan_store_open(&store, &options), FAN_E_UNSUPPORTED, "is a copy");
+	options.adopt = true;
+	done(fan_store_open(&store, &options));
+	expect(store, FAN_RECORD_UE, 2);
+	fan_store_close(store);
+	options.adopt = false;
+	done(fan_store_open(&store, &options));
+	fan_store_close(store);
+	done(try_open(&store));
+	fan_store_close(store);
+	/* Renaming copies nothing. */
+	(void)snprintf(command, sizeof(command), "rm -r %s && mv %s %s", copy, directory, copy);
+	shell(command);
+	(void)snprintf(directory, sizeof(directory), "%s", copy);
+	done(try_open(&store));
+	fan_store_close(store);
+}
+
+/* Out: the data file, the caller's to free. */
+static uint8_t *
+read_data(size_t *octet_count)
+{
+	struct stat stat;
+	const int fd = open(data_file, O_RDONLY);
+	uint8_t *octets;
+
+	cr_assert(fd >= 0 && fstat(fd, &stat) == 0);
+	octets = malloc((size_t)stat.st_size);
+	*octet_count = (size_t)stat.st_size;
+	cr_assert(octets != NULL && read(fd, octets, *octet_count) == stat.st_size);
+	(void)close(fd);
+	return octets;
+}
+
+static void
+write_data(const uint8_t *octets, size_t octet_count, size_t at)
+{
+	const int fd = open(data_file, O_WRONLY);
+
+	cr_assert(fd >= 0 && syscall(SYS_pwrite64, fd, octets, octet_count, at) == (ssize_t)octet_count);
+	(void)close(fd);
+}
+
+Test(store, does_not_open_another_version)
+{
+	static const uint8_t record[] = "format\1\0\0";
+	uint8_t *octets, *at;
+	size_t octet_count;
+	struct fan_store *store = open_store();
+
+	fan_store_close(store);
+	octets = read_data(&octet_count);
+	at = octets;
+	for (size_t left = octet_count; (at = memmem(at, left, record, sizeof(record))) != NULL;
+	     left = octet_count - (size_t)(at - octets)) {
+		at[6] = 9;
+		write_data(at, sizeof(record), (size_t)(at - octets));
+	}
+	free(octets);
+	refused(try_open(&store), FAN_E_UNSUPPORTED, "version 9, this program has 1");
+}
+
+/* ---- Keys ------------------------------------------------------------------------------------------------------------------------ */
+
+#define HEX "6b656b2d6b656b2d6b656b2d6b656b2d6b656b2d6b656b2d6b656b2d6B656B0"
+
+static const struct key_row {
+	const char *octets;
+	size_t octet_count;
+	mode_t mode;
+	int error;
+} key_rows[] = {
+	{ (const char *)kek, 32, 0600, 0 },
+	{ (const char *)kek, 32, 0400, 0 },
+	{ HEX "0", 64, 0600, 0 },
+	{ HEX "0\n", 65, 0600, 0 },
+	{ (const char *)kek, 32, 0640, FAN_E_INVALID },
+	{ (const char *)kek, 32, 0604, FAN_E_INVALID },
+	{ (const char *)kek, 32, 0700, FAN_E_INVALID },
+	{ (const char *)kek, 32, 04600, FAN_E_INVALID },
+	{ (const char *)kek, 31, 0600, FAN_E_INVALID },
+	{ HEX "0", 33, 0600, FAN_E_INVALID },
+	{ HEX "0", 63, 0600, FAN_E_INVALID },
+	{ HEX "g", 64, 0600, FAN_E_INVALID },
+	{ HEX "0x", 65, 0600, FAN_E_INVALID },
+	{ HEX "0\n\n", 66, 0600, FAN_E_INVALID },
+	{ "", 0, 0600, FAN_E_INVALID },
+};
+
+/* All that are taken are the same key: 32 octets and their digits. */
+Test(store, takes_a_key_from_a_file_that_only_its_user_reads)
+{
+	struct fan_store *store = open_store();
+
+	fan_store_close(store);
+	for (size_t i = 0; i < sizeof(key_rows) / sizeof(*key_rows); i++) {
+		const struct key_row *const row = &key_rows[i];
+
+		write_file(key_file, row->octets, row->octet_count, row->mode);
+		cr_assert_eq(try_open(&store), row->error, "row %zu: %s", i, fan_error_detail());
+		cr_assert_null(strstr(fan_error_detail(), "kek-kek"));
+		fan_store_close(store);
+	}
+	cr_assert_eq(unlink(key_file), 0);
+	refused(try_open(&store), FAN_E_NOT_FOUND, key_file);
+	cr_assert_eq(mkdir(key_file, 0700), 0);
+	refused(try_open(&store), FAN_E_INVALID, "is no file");
+}
+
+Test(store, opens_under_its_own_key_alone)
+{
+	char other[128];
+	struct fan_store *store = open_store();
+
+	fill(store, 3);
+	(void)snprintf(other, sizeof(other), "%s/other", top);
+	write_file(other, "another-key-another-key-another!", 32, 0600);
+	fan_store_close(store);
+	refused(fan_store_open(&store, &(struct fan_store_options){ .directory = directory, .key_file = other }), FAN_E_INVALID,
+		"another key");
+	cr_assert_null(store);
+	done(try_open(&store));
+	fan_store_close(store);
+}
+
+Test(store, changes_its_key_in_one_commit)
+{
+	char other[128];
+	struct fan_store *store = open_store();
+
+	fill(store, 3);
+	(void)snprintf(other, sizeof(other), "%s/other", top);
+	write_file(other, "another-key-another-key-another!", 32, 0644);
+	refused(fan_store_rotate_key(store, other), FAN_E_INVALID, "0644");
+	cr_assert_eq(chmod(other, 0600), 0);
+	fail_from(1, 1, ENOSPC);
+	refused(fan_store_rotate_key(store, other), FAN_E_IO, "No space");
+	fan_store_close(store);
+	done(try_open(&store));
+	done(fan_store_rotate_key(store, other));
+	expect(store, FAN_RECORD_UE, 2);
+	fan_store_close(store);
+	refused(try_open(&store), FAN_E_INVALID, "another key");
+	cr_assert_null(store);
+	(void)snprintf(key_file, sizeof(key_file), "%s", other);
+	done(try_open(&store));
+	expect(store, FAN_RECORD_UE, 1);
+	fan_store_close(store);
+}
+
+Test(store, leaves_no_key_in_its_files)
+{
+	static const char *const secrets[] = { "cipher-key-of-UE", "integrity-key-UE", "kek-kek-kek" };
+	struct fan_store *store = open_store();
+	uint8_t *octets;
+	size_t octet_count;
+
+	fill(store, 50);
+	fill(store, 50);
+	done(fan_store_begin(store));
+	for (uint32_t i = 0; i < 50; i++) {
+		const struct fan_record record = sample(FAN_RECORD_UE, i);
+
+		done(fan_store_delete(store, &record));
+	}
+	fan_store_abort(store);
+	fan_store_close(store);
+	octets = read_data(&octet_count);
+	for (size_t i = 0; i < sizeof(secrets) / sizeof(*secrets); i++)
+		for (size_t part = 8; part < strlen(secrets[i]); part += 8)
+			cr_assert_null(memmem(octets, octet_count, secrets[i] + part - 8, 8), "%s", secrets[i]);
+	cr_assert_not_null(memmem(octets, octet_count, "000000000000049", 15), "the search finds what is in clear");
+	free(octets);
+}
+
+static int
+look(void *user, const struct fan_record *record)
+{
+	*(uint32_t *)user += record->ue.ue.k_enc[0];
+	return 0;
+}
+
+static struct fan_store *stack_store;
+
+static void
+read_on_a_stack(void *user)
+{
+	(void)fan_store_each(stack_store, FAN_RECORD_UE, look, user);
+}
+
+Test(store, leaves_no_key_of_a_UE_on_the_stack)
+{
+	uint32_t sum = 0;
+
+	stack_store = open_store();
+	fill(stack_store, 20);
+	cr_assert_not(fan_test_left_on_stack(read_on_a_stack, &sum, (const uint8_t *)"cipher-key-of-UE", FAN_KEY_BYTES));
+	cr_assert_not(fan_test_left_on_stack(read_on_a_stack, &sum, (const uint8_t *)"integrity-key-UE", FAN_KEY_BYTES));
+	cr_assert_eq(sum, 2 * 20 * 'c');
+	fan_store_close(stack_store);
+}
+
+/* ---- Processes that die ------------------------------------------------------------------------------------------------------------ */
+
+/* The n-th transaction: a message, its outcome, the mark and the COUNTs of a block all say n. */
+static void
+put_step(struct fan_store *store, uint32_t n)
+{
+	struct fan_record message = sample(FAN_RECORD_MESSAGE, n), outcome = sample(FAN_RECORD_OUTCOME, 0);
+	struct fan_record marks = sample(FAN_RECORD_MARKS, 0), checkpoint = sample(FAN_RECORD_CHECKPOINT, 0);
+
+	outcome.outcome.position = n;
+	marks.marks.mark[5] = n % 16;
+	for (unsigned i = 0; i < FAN_BLOCK_CONTEXTS; i++)
+		checkpoint.checkpoint.count[i] = n;
+	put(store, &message);
+	put(store, &outcome);
+	put(store, &marks);
+	put(store, &checkpoint);
+	if (n > 50) {
+		message = sample(FAN_RECORD_MESSAGE, n - 50);
+		done(fan_store_delete(store, &message));
+	}
+}
+
+/* Returns the step that a store stands at, of which all must be there. */
+static uint32_t
+step_of(struct fan_store *store)
+{
+	struct fan_record outcome = key_of(FAN_RECORD_OUTCOME, 0), marks = key_of(FAN_RECORD_MARKS, 0);
+	struct fan_record checkpoint = key_of(FAN_RECORD_CHECKPOINT, 0), message;
+	uint32_t n;
+
+	if (fan_store_get(store, &outcome) == FAN_E_NOT_FOUND)
+		return 0;
+	n = (uint32_t)outcome.outcome.position;
+	done(fan_store_get(store, &marks));
+	done(fan_store_get(store, &checkpoint));
+	check(marks.marks.mark[5] == n % 16, "mark", n);
+	for (unsigned i = 0; i < FAN_BLOCK_CONTEXTS; i++)
+		check(checkpoint.checkpoint.count[i] == n, "COUNT", n);
+	for (uint32_t i = n > 60 ? n - 60 : 1; i < n + 3; i++) {
+		message = key_of(FAN_RECORD_MESSAGE, i);
+		check(fan_store_get(store, &message) == (i <= n && i + 50 > n ? 0 : FAN_E_NOT_FOUND), "message", i);
+	}
+	return n;
+}
+
+static void
+commit_for_ever(int acknowledged)
+{
+	struct fan_store *store = open_store();
+
+	for (uint32_t n = step_of(store) + 1;; n++) {
+		done(fan_store_begin(store));
+		put_step(store, n);
+		done(fan_store_commit(store));
+		if (write(acknowledged, &n, sizeof(n)) != sizeof(n))
+			_exit(1);
+	}
+}
+
+Test(store, keeps_what_it_acknowledged_when_it_is_killed, .timeout = 300)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	uint32_t last = 0, steps = 0;
+
+	for (unsigned round = 0; round < 60; round++) {
+		int acknowledged[2];
+		struct fan_store *store;
+		uint32_t found;
+		pid_t child;
+
+		cr_assert_eq(pipe(acknowledged), 0);
+		child = fork();
+		is_child = child == 0;
+		if (child == 0) {
+			(void)close(acknowledged[0]);
+			commit_for_ever(acknowledged[1]);
+		}
+		(void)close(acknowledged[1]);
+		(void)usleep(500 + fan_test_random_below(&random, 60000));
+		cr_assert(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+		while (read(acknowledged[0], &found, sizeof(found)) == sizeof(found))
+			last = found;
+		(void)close(acknowledged[0]);
+		store = open_store();
+		found = step_of(store);
+		cr_assert(found == last || found == last + 1, "round %u: acknowledged %u, found %u", round, last, found);
+		steps += found - last;
+		last = found;
+		fan_store_close(store);
+	}
+	cr_assert_gt(last, 60, "the child hardly ran");
+	cr_log_info("%u commits, %u of them not acknowledged", last, steps);
+}
+
+/* ---- Disks that fail ----------------------------------------------------------------------------------------------------------------- */
+
+/* The store stands at `step`: it fails to take the next, then takes it. */
+static void
+mend_and_go_on(struct fan_store *store, uint32_t step)
+{
+	fail_from(0, 0, 0);
+	done(fan_store_begin(store));
+	cr_assert_eq(step_of(store), step);
+	put_step(store, step + 1);
+	done(fan_store_commit(store));
+	cr_assert_eq(step_of(store), step + 1);
+}
+
+static const int disk_errors[] = { ENOSPC, EIO };
+
+/* Every write and sync of a commit fails once, and for good until it is mended. */
+Test(store, goes_on_after_any_write_that_failed)
+{
+	struct fan_store *store = open_store();
+	uint32_t step = 0;
+
+	for (unsigned kind = 0; kind < 4; kind++) {
+		for (unsigned write = 1;; write++) {
+			int error;
+
+			done(fan_store_begin(store));
+			put_step(store, step + 1);
+			fail_from(write, kind < 2 ? 1 : 1000, disk_errors[kind % 2]);
+			error = fan_store_commit(store);
+			if (error == 0) {
+				cr_assert_gt(write, 3);
+				step++;
+				break;
+			}
+			refused(error, FAN_E_IO, strerror(disk_errors[kind % 2]));
+			mend_and_go_on(store, step++);
+			fan_store_close(store);
+			store = open_store();
+			cr_assert_eq(step_of(store), step);
+		}
+		fail_from(0, 0, 0);
+	}
+	fan_store_close(store);
+}
+
+Test(store, waits_while_the_disk_still_fails)
+{
+	struct fan_store *store = open_store();
+	struct fan_record key = key_of(FAN_RECORD_OUTCOME, 0);
+	unsigned waits = 0;
+
+	for (unsigned write = 1; write < 12; write++) {
+		done(fan_store_begin(store));
+		put_step(store, write);
+		fail_from(write, 1000, EIO);
+		if (fan_store_commit(store) != 0 && fan_store_begin(store) != 0) {
+			cr_assert_not_null(strstr(fan_error_detail(), "still does"), "%s", fan_error_detail());
+			refused(fan_store_get(store, &key), FAN_E_IO, "fan_store_begin");
+			waits++;
+		}
+		fail_from(0, 0, 0);
+		fan_store_abort(store);
+		done(fan_store_begin(store));
+		put_step(store, write);
+		done(fan_store_commit(store));
+		cr_assert_eq(step_of(store), write);
+	}
+	cr_assert_gt(waits, 0, "no meta page failed");
+	fan_store_close(store);
+}
+
+/* The disk fails at each write in turn and the process ends there: the whole of the transaction is there, or nothing. */
+Test(store, opens_after_a_process_that_ended_while_the_disk_failed)
+{
+	uint32_t step = 0;
+
+	for (unsigned round = 0; round < 40; round++) {
+		struct fan_store *store = open_store();
+		uint32_t found;
+		pid_t child;
+
+		cr_assert_eq(step_of(store), step);
+		fan_store_close(store);
+		child = fork();
+		is_child = child == 0;
+		if (child == 0) {
+			store = open_store();
+			done(fan_store_begin(store));
+			put_step(store, step + 1);
+			fail_from(1 + round % 10, round % 20 < 10 ? 1 : 1000, EIO);
+			_exit(fan_store_commit(store) == 0 ? 0 : 1);
+		}
+		cr_assert_eq(waitpid(child, (int *)&found, 0), child);
+		store = open_store();
+		cr_assert(step_of(store) == step + 1 || (step_of(store) == step && found != 0), "round %u", round);
+		step = step_of(store);
+		fan_store_close(store);
+	}
+}
+
+Test(store, goes_on_when_its_file_may_grow_again)
+{
+	struct fan_store *store = open_store();
+	struct rlimit limit, none;
+	struct stat stat_now;
+	uint32_t step = 0;
+
+	cr_assert_eq(getrlimit(RLIMIT_FSIZE, &none), 0);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	for (; step < 20; step++) {
+		done(fan_store_begin(store));
+		put_step(store, step + 1);
+		done(fan_store_commit(store));
+	}
+	for (unsigned round = 0; round < 10; round++) {
+		cr_assert_eq(stat(data_file, &stat_now), 0);
+		limit = (struct rlimit){ .rlim_cur = (rlim_t)stat_now.st_size + 65536, .rlim_max = none.rlim_max };
+		cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+		done(fan_store_begin(store));
+		for (uint32_t i = 0; i < 400; i++) {
+			const struct fan_record record = sample(FAN_RECORD_CHECKPOINT, 1000 * (round + 1) + i);
+
+			put(store, &record);
+		}
+		put_step(store, step + 1);
+		refused(fan_store_commit(store), FAN_E_IO, "make room");
+		mend_and_go_on(store, step++);
+		cr_assert_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+		mend_and_go_on(store, step++);
+		fan_store_close(store);
+		store = open_store();
+		cr_assert_eq(step_of(store), step);
+	}
+	fan_store_close(store);
+}
+
+Test(store, goes_on_when_a_full_file_system_has_room_again)
+{
+	struct fan_store *store;
+	char ballast[160];
+	uint32_t step = 0;
+	int error = 0;
+
+	cr_assert_eq(mkdir(directory, 0700), 0);
+	/* In a namespace of this process, so that nothing is left mounted however it ends. */
+	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("store", directory, "tmpfs", 0, "size=512k,mode=0700") != 0)
+		cr_skip_test("a small file system cannot be mounted here: it takes root");
+	(void)snprintf(ballast, sizeof(ballast), "%s/ballast", directory);
+	write_file(ballast, (uint8_t[65536]){ 0 }, 65536, 0600);
+	store = open_store();
+	while (error == 0) {
+		done(fan_store_begin(store));
+		put_step(store, step + 1);
+		for (uint32_t i = 0; error == 0 && i < 10; i++) {
+			const struct fan_record record = sample(FAN_RECORD_CHECKPOINT, 10 * (step + 1) + i);
+
+			error = fan_store_put(store, &record);
+		}
+		if (error == 0)
+			error = fan_store_commit(store);
+		step += error == 0;
+	}
+	refused(error, FAN_E_IO, "make room");
+	cr_assert_gt(step, 5);
+	fan_store_abort(store);
+	cr_assert_eq(step_of(store), step);
+	fan_store_close(store);
+	store = open_store();
+	cr_assert_eq(unlink(ballast), 0);
+	mend_and_go_on(store, step);
+	fan_store_close(store);
+	(void)umount(directory);
+}
+
+/* ---- Octets that flip ---------------------------------------------------------------------------------------------------------------- */
+
+#define FLIP_UES 900
+
+/* What is told must be what was put; counts it by kind. */
+static int
+add_record(void *user, const struct fan_record *record)
+{
+	uint32_t *const told = user;
+	struct fan_record wanted = sample(record->kind, told[record->kind]);
+
+	if (record->kind == FAN_RECORD_OUTCOME || record->kind == FAN_RECORD_NEXT_HOP)
+		wanted = *record;
+	else if (record->kind == FAN_RECORD_UE)
+		wanted.ue.capabilities = record->ue.capabilities == 2 ? 2 : 0;
+	if (record->kind == FAN_RECORD_GROUP || record->kind == FAN_RECORD_MEMBERS)
+		wanted = *record; /* their order is that of text */
+	cr_assert(same(record, &wanted), "a wrong record of kind %d was given", record->kind);
+	told[record->kind]++;
+	return 0;
+}
+
+/* True: opened, and equal. False: refused. Anything else fails the test. */
+static bool
+equal_or_refused(size_t at)
+{
+	uint32_t told[FAN_RECORD_KINDS] = { 0 };
+	struct fan_store *store;
+	int error = try_open(&store);
+
+	for (unsigned kind = 0; error == 0 && kind < FAN_RECORD_KINDS; kind++)
+		error = fan_store_each(store, kind, add_record, told);
+	if (error == 0)
+		for (unsigned kind = 0; kind < FAN_RECORD_KINDS; kind++)
+			cr_assert_eq(told[kind], kind == FAN_RECORD_UE ? FLIP_UES : EACH, "octet %zu: %u of kind %u", at,
+				     told[kind], kind);
+	cr_assert(error == 0 || error == FAN_E_IO || error == FAN_E_INVALID || error == FAN_E_UNSUPPORTED, "octet %zu: %s", at,
+		  fan_error_detail());
+	fan_store_close(store);
+	return error == 0;
+}
+
+static void
+put_ues(struct fan_store *store, uint32_t capabilities)
+{
+	done(fan_store_begin(store));
+	for (uint32_t i = 0; i < FLIP_UES; i++) {
+		struct fan_record record = sample(FAN_RECORD_UE, i);
+
+		record.ue.capabilities = capabilities;
+		put(store, &record);
+	}
+	done(fan_store_commit(store));
+}
+
+/* A store of some hundred pages of all kinds, free ones and an older state among them. */
+static void
+make_flip_store(void)
+{
+	struct fan_store *store = open_store();
+
+	fill(store, EACH);
+	put_ues(store, 1);
+	put_ues(store, 2);
+	fan_store_close(store);
+}
+
+Test(store, never_takes_a_flipped_octet_for_a_record, .timeout = 300)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	unsigned equal = 0, flips = 0;
+	size_t octet_count;
+	uint8_t *octets;
+
+	make_flip_store();
+	octets = read_data(&octet_count);
+	cr_assert(equal_or_refused(0), "%s", fan_error_detail());
+	for (unsigned i = 0; i < 2000; i++, flips++) {
+		const size_t at = fan_test_random_below(&random, (uint32_t)octet_count);
+		const uint8_t flipped = octets[at] ^ (uint8_t)(1U << fan_test_random_below(&random, 8));
+
+		write_data(&flipped, 1, at);
+		equal += equal_or_refused(at);
+		write_data(octets + at, 1, at);
+	}
+	cr_assert(equal_or_refused(0));
+	cr_log_info("%u of %u flips are where nothing lies, of %zu octets", equal, flips, octet_count);
+	cr_assert_lt(equal, flips / 10 * 9);
+	free(octets);
+}
+
+/* Where the keys and numbers of a branch begin in it; its end when it is none. */
+static size_t
+entries_of_branch(const uint8_t *page)
+{
+	uint16_t upper;
+
+	memcpy(&upper, page + 14, sizeof(upper));
+	return page[10] == 1 && upper < 4096 ? upper : 4096;
+}
+
+/* No record's sum covers what a branch says: each UE must be found by it all the same. */
+Test(store, finds_every_record_or_none_when_a_branch_has_flipped, .timeout = 300)
+{
+	size_t octet_count, flips = 0, opened = 0;
+	struct fan_store *store;
+	uint8_t *octets;
+
+	make_flip_store();
+	octets = read_data(&octet_count);
+	for (size_t page = 8192; page < octet_count; page += 4096)
+		for (size_t bit = 8 * entries_of_branch(octets + page); bit < 8 * 4096; bit += 5, flips++) {
+			const size_t at = page + bit / 8;
+			const uint8_t flipped = octets[at] ^ (uint8_t)(1U << bit % 8);
+
+			write_data(&flipped, 1, at);
+			if (try_open(&store) == 0) {
+				opened++;
+				for (uint32_t i = 0; i < FLIP_UES; i += 7) {
+					struct fan_record key = key_of(FAN_RECORD_UE, i);
+
+					done(fan_store_get(store, &key));
+				}
+			}
+			fan_store_close(store);
+			write_data(octets + at, 1, at);
+		}
+	cr_assert(flips > 500 && opened < flips, "%zu flips", flips);
+	free(octets);
+}
+
+/* Whether a page is a leaf whose first entry is a list of free pages. Out: where its last number lies in it. */
+static bool
+is_free_list(const uint8_t *page, size_t *last)
+{
+	uint16_t first, key_bytes;
+	uint32_t value_bytes;
+	uint64_t count;
+
+	memcpy(&first, page + 16, sizeof(first));
+	if (page[10] != 2 || first > 4096 - 32)
+		return false;
+	memcpy(&value_bytes, page + first, sizeof(value_bytes));
+	memcpy(&key_bytes, page + first + 6, sizeof(key_bytes));
+	memcpy(&count, page + first + 16, sizeof(count));
+	*last = first + 16 + 8 * count;
+	return key_bytes == 8 && count >= 2 && count < 400 && value_bytes >= 8 * (count + 1) && *last < 4096;
+}
+
+/* LMDB would write over a page that is said to be free: each must be refused that is in use, or said to be free twice. */
+Test(store, refuses_a_free_page_that_is_not)
+{
+	size_t octet_count, last, refusals = 0;
+	struct fan_store *store;
+	uint8_t *octets;
+
+	make_flip_store();
+	octets = read_data(&octet_count);
+	for (size_t page = 8192; page < octet_count; page += 4096) {
+		uint64_t told, number = 2;
+		size_t opened = 0;
+
+		if (!is_free_list(octets + page, &last))
+			continue;
+		memcpy(&told, octets + page + last, sizeof(told));
+		for (; number < told; number++) {
+			write_data((const uint8_t *)&number, sizeof(number), page + last);
+			opened += try_open(&store) == 0;
+			fan_store_close(store);
+		}
+		write_data(octets + page, 4096, page);
+		cr_assert(opened == 0 || opened == told - 2, "page %zu: %zu of %lu", page / 4096, opened, told - 2);
+		refusals += told - 2 - opened;
+	}
+	cr_assert_gt(refusals, 0);
+	free(octets);
+}
+
+/* Each bit of both meta pages, and one bit of each octet in the header of every seventh page. */
+Test(store, never_takes_a_flipped_header_for_another, .timeout = 300)
+{
+	size_t octet_count, bits = 0, equal = 0;
+	uint8_t *octets;
+
+	make_flip_store();
+	octets = read_data(&octet_count);
+	for (size_t page = 0; page < octet_count; page += page < 8192 ? 4096 : 7 * 4096)
+		for (size_t bit = 8 * page; bit < 8 * (page + (page < 8192 ? 152 : 20)); bit += page < 8192 ? 1 : 7, bits++) {
+			const uint8_t flipped = octets[bit / 8] ^ (uint8_t)(1U << bit % 8);
+
+			write_data(&flipped, 1, bit / 8);
+			equal += equal_or_refused(bit / 8);
+			/* A meta page that had the number of the one before it has been mended. */
+			write_data(octets, 8192, 0);
+			write_data(octets + bit / 8, 1, bit / 8);
+		}
+	cr_log_info("%zu of %zu flips are where nothing lies", equal, bits);
+	free(octets);
+}
+
+Test(store, refuses_a_file_that_was_cut)
+{
+	struct fan_store *store;
+	size_t octet_count;
+	uint8_t *octets;
+
+	make_flip_store();
+	octets = read_data(&octet_count);
+	for (size_t cut = 1; cut < octet_count; cut += 4093) {
+		cr_assert_eq(truncate(data_file, (off_t)(octet_count - cut)), 0);
+		refused(try_open(&store), FAN_E_IO, "damaged");
+		write_data(octets, octet_count, 0);
+	}
+	done(try_open(&store));
+	fan_store_close(store);
+	free(octets);
+}
+
+static int
+is_newest(void *user, const struct fan_record *record)
+{
+	++*(uint32_t *)user;
+	return record->ue.capabilities == 2 ? 0 : -77;
+}
+
+/* Whether two pages are leaves of as many records, and begin with the same. */
+static bool
+alike(const uint8_t *left, const uint8_t *right)
+{
+	uint16_t first;
+
+	memcpy(&first, left + 16, sizeof(first));
+	return left[10] == 2 && memcmp(left + 8, right + 8, 16) == 0 && first <= 4080 &&
+	       memcmp(left + first + 8, right + first + 8, 8) == 0;
+}
+
+/* A page of an older state with the number of the newer: in shape, in order, and every record of it whole. */
+Test(store, refuses_an_older_page_in_the_place_of_a_newer)
+{
+	struct fan_store *store = open_store();
+	size_t old_count, new_count;
+	uint8_t *old, *new;
+	unsigned refusals = 0;
+
+	put_ues(store, 1);
+	fan_store_close(store);
+	old = read_data(&old_count);
+	done(try_open(&store));
+	put_ues(store, 2);
+	fan_store_close(store);
+	new = read_data(&new_count);
+	for (size_t at = 8192; at < new_count; at += 4096)
+		for (size_t from = 8192; from < old_count; from += 4096) {
+			uint32_t told = 0;
+
+			if (!alike(new + at, old + from) || memcmp(new + at + 8, old + from + 8, 4088) == 0)
+				continue;
+			write_data(old + from + 8, 4088, at + 8);
+			if (try_open(&store) == 0) {
+				cr_assert_eq(fan_store_each(store, FAN_RECORD_UE, is_newest, &told), 0, "page %zu", at / 4096);
+				cr_assert_eq(told, FLIP_UES);
+			} else { /* the root of the databases says its transaction, the other leaves do not */
+				refusals += strstr(fan_error_detail(), "put last") != NULL;
+			}
+			fan_store_close(store);
+			write_data(new + at, 4096, at);
+		}
+	cr_assert_gt(refusals, 20);
+	free(old);
+	free(new);
+}
+
+Test(store, names_database_and_key_of_a_record_that_changed)
+{
+	struct fan_store *store = open_store();
+	struct fan_record key = key_of(FAN_RECORD_UE, 3);
+	size_t octet_count;
+	uint8_t *octets, *at;
+
+	fill(store, 5);
+	octets = read_data(&octet_count);
+	at = octets;
+	for (size_t left = octet_count; (at = memmem(at, left, "000000000000003", 15)) != NULL;
+	     left = octet_count - (size_t)(at - octets)) {
+		at[14] = '4';
+		write_data(at, 15, (size_t)(at - octets));
+	}
+	refused(fan_store_get(store, &key), FAN_E_IO, "database ue, key 0002020500000003");
+	fan_store_close(store);
+	free(octets);
+}
+
+/* ---- Size ------------------------------------------------------------------------------------------------------------------------------ */
+
+Test(store, takes_at_most_200_octets_for_a_UE)
+{
+	enum { UES = 100 * FAN_BLOCK_CONTEXTS };
+	struct fan_store *store = open_store();
+	struct stat stat_now;
+
+	done(fan_store_begin(store));
+	for (uint32_t i = 0; i < UES; i++) {
+		const struct fan_record record = sample(FAN_RECORD_UE, i);
+
+		put(store, &record);
+	}
+	for (uint32_t i = 0; i < UES / FAN_BLOCK_CONTEXTS; i++) {
+		const struct fan_record record = sample(FAN_RECORD_CHECKPOINT, i);
+
+		put(store, &record);
+	}
+	done(fan_store_commit(store));
+	fan_store_close(store);
+	cr_assert_eq(stat(data_file, &stat_now), 0);
+	cr_assert_leq(stat_now.st_size / UES, 200, "%.1f octets", (double)stat_now.st_size / UES);
+	cr_log_info("%.1f octets for a UE", (double)stat_now.st_size / UES);
+}
