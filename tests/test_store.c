@@ -570,14 +570,19 @@ Test(store, resumes_at_checkpoint_and_mark)
 {
 	struct fan_record_checkpoint checkpoint = { .count = { [9] = 1000 },
 						    .unacknowledged = { [9] = 184, [10] = UINT16_MAX - 3 } };
-	struct fan_ue ue;
+	struct fan_ue ue = { .kind = FAN_KIND_5GS_NAS };
 
 	fan_resume(&ue, &checkpoint, 0, 9);
-	cr_assert(ue.count == 1000 && ue.unacknowledged == 184);
+	cr_assert(ue.count == 1000 && ue.unacknowledged == 184 && ue.transactions_open == 7);
 	fan_resume(&ue, &checkpoint, 16, 9);
 	cr_assert(ue.count == 1016 && ue.unacknowledged == 200);
 	fan_resume(&ue, &checkpoint, 16, 10);
 	cr_assert(ue.count == 16 && ue.unacknowledged == UINT16_MAX);
+	fan_resume(&ue, &checkpoint, 3, 11);
+	cr_assert(ue.count == 3 && ue.unacknowledged == 3 && ue.transactions_open == 3, "short messages, for all we know");
+	ue = (struct fan_ue){ .kind = FAN_KIND_NR_PDCP_18 };
+	fan_resume(&ue, &checkpoint, 3, 11);
+	cr_assert_eq(ue.transactions_open, 0);
 }
 
 /* ---- Directory, holder, copies, version ----------------------------------------------------------------------------------------- */

@@ -167,7 +167,8 @@ struct fan_record {
 };
 
 /* What the i-th context of a block goes on with when nothing else is known: every COUNT below C + m may have been spent, and whether the
- * UE accepted those is unknown. Out: count and unacknowledged of *ue, the latter at most its 16 bits. */
+ * UE accepted those is unknown, nor whether they were short messages. Out: count, unacknowledged (at most its 16 bits) and, of NAS,
+ * transactions_open of *ue. */
 static inline void
 fan_resume(struct fan_ue *ue, const struct fan_record_checkpoint *checkpoint, uint8_t mark, unsigned i)
 {
@@ -175,6 +176,9 @@ fan_resume(struct fan_ue *ue, const struct fan_record_checkpoint *checkpoint, ui
 
 	ue->count = checkpoint->count[i] + mark;
 	ue->unacknowledged = (uint16_t)(unacknowledged < UINT16_MAX ? unacknowledged : UINT16_MAX);
+	if (fan_kind_is_nas(ue->kind))
+		ue->transactions_open = (uint8_t)(unacknowledged < FAN_TRANSACTIONS_MAX ? unacknowledged
+											: FAN_TRANSACTIONS_MAX);
 }
 
 struct fan_store;
