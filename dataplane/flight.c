@@ -138,12 +138,8 @@ fan_flight_frame_bytes_max(const struct fan_flight *flight)
 {
 	size_t most = 0;
 
-	for (unsigned i = 0; i < flight->leg_count; i++) {
-		const struct fan_plans *plans = &flight->legs[i].plans;
-
-		for (unsigned part = 0; part < plans->part_count; part++)
-			most = RTE_MAX(most, (size_t)plans->part[part].frame_bytes_max);
-	}
+	for (unsigned i = 0; i < flight->leg_count; i++)
+		most = RTE_MAX(most, (size_t)flight->legs[i].plans.frame_bytes_max);
 	return most;
 }
 

@@ -74,7 +74,6 @@ struct task {
 	unsigned slot_count;
 	unsigned part;          /* next part for these slots */
 	unsigned spent_at;      /* COUNTs were spent for this part and all behind it */
-	bool counts_passed;     /* other batches have taken fresh COUNTs since, so that these are too low */
 	unsigned engine_mask;   /* engines that take the leg's shapes ... */
 	uint64_t failures_seen; /* ... as it was after so many failures */
 	bool fetches_ahead;     /* the one that is likely to have them fetches contexts itself */
@@ -319,8 +318,8 @@ transactions_of(const struct fan_leg *leg, unsigned parts)
 	return leg->plans.part[0].head == FAN_HEAD_SMS ? parts : 0;
 }
 
-/* Spends the COUNTs of this part and all that follow for the members chosen, at once: whatever happens before the last part is begun,
- * each UE has COUNTs for all of them or for none. A UE that cannot have them leaves the chosen ones, and its frame is given back. */
+/* Spends the COUNTs of all parts for the members chosen, at once: whatever happens before the last part is begun, each UE has COUNTs for
+ * all of them or for none. A UE that cannot have them leaves the chosen ones, and its frame is given back. */
 static void
 spend_counts(struct fan_worker *worker, struct work *work, struct task *task)
 {
@@ -328,18 +327,16 @@ spend_counts(struct fan_worker *worker, struct work *work, struct task *task)
 	/* Copies, which no store in the loop can change. */
 	const struct fan_count_rule rule = fan_count_rules[leg->table->protection.kind];
 	struct fan_context *const slots = leg->table->slots;
-	const unsigned parts = leg->plans.part_count - task->part, slot_count = task->slot_count;
-	const unsigned transactions = task->part == 0 ? transactions_of(leg, parts) : 0;
+	const unsigned parts = leg->plans.part_count, slot_count = task->slot_count;
+	const unsigned transactions = transactions_of(leg, parts);
 	struct fan_batch *batch = &work->batch;
 	unsigned ue_count = 0;
 
 	for (unsigned i = 0; i < slot_count; i++) {
 		const uint32_t slot = task->slot[i];
 		struct fan_context *context = &slots[slot];
-		enum fan_drop drop = task->part > 0 ? fan_leg_reason(leg, slot) : FAN_DROP_NONE;
+		const enum fan_drop drop = fan_count_spend(context, &batch->count[ue_count], &rule, parts, transactions);
 
-		if (drop == FAN_DROP_NONE)
-			drop = fan_count_spend(context, &batch->count[ue_count], &rule, parts, transactions);
 		batch->context[ue_count] = context;
 		task->slot[ue_count] = slot;
 		if (__builtin_expect(drop == FAN_DROP_NONE, 1))
@@ -350,7 +347,7 @@ spend_counts(struct fan_worker *worker, struct work *work, struct task *task)
 	rte_pktmbuf_free_bulk(work->frame + ue_count, slot_count - ue_count);
 	if (parts > 1)
 		memcpy(task->count, batch->count, ue_count * sizeof(task->count[0]));
-	task->spent_at = task->part;
+	task->spent_at = 0;
 	task->slot_count = ue_count;
 	batch->ue_count = (uint16_t)ue_count;
 }
@@ -450,6 +447,15 @@ release(struct work *work)
 	work->task = NULL;
 }
 
+/* What has not left opened no transaction, if its identifier can be given again: else it counts, so that those that are open differ. */
+static void
+keep_here(const struct work *work, unsigned ue)
+{
+	if (work->plan->head == FAN_HEAD_SMS && !work->exposed &&
+	    fan_plan_give_back_number(work->batch.context[ue], work->number[ue]))
+		fan_count_close_transactions(work->batch.context[ue], 1);
+}
+
 /* What the port has not taken of a batch is reported instead of sent. */
 static void
 drop_batch(struct fan_worker *worker, struct work *work, enum fan_drop drop)
@@ -458,8 +464,7 @@ drop_batch(struct fan_worker *worker, struct work *work, enum fan_drop drop)
 
 	for (unsigned i = work->sent; i < work->batch.ue_count; i++) {
 		count_drop(worker, work->leg, work->batch.context[i], drop, 1);
-		if (!work->exposed)
-			fan_count_close_transactions(work->batch.context[i], transactions_of(work->leg, 1));
+		keep_here(work, i);
 	}
 	rte_pktmbuf_free_bulk(work->frame + work->sent, left);
 	work->batch.ue_count = work->sent;
@@ -511,7 +516,8 @@ give_up(struct fan_worker *worker, struct work *work, enum fan_drop drop)
 		drop_batch(worker, work, drop);
 }
 
-/* One part of a message is given up: so are the others to the same UEs, none of which has left (whole_message_finished()). */
+/* One part of a message is given up: so are the others to the same UEs, none of which has left (whole_message_finished()). From the last on,
+ * so that numbers can be given back. */
 static void
 give_up_message(struct fan_worker *worker, const struct work *part, enum fan_drop drop)
 {
@@ -520,7 +526,7 @@ give_up_message(struct fan_worker *worker, const struct work *part, enum fan_dro
 
 	if (has_ue_in_the_middle(&batch, part->task))
 		part->task->broken = (uint8_t)drop;
-	for (unsigned i = 0; i < worker->work_count; i++) {
+	for (unsigned i = worker->work_count; i-- > 0;) {
 		struct work *work = work_at(worker, i);
 
 		if (work->leg == leg && work->sent < work->batch.ue_count && share_ue(&batch, &work->batch))
@@ -532,7 +538,7 @@ give_up_message(struct fan_worker *worker, const struct work *part, enum fan_dro
 static void
 give_up_begun_parts(struct fan_worker *worker, const struct task *task, enum fan_drop drop)
 {
-	for (unsigned i = 0; task->part > 0 && i < worker->work_count; i++) {
+	for (unsigned i = worker->work_count; task->part > 0 && i-- > 0;) {
 		struct work *work = work_at(worker, i);
 
 		if (work->leg == task->leg && work->sent < work->batch.ue_count && has_ue_in_the_middle(&work->batch, task))
@@ -589,11 +595,10 @@ begin_batch(struct fan_worker *worker)
 		return false;
 	if (task->part == 0)
 		count_created(worker, task);
-	if (task->part == 0 || task->counts_passed)
+	if (task->part == 0)
 		spend_counts(worker, work, task);
 	else
 		take_spent_counts(work, task);
-	task->counts_passed = false;
 	fan_plan_take_numbers(work->number, &work->batch, work->plan, 0, work->batch.ue_count);
 	fetches_ahead = task->fetches_ahead && work->batch.ue_count > 0;
 	if (worker->turn_left > 0)
@@ -615,16 +620,12 @@ begin_batch(struct fan_worker *worker)
 
 /* ---- protect ----------------------------------------------------------------------------------------------------------- */
 
-/* True when an engine took it, or none will ever. */
+/* True when an engine took it. */
 static bool
 submit(struct fan_worker *worker, struct work *work)
 {
 	struct fan_batch *batch = &work->batch;
 
-	if (work->engines == 0) {
-		give_up_message(worker, work, FAN_DROP_ENGINE);
-		return true;
-	}
 	for (unsigned k = 0; k < worker->config.engines->count; k++) {
 		const unsigned i = work->leg->preference[k];
 
@@ -676,73 +677,17 @@ retry(struct fan_worker *worker, struct work *work)
 {
 	work->engines = (uint8_t)(work->engines & ~(1U << work->engine));
 	worker->failures++;
+	work->state = WORK_READY;
+	if (work->engines == 0) {
+		give_up_message(worker, work, FAN_DROP_ENGINE);
+		return;
+	}
 	/* What it was written from may have changed: then it would be another text under the same COUNTs. */
 	if (work->batch.status == FAN_BATCH_EXPOSED || work->pauses != worker->pauses) {
 		work->state = WORK_EXPOSED;
 		return;
 	}
 	write_frames(worker, work);
-	work->state = WORK_READY;
-}
-
-/* Parts of its message that a UE has yet to be sent, from the work at a position of the ring on: those behind it there, and those that are
- * not begun. */
-static unsigned
-parts_to_come(struct fan_worker *worker, unsigned position, const struct fan_context *context)
-{
-	const struct fan_leg *leg = work_at(worker, position)->leg;
-	const struct task *task = &worker->task[worker->task_at];
-	unsigned parts = 0;
-
-	for (unsigned i = position; i < worker->work_count; i++)
-		parts += work_at(worker, i)->leg == leg && has_ue(&work_at(worker, i)->batch, context);
-	for (unsigned i = 0; task->leg == leg && task->part > 0 && i < task->slot_count; i++)
-		if (&leg->table->slots[task->slot[i]] == context)
-			parts += leg->plans.part_count - task->part;
-	return parts;
-}
-
-/* Why a UE cannot have fresh COUNTs for a part and all behind it; NONE: it can. One that a part before it did not go to gets none. */
-static enum fan_drop
-refusal_of_parts(struct fan_worker *worker, unsigned position, const struct fan_context *context)
-{
-	const struct work *work = work_at(worker, position);
-	const enum fan_drop reason = fan_leg_reason(work->leg, (size_t)(context - work->leg->table->slots));
-
-	return reason != FAN_DROP_NONE ? reason
-				       : fan_count_refusal(context, fan_count_next(context), &fan_count_rules[work->plan->kind],
-							   parts_to_come(worker, position, context));
-}
-
-/* A short message keeps its transaction and reference: to a UE that has seen its exposed PDU this is the network's repetition (TS 24.011
- * 5.3.4). */
-static void
-spend_fresh_counts(struct fan_worker *worker, unsigned position)
-{
-	struct work *work = work_at(worker, position);
-	const struct fan_count_rule *rule = &fan_count_rules[work->plan->kind];
-	struct fan_batch *batch = &work->batch;
-	uint16_t kept = 0;
-
-	for (unsigned i = 0; i < batch->ue_count; i++) {
-		struct fan_context *context = batch->context[i];
-		struct rte_mbuf *frame = work->frame[i];
-		enum fan_drop drop = work->leg->plans.part_count > 1 ? refusal_of_parts(worker, position, context)
-								     : FAN_DROP_NONE;
-
-		if (drop == FAN_DROP_NONE)
-			drop = fan_count_spend(context, &batch->count[kept], rule, 1, 0);
-		batch->context[kept] = context;
-		work->number[kept] = work->number[i];
-		work->frame[kept] = frame;
-		if (drop == FAN_DROP_NONE) {
-			kept++;
-			continue;
-		}
-		count_drop(worker, work->leg, context, drop, 1);
-		rte_pktmbuf_free(frame);
-	}
-	batch->ue_count = kept;
 }
 
 static bool
@@ -752,20 +697,6 @@ any_submitted(struct fan_worker *worker)
 		if (work_at(worker, i)->state == WORK_SUBMITTED)
 			return true;
 	return false;
-}
-
-static void
-renew(struct fan_worker *worker, unsigned position)
-{
-	struct work *work = work_at(worker, position);
-
-	spend_fresh_counts(worker, position);
-	if (work->plan->head != FAN_HEAD_SMS)
-		fan_plan_take_numbers(work->number, &work->batch, work->plan, 0, work->batch.ue_count);
-	work->pauses = worker->pauses;
-	work->captured = false;
-	write_frames(worker, work);
-	work->state = work->batch.ue_count > 0 ? WORK_READY : WORK_FINISHED;
 }
 
 /* The position of the first part of a message, of which none has left. */
@@ -780,28 +711,114 @@ first_part(struct fan_worker *worker, unsigned position)
 	return position;
 }
 
+/* How many parts of one message lie in the ring from a position on. They have the same UEs, in the same order. */
+static unsigned
+parts_in_a_row(struct fan_worker *worker, unsigned position)
+{
+	const struct work *first = work_at(worker, position);
+	unsigned parts = 1;
+
+	while (position + parts < worker->work_count && work_at(worker, position + parts)->leg == first->leg &&
+	       work_at(worker, position + parts)->plan == first->plan + parts)
+		parts++;
+	return parts;
+}
+
+/* The i-th UE of a batch becomes the kept-th, under another COUNT. */
+static void
+keep_ue(struct work *work, unsigned kept, unsigned i, uint32_t count)
+{
+	work->batch.context[kept] = work->batch.context[i];
+	work->batch.count[kept] = count;
+	work->frame[kept] = work->frame[i];
+	work->number[kept] = work->number[i];
+}
+
+/* A message that takes fresh COUNTs: so many parts of it lie in the ring from a position on, and so many are not begun. */
+struct renewal {
+	unsigned position, parts, to_begin;
+};
+
+/* To the i-th UE: COUNTs for all parts together or for none. True when it has them, and is the kept-th now. */
+static bool
+spend_fresh_counts(struct fan_worker *worker, const struct renewal *message, unsigned kept, unsigned i)
+{
+	struct work *first = work_at(worker, message->position);
+	struct fan_context *context = first->batch.context[i];
+	struct task *task = first->task;
+	const unsigned parts = message->parts + message->to_begin;
+	uint32_t count;
+	const enum fan_drop drop = fan_count_spend(context, &count, &fan_count_rules[first->plan->kind], parts, 0);
+
+	if (drop != FAN_DROP_NONE) {
+		count_drop(worker, first->leg, context, drop, parts);
+		fan_count_close_transactions(context, transactions_of(first->leg, message->to_begin));
+		for (unsigned part = message->parts; part-- > 0;) {
+			keep_here(work_at(worker, message->position + part), i);
+			rte_pktmbuf_free(work_at(worker, message->position + part)->frame[i]);
+		}
+		return false;
+	}
+	for (unsigned part = 0; part < message->parts; part++)
+		keep_ue(work_at(worker, message->position + part), kept, i, count + part);
+	if (message->to_begin > 0) {
+		task->slot[kept] = task->slot[i];
+		task->count[kept] = count + message->parts;
+	}
+	return true;
+}
+
+/* Short messages keep their transactions and references: to a UE that has seen an exposed PDU this is the network's repetition (TS 24.011
+ * 5.3.4). */
+static void
+renew_message(struct fan_worker *worker, unsigned position, unsigned parts)
+{
+	const struct work *first = work_at(worker, position);
+	struct task *task = first->task;
+	const bool in_the_middle = position + parts == worker->work_count && task->leg == first->leg && task->part > 0;
+	const struct renewal message = { position, parts, in_the_middle ? first->leg->plans.part_count - task->part : 0 };
+	const unsigned ue_count = first->batch.ue_count;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < ue_count; i++)
+		kept += spend_fresh_counts(worker, &message, kept, i);
+	if (in_the_middle) {
+		task->slot_count = kept;
+		task->spent_at = task->part;
+	}
+	for (unsigned part = 0; part < parts; part++) {
+		struct work *work = work_at(worker, position + part);
+
+		work->batch.ue_count = (uint16_t)kept;
+		if (work->plan->head != FAN_HEAD_SMS)
+			fan_plan_take_numbers(work->number, &work->batch, work->plan, 0, kept);
+		work->pauses = worker->pauses;
+		work->captured = false;
+		write_frames(worker, work);
+		work->state = kept > 0 ? WORK_READY : WORK_FINISHED;
+	}
+}
+
 /* An exposed batch takes fresh COUNTs where it is, with all parts of its message, and so do those behind that have a UE in common with one
  * that did: the ring stays in the order of COUNTs, and each UE sees its messages and parts in order. They are protected again; none has
- * left. Parts of their message that are not begun yet will take fresh COUNTs too. */
+ * left. */
 static void
 respend(struct fan_worker *worker, unsigned exposed)
 {
 	const unsigned first = first_part(worker, exposed);
-	struct task *task = &worker->task[worker->task_at];
 	bool renewed[BATCHES_MAX] = { false };
 
 	for (unsigned i = first; i < worker->work_count; i++) {
-		struct work *work = work_at(worker, i);
+		const struct work *work = work_at(worker, i);
 
 		renewed[i] = i <= exposed;
 		for (unsigned j = first; j < i && !renewed[i]; j++)
 			renewed[i] = renewed[j] && share_ue(&work_at(worker, j)->batch, &work->batch);
 	}
-	for (unsigned i = first; i < worker->work_count; i++) {
-		if (!renewed[i])
-			continue;
-		task->counts_passed = task->counts_passed || has_ue_in_the_middle(&work_at(worker, i)->batch, task);
-		renew(worker, i);
+	for (unsigned i = first, parts; i < worker->work_count; i += parts) {
+		parts = parts_in_a_row(worker, i);
+		if (renewed[i])
+			renew_message(worker, i, parts);
 	}
 }
 
@@ -875,7 +892,10 @@ send_frames(struct fan_worker *worker, struct work *work)
 	struct fan_tally *tally = tally_of(worker, work->leg);
 	struct rte_mbuf **frames = work->frame + work->sent;
 	const uint16_t frame_count = (uint16_t)(work->batch.ue_count - work->sent);
-	const bool fits = work->plan->frame_bytes_max <= fan_egress_frame_bytes_max(egress);
+	const struct fan_plans *plans = &work->leg->plans;
+	/* The first part goes when all can. */
+	const unsigned most = work->plan == plans->part ? plans->frame_bytes_max : work->plan->frame_bytes_max;
+	const bool fits = most <= fan_egress_frame_bytes_max(egress);
 	const uint16_t n = fits && fan_egress_up(egress)
 				   ? fan_egress_send_burst(egress, (uint16_t)worker->config.index, frames, frame_count)
 				   : 0;
@@ -977,28 +997,40 @@ report(struct fan_worker *worker)
 
 #define STILL_MS 100 /* a port or engine that takes nothing for so long stands still */
 
-/* Whether a flight that was stopped is to be let go of at this moment: one of a single part at once, of more only when nothing moves, for
- * then UEs that have some of them would wait for the others for ever. */
-static enum fan_drop
-to_be_dropped(const struct fan_worker *worker, const struct fan_flight *flight, const struct fan_leg *leg)
+/* Whether a message at a position of the ring has begun to leave: then UEs that have a part would wait for the others for ever. */
+static bool
+has_begun_to_leave(struct fan_worker *worker, unsigned position)
 {
+	const struct work *first = work_at(worker, first_part(worker, position));
+
+	return first->plan != first->leg->plans.part || first->sent > 0;
+}
+
+/* Whether what was stopped is to be let go of at this moment. What has begun to leave, of several parts, only when nothing moves. */
+static enum fan_drop
+to_be_dropped(struct fan_worker *worker, unsigned position)
+{
+	const struct work *work = work_at(worker, position);
 	const bool still = worker->now_tsc - worker->counters.waits_since_tsc > STILL_MS * worker->tsc_per_ms &&
 			   worker->counters.waits_for != FAN_WAIT_NOTHING;
 
-	return leg->plans.part_count == 1 || still ? stopped(worker, flight) : FAN_DROP_NONE;
+	if (work->sent == work->batch.ue_count || work->doomed != FAN_DROP_NONE)
+		return FAN_DROP_NONE;
+	return work->leg->plans.part_count == 1 || still || !has_begun_to_leave(worker, position)
+		       ? stopped(worker, work->task->flight)
+		       : FAN_DROP_NONE;
 }
 
-/* Lets go of what flights that were stopped have under way, wherever it waits; what an engine is at work on when it comes back. */
+/* Lets go of what flights that were stopped have under way, wherever it waits; what an engine is at work on when it comes back. From the
+ * last on, so that numbers can be given back. */
 static bool
 drop_stopped_batches(struct fan_worker *worker)
 {
 	bool any = false;
 
-	for (unsigned i = 0; i < worker->work_count; i++) {
+	for (unsigned i = worker->work_count; i-- > 0;) {
 		struct work *work = work_at(worker, i);
-		const enum fan_drop drop = work->sent == work->batch.ue_count || work->doomed != FAN_DROP_NONE
-						   ? FAN_DROP_NONE
-						   : to_be_dropped(worker, work->task->flight, work->leg);
+		const enum fan_drop drop = to_be_dropped(worker, i);
 
 		if (drop == FAN_DROP_NONE)
 			continue;
@@ -1118,6 +1150,15 @@ drain_engines(struct fan_worker *worker)
 			submitted -= worker->engine[i]->ops->poll_burst(worker->engine[i], batches, BATCHES_MAX);
 }
 
+static bool
+all_finished(struct fan_worker *worker)
+{
+	for (unsigned i = 0; i < worker->work_count; i++)
+		if (work_at(worker, i)->state != WORK_FINISHED)
+			return false;
+	return true;
+}
+
 /* What keeps a worker from going on. */
 static enum fan_wait
 waits_for(struct fan_worker *worker)
@@ -1126,7 +1167,9 @@ waits_for(struct fan_worker *worker)
 		return FAN_WAIT_NOTHING;
 	if (worker->work_count == 0)
 		return FAN_WAIT_FRAMES;
-	if (work_at(worker, 0)->state != WORK_FINISHED || !whole_message_finished(worker))
+	if (!whole_message_finished(worker))
+		return all_finished(worker) ? FAN_WAIT_FRAMES : FAN_WAIT_ENGINE;
+	if (work_at(worker, 0)->state != WORK_FINISHED)
 		return FAN_WAIT_ENGINE;
 	return fan_egress_up(worker->config.egress) ? FAN_WAIT_PORT : FAN_WAIT_LINK;
 }

@@ -14,7 +14,8 @@
  *    belong to the library and are never visible.
  *  - A handle belongs to the process that opened it. A child of that process (fork(2), daemon(3)) has neither the threads nor the keys
  *    behind it: there every call that takes the handle, or a group of it, changes and frees nothing, and answers NOT_FOUND where it can
- *    answer an error; fan_open() answers UNSUPPORTED, and a protector may be opened. A daemon forks first.
+ *    answer an error; fan_open() answers UNSUPPORTED, and a protector may be opened, unless another thread was in a call of this library
+ *    when the process forked. A daemon forks first.
  *  - Keys handed over are copied; the copies live in memory that is excluded from core dumps and wiped when released.
  *  - Structs that a caller fills begin with struct_bytes. fan_..._init() sets it, and every default; a struct that was only zeroed is
  *    refused. A library newer than the program takes the shorter struct and puts defaults behind its end; an older one refuses fields
@@ -127,7 +128,7 @@ fan_kind_is_nas(enum fan_kind kind)
 	X(EXPIRED, "expired", "the message did not leave within its validity")                                                 \
 	X(REMOVED, "removed", "the UE was removed before the message left; no COUNT was spent")                                \
 	X(PORT, "port", "the port lost the frame: its link went down or it failed")                                            \
-	X(TRANSACTIONS, "transactions", "seven short messages wait for the UE's acknowledgement; no COUNT was spent")
+	X(TRANSACTIONS, "transactions", "seven short messages may wait for the UE's acknowledgement; no COUNT was spent")
 
 enum fan_drop {
 	FAN_DROP_NONE,

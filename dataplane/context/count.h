@@ -9,8 +9,8 @@
  * two, each reads all three at any time: atomically, in no order, since each only rises.
  *
  * A short message opens a CP transaction at its UE (TS 24.011 5.3.2), which keeps FAN_TRANSACTIONS_MAX of them open (TS 24.007
- * 11.2.3.1.3). No CP-ACK reaches this program: what closes a transaction here is proof that the UE accepted the COUNT under which it was
- * opened. `transactions_open` is at least the number of those without one, and so never more than there are unacknowledged COUNTs.
+ * 11.2.3.1.3). No CP-ACK reaches this program: what closes transactions here is proof of reception, down to as many as there are COUNTs
+ * without one; which of these opened a transaction is not noted. So `transactions_open` is at least the number of those that are open.
  */
 #ifndef FAN_COUNT_H
 #define FAN_COUNT_H
@@ -60,13 +60,20 @@ fan_count_gap(const struct fan_context *context)
 	return (uint16_t)(fan_count_next(context) - __atomic_load_n(&context->awaited, __ATOMIC_RELAXED));
 }
 
-/* Why as many COUNTs as `parts` cannot be spent; NONE: they can. In: next, of fan_count_next(). Any thread. The check of the lease stays on
- * in every build. */
+/*
+ * Spends as many COUNTs of a context as a message has parts, all or none: a message of several parts is sent to a UE whole or not at all.
+ * In: parts, 1 or more; transactions, how many CP transactions that opens. Out: *count, the first COUNT, valid when FAN_DROP_NONE is
+ * returned; otherwise nothing was spent. Thread: the worker that owns the slot. The check of the lease stays on in every build.
+ */
 static inline enum fan_drop
-fan_count_refusal(const struct fan_context *context, uint32_t next, const struct fan_count_rule *rule, unsigned parts)
+fan_count_spend(struct fan_context *context, uint32_t *count, const struct fan_count_rule *rule, unsigned parts,
+		unsigned transactions)
 {
+	const uint32_t next = fan_count_next(context);
 	const uint64_t end = (uint64_t)next + parts;
 	const uint8_t flags = __atomic_load_n(&context->flags, __ATOMIC_RELAXED);
+	const unsigned gap = fan_count_gap(context);
+	const unsigned open = context->transactions_open < gap ? context->transactions_open : gap;
 
 	if (__builtin_expect(flags != FAN_CONTEXT_PRESENT, 0))
 		return (flags & (FAN_CONTEXT_PRESENT | FAN_CONTEXT_REMOVED)) == FAN_CONTEXT_PRESENT ? FAN_DROP_UNREACHABLE
@@ -75,34 +82,12 @@ fan_count_refusal(const struct fan_context *context, uint32_t next, const struct
 		return FAN_DROP_RESERVATION;
 	if (__builtin_expect(end > rule->end, 0))
 		return FAN_DROP_COUNT_END;
-	if (__builtin_expect((uint16_t)(next - __atomic_load_n(&context->awaited, __ATOMIC_RELAXED)) + parts > rule->gap_max,
-			     0))
+	if (__builtin_expect(gap + parts > rule->gap_max, 0))
 		return FAN_DROP_WINDOW;
-	return FAN_DROP_NONE;
-}
-
-/*
- * Spends as many COUNTs of a context as a message has parts, all or none: a message of several parts is sent to a UE whole or not at all.
- * In: parts, 1 or more; transactions, how many CP transactions that opens. Out: *count, the first COUNT, valid when FAN_DROP_NONE is
- * returned; otherwise nothing was spent. Thread: the worker that owns the slot.
- */
-static inline enum fan_drop
-fan_count_spend(struct fan_context *context, uint32_t *count, const struct fan_count_rule *rule, unsigned parts,
-		unsigned transactions)
-{
-	const uint32_t next = fan_count_next(context);
-	const enum fan_drop refusal = fan_count_refusal(context, next, rule, parts);
-
-	if (__builtin_expect(refusal != FAN_DROP_NONE, 0))
-		return refusal;
-	if ((context->transactions_open | transactions) != 0) {
-		const unsigned gap = fan_count_gap(context);
-		const unsigned open = context->transactions_open < gap ? context->transactions_open : gap;
-
-		if (open + transactions > FAN_TRANSACTIONS_MAX)
-			return FAN_DROP_TRANSACTIONS;
+	if (__builtin_expect(transactions != 0 && open + transactions > FAN_TRANSACTIONS_MAX, 0))
+		return FAN_DROP_TRANSACTIONS;
+	if ((context->transactions_open | transactions) != 0)
 		context->transactions_open = (uint8_t)(open + transactions);
-	}
 	__atomic_store_n(&context->count, next + parts, __ATOMIC_RELAXED);
 	*count = next;
 	return FAN_DROP_NONE;

@@ -340,6 +340,9 @@ make_parts(struct fan_plans *plans, const struct fan_message *message, const str
 	for (unsigned i = 0; error == 0 && i < plans->part_count; i++)
 		error = make_plan(&plans->part[i], message, sms != NULL ? &sms->parts[i] : NULL, profile, form->protection,
 				  link);
+	for (unsigned i = 0; error == 0 && i < plans->part_count; i++)
+		if (plans->part[i].frame_bytes_max > plans->frame_bytes_max)
+			plans->frame_bytes_max = plans->part[i].frame_bytes_max;
 	return error;
 }
 

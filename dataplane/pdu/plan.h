@@ -44,6 +44,7 @@ fan_plan_has_nru_sn(const struct fan_plan *plan)
 struct fan_plans {
 	struct fan_plan *part; /* owned */
 	unsigned part_count;
+	unsigned frame_bytes_max; /* of the longest part */
 };
 
 /* A form that a message takes: a profile and a protection of its kind. */

@@ -25,6 +25,18 @@ take_sms_number(struct fan_context *context)
 	return number;
 }
 
+bool
+fan_plan_give_back_number(struct fan_context *context, uint32_t number)
+{
+	const uint8_t transaction = (uint8_t)number;
+
+	if (context->nas.transaction != (transaction == 6 ? 0 : transaction + 1))
+		return false;
+	context->nas.transaction = transaction;
+	context->nas.rp_reference = (uint8_t)(number >> 8);
+	return true;
+}
+
 static uint32_t
 take_nru_sn(struct fan_context *context)
 {

@@ -15,6 +15,8 @@
  */
 void fan_plan_take_numbers(uint32_t *numbers, const struct fan_batch *batch, const struct fan_plan *plan, unsigned first,
 			   unsigned end);
+/* Gives back the number of a short message that has not left. False, with nothing changed, when it is not the last that the context gave. */
+bool fan_plan_give_back_number(struct fan_context *context, uint32_t number);
 
 /*
  * Writes headers, clear prefixes and private heads into the packets of UEs first .. end-1 of a batch and sets batch->shape and
