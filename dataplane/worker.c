@@ -935,7 +935,8 @@ whole_message_finished(struct fan_worker *worker)
 	const struct work *head = work_at(worker, 0);
 	const struct fan_leg *leg = head->leg;
 
-	if (leg->plans.part_count == 1 || head->plan != leg->plans.part || head->sent > 0 || head->batch.ue_count == 0)
+	/* The leg is there as long as the flight: an empty batch may be of one that has ended. */
+	if (head->task == NULL || leg->plans.part_count == 1 || head->plan != leg->plans.part || head->sent > 0)
 		return true;
 	for (unsigned i = 1; i < leg->plans.part_count; i++) {
 		if (i == worker->work_count)
