@@ -998,46 +998,42 @@ report(struct fan_worker *worker)
 
 #define STILL_MS 100 /* a port or engine that takes nothing for so long stands still */
 
-/* Whether a message at a position of the ring has begun to leave: then UEs that have a part would wait for the others for ever. */
-static bool
-has_begun_to_leave(struct fan_worker *worker, unsigned position)
-{
-	const struct work *first = work_at(worker, first_part(worker, position));
-
-	return first->plan != first->leg->plans.part || first->sent > 0;
-}
-
-/* Whether what was stopped is to be let go of at this moment. What has begun to leave, of several parts, only when nothing moves. */
+/* Why the message whose first part in the ring lies at a position is to be let go of at this moment; NONE: it goes on. One of several parts
+ * that has begun to leave is let go of only when nothing moves: UEs that have a part would wait for the others for ever. */
 static enum fan_drop
-to_be_dropped(struct fan_worker *worker, unsigned position)
+to_be_dropped(const struct fan_worker *worker, const struct work *first)
 {
-	const struct work *work = work_at(worker, position);
 	const bool still = worker->now_tsc - worker->counters.waits_since_tsc > STILL_MS * worker->tsc_per_ms &&
 			   worker->counters.waits_for != FAN_WAIT_NOTHING;
+	bool begun;
 
-	if (work->sent == work->batch.ue_count || work->doomed != FAN_DROP_NONE)
+	if (first->task == NULL)
 		return FAN_DROP_NONE;
-	return work->leg->plans.part_count == 1 || still || !has_begun_to_leave(worker, position)
-		       ? stopped(worker, work->task->flight)
-		       : FAN_DROP_NONE;
+	begun = first->leg->plans.part_count > 1 && (first->plan != first->leg->plans.part || first->sent > 0);
+	return still || !begun ? stopped(worker, first->task->flight) : FAN_DROP_NONE;
 }
 
-/* Lets go of what flights that were stopped have under way, wherever it waits; what an engine is at work on when it comes back. From the
- * last on, so that numbers can be given back. */
+/* Lets go of what flights that were stopped have under way, wherever it waits; what an engine is at work on when it comes back. A message is
+ * asked about once, for it may be stopped at any moment; its last part goes first, so that numbers can be given back. */
 static bool
 drop_stopped_batches(struct fan_worker *worker)
 {
+	enum fan_drop drop[BATCHES_MAX];
 	bool any = false;
 
+	for (unsigned i = 0, parts; i < worker->work_count; i += parts) {
+		parts = parts_in_a_row(worker, i);
+		for (unsigned part = 0; part < parts; part++)
+			drop[i + part] = part == 0 ? to_be_dropped(worker, work_at(worker, i)) : drop[i];
+	}
 	for (unsigned i = worker->work_count; i-- > 0;) {
 		struct work *work = work_at(worker, i);
-		const enum fan_drop drop = to_be_dropped(worker, i);
 
-		if (drop == FAN_DROP_NONE)
+		if (drop[i] == FAN_DROP_NONE || work->sent == work->batch.ue_count || work->doomed != FAN_DROP_NONE)
 			continue;
 		if (work->leg == work->task->leg && has_ue_in_the_middle(&work->batch, work->task))
-			work->task->broken = (uint8_t)drop;
-		give_up(worker, work, drop);
+			work->task->broken = (uint8_t)drop[i];
+		give_up(worker, work, drop[i]);
 		any = true;
 	}
 	return any;
