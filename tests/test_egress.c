@@ -86,7 +86,7 @@ take_frames(void *queue, struct rte_mbuf **frames, uint16_t frame_count)
 		if (frames[i]->pkt_len > lies.longest)
 			__atomic_store_n(&lies.longest, frames[i]->pkt_len, __ATOMIC_RELAXED);
 	rte_pktmbuf_free_bulk(frames, taken);
-	__atomic_store_n(&lies.room, room - taken, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&lies.room, taken, __ATOMIC_RELAXED); /* the test may have made room meanwhile */
 	return (uint16_t)(taken + (taken > 0 ? lies.overstate : 0));
 }
 
