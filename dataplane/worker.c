@@ -506,10 +506,13 @@ has_ue_in_the_middle(const struct fan_batch *batch, const struct task *task)
 	return false;
 }
 
-/* What the port has not taken of a batch is reported instead of sent, at once or when its engine gives it back. */
+/* What the port has not taken of a batch is reported instead of sent, at once or when its engine gives it back; so are the parts of its
+ * message that are not begun. */
 static void
 give_up(struct fan_worker *worker, struct work *work, enum fan_drop drop)
 {
+	if (has_ue_in_the_middle(&work->batch, work->task))
+		work->task->broken = (uint8_t)drop;
 	if (work->state == WORK_SUBMITTED)
 		work->doomed = (uint8_t)drop;
 	else
@@ -524,8 +527,6 @@ give_up_message(struct fan_worker *worker, const struct work *part, enum fan_dro
 	const struct fan_leg *leg = part->leg;
 	const struct fan_batch batch = part->batch;
 
-	if (has_ue_in_the_middle(&batch, part->task))
-		part->task->broken = (uint8_t)drop;
 	for (unsigned i = worker->work_count; i-- > 0;) {
 		struct work *work = work_at(worker, i);
 
@@ -593,12 +594,12 @@ begin_batch(struct fan_worker *worker)
 	work = place_batch(worker, task);
 	if (work == NULL)
 		return false;
-	if (task->part == 0)
+	if (task->part == 0) {
 		count_created(worker, task);
-	if (task->part == 0)
 		spend_counts(worker, work, task);
-	else
+	} else {
 		take_spent_counts(work, task);
+	}
 	fan_plan_take_numbers(work->number, &work->batch, work->plan, 0, work->batch.ue_count);
 	fetches_ahead = task->fetches_ahead && work->batch.ue_count > 0;
 	if (worker->turn_left > 0)
@@ -699,18 +700,6 @@ any_submitted(struct fan_worker *worker)
 	return false;
 }
 
-/* The position of the first part of a message, of which none has left. */
-static unsigned
-first_part(struct fan_worker *worker, unsigned position)
-{
-	const struct fan_leg *leg = work_at(worker, position)->leg;
-
-	while (position > 0 && work_at(worker, position)->plan != leg->plans.part &&
-	       work_at(worker, position - 1)->plan == work_at(worker, position)->plan - 1)
-		position--;
-	return position;
-}
-
 /* How many parts of one message lie in the ring from a position on. They have the same UEs, in the same order. */
 static unsigned
 parts_in_a_row(struct fan_worker *worker, unsigned position)
@@ -722,6 +711,30 @@ parts_in_a_row(struct fan_worker *worker, unsigned position)
 	       work_at(worker, position + parts)->plan == first->plan + parts)
 		parts++;
 	return parts;
+}
+
+/* How many parts are not begun of a message of which so many lie in the ring from a position on: it is in the middle when they are the last
+ * in the ring, for nothing comes between the parts of a message. */
+static unsigned
+parts_to_begin(struct fan_worker *worker, unsigned position, unsigned parts)
+{
+	const struct task *task = work_at(worker, position)->task;
+	const struct fan_leg *leg = work_at(worker, position)->leg;
+
+	return position + parts == worker->work_count && task->leg == leg && task->part > 0 ? leg->plans.part_count - task->part
+											    : 0;
+}
+
+/* The position of the first part of a message, of which none has left. */
+static unsigned
+first_part(struct fan_worker *worker, unsigned position)
+{
+	const struct fan_leg *leg = work_at(worker, position)->leg;
+
+	while (position > 0 && work_at(worker, position)->plan != leg->plans.part &&
+	       work_at(worker, position - 1)->plan == work_at(worker, position)->plan - 1)
+		position--;
+	return position;
 }
 
 /* The i-th UE of a batch becomes the kept-th, under another COUNT. */
@@ -775,14 +788,13 @@ renew_message(struct fan_worker *worker, unsigned position, unsigned parts)
 {
 	const struct work *first = work_at(worker, position);
 	struct task *task = first->task;
-	const bool in_the_middle = position + parts == worker->work_count && task->leg == first->leg && task->part > 0;
-	const struct renewal message = { position, parts, in_the_middle ? first->leg->plans.part_count - task->part : 0 };
+	const struct renewal message = { position, parts, parts_to_begin(worker, position, parts) };
 	const unsigned ue_count = first->batch.ue_count;
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < ue_count; i++)
 		kept += spend_fresh_counts(worker, &message, kept, i);
-	if (in_the_middle) {
+	if (message.to_begin > 0) {
 		task->slot_count = kept;
 		task->spent_at = task->part;
 	}
@@ -934,19 +946,16 @@ whole_message_finished(struct fan_worker *worker)
 {
 	const struct work *head = work_at(worker, 0);
 	const struct fan_leg *leg = head->leg;
+	unsigned parts;
 
 	/* The leg is there as long as the flight: an empty batch may be of one that has ended. */
 	if (head->task == NULL || leg->plans.part_count == 1 || head->plan != leg->plans.part || head->sent > 0)
 		return true;
-	for (unsigned i = 1; i < leg->plans.part_count; i++) {
-		if (i == worker->work_count)
-			return head->task->leg != leg || head->task->part == 0;
-		if (work_at(worker, i)->plan != head->plan + i)
-			return true; /* of the other parts no UE is left */
+	parts = parts_in_a_row(worker, 0);
+	for (unsigned i = 0; i < parts; i++)
 		if (work_at(worker, i)->state != WORK_FINISHED)
 			return false;
-	}
-	return true;
+	return parts_to_begin(worker, 0, parts) == 0;
 }
 
 static bool
@@ -1023,16 +1032,15 @@ drop_stopped_batches(struct fan_worker *worker)
 
 	for (unsigned i = 0, parts; i < worker->work_count; i += parts) {
 		parts = parts_in_a_row(worker, i);
-		for (unsigned part = 0; part < parts; part++)
-			drop[i + part] = part == 0 ? to_be_dropped(worker, work_at(worker, i)) : drop[i];
+		drop[i] = to_be_dropped(worker, work_at(worker, i));
+		for (unsigned part = 1; part < parts; part++)
+			drop[i + part] = drop[i];
 	}
 	for (unsigned i = worker->work_count; i-- > 0;) {
 		struct work *work = work_at(worker, i);
 
 		if (drop[i] == FAN_DROP_NONE || work->sent == work->batch.ue_count || work->doomed != FAN_DROP_NONE)
 			continue;
-		if (work->leg == work->task->leg && has_ue_in_the_middle(&work->batch, work->task))
-			work->task->broken = (uint8_t)drop[i];
 		give_up(worker, work, drop[i]);
 		any = true;
 	}

@@ -3,7 +3,8 @@
  * Marks in packets that a device is to overwrite. A device that says that it wrote a PDU and did not leaves the marks standing; without
  * them it would leave the private head in clear, or the PDU of somebody else, for the host to send.
  *
- * Marked are all of the private head, both ends of the text (claim.h), and the MAC. They are looked for one by one, so that a device cannot pass with the MAC alone, or with half a text. A device that writes plaintext there passes: fan_claim_is_plaintext().
+ * Marked are all of the private head, both ends of the text (claim.h), and the MAC. They are looked for one by one, so that a device cannot
+ * pass with the MAC alone, or with half a text. A device that writes plaintext there passes: fan_claim_is_plaintext().
  */
 #ifndef FAN_CANARY_H
 #define FAN_CANARY_H

@@ -337,12 +337,12 @@ make_parts(struct fan_plans *plans, const struct fan_message *message, const str
 	if (plans->part == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory for %u plans of %zu octets", plans->part_count, sizeof(*plans->part));
 	memset(plans->part, 0, plans->part_count * sizeof(*plans->part));
-	for (unsigned i = 0; error == 0 && i < plans->part_count; i++)
+	for (unsigned i = 0; error == 0 && i < plans->part_count; i++) {
 		error = make_plan(&plans->part[i], message, sms != NULL ? &sms->parts[i] : NULL, profile, form->protection,
 				  link);
-	for (unsigned i = 0; error == 0 && i < plans->part_count; i++)
 		if (plans->part[i].frame_bytes_max > plans->frame_bytes_max)
 			plans->frame_bytes_max = plans->part[i].frame_bytes_max;
+	}
 	return error;
 }
 

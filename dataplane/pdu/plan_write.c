@@ -14,6 +14,12 @@
 
 /* ---- A UE's own numbers -------------------------------------------------------------------------------------------------- */
 
+static inline uint8_t
+next_transaction(uint8_t transaction)
+{
+	return transaction == FAN_TRANSACTIONS_MAX - 1 ? 0 : (uint8_t)(transaction + 1);
+}
+
 /* Transaction in the low octet, reference in the next. */
 static uint32_t
 take_sms_number(struct fan_context *context)
@@ -21,7 +27,7 @@ take_sms_number(struct fan_context *context)
 	const uint32_t number = context->nas.transaction | (uint32_t)context->nas.rp_reference << 8;
 
 	context->nas.rp_reference++;
-	context->nas.transaction = context->nas.transaction == 6 ? 0 : (uint8_t)(context->nas.transaction + 1);
+	context->nas.transaction = next_transaction(context->nas.transaction);
 	return number;
 }
 
@@ -30,7 +36,7 @@ fan_plan_give_back_number(struct fan_context *context, uint32_t number)
 {
 	const uint8_t transaction = (uint8_t)number;
 
-	if (context->nas.transaction != (transaction == 6 ? 0 : transaction + 1))
+	if (context->nas.transaction != next_transaction(transaction))
 		return false;
 	context->nas.transaction = transaction;
 	context->nas.rp_reference = (uint8_t)(number >> 8);

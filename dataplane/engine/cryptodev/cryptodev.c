@@ -22,10 +22,10 @@
  * enqueued when the first has come back. Which it is was tried at open: every combination answers all questions, and one that answers
  * wrongly is not used.
  *
- * Sessions are kept in a bounded cache, since a million UEs cannot all have one, and until the worker has nothing to do. Operations wait inside the engine while all
- * sessions are in use or the device's queue is full; submit_burst turns short when buffers run out. Cycles per UE, EEA2 and
- * EIA2 for NAS, 160 octets, with all UEs in the cache and when 100,000 UEs take turns in 4,096 sessions, so that each has its
- * session made anew:
+ * Sessions are kept in a bounded cache, since a million UEs cannot all have one, and until the worker has nothing to do. Operations wait
+ * inside the engine while all sessions are in use or the device's queue is full; submit_burst turns short when buffers run out. Cycles
+ * per UE, EEA2 and EIA2 for NAS, 160 octets, with all UEs in the cache and when 100,000 UEs take turns in 4,096 sessions, so that each has
+ * its session made anew:
  *
  *	crypto_aesni_mb	370	840
  *	crypto_openssl	1,800	6,900
@@ -640,9 +640,12 @@ is_believed(struct cryptodev *engine, const struct pending *pending)
 	const struct fan_batch *batch = pending->batch;
 	const bool question = batch == &engine->asking.question.batch;
 	const int ue = question ? -1 : fan_sample_take(&engine->sample, batch->shape, batch->ue_count);
-	const struct fan_claim claim = claim_of(pending, ue < 0 ? 0 : (unsigned)ue);
+	struct fan_claim claim;
 
-	return ue < 0 || fan_claim_is_right(&claim);
+	if (ue < 0)
+		return true;
+	claim = claim_of(pending, (unsigned)ue);
+	return fan_claim_is_right(&claim);
 }
 
 /* What is known of a device that says that a batch is done. */
