@@ -7,6 +7,7 @@
 #include "../host-api/appliance/handles.h"
 #include "appliance_fixture.h"
 #include "residue.h"
+#include "sanitizers.h"
 
 #include <criterion/criterion.h>
 #include <dlfcn.h>
@@ -18,16 +19,6 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* A sanitizer's allocator maps far ahead of need, so a limit on the address space says nothing there; QEMU keeps limits from the kernel. */
-#ifndef __has_feature
-#define __has_feature(feature) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-#define SPACE_CAN_BE_LIMITED false
-#else
-#define SPACE_CAN_BE_LIMITED (getenv("QEMU_LD_PREFIX") == NULL)
-#endif
 
 #define GROUP "all@example.org"
 #define UES 3000 /* more than the port of the tests holds, so that a message waits until it is received */
@@ -550,7 +541,7 @@ Test(appliance, short_memory_is_an_error_and_changes_nothing, .timeout = 60)
 	int errors[sizeof(rows) / sizeof(rows[0])][3];
 	struct rlimit limit;
 
-	if (!SPACE_CAN_BE_LIMITED)
+	if (!fan_test_space_can_be_limited())
 		cr_skip_test("no limit of memory can be set here");
 	open_all(UES, NULL);
 	cr_assert_eq(getrlimit(RLIMIT_AS, &limit), 0);

@@ -4,6 +4,7 @@
 #include "../dataplane/egress.h"
 #include "../host-api/appliance/handles.h"
 #include "appliance_fixture.h"
+#include "sanitizers.h"
 
 #include <criterion/criterion.h>
 #include <dlfcn.h>
@@ -475,17 +476,8 @@ Test(egress, a_port_that_takes_more_than_it_was_given_is_at_fault, .timeout = 60
 	}
 }
 
-/* The driver forgets handles of libpcap, which a search for leaks would lay at our door. */
-#ifndef __has_feature
-#define __has_feature(feature) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-#define DRIVERS_MAY_LEAK false
-#else
-#define DRIVERS_MAY_LEAK true
-#endif
-
-/* net_pcap is a file or a network, as its arguments say. */
+/* net_pcap is a file or a network, as its arguments say. The driver forgets handles of libpcap, which a search for leaks would lay at our
+ * door. */
 Test(egress, a_port_behind_which_an_interface_lies_is_a_network, .timeout = 60)
 {
 	static const struct {
@@ -500,7 +492,7 @@ Test(egress, a_port_behind_which_an_interface_lies_is_a_network, .timeout = 60)
 	struct fan_options options = { .struct_bytes = sizeof(options), .egress = "net_pcap7,tx_iface=lo" };
 	struct fanfare *fanfare;
 
-	if (!DRIVERS_MAY_LEAK)
+	if (FAN_TEST_UNDER_ASAN)
 		cr_skip_test("net_pcap leaks memory, and AddressSanitizer looks for leaks");
 	if (geteuid() != 0 || if_nametoindex("lo") == 0)
 		cr_skip_test("packets on the loopback interface need root");

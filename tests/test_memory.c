@@ -4,6 +4,7 @@
 #include "../dataplane/context/table.h"
 #include "../dataplane/eal.h"
 #include "../dataplane/egress.h"
+#include "sanitizers.h"
 
 #include <criterion/criterion.h>
 #include <dlfcn.h>
@@ -13,16 +14,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-
-/* AddressSanitizer maps terabytes of its own: no limit of address space lets it live. */
-#ifndef __has_feature
-#define __has_feature(feature) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-#define SPACE_CAN_BE_LIMITED false
-#else
-#define SPACE_CAN_BE_LIMITED (getenv("QEMU_LD_PREFIX") == NULL) /* QEMU's emulation keeps limits from the kernel */
-#endif
 
 static bool
 found(const void *address)
@@ -216,7 +207,7 @@ Test(memory, limits_of_the_process_count)
 	const size_t machine_bytes = fan_memory_available_bytes();
 	struct rlimit limit;
 
-	if (!SPACE_CAN_BE_LIMITED)
+	if (!fan_test_space_can_be_limited())
 		cr_skip_test("no limit of memory can be set here");
 	cr_assert_eq(fan_memory_address_bytes(), SIZE_MAX);
 	cr_assert_eq(getrlimit(RLIMIT_DATA, &limit), 0);

@@ -2,6 +2,7 @@
 #include "../dataplane/context/count.h"
 #include "../dataplane/context/table.h"
 #include "residue.h"
+#include "sanitizers.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -11,16 +12,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* AddressSanitizer maps terabytes of its own: no limit of address space lets it live. QEMU's emulation keeps limits from the kernel. */
-#ifndef __has_feature
-#define __has_feature(feature) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-#define SPACE_CAN_BE_LIMITED false
-#else
-#define SPACE_CAN_BE_LIMITED (getenv("QEMU_LD_PREFIX") == NULL)
-#endif
 
 static const uint8_t *watched;
 static size_t octets_left_behind;
@@ -359,7 +350,7 @@ Test(table, fits_into_a_process_of_limited_address_space, .timeout = 60)
 	struct fan_context_table table, others[20];
 	int64_t slot;
 
-	if (!SPACE_CAN_BE_LIMITED)
+	if (!fan_test_space_can_be_limited())
 		cr_skip_test("no limit of memory can be set here");
 	set_limit(RLIMIT_AS, 512 << 20);
 	table = make_table(&ue, FAN_CONTEXT_SLOTS_MAX);
@@ -397,7 +388,7 @@ Test(table, takes_memory_step_by_step)
 	struct fan_context_table table;
 	int64_t slot = 0;
 
-	if (!SPACE_CAN_BE_LIMITED)
+	if (!fan_test_space_can_be_limited())
 		cr_skip_test("no limit of memory can be set here");
 	set_limit(RLIMIT_DATA, 64 << 20);
 	table = make_table(&ue, FAN_CONTEXT_SLOTS_MAX);

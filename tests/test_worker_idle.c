@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 /* What a worker without work costs, how soon it begins when there is some, and what it still knows. */
 #include "../host-api/fanfare.h"
+#include "sanitizers.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -10,12 +11,6 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
-
-#ifdef __SANITIZE_ADDRESS__
-#define MEMORY_CAN_BE_SEARCHED false /* it guards what lies between variables, and keeps what was freed */
-#else
-#define MEMORY_CAN_BE_SEARCHED true
-#endif
 
 #define UES 200 /* some more batches than one */
 #define IDLE_MS 500
@@ -254,7 +249,7 @@ Test(worker_idle, keys_do_not_outlive_their_ues, .timeout = 120)
 					       "ipsec-mb", "reference",        "cryptodev" };
 	static char where[600];
 
-	if (!MEMORY_CAN_BE_SEARCHED)
+	if (FAN_TEST_UNDER_ASAN) /* it guards what lies between variables, and keeps what was freed */
 		cr_skip_test("AddressSanitizer lets nobody search memory");
 	for (unsigned i = 0; i < sizeof(engines) / sizeof(engines[0]); i++) {
 		const struct fan_options options = {
@@ -299,7 +294,7 @@ Test(worker_idle, a_protectors_keys_do_not_outlive_their_ues, .timeout = 60)
 		.struct_bytes = sizeof(layout), .clear_bytes = 1, .text_bytes = 40, .message = (const uint8_t *)where
 	};
 
-	if (!MEMORY_CAN_BE_SEARCHED)
+	if (FAN_TEST_UNDER_ASAN) /* it guards what lies between variables, and keeps what was freed */
 		cr_skip_test("AddressSanitizer lets nobody search memory");
 	for (unsigned i = 0; i < sizeof(engines) / sizeof(engines[0]); i++) {
 		struct fan_protector *protector;

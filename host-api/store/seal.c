@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,16 +21,6 @@ struct fan_seal {
 	EVP_CIPHER_CTX *writing, *reading;
 };
 
-static int
-digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* False when it is not 64 hex digits, with a line's end or without. */
 static bool
 key_from_text(uint8_t key[FAN_SEAL_KEY_BYTES], const char *text, size_t text_bytes)
@@ -39,7 +30,8 @@ key_from_text(uint8_t key[FAN_SEAL_KEY_BYTES], const char *text, size_t text_byt
 	if (text_bytes != digits && (text_bytes != digits + 1 || text[digits] != '\n'))
 		return false;
 	for (unsigned i = 0; i < FAN_SEAL_KEY_BYTES; i++) {
-		const int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
+		const int high = OPENSSL_hexchar2int((unsigned char)text[2 * i]);
+		const int low = OPENSSL_hexchar2int((unsigned char)text[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;
