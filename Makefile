@@ -88,15 +88,15 @@ test_flags := -DFAN_SOURCE_DIR='"$(CURDIR)"'
 link_flags = -pthread $(filter -O% -g -fsanitize=address% -fsanitize=thread --coverage,$(variant_$(VARIANT))) \
 	-Wl,-z,relro,-z,now -Wl,--as-needed $(sysroot_link_flags) $(LDFLAGS)
 # pkg-config names DPDK's libraries but not its drivers, which EAL loads by itself; these two are called by name.
-library_libs = $(linked_drivers) $(DPDK_LIBS) -lrte_bus_vdev -lrte_net_ring $(if $(is_x86),-lIPSec_MB) -lroaring $(PCAP_LIBS)
-program_libs = $(library_libs) $(OTHER_LIBS)
+library_libs = $(linked_drivers) $(DPDK_LIBS) -lrte_bus_vdev -lrte_net_ring $(if $(is_x86),-lIPSec_MB) -lroaring $(PCAP_LIBS) $(OTHER_LIBS)
+program_libs = $(library_libs)
 
 # ---- What there is -------------------------------------------------------------------------------------------------------------
 
 x86_rooms := dataplane/engine/ipsec_mb dataplane/engine/lockstep
 library_rooms := dataplane $(addprefix dataplane/,context pdu engine engine/cryptodev engine/reference) $(if $(is_x86),$(x86_rooms)) \
-	driver host-api/appliance
-program_rooms := host-api/store host-api/fanout host-api/command ue
+	driver host-api/store host-api/appliance
+program_rooms := host-api/control host-api/fanout host-api/command ue
 rooms := host-api $(library_rooms) $(program_rooms)
 
 # Which folder may include, and call, which: its own always, and those behind the colon. A row of one file is for that file alone. No
@@ -116,10 +116,11 @@ dataplane/pdu: dataplane/engine dataplane/context host-api
 dataplane: dataplane/pdu dataplane/engine dataplane/context host-api
 dataplane/engines.c: dataplane/engine dataplane/engine/reference dataplane/engine/lockstep dataplane/engine/ipsec_mb dataplane/engine/cryptodev driver
 ue: host-api
-host-api/appliance: dataplane dataplane/pdu dataplane/engine dataplane/context driver host-api
 host-api/store: dataplane/context host-api
+host-api/appliance: dataplane dataplane/pdu dataplane/engine dataplane/context driver host-api/store host-api
 host-api/fanout: host-api/appliance dataplane/context ue host-api
-host-api/command: host-api/fanout host-api/appliance host-api ue
+host-api/control: host-api/appliance host-api
+host-api/command: host-api/control host-api/fanout host-api/appliance host-api ue
 hw/cosim: hw/sim driver dataplane/context
 hw/tb: *
 endef

@@ -38,7 +38,7 @@ extern "C" {
 #endif
 
 /* The interface that this header describes. It rises with every change that a program can see; what was there stays. */
-#define FAN_API_VERSION 1
+#define FAN_API_VERSION 2
 
 /* Version of the library in use, "0.1.0", and the FAN_API_VERSION that it was built with. Static storage; any thread. */
 const char *fan_version(void);
@@ -170,6 +170,12 @@ struct fan_options {
 	uint8_t vlan_priority;      /* 0..7, of the tag */
 	uint8_t dscp;               /* 0..63, of the IP header (RFC 2474) */
 	uint16_t udp_source_port;   /* 0: the destination's */
+	/* Since version 2: what outlives the process (see The store). */
+	const char *store;          /* directory, mode 0700, on a local file system; NULL: nothing is kept */
+	const char *store_key_file; /* the key that its keys are sealed under: 32 octets or 64 hex digits, mode 0600 or 0400 */
+	bool store_create;          /* make the store where there is none */
+	bool store_adopt; /* take over one that was copied or moved here: only when the original is closed and gone for good */
+	uint32_t retention_s; /* how long the results of ended messages are kept; 0: 7 days */
 };
 
 static inline void
@@ -247,7 +253,17 @@ struct fan_ue {
 	uint8_t rp_reference; /* next RP message reference 0..255 */
 	/* CP transactions that the lender has opened and that may still be open, 0..FAN_TRANSACTIONS_MAX: their COUNTs are unacknowledged */
 	uint8_t transactions_open;
+	/* Since version 2. */
+	const char *
+		identity; /* 5 to 15 digits (IMSI), or local@domain (external identifier, TS 23.682 4.6.2): copied; NULL: none, which a
+				   store refuses. One identity may have several contexts, of each kind and bearer one */
+	uint32_t capabilities;  /* the caller's bits, kept for it */
+	bool unreachable;       /* it begins as after fan_ue_reachable(..., false) */
+	int64_t lease_until_ms; /* since 1970 UTC: from then on nothing is spent (dropped as "reservation"); 0: no such limit */
+	uint32_t uplink_teid;   /* bearers: of the tunnel in which the next hop answers (NR-U delivery status); 0: none */
 };
+
+#define FAN_IDENTITY_BYTES 128 /* with the closing zero */
 
 static inline void
 fan_ue_init(struct fan_ue *ue, enum fan_kind kind)
@@ -311,6 +327,42 @@ int fan_ue_acknowledged(struct fanfare *fanfare, fan_context_id id, uint32_t cou
  * unacknowledged COUNTs starts anew. Names of contexts that are gone are passed over. BUSY while any message is in flight. */
 int fan_ue_received(struct fanfare *fanfare, fan_context_id first, size_t count);
 
+/* The contexts of an identity. Out: ids[id_max], as many as there is room for. Returns how many there are. */
+unsigned fan_ue_lookup(const struct fanfare *fanfare, fan_context_id *ids, unsigned id_max, const char *identity);
+
+/* What is known of a context; it holds no key. The library fills it: fields may be added at its end. */
+struct fan_ue_status {
+	size_t struct_bytes;               /* fan_ue_status_init() */
+	char identity[FAN_IDENTITY_BYTES]; /* "" without a store */
+	enum fan_kind kind;
+	uint8_t cipher, integrity, bearer;
+	bool reachable;
+	bool needs_resync; /* its window is used up: nothing is sent to it until something is acknowledged */
+	uint16_t next_hop;
+	uint32_t ue, capabilities;
+	uint32_t next_count, count_reserved;
+	uint16_t unacknowledged, unacknowledged_max;
+	int64_t lease_until_ms;
+	uint32_t groups; /* that it is a member of */
+};
+
+static inline void
+fan_ue_status_init(struct fan_ue_status *state)
+{
+	memset(state, 0, sizeof(*state));
+	state->struct_bytes = sizeof(*state);
+}
+
+/* NOT_FOUND. While a message is in flight each number is of some moment during the call. */
+int fan_ue_status(const struct fanfare *fanfare, struct fan_ue_status *state, fan_context_id id);
+
+/* The first context whose name is `from` or higher, in ascending order of names; 0 when there is none: so a list can be walked in steps while
+ * UEs come and go. Out: *id. Returns 1 or 0. */
+int fan_ue_next(const struct fanfare *fanfare, fan_context_id *id, fan_context_id from);
+
+/* Bounds a lease in time, as fan_ue.lease_until_ms. */
+int fan_ue_lease_until(struct fanfare *fanfare, fan_context_id id, int64_t lease_until_ms);
+
 /* ---- Groups ------------------------------------------------------------------------------------------------------------ */
 
 /*
@@ -337,6 +389,12 @@ int fan_group_add_range(struct fan_group *group, fan_context_id first, size_t co
 /* Takes a context out of a group. NOT_FOUND: it is no member. MEMORY: nothing has changed; a group of fewer may take more memory. */
 int fan_group_remove(struct fan_group *group, fan_context_id id);
 uint64_t fan_group_size(const struct fan_group *group);
+
+/* The next group in the order of GIDs behind `gid`; NULL: the first. NULL when there is none. */
+struct fan_group *fan_group_next(struct fanfare *fanfare, const char *gid);
+/* Calls `each` for every member. */
+void fan_group_each(const struct fan_group *group, void (*each)(void *user, fan_context_id id, enum fan_profile profile),
+		    void *user);
 
 /* ---- Messages ---------------------------------------------------------------------------------------------------------- */
 
@@ -424,9 +482,10 @@ enum fan_wait {
 	FAN_WAIT_LINK,   /* the port's link is down */
 	FAN_WAIT_ENGINE, /* no engine has room, or none gives back what it has */
 	FAN_WAIT_FRAMES, /* all packet buffers are under way */
+	FAN_WAIT_STORE,  /* the COUNTs that it needs are not covered by what is on the disk yet */
 };
 
-/* "nothing" ... "frames". Static storage; any thread. */
+/* "nothing" ... "store". Static storage; any thread. */
 const char *fan_wait_name(enum fan_wait wait);
 
 struct fan_progress {
@@ -458,6 +517,123 @@ uint64_t fan_outcome_count(const struct fan_outcome *outcome, enum fan_drop drop
  * what was sent. */
 void fan_outcome_not_served(const struct fan_outcome *outcome, enum fan_drop drop,
 			    void (*each)(void *user, fan_context_id id, uint32_t ue, enum fan_drop drop), void *user);
+
+/* ---- The store ---------------------------------------------------------------------------------------------------------- */
+
+/*
+ * With options.store an appliance goes on where it was, after fan_close(), kill -9 or power loss: next hops, UEs, groups, messages and their
+ * results are there again, no COUNT is used twice, no UE skips more than 16 COUNTs, and a message that was durable is sent to its end.
+ *
+ * Provisioning (next hops, UEs, groups) is durable when the call returns 0; when it returns an error nothing has changed. A durable write
+ * takes milliseconds: many additions go into one between fan_begin() and fan_commit().
+ *
+ * A message is durable, and begins to leave, with the first fan_sync() or fan_poll() behind its fan_send(); many messages share one write.
+ *
+ * When the disk is full or fails, nothing new is accepted, and messages on their way wait where they need a COUNT that is not covered by
+ * what is on the disk; fan_health() says why, and everything goes on once the disk is mended.
+ */
+
+/* Begins a batch: what fan_next_hop_add() and fan_ue_add() add until fan_commit() is kept whole or not at all, with a store or without.
+ * All other calls that would change the store answer BUSY meanwhile. BUSY when a batch has begun. */
+int fan_begin(struct fanfare *fanfare);
+/* Ends a batch and makes it durable. On an error nothing of it is kept. INVALID: none has begun. */
+int fan_commit(struct fanfare *fanfare);
+/* Ends a batch, of which nothing is kept. Ignored when none has begun. */
+void fan_abort(struct fanfare *fanfare);
+
+/* Makes durable what fan_send() has taken, all in one write, and hands it to the workers. IO: nothing has changed; the messages are tried
+ * again by the next fan_sync() or fan_poll(), unless they are cancelled. Does nothing without a store. */
+int fan_sync(struct fanfare *fanfare);
+
+enum fan_message_state {
+	FAN_MESSAGE_ACCEPTED, /* nothing of it has left */
+	FAN_MESSAGE_SENDING,
+	FAN_MESSAGE_SENT,      /* ended: every member was served, or is reported with a reason */
+	FAN_MESSAGE_CANCELLED, /* ended */
+	FAN_MESSAGE_EXPIRED,   /* ended: its time was over before all of it had left */
+	FAN_MESSAGE_STATES
+};
+
+/* "accepted" ... "expired". Static storage; any thread. */
+const char *fan_message_state_name(enum fan_message_state state);
+
+/* A message, on its way or ended, as long as its results are kept. The library fills it: fields may be added at its end. */
+struct fan_message_status {
+	size_t struct_bytes; /* fan_message_status_init() */
+	fan_message_id id;
+	enum fan_message_state state;
+	bool durable;
+	uint8_t priority;
+	char gid[256];
+	uint32_t byte_count;
+	int64_t accepted_ms, expires_ms, ended_ms; /* since 1970 UTC; 0: no limit, not ended */
+	uint32_t resumed;                          /* times that it was gone on with after a crash */
+	uint64_t in_doubt; /* PDUs sent after a crash to UEs that may have had them before: no more than these are repeats */
+	struct fan_result result;
+	struct fan_result profile[FAN_PROFILE_COUNT];
+	enum fan_wait waits_for; /* as fan_message_progress() */
+	uint64_t waits_ns;
+};
+
+static inline void
+fan_message_status_init(struct fan_message_status *status)
+{
+	memset(status, 0, sizeof(*status));
+	status->struct_bytes = sizeof(*status);
+}
+
+/* NOT_FOUND. With a store it knows every message that is kept; without, those in flight. */
+int fan_message_status(struct fanfare *fanfare, struct fan_message_status *status, fan_message_id id);
+/* The message of the lowest id from `from` on. Returns 1 with *id, or 0. */
+int fan_message_next(struct fanfare *fanfare, fan_message_id *id, fan_message_id from);
+/* Calls `each` for every member that a kept message was not served to for a reason (NONE: for any), each once; of a message on its way, those
+ * that are durable. NOT_FOUND. */
+int fan_message_not_served(struct fanfare *fanfare, fan_message_id id, enum fan_drop drop,
+			   void (*each)(void *user, fan_context_id id, uint32_t ue, enum fan_drop drop), void *user);
+
+/* What an operator must know. */
+struct fan_health {
+	size_t struct_bytes; /* fan_health_init() */
+	bool draining;
+	int store_error;        /* 0, or the error of the last write to the store, until one succeeds */
+	char store_detail[256]; /* its line */
+	uint64_t ues, groups, messages_in_flight;
+	uint64_t commits, checkpoints; /* since fan_open() */
+	uint64_t commit_ns_max;
+};
+
+static inline void
+fan_health_init(struct fan_health *health)
+{
+	memset(health, 0, sizeof(*health));
+	health->struct_bytes = sizeof(*health);
+}
+
+int fan_health(const struct fanfare *fanfare, struct fan_health *health);
+
+enum fan_event_kind {
+	FAN_EVENT_WINDOW,    /* three quarters of a UE's window are used up: value is how many are unacknowledged */
+	FAN_EVENT_COUNT_END, /* COUNT is within 65,536 of its end: value is the next COUNT */
+	FAN_EVENT_LEASE_END, /* less than an eighth of the lease is left, in COUNT or time: value is the first COUNT that is not leased */
+	FAN_EVENT_KINDS
+};
+
+/* "window" ... "lease-end". Static storage; any thread. */
+const char *fan_event_kind_name(enum fan_event_kind kind);
+
+struct fan_event {
+	uint64_t number; /* 1 for the first since fan_open() */
+	enum fan_event_kind kind;
+	fan_context_id id;
+	uint32_t ue, value;
+};
+
+/* The oldest event that is kept with a number of `from` or higher: the last 65,536 are. They are found by checkpoints, some seconds late.
+ * Returns 1 with *event, or 0. */
+int fan_event_next(const struct fanfare *fanfare, struct fan_event *event, uint64_t from);
+
+/* Wraps the store's data key under the key of another file, which alone opens the store from then on. BUSY in a batch. */
+int fan_store_rotate(struct fanfare *fanfare, const char *key_file);
 
 /* ---- Bulk protection alone --------------------------------------------------------------------------------------------- */
 

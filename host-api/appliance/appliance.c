@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION_1_BYTES(type) sizeof(struct type) /* every field has been there since version 1 */
+#define OPTIONS_VERSION_1_BYTES offsetof(struct fan_options, store)
 
 const char *
 fan_version(void)
@@ -76,7 +76,7 @@ fan_open(struct fanfare **out, const struct fan_options *given)
 	if (given == NULL)
 		error = fan_fail(FAN_E_INVALID, "no options: fan_options_init() makes them, and an egress must be named");
 	if (error == 0)
-		error = fan_struct_take(&options, sizeof(options), VERSION_1_BYTES(fan_options), given, "fan_options_init");
+		error = fan_struct_take(&options, sizeof(options), OPTIONS_VERSION_1_BYTES, given, "fan_options_init");
 	if (error != 0)
 		return error;
 	fanfare = calloc(1, sizeof(*fanfare));

@@ -17,6 +17,8 @@
 #include "../../dataplane/gid.h"
 #include "appliance.h"
 
+#define UE_VERSION_1_BYTES offsetof(struct fan_ue, identity) /* of the struct of FAN_API_VERSION 1 */
+
 struct fan_group {
 	char gid[FAN_GID_BYTES_MAX + 1]; /* first: the tree of groups compares groups by it */
 	struct fanfare *fanfare;

@@ -106,7 +106,7 @@ fan_wait_name(enum fan_wait wait)
 {
 	static const char *const names[] = {
 		[FAN_WAIT_NOTHING] = "nothing", [FAN_WAIT_PORT] = "port",     [FAN_WAIT_LINK] = "link",
-		[FAN_WAIT_ENGINE] = "engine",   [FAN_WAIT_FRAMES] = "frames",
+		[FAN_WAIT_ENGINE] = "engine",   [FAN_WAIT_FRAMES] = "frames", [FAN_WAIT_STORE] = "store",
 	};
 
 	return (unsigned)wait < sizeof(names) / sizeof(names[0]) ? names[wait] : "unknown";

@@ -121,7 +121,7 @@ fan_protector_add(struct fan_protector *protector, fan_context_id *id, const str
 	int error = fan_in_own_process(protector->process);
 
 	if (error == 0)
-		error = fan_struct_take(&own, sizeof(own), sizeof(own), ue, "fan_ue_init");
+		error = fan_struct_take(&own, sizeof(own), UE_VERSION_1_BYTES, ue, "fan_ue_init");
 	if (error != 0)
 		return error;
 	slot = fan_context_add_once(&protector->table, &protector->keys, &own);

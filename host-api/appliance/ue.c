@@ -142,7 +142,7 @@ fan_ue_add(struct fanfare *fanfare, fan_context_id *id, const struct fan_ue *giv
 	int table = fan_in_own_process(fanfare->process);
 
 	if (table == 0)
-		table = fan_struct_take(&ue, sizeof(ue), sizeof(ue), given, "fan_ue_init");
+		table = fan_struct_take(&ue, sizeof(ue), UE_VERSION_1_BYTES, given, "fan_ue_init");
 	if (table != 0)
 		return table;
 	protection = (struct fan_protection){ .kind = (uint8_t)ue.kind,
@@ -198,7 +198,8 @@ fan_ue_move(struct fanfare *fanfare, fan_context_id id, const struct fan_ue *giv
 	uint32_t slot;
 	struct fan_context_table *table = fan_context_find(fanfare, &slot, id);
 	struct fan_ue ue;
-	int error = table == NULL ? FAN_E_NOT_FOUND : fan_struct_take(&ue, sizeof(ue), sizeof(ue), given, "fan_ue_init");
+	int error = table == NULL ? FAN_E_NOT_FOUND
+				  : fan_struct_take(&ue, sizeof(ue), UE_VERSION_1_BYTES, given, "fan_ue_init");
 
 	if (error == 0 && ue.kind != (enum fan_kind)table->protection.kind)
 		error = fan_fail(FAN_E_INVALID, "a UE of another kind than the context's");

@@ -47,7 +47,6 @@
 #define FAN_MARKS_BLOCKS 1024  /* blocks of one record of marks */
 #define FAN_MEMBERS_CONTEXTS 4096
 
-#define FAN_IDENTITY_BYTES 128 /* an IMSI or external identifier, its closing zero included */
 #define FAN_GROUP_BYTES 256    /* a canonical GID, its closing zero included */
 #define FAN_STORED_BYTES_MAX 65000
 
@@ -115,15 +114,6 @@ struct fan_record_message {
 	char gid[FAN_GROUP_BYTES];
 	int64_t accepted_ms, expires_ms; /* since 1970 UTC; expires_ms 0: no limit. message.valid_for_ms is not stored */
 	struct fan_message message;
-};
-
-enum fan_message_state {
-	FAN_MESSAGE_ACCEPTED,
-	FAN_MESSAGE_SENDING,
-	FAN_MESSAGE_SENT,
-	FAN_MESSAGE_CANCELLED,
-	FAN_MESSAGE_EXPIRED,
-	FAN_MESSAGE_STATES
 };
 
 /* What has become of a message; it is small, and written again as that changes. */
