@@ -208,6 +208,11 @@ fan_dataplane_table(struct fan_dataplane *dataplane, struct fan_protection prote
 			return (int)i;
 	FAN_REQUIRE(dataplane->table_count < FAN_TABLES_MAX);
 	error = fan_context_table_init(&dataplane->tables[dataplane->table_count], protection, FAN_CONTEXT_SLOTS_MAX);
+	if (error == 0 && dataplane->marked) {
+		error = fan_context_table_mark(&dataplane->tables[dataplane->table_count]);
+		if (error != 0)
+			fan_context_table_free(&dataplane->tables[dataplane->table_count]);
+	}
 	return error != 0 ? error : (int)dataplane->table_count++;
 }
 
@@ -352,6 +357,8 @@ forget_losses(struct fan_dataplane *dataplane)
 	const struct fan_flight *oldest = dataplane->flights.first;
 	struct fan_losses *losses = &dataplane->losses;
 
+	while (oldest != NULL && oldest->settled)
+		oldest = oldest->next;
 	losses->untold = oldest == NULL ? 0 : RTE_MIN(losses->untold, losses->counted - oldest->lost_before);
 }
 
@@ -363,12 +370,13 @@ tell_losses(struct fan_dataplane *dataplane, struct fan_flight *flight)
 
 	count_losses(dataplane);
 	losses->untold -= fan_flight_take_losses(flight, RTE_MIN(losses->untold, losses->counted - flight->lost_before));
+	flight->settled = true;
 	forget_losses(dataplane);
 }
 
 int
-fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_flight **out, struct fan_snapshot *snapshot,
-		   const struct fan_message *message, fan_done done, void *user)
+fan_dataplane_accept(struct fan_dataplane *dataplane, struct fan_flight **out, struct fan_snapshot *snapshot,
+		     const struct fan_message *message, fan_done done, void *user)
 {
 	struct fan_flight *flight;
 	const uint64_t begin_tsc = rte_rdtsc();
@@ -395,18 +403,29 @@ fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_flight **out, str
 	forget_losses(dataplane);
 	flight->lost_before = dataplane->losses.counted;
 	fan_flights_add(&dataplane->flights, flight);
-	for (unsigned i = 0; i < dataplane->worker_count; i++)
-		fan_worker_hand(dataplane->worker[i], flight);
 	*out = flight;
 	return 0;
 }
 
-struct fan_flight *
-fan_dataplane_take_ended(struct fan_dataplane *dataplane)
+void
+fan_dataplane_hand(struct fan_dataplane *dataplane, struct fan_flight *flight)
 {
-	struct fan_flight *flight = fan_flights_take_ended(&dataplane->flights);
+	flight->handed = true;
+	for (unsigned i = 0; i < dataplane->worker_count; i++)
+		fan_worker_hand(dataplane->worker[i], flight);
+}
 
-	if (flight != NULL)
+void
+fan_dataplane_settle(struct fan_dataplane *dataplane)
+{
+	struct fan_flight *flight;
+
+	while ((flight = fan_flights_ended(&dataplane->flights)) != NULL)
 		tell_losses(dataplane, flight);
-	return flight;
+}
+
+struct fan_flight *
+fan_dataplane_take_settled(struct fan_dataplane *dataplane)
+{
+	return fan_flights_take_settled(&dataplane->flights);
 }

@@ -36,7 +36,8 @@ struct fan_dataplane {
 	struct fan_calibration *calibration; /* "auto": ranks the engines for each shape; else NULL, in the order given */
 	struct fan_flights flights;
 	struct fan_losses losses;
-	int event_fd; /* an eventfd: a flight has ended; -1: none yet */
+	int event_fd; /* an eventfd: a flight has ended, or a worker waits for the store; -1: none yet */
+	bool marked;  /* every table has marks: set before there is one */
 };
 
 /* As fan_open(). */
@@ -59,11 +60,16 @@ int fan_dataplane_next_hop_change(struct fan_dataplane *dataplane, unsigned inde
 void fan_dataplane_pause(struct fan_dataplane *dataplane);
 void fan_dataplane_resume(struct fan_dataplane *dataplane);
 
-/* Encodes a message for a snapshot of members, and hands it to every worker. Out: *flight. As fan_send(). */
-int fan_dataplane_send(struct fan_dataplane *dataplane, struct fan_flight **flight, struct fan_snapshot *snapshot,
-		       const struct fan_message *message, fan_done done, void *user);
+/* Encodes a message for a snapshot of members, and accepts it. Out: *flight, which no worker has yet. As fan_send(). */
+int fan_dataplane_accept(struct fan_dataplane *dataplane, struct fan_flight **flight, struct fan_snapshot *snapshot,
+			 const struct fan_message *message, fan_done done, void *user);
 
-/* Takes the oldest flight that has ended off the list, after what the port has lost of it was counted; NULL: none. The caller frees it. */
-struct fan_flight *fan_dataplane_take_ended(struct fan_dataplane *dataplane);
+/* Hands a flight to every worker. Flights are handed over in the order in which they were accepted. */
+void fan_dataplane_hand(struct fan_dataplane *dataplane, struct fan_flight *flight);
+
+/* Settles the flights that have ended: counts what the port has lost of each. */
+void fan_dataplane_settle(struct fan_dataplane *dataplane);
+/* Takes the oldest flight that is settled off the list; NULL: none. The caller frees it. */
+struct fan_flight *fan_dataplane_take_settled(struct fan_dataplane *dataplane);
 
 #endif

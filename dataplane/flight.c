@@ -85,21 +85,45 @@ allocate(unsigned leg_count)
 	return flight;
 }
 
+static uint32_t
+name_of_set(const struct fan_member_set *set, const struct fan_context_table *tables)
+{
+	return fan_leg_name(tables[set->table].protection, set->profile);
+}
+
+/* The set with the lowest name above `than`, or the lowest of all: legs go in that order, whatever order the sets were made in. */
+static unsigned
+next_set(const struct fan_members *members, const struct fan_context_table *tables, int64_t than)
+{
+	unsigned next = members->set_count;
+
+	for (unsigned i = 0; i < members->set_count; i++)
+		if (name_of_set(&members->sets[i], tables) > than &&
+		    (next == members->set_count ||
+		     name_of_set(&members->sets[i], tables) < name_of_set(&members->sets[next], tables)))
+			next = i;
+	return next;
+}
+
 int
 fan_flight_make(struct fan_flight **out, struct fan_snapshot *snapshot, struct fan_context_table *tables,
 		const struct fan_message *message, const struct fan_link *link, unsigned worker_count)
 {
 	const struct fan_members *members = &snapshot->members;
 	struct fan_flight *flight = allocate(members->set_count);
+	int64_t name = -1;
 	int error = 0;
 
 	if (flight == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory for a message in flight");
 	flight->snapshot = fan_snapshot_hold(snapshot);
 	for (unsigned i = 0; error == 0 && i < members->set_count; i++) {
+		const unsigned at = next_set(members, tables, name);
+		const struct fan_member_set *set = &members->sets[at];
+
+		name = name_of_set(set, tables);
 		flight->leg_count = i + 1;
-		error = make_leg(&flight->legs[i], &members->sets[i], snapshot->ues[i], &tables[members->sets[i].table],
-				 worker_count);
+		error = make_leg(&flight->legs[i], set, snapshot->ues[at], &tables[set->table], worker_count);
 	}
 	if (error == 0)
 		error = make_plans(flight, message, link);
@@ -109,6 +133,7 @@ fan_flight_make(struct fan_flight **out, struct fan_snapshot *snapshot, struct f
 	}
 	flight->priority = message->priority;
 	flight->deadline_tsc = UINT64_MAX;
+	flight->limit = UINT64_MAX;
 	flight->worker_count = worker_count;
 	flight->workers_left = worker_count;
 	*out = flight;
@@ -131,6 +156,30 @@ fan_flight_free(struct fan_flight *flight)
 	fan_snapshot_release(flight->snapshot);
 	free(flight->legs);
 	free(flight);
+}
+
+void
+fan_flight_begin_at(struct fan_flight *flight, uint32_t leg_name, uint32_t slot)
+{
+	for (unsigned i = 0; i < flight->leg_count; i++) {
+		struct fan_leg *leg = &flight->legs[i];
+		const uint32_t name = fan_leg_name(leg->table->protection, leg->profile);
+
+		leg->from = name < leg_name ? UINT64_MAX : name == leg_name ? slot : 0;
+	}
+}
+
+uint64_t
+fan_flight_position(const struct fan_flight *flight)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (unsigned i = 0; i < flight->worker_count; i++) {
+		const uint64_t position = __atomic_load_n(&flight->span[i].position, __ATOMIC_ACQUIRE);
+
+		least = RTE_MIN(least, position);
+	}
+	return least;
 }
 
 size_t
@@ -258,12 +307,21 @@ fan_flights_add(struct fan_flights *flights, struct fan_flight *flight)
 }
 
 struct fan_flight *
-fan_flights_take_ended(struct fan_flights *flights)
+fan_flights_ended(const struct fan_flights *flights)
+{
+	for (struct fan_flight *flight = flights->first; flight != NULL; flight = flight->next)
+		if (!flight->settled && __atomic_load_n(&flight->workers_left, __ATOMIC_ACQUIRE) == 0)
+			return flight;
+	return NULL;
+}
+
+struct fan_flight *
+fan_flights_take_settled(struct fan_flights *flights)
 {
 	for (struct fan_flight **link = &flights->first; *link != NULL; link = &(*link)->next) {
 		struct fan_flight *flight = *link;
 
-		if (__atomic_load_n(&flight->workers_left, __ATOMIC_ACQUIRE) != 0)
+		if (!flight->settled)
 			continue;
 		*link = flight->next;
 		flights->count--;

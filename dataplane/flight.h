@@ -22,11 +22,13 @@ struct fan_tally {
 } __attribute__((aligned(64)));
 
 struct fan_leg {
-	struct fan_context_table *table;     /* C */
-	uint16_t table_index;                /* C */
-	uint8_t profile;                     /* C enum fan_profile */
-	struct fan_plans plans;              /* C owned */
-	const roaring_bitmap_t *slots;       /* C members, of the flight's snapshot */
+	struct fan_context_table *table; /* C */
+	uint16_t table_index;            /* C */
+	uint8_t profile;                 /* C enum fan_profile */
+	struct fan_plans plans;          /* C owned */
+	const roaring_bitmap_t *slots;   /* C members, of the flight's snapshot */
+	uint64_t
+		from; /* C first slot that is to be served: those before were, before a crash; beyond all of them: the leg is done */
 	uint64_t ues;                        /* C */
 	uint8_t preference[FAN_ENGINES_MAX]; /* C indices of the run's engines in the order in which they are asked */
 	/* W A bitmap of slots for each reason (enum fan_drop, from 1 on): members that missed a part. By the slot's worker: a stripe is two
@@ -56,7 +58,25 @@ fan_leg_reason(const struct fan_leg *leg, size_t slot)
 
 struct fan_span {
 	uint64_t first_tsc, last_tsc; /* of this worker's first and last frame handed to the port; 0: none */
+	/* Place of the first member that this worker may still have to do with; it only rises. Stored atomically: what became of those before
+	 * is there to be read. UINT64_MAX: it is done. */
+	uint64_t position;
 } __attribute__((aligned(64)));
+
+/* A leg's name in every process, after which legs are ordered: protection and profile. */
+static inline uint32_t
+fan_leg_name(struct fan_protection protection, uint8_t profile)
+{
+	return (uint32_t)protection.kind << 16 | (uint32_t)protection.cipher << 12 | (protection.integrity & 0xfU) << 8 |
+	       (uint32_t)protection.bearer_id << 4 | profile;
+}
+
+/* The place of a member in a flight: legs go one after another, by protection and profile, each in ascending order of slots. */
+static inline uint64_t
+fan_flight_place(unsigned leg, uint64_t slot)
+{
+	return (uint64_t)leg << 32 | slot;
+}
 
 #define FAN_FLIGHTS_MAX 64 /* messages in flight; one bound for the ring of flights, a worker's tasks and a mask of places */
 
@@ -74,17 +94,25 @@ struct fan_flight {
 	uint64_t begin_tsc;    /* C */
 	uint64_t deadline_tsc; /* C what is not on its way to the port by then does not go; UINT64_MAX: none */
 	unsigned worker_count; /* C */
+	uint64_t
+		limit; /* the control thread stores it, atomically: place of the first member whose turn is not come; it only rises */
 	uint8_t stop; /* the control thread stores it, atomically: enum fan_drop for all that has not left, 0: goes on */
 	unsigned workers_left; /* every worker takes one off, atomically: release; the control thread reads: acquire */
 	struct fan_span span[FAN_WORKERS_MAX]; /* W one per worker */
-	fan_done done;                         /* the control thread's alone */
-	void *user;                            /* the control thread's alone */
+	bool handed;                           /* the control thread's alone: workers have it */
+	bool settled;  /* the control thread's alone: it has ended, and what the port lost of it is counted */
+	fan_done done; /* the control thread's alone */
+	void *user;    /* the control thread's alone */
 };
 
 /* Makes a flight for a snapshot of members, and holds a reference to it. */
 int fan_flight_make(struct fan_flight **flight, struct fan_snapshot *snapshot, struct fan_context_table *tables,
 		    const struct fan_message *message, const struct fan_link *link, unsigned worker_count);
 void fan_flight_free(struct fan_flight *flight);
+/* Of a flight that no worker has: it begins at a leg of this name, or the next, and there at a slot. What was before counts as done. */
+void fan_flight_begin_at(struct fan_flight *flight, uint32_t leg_name, uint32_t slot);
+/* Place of the first member that some worker may still have to do with; UINT64_MAX: all is done. */
+uint64_t fan_flight_position(const struct fan_flight *flight);
 /* Longest frame of any leg, octets. */
 size_t fan_flight_frame_bytes_max(const struct fan_flight *flight);
 
@@ -106,7 +134,9 @@ struct fan_flights {
 /* Accepts a flight: gives it its place and number, and notes which of the others it follows. In: fewer than FAN_FLIGHTS_MAX are on their
  * way. */
 void fan_flights_add(struct fan_flights *flights, struct fan_flight *flight);
-/* Takes the oldest flight that has ended off the list; NULL: none. The caller frees it. */
-struct fan_flight *fan_flights_take_ended(struct fan_flights *flights);
+/* The oldest flight that has ended and is not settled; NULL: none. */
+struct fan_flight *fan_flights_ended(const struct fan_flights *flights);
+/* Takes the oldest flight that is settled off the list; NULL: none. The caller frees it. */
+struct fan_flight *fan_flights_take_settled(struct fan_flights *flights);
 
 #endif

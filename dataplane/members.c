@@ -359,6 +359,13 @@ read_stripe(struct fan_member_cursor *cursor, uint32_t *slots, unsigned slot_max
 	return slot_count;
 }
 
+void
+fan_member_cursor_move(struct fan_member_cursor *cursor, uint32_t slot)
+{
+	roaring_uint32_iterator_move_equalorlarger(&cursor->at, slot);
+	cursor->stripe_last = 0;
+}
+
 unsigned
 fan_member_cursor_next_burst(struct fan_member_cursor *cursor, uint32_t *slots, unsigned slot_max)
 {

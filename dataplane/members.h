@@ -88,6 +88,8 @@ struct fan_member_cursor {
 /* worker 0..worker_count-1. */
 void fan_member_cursor_init(struct fan_member_cursor *cursor, const roaring_bitmap_t *slots, unsigned worker,
 			    unsigned worker_count);
+/* Moves to the worker's first member at or behind a slot. */
+void fan_member_cursor_move(struct fan_member_cursor *cursor, uint32_t slot);
 /* Out: slots[] in rising order. Returns how many, 0..slot_max; fewer than slot_max only at the end, 0 from then on. */
 unsigned fan_member_cursor_next_burst(struct fan_member_cursor *cursor, uint32_t *slots, unsigned slot_max);
 

@@ -206,7 +206,11 @@ begin_leg(struct fan_worker *worker, struct task *task)
 	task->slot_count = 0;
 	for (; task->leg_at < task->flight->leg_count; task->leg_at++) {
 		task->leg = &task->flight->legs[task->leg_at];
+		if (task->leg->from > UINT32_MAX)
+			continue;
 		fan_member_cursor_init(&task->cursor, task->leg->slots, worker->config.index, worker->config.worker_count);
+		if (task->leg->from > 0)
+			fan_member_cursor_move(&task->cursor, (uint32_t)task->leg->from);
 		choose_members(task);
 		if (task->slot_count > 0) {
 			ask_engines(worker, task);
@@ -250,6 +254,55 @@ has_passed(const struct task *earlier, const struct task *task)
 	return true;
 }
 
+/* The control thread learns that a flight cannot go on without it. */
+static void
+call_control(const struct fan_worker *worker)
+{
+	if (worker->config.event_fd >= 0)
+		(void)eventfd_write(worker->config.event_fd, 1);
+}
+
+/* A context's block needs a higher mark. */
+static void
+ask_for_mark(const struct fan_worker *worker, const struct fan_context_table *table, uint32_t slot)
+{
+	uint8_t *waits = &table->waits[slot / FAN_BLOCK_CONTEXTS];
+
+	if (__atomic_exchange_n(waits, 1, __ATOMIC_RELAXED) == 0)
+		call_control(worker);
+}
+
+/* The first member that is still to be done lies at a place. */
+static void
+tell_position(const struct fan_worker *worker, struct fan_flight *flight, uint64_t place)
+{
+	uint64_t *position = &flight->span[worker->config.index].position;
+
+	if (place > *position)
+		__atomic_store_n(position, place, __ATOMIC_RELEASE);
+}
+
+/* Whether what is on the disk covers a task's next batch: its first member's COUNTs, and its members' places. The control thread sees to it
+ * that this is so before the worker comes here, unless the disk is slow. */
+static bool
+is_covered(const struct fan_worker *worker, const struct task *task)
+{
+	const struct fan_context_table *table = task->leg->table;
+	const uint32_t first = task->slot[0], last = task->slot[task->slot_count - 1];
+
+	if (table->marks == NULL || task->part > 0)
+		return true;
+	if (fan_count_spent(&table->slots[first]) + task->leg->plans.part_count > fan_context_mark(table->marks, first)) {
+		ask_for_mark(worker, table, first);
+		return false;
+	}
+	if (fan_flight_place(task->leg_at, last) < __atomic_load_n(&task->flight->limit, __ATOMIC_RELAXED))
+		return true;
+	if (task->under_way == 0)
+		tell_position(worker, task->flight, fan_flight_place(task->leg_at, first));
+	return false;
+}
+
 /* Whether a task has something to begin, and no UE among it waits for a message accepted before: with members in common, flights of one
  * priority go through a table one behind the other, so that each UE sees their messages in the order of acceptance. */
 static bool
@@ -259,6 +312,8 @@ may_begin(const struct fan_worker *worker, const struct task *task)
 		return false;
 	if (stopped(worker, task->flight) != FAN_DROP_NONE)
 		return true;
+	if (!is_covered(worker, task))
+		return false;
 	for (uint64_t places = task->flight->follows; places != 0; places &= places - 1) {
 		const struct task *earlier = &worker->task[__builtin_ctzll(places)];
 
@@ -311,11 +366,29 @@ pick_task(struct fan_worker *worker)
 
 /* ---- spend COUNT, write ----------------------------------------------------------------------------------------------- */
 
+static void
+count_created(struct fan_worker *worker, const struct task *task)
+{
+	const uint64_t created = (uint64_t)task->slot_count * task->leg->plans.part_count;
+
+	add(&tally_of(worker, task->leg)->created, created);
+	add(&worker->counters.created, created);
+}
+
 /* CP transactions that some parts of a message open at a UE. */
 static inline unsigned
 transactions_of(const struct fan_leg *leg, unsigned parts)
 {
 	return leg->plans.part[0].head == FAN_HEAD_SMS ? parts : 0;
+}
+
+/* Those chosen from the i-th on are chosen again later: its block's mark is too low. */
+static void
+put_back(const struct fan_worker *worker, struct task *task, unsigned i)
+{
+	ask_for_mark(worker, task->leg->table, task->slot[i]);
+	fan_member_cursor_move(&task->cursor, task->slot[i]);
+	task->slot_count = i;
 }
 
 /* Spends the COUNTs of all parts for the members chosen, at once: whatever happens before the last part is begun, each UE has COUNTs for
@@ -327,16 +400,22 @@ spend_counts(struct fan_worker *worker, struct work *work, struct task *task)
 	/* Copies, which no store in the loop can change. */
 	const struct fan_count_rule rule = fan_count_rules[leg->table->protection.kind];
 	struct fan_context *const slots = leg->table->slots;
+	const uint8_t *const marks = leg->table->marks;
 	const unsigned parts = leg->plans.part_count, slot_count = task->slot_count;
 	const unsigned transactions = transactions_of(leg, parts);
 	struct fan_batch *batch = &work->batch;
 	unsigned ue_count = 0;
 
-	for (unsigned i = 0; i < slot_count; i++) {
+	for (unsigned i = 0; i < task->slot_count; i++) {
 		const uint32_t slot = task->slot[i];
 		struct fan_context *context = &slots[slot];
-		const enum fan_drop drop = fan_count_spend(context, &batch->count[ue_count], &rule, parts, transactions);
+		const enum fan_drop drop = fan_count_spend(context, &batch->count[ue_count], &rule, parts, transactions,
+							   fan_context_mark(marks, slot));
 
+		if (__builtin_expect(drop == FAN_COUNT_WAITS, 0)) {
+			put_back(worker, task, i);
+			break;
+		}
 		batch->context[ue_count] = context;
 		task->slot[ue_count] = slot;
 		if (__builtin_expect(drop == FAN_DROP_NONE, 1))
@@ -344,21 +423,13 @@ spend_counts(struct fan_worker *worker, struct work *work, struct task *task)
 		else
 			count_drop(worker, leg, context, drop, parts);
 	}
+	count_created(worker, task);
 	rte_pktmbuf_free_bulk(work->frame + ue_count, slot_count - ue_count);
 	if (parts > 1)
 		memcpy(task->count, batch->count, ue_count * sizeof(task->count[0]));
 	task->spent_at = 0;
 	task->slot_count = ue_count;
 	batch->ue_count = (uint16_t)ue_count;
-}
-
-static void
-count_created(struct fan_worker *worker, const struct task *task)
-{
-	const uint64_t created = (uint64_t)task->slot_count * task->leg->plans.part_count;
-
-	add(&tally_of(worker, task->leg)->created, created);
-	add(&worker->counters.created, created);
 }
 
 /* A part after the first goes to the same members, each under the COUNT that was spent for it. */
@@ -570,6 +641,16 @@ place_batch(struct fan_worker *worker, struct task *task)
 	return work;
 }
 
+/* Whether all parts of a message find room in the ring: where marks bound what is spent, no UE has more COUNTs in it than the highest mark
+ * covers, so that respend() can ask for as many. */
+static bool
+ring_has_room(const struct fan_worker *worker, const struct task *task)
+{
+	const unsigned parts = RTE_MIN(task->leg->plans.part_count, (unsigned)FAN_MARK_MAX);
+
+	return task->leg->table->marks == NULL || task->part > 0 || worker->work_count + parts <= BATCHES_MAX;
+}
+
 /* Begins one batch. COUNT is spent only once everything else that the batch needs is there. */
 static bool
 begin_batch(struct fan_worker *worker)
@@ -579,7 +660,7 @@ begin_batch(struct fan_worker *worker)
 	enum fan_drop drop;
 	bool fetches_ahead;
 
-	if (task == NULL)
+	if (task == NULL || !ring_has_room(worker, task))
 		return false;
 	if (task->failures_seen != worker->failures)
 		ask_engines(worker, task);
@@ -594,12 +675,10 @@ begin_batch(struct fan_worker *worker)
 	work = place_batch(worker, task);
 	if (work == NULL)
 		return false;
-	if (task->part == 0) {
-		count_created(worker, task);
+	if (task->part == 0)
 		spend_counts(worker, work, task);
-	} else {
+	else
 		take_spent_counts(work, task);
-	}
 	fan_plan_take_numbers(work->number, &work->batch, work->plan, 0, work->batch.ue_count);
 	fetches_ahead = task->fetches_ahead && work->batch.ue_count > 0;
 	if (worker->turn_left > 0)
@@ -761,7 +840,9 @@ spend_fresh_counts(struct fan_worker *worker, const struct renewal *message, uns
 	struct task *task = first->task;
 	const unsigned parts = message->parts + message->to_begin;
 	uint32_t count;
-	const enum fan_drop drop = fan_count_spend(context, &count, &fan_count_rules[first->plan->kind], parts, 0);
+	const struct fan_context_table *table = first->leg->table;
+	const enum fan_drop drop = fan_count_spend(context, &count, &fan_count_rules[first->plan->kind], parts, 0,
+						   fan_context_mark(table->marks, (uint32_t)(context - table->slots)));
 
 	if (drop != FAN_DROP_NONE) {
 		count_drop(worker, first->leg, context, drop, parts);
@@ -811,10 +892,48 @@ renew_message(struct fan_worker *worker, unsigned position, unsigned parts)
 	}
 }
 
+/* COUNTs that a UE needs for the messages to be renewed that lie in the ring before `end`. */
+static unsigned
+fresh_counts(struct fan_worker *worker, const bool renewed[BATCHES_MAX], unsigned end, const struct fan_context *context)
+{
+	unsigned counts = 0;
+
+	for (unsigned i = 0, parts; i < end; i += parts) {
+		parts = parts_in_a_row(worker, i);
+		if (renewed[i] && has_ue(&work_at(worker, i)->batch, context))
+			counts += parts + parts_to_begin(worker, i, parts);
+	}
+	return counts;
+}
+
+/* Whether all these messages find their fresh COUNTs covered by what is on the disk; asks for what is not. */
+static bool
+are_covered(struct fan_worker *worker, const bool renewed[BATCHES_MAX])
+{
+	bool covered = true;
+
+	for (unsigned i = 0; i < worker->work_count; i++) {
+		const struct work *work = work_at(worker, i);
+
+		for (unsigned ue = 0; renewed[i] && work->leg->table->marks != NULL && ue < work->batch.ue_count; ue++) {
+			const struct fan_context *context = work->batch.context[ue];
+			const struct fan_context_table *table = work->leg->table;
+			const uint32_t slot = (uint32_t)(context - table->slots);
+
+			if (fan_count_spent(context) + fresh_counts(worker, renewed, i + 1, context) <=
+			    fan_context_mark(table->marks, slot))
+				continue;
+			ask_for_mark(worker, table, slot);
+			covered = false;
+		}
+	}
+	return covered;
+}
+
 /* An exposed batch takes fresh COUNTs where it is, with all parts of its message, and so do those behind that have a UE in common with one
  * that did: the ring stays in the order of COUNTs, and each UE sees its messages and parts in order. They are protected again; none has
- * left. */
-static void
+ * left. False: COUNTs are not covered yet, and nothing was done. */
+static bool
 respend(struct fan_worker *worker, unsigned exposed)
 {
 	const unsigned first = first_part(worker, exposed);
@@ -827,11 +946,14 @@ respend(struct fan_worker *worker, unsigned exposed)
 		for (unsigned j = first; j < i && !renewed[i]; j++)
 			renewed[i] = renewed[j] && share_ue(&work_at(worker, j)->batch, &work->batch);
 	}
+	if (!are_covered(worker, renewed))
+		return false;
 	for (unsigned i = first, parts; i < worker->work_count; i += parts) {
 		parts = parts_in_a_row(worker, i);
 		if (renewed[i])
 			renew_message(worker, i, parts);
 	}
+	return true;
 }
 
 /* Once no engine has a batch. */
@@ -842,8 +964,7 @@ respend_exposed(struct fan_worker *worker)
 
 	if (exposed < 0 || any_submitted(worker))
 		return false;
-	respend(worker, (unsigned)exposed);
-	return true;
+	return respend(worker, (unsigned)exposed);
 }
 
 static void
@@ -958,6 +1079,21 @@ whole_message_finished(struct fan_worker *worker)
 	return parts_to_begin(worker, 0, parts) == 0;
 }
 
+/* The batch at the head of the ring has left: so has all of its flight before it, and with a last part these members are done. */
+static void
+tell_left(const struct fan_worker *worker, const struct work *work)
+{
+	struct fan_flight *flight = work->task->flight;
+	const struct fan_leg *leg = work->leg;
+	const struct fan_context *last;
+
+	if (work->batch.ue_count == 0 || work->plan != &leg->plans.part[leg->plans.part_count - 1])
+		return;
+	last = work->batch.context[work->batch.ue_count - 1];
+	tell_position(worker, flight,
+		      fan_flight_place((unsigned)(leg - flight->legs), (uint64_t)(last - leg->table->slots) + 1));
+}
+
 static bool
 emit(struct fan_worker *worker)
 {
@@ -973,8 +1109,10 @@ emit(struct fan_worker *worker)
 		if (work->sent < work->batch.ue_count && !send_frames(worker, work))
 			return any || work->sent > sent;
 		add(&worker->counters.engine_ues[work->engine], work->sent);
-		if (work->task != NULL)
+		if (work->task != NULL) {
+			tell_left(worker, work);
 			release(work);
+		}
 		worker->work_count--;
 		/* An empty ring begins anew, in the work that lies in the cache. */
 		worker->work_first = worker->work_count > 0 ? (worker->work_first + 1) % BATCHES_MAX : 0;
@@ -996,8 +1134,9 @@ report(struct fan_worker *worker)
 		if (flight == NULL || !task->exhausted || task->under_way > 0)
 			continue;
 		task->flight = NULL;
-		if (__atomic_fetch_sub(&flight->workers_left, 1, __ATOMIC_RELEASE) == 1 && worker->config.event_fd >= 0)
-			(void)eventfd_write(worker->config.event_fd, 1);
+		tell_position(worker, flight, UINT64_MAX);
+		if (__atomic_fetch_sub(&flight->workers_left, 1, __ATOMIC_RELEASE) == 1)
+			call_control(worker);
 		any = true;
 	}
 	while (worker->task_count > 0 && worker->task[worker->task_count - 1].flight == NULL)
@@ -1164,6 +1303,15 @@ all_finished(struct fan_worker *worker)
 	return true;
 }
 
+static bool
+waits_for_store(const struct fan_worker *worker)
+{
+	for (unsigned i = 0; i < worker->task_count; i++)
+		if (worker->task[i].flight != NULL && !worker->task[i].exhausted && !is_covered(worker, &worker->task[i]))
+			return true;
+	return false;
+}
+
 /* What keeps a worker from going on. */
 static enum fan_wait
 waits_for(struct fan_worker *worker)
@@ -1171,7 +1319,9 @@ waits_for(struct fan_worker *worker)
 	if (worker->task_count == 0)
 		return FAN_WAIT_NOTHING;
 	if (worker->work_count == 0)
-		return FAN_WAIT_FRAMES;
+		return waits_for_store(worker) ? FAN_WAIT_STORE : FAN_WAIT_FRAMES;
+	if (first_exposed(worker) >= 0 && !any_submitted(worker))
+		return FAN_WAIT_STORE;
 	if (!whole_message_finished(worker))
 		return all_finished(worker) ? FAN_WAIT_FRAMES : FAN_WAIT_ENGINE;
 	if (work_at(worker, 0)->state != WORK_FINISHED)

@@ -123,11 +123,12 @@ Test(calibration, a_message_goes_by_the_ranking, .timeout = 60)
 	cr_assert_eq(fan_snapshot_make(&snapshot, &members), 0);
 	fan_members_free(&members);
 	fan_message_init(&message, "abc", 3);
-	cr_assert_eq(fan_dataplane_send(dataplane, &flight, snapshot, &message, ended, NULL), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_dataplane_accept(dataplane, &flight, snapshot, &message, ended, NULL), 0, "%s", fan_error_detail());
 	fan_snapshot_release(snapshot);
+	fan_dataplane_hand(dataplane, flight);
 	cr_assert(flight->legs[0].preference[0] == 1 && flight->legs[0].preference[1] == 0);
-	while ((flight = fan_dataplane_take_ended(dataplane)) == NULL)
-		;
+	while ((flight = fan_dataplane_take_settled(dataplane)) == NULL)
+		fan_dataplane_settle(dataplane);
 	fan_flight_free(flight);
 	cr_assert_eq(fan_dataplane_close(dataplane), 0);
 }

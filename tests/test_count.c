@@ -12,7 +12,7 @@ static enum fan_drop
 spend(struct fan_context *context, uint32_t *count, enum fan_kind kind)
 {
 	struct fan_context before = *context;
-	const enum fan_drop drop = fan_count_spend(context, count, &fan_count_rules[kind], 1, 0);
+	const enum fan_drop drop = fan_count_spend(context, count, &fan_count_rules[kind], 1, 0, FAN_UNMARKED);
 
 	if (drop == FAN_DROP_NONE) {
 		cr_assert_eq(*count, before.count);
@@ -156,7 +156,8 @@ Test(count, parts_fit_together_or_not_at_all)
 		};
 		uint32_t count;
 
-		cr_assert_eq(fan_count_spend(&context, &count, rule, rows[i].parts, 0), rows[i].drop, "row %zu", i);
+		cr_assert_eq(fan_count_spend(&context, &count, rule, rows[i].parts, 0, FAN_UNMARKED), rows[i].drop, "row %zu",
+			     i);
 		if (rows[i].drop == FAN_DROP_NONE)
 			cr_assert_eq(count, rows[i].count, "row %zu", i);
 		cr_assert_eq(context.count, rows[i].count + (rows[i].drop == FAN_DROP_NONE ? rows[i].parts : 0), "row %zu", i);
@@ -171,26 +172,27 @@ Test(count, seven_transactions_are_open_at_most)
 	struct fan_context before;
 	uint32_t count;
 
-	cr_assert_eq(fan_count_spend(&context, &count, rule, 8, 8), FAN_DROP_TRANSACTIONS);
-	cr_assert_eq(fan_count_spend(&context, &count, rule, 5, 5), FAN_DROP_NONE);
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 8, 8, FAN_UNMARKED), FAN_DROP_TRANSACTIONS);
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 5, 5, FAN_UNMARKED), FAN_DROP_NONE);
 	before = context;
-	cr_assert_eq(fan_count_spend(&context, &count, rule, 3, 3), FAN_DROP_TRANSACTIONS);
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 3, 3, FAN_UNMARKED), FAN_DROP_TRANSACTIONS);
 	cr_assert_arr_eq(&context, &before, sizeof(context), "a refusal changes nothing");
-	cr_assert_eq(fan_count_spend(&context, &count, rule, 2, 2), FAN_DROP_NONE);
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 2, 2, FAN_UNMARKED), FAN_DROP_NONE);
 	cr_assert_eq(context.transactions_open, 7);
-	cr_assert_eq(fan_count_spend(&context, &count, rule, 20, 0), FAN_DROP_NONE); /* COUNTs 107 to 126: no short messages */
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 20, 0, FAN_UNMARKED),
+		     FAN_DROP_NONE); /* COUNTs 107 to 126: no short messages */
 	cr_assert_eq(count, 107);
-	cr_assert_eq(fan_count_spend(&context, &count, rule, 1, 1), FAN_DROP_TRANSACTIONS);
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 1, 1, FAN_UNMARKED), FAN_DROP_TRANSACTIONS);
 	cr_assert_eq(fan_count_acknowledge(&context, 122), 0); /* four COUNTs are left: so many are open at most */
-	cr_assert_eq(fan_count_spend(&context, &count, rule, 4, 4), FAN_DROP_TRANSACTIONS);
-	cr_assert_eq(fan_count_spend(&context, &count, rule, 3, 3), FAN_DROP_NONE);
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 4, 4, FAN_UNMARKED), FAN_DROP_TRANSACTIONS);
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 3, 3, FAN_UNMARKED), FAN_DROP_NONE);
 	fan_count_acknowledge_all(&context);
-	cr_assert_eq(fan_count_spend(&context, &count, rule, 1, 0), FAN_DROP_NONE);
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 1, 0, FAN_UNMARKED), FAN_DROP_NONE);
 	cr_assert_eq(context.transactions_open, 0);
-	cr_assert_eq(fan_count_spend(&context, &count, rule, 7, 7), FAN_DROP_NONE);
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 7, 7, FAN_UNMARKED), FAN_DROP_NONE);
 	fan_count_close_transactions(&context, 2); /* they have not left */
-	cr_assert_eq(fan_count_spend(&context, &count, rule, 2, 2), FAN_DROP_NONE);
-	cr_assert_eq(fan_count_spend(&context, &count, rule, 1, 1), FAN_DROP_TRANSACTIONS);
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 2, 2, FAN_UNMARKED), FAN_DROP_NONE);
+	cr_assert_eq(fan_count_spend(&context, &count, rule, 1, 1, FAN_UNMARKED), FAN_DROP_TRANSACTIONS);
 	fan_count_close_transactions(&context, 8);
 	cr_assert_eq(context.transactions_open, 0);
 }
@@ -240,9 +242,10 @@ Test(count, a_lease_begins_with_its_window)
 
 	cr_assert_eq(fan_count_next(&context), 70000);
 	cr_assert_eq(fan_count_gap(&context), 200);
-	cr_assert_eq(fan_count_spend(&context, &count, &fan_count_rules[FAN_KIND_EPS_NAS], 1, 0), FAN_DROP_WINDOW);
+	cr_assert_eq(fan_count_spend(&context, &count, &fan_count_rules[FAN_KIND_EPS_NAS], 1, 0, FAN_UNMARKED),
+		     FAN_DROP_WINDOW);
 	context = spent(70000, 199);
-	cr_assert_eq(fan_count_spend(&context, &count, &fan_count_rules[FAN_KIND_EPS_NAS], 1, 0), FAN_DROP_NONE);
+	cr_assert_eq(fan_count_spend(&context, &count, &fan_count_rules[FAN_KIND_EPS_NAS], 1, 0, FAN_UNMARKED), FAN_DROP_NONE);
 	cr_assert_eq(count, 70000);
 }
 

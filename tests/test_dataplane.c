@@ -115,9 +115,11 @@ Test(dataplane, frames_longer_than_the_port_carries_are_refused, .timeout = 60)
 		cr_assert_eq(fan_snapshot_make(&snapshot, &members), 0);
 		fan_members_free(&members);
 		fan_message_init(&message, octets, 100 + extra);
-		cr_assert_eq(fan_dataplane_send(dataplane, &in_flight, snapshot, &message, count_ended, &sent),
+		cr_assert_eq(fan_dataplane_accept(dataplane, &in_flight, snapshot, &message, count_ended, &sent),
 			     extra == 1 ? FAN_E_TOO_LONG : 0);
 		fan_snapshot_release(snapshot);
+		if (extra == 0)
+			fan_dataplane_hand(dataplane, in_flight);
 		if (extra == 1) {
 			cr_assert_not_null(strstr(fan_error_detail(), "180"), "%s", fan_error_detail());
 			cr_assert_eq(dataplane->tables[table].slots[0].count, 7);
@@ -127,7 +129,8 @@ Test(dataplane, frames_longer_than_the_port_carries_are_refused, .timeout = 60)
 	for (struct fan_flight *flight = NULL; flight == NULL;) {
 		struct fan_result result;
 
-		flight = fan_flights_take_ended(&dataplane->flights);
+		fan_dataplane_settle(dataplane);
+		flight = fan_dataplane_take_settled(dataplane);
 		if (flight == NULL)
 			continue;
 		fan_flight_result(flight, &result, FAN_PROFILE_COUNT);
@@ -135,7 +138,7 @@ Test(dataplane, frames_longer_than_the_port_carries_are_refused, .timeout = 60)
 		fan_flight_free(flight);
 	}
 	cr_assert_eq(dataplane->tables[table].slots[0].count, 8);
-	cr_assert_null(fan_flights_take_ended(&dataplane->flights));
+	cr_assert_null(fan_dataplane_take_settled(dataplane));
 	cr_assert_eq(fan_dataplane_close(dataplane), 0);
 }
 

@@ -107,7 +107,8 @@ write_one(struct written *written, const struct fan_ue *ue, const struct fan_mes
 	cr_assert_eq(make_plans(&plans, message, profile, ue, link), 0, "%s", fan_error_detail());
 	cr_assert_lt(part, plans.part_count);
 	batch.context[0] = &table.slots[0];
-	cr_assert_eq(fan_count_spend(&table.slots[0], &batch.count[0], &fan_count_rules[ue->kind], 1, 0), FAN_DROP_NONE);
+	cr_assert_eq(fan_count_spend(&table.slots[0], &batch.count[0], &fan_count_rules[ue->kind], 1, 0, FAN_UNMARKED),
+		     FAN_DROP_NONE);
 	written->frame.buf_addr = written->buffer;
 	fan_plan_take_numbers(numbers, &batch, &plans.part[part], 0, 1);
 	fan_plan_write_burst(&batch, &frame, numbers, &plans.part[part], link, &hop, 0, 1);

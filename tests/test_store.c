@@ -230,11 +230,27 @@ sample(enum fan_record_kind kind, uint32_t number)
 		break;
 	case FAN_RECORD_OUTCOME:
 		record.outcome = (struct fan_record_outcome){ .id = number, .state = FAN_MESSAGE_SENDING, .position = 77 };
-		record.outcome.result = (struct fan_result){
-			.ues = 1, .created = 2, .sent = 3, .bytes_out = 4, .first_ns = 5, .last_ns = 6
-		};
-		for (unsigned i = 0; i < FAN_DROPS_MAX; i++)
-			record.outcome.result.dropped[i] = 100 + i;
+		record.outcome.ended_ms = 78;
+		record.outcome.resumed = 79;
+		record.outcome.in_doubt = 80;
+		record.outcome.ues = 81;
+		for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++)
+			record.outcome.profile[i] = (struct fan_result){ .ues = i,
+									 .created = 2,
+									 .sent = 3,
+									 .bytes_out = 4,
+									 .first_ns = 5,
+									 .last_ns = 6,
+									 .dropped = { 7, 8 } };
+		break;
+	case FAN_RECORD_UNSERVED:
+		record.unserved.id = number;
+		record.unserved.table = nas;
+		record.unserved.profile = FAN_PROFILE_5GS_NAS_SMS;
+		record.unserved.reason = FAN_DROP_WINDOW;
+		record.unserved.first_slot = 3 * FAN_UNSERVED_CONTEXTS;
+		record.unserved.bitmap = (const uint8_t *)"a set of slots";
+		record.unserved.bitmap_bytes = 14;
 		break;
 	case FAN_RECORD_CHECKPOINT:
 		record.checkpoint.table = nas;
@@ -242,6 +258,8 @@ sample(enum fan_record_kind kind, uint32_t number)
 		for (unsigned i = 0; i < FAN_BLOCK_CONTEXTS; i++) {
 			record.checkpoint.count[i] = number * 1000 + i;
 			record.checkpoint.unacknowledged[i] = (uint16_t)i;
+			record.checkpoint.transaction[i] = (uint8_t)(i % 7);
+			record.checkpoint.rp_reference[i] = (uint8_t)(i + number);
 		}
 		break;
 	case FAN_RECORD_MARKS:
@@ -276,6 +294,13 @@ same(const struct fan_record *left, const struct fan_record *right)
 	struct fan_record one = *left, other = *right;
 	struct fan_message *const a = &one.message.message, *const b = &other.message.message;
 
+	if (left->kind == FAN_RECORD_UNSERVED) {
+		if (one.unserved.bitmap_bytes != other.unserved.bitmap_bytes ||
+		    memcmp(one.unserved.bitmap, other.unserved.bitmap, one.unserved.bitmap_bytes) != 0)
+			return false;
+		one.unserved.bitmap = other.unserved.bitmap = NULL;
+		return same_octets(&one, &other);
+	}
 	if (left->kind != FAN_RECORD_MESSAGE)
 		return same_octets(left, right);
 	if (a->byte_count != b->byte_count || memcmp(a->bytes, b->bytes, a->byte_count) != 0 ||
@@ -307,6 +332,10 @@ key_of(enum fan_record_kind kind, uint32_t number)
 		memset(key.members.member, 0, sizeof(key.members.member));
 	} else if (kind == FAN_RECORD_GROUP) {
 		key.group = full.group;
+	} else if (kind == FAN_RECORD_UNSERVED) {
+		key.unserved = full.unserved;
+		key.unserved.bitmap = NULL;
+		key.unserved.bitmap_bytes = 0;
 	} else {
 		/* What is left begins with its key of at most 8 octets. */
 		memcpy(&key.next_hop, &full.next_hop, kind == FAN_RECORD_NEXT_HOP ? sizeof(uint16_t) : 8);
@@ -442,7 +471,7 @@ Test(store, has_one_transaction_and_none_in_a_callback)
 	fan_store_abort(store);
 	done(fan_store_get(store, &record));
 	cr_assert_eq(fan_store_each(store, FAN_RECORD_NEXT_HOP, begin_inside, store), -77);
-	refused(fan_store_each(store, FAN_RECORD_KINDS, begin_inside, store), FAN_E_INVALID, "0 to 7");
+	refused(fan_store_each(store, FAN_RECORD_KINDS, begin_inside, store), FAN_E_INVALID, "0 to 8");
 	fan_store_close(store);
 }
 
@@ -520,6 +549,10 @@ static const struct wrong_row {
 	{ FAN_RECORD_MESSAGE, offsetof(struct fan_record, message.gid), 0, "GID" },
 	{ FAN_RECORD_MESSAGE, offsetof(struct fan_record, message.message.struct_bytes), 1, "fan_message_init" },
 	{ FAN_RECORD_OUTCOME, offsetof(struct fan_record, outcome.state), FAN_MESSAGE_STATES, "state" },
+	{ FAN_RECORD_UNSERVED, offsetof(struct fan_record, unserved.profile), FAN_PROFILE_COUNT, "profile" },
+	{ FAN_RECORD_UNSERVED, offsetof(struct fan_record, unserved.reason), FAN_DROP_NONE, "reason" },
+	{ FAN_RECORD_UNSERVED, offsetof(struct fan_record, unserved.reason), FAN_DROP_COUNT, "reason" },
+	{ FAN_RECORD_UNSERVED, offsetof(struct fan_record, unserved.first_slot), 1, "first_slot" },
 	{ FAN_RECORD_MARKS, offsetof(struct fan_record, marks.first_block), 255, "first_block" },
 	{ FAN_RECORD_MARKS, offsetof(struct fan_record, marks.mark[1023]), FAN_MARK_MAX + 1, "mark 17" },
 	{ FAN_RECORD_NEXT_HOP, offsetof(struct fan_record, kind), FAN_RECORD_KINDS, "kind of record" },
@@ -569,15 +602,21 @@ Test(store, takes_a_message_as_long_as_it_says)
 Test(store, resumes_at_checkpoint_and_mark)
 {
 	struct fan_record_checkpoint checkpoint = { .count = { [9] = 1000 },
-						    .unacknowledged = { [9] = 184, [10] = UINT16_MAX - 3 } };
+						    .unacknowledged = { [9] = 184, [10] = UINT16_MAX - 3, [12] = 200 },
+						    .transaction = { [9] = 5 },
+						    .rp_reference = { [9] = 250 } };
 	struct fan_ue ue = { .kind = FAN_KIND_5GS_NAS };
 
 	fan_resume(&ue, &checkpoint, 0, 9);
 	cr_assert(ue.count == 1000 && ue.unacknowledged == 184 && ue.transactions_open == 7);
 	fan_resume(&ue, &checkpoint, 16, 9);
-	cr_assert(ue.count == 1016 && ue.unacknowledged == 200);
-	fan_resume(&ue, &checkpoint, 16, 10);
-	cr_assert(ue.count == 16 && ue.unacknowledged == UINT16_MAX);
+	cr_assert(ue.count == 1016 && ue.unacknowledged == 200 && ue.transaction == 0 && ue.rp_reference == 10);
+	fan_resume(&ue, &checkpoint, 16, 12);
+	cr_assert(ue.count == 0 && ue.unacknowledged == 200, "its window was used up: it spent nothing");
+	ue.unreachable = true;
+	fan_resume(&ue, &checkpoint, 16, 9);
+	cr_assert(ue.count == 1000 && ue.unacknowledged == 184, "unreachable: it spent nothing");
+	ue.unreachable = false;
 	fan_resume(&ue, &checkpoint, 3, 11);
 	cr_assert(ue.count == 3 && ue.unacknowledged == 3 && ue.transactions_open == 3, "short messages, for all we know");
 	ue = (struct fan_ue){ .kind = FAN_KIND_NR_PDCP_18 };

@@ -403,6 +403,17 @@ receive(void)
 	return received;
 }
 
+static void
+take_ended(void)
+{
+	struct fan_flight *flight;
+
+	while ((flight = fan_flights_ended(&bench.flights)) != NULL) {
+		flight->settled = true;
+		(void)fan_flights_take_settled(&bench.flights);
+	}
+}
+
 /* Receives until a flight has ended and all its frames are in; then checks its accounts. */
 static struct fan_result
 finish(struct fan_flight *flight)
@@ -417,8 +428,7 @@ finish(struct fan_flight *flight)
 	}
 	while (receive() > 0)
 		;
-	while (fan_flights_take_ended(&bench.flights) != NULL)
-		;
+	take_ended();
 	fan_flight_result(flight, &result, FAN_PROFILE_COUNT);
 	for (unsigned i = 0; i < FAN_DROP_COUNT; i++)
 		dropped += result.dropped[i];
@@ -1401,8 +1411,7 @@ Test(worker, a_ue_lost_between_parts_gets_all_or_none, .timeout = 60)
 		cr_assert_eq(bench.side.subscribers[i].accepted, 17, "UE %u", i);
 	expect_no_count_twice();
 	for (unsigned i = 0; i < 16; i++) {
-		while (fan_flights_take_ended(&bench.flights) != NULL)
-			;
+		take_ended();
 		fan_flight_free(flights[i]);
 	}
 	expect_pool_full();
@@ -1589,8 +1598,7 @@ lengths_seen(uint16_t lengths[8], const struct behaviour *behaviour)
 	}
 	stop_workers();
 	for (size_t i = 0; i < RTE_DIM(texts); i++) {
-		while (fan_flights_take_ended(&bench.flights) != NULL)
-			;
+		take_ended();
 		fan_flight_free(flights[i]);
 	}
 	fan_count_acknowledge_all(&bench.table.slots[0]);

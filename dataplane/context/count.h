@@ -17,6 +17,11 @@
 
 #include "context.h"
 
+#define FAN_BLOCK_CONTEXTS 256 /* contexts that have one mark */
+#define FAN_MARK_MAX 16        /* m is 0..16: with 200 unacknowledged COUNTs it stays below the 254 that a UE of NAS follows */
+#define FAN_UNMARKED 0xff      /* a mark that bounds nothing: there is no store */
+#define FAN_COUNT_WAITS FAN_DROP_COUNT /* fan_count_spend(): the mark is too low */
+
 struct fan_count_rule {
 	uint32_t end;     /* first COUNT that is never spent under the same key */
 	uint16_t gap_max; /* COUNTs that may be spent without proof of reception */
@@ -60,14 +65,21 @@ fan_count_gap(const struct fan_context *context)
 	return (uint16_t)(fan_count_next(context) - __atomic_load_n(&context->awaited, __ATOMIC_RELAXED));
 }
 
+/* COUNTs spent since the last checkpoint, as far as there is a store. Any thread. */
+static inline uint8_t
+fan_count_spent(const struct fan_context *context)
+{
+	return __atomic_load_n(&context->spent, __ATOMIC_RELAXED);
+}
+
 /*
  * Spends as many COUNTs of a context as a message has parts, all or none: a message of several parts is sent to a UE whole or not at all.
- * In: parts, 1 or more; transactions, how many CP transactions that opens. Out: *count, the first COUNT, valid when FAN_DROP_NONE is
- * returned; otherwise nothing was spent. Thread: the worker that owns the slot. The check of the lease stays on in every build.
+ * In: parts, 1 or more; transactions, how many CP transactions that opens; mark, of the context's block. Out: *count, the first COUNT, valid
+ * when FAN_DROP_NONE is returned; otherwise nothing was spent. FAN_COUNT_WAITS: all is well but for the mark, which may rise: try again. Thread: the worker that owns the slot. The check of the lease stays on in every build.
  */
 static inline enum fan_drop
 fan_count_spend(struct fan_context *context, uint32_t *count, const struct fan_count_rule *rule, unsigned parts,
-		unsigned transactions)
+		unsigned transactions, uint8_t mark)
 {
 	const uint32_t next = fan_count_next(context);
 	const uint64_t end = (uint64_t)next + parts;
@@ -86,11 +98,27 @@ fan_count_spend(struct fan_context *context, uint32_t *count, const struct fan_c
 		return FAN_DROP_WINDOW;
 	if (__builtin_expect(transactions != 0 && open + transactions > FAN_TRANSACTIONS_MAX, 0))
 		return FAN_DROP_TRANSACTIONS;
+	/* No PDU leaves under a COUNT that is not covered by what is on the disk. */
+	if (mark != FAN_UNMARKED) {
+		const unsigned spent = fan_count_spent(context);
+
+		if (__builtin_expect(spent + parts > mark, 0))
+			return FAN_COUNT_WAITS;
+		__atomic_store_n(&context->spent, (uint8_t)(spent + parts), __ATOMIC_RELAXED);
+	}
 	if ((context->transactions_open | transactions) != 0)
 		context->transactions_open = (uint8_t)(open + transactions);
 	__atomic_store_n(&context->count, next + parts, __ATOMIC_RELAXED);
 	*count = next;
 	return FAN_DROP_NONE;
+}
+
+/* Nothing counts as spent since the checkpoint: it was just made durable. Control thread, while the context's mark is 0 or it is out of
+ * service, and its worker has begun a turn since. */
+static inline void
+fan_count_rest(struct fan_context *context)
+{
+	__atomic_store_n(&context->spent, 0, __ATOMIC_RELAXED);
 }
 
 /* So many transactions were not opened after all: what was spent for them has not left this host. Thread: as fan_count_spend(). */

@@ -83,6 +83,19 @@ fan_context_table_init(struct fan_context_table *table, struct fan_protection pr
 	return 0;
 }
 
+int
+fan_context_table_mark(struct fan_context_table *table)
+{
+	const size_t blocks = (table->capacity + FAN_BLOCK_CONTEXTS - 1) / FAN_BLOCK_CONTEXTS;
+	void *octets = mmap(NULL, 2 * blocks, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (octets == MAP_FAILED)
+		return fan_fail(FAN_E_MEMORY, "no memory for the marks of a table");
+	table->marks = octets;
+	table->waits = table->marks + blocks;
+	return 0;
+}
+
 /* Whether the first `slots` generations may be touched, where there are any. */
 static bool
 open_generations(const struct fan_context_table *table, uint32_t slots)
@@ -122,6 +135,8 @@ grow(struct fan_context_table *table)
 void
 fan_context_table_free(struct fan_context_table *table)
 {
+	const size_t blocks = (table->capacity + FAN_BLOCK_CONTEXTS - 1) / FAN_BLOCK_CONTEXTS;
+
 	if (table->slots == NULL)
 		return;
 	fan_memory_remove(table->slots);
@@ -129,6 +144,8 @@ fan_context_table_free(struct fan_context_table *table)
 	munmap(table->slots, (size_t)table->capacity * sizeof(struct fan_context));
 	if (table->generation != NULL)
 		munmap(table->generation, table->capacity * sizeof(*table->generation));
+	if (table->marks != NULL)
+		munmap(table->marks, 2 * blocks);
 	memset(table, 0, sizeof(*table));
 }
 

@@ -6,7 +6,7 @@
 #ifndef FAN_CONTEXT_TABLE_H
 #define FAN_CONTEXT_TABLE_H
 
-#include "context.h"
+#include "count.h"
 #include "fingerprint.h"
 
 /* Slots are owned by workers in turns of this many: 1,024 slots are 64 KiB, long enough to walk in order, short enough that few
@@ -24,7 +24,13 @@ struct fan_context_table {
 	uint32_t present;          /* contexts in the table */
 	uint32_t *generation;      /* how often a slot has been freed; demand-zero, made with the first; NULL: none has been */
 	uint32_t free_first;       /* head of the list of freed slots, linked through `ue`; FAN_SLOT_NONE when empty */
+	/* What may be spent before a crash is made good by a store: one octet for each block of contexts. NULL, both: there is no store. Atomic. */
+	uint8_t *
+		marks; /* C COUNTs that each context of the block may have spent since its checkpoint; durable before it is stored here */
+	uint8_t *waits; /* 1: set by the worker that finds its block's mark too low, cleared by the control thread */
 };
+
+static_assert(FAN_CONTEXT_STRIPE % FAN_BLOCK_CONTEXTS == 0, "a block is one worker's");
 
 #define FAN_SLOT_NONE UINT32_MAX
 /* 8 GiB of address space a table. One UE is one slot, so a network of 134 M UEs under one protection fits. */
@@ -68,6 +74,16 @@ static inline fan_context_id
 fan_context_name_of(const struct fan_context_table *table, uint32_t slot)
 {
 	return (fan_context_id)fan_context_generation(table, slot) << 32 | slot;
+}
+
+/* Gives every block a mark, 0. MEMORY. In: a table that no worker knows. */
+int fan_context_table_mark(struct fan_context_table *table);
+
+/* The mark under which a context spends (count.h). */
+static inline uint8_t
+fan_context_mark(const uint8_t *marks, uint32_t slot)
+{
+	return marks == NULL ? FAN_UNMARKED : __atomic_load_n(&marks[slot / FAN_BLOCK_CONTEXTS], __ATOMIC_ACQUIRE);
 }
 
 /* Whether a slot holds a context that is in service. */

@@ -45,6 +45,16 @@ fan_struct_take(void *own, size_t own_bytes, size_t least_bytes, const void *giv
 	return 0;
 }
 
+void
+fan_struct_give(void *given, const void *own, size_t own_bytes)
+{
+	size_t given_bytes;
+
+	memcpy(&given_bytes, given, sizeof(given_bytes));
+	memcpy(given, own, given_bytes < own_bytes ? given_bytes : own_bytes);
+	memcpy(given, &given_bytes, sizeof(given_bytes));
+}
+
 int
 fan_in_own_process(unsigned process)
 {

@@ -6,6 +6,8 @@
  *	ue.c          next hops, UEs, their names and keys
  *	group.c       groups by name
  *	message.c     messages, and what becomes of them
+ *	ledger.c      COUNT on the disk
+ *	journal.c     messages on the disk
  *	protector.c   bulk protection alone
  */
 #ifndef FAN_HANDLES_H
@@ -16,6 +18,8 @@
 #include "../../dataplane/dataplane.h"
 #include "../../dataplane/gid.h"
 #include "appliance.h"
+#include "journal.h"
+#include "ledger.h"
 
 #define UE_VERSION_1_BYTES offsetof(struct fan_ue, identity) /* of the struct of FAN_API_VERSION 1 */
 
@@ -50,7 +54,12 @@ struct fanfare {
 	uint64_t wiped_count;                         /* of them, those that hold no key any more and are not leaving */
 	struct fan_group *leaving_from;               /* the next group to be walked for those that are; NULL: none is left */
 	bool leaving;                                 /* some are */
+	struct fan_store *store;                      /* NULL: nothing is kept */
+	struct fan_ledger ledger;
+	struct fan_journal journal;
+	bool batching; /* between fan_begin() and fan_commit() */
 	bool draining;
+	bool closing;
 	bool in_callback;
 };
 
@@ -64,6 +73,17 @@ int fan_outside_callback(const struct fanfare *fanfare, const char *function);
  * in FAN_API_VERSION 1; name, what makes it. INVALID when it was not made by that, UNSUPPORTED for fields that are not known here.
  */
 int fan_struct_take(void *own, size_t own_bytes, size_t least_bytes, const void *given, const char *name);
+
+/* Accepts a message to a group as it is now. Out: *flight, which no worker has yet. As fan_send(). */
+int fan_message_accept(struct fanfare *fanfare, struct fan_flight **flight, struct fan_group *group,
+		       const struct fan_message *message);
+
+/* A message on its way; NULL with NOT_FOUND recorded when it has ended. */
+struct fan_flight *fan_flight_find(const struct fanfare *fanfare, fan_message_id id);
+/* What the worker that has waited longest waits for, and since when. */
+void fan_read_wait(const struct fan_dataplane *dataplane, enum fan_wait *waits_for, uint64_t *waits_ns);
+/* Gives back what the library filled: own, whose first field are its octets, to a caller whose struct may be shorter. */
+void fan_struct_give(void *given, const void *own, size_t own_bytes);
 
 /* A context's name. */
 fan_context_id fan_context_name(const struct fanfare *fanfare, unsigned table, uint32_t slot);

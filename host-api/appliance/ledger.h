@@ -1,23 +1,98 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The ledger: what keeps COUNT safe across crashes, two numbers for every context (store.h): C, a checkpoint, and m, a mark for each block
- * of 256 contexts. All of it is the control thread's.
+ * The ledger: what keeps COUNT safe across crashes. Two numbers cover every COUNT (store.h): C, a checkpoint for each context, and m, a mark
+ * for each block of 256. What is on the disk says that no COUNT from C + m on was spent:
+ *
+ *	a message is accepted   the marks of its members' blocks are raised and made durable with it; then workers see them
+ *	a worker spends         while spent + parts <= m (count.h); else it asks, and waits
+ *	a block comes to rest   m is taken from the workers, each begins another turn, C is what they have left; C and m = 0 are made
+ *	                        durable together; then nothing counts as spent
+ *	after a crash           every context goes on at C + m, with m spent
+ *
+ * A mark is raised some messages ahead, so that most messages raise none. Blocks at rest are checkpointed in the background, so that a crash
+ * costs their UEs nothing; so are, before the next message needs it, those whose marks are nearly used up.
+ *
+ * All of it is the control thread's. Without a store every call does nothing.
  */
 #ifndef FAN_LEDGER_H
 #define FAN_LEDGER_H
 
-#include "../fanfare.h"
+#include "../../dataplane/dataplane.h"
 
 struct fanfare;
 
-/* Gives every context that was loaded its COUNT, window and transactions, by checkpoints and marks. Before any message. IO: a context
- * without a checkpoint. */
-int fan_ledger_load(struct fanfare *fanfare);
+/* Of one block. */
+struct fan_ledger_block {
+	uint8_t kept, next; /* m on the disk, and in the transaction that has begun */
+	uint8_t claimed,
+		claims; /* COUNTs that messages accepted since the checkpoint may take, and with those of the transaction; 255: or more */
+	uint8_t used_at; /* the second, modulo 256, in which a message was accepted for it or an acknowledgement came */
+	bool heard;      /* an acknowledgement came since the checkpoint */
+	bool resting;    /* it is among those that come to rest together */
+};
 
-/* Within the store's transaction: puts C of contexts first .. first + count - 1 of a table as they are now. They are new, or spend nothing
- * now (unreachable or removed, and every worker has begun a turn since). */
+struct fan_ledger_table {
+	struct fan_ledger_block *blocks; /* owned, demand-zero; NULL: the table is not known yet */
+	size_t block_count;
+	uint8_t *changed; /* by record of marks, owned: some of its blocks have another `next` than `kept`, or other claims */
+};
+
+struct fan_ledger_place {
+	uint16_t table;
+	uint32_t block;
+};
+
+/* An acknowledgement that counts once it is durable, for until then a context whose window was used up spends nothing (fan_resume()). */
+struct fan_ledger_receipt {
+	fan_context_id id;
+	uint32_t count;
+};
+
+struct fan_ledger {
+	struct fan_ledger_table tables[FAN_TABLES_MAX];
+	struct fan_ledger_receipt *receipts; /* owned */
+	size_t receipt_count, receipt_room;
+	struct fan_ledger_place *resting; /* blocks that come to rest together, owned */
+	unsigned resting_count;
+	struct fan_ledger_place background; /* where looking for blocks at rest goes on */
+	struct fan_event *events;           /* a ring of FAN_LEDGER_EVENTS, owned; NULL before the first */
+	uint64_t event_count;               /* ever */
+	uint64_t rested_tsc;                /* when the background last looked */
+	uint64_t commits, checkpoints, commit_ns_max;
+	int error; /* of the last commit; 0: it succeeded */
+	char detail[256];
+};
+
+#define FAN_LEDGER_EVENTS 65536
+
+/* Gives every context that was loaded its COUNT, window and transactions, by checkpoints and marks. Before any message. IO: a context has no
+ * checkpoint. */
+int fan_ledger_load(struct fanfare *fanfare);
+void fan_ledger_free(struct fanfare *fanfare);
+
+/* The store's transaction; the ledger notes what becomes of it. BUSY in a batch (fan_begin()). */
+int fan_ledger_begin(struct fanfare *fanfare);
+int fan_ledger_commit(struct fanfare *fanfare);
+
+/* Within a transaction: puts C of contexts first .. first + count - 1 of a table as they are now. They are new, or spend nothing now:
+ * they are unreachable or removed, and every worker has begun a turn since. */
 int fan_ledger_put(struct fanfare *fanfare, unsigned table, uint32_t first, uint32_t count);
-/* ... after that transaction was committed. */
+/* ... after it was committed. */
 void fan_ledger_put_done(struct fanfare *fanfare, unsigned table, uint32_t first, uint32_t count);
+
+/* Raises the marks of all blocks that a flight has members in, in the transaction that is to accept it. MEMORY. */
+int fan_ledger_claim(struct fanfare *fanfare, const struct fan_flight *flight);
+/* Within that transaction: puts the marks that have changed. */
+int fan_ledger_put_marks(struct fanfare *fanfare);
+/* ... after it was committed: workers see them. */
+void fan_ledger_publish(struct fanfare *fanfare);
+/* ... when it was not: the claims are as before. */
+void fan_ledger_withdraw(struct fanfare *fanfare);
+
+/* Gives workers that wait higher marks, and lets blocks rest in the background: one or two durable writes at the most. */
+void fan_ledger_serve(struct fanfare *fanfare);
+
+/* As fan_ue_acknowledged(). */
+int fan_ledger_acknowledge(struct fanfare *fanfare, unsigned table, uint32_t slot, uint32_t count);
 
 #endif

@@ -52,11 +52,27 @@ check_sender(const struct fan_snapshot *snapshot, const struct fan_message *mess
 }
 
 int
+fan_message_accept(struct fanfare *fanfare, struct fan_flight **flight, struct fan_group *group,
+		   const struct fan_message *message)
+{
+	int error = take_snapshot(group);
+
+	if (error == 0 && group->snapshot->members.set_count == 0)
+		error = fan_fail(FAN_E_INVALID, "group %s has no member", group->gid);
+	if (error == 0)
+		error = check_sender(group->snapshot, message);
+	if (error == 0)
+		error = fan_dataplane_accept(fanfare->dataplane, flight, group->snapshot, message, NULL, NULL);
+	return error;
+}
+
+int
 fan_send(struct fanfare *fanfare, fan_message_id *id, struct fan_group *group, const struct fan_message *given, fan_done done,
 	 void *user)
 {
 	struct fan_flight *flight;
 	struct fan_message message;
+	struct fan_entry entry;
 	int error = fan_in_own_process(fanfare->process);
 
 	if (error == 0)
@@ -64,21 +80,24 @@ fan_send(struct fanfare *fanfare, fan_message_id *id, struct fan_group *group, c
 	if (error == 0 && fanfare->draining)
 		error = fan_fail(FAN_E_BUSY, "draining: no further message is accepted");
 	if (error == 0)
-		error = take_snapshot(group);
-	if (error == 0 && group->snapshot->members.set_count == 0)
-		error = fan_fail(FAN_E_INVALID, "group %s has no member", group->gid);
-	if (error == 0)
-		error = check_sender(group->snapshot, &message);
-	if (error == 0)
-		error = fan_dataplane_send(fanfare->dataplane, &flight, group->snapshot, &message, done, user);
-	if (error == 0 && id != NULL)
+		error = fan_journal_prepare(&entry, fanfare, group->gid, &message);
+	if (error != 0)
+		return error;
+	error = fan_message_accept(fanfare, &flight, group, &message);
+	if (error != 0) {
+		fan_journal_drop(&entry);
+		return error;
+	}
+	flight->done = done;
+	flight->user = user;
+	fan_journal_add(fanfare, flight, &entry);
+	if (id != NULL)
 		*id = flight->number;
-	return error;
+	return 0;
 }
 
-/* NULL with NOT_FOUND recorded when it has ended. */
-static struct fan_flight *
-find_flight(const struct fanfare *fanfare, fan_message_id id)
+struct fan_flight *
+fan_flight_find(const struct fanfare *fanfare, fan_message_id id)
 {
 	if (fan_in_own_process(fanfare->process) != 0)
 		return NULL;
@@ -93,7 +112,7 @@ find_flight(const struct fanfare *fanfare, fan_message_id id)
 int
 fan_message_cancel(struct fanfare *fanfare, fan_message_id id)
 {
-	struct fan_flight *flight = find_flight(fanfare, id);
+	struct fan_flight *flight = fan_flight_find(fanfare, id);
 
 	if (flight == NULL)
 		return FAN_E_NOT_FOUND;
@@ -112,9 +131,8 @@ fan_wait_name(enum fan_wait wait)
 	return (unsigned)wait < sizeof(names) / sizeof(names[0]) ? names[wait] : "unknown";
 }
 
-/* What the worker that has waited longest waits for. */
-static void
-read_wait(const struct fan_dataplane *dataplane, struct fan_progress *progress)
+void
+fan_read_wait(const struct fan_dataplane *dataplane, enum fan_wait *waits_for, uint64_t *waits_ns)
 {
 	int64_t longest_tsc = 0;
 
@@ -127,24 +145,22 @@ read_wait(const struct fan_dataplane *dataplane, struct fan_progress *progress)
 		if (counters.waits_for == FAN_WAIT_NOTHING || waits_tsc < longest_tsc)
 			continue;
 		longest_tsc = waits_tsc;
-		progress->waits_for = (enum fan_wait)counters.waits_for;
+		*waits_for = (enum fan_wait)counters.waits_for;
 	}
-	progress->waits_ns = (uint64_t)((double)longest_tsc * 1e9 / (double)rte_get_tsc_hz());
+	*waits_ns = (uint64_t)((double)longest_tsc * 1e9 / (double)rte_get_tsc_hz());
 }
 
 int
 fan_message_progress(const struct fanfare *fanfare, struct fan_progress *progress, fan_message_id id)
 {
-	const struct fan_flight *flight = find_flight(fanfare, id);
+	const struct fan_flight *flight = fan_flight_find(fanfare, id);
 	struct fan_progress own;
 	struct fan_result result;
-	size_t progress_bytes;
 	int error = flight == NULL ? FAN_E_NOT_FOUND
 				   : fan_struct_take(&own, sizeof(own), sizeof(own), progress, "fan_progress_init");
 
 	if (error != 0)
 		return error;
-	progress_bytes = progress->struct_bytes;
 	memset(&own, 0, sizeof(own));
 	fan_flight_result(flight, &result, FAN_PROFILE_COUNT);
 	own.ues = result.ues;
@@ -152,9 +168,8 @@ fan_message_progress(const struct fanfare *fanfare, struct fan_progress *progres
 	own.sent = result.sent;
 	for (unsigned i = 0; i < FAN_DROP_COUNT; i++)
 		own.dropped += result.dropped[i];
-	read_wait(fanfare->dataplane, &own);
-	own.struct_bytes = progress_bytes;
-	memcpy(progress, &own, progress_bytes < sizeof(own) ? progress_bytes : sizeof(own));
+	fan_read_wait(fanfare->dataplane, &own.waits_for, &own.waits_ns);
+	fan_struct_give(progress, &own, sizeof(own));
 	return 0;
 }
 
@@ -180,15 +195,22 @@ fan_poll(struct fanfare *fanfare)
 {
 	struct fan_flight *flight;
 	eventfd_t ended;
+	bool told;
 	int error = fan_outside_callback(fanfare, "fan_poll");
 
 	if (error != 0)
 		return error;
 	(void)eventfd_read(fanfare->dataplane->event_fd, &ended);
-	while ((flight = fan_dataplane_take_ended(fanfare->dataplane)) != NULL) {
+	(void)fan_journal_sync(fanfare);
+	fan_ledger_serve(fanfare);
+	fan_dataplane_settle(fanfare->dataplane);
+	told = fan_journal_end(fanfare);
+	while (told && (flight = fan_dataplane_take_settled(fanfare->dataplane)) != NULL) {
+		fan_journal_remove(fanfare, flight);
 		call_back(fanfare, flight);
 		fan_flight_free(flight);
 	}
+	fan_journal_serve(fanfare);
 	fan_removals_settle(fanfare);
 	return (int)fanfare->dataplane->flights.count;
 }

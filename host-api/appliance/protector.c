@@ -233,7 +233,8 @@ spend(struct fan_context_table *table, uint32_t *count, fan_context_id id)
 	const uint32_t slot = (uint32_t)id;
 
 	return fan_context_name_of(table, slot) == id
-		       ? fan_count_spend(&table->slots[slot], count, &fan_count_rules[table->protection.kind], 1, 0)
+		       ? fan_count_spend(&table->slots[slot], count, &fan_count_rules[table->protection.kind], 1, 0,
+					 FAN_UNMARKED)
 		       : FAN_DROP_REMOVED;
 }
 

@@ -134,6 +134,13 @@ key_fields(struct codec *codec, struct fan_record *record)
 	case FAN_RECORD_OUTCOME:
 		ORDERED(codec, record->outcome.id);
 		break;
+	case FAN_RECORD_UNSERVED:
+		ORDERED(codec, record->unserved.id);
+		table_key(codec, &record->unserved.table);
+		FIELD(codec, record->unserved.profile);
+		FIELD(codec, record->unserved.reason);
+		ORDERED(codec, record->unserved.first_slot);
+		break;
 	case FAN_RECORD_CHECKPOINT:
 		table_key(codec, &record->checkpoint.table);
 		ORDERED(codec, record->checkpoint.block);
@@ -208,13 +215,21 @@ outcome_fields(struct codec *codec, struct fan_record_outcome *record)
 {
 	FIELD(codec, record->state);
 	FIELD(codec, record->position);
-	FIELD(codec, record->result.ues);
-	FIELD(codec, record->result.created);
-	FIELD(codec, record->result.sent);
-	FIELD(codec, record->result.bytes_out);
-	FIELD(codec, record->result.dropped);
-	FIELD(codec, record->result.first_ns);
-	FIELD(codec, record->result.last_ns);
+	FIELD(codec, record->ended_ms);
+	FIELD(codec, record->resumed);
+	FIELD(codec, record->in_doubt);
+	FIELD(codec, record->ues);
+	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++) {
+		struct fan_result *const result = &record->profile[i];
+
+		FIELD(codec, result->ues);
+		FIELD(codec, result->created);
+		FIELD(codec, result->sent);
+		FIELD(codec, result->bytes_out);
+		FIELD(codec, result->dropped);
+		FIELD(codec, result->first_ns);
+		FIELD(codec, result->last_ns);
+	}
 }
 
 static void
@@ -237,9 +252,14 @@ fields(struct codec *codec, struct fan_record *record)
 	case FAN_RECORD_OUTCOME:
 		outcome_fields(codec, &record->outcome);
 		break;
+	case FAN_RECORD_UNSERVED:
+		span(codec, &record->unserved.bitmap, &record->unserved.bitmap_bytes);
+		break;
 	case FAN_RECORD_CHECKPOINT:
 		FIELD(codec, record->checkpoint.count);
 		FIELD(codec, record->checkpoint.unacknowledged);
+		FIELD(codec, record->checkpoint.transaction);
+		FIELD(codec, record->checkpoint.rp_reference);
 		break;
 	case FAN_RECORD_MARKS:
 		FIELD(codec, record->marks.mark);
@@ -335,6 +355,18 @@ check_members_key(const struct fan_record_members *members)
 	return check_multiple("first_slot", members->first_slot, FAN_MEMBERS_CONTEXTS);
 }
 
+static int
+check_unserved_key(const struct fan_record_unserved *unserved)
+{
+	if (unserved->profile >= FAN_PROFILE_COUNT)
+		return fan_fail(FAN_E_INVALID, "profile %u of message %lu: 0 to %d", unserved->profile, unserved->id,
+				FAN_PROFILE_COUNT - 1);
+	if (unserved->reason == FAN_DROP_NONE || unserved->reason >= FAN_DROP_COUNT)
+		return fan_fail(FAN_E_INVALID, "reason %u of message %lu: 1 to %d", unserved->reason, unserved->id,
+				FAN_DROP_COUNT - 1);
+	return check_multiple("first_slot", unserved->first_slot, FAN_UNSERVED_CONTEXTS);
+}
+
 int
 fan_record_check_key(const struct fan_record *record)
 {
@@ -343,6 +375,8 @@ fan_record_check_key(const struct fan_record *record)
 		return check_gid(record->group.gid);
 	case FAN_RECORD_MEMBERS:
 		return check_members_key(&record->members);
+	case FAN_RECORD_UNSERVED:
+		return check_unserved_key(&record->unserved);
 	case FAN_RECORD_MARKS:
 		return check_multiple("first_block", record->marks.first_block, FAN_MARKS_BLOCKS);
 	case FAN_RECORD_NEXT_HOP:
@@ -423,6 +457,15 @@ check_marks(const struct fan_record_marks *marks)
 }
 
 static int
+check_bitmap(const struct fan_record_unserved *unserved)
+{
+	if (unserved->bitmap_bytes == 0 || unserved->bitmap_bytes > FAN_STORED_BYTES_MAX)
+		return fan_fail(FAN_E_INVALID, "a bitmap of message %lu has %zu octets: 1 to %d", unserved->id,
+				unserved->bitmap_bytes, FAN_STORED_BYTES_MAX);
+	return 0;
+}
+
+static int
 check_state(const struct fan_record_outcome *outcome)
 {
 	if (outcome->state >= FAN_MESSAGE_STATES)
@@ -445,6 +488,8 @@ fan_record_check(const struct fan_record *record)
 		return check_message(&record->message);
 	case FAN_RECORD_OUTCOME:
 		return check_state(&record->outcome);
+	case FAN_RECORD_UNSERVED:
+		return check_bitmap(&record->unserved);
 	case FAN_RECORD_MARKS:
 		return check_marks(&record->marks);
 	default:

@@ -666,6 +666,8 @@ fan_store_delete(struct fan_store *store, const struct fan_record *record)
 				fan_record_databases[record->kind]);
 	while (answer == 0 && record->kind == FAN_RECORD_GROUP)
 		answer = delete_octets(store, FAN_RECORD_MEMBERS, &key, true);
+	while (answer == 0 && record->kind == FAN_RECORD_MESSAGE)
+		answer = delete_octets(store, FAN_RECORD_UNSERVED, &key, true);
 	store->spoilt = answer != 0 && answer != MDB_NOTFOUND;
 	return store->spoilt ? failed(store, fan_record_databases[record->kind], answer) : 0;
 }
@@ -716,6 +718,46 @@ fan_store_get(struct fan_store *store, struct fan_record *record)
 	return error;
 }
 
+/* In: a value and its key. Out: *record, whose kind is given. */
+static int
+take(struct fan_store *store, struct fan_record *record, const MDB_val *key, const MDB_val *value)
+{
+	if (key->mv_size > FAN_RECORD_KEY_BYTES_MAX)
+		return damaged(store, record->kind, 0);
+	store->name[0] = (uint8_t)record->kind;
+	memcpy(store->name + 1, key->mv_data, key->mv_size);
+	return read_record(store, record, key->mv_size, value);
+}
+
+int
+fan_store_next(struct fan_store *store, struct fan_record *record)
+{
+	MDB_txn *transaction;
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int error = fan_record_check_key(record), answer;
+
+	if (error == 0)
+		error = begin_reading(store, &transaction);
+	if (error != 0)
+		return error;
+	key = name_record(store, record);
+	answer = mdb_cursor_open(transaction, store->database[record->kind], &cursor);
+	if (answer == 0) {
+		answer = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+		if (answer == 0)
+			error = take(store, record, &key, &value);
+		mdb_cursor_close(cursor);
+	}
+	if (answer == MDB_NOTFOUND)
+		error = fan_fail(FAN_E_NOT_FOUND, "store %s: database %s has no further record", store->directory,
+				 fan_record_databases[record->kind]);
+	else if (answer != 0)
+		error = failed(store, fan_record_databases[record->kind], answer);
+	end_reading(store, transaction);
+	return error;
+}
+
 /* Gives one record to `each`. */
 static int
 give(struct fan_store *store, enum fan_record_kind kind, const MDB_val *key, const MDB_val *value,
@@ -724,11 +766,7 @@ give(struct fan_store *store, enum fan_record_kind kind, const MDB_val *key, con
 	struct fan_record record = { .kind = kind };
 	int error;
 
-	if (key->mv_size > FAN_RECORD_KEY_BYTES_MAX)
-		return damaged(store, kind, 0);
-	store->name[0] = (uint8_t)kind;
-	memcpy(store->name + 1, key->mv_data, key->mv_size);
-	error = read_record(store, &record, key->mv_size, value);
+	error = take(store, &record, key, value);
 	if (error == 0)
 		error = each(user, &record);
 	if (fan_record_secret_bytes(kind) > 0)

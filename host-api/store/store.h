@@ -35,19 +35,18 @@
 #ifndef FAN_STORE_H
 #define FAN_STORE_H
 
-#include "../../dataplane/context/profile.h"
+#include "../../dataplane/context/count.h"
 
 #include <assert.h>
 
 #define FAN_STORE_VERSION 1                     /* of the format; a store of another is refused */
 #define FAN_STORE_BYTES_MAX (UINT64_C(1) << 38) /* 256 GiB of address space: 100 M UEs take some 16 GB */
 
-#define FAN_BLOCK_CONTEXTS 256 /* contexts that have one mark */
-#define FAN_MARK_MAX 16        /* m is 0..16: with 200 unacknowledged COUNTs it stays below the 254 that a UE of NAS follows */
-#define FAN_MARKS_BLOCKS 1024  /* blocks of one record of marks */
+#define FAN_MARKS_BLOCKS 1024 /* blocks of one record of marks */
 #define FAN_MEMBERS_CONTEXTS 4096
+#define FAN_UNSERVED_CONTEXTS 65536
 
-#define FAN_GROUP_BYTES 256    /* a canonical GID, its closing zero included */
+#define FAN_GROUP_BYTES 256 /* a canonical GID, its closing zero included */
 #define FAN_STORED_BYTES_MAX 65000
 
 static_assert(200 + FAN_MARK_MAX <= 254, "a UE follows a COUNT that is at most 255 ahead of the last that it accepted");
@@ -60,6 +59,7 @@ static_assert(200 + FAN_MARK_MAX <= 254, "a UE follows a COUNT that is at most 2
 	X(MEMBERS, members)                                                                                                    \
 	X(MESSAGE, message)                                                                                                    \
 	X(OUTCOME, outcome)                                                                                                    \
+	X(UNSERVED, unserved)                                                                                                  \
 	X(CHECKPOINT, checkpoint)                                                                                              \
 	X(MARKS, marks)
 
@@ -122,7 +122,24 @@ struct fan_record_outcome {
 	/* ---- */
 	uint8_t state;     /* enum fan_message_state */
 	uint64_t position; /* where sending goes on after a crash: the caller's measure */
-	struct fan_result result;
+	int64_t ended_ms;  /* since 1970 UTC; 0: not yet */
+	uint32_t resumed;  /* after so many crashes */
+	uint64_t in_doubt; /* PDUs that may have been repeats */
+	uint64_t ues;
+	struct fan_result profile[FAN_PROFILE_COUNT];
+};
+
+/* Members of 65,536 contexts of a table that a message was not served to, under one profile and for one reason. Deleting the message deletes
+ * these too. */
+struct fan_record_unserved {
+	uint64_t id;
+	struct fan_protection table;
+	uint8_t profile;     /* enum fan_profile */
+	uint8_t reason;      /* enum fan_drop, not NONE */
+	uint32_t first_slot; /* a multiple of 65,536 */
+	/* ---- */
+	const uint8_t *bitmap; /* a set of slots, the caller's encoding; as the octets of a message */
+	size_t bitmap_bytes;   /* 1..FAN_STORED_BYTES_MAX */
 };
 
 /* C of the contexts of a block; those of slots that hold no UE are the caller's to choose. */
@@ -132,6 +149,8 @@ struct fan_record_checkpoint {
 	/* ---- */
 	uint32_t count[FAN_BLOCK_CONTEXTS];          /* the next COUNT to be spent */
 	uint16_t unacknowledged[FAN_BLOCK_CONTEXTS]; /* COUNTs right before it without proof of reception */
+	uint8_t transaction[FAN_BLOCK_CONTEXTS];     /* NAS: the next CP transaction identifier */
+	uint8_t rp_reference[FAN_BLOCK_CONTEXTS];    /* NAS: the next RP message reference */
 };
 
 /* m of 1,024 blocks. No record: all are 0. */
@@ -151,24 +170,31 @@ struct fan_record {
 		struct fan_record_members members;
 		struct fan_record_message message;
 		struct fan_record_outcome outcome;
+		struct fan_record_unserved unserved;
 		struct fan_record_checkpoint checkpoint;
 		struct fan_record_marks marks;
 	};
 };
 
 /* What the i-th context of a block goes on with when nothing else is known: every COUNT below C + m may have been spent, and whether the
- * UE accepted those is unknown, nor whether they were short messages. Out: count, unacknowledged (at most its 16 bits) and, of NAS,
- * transactions_open of *ue. */
+ * UE accepted those is unknown, nor whether they were short messages. Nothing was spent by a UE whose record says that it is unreachable, or
+ * whose window was used up at C: neither spends before its record or its checkpoint says otherwise, so that however many crashes come, none
+ * is pushed out of its window. In: kind and unreachable of *ue. Out: count, unacknowledged (at most its 16 bits) and, of NAS, transaction,
+ * rp_reference and transactions_open of *ue. */
 static inline void
 fan_resume(struct fan_ue *ue, const struct fan_record_checkpoint *checkpoint, uint8_t mark, unsigned i)
 {
-	const unsigned unacknowledged = (unsigned)checkpoint->unacknowledged[i] + mark;
+	const bool still = ue->unreachable || checkpoint->unacknowledged[i] >= fan_count_rules[ue->kind].gap_max;
+	const unsigned spent = still ? 0 : mark;
+	const unsigned unacknowledged = checkpoint->unacknowledged[i] + spent;
 
-	ue->count = checkpoint->count[i] + mark;
+	ue->count = checkpoint->count[i] + spent;
 	ue->unacknowledged = (uint16_t)(unacknowledged < UINT16_MAX ? unacknowledged : UINT16_MAX);
-	if (fan_kind_is_nas(ue->kind))
-		ue->transactions_open = (uint8_t)(unacknowledged < FAN_TRANSACTIONS_MAX ? unacknowledged
-											: FAN_TRANSACTIONS_MAX);
+	if (!fan_kind_is_nas(ue->kind))
+		return;
+	ue->transaction = (uint8_t)((checkpoint->transaction[i] + spent) % FAN_TRANSACTIONS_MAX);
+	ue->rp_reference = (uint8_t)(checkpoint->rp_reference[i] + spent);
+	ue->transactions_open = (uint8_t)(unacknowledged < FAN_TRANSACTIONS_MAX ? unacknowledged : FAN_TRANSACTIONS_MAX);
 }
 
 struct fan_store;
@@ -201,12 +227,14 @@ void fan_store_abort(struct fan_store *store);
  * the fastest and pack tightest. INVALID names the field and its range, and the transaction may go on; after another error it can only
  * be dropped. */
 int fan_store_put(struct fan_store *store, const struct fan_record *record);
-/* Deletes the record of this kind and key, in a transaction; a group's members with the group. NOT_FOUND. In: the key's fields. */
+/* Deletes the record of this kind and key, in a transaction; a group's members with the group, and with a message what it was not served. NOT_FOUND. In: the key's fields. */
 int fan_store_delete(struct fan_store *store, const struct fan_record *record);
 
 /* In: kind and the key's fields. Out: the rest. Sees what an open transaction has put. NOT_FOUND; IO: the record is damaged. Keys of a UE are
  * then the caller's to wipe. */
 int fan_store_get(struct fan_store *store, struct fan_record *record);
+/* The same for the first record whose key is this one or higher. */
+int fan_store_next(struct fan_store *store, struct fan_record *record);
 /* Calls `each` for every record of a kind, in ascending order of keys, until it answers other than 0, and returns that. The record is
  * valid inside the call and then wiped. `each` may call fan_store_get(). */
 int fan_store_each(struct fan_store *store, enum fan_record_kind kind, int (*each)(void *user, const struct fan_record *record),

@@ -1,0 +1,776 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
+#include "journal.h"
+#include "handles.h"
+
+#include <rte_cycles.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define KEPT_MS 50                      /* between two writes of positions */
+#define SWEPT_MS 1000                   /* between two looks at old results */
+#define SWEPT_MAX 256                   /* messages that are forgotten in one transaction */
+#define RETENTION_S (7U * 24 * 60 * 60) /* options.retention_s 0 */
+
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool
+is_time(uint64_t *last_tsc, uint64_t period_ms)
+{
+	const uint64_t now_tsc = rte_rdtsc();
+
+	if (now_tsc - *last_tsc < period_ms * (rte_get_tsc_hz() / 1000))
+		return false;
+	*last_tsc = now_tsc;
+	return true;
+}
+
+static struct fan_entry *
+entry_of(struct fanfare *fanfare, const struct fan_flight *flight)
+{
+	return &fanfare->journal.entries[flight->place];
+}
+
+/* ---- Acceptance ---------------------------------------------------------------------------------------------------------------- */
+
+static void
+forget_octets(struct fan_entry *entry)
+{
+	free(entry->octets);
+	entry->octets = NULL;
+}
+
+/* Copies what the message points to. */
+static int
+copy_message(struct fan_entry *entry, const struct fan_message *message)
+{
+	const size_t originator_bytes = message->originator != NULL ? strlen(message->originator) + 1 : 0;
+	const size_t centre_bytes = message->service_centre != NULL ? strlen(message->service_centre) + 1 : 0;
+	uint8_t *at = malloc(message->byte_count + originator_bytes + centre_bytes);
+
+	if (at == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory for a message of %zu octets", message->byte_count);
+	entry->octets = at;
+	entry->message = *message;
+	entry->message.bytes = at;
+	at = mempcpy(at, message->bytes, message->byte_count);
+	if (originator_bytes > 0) {
+		entry->message.originator = (char *)at;
+		at = mempcpy(at, message->originator, originator_bytes);
+	}
+	if (centre_bytes > 0) {
+		entry->message.service_centre = (char *)at;
+		(void)mempcpy(at, message->service_centre, centre_bytes);
+	}
+	return 0;
+}
+
+int
+fan_journal_prepare(struct fan_entry *entry, const struct fanfare *fanfare, const char *gid, const struct fan_message *message)
+{
+	memset(entry, 0, sizeof(*entry));
+	(void)snprintf(entry->gid, sizeof(entry->gid), "%s", gid);
+	entry->accepted_ms = now_ms();
+	entry->expires_ms = message->valid_for_ms != 0 ? entry->accepted_ms + message->valid_for_ms : 0;
+	entry->byte_count = (uint32_t)message->byte_count;
+	if (fanfare->store != NULL && message->byte_count > FAN_STORED_BYTES_MAX)
+		return fan_fail(FAN_E_TOO_LONG, "a message of %zu octets: a store takes %d", message->byte_count,
+				FAN_STORED_BYTES_MAX);
+	return fanfare->store != NULL ? copy_message(entry, message) : 0;
+}
+
+void
+fan_journal_drop(struct fan_entry *entry)
+{
+	forget_octets(entry);
+	memset(entry, 0, sizeof(*entry));
+}
+
+void
+fan_journal_add(struct fanfare *fanfare, struct fan_flight *flight, const struct fan_entry *entry)
+{
+	struct fan_entry *own = entry_of(fanfare, flight);
+	struct fan_result result;
+
+	*own = *entry;
+	own->flight = flight;
+	fan_flight_result(flight, &result, FAN_PROFILE_COUNT);
+	own->ues = result.ues;
+	if (fanfare->store == NULL)
+		fan_dataplane_hand(fanfare->dataplane, flight);
+}
+
+/* ---- Results ------------------------------------------------------------------------------------------------------------------ */
+
+void
+fan_journal_add_result(struct fan_result *sum, const struct fan_result *result)
+{
+	sum->ues += result->ues;
+	sum->created += result->created;
+	sum->sent += result->sent;
+	sum->bytes_out += result->bytes_out;
+	for (unsigned i = 0; i < FAN_DROPS_MAX; i++)
+		sum->dropped[i] += result->dropped[i];
+	if (result->first_ns != 0 && (sum->first_ns == 0 || result->first_ns < sum->first_ns))
+		sum->first_ns = result->first_ns;
+	sum->last_ns = RTE_MAX(sum->last_ns, result->last_ns);
+}
+
+void
+fan_journal_result(const struct fan_entry *entry, struct fan_result *result, enum fan_profile profile)
+{
+	const uint64_t ues = entry->before[profile].ues;
+
+	fan_flight_result(entry->flight, result, profile);
+	if (entry->resumed == 0)
+		return;
+	fan_journal_add_result(result, &entry->before[profile]);
+	result->ues = ues;
+}
+
+static uint64_t
+count_dropped(const struct fan_result *result)
+{
+	uint64_t dropped = 0;
+
+	for (unsigned i = 0; i < FAN_DROPS_MAX; i++)
+		dropped += result->dropped[i];
+	return dropped;
+}
+
+enum fan_message_state
+fan_journal_state(const struct fan_entry *entry, bool ended)
+{
+	struct fan_result result;
+
+	fan_flight_result(entry->flight, &result, FAN_PROFILE_COUNT);
+	if (!ended)
+		return result.created > 0 || entry->resumed > 0 ? FAN_MESSAGE_SENDING : FAN_MESSAGE_ACCEPTED;
+	if (entry->flight->stop == FAN_DROP_CANCELLED)
+		return FAN_MESSAGE_CANCELLED;
+	return result.dropped[FAN_DROP_EXPIRED] > 0 ? FAN_MESSAGE_EXPIRED : FAN_MESSAGE_SENT;
+}
+
+/* ---- Places and positions --------------------------------------------------------------------------------------------------------- */
+
+/* The place of the member that so many members stand before, counted from a place on; UINT64_MAX: there are fewer. */
+static uint64_t
+place_ahead(const struct fan_flight *flight, uint64_t place, uint64_t members)
+{
+	uint64_t from = (uint32_t)place;
+
+	for (uint64_t i = place >> 32; i < flight->leg_count; i++, from = 0) {
+		const struct fan_leg *leg = &flight->legs[i];
+		const uint64_t first = RTE_MAX(from, leg->from);
+		uint64_t before, left;
+		uint32_t slot;
+
+		if (first > UINT32_MAX)
+			continue;
+		before = first == 0 ? 0 : roaring_bitmap_rank(leg->slots, (uint32_t)first - 1);
+		left = leg->ues - before;
+		if (members < left && roaring_bitmap_select(leg->slots, (uint32_t)(before + members), &slot))
+			return fan_flight_place((unsigned)i, slot);
+		members -= left;
+	}
+	return UINT64_MAX;
+}
+
+/* Members from a place on, as far as `most`. */
+static uint64_t
+members_behind(const struct fan_flight *flight, uint64_t place, uint64_t most)
+{
+	uint64_t members = 0, from = (uint32_t)place;
+
+	for (uint64_t i = place >> 32; i < flight->leg_count; i++, from = 0) {
+		const struct fan_leg *leg = &flight->legs[i];
+		const uint64_t first = RTE_MAX(from, leg->from);
+
+		if (first <= UINT32_MAX)
+			members += leg->ues - (first == 0 ? 0 : roaring_bitmap_rank(leg->slots, (uint32_t)first - 1));
+	}
+	return RTE_MIN(members, most);
+}
+
+/* A place as every process understands it: the leg's name and the slot. */
+static uint64_t
+kept_position(const struct fan_flight *flight, uint64_t place)
+{
+	const uint64_t leg = place >> 32;
+
+	if (leg >= flight->leg_count)
+		return UINT64_MAX;
+	return (uint64_t)fan_leg_name(flight->legs[leg].table->protection, flight->legs[leg].profile) << 32 | (uint32_t)place;
+}
+
+/* ---- Records -------------------------------------------------------------------------------------------------------------------- */
+
+/* Of a message on its way, every PDU that is created here is sent or dropped: what is under way will be created again. */
+static int
+put_outcome(struct fanfare *fanfare, const struct fan_entry *entry, uint64_t position, bool ended)
+{
+	struct fan_record record = { .kind = FAN_RECORD_OUTCOME, .outcome = { .id = entry->flight->number } };
+	struct fan_record_outcome *outcome = &record.outcome;
+
+	outcome->state = (uint8_t)fan_journal_state(entry, ended);
+	outcome->position = kept_position(entry->flight, position);
+	outcome->ended_ms = ended ? now_ms() : 0;
+	outcome->resumed = entry->resumed;
+	outcome->in_doubt = entry->in_doubt;
+	outcome->ues = entry->ues;
+	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++) {
+		fan_journal_result(entry, &outcome->profile[i], (enum fan_profile)i);
+		outcome->profile[i].created = outcome->profile[i].sent + count_dropped(&outcome->profile[i]);
+	}
+	return fan_store_put(fanfare->store, &record);
+}
+
+static int
+put_message(struct fanfare *fanfare, const struct fan_entry *entry)
+{
+	struct fan_record record = { .kind = FAN_RECORD_MESSAGE,
+				     .message = { .id = entry->flight->number,
+						  .accepted_ms = entry->accepted_ms,
+						  .expires_ms = entry->expires_ms,
+						  .message = entry->message } };
+
+	(void)snprintf(record.message.gid, sizeof(record.message.gid), "%s", entry->gid);
+	return fan_store_put(fanfare->store, &record);
+}
+
+/* The members among 65,536 slots that a leg was not served to for a reason. NULL: none, or no memory, which `short_of` says. */
+static roaring_bitmap_t *
+read_unserved(const struct fan_leg *leg, enum fan_drop reason, uint32_t first_slot, bool *short_of)
+{
+	const uint8_t *octets = fan_leg_not_served(leg, reason);
+	const size_t first = first_slot / 8, end = RTE_MIN(first + FAN_UNSERVED_CONTEXTS / 8, leg->reason_bytes);
+	roaring_bitmap_t *slots = NULL;
+	uint64_t bits;
+
+	for (size_t at = first; at < end && !*short_of; at += sizeof(bits)) {
+		memcpy(&bits, octets + at, sizeof(bits));
+		if (bits != 0 && slots == NULL)
+			slots = roaring_bitmap_create();
+		*short_of = bits != 0 && slots == NULL;
+		for (; bits != 0 && slots != NULL; bits &= bits - 1)
+			roaring_bitmap_add(slots, (uint32_t)(8 * at) + (uint32_t)__builtin_ctzll(bits));
+	}
+	return slots;
+}
+
+static int
+put_unserved(struct fanfare *fanfare, uint64_t id, const struct fan_leg *leg, enum fan_drop reason, uint32_t first_slot)
+{
+	struct fan_record record = { .kind = FAN_RECORD_UNSERVED,
+				     .unserved = { .id = id,
+						   .table = leg->table->protection,
+						   .profile = leg->profile,
+						   .reason = (uint8_t)reason,
+						   .first_slot = first_slot } };
+	bool short_of = false;
+	roaring_bitmap_t *slots = read_unserved(leg, reason, first_slot, &short_of);
+	char *octets = NULL;
+	int error = short_of ? FAN_E_MEMORY : 0;
+
+	if (slots != NULL && error == 0) {
+		(void)roaring_bitmap_run_optimize(slots);
+		record.unserved.bitmap_bytes = roaring_bitmap_portable_size_in_bytes(slots);
+		octets = malloc(record.unserved.bitmap_bytes);
+		error = octets == NULL ? FAN_E_MEMORY : 0;
+	}
+	if (octets != NULL) {
+		(void)roaring_bitmap_portable_serialize(slots, octets);
+		record.unserved.bitmap = (uint8_t *)octets;
+		error = fan_store_put(fanfare->store, &record);
+	}
+	if (error == FAN_E_MEMORY)
+		error = fan_fail(FAN_E_MEMORY, "no memory for the results of message %lu", id);
+	if (slots != NULL)
+		roaring_bitmap_free(slots);
+	free(octets);
+	return error;
+}
+
+static bool
+leg_has_dropped(const struct fan_entry *entry, const struct fan_leg *leg, enum fan_drop reason)
+{
+	for (unsigned i = 0; i < entry->flight->worker_count; i++)
+		if (__atomic_load_n(&leg->tally[i].dropped[reason], __ATOMIC_RELAXED) > 0)
+			return true;
+	return entry->resumed > 0;
+}
+
+/* Puts whom the message was not served to, of members from one place up to another. */
+static int
+put_all_unserved(struct fanfare *fanfare, const struct fan_entry *entry, uint64_t from, uint64_t end)
+{
+	const struct fan_flight *flight = entry->flight;
+	int error = 0;
+
+	for (uint64_t i = from >> 32; i < flight->leg_count && i <= end >> 32; i++) {
+		const struct fan_leg *leg = &flight->legs[i];
+		const uint64_t slots = 8 * leg->reason_bytes;
+		const uint64_t first = i == from >> 32 ? (uint32_t)from : 0;
+		const uint64_t last = i == end >> 32 ? RTE_MIN((uint64_t)(uint32_t)end, slots) : slots;
+
+		for (uint64_t slot = first / FAN_UNSERVED_CONTEXTS * FAN_UNSERVED_CONTEXTS; slot < last;
+		     slot += FAN_UNSERVED_CONTEXTS)
+			for (unsigned reason = 1; error == 0 && reason < FAN_DROP_COUNT; reason++)
+				if (leg_has_dropped(entry, leg, (enum fan_drop)reason))
+					error = put_unserved(fanfare, flight->number, leg, (enum fan_drop)reason,
+							     (uint32_t)slot);
+	}
+	return error;
+}
+
+/* ---- Acceptance on the disk -------------------------------------------------------------------------------------------------------- */
+
+static bool
+is_pending(struct fanfare *fanfare, const struct fan_flight *flight)
+{
+	return !flight->handed && flight->workers_left > 0 && entry_of(fanfare, flight)->flight == flight;
+}
+
+/* A message that was cancelled before it was durable has ended: nobody has it. */
+static void
+end_cancelled(struct fanfare *fanfare)
+{
+	for (struct fan_flight *flight = fanfare->dataplane->flights.first; flight != NULL; flight = flight->next) {
+		if (!is_pending(fanfare, flight) || flight->stop == FAN_DROP_NONE)
+			continue;
+		for (unsigned i = 0; i < flight->leg_count; i++) {
+			const struct fan_leg *leg = &flight->legs[i];
+
+			leg->tally[0].created = leg->tally[0].dropped[FAN_DROP_CANCELLED] = leg->ues * leg->plans.part_count;
+		}
+		flight->workers_left = 0;
+	}
+}
+
+static int
+put_pending(struct fanfare *fanfare)
+{
+	int error = 0;
+
+	for (struct fan_flight *flight = fanfare->dataplane->flights.first; error == 0 && flight != NULL;
+	     flight = flight->next) {
+		if (!is_pending(fanfare, flight))
+			continue;
+		error = fan_ledger_claim(fanfare, flight);
+		if (error == 0)
+			error = put_message(fanfare, entry_of(fanfare, flight));
+		if (error == 0)
+			error = put_outcome(fanfare, entry_of(fanfare, flight), 0, false);
+	}
+	return error == 0 ? fan_ledger_put_marks(fanfare) : error;
+}
+
+static void
+hand_pending(struct fanfare *fanfare)
+{
+	for (struct fan_flight *flight = fanfare->dataplane->flights.first; flight != NULL; flight = flight->next) {
+		struct fan_entry *entry = entry_of(fanfare, flight);
+
+		if (!is_pending(fanfare, flight))
+			continue;
+		entry->durable = true;
+		forget_octets(entry);
+		flight->limit = place_ahead(flight, 0, FAN_IN_DOUBT_MAX);
+		fan_dataplane_hand(fanfare->dataplane, flight);
+	}
+}
+
+static bool
+any_pending(struct fanfare *fanfare)
+{
+	for (const struct fan_flight *flight = fanfare->dataplane->flights.first; flight != NULL; flight = flight->next)
+		if (is_pending(fanfare, flight))
+			return true;
+	return false;
+}
+
+int
+fan_journal_sync(struct fanfare *fanfare)
+{
+	int error;
+
+	end_cancelled(fanfare);
+	if (fanfare->store == NULL || !any_pending(fanfare))
+		return 0;
+	error = fan_ledger_begin(fanfare);
+	if (error != 0)
+		return error;
+	error = put_pending(fanfare);
+	if (error == 0)
+		error = fan_ledger_commit(fanfare);
+	else
+		fan_store_abort(fanfare->store);
+	if (error != 0) {
+		fan_ledger_withdraw(fanfare);
+		return error;
+	}
+	fan_ledger_publish(fanfare);
+	hand_pending(fanfare);
+	return 0;
+}
+
+/* ---- Positions, ends, retention ------------------------------------------------------------------------------------------------------ */
+
+static int
+put_positions(struct fanfare *fanfare, uint64_t positions[FAN_FLIGHTS_MAX])
+{
+	int error = 0;
+
+	for (unsigned i = 0; error == 0 && i < FAN_FLIGHTS_MAX; i++) {
+		const struct fan_entry *entry = &fanfare->journal.entries[i];
+
+		positions[i] = entry->flight != NULL && entry->durable && !entry->flight->settled
+				       ? fan_flight_position(entry->flight)
+				       : UINT64_MAX;
+		if (positions[i] == UINT64_MAX || positions[i] <= entry->kept_place)
+			continue;
+		error = put_all_unserved(fanfare, entry, entry->kept_place, positions[i]);
+		if (error == 0)
+			error = put_outcome(fanfare, entry, positions[i], false);
+	}
+	return error;
+}
+
+/* Some message has got further than the disk knows. */
+static bool
+any_moved(const struct fan_journal *journal)
+{
+	for (unsigned i = 0; i < FAN_FLIGHTS_MAX; i++) {
+		const struct fan_entry *entry = &journal->entries[i];
+		const uint64_t position = entry->flight != NULL && entry->durable ? fan_flight_position(entry->flight)
+										  : UINT64_MAX;
+
+		if (position != UINT64_MAX && position > entry->kept_place)
+			return true;
+	}
+	return false;
+}
+
+static void
+write_positions(struct fanfare *fanfare)
+{
+	uint64_t positions[FAN_FLIGHTS_MAX];
+	int error = any_moved(&fanfare->journal) ? fan_ledger_begin(fanfare) : FAN_E_NOT_FOUND;
+
+	if (error != 0)
+		return;
+	error = put_positions(fanfare, positions);
+	if (error == 0)
+		error = fan_ledger_commit(fanfare);
+	else
+		fan_store_abort(fanfare->store);
+	for (unsigned i = 0; error == 0 && i < FAN_FLIGHTS_MAX; i++) {
+		struct fan_entry *entry = &fanfare->journal.entries[i];
+
+		if (positions[i] == UINT64_MAX || positions[i] <= entry->kept_place)
+			continue;
+		entry->kept_place = positions[i];
+		__atomic_store_n(&entry->flight->limit, place_ahead(entry->flight, positions[i], FAN_IN_DOUBT_MAX),
+				 __ATOMIC_RELAXED);
+	}
+}
+
+bool
+fan_journal_end(struct fanfare *fanfare)
+{
+	bool any = false;
+	int error = 0;
+
+	if (fanfare->store == NULL)
+		return true;
+	for (const struct fan_flight *flight = fanfare->dataplane->flights.first; error == 0 && flight != NULL;
+	     flight = flight->next) {
+		const struct fan_entry *entry = entry_of(fanfare, flight);
+
+		if (!flight->settled || !entry->durable)
+			continue;
+		if (!any)
+			error = fan_ledger_begin(fanfare);
+		if (error != 0)
+			return false;
+		any = true;
+		error = put_all_unserved(fanfare, entry, entry->kept_place, UINT64_MAX);
+		if (error == 0)
+			error = put_outcome(fanfare, entry, UINT64_MAX, true);
+	}
+	if (any && error == 0)
+		error = fan_ledger_commit(fanfare);
+	else if (any)
+		fan_store_abort(fanfare->store);
+	return error == 0;
+}
+
+void
+fan_journal_remove(struct fanfare *fanfare, const struct fan_flight *flight)
+{
+	fan_journal_drop(entry_of(fanfare, flight));
+}
+
+/* The oldest message whose results have been kept long enough; 0: none. */
+static uint64_t
+oldest_to_forget(struct fanfare *fanfare)
+{
+	struct fan_record *record = &fanfare->journal.record;
+	const struct fan_record_outcome *outcome = &record->outcome;
+
+	memset(record, 0, sizeof(*record));
+	for (record->kind = FAN_RECORD_OUTCOME; fan_store_next(fanfare->store, record) == 0; record->outcome.id++)
+		if (outcome->ended_ms != 0)
+			return outcome->ended_ms + (int64_t)fanfare->journal.retention_ms < now_ms() ? outcome->id : 0;
+	return 0;
+}
+
+static void
+forget_old(struct fanfare *fanfare)
+{
+	struct fan_record record = { .kind = FAN_RECORD_MESSAGE };
+	uint64_t id = oldest_to_forget(fanfare);
+	int error = id == 0 ? FAN_E_NOT_FOUND : fan_ledger_begin(fanfare);
+
+	if (error != 0)
+		return;
+	for (unsigned i = 0; error == 0 && id != 0 && i < SWEPT_MAX; i++, id = oldest_to_forget(fanfare)) {
+		record.kind = FAN_RECORD_MESSAGE;
+		record.message.id = id;
+		error = fan_store_delete(fanfare->store, &record);
+		record.kind = FAN_RECORD_OUTCOME;
+		record.outcome.id = id;
+		if (error == 0 || error == FAN_E_NOT_FOUND)
+			error = fan_store_delete(fanfare->store, &record);
+	}
+	if (error == 0)
+		(void)fan_ledger_commit(fanfare);
+	else
+		fan_store_abort(fanfare->store);
+}
+
+void
+fan_journal_serve(struct fanfare *fanfare)
+{
+	if (fanfare->store == NULL || fanfare->batching)
+		return;
+	if (is_time(&fanfare->journal.kept_tsc, KEPT_MS))
+		write_positions(fanfare);
+	if (is_time(&fanfare->journal.swept_tsc, SWEPT_MS))
+		forget_old(fanfare);
+}
+
+/* ---- After a crash ----------------------------------------------------------------------------------------------------------------- */
+
+/* Those on their way when the process ended, and the highest id that was ever given. */
+struct unfinished {
+	uint64_t ids[FAN_FLIGHTS_MAX], last;
+	unsigned count;
+};
+
+static int
+note_unfinished(void *user, const struct fan_record *record)
+{
+	struct unfinished *unfinished = user;
+
+	unfinished->last = record->outcome.id;
+	if (record->outcome.ended_ms != 0)
+		return 0;
+	if (unfinished->count == FAN_FLIGHTS_MAX)
+		return fan_fail(FAN_E_IO, "store: more than %d messages are on their way", FAN_FLIGHTS_MAX);
+	unfinished->ids[unfinished->count++] = record->outcome.id;
+	return 0;
+}
+
+/* Takes over what is known of the message: results before, and whom it was not served to. */
+static void
+take_over(struct fanfare *fanfare, struct fan_flight *flight, const struct fan_record_outcome *outcome)
+{
+	struct fan_entry *entry = entry_of(fanfare, flight);
+	const uint32_t name = (uint32_t)(outcome->position >> 32);
+	unsigned leg = 0;
+
+	fan_flight_begin_at(flight, name, (uint32_t)outcome->position);
+	while (leg < flight->leg_count && fan_leg_name(flight->legs[leg].table->protection, flight->legs[leg].profile) < name)
+		leg++;
+	entry->kept_place = fan_flight_place(leg, leg < flight->leg_count && flight->legs[leg].from <= UINT32_MAX
+							  ? flight->legs[leg].from
+							  : 0);
+	memcpy(entry->before, outcome->profile, sizeof(entry->before));
+	entry->ues = outcome->ues;
+	entry->resumed = outcome->resumed + 1;
+	entry->in_doubt = outcome->in_doubt + members_behind(flight, entry->kept_place, FAN_IN_DOUBT_MAX);
+	entry->durable = true;
+}
+
+static struct fan_leg *
+leg_of(struct fan_flight *flight, const struct fan_record_unserved *unserved)
+{
+	for (unsigned i = 0; i < flight->leg_count; i++)
+		if (flight->legs[i].profile == unserved->profile &&
+		    memcmp(&flight->legs[i].table->protection, &unserved->table, sizeof(unserved->table)) == 0)
+			return &flight->legs[i];
+	return NULL;
+}
+
+roaring_bitmap_t *
+fan_journal_bitmap(const struct fan_record_unserved *unserved)
+{
+	return roaring_bitmap_portable_deserialize_safe((const char *)unserved->bitmap, unserved->bitmap_bytes);
+}
+
+static int
+take_over_unserved(struct fanfare *fanfare, struct fan_flight *flight)
+{
+	struct fan_record record = { .kind = FAN_RECORD_UNSERVED, .unserved = { .id = flight->number, .reason = 1 } };
+	int error;
+
+	while ((error = fan_store_next(fanfare->store, &record)) == 0 && record.unserved.id == flight->number) {
+		struct fan_leg *leg = leg_of(flight, &record.unserved);
+		roaring_bitmap_t *slots = leg == NULL ? NULL : fan_journal_bitmap(&record.unserved);
+		roaring_uint32_iterator_t at;
+
+		if (slots != NULL) {
+			for (roaring_iterator_init(slots, &at); at.has_value; roaring_uint32_iterator_advance(&at))
+				if (at.current_value / 8 < leg->reason_bytes)
+					fan_leg_not_served(leg, (enum fan_drop)record.unserved.reason)[at.current_value / 8] |=
+						(uint8_t)(1U << at.current_value % 8);
+			roaring_bitmap_free(slots);
+		}
+		record.unserved.first_slot += FAN_UNSERVED_CONTEXTS;
+	}
+	return error == FAN_E_NOT_FOUND ? 0 : error;
+}
+
+/* Nobody is left who could be sent the message, or it fits the port or the engines no more: it ends here. */
+static int
+end_unsent(struct fanfare *fanfare, struct fan_record *outcome)
+{
+	int error = fan_ledger_begin(fanfare);
+
+	outcome->outcome.state = FAN_MESSAGE_CANCELLED;
+	outcome->outcome.ended_ms = now_ms();
+	outcome->outcome.resumed++;
+	if (error == 0)
+		error = fan_store_put(fanfare->store, outcome);
+	if (error == 0)
+		return fan_ledger_commit(fanfare);
+	fan_store_abort(fanfare->store);
+	return error;
+}
+
+/* A message that goes on. */
+struct resumption {
+	struct fan_record outcome, message;
+	struct fan_entry entry;
+	struct fan_flight *flight;
+};
+
+/* It is accepted anew, with what is left of its time. */
+static int
+accept_again(struct fanfare *fanfare, struct resumption *resumption)
+{
+	struct fan_record_message *message = &resumption->message.message;
+	struct fan_entry *entry = &resumption->entry;
+	const int64_t left_ms = message->expires_ms - now_ms();
+	struct fan_group *group = fan_group_find(fanfare, message->gid);
+	int error = group == NULL ? FAN_E_NOT_FOUND : 0;
+
+	if (message->expires_ms != 0)
+		message->message.valid_for_ms = left_ms < 1 ? 1 : left_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)left_ms;
+	if (error == 0)
+		error = fan_journal_prepare(entry, fanfare, message->gid, &message->message);
+	if (error != 0)
+		return error;
+	entry->accepted_ms = message->accepted_ms;
+	entry->expires_ms = message->expires_ms;
+	error = fan_message_accept(fanfare, &resumption->flight, group, &entry->message);
+	forget_octets(entry);
+	if (error == 0)
+		fan_journal_add(fanfare, resumption->flight, entry);
+	return error;
+}
+
+static int
+resume(struct fanfare *fanfare, struct resumption *resumption, uint64_t id)
+{
+	int error;
+
+	memset(resumption, 0, sizeof(*resumption));
+	resumption->outcome.kind = FAN_RECORD_OUTCOME;
+	resumption->outcome.outcome.id = id;
+	resumption->message.kind = FAN_RECORD_MESSAGE;
+	resumption->message.message.id = id;
+	error = fan_store_get(fanfare->store, &resumption->outcome);
+	if (error == 0)
+		error = fan_store_get(fanfare->store, &resumption->message);
+	if (error != 0)
+		return error;
+	fanfare->dataplane->flights.accepted = id - 1;
+	error = accept_again(fanfare, resumption);
+	if (error == FAN_E_NOT_FOUND || error == FAN_E_INVALID || error == FAN_E_TOO_LONG || error == FAN_E_UNSUPPORTED)
+		return end_unsent(fanfare, &resumption->outcome);
+	if (error != 0)
+		return error;
+	take_over(fanfare, resumption->flight, &resumption->outcome.outcome);
+	return take_over_unserved(fanfare, resumption->flight);
+}
+
+/* Their marks have to cover what is left of them; then they go on. */
+static int
+hand_resumed(struct fanfare *fanfare)
+{
+	int error = fan_ledger_begin(fanfare);
+
+	for (struct fan_flight *flight = fanfare->dataplane->flights.first; error == 0 && flight != NULL;
+	     flight = flight->next) {
+		error = fan_ledger_claim(fanfare, flight);
+		if (error == 0)
+			error = put_outcome(fanfare, entry_of(fanfare, flight), entry_of(fanfare, flight)->kept_place, false);
+	}
+	if (error == 0)
+		error = fan_ledger_put_marks(fanfare);
+	if (error == 0)
+		error = fan_ledger_commit(fanfare);
+	else
+		fan_store_abort(fanfare->store);
+	if (error != 0)
+		return error;
+	fan_ledger_publish(fanfare);
+	for (struct fan_flight *flight = fanfare->dataplane->flights.first; flight != NULL; flight = flight->next) {
+		flight->limit = place_ahead(flight, entry_of(fanfare, flight)->kept_place, FAN_IN_DOUBT_MAX);
+		fan_dataplane_hand(fanfare->dataplane, flight);
+	}
+	return 0;
+}
+
+int
+fan_journal_load(struct fanfare *fanfare)
+{
+	struct unfinished unfinished = { .count = 0 };
+	struct resumption *resumption = malloc(sizeof(*resumption));
+	int error = fan_store_each(fanfare->store, FAN_RECORD_OUTCOME, note_unfinished, &unfinished);
+
+	if (resumption == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory to go on with messages");
+	for (unsigned i = 0; error == 0 && i < unfinished.count; i++)
+		error = resume(fanfare, resumption, unfinished.ids[i]);
+	free(resumption);
+	fanfare->dataplane->flights.accepted = unfinished.last;
+	return error == 0 && fanfare->dataplane->flights.count > 0 ? hand_resumed(fanfare) : error;
+}
+
+void
+fan_journal_free(struct fanfare *fanfare)
+{
+	for (unsigned i = 0; i < FAN_FLIGHTS_MAX; i++)
+		fan_journal_drop(&fanfare->journal.entries[i]);
+}

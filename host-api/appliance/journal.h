@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The journal: the lives of messages, from fan_send() to the end of the time for which their results are kept.
+ *
+ * A message is accepted by one transaction, which it shares with others: the message, an outcome, and the marks that its members' blocks need.
+ * Only then do workers have it. While it is sent, its position is made durable: every member before it has been done with. After a crash
+ * the message goes on from there, to those who are members of its group then; the members behind it may have been sent it already, and get it
+ * again under a new COUNT: FAN_IN_DOUBT_MAX of them at the most, since workers are let no further than that beyond the position.
+ *
+ * All of it is the control thread's.
+ */
+#ifndef FAN_JOURNAL_H
+#define FAN_JOURNAL_H
+
+#include "../../dataplane/dataplane.h"
+#include "../store/store.h"
+
+#define FAN_IN_DOUBT_MAX (1U << 22) /* members of one message */
+
+struct fanfare;
+
+/* A message on its way. */
+struct fan_entry {
+	struct fan_flight *flight; /* NULL: the entry is free */
+	bool durable;
+	char gid[FAN_GROUP_BYTES];
+	int64_t accepted_ms, expires_ms; /* since 1970 UTC; 0: no limit */
+	struct fan_message message;      /* until it is durable; it points into `octets` */
+	uint8_t *octets;                 /* owned */
+	uint32_t byte_count;
+	uint64_t ues;
+	uint32_t resumed;                            /* after so many crashes */
+	uint64_t in_doubt;                           /* members that may have had it before */
+	struct fan_result before[FAN_PROFILE_COUNT]; /* what was known to have become of it before the last crash */
+	uint64_t kept_place;                         /* the position on the disk, in the flight's own places */
+};
+
+struct fan_journal {
+	struct fan_entry entries[FAN_FLIGHTS_MAX]; /* by the flight's place */
+	uint64_t kept_tsc, swept_tsc;              /* when positions were last written, results last looked at */
+	uint64_t retention_ms;
+	struct fan_record record; /* one that is read: a stack may have no room for two */
+};
+
+/* Out: an entry for a message to a group, with copies of what it points to. MEMORY, TOO_LONG. */
+int fan_journal_prepare(struct fan_entry *entry, const struct fanfare *fanfare, const char *gid,
+			const struct fan_message *message);
+/* Frees one that is not added after all. */
+void fan_journal_drop(struct fan_entry *entry);
+/* Notes a message that was accepted, and takes the entry's copies over. Without a store the workers have it from here on. */
+void fan_journal_add(struct fanfare *fanfare, struct fan_flight *flight, const struct fan_entry *entry);
+
+/* As fan_sync(). */
+int fan_journal_sync(struct fanfare *fanfare);
+
+/* Makes durable what has become of all flights that are settled. False: the store fails; ask again later. */
+bool fan_journal_end(struct fanfare *fanfare);
+/* Forgets a flight that was taken off the list. */
+void fan_journal_remove(struct fanfare *fanfare, const struct fan_flight *flight);
+
+/* Writes positions and forgets old results, when it is time. */
+void fan_journal_serve(struct fanfare *fanfare);
+
+/* What has become of a message so far, before crashes and since; of one profile. */
+void fan_journal_result(const struct fan_entry *entry, struct fan_result *result, enum fan_profile profile);
+void fan_journal_add_result(struct fan_result *sum, const struct fan_result *result);
+enum fan_message_state fan_journal_state(const struct fan_entry *entry, bool ended);
+/* A set of slots as it is stored, the caller's; NULL: it is none. */
+roaring_bitmap_t *fan_journal_bitmap(const struct fan_record_unserved *unserved);
+
+/* Goes on with the messages that had not ended. */
+int fan_journal_load(struct fanfare *fanfare);
+void fan_journal_free(struct fanfare *fanfare);
+
+#endif

@@ -1,0 +1,768 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "ledger.h"
+#include "handles.h"
+
+#include "../../dataplane/context/count.h"
+
+#include <rte_cycles.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define AHEAD 4U            /* marks are raised to a multiple of it */
+#define NEARLY_USED 12      /* a block whose mark is so high rests as soon as it can */
+#define RESTING_MAX 4096    /* blocks of one transaction: a million contexts, some 8 MB */
+#define LOOKED_AT_MAX 65536 /* blocks that the background looks at in a call */
+#define BACKGROUND_MS 20    /* between two of its transactions */
+#define IDLE_S 1            /* a block that no message has used for so long rests */
+#define RECEIPTS_MAX 65536
+#define EVENT_LEASE_LEFT 256
+#define EVENT_COUNT_LEFT 65536
+
+/* ---- Blocks ------------------------------------------------------------------------------------------------------------------ */
+
+static size_t
+blocks_bytes(const struct fan_ledger_table *table)
+{
+	return table->block_count * sizeof(*table->blocks);
+}
+
+/* What is known of a table's blocks, made with the first need of it. NULL: no memory. */
+static struct fan_ledger_table *
+table_of(struct fanfare *fanfare, unsigned index)
+{
+	const size_t contexts = fanfare->dataplane->tables[index].capacity;
+	struct fan_ledger_table *table = &fanfare->ledger.tables[index];
+	void *blocks;
+
+	if (table->blocks != NULL)
+		return table;
+	table->block_count = (contexts + FAN_BLOCK_CONTEXTS - 1) / FAN_BLOCK_CONTEXTS;
+	table->changed = calloc(table->block_count / FAN_MARKS_BLOCKS + 1, 1);
+	blocks = mmap(NULL, blocks_bytes(table), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (blocks == MAP_FAILED || table->changed == NULL) {
+		if (blocks != MAP_FAILED)
+			munmap(blocks, blocks_bytes(table));
+		free(table->changed);
+		table->changed = NULL;
+		(void)fan_fail(FAN_E_MEMORY, "no memory for the ledger of a table");
+		return NULL;
+	}
+	table->blocks = blocks;
+	return table;
+}
+
+static uint8_t
+second_now(void)
+{
+	return (uint8_t)(rte_rdtsc() / rte_get_tsc_hz());
+}
+
+static void
+set_next(struct fan_ledger_table *table, uint32_t block, unsigned mark, unsigned claims)
+{
+	table->blocks[block].next = (uint8_t)mark;
+	table->blocks[block].claims = (uint8_t)claims;
+	table->changed[block / FAN_MARKS_BLOCKS] = 1;
+}
+
+/* The lowest mark that covers so many COUNTs, some messages ahead. */
+static unsigned
+mark_for(unsigned counts)
+{
+	const unsigned mark = (counts + AHEAD - 1) / AHEAD * AHEAD;
+
+	return mark < FAN_MARK_MAX ? mark : FAN_MARK_MAX;
+}
+
+/* ---- Transactions -------------------------------------------------------------------------------------------------------------- */
+
+int
+fan_ledger_begin(struct fanfare *fanfare)
+{
+	return fanfare->batching ? fan_fail(FAN_E_BUSY, "a batch has begun: fan_commit() or fan_abort() ends it")
+				 : fan_store_begin(fanfare->store);
+}
+
+int
+fan_ledger_commit(struct fanfare *fanfare)
+{
+	struct fan_ledger *ledger = &fanfare->ledger;
+	const uint64_t begin_tsc = rte_rdtsc();
+	uint64_t commit_ns;
+
+	ledger->error = fan_store_commit(fanfare->store);
+	commit_ns = (uint64_t)((double)(rte_rdtsc() - begin_tsc) * 1e9 / (double)rte_get_tsc_hz());
+	ledger->commit_ns_max = RTE_MAX(ledger->commit_ns_max, commit_ns);
+	ledger->commits += ledger->error == 0;
+	snprintf(ledger->detail, sizeof(ledger->detail), "%s", ledger->error == 0 ? "" : fan_error_detail());
+	return ledger->error;
+}
+
+int
+fan_ledger_put_marks(struct fanfare *fanfare)
+{
+	struct fan_record record = { .kind = FAN_RECORD_MARKS };
+	int error = 0;
+
+	for (unsigned i = 0; i < fanfare->dataplane->table_count; i++) {
+		const struct fan_ledger_table *table = &fanfare->ledger.tables[i];
+
+		record.marks.table = fanfare->dataplane->tables[i].protection;
+		for (size_t first = 0; error == 0 && first < table->block_count; first += FAN_MARKS_BLOCKS) {
+			if (!table->changed[first / FAN_MARKS_BLOCKS])
+				continue;
+			record.marks.first_block = (uint32_t)first;
+			for (size_t j = 0; j < FAN_MARKS_BLOCKS; j++)
+				record.marks.mark[j] = first + j < table->block_count ? table->blocks[first + j].next : 0;
+			error = fan_store_put(fanfare->store, &record);
+		}
+	}
+	return error;
+}
+
+/* Of blocks that have changed, what the transaction has becomes what is kept, and workers see it; or the other way round. */
+static void
+settle(struct fan_ledger_table *table, uint8_t *marks, bool committed)
+{
+	for (size_t first = 0; first < table->block_count; first += FAN_MARKS_BLOCKS) {
+		if (!table->changed[first / FAN_MARKS_BLOCKS])
+			continue;
+		table->changed[first / FAN_MARKS_BLOCKS] = 0;
+		for (size_t block = first; block < first + FAN_MARKS_BLOCKS && block < table->block_count; block++) {
+			struct fan_ledger_block *at = &table->blocks[block];
+
+			if (committed) {
+				at->kept = at->next;
+				at->claimed = at->claims;
+			}
+			at->next = at->kept;
+			at->claims = at->claimed;
+			if (__atomic_load_n(&marks[block], __ATOMIC_RELAXED) != at->kept)
+				__atomic_store_n(&marks[block], at->kept, __ATOMIC_RELEASE);
+		}
+	}
+}
+
+static void
+settle_all(struct fanfare *fanfare, bool committed)
+{
+	for (unsigned i = 0; i < fanfare->dataplane->table_count; i++)
+		if (fanfare->ledger.tables[i].blocks != NULL)
+			settle(&fanfare->ledger.tables[i], fanfare->dataplane->tables[i].marks, committed);
+}
+
+void
+fan_ledger_publish(struct fanfare *fanfare)
+{
+	settle_all(fanfare, true);
+}
+
+void
+fan_ledger_withdraw(struct fanfare *fanfare)
+{
+	settle_all(fanfare, false);
+}
+
+/* ---- Messages ---------------------------------------------------------------------------------------------------------------- */
+
+/* The block takes part in a message of so many parts. */
+static void
+claim_block(struct fan_ledger_table *table, uint32_t block, unsigned parts)
+{
+	struct fan_ledger_block *at = &table->blocks[block];
+	const unsigned claims = RTE_MIN(at->claims + parts, (unsigned)UINT8_MAX);
+
+	set_next(table, block, RTE_MAX(at->next, mark_for(claims)), claims);
+	at->used_at = second_now();
+}
+
+int
+fan_ledger_claim(struct fanfare *fanfare, const struct fan_flight *flight)
+{
+	for (unsigned i = 0; i < flight->leg_count; i++) {
+		const struct fan_leg *leg = &flight->legs[i];
+		struct fan_ledger_table *table = table_of(fanfare, leg->table_index);
+		roaring_uint32_iterator_t at;
+
+		if (table == NULL)
+			return FAN_E_MEMORY;
+		if (leg->from > UINT32_MAX)
+			continue;
+		roaring_iterator_init(leg->slots, &at);
+		(void)roaring_uint32_iterator_move_equalorlarger(&at, (uint32_t)leg->from);
+		while (at.has_value) {
+			const uint32_t block = at.current_value / FAN_BLOCK_CONTEXTS;
+
+			claim_block(table, block, leg->plans.part_count);
+			(void)roaring_uint32_iterator_move_equalorlarger(&at, (block + 1) * FAN_BLOCK_CONTEXTS);
+		}
+	}
+	return 0;
+}
+
+/* COUNTs that a leg may still take in a block. */
+static unsigned
+claims_of_leg(const struct fan_leg *leg, unsigned leg_at, uint64_t position, uint32_t block)
+{
+	const uint64_t first = (uint64_t)block * FAN_BLOCK_CONTEXTS, end = first + FAN_BLOCK_CONTEXTS;
+	const bool done = end <= leg->from || position >= fan_flight_place(leg_at, end);
+
+	return !done && roaring_bitmap_range_cardinality(leg->slots, first, end) > 0 ? leg->plans.part_count : 0;
+}
+
+/* COUNTs that messages on their way may still take in a block. */
+static unsigned
+claims_in_flight(const struct fanfare *fanfare, unsigned table, uint32_t block)
+{
+	unsigned claims = 0;
+
+	for (const struct fan_flight *flight = fanfare->dataplane->flights.first; flight != NULL; flight = flight->next) {
+		const uint64_t position = fan_flight_position(flight);
+
+		for (unsigned i = 0; flight->handed && i < flight->leg_count; i++)
+			if (flight->legs[i].table_index == table)
+				claims += claims_of_leg(&flight->legs[i], i, position, block);
+	}
+	return RTE_MIN(claims, (unsigned)UINT8_MAX);
+}
+
+/* ---- Events ------------------------------------------------------------------------------------------------------------------ */
+
+static void
+add_event(struct fanfare *fanfare, enum fan_event_kind kind, unsigned table, uint32_t slot, uint32_t value)
+{
+	struct fan_ledger *ledger = &fanfare->ledger;
+
+	if (ledger->events == NULL)
+		ledger->events = calloc(FAN_LEDGER_EVENTS, sizeof(*ledger->events));
+	if (ledger->events == NULL)
+		return;
+	ledger->events[ledger->event_count % FAN_LEDGER_EVENTS] = (struct fan_event){
+		.number = ledger->event_count + 1,
+		.kind = kind,
+		.id = fan_context_name(fanfare, table, slot),
+		.ue = fanfare->dataplane->tables[table].slots[slot].ue,
+		.value = value
+	};
+	ledger->event_count++;
+}
+
+/* What a context's last COUNTs have brought it to, told once: when they crossed the line. */
+static void
+note_events(struct fanfare *fanfare, unsigned index, uint32_t slot)
+{
+	const struct fan_context *context = &fanfare->dataplane->tables[index].slots[slot];
+	const struct fan_count_rule *rule = &fan_count_rules[fanfare->dataplane->tables[index].protection.kind];
+	const unsigned gap = fan_count_gap(context), spent = fan_count_spent(context), limit = rule->gap_max / 4 * 3U;
+	const uint32_t next = fan_count_next(context);
+
+	if (gap >= limit && gap < limit + spent)
+		add_event(fanfare, FAN_EVENT_WINDOW, index, slot, gap);
+	if (next + EVENT_COUNT_LEFT >= rule->end && next - spent + EVENT_COUNT_LEFT < rule->end)
+		add_event(fanfare, FAN_EVENT_COUNT_END, index, slot, next);
+	if ((uint64_t)next + EVENT_LEASE_LEFT >= context->count_reserved &&
+	    (uint64_t)next - spent + EVENT_LEASE_LEFT < context->count_reserved)
+		add_event(fanfare, FAN_EVENT_LEASE_END, index, slot, context->count_reserved);
+}
+
+const char *
+fan_event_kind_name(enum fan_event_kind kind)
+{
+	static const char *const names[FAN_EVENT_KINDS] = {
+		[FAN_EVENT_WINDOW] = "window",
+		[FAN_EVENT_COUNT_END] = "count-end",
+		[FAN_EVENT_LEASE_END] = "lease-end",
+	};
+
+	return (unsigned)kind < FAN_EVENT_KINDS ? names[kind] : "unknown";
+}
+
+int
+fan_event_next(const struct fanfare *fanfare, struct fan_event *event, uint64_t from)
+{
+	const struct fan_ledger *ledger = &fanfare->ledger;
+	const uint64_t oldest = ledger->event_count > FAN_LEDGER_EVENTS ? ledger->event_count - FAN_LEDGER_EVENTS + 1 : 1;
+	const uint64_t number = RTE_MAX(from, oldest);
+
+	if (fan_in_own_process(fanfare->process) != 0 || number > ledger->event_count)
+		return 0;
+	*event = ledger->events[(number - 1) % FAN_LEDGER_EVENTS];
+	return 1;
+}
+
+/* ---- Checkpoints ------------------------------------------------------------------------------------------------------------- */
+
+/* C of one context. In: what it has left unacknowledged, which may be less than it shows yet. */
+static void
+write_entry(struct fan_record_checkpoint *checkpoint, const struct fan_context *context, bool nas, unsigned i,
+	    uint16_t unacknowledged)
+{
+	checkpoint->count[i] = fan_count_next(context);
+	checkpoint->unacknowledged[i] = unacknowledged;
+	checkpoint->transaction[i] = nas ? context->nas.transaction : 0;
+	checkpoint->rp_reference[i] = nas ? context->nas.rp_reference : 0;
+}
+
+/* Puts C of a context with others of its block as they were. */
+static int
+put_entry(struct fanfare *fanfare, unsigned index, uint32_t slot, uint16_t unacknowledged)
+{
+	const struct fan_context_table *table = &fanfare->dataplane->tables[index];
+	struct fan_record record = { .kind = FAN_RECORD_CHECKPOINT,
+				     .checkpoint = { .table = table->protection, .block = slot / FAN_BLOCK_CONTEXTS } };
+	int error = fan_store_get(fanfare->store, &record);
+
+	if (error != 0 && error != FAN_E_NOT_FOUND)
+		return error;
+	write_entry(&record.checkpoint, &table->slots[slot], fan_kind_is_nas((enum fan_kind)table->protection.kind),
+		    slot % FAN_BLOCK_CONTEXTS, unacknowledged);
+	return fan_store_put(fanfare->store, &record);
+}
+
+/* Puts C of contexts first .. end - 1, which are all of one block, with others of it as they were. */
+static int
+put_entries(struct fanfare *fanfare, unsigned index, uint32_t first, uint32_t end)
+{
+	const struct fan_context_table *table = &fanfare->dataplane->tables[index];
+	struct fan_record record = { .kind = FAN_RECORD_CHECKPOINT,
+				     .checkpoint = { .table = table->protection, .block = first / FAN_BLOCK_CONTEXTS } };
+	const bool nas = fan_kind_is_nas((enum fan_kind)table->protection.kind);
+	int error = end - first == FAN_BLOCK_CONTEXTS ? 0 : fan_store_get(fanfare->store, &record);
+
+	if (error != 0 && error != FAN_E_NOT_FOUND)
+		return error;
+	for (uint32_t slot = first; slot < end; slot++)
+		write_entry(&record.checkpoint, &table->slots[slot], nas, slot % FAN_BLOCK_CONTEXTS,
+			    fan_count_gap(&table->slots[slot]));
+	return fan_store_put(fanfare->store, &record);
+}
+
+int
+fan_ledger_put(struct fanfare *fanfare, unsigned table, uint32_t first, uint32_t count)
+{
+	const uint64_t end = (uint64_t)first + count;
+	int error = table_of(fanfare, table) == NULL ? FAN_E_MEMORY : 0;
+
+	for (uint64_t from = first, to; error == 0 && from < end; from = to) {
+		to = RTE_MIN((from / FAN_BLOCK_CONTEXTS + 1) * FAN_BLOCK_CONTEXTS, end);
+		error = put_entries(fanfare, table, (uint32_t)from, (uint32_t)to);
+	}
+	return error;
+}
+
+void
+fan_ledger_put_done(struct fanfare *fanfare, unsigned table, uint32_t first, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		fan_count_rest(&fanfare->dataplane->tables[table].slots[first + i]);
+}
+
+/* Contexts of a block that have ever been there. */
+static uint32_t
+block_end(const struct fan_context_table *table, uint32_t block)
+{
+	return RTE_MIN((block + 1) * FAN_BLOCK_CONTEXTS, table->used);
+}
+
+/* The block's C, and the mark that it needs from now on. */
+static int
+put_block(struct fanfare *fanfare, const struct fan_ledger_place *place)
+{
+	struct fan_ledger_table *table = &fanfare->ledger.tables[place->table];
+	const unsigned claims = claims_in_flight(fanfare, place->table, place->block);
+
+	set_next(table, place->block, mark_for(claims), claims);
+	return put_entries(fanfare, place->table, place->block * FAN_BLOCK_CONTEXTS,
+			   block_end(&fanfare->dataplane->tables[place->table], place->block));
+}
+
+static void
+begin_again(struct fanfare *fanfare, const struct fan_ledger_place *place)
+{
+	const struct fan_context_table *table = &fanfare->dataplane->tables[place->table];
+
+	for (uint32_t slot = place->block * FAN_BLOCK_CONTEXTS; slot < block_end(table, place->block); slot++) {
+		if (!fan_context_present(table, slot))
+			continue;
+		note_events(fanfare, place->table, slot);
+		fan_count_rest(&table->slots[slot]);
+	}
+	fanfare->ledger.tables[place->table].blocks[place->block].heard = false;
+	__atomic_store_n(&table->waits[place->block], 0, __ATOMIC_RELAXED);
+	fanfare->ledger.checkpoints++;
+}
+
+/* Takes the marks of the blocks that are to rest, from every worker: none of their COUNTs moves after. */
+static void
+stop_spending(struct fanfare *fanfare)
+{
+	const struct fan_ledger *ledger = &fanfare->ledger;
+
+	for (unsigned i = 0; i < ledger->resting_count; i++)
+		__atomic_store_n(&fanfare->dataplane->tables[ledger->resting[i].table].marks[ledger->resting[i].block], 0,
+				 __ATOMIC_RELEASE);
+	if (ledger->resting_count > 0) {
+		fan_dataplane_pause(fanfare->dataplane);
+		fan_dataplane_resume(fanfare->dataplane);
+	}
+}
+
+/* One transaction: the blocks of `resting` come to rest, and all marks that have changed are put. */
+static void
+write_ledger(struct fanfare *fanfare)
+{
+	struct fan_ledger *ledger = &fanfare->ledger;
+	int error = fan_ledger_begin(fanfare);
+
+	if (error == 0)
+		stop_spending(fanfare);
+	for (unsigned i = 0; error == 0 && i < ledger->resting_count; i++)
+		error = put_block(fanfare, &ledger->resting[i]);
+	if (error == 0)
+		error = fan_ledger_put_marks(fanfare);
+	if (error == 0)
+		error = fan_ledger_commit(fanfare);
+	else
+		fan_store_abort(fanfare->store);
+	for (unsigned i = 0; error == 0 && i < ledger->resting_count; i++)
+		begin_again(fanfare, &ledger->resting[i]);
+	for (unsigned i = 0; i < ledger->resting_count; i++) {
+		struct fan_ledger_table *table = &ledger->tables[ledger->resting[i].table];
+
+		table->changed[ledger->resting[i].block / FAN_MARKS_BLOCKS] = 1;
+		table->blocks[ledger->resting[i].block].resting = false;
+	}
+	settle_all(fanfare, error == 0);
+	ledger->resting_count = 0;
+}
+
+/* False when no further block can rest in this transaction. */
+static bool
+let_rest(struct fan_ledger *ledger, unsigned table, uint32_t block)
+{
+	struct fan_ledger_block *at = &ledger->tables[table].blocks[block];
+
+	if (at->resting)
+		return true;
+	if (ledger->resting == NULL)
+		ledger->resting = calloc(RESTING_MAX, sizeof(*ledger->resting));
+	if (ledger->resting == NULL || ledger->resting_count == RESTING_MAX)
+		return false;
+	at->resting = true;
+	ledger->resting[ledger->resting_count++] = (struct fan_ledger_place){ (uint16_t)table, block };
+	return true;
+}
+
+/* ---- Serving ------------------------------------------------------------------------------------------------------------------ */
+
+/* The first block from one on that a worker waits for; block_count: none. */
+static uint32_t
+next_waiting(const struct fan_context_table *table, uint32_t block, uint32_t block_count)
+{
+	uint64_t eight;
+
+	for (; block + 8 <= block_count; block += 8) {
+		memcpy(&eight, &table->waits[block], sizeof(eight));
+		if (eight != 0)
+			break;
+	}
+	while (block < block_count && __atomic_load_n(&table->waits[block], __ATOMIC_RELAXED) == 0)
+		block++;
+	return block;
+}
+
+/* The highest mark does not cover what messages on their way may still take. */
+static bool
+is_used_up(const struct fan_ledger_block *block)
+{
+	return block->kept == FAN_MARK_MAX && block->claims > FAN_MARK_MAX;
+}
+
+/* A worker waits for this block: it gets a higher mark, or comes to rest if it has the highest, and with it those behind that the same
+ * worker will find used up. */
+static void
+serve_block(struct fanfare *fanfare, unsigned index, uint32_t block, uint32_t block_count)
+{
+	struct fan_ledger_table *table = &fanfare->ledger.tables[index];
+	struct fan_ledger_block *at = &table->blocks[block];
+
+	__atomic_store_n(&fanfare->dataplane->tables[index].waits[block], 0, __ATOMIC_RELAXED);
+	if (at->kept < FAN_MARK_MAX) {
+		set_next(table, block, RTE_MIN(at->kept + AHEAD, (unsigned)FAN_MARK_MAX),
+			 RTE_MAX(at->claims, at->kept + AHEAD));
+		return;
+	}
+	if (!let_rest(&fanfare->ledger, index, block))
+		return;
+	while (++block < block_count)
+		if (is_used_up(&table->blocks[block]) && !let_rest(&fanfare->ledger, index, block))
+			return;
+}
+
+/* True when some worker waits. */
+static bool
+serve_waiting(struct fanfare *fanfare)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < fanfare->dataplane->table_count; i++) {
+		const struct fan_context_table *table = &fanfare->dataplane->tables[i];
+		const uint32_t block_count = (table->used + FAN_BLOCK_CONTEXTS - 1) / FAN_BLOCK_CONTEXTS;
+
+		for (uint32_t block = next_waiting(table, 0, block_count); block < block_count;
+		     block = next_waiting(table, block + 1, block_count)) {
+			any = true;
+			if (table_of(fanfare, i) != NULL)
+				serve_block(fanfare, i, block, block_count);
+		}
+	}
+	return any;
+}
+
+/* Whether a block is to rest now: its mark will not do, or is nearly used up, or nobody has used it for some time; but for the first, if no
+ * message on its way will use it. */
+static bool
+may_rest(const struct fanfare *fanfare, unsigned index, uint32_t block)
+{
+	const struct fan_ledger_block *at = &fanfare->ledger.tables[index].blocks[block];
+
+	if (at->kept == 0 && !at->heard)
+		return false;
+	if (is_used_up(at))
+		return true;
+	if (at->kept < NEARLY_USED && (uint8_t)(second_now() - at->used_at) <= IDLE_S)
+		return false;
+	return claims_in_flight(fanfare, index, block) == 0;
+}
+
+/* Looks at some blocks and goes on to the next table. */
+static void
+look_for_rest(struct fanfare *fanfare)
+{
+	struct fan_ledger *ledger = &fanfare->ledger;
+	struct fan_ledger_place *at = &ledger->background;
+	unsigned left = LOOKED_AT_MAX, tables = fanfare->dataplane->table_count;
+
+	while (tables > 0 && left > 0) {
+		const struct fan_context_table *table = &fanfare->dataplane->tables[at->table];
+
+		for (; left > 0 && at->block * (uint64_t)FAN_BLOCK_CONTEXTS < table->used; left--, at->block++) {
+			if (ledger->tables[at->table].blocks == NULL)
+				break;
+			if (may_rest(fanfare, at->table, at->block) && !let_rest(ledger, at->table, at->block))
+				return;
+		}
+		if (left == 0)
+			return;
+		at->block = 0;
+		at->table = (uint16_t)((at->table + 1U) % fanfare->dataplane->table_count);
+		tables--;
+	}
+}
+
+static int
+put_receipt(struct fanfare *fanfare, const struct fan_ledger_receipt *receipt)
+{
+	uint32_t slot;
+	const struct fan_context_table *table = fan_context_find(fanfare, &slot, receipt->id);
+	const uint32_t next = table == NULL ? 0 : fan_count_next(&table->slots[slot]);
+
+	return receipt->count >= next
+		       ? 0
+		       : put_entry(fanfare, fan_context_table_index(receipt->id), slot, (uint16_t)(next - 1 - receipt->count));
+}
+
+/* Acknowledgements that had to become durable first. */
+static void
+write_receipts(struct fanfare *fanfare)
+{
+	struct fan_ledger *ledger = &fanfare->ledger;
+	int error = ledger->receipt_count > 0 ? fan_ledger_begin(fanfare) : FAN_E_NOT_FOUND;
+
+	if (error != 0)
+		return;
+	for (size_t i = 0; error == 0 && i < ledger->receipt_count; i++)
+		error = put_receipt(fanfare, &ledger->receipts[i]);
+	if (error == 0)
+		error = fan_ledger_commit(fanfare);
+	else
+		fan_store_abort(fanfare->store);
+	for (size_t i = 0; error == 0 && i < ledger->receipt_count; i++) {
+		uint32_t slot;
+		const struct fan_context_table *table = fan_context_find(fanfare, &slot, ledger->receipts[i].id);
+
+		if (table != NULL)
+			(void)fan_count_acknowledge(&table->slots[slot], ledger->receipts[i].count);
+	}
+	if (error == 0)
+		ledger->receipt_count = 0;
+}
+
+void
+fan_ledger_serve(struct fanfare *fanfare)
+{
+	struct fan_ledger *ledger = &fanfare->ledger;
+	const uint64_t now_tsc = rte_rdtsc();
+	bool any;
+
+	if (fanfare->store == NULL || fanfare->batching)
+		return;
+	write_receipts(fanfare);
+	any = serve_waiting(fanfare);
+	if (now_tsc - ledger->rested_tsc > BACKGROUND_MS * (rte_get_tsc_hz() / 1000)) {
+		ledger->rested_tsc = now_tsc;
+		look_for_rest(fanfare);
+	}
+	if (any || ledger->resting_count > 0)
+		write_ledger(fanfare);
+}
+
+/* ---- Acknowledgements ----------------------------------------------------------------------------------------------------------- */
+
+static int
+queue_receipt(struct fan_ledger *ledger, fan_context_id id, uint32_t count)
+{
+	if (ledger->receipts == NULL)
+		ledger->receipts = calloc(RECEIPTS_MAX, sizeof(*ledger->receipts));
+	if (ledger->receipts == NULL || ledger->receipt_count == RECEIPTS_MAX)
+		return fan_fail(FAN_E_BUSY, "%d acknowledgements wait for the store: repeat it", RECEIPTS_MAX);
+	ledger->receipts[ledger->receipt_count++] = (struct fan_ledger_receipt){ id, count };
+	return 0;
+}
+
+int
+fan_ledger_acknowledge(struct fanfare *fanfare, unsigned index, uint32_t slot, uint32_t count)
+{
+	const struct fan_context_table *table = &fanfare->dataplane->tables[index];
+	struct fan_context *context = &table->slots[slot];
+	struct fan_ledger_table *kept;
+	int error;
+
+	if (fanfare->store == NULL)
+		return fan_count_acknowledge(context, count);
+	/* At its last checkpoint its window was used up, and for all that the disk says it still is. */
+	if (fan_count_spent(context) == 0 && count < fan_count_next(context) &&
+	    fan_count_gap(context) >= fan_count_rules[table->protection.kind].gap_max)
+		return queue_receipt(&fanfare->ledger, fan_context_name(fanfare, index, slot), count);
+	error = fan_count_acknowledge(context, count);
+	kept = table_of(fanfare, index);
+	if (error == 0 && kept != NULL) {
+		kept->blocks[slot / FAN_BLOCK_CONTEXTS].heard = true;
+		kept->blocks[slot / FAN_BLOCK_CONTEXTS].used_at = second_now();
+	}
+	return error;
+}
+
+/* ---- Loading ------------------------------------------------------------------------------------------------------------------ */
+
+struct loading {
+	struct fanfare *fanfare;
+	uint64_t found; /* contexts with a checkpoint */
+};
+
+/* Index of the table of a protection, or -1. */
+static int
+find_table(const struct fan_dataplane *dataplane, const struct fan_protection *protection)
+{
+	for (unsigned i = 0; i < dataplane->table_count; i++)
+		if (memcmp(&dataplane->tables[i].protection, protection, sizeof(*protection)) == 0)
+			return (int)i;
+	return -1;
+}
+
+static int
+load_marks(void *user, const struct fan_record *record)
+{
+	const struct loading *loading = user;
+	const int index = find_table(loading->fanfare->dataplane, &record->marks.table);
+	struct fan_ledger_table *table = index < 0 ? NULL : table_of(loading->fanfare, (unsigned)index);
+
+	if (table == NULL)
+		return index < 0 ? 0 : FAN_E_MEMORY;
+	for (uint32_t i = 0; i < FAN_MARKS_BLOCKS && record->marks.first_block + i < table->block_count; i++) {
+		struct fan_ledger_block *at = &table->blocks[record->marks.first_block + i];
+
+		at->kept = at->next = at->claimed = at->claims = record->marks.mark[i];
+	}
+	table->changed[record->marks.first_block / FAN_MARKS_BLOCKS] = 1;
+	return 0;
+}
+
+/* A context goes on: all that its mark covers counts as spent. */
+static void
+resume(struct fan_context *context, enum fan_kind kind, const struct fan_record_checkpoint *checkpoint, unsigned i,
+       uint8_t mark)
+{
+	struct fan_ue ue = { .kind = kind, .count_reserved = context->count_reserved };
+
+	ue.unreachable = (context->flags & FAN_CONTEXT_UNREACHABLE) != 0;
+	fan_resume(&ue, checkpoint, mark, i);
+	fan_count_begin(context, &ue);
+	context->spent = mark;
+	if (fan_kind_is_nas(kind)) {
+		context->nas.transaction = ue.transaction;
+		context->nas.rp_reference = ue.rp_reference;
+	} else {
+		/* It rises with COUNT, and is stored as what it is ahead (registry.c). */
+		context->drb.nru_sn = (context->drb.nru_sn + ue.count) & 0xffffff;
+	}
+}
+
+static int
+load_checkpoint(void *user, const struct fan_record *record)
+{
+	struct loading *loading = user;
+	const struct fan_record_checkpoint *checkpoint = &record->checkpoint;
+	const int index = find_table(loading->fanfare->dataplane, &checkpoint->table);
+	const struct fan_context_table *table = index < 0 ? NULL : &loading->fanfare->dataplane->tables[index];
+	struct fan_ledger_table *kept = index < 0 ? NULL : table_of(loading->fanfare, (unsigned)index);
+
+	if (table == NULL || checkpoint->block >= kept->block_count)
+		return 0;
+	for (uint32_t slot = checkpoint->block * FAN_BLOCK_CONTEXTS; slot < block_end(table, checkpoint->block); slot++) {
+		if (!fan_context_present(table, slot))
+			continue;
+		resume(&table->slots[slot], (enum fan_kind)table->protection.kind, checkpoint, slot % FAN_BLOCK_CONTEXTS,
+		       kept->blocks[checkpoint->block].kept);
+		loading->found++;
+	}
+	return 0;
+}
+
+int
+fan_ledger_load(struct fanfare *fanfare)
+{
+	struct loading loading = { .fanfare = fanfare };
+	uint64_t present = 0;
+	int error = 0;
+
+	for (unsigned i = 0; error == 0 && i < fanfare->dataplane->table_count; i++) {
+		present += fanfare->dataplane->tables[i].present;
+		error = table_of(fanfare, i) == NULL ? FAN_E_MEMORY : 0;
+	}
+	if (error == 0)
+		error = fan_store_each(fanfare->store, FAN_RECORD_MARKS, load_marks, &loading);
+	if (error == 0)
+		error = fan_store_each(fanfare->store, FAN_RECORD_CHECKPOINT, load_checkpoint, &loading);
+	if (error == 0 && loading.found != present)
+		error = fan_fail(FAN_E_IO, "store: %lu of %lu UE contexts have no checkpoint: their COUNTs are not known",
+				 present - loading.found, present);
+	fan_ledger_publish(fanfare);
+	return error;
+}
+
+void
+fan_ledger_free(struct fanfare *fanfare)
+{
+	struct fan_ledger *ledger = &fanfare->ledger;
+
+	for (unsigned i = 0; i < FAN_TABLES_MAX; i++) {
+		if (ledger->tables[i].blocks != NULL)
+			munmap(ledger->tables[i].blocks, blocks_bytes(&ledger->tables[i]));
+		free(ledger->tables[i].changed);
+	}
+	free(ledger->resting);
+	free(ledger->receipts);
+	free(ledger->events);
+}
