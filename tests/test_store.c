@@ -197,6 +197,8 @@ sample(enum fan_record_kind kind, uint32_t number)
 		ue->transaction = 3;
 		ue->rp_reference = 200;
 		ue->transactions_open = 2;
+		ue->lease_until_ms = INT64_C(1800000000123);
+		ue->uplink_teid = 0x55667799;
 		break;
 	case FAN_RECORD_GROUP:
 		(void)snprintf(record.group.gid, sizeof(record.group.gid), "%s%u", gid, number);
