@@ -59,7 +59,7 @@ gcc_warnings := -Wcast-align=strict -Wlogical-op -Wduplicated-cond -Wduplicated-
 # Sanitizers and -O0 change what a compiler can see (larger frames, "maybe uninitialized" where nothing is): the release builds
 # of gcc and clang are the judges of warnings, the other variants only run.
 judges := $(filter release clang arm64,$(VARIANT))
-warnings += $(if $(is_clang),,$(gcc_warnings)) $(if $(judges),-Wframe-larger-than=4096)
+warnings += $(if $(is_clang),,$(gcc_warnings)) $(if $(judges),-Wframe-larger-than=8192)
 WERROR ?= $(if $(judges),1,0)
 warnings += $(if $(filter 1,$(WERROR)),-Werror)
 

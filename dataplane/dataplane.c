@@ -255,11 +255,17 @@ fan_dataplane_next_hop_add(struct fan_dataplane *dataplane, const struct fan_nex
 }
 
 int
+fan_dataplane_next_hop_check(const struct fan_dataplane *dataplane, unsigned index, const struct fan_next_hop *next_hop)
+{
+	return index < dataplane->hop_count
+		       ? check_hop(dataplane, next_hop, index)
+		       : fan_fail(FAN_E_NOT_FOUND, "next hop %u: %u are known", index, dataplane->hop_count);
+}
+
+int
 fan_dataplane_next_hop_change(struct fan_dataplane *dataplane, unsigned index, const struct fan_next_hop *next_hop)
 {
-	int error = index < dataplane->hop_count
-			    ? check_hop(dataplane, next_hop, index)
-			    : fan_fail(FAN_E_NOT_FOUND, "next hop %u: %u are known", index, dataplane->hop_count);
+	const int error = fan_dataplane_next_hop_check(dataplane, index, next_hop);
 
 	if (error != 0)
 		return error;

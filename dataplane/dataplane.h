@@ -55,6 +55,8 @@ const char *fan_dataplane_engine_for(const struct fan_dataplane *dataplane, char
 				     const struct fan_shape *shape);
 
 int fan_dataplane_next_hop_change(struct fan_dataplane *dataplane, unsigned index, const struct fan_next_hop *next_hop);
+/* Whether fan_dataplane_next_hop_change() would. */
+int fan_dataplane_next_hop_check(const struct fan_dataplane *dataplane, unsigned index, const struct fan_next_hop *next_hop);
 
 /* Stops the workers between two turns, or lets them go on: in between the control thread may change what they read. */
 void fan_dataplane_pause(struct fan_dataplane *dataplane);

@@ -198,6 +198,88 @@ fan_members_subtract(struct fan_members *members, uint16_t table, const roaring_
 	return room ? 0 : fan_fail(FAN_E_MEMORY, "no memory to take members out of a group");
 }
 
+int
+fan_members_add_many(struct fan_members *members, uint16_t table, enum fan_profile profile, const uint32_t *slots, size_t count)
+{
+	struct fan_member_set *set = count > 0 ? find_set(members, table, profile) : NULL;
+	size_t bytes;
+
+	if (count == 0)
+		return 0;
+	if (set == NULL)
+		set = append_set(members, table, profile);
+	if (set == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory to add %zu members", count);
+	bytes = fan_slots_change_bytes_max(set->slots) +
+		(slots[count - 1] / BLOCK_SLOTS - slots[0] / BLOCK_SLOTS) * BLOCK_BYTES_MAX;
+	if (!fan_slots_have_room(bytes)) {
+		drop_empty_sets(members);
+		return fan_fail(FAN_E_MEMORY, "%zu octets to add %zu members", bytes, count);
+	}
+	roaring_bitmap_add_many(set->slots, count, slots);
+	return 0;
+}
+
+bool
+fan_members_next(const struct fan_members *members, uint32_t *slot, uint16_t table, enum fan_profile profile)
+{
+	const struct fan_member_set *set = find_set(members, table, profile);
+	roaring_uint32_iterator_t at;
+
+	if (set == NULL)
+		return false;
+	roaring_iterator_init(set->slots, &at);
+	if (!roaring_uint32_iterator_move_equalorlarger(&at, *slot))
+		return false;
+	*slot = at.current_value;
+	return true;
+}
+
+bool
+fan_members_next_of(const struct fan_members *members, uint32_t *slot, uint16_t table, enum fan_profile profile,
+		    const roaring_bitmap_t *others)
+{
+	const struct fan_member_set *set = find_set(members, table, profile);
+	roaring_uint32_iterator_t at;
+
+	if (set == NULL || !roaring_bitmap_intersect(set->slots, others))
+		return false;
+	roaring_iterator_init(others, &at);
+	(void)roaring_uint32_iterator_move_equalorlarger(&at, *slot);
+	while (at.has_value && !roaring_bitmap_contains(set->slots, at.current_value))
+		(void)roaring_uint32_iterator_advance(&at);
+	*slot = at.current_value;
+	return at.has_value;
+}
+
+void
+fan_members_read(const struct fan_members *members, uint8_t *bitmap, uint16_t table, enum fan_profile profile, uint32_t first,
+		 uint32_t count)
+{
+	const struct fan_member_set *set = find_set(members, table, profile);
+	roaring_uint32_iterator_t at;
+
+	memset(bitmap, 0, (count + 7) / 8);
+	if (set == NULL)
+		return;
+	roaring_iterator_init(set->slots, &at);
+	(void)roaring_uint32_iterator_move_equalorlarger(&at, first);
+	for (; at.has_value && at.current_value - first < count; (void)roaring_uint32_iterator_advance(&at)) {
+		const uint32_t i = at.current_value - first;
+
+		bitmap[i >> 3] |= (uint8_t)(1U << (i & 7));
+	}
+}
+
+bool
+fan_members_has(const struct fan_members *members, uint16_t table, uint32_t slot)
+{
+	for (unsigned i = 0; i < members->set_count; i++)
+		if (members->sets[i].table == table && roaring_bitmap_contains(members->sets[i].slots, slot))
+			return true;
+	return false;
+}
+
 uint64_t
 fan_members_count(const struct fan_members *members)
 {

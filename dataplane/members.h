@@ -47,6 +47,18 @@ int fan_members_add_range(struct fan_members *members, uint16_t table, enum fan_
 int fan_members_remove(struct fan_members *members, uint16_t table, uint32_t slot);
 /* Takes slots out that are not to be members any more. MEMORY: some may still be there. */
 int fan_members_subtract(struct fan_members *members, uint16_t table, const roaring_bitmap_t *slots);
+/* Adds slots, in ascending order, that are members under no profile yet: as many at a time as are known. MEMORY; nothing is changed then. */
+int fan_members_add_many(struct fan_members *members, uint16_t table, enum fan_profile profile, const uint32_t *slots,
+			 size_t count);
+/* The first member of a table and profile from *slot on. Out: *slot. False: there is none. */
+bool fan_members_next(const struct fan_members *members, uint32_t *slot, uint16_t table, enum fan_profile profile);
+/* The first of these that is one of `others` too. */
+bool fan_members_next_of(const struct fan_members *members, uint32_t *slot, uint16_t table, enum fan_profile profile,
+			 const roaring_bitmap_t *others);
+/* Out: bitmap[(count + 7) / 8], which of slots first .. first + count - 1 are members under a profile: bit i & 7 of octet i >> 3. */
+void fan_members_read(const struct fan_members *members, uint8_t *bitmap, uint16_t table, enum fan_profile profile,
+		      uint32_t first, uint32_t count);
+bool fan_members_has(const struct fan_members *members, uint16_t table, uint32_t slot);
 uint64_t fan_members_count(const struct fan_members *members);
 /* Deep copy, run-optimised, shares nothing with the original. Out: *copy, whatever it held before is not released; zeroed on
  * error. MEMORY. */

@@ -376,7 +376,8 @@ struct fan_group;
 /* Out: *group, owned by the appliance until fan_group_delete() or fan_close(). EXISTS when the GID, in canonical form, is taken. */
 int fan_group_create(struct fanfare *fanfare, struct fan_group **group, const char *gid);
 struct fan_group *fan_group_find(struct fanfare *fanfare, const char *gid);
-void fan_group_delete(struct fan_group *group);
+/* NULL is ignored. Errors, with the group as it was: BUSY in a batch; IO, MEMORY of the store. */
+int fan_group_delete(struct fan_group *group);
 /* The canonical GID; valid while the group is. */
 const char *fan_group_gid(const struct fan_group *group);
 

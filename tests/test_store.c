@@ -3,11 +3,11 @@
 #include "../host-api/store/store.h"
 #include "batch.h"
 #include "residue.h"
+#include "store_fixture.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -15,106 +15,19 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* Records are large, and tests hold several at a time. */
 #pragma GCC diagnostic ignored "-Wframe-larger-than="
 
-/* ---- A disk that fails when it is told to ----------------------------------------------------------------------------------- */
-
-static unsigned writes_left; /* until the first write or sync that fails; 0: none does */
-static unsigned failures;    /* how many fail from then on */
-static int failure;
-
-static bool
-fails(void)
-{
-	if (failures == 0)
-		return false;
-	if (writes_left > 0 && --writes_left > 0)
-		return false;
-	failures--;
-	errno = failure;
-	return true;
-}
-
-static void
-fail_from(unsigned write, unsigned times, int error)
-{
-	writes_left = write;
-	failures = times;
-	failure = error;
-}
-
-/* These take the places of the C library's in this program, LMDB included. */
-ssize_t
-pwrite(int fd, const void *octets, size_t octet_count, off_t at)
-{
-	return fails() ? -1 : syscall(SYS_pwrite64, fd, octets, octet_count, at);
-}
-
-ssize_t
-writev(int fd, const struct iovec *pieces, int piece_count)
-{
-	return fails() ? -1 : syscall(SYS_writev, fd, pieces, piece_count);
-}
-
-int
-fdatasync(int fd)
-{
-	return fails() ? -1 : (int)syscall(SYS_fdatasync, fd);
-}
-
-/* ---- A store in a folder of its own ---------------------------------------------------------------------------------------------- */
-
-static char top[64], directory[128], data_file[160], key_file[128];
-
-static void
-write_file(const char *path, const void *octets, size_t octet_count, mode_t mode)
-{
-	const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	cr_assert(fd >= 0 && write(fd, octets, octet_count) == (ssize_t)octet_count);
-	cr_assert_eq(fchmod(fd, mode), 0);
-	(void)close(fd);
-}
-
-static const uint8_t kek[32] = "kek-kek-kek-kek-kek-kek-kek-kek";
-
-static void
-set_up(void)
-{
-	const char *const temporary = getenv("TMPDIR");
-
-	(void)snprintf(top, sizeof(top), "%.40s/store.XXXXXX", temporary != NULL ? temporary : "/tmp");
-	cr_assert_not_null(mkdtemp(top));
-	(void)snprintf(directory, sizeof(directory), "%s/store", top);
-	(void)snprintf(data_file, sizeof(data_file), "%s/data.mdb", directory);
-	(void)snprintf(key_file, sizeof(key_file), "%s/kek", top);
-	write_file(key_file, kek, sizeof(kek), 0600);
-}
-
-static int
-remove_one(const char *path, const struct stat *stat, int kind, struct FTW *at)
-{
-	(void)stat, (void)kind, (void)at;
-	return remove(path);
-}
-
-static void
-tear_down(void)
-{
-	(void)nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-TestSuite(store, .init = set_up, .fini = tear_down);
+TestSuite(store, .init = fan_test_store_set_up, .fini = fan_test_store_tear_down);
 
 static int
 try_open(struct fan_store **store)
 {
-	return fan_store_open(store, &(struct fan_store_options){ .directory = directory, .key_file = key_file });
+	return fan_store_open(store, &(struct fan_store_options){ .directory = fan_test_store.directory,
+								  .key_file = fan_test_store.key });
 }
 
 static void
@@ -148,8 +61,9 @@ open_store(void)
 {
 	struct fan_store *store;
 
-	done(fan_store_open(&store,
-			    &(struct fan_store_options){ .directory = directory, .key_file = key_file, .create = true }));
+	done(fan_store_open(&store, &(struct fan_store_options){ .directory = fan_test_store.directory,
+								 .key_file = fan_test_store.key,
+								 .create = true }));
 	return store;
 }
 
@@ -197,6 +111,8 @@ sample(enum fan_record_kind kind, uint32_t number)
 		ue->transaction = 3;
 		ue->rp_reference = 200;
 		ue->transactions_open = 2;
+		ue->lease_until_ms = INT64_C(1800000000123);
+		ue->uplink_teid = 0x55667799;
 		break;
 	case FAN_RECORD_GROUP:
 		(void)snprintf(record.group.gid, sizeof(record.group.gid), "%s%u", gid, number);
@@ -465,7 +381,7 @@ Test(store, has_one_transaction_and_none_in_a_callback)
 	fill(store, 3);
 	done(fan_store_begin(store));
 	refused(fan_store_begin(store), FAN_E_BUSY, "has begun");
-	refused(fan_store_rotate_key(store, key_file), FAN_E_BUSY, "has begun");
+	refused(fan_store_rotate_key(store, fan_test_store.key), FAN_E_BUSY, "has begun");
 	done(fan_store_delete(store, &record));
 	refused(fan_store_get(store, &record), FAN_E_NOT_FOUND, "marks");
 	fan_store_abort(store);
@@ -632,12 +548,12 @@ Test(store, wants_a_directory_of_its_own)
 
 	refused(try_open(&store), FAN_E_NOT_FOUND, "No such file");
 	cr_assert_null(store);
-	cr_assert_eq(mkdir(directory, 0700), 0);
+	cr_assert_eq(mkdir(fan_test_store.directory, 0700), 0);
 	refused(try_open(&store), FAN_E_NOT_FOUND, "there is no store");
 	fan_store_close(open_store());
-	cr_assert_eq(chmod(directory, 0750), 0);
+	cr_assert_eq(chmod(fan_test_store.directory, 0750), 0);
 	refused(try_open(&store), FAN_E_INVALID, "mode 0700");
-	cr_assert_eq(chmod(directory, 0700), 0);
+	cr_assert_eq(chmod(fan_test_store.directory, 0700), 0);
 	done(try_open(&store));
 	fan_store_close(store);
 }
@@ -684,14 +600,14 @@ shell(const char *command)
 
 Test(store, does_not_open_a_copy_unless_it_is_adopted)
 {
-	struct fan_store_options options = { .directory = directory, .key_file = key_file };
+	struct fan_store_options options = { .directory = fan_test_store.directory, .key_file = fan_test_store.key };
 	char copy[128], command[512];
 	struct fan_store *store = open_store();
 
 	fill(store, 3);
 	fan_store_close(store);
-	(void)snprintf(copy, sizeof(copy), "%s/copy", top);
-	(void)snprintf(command, sizeof(command), "cp -a %s %s", directory, copy);
+	(void)snprintf(copy, sizeof(copy), "%s/copy", fan_test_store.top);
+	(void)snprintf(command, sizeof(command), "cp -a %s %s", fan_test_store.directory, copy);
 	shell(command);
 	options.directory = copy;
 	refused(fan_store_open(&store, &options), FAN_E_UNSUPPORTED, "is a copy");
@@ -705,9 +621,9 @@ Test(store, does_not_open_a_copy_unless_it_is_adopted)
 	done(try_open(&store));
 	fan_store_close(store);
 	/* Renaming copies nothing. */
-	(void)snprintf(command, sizeof(command), "rm -r %s && mv %s %s", copy, directory, copy);
+	(void)snprintf(command, sizeof(command), "rm -r %s && mv %s %s", copy, fan_test_store.directory, copy);
 	shell(command);
-	(void)snprintf(directory, sizeof(directory), "%s", copy);
+	(void)snprintf(fan_test_store.directory, sizeof(fan_test_store.directory), "%s", copy);
 	done(try_open(&store));
 	fan_store_close(store);
 }
@@ -717,7 +633,7 @@ static uint8_t *
 read_data(size_t *octet_count)
 {
 	struct stat stat;
-	const int fd = open(data_file, O_RDONLY);
+	const int fd = open(fan_test_store.data, O_RDONLY);
 	uint8_t *octets;
 
 	cr_assert(fd >= 0 && fstat(fd, &stat) == 0);
@@ -731,7 +647,7 @@ read_data(size_t *octet_count)
 static void
 write_data(const uint8_t *octets, size_t octet_count, size_t at)
 {
-	const int fd = open(data_file, O_WRONLY);
+	const int fd = open(fan_test_store.data, O_WRONLY);
 
 	cr_assert(fd >= 0 && syscall(SYS_pwrite64, fd, octets, octet_count, at) == (ssize_t)octet_count);
 	(void)close(fd);
@@ -766,15 +682,15 @@ static const struct key_row {
 	mode_t mode;
 	int error;
 } key_rows[] = {
-	{ (const char *)kek, 32, 0600, 0 },
-	{ (const char *)kek, 32, 0400, 0 },
+	{ FAN_TEST_KEK, 32, 0600, 0 },
+	{ FAN_TEST_KEK, 32, 0400, 0 },
 	{ HEX "0", 64, 0600, 0 },
 	{ HEX "0\n", 65, 0600, 0 },
-	{ (const char *)kek, 32, 0640, FAN_E_INVALID },
-	{ (const char *)kek, 32, 0604, FAN_E_INVALID },
-	{ (const char *)kek, 32, 0700, FAN_E_INVALID },
-	{ (const char *)kek, 32, 04600, FAN_E_INVALID },
-	{ (const char *)kek, 31, 0600, FAN_E_INVALID },
+	{ FAN_TEST_KEK, 32, 0640, FAN_E_INVALID },
+	{ FAN_TEST_KEK, 32, 0604, FAN_E_INVALID },
+	{ FAN_TEST_KEK, 32, 0700, FAN_E_INVALID },
+	{ FAN_TEST_KEK, 32, 04600, FAN_E_INVALID },
+	{ FAN_TEST_KEK, 31, 0600, FAN_E_INVALID },
 	{ HEX "0", 33, 0600, FAN_E_INVALID },
 	{ HEX "0", 63, 0600, FAN_E_INVALID },
 	{ HEX "g", 64, 0600, FAN_E_INVALID },
@@ -792,14 +708,14 @@ Test(store, takes_a_key_from_a_file_that_only_its_user_reads)
 	for (size_t i = 0; i < sizeof(key_rows) / sizeof(*key_rows); i++) {
 		const struct key_row *const row = &key_rows[i];
 
-		write_file(key_file, row->octets, row->octet_count, row->mode);
+		fan_test_write_file(fan_test_store.key, row->octets, row->octet_count, row->mode);
 		cr_assert_eq(try_open(&store), row->error, "row %zu: %s", i, fan_error_detail());
 		cr_assert_null(strstr(fan_error_detail(), "kek-kek"));
 		fan_store_close(store);
 	}
-	cr_assert_eq(unlink(key_file), 0);
-	refused(try_open(&store), FAN_E_NOT_FOUND, key_file);
-	cr_assert_eq(mkdir(key_file, 0700), 0);
+	cr_assert_eq(unlink(fan_test_store.key), 0);
+	refused(try_open(&store), FAN_E_NOT_FOUND, fan_test_store.key);
+	cr_assert_eq(mkdir(fan_test_store.key, 0700), 0);
 	refused(try_open(&store), FAN_E_INVALID, "is no file");
 }
 
@@ -809,11 +725,11 @@ Test(store, opens_under_its_own_key_alone)
 	struct fan_store *store = open_store();
 
 	fill(store, 3);
-	(void)snprintf(other, sizeof(other), "%s/other", top);
-	write_file(other, "another-key-another-key-another!", 32, 0600);
+	(void)snprintf(other, sizeof(other), "%s/other", fan_test_store.top);
+	fan_test_write_file(other, "another-key-another-key-another!", 32, 0600);
 	fan_store_close(store);
-	refused(fan_store_open(&store, &(struct fan_store_options){ .directory = directory, .key_file = other }), FAN_E_INVALID,
-		"another key");
+	refused(fan_store_open(&store, &(struct fan_store_options){ .directory = fan_test_store.directory, .key_file = other }),
+		FAN_E_INVALID, "another key");
 	cr_assert_null(store);
 	done(try_open(&store));
 	fan_store_close(store);
@@ -825,11 +741,11 @@ Test(store, changes_its_key_in_one_commit)
 	struct fan_store *store = open_store();
 
 	fill(store, 3);
-	(void)snprintf(other, sizeof(other), "%s/other", top);
-	write_file(other, "another-key-another-key-another!", 32, 0644);
+	(void)snprintf(other, sizeof(other), "%s/other", fan_test_store.top);
+	fan_test_write_file(other, "another-key-another-key-another!", 32, 0644);
 	refused(fan_store_rotate_key(store, other), FAN_E_INVALID, "0644");
 	cr_assert_eq(chmod(other, 0600), 0);
-	fail_from(1, 1, ENOSPC);
+	fan_test_disk_fail(1, 1, ENOSPC);
 	refused(fan_store_rotate_key(store, other), FAN_E_IO, "No space");
 	fan_store_close(store);
 	done(try_open(&store));
@@ -838,7 +754,7 @@ Test(store, changes_its_key_in_one_commit)
 	fan_store_close(store);
 	refused(try_open(&store), FAN_E_INVALID, "another key");
 	cr_assert_null(store);
-	(void)snprintf(key_file, sizeof(key_file), "%s", other);
+	(void)snprintf(fan_test_store.key, sizeof(fan_test_store.key), "%s", other);
 	done(try_open(&store));
 	expect(store, FAN_RECORD_UE, 1);
 	fan_store_close(store);
@@ -997,7 +913,7 @@ Test(store, keeps_what_it_acknowledged_when_it_is_killed, .timeout = 300)
 static void
 mend_and_go_on(struct fan_store *store, uint32_t step)
 {
-	fail_from(0, 0, 0);
+	fan_test_disk_fail(0, 0, 0);
 	done(fan_store_begin(store));
 	cr_assert_eq(step_of(store), step);
 	put_step(store, step + 1);
@@ -1019,7 +935,7 @@ Test(store, goes_on_after_any_write_that_failed)
 
 			done(fan_store_begin(store));
 			put_step(store, step + 1);
-			fail_from(write, kind < 2 ? 1 : 1000, disk_errors[kind % 2]);
+			fan_test_disk_fail(write, kind < 2 ? 1 : 1000, disk_errors[kind % 2]);
 			error = fan_store_commit(store);
 			if (error == 0) {
 				cr_assert_gt(write, 3);
@@ -1032,7 +948,7 @@ Test(store, goes_on_after_any_write_that_failed)
 			store = open_store();
 			cr_assert_eq(step_of(store), step);
 		}
-		fail_from(0, 0, 0);
+		fan_test_disk_fail(0, 0, 0);
 	}
 	fan_store_close(store);
 }
@@ -1046,13 +962,13 @@ Test(store, waits_while_the_disk_still_fails)
 	for (unsigned write = 1; write < 12; write++) {
 		done(fan_store_begin(store));
 		put_step(store, write);
-		fail_from(write, 1000, EIO);
+		fan_test_disk_fail(write, 1000, EIO);
 		if (fan_store_commit(store) != 0 && fan_store_begin(store) != 0) {
 			cr_assert_not_null(strstr(fan_error_detail(), "still does"), "%s", fan_error_detail());
 			refused(fan_store_get(store, &key), FAN_E_IO, "fan_store_begin");
 			waits++;
 		}
-		fail_from(0, 0, 0);
+		fan_test_disk_fail(0, 0, 0);
 		fan_store_abort(store);
 		done(fan_store_begin(store));
 		put_step(store, write);
@@ -1081,7 +997,7 @@ Test(store, opens_after_a_process_that_ended_while_the_disk_failed)
 			store = open_store();
 			done(fan_store_begin(store));
 			put_step(store, step + 1);
-			fail_from(1 + round % 10, round % 20 < 10 ? 1 : 1000, EIO);
+			fan_test_disk_fail(1 + round % 10, round % 20 < 10 ? 1 : 1000, EIO);
 			_exit(fan_store_commit(store) == 0 ? 0 : 1);
 		}
 		cr_assert_eq(waitpid(child, (int *)&found, 0), child);
@@ -1107,7 +1023,7 @@ Test(store, goes_on_when_its_file_may_grow_again)
 		done(fan_store_commit(store));
 	}
 	for (unsigned round = 0; round < 10; round++) {
-		cr_assert_eq(stat(data_file, &stat_now), 0);
+		cr_assert_eq(stat(fan_test_store.data, &stat_now), 0);
 		limit = (struct rlimit){ .rlim_cur = (rlim_t)stat_now.st_size + 65536, .rlim_max = none.rlim_max };
 		cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 		done(fan_store_begin(store));
@@ -1135,13 +1051,13 @@ Test(store, goes_on_when_a_full_file_system_has_room_again)
 	uint32_t step = 0;
 	int error = 0;
 
-	cr_assert_eq(mkdir(directory, 0700), 0);
+	cr_assert_eq(mkdir(fan_test_store.directory, 0700), 0);
 	/* In a namespace of this process, so that nothing is left mounted however it ends. */
 	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-	    mount("store", directory, "tmpfs", 0, "size=512k,mode=0700") != 0)
+	    mount("store", fan_test_store.directory, "tmpfs", 0, "size=512k,mode=0700") != 0)
 		cr_skip_test("a small file system cannot be mounted here: it takes root");
-	(void)snprintf(ballast, sizeof(ballast), "%s/ballast", directory);
-	write_file(ballast, (uint8_t[65536]){ 0 }, 65536, 0600);
+	(void)snprintf(ballast, sizeof(ballast), "%s/ballast", fan_test_store.directory);
+	fan_test_write_file(ballast, (uint8_t[65536]){ 0 }, 65536, 0600);
 	store = open_store();
 	while (error == 0) {
 		done(fan_store_begin(store));
@@ -1164,7 +1080,7 @@ Test(store, goes_on_when_a_full_file_system_has_room_again)
 	cr_assert_eq(unlink(ballast), 0);
 	mend_and_go_on(store, step);
 	fan_store_close(store);
-	(void)umount(directory);
+	(void)umount(fan_test_store.directory);
 }
 
 /* ---- Octets that flip ---------------------------------------------------------------------------------------------------------------- */
@@ -1376,7 +1292,7 @@ Test(store, refuses_a_file_that_was_cut)
 	make_flip_store();
 	octets = read_data(&octet_count);
 	for (size_t cut = 1; cut < octet_count; cut += 4093) {
-		cr_assert_eq(truncate(data_file, (off_t)(octet_count - cut)), 0);
+		cr_assert_eq(truncate(fan_test_store.data, (off_t)(octet_count - cut)), 0);
 		refused(try_open(&store), FAN_E_IO, "damaged");
 		write_data(octets, octet_count, 0);
 	}
@@ -1480,7 +1396,7 @@ Test(store, takes_at_most_200_octets_for_a_UE)
 	}
 	done(fan_store_commit(store));
 	fan_store_close(store);
-	cr_assert_eq(stat(data_file, &stat_now), 0);
+	cr_assert_eq(stat(fan_test_store.data, &stat_now), 0);
 	cr_assert_leq(stat_now.st_size / UES, 200, "%.1f octets", (double)stat_now.st_size / UES);
 	cr_log_info("%.1f octets for a UE", (double)stat_now.st_size / UES);
 }

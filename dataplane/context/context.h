@@ -16,6 +16,7 @@ enum fan_context_flag {
 	FAN_CONTEXT_PRESENT = 1,     /* the slot is in use */
 	FAN_CONTEXT_UNREACHABLE = 2, /* skip, spend no COUNT */
 	FAN_CONTEXT_REMOVED = 4,     /* out of service for ever; the slot waits until nothing in flight can refer to it */
+	FAN_CONTEXT_LEASE_OVER = 8,  /* the time of its lease is over: spend no COUNT */
 };
 
 /*

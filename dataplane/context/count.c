@@ -47,15 +47,24 @@ fan_count_begin(struct fan_context *context, const struct fan_ue *ue)
 }
 
 int
-fan_count_lease(struct fan_context *context, enum fan_kind kind, uint32_t count_reserved)
+fan_count_check_lease(const struct fan_context *context, enum fan_kind kind, uint32_t count_reserved)
 {
 	if (count_reserved < context->count_reserved)
 		return fan_fail(FAN_E_INVALID, "a lease up to COUNT %u cannot be shortened to %u", context->count_reserved,
 				count_reserved);
 	if (fan_kind_is_nas(kind) && count_reserved > NAS_COUNTS)
 		return fan_fail(FAN_E_INVALID, "NAS COUNT %u: 24 bits", count_reserved);
-	__atomic_store_n(&context->count_reserved, count_reserved, __ATOMIC_RELAXED);
 	return 0;
+}
+
+int
+fan_count_lease(struct fan_context *context, enum fan_kind kind, uint32_t count_reserved)
+{
+	const int error = fan_count_check_lease(context, kind, count_reserved);
+
+	if (error == 0)
+		__atomic_store_n(&context->count_reserved, count_reserved, __ATOMIC_RELAXED);
+	return error;
 }
 
 int

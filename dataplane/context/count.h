@@ -45,6 +45,8 @@ void fan_count_begin(struct fan_context *context, const struct fan_ue *ue);
 /* Extends a lease: spending stops at count_reserved. INVALID when it would be shortened, or has more bits than COUNT. Control thread,
  * any time. */
 int fan_count_lease(struct fan_context *context, enum fan_kind kind, uint32_t count_reserved);
+/* Whether fan_count_lease() would take it. */
+int fan_count_check_lease(const struct fan_context *context, enum fan_kind kind, uint32_t count_reserved);
 /* Proof that the UE accepted what was sent under `count`, and on a bearer all before it: the window begins behind it. INVALID for a COUNT
  * that was not spent; a proof older than the last one changes nothing. Control thread, any time. */
 int fan_count_acknowledge(struct fan_context *context, uint32_t count);
@@ -88,8 +90,9 @@ fan_count_spend(struct fan_context *context, uint32_t *count, const struct fan_c
 	const unsigned open = context->transactions_open < gap ? context->transactions_open : gap;
 
 	if (__builtin_expect(flags != FAN_CONTEXT_PRESENT, 0))
-		return (flags & (FAN_CONTEXT_PRESENT | FAN_CONTEXT_REMOVED)) == FAN_CONTEXT_PRESENT ? FAN_DROP_UNREACHABLE
-												    : FAN_DROP_REMOVED;
+		return (flags & (FAN_CONTEXT_PRESENT | FAN_CONTEXT_REMOVED)) != FAN_CONTEXT_PRESENT ? FAN_DROP_REMOVED
+		       : (flags & FAN_CONTEXT_UNREACHABLE) != 0                                     ? FAN_DROP_UNREACHABLE
+												    : FAN_DROP_RESERVATION;
 	if (__builtin_expect(end > __atomic_load_n(&context->count_reserved, __ATOMIC_RELAXED), 0))
 		return FAN_DROP_RESERVATION;
 	if (__builtin_expect(end > rule->end, 0))

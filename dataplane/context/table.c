@@ -172,19 +172,17 @@ check_nas_fields(const struct fan_ue *ue)
 	return check_nas_place((uint8_t)ue->kind, ue);
 }
 
+/* All but COUNT. */
 static int
 check_fields(const struct fan_context_table *table, const struct fan_ue *ue)
 {
 	const struct fan_protection want = table->protection;
-	int error = fan_protection_check(want, ue->emergency);
+	const int error = fan_protection_check(want, ue->emergency);
 
 	if (error != 0)
 		return error;
 	if (ue->kind != want.kind || ue->cipher != want.cipher || ue->integrity != want.integrity)
 		return fan_fail(FAN_E_INVALID, "a UE of another protection than the table's");
-	error = fan_count_check(ue);
-	if (error != 0)
-		return error;
 	if (ue->bearer > 31)
 		return fan_fail(FAN_E_INVALID, "BEARER %u: 0 to 31", ue->bearer);
 	/* TS 33.401 8.1.1: constant 0; TS 24.501 4.4.3.1: the NAS connection, 1 over 3GPP access, 2 over non-3GPP access. */
@@ -240,6 +238,8 @@ fan_context_add(struct fan_context_table *table, const struct fan_ue *ue)
 	int error = check_fields(table, ue);
 	uint32_t slot;
 
+	if (error == 0)
+		error = fan_count_check(ue);
 	if (error != 0)
 		return error;
 	if (table->free_first != FAN_SLOT_NONE) {
@@ -255,12 +255,58 @@ fan_context_add(struct fan_context_table *table, const struct fan_ue *ue)
 	return slot;
 }
 
+/* The slots from table->used to `end` become free ones, the lowest first in the list. */
+static int
+skip_slots(struct fan_context_table *table, uint32_t end)
+{
+	int error = 0;
+
+	while (error == 0 && table->ready < end)
+		error = grow(table);
+	if (error != 0)
+		return error;
+	for (uint32_t slot = end; slot > table->used;) {
+		table->slots[--slot].ue = table->free_first;
+		table->free_first = slot;
+	}
+	table->used = end;
+	return 0;
+}
+
+static int
+restore(struct fan_context_table *table, uint32_t slot, const struct fan_ue *ue)
+{
+	int error = check_fields(table, ue);
+
+	if (error == 0 && (slot < table->used || slot >= table->wanted))
+		error = fan_fail(FAN_E_INVALID, "slot %u of a UE: from %u to %u, in ascending order", slot, table->used,
+				 table->wanted - 1);
+	if (error == 0)
+		error = skip_slots(table, slot);
+	if (error == 0 && slot == table->ready)
+		error = grow(table);
+	if (error != 0)
+		return error;
+	fill(&table->slots[slot], ue);
+	table->used = slot + 1;
+	table->present++;
+	return 0;
+}
+
 void
 fan_context_retire(struct fan_context_table *table, uint32_t slot)
 {
 	FAN_REQUIRE(fan_context_present(table, slot));
 	__atomic_store_n(&table->slots[slot].flags, FAN_CONTEXT_PRESENT | FAN_CONTEXT_REMOVED, __ATOMIC_RELAXED);
 	table->present--;
+}
+
+void
+fan_context_recall(struct fan_context_table *table, uint32_t slot, uint8_t flags)
+{
+	FAN_REQUIRE(table->slots[slot].flags == (FAN_CONTEXT_PRESENT | FAN_CONTEXT_REMOVED));
+	__atomic_store_n(&table->slots[slot].flags, flags, __ATOMIC_RELAXED);
+	table->present++;
 }
 
 void
@@ -351,26 +397,48 @@ unclaim_keys(struct fan_fingerprints *keys, struct fan_protection protection, co
 		fan_fingerprints_remove(keys, prints[i]);
 }
 
-int64_t
-fan_context_add_once(struct fan_context_table *table, struct fan_fingerprints *keys, const struct fan_ue *ue)
+/* As claim_keys(), and says whose keys they are. */
+static int
+claim(struct fan_fingerprints *keys, struct fan_protection protection, const struct fan_ue *ue)
 {
-	int64_t slot;
 	int error = fan_fingerprints_prepare(keys);
 
 	if (error == 0)
-		error = claim_keys(keys, table->protection, ue);
+		error = claim_keys(keys, protection, ue);
 	if (error == FAN_E_EXISTS)
 		return fan_fail(
 			FAN_E_EXISTS,
 			"UE %u: a context with a key and the BEARER of it is there, in this handle or another; both would "
 			"spend the same COUNTs",
 			ue->ue);
+	return error;
+}
+
+int64_t
+fan_context_add_once(struct fan_context_table *table, struct fan_fingerprints *keys, const struct fan_ue *ue)
+{
+	const int error = claim(keys, table->protection, ue);
+	int64_t slot;
+
 	if (error != 0)
 		return error;
 	slot = fan_context_add(table, ue);
 	if (slot < 0)
 		unclaim_keys(keys, table->protection, ue);
 	return slot;
+}
+
+int
+fan_context_restore(struct fan_context_table *table, struct fan_fingerprints *keys, uint32_t slot, const struct fan_ue *ue)
+{
+	int error = claim(keys, table->protection, ue);
+
+	if (error != 0)
+		return error;
+	error = restore(table, slot, ue);
+	if (error != 0)
+		unclaim_keys(keys, table->protection, ue);
+	return error;
 }
 
 void
@@ -393,13 +461,17 @@ fan_context_present(const struct fan_context_table *table, uint32_t slot)
 }
 
 int
+fan_context_check_move(const struct fan_context_table *table, const struct fan_ue *ue)
+{
+	return fan_kind_is_nas((enum fan_kind)table->protection.kind) ? check_nas_place(table->protection.kind, ue) : 0;
+}
+
+int
 fan_context_move(struct fan_context_table *table, uint32_t slot, const struct fan_ue *ue)
 {
-	struct fan_context *context = &table->slots[slot];
-	const int error = fan_kind_is_nas((enum fan_kind)table->protection.kind) ? check_nas_place(table->protection.kind, ue)
-										 : 0;
+	const int error = fan_context_check_move(table, ue);
 
 	if (error == 0)
-		fill_place(context, (enum fan_kind)table->protection.kind, ue);
+		fill_place(&table->slots[slot], (enum fan_kind)table->protection.kind, ue);
 	return error;
 }

@@ -52,6 +52,8 @@ void fan_context_table_free(struct fan_context_table *table);
 int64_t fan_context_add(struct fan_context_table *table, const struct fan_ue *ue);
 /* Takes a context out of service: it is present no more, spends nothing, and keeps its slot. Any time. Control thread. */
 void fan_context_retire(struct fan_context_table *table, uint32_t slot);
+/* Takes that back, where its slot was not wiped. In: flags, as they were. Control thread. */
+void fan_context_recall(struct fan_context_table *table, uint32_t slot, uint8_t flags);
 /* Wipes a context that was retired, keys and all; no worker may hold it any more. Control thread. */
 void fan_context_wipe(struct fan_context_table *table, uint32_t slot);
 /* Gives a wiped slot back for reuse, under another generation; for ever out of use after FAN_GENERATION_MAX. Control thread. */
@@ -100,11 +102,17 @@ fan_context_named(const struct fan_context_table *table, fan_context_id name)
  * with nothing entered, when one is there, in these or those of another handle: two contexts would spend the same COUNTs under it. Also
  * MEMORY, IO (no random octets). */
 int64_t fan_context_add_once(struct fan_context_table *table, struct fan_fingerprints *keys, const struct fan_ue *ue);
+/* Puts a context back that an earlier process had in a slot, before any worker knows the table, in ascending order of slots; slots between
+ * are free. Checks and errors as fan_context_add_once(), but COUNT: the caller knows it and gives it to the context. Also INVALID: the
+ * slot. */
+int fan_context_restore(struct fan_context_table *table, struct fan_fingerprints *keys, uint32_t slot, const struct fan_ue *ue);
 /* Takes the keys of such a context, which is not wiped yet, out of those in use. */
 void fan_context_release_keys(struct fan_fingerprints *keys, const struct fan_context_table *table, uint32_t slot);
 
 /* Whether a context may take over another place (next hop, tunnel, ids), which is checked as fan_context_add() does; takes it over.
  * No worker may be writing for it meanwhile. */
 int fan_context_move(struct fan_context_table *table, uint32_t slot, const struct fan_ue *ue);
+/* Whether fan_context_move() would. */
+int fan_context_check_move(const struct fan_context_table *table, const struct fan_ue *ue);
 
 #endif

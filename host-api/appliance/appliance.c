@@ -2,7 +2,7 @@
 /*
  * The appliance behind fanfare.h: its life, and what appliance.h asks of it.
  */
-#include "handles.h"
+#include "registry.h"
 
 #include "../../dataplane/eal.h"
 #include "../../driver/card_rawdev.h"
@@ -75,6 +75,25 @@ fan_outside_callback(const struct fanfare *fanfare, const char *function)
 	return error;
 }
 
+static int
+dispose(struct fanfare *fanfare)
+{
+	int error;
+
+	while (fanfare->group_count > 0)
+		fan_group_forget(fanfare->group_order[fanfare->group_count - 1]);
+	free(fanfare->group_order);
+	fan_removals_free(fanfare);
+	error = fan_dataplane_close(fanfare->dataplane);
+	/* Only now has no worker any of the keys. */
+	fan_fingerprints_free(&fanfare->keys);
+	fan_registry_close(fanfare);
+	fan_ledger_free(fanfare);
+	fan_journal_free(fanfare);
+	free(fanfare);
+	return error;
+}
+
 int
 fan_open(struct fanfare **out, const struct fan_options *given)
 {
@@ -87,6 +106,8 @@ fan_open(struct fanfare **out, const struct fan_options *given)
 		error = fan_fail(FAN_E_INVALID, "no options: fan_options_init() makes them, and an egress must be named");
 	if (error == 0)
 		error = fan_struct_take(&options, sizeof(options), OPTIONS_VERSION_1_BYTES, given, "fan_options_init");
+	if (error == 0)
+		error = fan_registry_check_options(&options);
 	if (error != 0)
 		return error;
 	fanfare = calloc(1, sizeof(*fanfare));
@@ -95,8 +116,14 @@ fan_open(struct fanfare **out, const struct fan_options *given)
 	fanfare->process = fan_process_forks();
 	fan_card_rawdev_register();
 	error = fan_dataplane_open(&fanfare->dataplane, &options);
+	if (error == 0)
+		fanfare->dataplane->marked = options.store != NULL;
+	if (error == 0)
+		error = fan_registry_open(fanfare, &options);
+	if (error == 0)
+		error = fan_journal_open(fanfare, options.retention_s);
 	if (error != 0) {
-		free(fanfare);
+		(void)dispose(fanfare);
 		return error;
 	}
 	*out = fanfare;
@@ -106,20 +133,13 @@ fan_open(struct fanfare **out, const struct fan_options *given)
 int
 fan_close(struct fanfare *fanfare)
 {
-	int error = fanfare == NULL ? 0 : fan_outside_callback(fanfare, "fan_close");
+	const int error = fanfare == NULL ? 0 : fan_outside_callback(fanfare, "fan_close");
 
 	if (fanfare == NULL || error != 0)
 		return error;
-	for (struct fan_group *group = fanfare->groups, *next; group != NULL; group = next) {
-		next = group->next;
-		fan_group_delete(group);
-	}
-	fan_removals_free(fanfare);
-	error = fan_dataplane_close(fanfare->dataplane);
-	/* Only now has no worker any of the keys. */
-	fan_fingerprints_free(&fanfare->keys);
-	free(fanfare);
-	return error;
+	fan_abort(fanfare);
+	fan_ledger_close(fanfare);
+	return dispose(fanfare);
 }
 
 int

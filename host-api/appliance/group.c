@@ -1,66 +1,139 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "handles.h"
+#include "registry.h"
 
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int
-compare_gids(const void *a, const void *b)
+/* How many groups have a lower GID. Out: *found, whether the next has this one. */
+static size_t
+position(const struct fanfare *fanfare, bool *found, const char *gid)
 {
-	return strcmp(a, b);
+	size_t low = 0, high = fanfare->group_count;
+
+	*found = false;
+	while (low < high && !*found) {
+		const size_t middle = low + (high - low) / 2;
+		const int order = strcmp(fanfare->group_order[middle]->gid, gid);
+
+		*found = order == 0;
+		low = order < 0 ? middle + 1 : *found ? middle : low;
+		high = order > 0 ? middle : high;
+	}
+	return low;
 }
 
-int
-fan_group_create(struct fanfare *fanfare, struct fan_group **out, const char *gid)
+static int
+reserve_group(struct fanfare *fanfare)
 {
-	struct fan_group *group = calloc(1, sizeof(*group));
-	struct fan_group **found;
-	int error = group == NULL ? fan_fail(FAN_E_MEMORY, "no memory for a group") : fan_in_own_process(fanfare->process);
+	const size_t room = fanfare->group_room == 0 ? 16 : 2 * fanfare->group_room;
+	struct fan_group **order;
 
-	if (error == 0)
-		error = fan_gid_canonical(group->gid, gid);
-	if (error != 0) {
-		free(group);
-		return error;
-	}
-	found = tsearch(group, &fanfare->group_tree, compare_gids);
-	if (found == NULL || *found != group) {
-		error = found == NULL ? fan_fail(FAN_E_MEMORY, "no memory for a group")
-				      : fan_fail(FAN_E_EXISTS, "group %s exists already", group->gid);
-		free(group);
-		return error;
-	}
+	if (fanfare->group_count < fanfare->group_room)
+		return 0;
+	order = realloc(fanfare->group_order, room * sizeof(struct fan_group *));
+	if (order == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory for %zu groups", room);
+	fanfare->group_order = order;
+	fanfare->group_room = room;
+	return 0;
+}
+
+/* In: a group whose GID is taken by no other, and room for it. */
+static void
+enter(struct fanfare *fanfare, struct fan_group *group, size_t at)
+{
+	struct fan_group **const place = fanfare->group_order + at;
+
+	memmove(place + 1, place, (fanfare->group_count - at) * sizeof(struct fan_group *));
+	*place = group;
+	fanfare->group_count++;
 	group->fanfare = fanfare;
 	group->next = fanfare->groups;
 	group->link = &fanfare->groups;
 	if (group->next != NULL)
 		group->next->link = &group->next;
 	fanfare->groups = group;
+}
+
+int
+fan_group_enter(struct fanfare *fanfare, struct fan_group **out, const char *gid)
+{
+	struct fan_group *group = calloc(1, sizeof(*group));
+	bool found = false;
+	size_t at = 0;
+	int error = group == NULL ? fan_fail(FAN_E_MEMORY, "no memory for a group") : fan_gid_canonical(group->gid, gid);
+
+	if (error == 0)
+		at = position(fanfare, &found, group->gid);
+	if (error == 0)
+		error = found ? fan_fail(FAN_E_EXISTS, "group %s exists already", group->gid) : reserve_group(fanfare);
+	if (error != 0) {
+		free(group);
+		return error;
+	}
+	enter(fanfare, group, at);
 	*out = group;
 	return 0;
+}
+
+int
+fan_group_create(struct fanfare *fanfare, struct fan_group **out, const char *gid)
+{
+	struct fan_group *group;
+	int error = fan_registry_may_change(fanfare, "fan_group_create");
+
+	if (error == 0)
+		error = fan_group_enter(fanfare, &group, gid);
+	if (error != 0)
+		return error;
+	error = fan_registry_put_group(fanfare, group);
+	if (error != 0)
+		fan_group_forget(group);
+	else
+		*out = group;
+	return error;
 }
 
 struct fan_group *
 fan_group_find(struct fanfare *fanfare, const char *gid)
 {
 	char canonical[FAN_GID_BYTES_MAX + 1];
-	struct fan_group **found;
+	bool found;
+	size_t at;
 
 	if (fan_in_own_process(fanfare->process) != 0 || fan_gid_canonical(canonical, gid) != 0)
 		return NULL;
-	found = tfind(canonical, &fanfare->group_tree, compare_gids);
-	if (found == NULL)
+	at = position(fanfare, &found, canonical);
+	if (!found)
 		(void)fan_fail(FAN_E_NOT_FOUND, "no group is named %s", canonical);
-	return found == NULL ? NULL : *found;
+	return found ? fanfare->group_order[at] : NULL;
+}
+
+struct fan_group *
+fan_group_next(struct fanfare *fanfare, const char *gid)
+{
+	char canonical[FAN_GID_BYTES_MAX + 1];
+	bool found;
+	size_t at = 0;
+
+	if (fan_in_own_process(fanfare->process) != 0 || (gid != NULL && fan_gid_canonical(canonical, gid) != 0))
+		return NULL;
+	if (gid != NULL) {
+		at = position(fanfare, &found, canonical);
+		at += found;
+	}
+	return at < fanfare->group_count ? fanfare->group_order[at] : NULL;
 }
 
 void
-fan_group_delete(struct fan_group *group)
+fan_group_forget(struct fan_group *group)
 {
-	if (group == NULL || fan_in_own_process(group->fanfare->process) != 0)
-		return;
-	tdelete(group, &group->fanfare->group_tree, compare_gids);
+	struct fanfare *const fanfare = group->fanfare;
+	bool found;
+	const size_t at = position(fanfare, &found, group->gid);
+	struct fan_group **const place = fanfare->group_order + at;
+
+	memmove(place, place + 1, (--fanfare->group_count - at) * sizeof(struct fan_group *));
 	fan_removals_pass_over(group);
 	*group->link = group->next;
 	if (group->next != NULL)
@@ -68,6 +141,18 @@ fan_group_delete(struct fan_group *group)
 	fan_members_free(&group->members);
 	fan_snapshot_release(group->snapshot);
 	free(group);
+}
+
+int
+fan_group_delete(struct fan_group *group)
+{
+	int error = group == NULL ? 0 : fan_registry_may_change(group->fanfare, "fan_group_delete");
+
+	if (group != NULL && error == 0)
+		error = fan_registry_delete_group(group->fanfare, group);
+	if (group != NULL && error == 0)
+		fan_group_forget(group);
+	return error;
 }
 
 const char *
@@ -89,38 +174,106 @@ forget_snapshot(struct fan_group *group)
 	group->snapshot = NULL;
 }
 
+/* Takes over the members of a group as they are to be, or frees them with the error of writing them. */
+static int
+replace_members(struct fan_group *group, struct fan_members *members, int error)
+{
+	struct fan_members *const former = error == 0 ? &group->members : members;
+
+	fan_members_free(former);
+	if (error != 0)
+		return error;
+	group->members = *members;
+	forget_snapshot(group);
+	return 0;
+}
+
+/* With a store the members are changed in a copy, which takes their place once it is durable. */
+static int
+add_durably(struct fan_group *group, unsigned table, uint32_t first, size_t count, enum fan_profile profile)
+{
+	struct fan_members members;
+	int error = fan_members_snapshot(&members, &group->members);
+
+	if (error == 0)
+		error = fan_members_add_range(&members, (uint16_t)table, profile, first, count);
+	if (error == 0)
+		error = fan_registry_put_members(group, &members, table, first, (uint32_t)(first + count - 1));
+	return replace_members(group, &members, error);
+}
+
 int
 fan_group_add_range(struct fan_group *group, fan_context_id first, size_t count, enum fan_profile profile)
 {
 	uint32_t slot, from;
-	const struct fan_context_table *table = fan_context_find_range(group->fanfare, &from, first, count);
+	const int error = fan_registry_may_change(group->fanfare, "fan_group_add");
+	const unsigned index = fan_context_table_index(first);
+	const struct fan_context_table *table = error == 0 ? fan_context_find_range(group->fanfare, &from, first, count) : NULL;
 
 	if (table == NULL)
-		return FAN_E_NOT_FOUND;
+		return error != 0 ? error : FAN_E_NOT_FOUND;
 	for (size_t i = 0; i < count; i++)
 		if (fan_context_find(group->fanfare, &slot, first + i) == NULL)
 			return FAN_E_NOT_FOUND;
 	if ((unsigned)profile >= FAN_PROFILE_COUNT || fan_profile_kind(profile) != (enum fan_kind)table->protection.kind)
 		return fan_fail(FAN_E_INVALID, "profile %s is not one of the context's kind",
 				(unsigned)profile < FAN_PROFILE_COUNT ? fan_profile_name(profile) : "(unknown)");
+	if (group->fanfare->store != NULL)
+		return add_durably(group, index, from, count, profile);
 	forget_snapshot(group);
-	return fan_members_add_range(&group->members, (uint16_t)fan_context_table_index(first), profile, from, count);
+	return fan_members_add_range(&group->members, (uint16_t)index, profile, from, count);
+}
+
+static int
+remove_durably(struct fan_group *group, unsigned table, uint32_t slot)
+{
+	struct fan_members members;
+	int error = fan_members_snapshot(&members, &group->members);
+
+	if (error == 0)
+		error = fan_members_remove(&members, (uint16_t)table, slot);
+	if (error == 0)
+		error = fan_registry_put_members(group, &members, table, slot, slot);
+	return replace_members(group, &members, error);
 }
 
 int
 fan_group_remove(struct fan_group *group, fan_context_id id)
 {
+	const unsigned table = fan_context_table_index(id);
 	uint32_t slot;
-	int error;
+	int error = fan_registry_may_change(group->fanfare, "fan_group_remove");
 
+	if (error != 0)
+		return error;
 	if (fan_context_find(group->fanfare, &slot, id) == NULL)
 		return FAN_E_NOT_FOUND;
-	error = fan_members_remove(&group->members, (uint16_t)fan_context_table_index(id), slot);
-	if (error == FAN_E_NOT_FOUND)
+	if (!fan_members_has(&group->members, (uint16_t)table, slot))
 		return fan_fail(FAN_E_NOT_FOUND, "the context %#llx is no member of %s", (unsigned long long)id, group->gid);
+	if (group->fanfare->store != NULL)
+		return remove_durably(group, table, slot);
+	error = fan_members_remove(&group->members, (uint16_t)table, slot);
 	if (error == 0)
 		forget_snapshot(group);
 	return error;
+}
+
+/* From slot to slot, since `each` may change the group. */
+void
+fan_group_each(const struct fan_group *group, void (*each)(void *user, fan_context_id id, enum fan_profile profile), void *user)
+{
+	struct fanfare *const fanfare = group->fanfare;
+	const bool nested = fanfare->in_callback;
+
+	if (fan_in_own_process(fanfare->process) != 0)
+		return;
+	fanfare->in_callback = true;
+	for (unsigned table = 0; table < fanfare->dataplane->table_count; table++)
+		for (unsigned profile = 0; profile < FAN_PROFILE_COUNT; profile++)
+			for (uint32_t slot = 0; fan_members_next(&group->members, &slot, (uint16_t)table, profile); slot++)
+				if (fan_context_present(&fanfare->dataplane->tables[table], slot))
+					each(user, fan_context_name(fanfare, table, slot), profile);
+	fanfare->in_callback = nested;
 }
 
 /* Members less those removed since: their slots are among the group's until they are freed. */

@@ -3,7 +3,10 @@
  * What is behind the handles of fanfare.h: the appliance and its groups. All of it is the control thread's.
  *
  *	appliance.c   open, drain, close; what appliance.h asks
+ *	registry.c    next hops, UEs and groups as records of the store; batches
+ *	restart.c     ... and back from them
  *	ue.c          next hops, UEs, their names and keys
+ *	removal.c     UEs that go
  *	group.c       groups by name
  *	message.c     messages, and what becomes of them
  *	ledger.c      COUNT on the disk
@@ -17,14 +20,17 @@
 #include "../../dataplane/context/process.h"
 #include "../../dataplane/dataplane.h"
 #include "../../dataplane/gid.h"
+#include "../store/store.h"
 #include "appliance.h"
+#include "identities.h"
 #include "journal.h"
+#include "lease_ends.h"
 #include "ledger.h"
 
 #define UE_VERSION_1_BYTES offsetof(struct fan_ue, identity) /* of the struct of FAN_API_VERSION 1 */
 
 struct fan_group {
-	char gid[FAN_GID_BYTES_MAX + 1]; /* first: the tree of groups compares groups by it */
+	char gid[FAN_GID_BYTES_MAX + 1];
 	struct fanfare *fanfare;
 	struct fan_group *next, **link;
 	struct fan_members members;    /* slots of removed contexts among them, until those are freed */
@@ -41,11 +47,24 @@ struct fan_removals {
 	roaring_bitmap_t *leaving; /* ... that groups are being walked for, to be freed then */
 };
 
+/* What a batch, or a call by itself, has added and not committed yet. */
+struct fan_additions {
+	uint64_t *ues; /* owned: fan_identity_entry() of each, in the order in which they were added */
+	size_t ue_count, room;
+	unsigned hops_before; /* next hops that were there */
+};
+
 struct fanfare {
 	struct fan_dataplane *dataplane;
-	unsigned process; /* that opened it: fan_process_forks() */
-	void *group_tree; /* tsearch(3), by GID */
-	struct fan_group *groups;
+	unsigned process;        /* that opened it: fan_process_forks() */
+	struct fan_store *store; /* NULL: nothing is kept */
+	bool batching;           /* between fan_begin() and its end: then the store's transaction is the batch's */
+	struct fan_additions additions;
+	struct fan_identities identities; /* with a store: of every context */
+	struct fan_lease_ends lease_ends;
+	struct fan_group **group_order; /* owned: all groups, by GID */
+	size_t group_count, group_room;
+	struct fan_group *groups;                     /* the same in a list */
 	struct fan_fingerprints keys;                 /* of every context */
 	struct fan_removals removals[FAN_TABLES_MAX]; /* by table */
 	uint64_t waiting_for;                         /* number of the last flight that may refer to those waiting */
@@ -54,10 +73,8 @@ struct fanfare {
 	uint64_t wiped_count;                         /* of them, those that hold no key any more and are not leaving */
 	struct fan_group *leaving_from;               /* the next group to be walked for those that are; NULL: none is left */
 	bool leaving;                                 /* some are */
-	struct fan_store *store;                      /* NULL: nothing is kept */
 	struct fan_ledger ledger;
 	struct fan_journal journal;
-	bool batching; /* between fan_begin() and fan_commit() */
 	bool draining;
 	bool closing;
 	bool in_callback;
@@ -93,6 +110,15 @@ struct fan_context_table *fan_context_find(const struct fanfare *fanfare, uint32
 struct fan_context_table *fan_context_find_range(const struct fanfare *fanfare, uint32_t *slot, fan_context_id first,
 						 size_t count);
 unsigned fan_context_table_index(fan_context_id id);
+
+/* As fan_group_create() and fan_group_delete(), in memory alone. */
+int fan_group_enter(struct fanfare *fanfare, struct fan_group **out, const char *gid);
+void fan_group_forget(struct fan_group *group);
+
+/* Sets a flag of a context, or clears it. */
+void fan_context_flag(struct fan_context *context, enum fan_context_flag flag, bool on);
+/* Makes contexts spend nothing whose lease is over by the clock. */
+void fan_lease_ends_settle(struct fanfare *fanfare);
 
 /* Wipes removed contexts that no flight refers to any more and, when enough have come together, frees their slots, in steps: each call
  * takes them out of some groups. */

@@ -752,8 +752,8 @@ hand_resumed(struct fanfare *fanfare)
 	return 0;
 }
 
-int
-fan_journal_load(struct fanfare *fanfare)
+static int
+load(struct fanfare *fanfare)
 {
 	struct unfinished unfinished = { .count = 0 };
 	struct resumption *resumption = malloc(sizeof(*resumption));
@@ -766,6 +766,13 @@ fan_journal_load(struct fanfare *fanfare)
 	free(resumption);
 	fanfare->dataplane->flights.accepted = unfinished.last;
 	return error == 0 && fanfare->dataplane->flights.count > 0 ? hand_resumed(fanfare) : error;
+}
+
+int
+fan_journal_open(struct fanfare *fanfare, uint32_t retention_s)
+{
+	fanfare->journal.retention_ms = UINT64_C(1000) * (retention_s != 0 ? retention_s : RETENTION_S);
+	return fanfare->store != NULL ? load(fanfare) : 0;
 }
 
 void

@@ -68,8 +68,8 @@ enum fan_message_state fan_journal_state(const struct fan_entry *entry, bool end
 /* A set of slots as it is stored, the caller's; NULL: it is none. */
 roaring_bitmap_t *fan_journal_bitmap(const struct fan_record_unserved *unserved);
 
-/* Goes on with the messages that had not ended. */
-int fan_journal_load(struct fanfare *fanfare);
+/* Goes on with the messages that had not ended, if there is a store. In: how long results are kept; 0: 7 days. */
+int fan_journal_open(struct fanfare *fanfare, uint32_t retention_s);
 void fan_journal_free(struct fanfare *fanfare);
 
 #endif

@@ -131,6 +131,7 @@ settle(struct fan_ledger_table *table, uint8_t *marks, bool committed)
 		table->changed[first / FAN_MARKS_BLOCKS] = 0;
 		for (size_t block = first; block < first + FAN_MARKS_BLOCKS && block < table->block_count; block++) {
 			struct fan_ledger_block *at = &table->blocks[block];
+			uint8_t mark;
 
 			if (committed) {
 				at->kept = at->next;
@@ -138,8 +139,10 @@ settle(struct fan_ledger_table *table, uint8_t *marks, bool committed)
 			}
 			at->next = at->kept;
 			at->claims = at->claimed;
-			if (__atomic_load_n(&marks[block], __ATOMIC_RELAXED) != at->kept)
-				__atomic_store_n(&marks[block], at->kept, __ATOMIC_RELEASE);
+			/* Nobody knows yet what the disk has of a block whose rest failed: nothing is spent there. */
+			mark = at->resting ? 0 : at->kept;
+			if (__atomic_load_n(&marks[block], __ATOMIC_RELAXED) != mark)
+				__atomic_store_n(&marks[block], mark, __ATOMIC_RELEASE);
 		}
 	}
 }
@@ -217,6 +220,8 @@ claims_in_flight(const struct fanfare *fanfare, unsigned table, uint32_t block)
 {
 	unsigned claims = 0;
 
+	if (fanfare->closing)
+		return 0;
 	for (const struct fan_flight *flight = fanfare->dataplane->flights.first; flight != NULL; flight = flight->next) {
 		const uint64_t position = fan_flight_position(flight);
 
@@ -408,11 +413,31 @@ stop_spending(struct fanfare *fanfare)
 	}
 }
 
-/* One transaction: the blocks of `resting` come to rest, and all marks that have changed are put. */
+/* In: whether the transaction was committed. */
 static void
-write_ledger(struct fanfare *fanfare)
+end_rest(struct fanfare *fanfare, bool committed)
 {
 	struct fan_ledger *ledger = &fanfare->ledger;
+
+	for (unsigned i = 0; i < ledger->resting_count; i++) {
+		struct fan_ledger_table *table = &ledger->tables[ledger->resting[i].table];
+
+		table->changed[ledger->resting[i].block / FAN_MARKS_BLOCKS] = 1;
+		table->blocks[ledger->resting[i].block].resting = !committed;
+		if (committed)
+			begin_again(fanfare, &ledger->resting[i]);
+	}
+	settle_all(fanfare, committed);
+	if (committed)
+		ledger->resting_count = 0;
+}
+
+/* One transaction: the blocks of `resting` come to rest, and all marks that have changed are put. When it fails they stay without a mark, and
+ * the next call tries again. */
+static bool
+write_ledger(struct fanfare *fanfare)
+{
+	const struct fan_ledger *ledger = &fanfare->ledger;
 	int error = fan_ledger_begin(fanfare);
 
 	if (error == 0)
@@ -425,16 +450,8 @@ write_ledger(struct fanfare *fanfare)
 		error = fan_ledger_commit(fanfare);
 	else
 		fan_store_abort(fanfare->store);
-	for (unsigned i = 0; error == 0 && i < ledger->resting_count; i++)
-		begin_again(fanfare, &ledger->resting[i]);
-	for (unsigned i = 0; i < ledger->resting_count; i++) {
-		struct fan_ledger_table *table = &ledger->tables[ledger->resting[i].table];
-
-		table->changed[ledger->resting[i].block / FAN_MARKS_BLOCKS] = 1;
-		table->blocks[ledger->resting[i].block].resting = false;
-	}
-	settle_all(fanfare, error == 0);
-	ledger->resting_count = 0;
+	end_rest(fanfare, error == 0);
+	return error == 0;
 }
 
 /* False when no further block can rest in this transaction. */
@@ -615,7 +632,7 @@ fan_ledger_serve(struct fanfare *fanfare)
 		look_for_rest(fanfare);
 	}
 	if (any || ledger->resting_count > 0)
-		write_ledger(fanfare);
+		(void)write_ledger(fanfare);
 }
 
 /* ---- Acknowledgements ----------------------------------------------------------------------------------------------------------- */
@@ -750,6 +767,29 @@ fan_ledger_load(struct fanfare *fanfare)
 				 present - loading.found, present);
 	fan_ledger_publish(fanfare);
 	return error;
+}
+
+void
+fan_ledger_close(struct fanfare *fanfare)
+{
+	struct fan_ledger *ledger = &fanfare->ledger;
+
+	if (fanfare->store == NULL)
+		return;
+	fanfare->closing = true;
+	write_receipts(fanfare);
+	for (unsigned i = 0; i < fanfare->dataplane->table_count; i++) {
+		const struct fan_ledger_table *table = &ledger->tables[i];
+
+		for (size_t block = 0; block < table->block_count; block++) {
+			if (table->blocks[block].kept == 0 && !table->blocks[block].heard)
+				continue;
+			if (!let_rest(ledger, i, (uint32_t)block) && !write_ledger(fanfare))
+				return;
+			(void)let_rest(ledger, i, (uint32_t)block);
+		}
+	}
+	(void)write_ledger(fanfare);
 }
 
 void

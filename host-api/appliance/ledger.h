@@ -68,6 +68,8 @@ struct fan_ledger {
 /* Gives every context that was loaded its COUNT, window and transactions, by checkpoints and marks. Before any message. IO: a context has no
  * checkpoint. */
 int fan_ledger_load(struct fanfare *fanfare);
+/* Lets every block rest, for good: what is on its way waits for the next fan_open(). As far as the store takes it. */
+void fan_ledger_close(struct fanfare *fanfare);
 void fan_ledger_free(struct fanfare *fanfare);
 
 /* The store's transaction; the ledger notes what becomes of it. BUSY in a batch (fan_begin()). */

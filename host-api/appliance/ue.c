@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "handles.h"
+#include "registry.h"
 
 #include "../../dataplane/context/count.h"
 #include "../../dataplane/context/memory.h"
 
 #include <string.h>
+#include <time.h>
 
 /* Room that a process needs beside its contexts: EAL, frames, plans. */
 #define MEMORY_RESERVE_BYTES (256UL << 20)
-/* Slots of removed contexts are freed when so many have come together, since every group is walked for it, so many groups in a call. */
-#define WIPED_BEFORE_FREEING 1024
-#define GROUPS_IN_A_CALL 64
 
 /* ---- Names: table 12 bits, and the name within it ----------------------------------------------------------------------- */
 
@@ -81,17 +79,32 @@ int
 fan_next_hop_add(struct fanfare *fanfare, const struct fan_next_hop *given)
 {
 	struct fan_next_hop next_hop;
-	const int error = take_next_hop(&next_hop, fanfare, given);
+	int index, error = take_next_hop(&next_hop, fanfare, given);
 
-	return error != 0 ? error : fan_dataplane_next_hop_add(fanfare->dataplane, &next_hop);
+	if (error == 0)
+		error = fan_additions_begin(fanfare);
+	if (error != 0)
+		return error;
+	index = fan_dataplane_next_hop_add(fanfare->dataplane, &next_hop);
+	error = index < 0 ? index : fan_registry_add_hop(fanfare, (unsigned)index, &next_hop);
+	if (index >= 0 && error != 0)
+		fanfare->dataplane->hop_count = (unsigned)index;
+	error = fan_additions_end(fanfare, error);
+	return error != 0 ? error : index;
 }
 
 int
 fan_next_hop_change(struct fanfare *fanfare, unsigned index, const struct fan_next_hop *given)
 {
 	struct fan_next_hop next_hop;
-	const int error = take_next_hop(&next_hop, fanfare, given);
+	int error = take_next_hop(&next_hop, fanfare, given);
 
+	if (error == 0)
+		error = fan_registry_may_change(fanfare, "fan_next_hop_change");
+	if (error == 0)
+		error = fan_dataplane_next_hop_check(fanfare->dataplane, index, &next_hop);
+	if (error == 0)
+		error = fan_registry_change_hop(fanfare, index, &next_hop);
 	return error != 0 ? error : fan_dataplane_next_hop_change(fanfare->dataplane, index, &next_hop);
 }
 
@@ -133,46 +146,275 @@ check_place(const struct fanfare *fanfare, const struct fan_ue *ue)
 	return 0;
 }
 
+void
+fan_context_flag(struct fan_context *context, enum fan_context_flag flag, bool on)
+{
+	const unsigned others = context->flags & ~(unsigned)flag;
+
+	__atomic_store_n(&context->flags, (uint8_t)(others | (on ? flag : 0U)), __ATOMIC_RELAXED);
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool
+is_over(int64_t lease_until_ms)
+{
+	return lease_until_ms != 0 && lease_until_ms <= now_ms();
+}
+
+/* Returns the slot, or an error with nothing of the UE left. In: within additions. */
+static int64_t
+add(struct fanfare *fanfare, unsigned table_index, const struct fan_ue *ue)
+{
+	struct fan_context_table *table = &fanfare->dataplane->tables[table_index];
+	const int64_t slot = fan_context_add_once(table, &fanfare->keys, ue);
+	const int error = slot < 0 ? (int)slot : fan_registry_add_ue(fanfare, table_index, (uint32_t)slot, ue);
+
+	if (slot >= 0 && error != 0) {
+		fan_context_release_keys(&fanfare->keys, table, (uint32_t)slot);
+		fan_context_remove(table, (uint32_t)slot);
+	}
+	if (error != 0)
+		return error;
+	fan_context_flag(&table->slots[slot], FAN_CONTEXT_UNREACHABLE, ue->unreachable);
+	fan_context_flag(&table->slots[slot], FAN_CONTEXT_LEASE_OVER, is_over(ue->lease_until_ms));
+	return slot;
+}
+
+/* In: a UE whose fields are known to this library. */
+static int
+add_ue(struct fanfare *fanfare, fan_context_id *id, const struct fan_ue *ue)
+{
+	const struct fan_protection protection = { .kind = (uint8_t)ue->kind,
+						   .cipher = ue->cipher,
+						   .integrity = ue->integrity,
+						   .bearer_id = fan_kind_is_nas(ue->kind) ? ue->bearer_id : 0 };
+	int64_t slot = -1;
+	int table = fan_protection_check(protection, ue->emergency), error;
+
+	if (table == 0)
+		table = check_place(fanfare, ue);
+	if (table == 0)
+		table = fan_dataplane_table(fanfare->dataplane, protection);
+	if (table < 0)
+		return table;
+	error = fan_additions_begin(fanfare);
+	if (error != 0)
+		return error;
+	error = fan_registry_reserve_ue(fanfare, ue);
+	if (error == 0)
+		slot = add(fanfare, (unsigned)table, ue);
+	error = fan_additions_end(fanfare, error == 0 && slot < 0 ? (int)slot : error);
+	if (error == 0)
+		*id = fan_context_name(fanfare, (unsigned)table, (uint32_t)slot);
+	return error;
+}
+
 int
 fan_ue_add(struct fanfare *fanfare, fan_context_id *id, const struct fan_ue *given)
 {
-	struct fan_protection protection;
 	struct fan_ue ue;
-	int64_t slot;
-	int table = fan_in_own_process(fanfare->process);
+	int error = fan_in_own_process(fanfare->process);
 
-	if (table == 0)
-		table = fan_struct_take(&ue, sizeof(ue), UE_VERSION_1_BYTES, given, "fan_ue_init");
-	if (table != 0)
-		return table;
-	protection = (struct fan_protection){ .kind = (uint8_t)ue.kind,
-					      .cipher = ue.cipher,
-					      .integrity = ue.integrity,
-					      .bearer_id = fan_kind_is_nas(ue.kind) ? ue.bearer_id : 0 };
-	table = fan_protection_check(protection, ue.emergency);
-	if (table == 0)
-		table = check_place(fanfare, &ue);
-	if (table == 0)
-		table = fan_dataplane_table(fanfare->dataplane, protection);
-	if (table >= 0) {
-		slot = fan_context_add_once(&fanfare->dataplane->tables[table], &fanfare->keys, &ue);
-		if (slot >= 0)
-			*id = fan_context_name(fanfare, (unsigned)table, (uint32_t)slot);
-		table = slot < 0 ? (int)slot : 0;
-	}
+	if (error == 0)
+		error = fan_struct_take(&ue, sizeof(ue), UE_VERSION_1_BYTES, given, "fan_ue_init");
+	if (error != 0)
+		return error;
+	error = add_ue(fanfare, id, &ue);
 	explicit_bzero(&ue, sizeof(ue));
+	return error;
+}
+
+/* ---- Changes: in the record first, then in memory ------------------------------------------------------------------------ */
+
+/* The table of a context that may be changed; NULL with *error. Out: *slot. */
+static struct fan_context_table *
+find_to_change(const struct fanfare *fanfare, uint32_t *slot, int *error, fan_context_id id, const char *function)
+{
+	struct fan_context_table *table;
+
+	*error = fan_registry_may_change(fanfare, function);
+	table = *error == 0 ? fan_context_find(fanfare, slot, id) : NULL;
+	if (*error == 0 && table == NULL)
+		*error = FAN_E_NOT_FOUND;
 	return table;
+}
+
+/* Reads the record of a context, has it changed, and writes it. Without a store it does nothing. */
+static int
+change_record(struct fanfare *fanfare, fan_context_id id, bool settled,
+	      void (*change)(struct fan_record_ue *record, const void *value), const void *value)
+{
+	const unsigned table = fan_context_table_index(id);
+	struct fan_record record;
+	int error;
+
+	if (fanfare->store == NULL)
+		return 0;
+	error = fan_registry_get_ue(fanfare, &record, table, (uint32_t)id);
+	if (error == 0) {
+		change(&record.ue, value);
+		error = fan_registry_put_ue(fanfare, &record, table, settled);
+	}
+	fan_registry_wipe(&record);
+	return error;
+}
+
+static void
+change_lease(struct fan_record_ue *record, const void *value)
+{
+	record->ue.count_reserved = *(const uint32_t *)value;
 }
 
 int
 fan_ue_lease(struct fanfare *fanfare, fan_context_id id, uint32_t count_reserved)
 {
 	uint32_t slot;
-	struct fan_context_table *table = fan_context_find(fanfare, &slot, id);
+	int error;
+	const struct fan_context_table *table = find_to_change(fanfare, &slot, &error, id, "fan_ue_lease");
+	const enum fan_kind kind = table != NULL ? (enum fan_kind)table->protection.kind : FAN_KIND_COUNT;
 
-	return table == NULL ? FAN_E_NOT_FOUND
-			     : fan_count_lease(&table->slots[slot], (enum fan_kind)table->protection.kind, count_reserved);
+	if (error == 0)
+		error = fan_count_check_lease(&table->slots[slot], kind, count_reserved);
+	if (error == 0)
+		error = change_record(fanfare, id, false, change_lease, &count_reserved);
+	return error == 0 ? fan_count_lease(&table->slots[slot], kind, count_reserved) : error;
 }
+
+static void
+change_lease_end(struct fan_record_ue *record, const void *value)
+{
+	record->ue.lease_until_ms = *(const int64_t *)value;
+}
+
+int
+fan_ue_lease_until(struct fanfare *fanfare, fan_context_id id, int64_t lease_until_ms)
+{
+	uint32_t slot;
+	int error;
+	const struct fan_context_table *table = find_to_change(fanfare, &slot, &error, id, "fan_ue_lease_until");
+	const struct fan_lease_end end = { .until_ms = lease_until_ms,
+					   .table = fan_context_table_index(id),
+					   .slot = (uint32_t)id };
+
+	if (error == 0 && lease_until_ms < 0)
+		error = fan_fail(FAN_E_INVALID, "a lease until %ld: milliseconds since 1970, or 0 for no end", lease_until_ms);
+	if (error == 0 && lease_until_ms != 0)
+		error = fan_lease_ends_reserve(&fanfare->lease_ends, &end);
+	if (error == 0)
+		error = change_record(fanfare, id, false, change_lease_end, &lease_until_ms);
+	if (error != 0)
+		return error;
+	fan_lease_ends_set(&fanfare->lease_ends, &end);
+	fan_context_flag(&table->slots[slot], FAN_CONTEXT_LEASE_OVER, is_over(lease_until_ms));
+	return 0;
+}
+
+void
+fan_lease_ends_settle(struct fanfare *fanfare)
+{
+	struct fan_lease_end end;
+	int64_t now;
+
+	if (fanfare->lease_ends.count == 0)
+		return;
+	now = now_ms();
+	while (fan_lease_ends_take(&fanfare->lease_ends, &end, now)) {
+		const struct fan_context_table *table = &fanfare->dataplane->tables[end.table];
+
+		if (fan_context_present(table, end.slot))
+			fan_context_flag(&table->slots[end.slot], FAN_CONTEXT_LEASE_OVER, true);
+	}
+}
+
+static void
+change_place(struct fan_record_ue *record, const void *value)
+{
+	const struct fan_ue *const ue = value;
+
+	record->ue.next_hop = ue->next_hop;
+	if (fan_kind_is_nas(record->ue.kind)) {
+		record->ue.mme_ue_id = ue->mme_ue_id;
+		record->ue.ran_ue_id = ue->ran_ue_id;
+	} else {
+		record->ue.teid = ue->teid;
+		memcpy(record->ue.ipv4, ue->ipv4, sizeof(record->ue.ipv4));
+	}
+}
+
+static int
+move(struct fanfare *fanfare, struct fan_context_table *table, fan_context_id id, const struct fan_ue *ue)
+{
+	int error = ue->kind == (enum fan_kind)table->protection.kind
+			    ? check_place(fanfare, ue)
+			    : fan_fail(FAN_E_INVALID, "a UE of another kind than the context's");
+
+	if (error == 0)
+		error = fan_context_check_move(table, ue);
+	if (error == 0)
+		error = change_record(fanfare, id, false, change_place, ue);
+	if (error != 0)
+		return error;
+	fan_dataplane_pause(fanfare->dataplane);
+	error = fan_context_move(table, (uint32_t)id, ue);
+	fan_dataplane_resume(fanfare->dataplane);
+	return error;
+}
+
+int
+fan_ue_move(struct fanfare *fanfare, fan_context_id id, const struct fan_ue *given)
+{
+	uint32_t slot;
+	int error;
+	struct fan_context_table *table = find_to_change(fanfare, &slot, &error, id, "fan_ue_move");
+	struct fan_ue ue;
+
+	if (error == 0)
+		error = fan_struct_take(&ue, sizeof(ue), UE_VERSION_1_BYTES, given, "fan_ue_init");
+	if (error != 0)
+		return error;
+	error = move(fanfare, table, id, &ue);
+	explicit_bzero(&ue, sizeof(ue));
+	return error;
+}
+
+static void
+change_reachable(struct fan_record_ue *record, const void *value)
+{
+	record->reachable = *(const bool *)value;
+}
+
+/* A UE that is unreachable in its record has spent nothing since: it is made so in memory first, and reachable in the record first. */
+int
+fan_ue_reachable(struct fanfare *fanfare, fan_context_id id, bool reachable)
+{
+	uint32_t slot;
+	int error;
+	struct fan_context_table *table = find_to_change(fanfare, &slot, &error, id, "fan_ue_reachable");
+
+	if (error != 0 || ((table->slots[slot].flags & FAN_CONTEXT_UNREACHABLE) == 0) == reachable)
+		return error;
+	if (!reachable)
+		fan_context_flag(&table->slots[slot], FAN_CONTEXT_UNREACHABLE, true);
+	if (!reachable && fanfare->store != NULL) {
+		fan_dataplane_pause(fanfare->dataplane);
+		fan_dataplane_resume(fanfare->dataplane);
+	}
+	error = change_record(fanfare, id, true, change_reachable, &reachable);
+	/* When the write fails nobody knows what the disk has: the UE stays unreachable either way. */
+	if (error == 0)
+		fan_context_flag(&table->slots[slot], FAN_CONTEXT_UNREACHABLE, !reachable);
+	return error;
+}
+
+/* ---- What is known of UEs -------------------------------------------------------------------------------------------------- */
 
 int
 fan_ue_count(const struct fanfare *fanfare, uint32_t *next_count, uint32_t *count_reserved, uint16_t *unacknowledged,
@@ -193,63 +435,32 @@ fan_ue_count(const struct fanfare *fanfare, uint32_t *next_count, uint32_t *coun
 }
 
 int
-fan_ue_move(struct fanfare *fanfare, fan_context_id id, const struct fan_ue *given)
-{
-	uint32_t slot;
-	struct fan_context_table *table = fan_context_find(fanfare, &slot, id);
-	struct fan_ue ue;
-	int error = table == NULL ? FAN_E_NOT_FOUND
-				  : fan_struct_take(&ue, sizeof(ue), UE_VERSION_1_BYTES, given, "fan_ue_init");
-
-	if (error == 0 && ue.kind != (enum fan_kind)table->protection.kind)
-		error = fan_fail(FAN_E_INVALID, "a UE of another kind than the context's");
-	if (error == 0)
-		error = check_place(fanfare, &ue);
-	if (error == 0) {
-		fan_dataplane_pause(fanfare->dataplane);
-		error = fan_context_move(table, slot, &ue);
-		fan_dataplane_resume(fanfare->dataplane);
-	}
-	explicit_bzero(&ue, sizeof(ue));
-	return error;
-}
-
-int
-fan_ue_reachable(struct fanfare *fanfare, fan_context_id id, bool reachable)
-{
-	uint32_t slot;
-	struct fan_context_table *table = fan_context_find(fanfare, &slot, id);
-	const uint8_t flags = FAN_CONTEXT_PRESENT | (reachable ? 0 : FAN_CONTEXT_UNREACHABLE);
-
-	if (table == NULL)
-		return FAN_E_NOT_FOUND;
-	__atomic_store_n(&table->slots[slot].flags, flags, __ATOMIC_RELAXED);
-	return 0;
-}
-
-int
 fan_ue_acknowledged(struct fanfare *fanfare, fan_context_id id, uint32_t count)
 {
 	uint32_t slot;
 	struct fan_context_table *table = fan_context_find(fanfare, &slot, id);
 
-	return table == NULL ? FAN_E_NOT_FOUND : fan_count_acknowledge(&table->slots[slot], count);
+	return table == NULL ? FAN_E_NOT_FOUND : fan_ledger_acknowledge(fanfare, fan_context_table_index(id), slot, count);
 }
 
 int
 fan_ue_received(struct fanfare *fanfare, fan_context_id first, size_t count)
 {
 	uint32_t slot;
-	struct fan_context_table *table = fan_context_find_range(fanfare, &slot, first, count);
+	const struct fan_context_table *table = fan_context_find_range(fanfare, &slot, first, count);
+	int error = 0;
 
 	if (table == NULL)
 		return FAN_E_NOT_FOUND;
 	if (fanfare->dataplane->flights.count > 0)
 		return fan_fail(FAN_E_BUSY, "a message in flight may use the contexts: poll until none is");
-	for (size_t i = 0; i < count; i++)
-		if (fan_context_named(table, name_within_table(first) + i))
-			fan_count_acknowledge_all(&table->slots[slot + i]);
-	return 0;
+	for (size_t i = 0; error == 0 && i < count; i++) {
+		const uint32_t next = fan_count_next(&table->slots[slot + i]);
+
+		if (fan_count_gap(&table->slots[slot + i]) > 0 && fan_context_named(table, name_within_table(first) + i))
+			error = fan_ledger_acknowledge(fanfare, fan_context_table_index(first), (uint32_t)(slot + i), next - 1);
+	}
+	return error;
 }
 
 void
@@ -274,195 +485,103 @@ fan_ue_each(struct fanfare *fanfare,
 	fanfare->in_callback = nested;
 }
 
-/* ---- Removal: out of service at once, wiped when no flight refers to it, its slot freed when many are ------------------- */
-
-/* Both or none; false when memory is short. */
-static bool
-note_removal(struct fan_removals *removals, uint32_t slot)
+static uint32_t
+count_groups(const struct fanfare *fanfare, unsigned table, uint32_t slot)
 {
-	if (removals->gone == NULL)
-		removals->gone = roaring_bitmap_create();
-	if (removals->fresh == NULL)
-		removals->fresh = roaring_bitmap_create();
-	if (removals->gone == NULL || removals->fresh == NULL ||
-	    !fan_slots_have_room(fan_slots_change_bytes_max(removals->gone) + fan_slots_change_bytes_max(removals->fresh)))
-		return false;
-	roaring_bitmap_add(removals->gone, slot);
-	roaring_bitmap_add(removals->fresh, slot);
-	return true;
+	uint32_t count = 0;
+
+	for (const struct fan_group *group = fanfare->groups; group != NULL; group = group->next)
+		count += fan_members_has(&group->members, (uint16_t)table, slot);
+	return count;
+}
+
+/* In: a context that is there. Out: what memory has of it. */
+static void
+describe(const struct fanfare *fanfare, struct fan_ue_status *status, unsigned table_index, uint32_t slot)
+{
+	const struct fan_context_table *table = &fanfare->dataplane->tables[table_index];
+	const struct fan_context *context = &table->slots[slot];
+
+	memset(status, 0, sizeof(*status));
+	status->kind = (enum fan_kind)table->protection.kind;
+	status->cipher = table->protection.cipher;
+	status->integrity = table->protection.integrity;
+	status->bearer = context->bearer_direction >> 3;
+	status->reachable = (context->flags & FAN_CONTEXT_UNREACHABLE) == 0;
+	status->next_hop = context->next_hop;
+	status->ue = context->ue;
+	status->next_count = fan_count_next(context);
+	status->count_reserved = context->count_reserved;
+	status->unacknowledged = fan_count_gap(context);
+	status->unacknowledged_max = fan_count_rules[status->kind].gap_max;
+	status->needs_resync = status->unacknowledged >= status->unacknowledged_max;
+	status->lease_until_ms = fan_lease_end(&fanfare->lease_ends, table_index, slot);
+	status->groups = count_groups(fanfare, table_index, slot);
 }
 
 int
-fan_ue_remove(struct fanfare *fanfare, uint32_t *next_count, uint16_t *unacknowledged, fan_context_id id)
+fan_ue_status(const struct fanfare *fanfare, struct fan_ue_status *status, fan_context_id id)
 {
 	uint32_t slot;
-	struct fan_context_table *table;
-	struct fan_removals *removals = &fanfare->removals[fan_context_table_index(id) % FAN_TABLES_MAX];
-	int error = fan_outside_callback(fanfare, "fan_ue_remove");
+	struct fan_ue_status own;
+	struct fan_record record;
+	const unsigned table = fan_context_table_index(id);
+	const size_t status_bytes = status->struct_bytes;
+	int error = fan_context_find(fanfare, &slot, id) == NULL
+			    ? FAN_E_NOT_FOUND
+			    : fan_struct_take(&own, sizeof(own), sizeof(own), status, "fan_ue_status_init");
 
 	if (error != 0)
 		return error;
-	table = fan_context_find(fanfare, &slot, id);
-	if (table == NULL)
-		return FAN_E_NOT_FOUND;
-	if (!note_removal(removals, slot))
-		return fan_fail(FAN_E_MEMORY, "no memory to remove a UE: it stays in service");
-	fanfare->gone_count++;
-	fanfare->removal_count++;
-	fan_context_release_keys(&fanfare->keys, table, slot);
-	/* Once every worker has begun another turn, none is in the middle of spending. */
-	fan_context_retire(table, slot);
-	fan_dataplane_pause(fanfare->dataplane);
-	fan_dataplane_resume(fanfare->dataplane);
-	*next_count = fan_count_next(&table->slots[slot]);
-	*unacknowledged = fan_count_gap(&table->slots[slot]);
-	fan_removals_settle(fanfare);
+	describe(fanfare, &own, table, slot);
+	if (fanfare->store != NULL) {
+		error = fan_registry_get_ue(fanfare, &record, table, slot);
+		memcpy(own.identity, record.ue.identity, sizeof(own.identity));
+		own.capabilities = record.ue.capabilities;
+		fan_registry_wipe(&record);
+	}
+	if (error != 0)
+		return error;
+	own.struct_bytes = status_bytes;
+	memcpy(status, &own, status_bytes < sizeof(own) ? status_bytes : sizeof(own));
 	return 0;
 }
 
-static void
-wipe_waiting(struct fanfare *fanfare, unsigned table)
-{
-	struct fan_removals *removals = &fanfare->removals[table];
-	roaring_uint32_iterator_t at;
-
-	if (removals->waiting == NULL)
-		return;
-	roaring_iterator_init(removals->waiting, &at);
-	for (; at.has_value; roaring_uint32_iterator_advance(&at), fanfare->wiped_count++)
-		fan_context_wipe(&fanfare->dataplane->tables[table], at.current_value);
-	roaring_bitmap_free(removals->waiting);
-	removals->waiting = NULL;
-}
-
-/* Those that were removed while others waited wait now, for the flights that have been accepted meanwhile. */
-static void
-begin_waiting(struct fanfare *fanfare)
-{
-	for (unsigned i = 0; i < fanfare->dataplane->table_count; i++) {
-		fanfare->removals[i].waiting = fanfare->removals[i].fresh;
-		fanfare->removals[i].fresh = NULL;
-	}
-	fanfare->waiting_for = fanfare->dataplane->flights.accepted;
-}
-
-/* Of those gone, all that no flight may refer to. False when memory is short. */
+/* The lowest name of a table that is `from` or higher. Names of one generation follow one another by slot; where none is left, the next
+ * generation that a context has is looked for. False: there is none. */
 static bool
-choose_leaving(struct fan_removals *removals)
+next_name(const struct fan_context_table *table, fan_context_id *name, fan_context_id from)
 {
-	if (removals->gone == NULL)
-		return true;
-	removals->leaving = roaring_bitmap_copy(removals->gone);
-	return removals->leaving != NULL &&
-	       (removals->fresh == NULL || fan_slots_subtract(removals->leaving, removals->fresh)) &&
-	       (removals->waiting == NULL || fan_slots_subtract(removals->leaving, removals->waiting));
-}
+	fan_context_id lowest = UINT64_MAX;
 
-static void
-forget_leaving(struct fan_removals *removals)
-{
-	if (removals->leaving != NULL)
-		roaring_bitmap_free(removals->leaving);
-	removals->leaving = NULL;
-}
-
-static void
-begin_leaving(struct fanfare *fanfare)
-{
-	bool room = true;
-
-	for (unsigned i = 0; i < fanfare->dataplane->table_count; i++)
-		room = room && choose_leaving(&fanfare->removals[i]);
-	for (unsigned i = 0; i < fanfare->dataplane->table_count && !room; i++)
-		forget_leaving(&fanfare->removals[i]);
-	if (!room)
-		return;
-	fanfare->leaving = true;
-	fanfare->leaving_from = fanfare->groups;
-	fanfare->wiped_count = 0;
-}
-
-/* False when memory is short: some may still be members. */
-static bool
-leave_group(const struct fanfare *fanfare, struct fan_group *group)
-{
-	for (unsigned i = 0; i < fanfare->dataplane->table_count; i++)
-		if (fanfare->removals[i].leaving != NULL &&
-		    fan_members_subtract(&group->members, (uint16_t)i, fanfare->removals[i].leaving) != 0)
-			return false;
-	return true;
-}
-
-/* Frees the slots of a table that no group has any more. False when memory is short. */
-static bool
-end_leaving(struct fanfare *fanfare, unsigned table)
-{
-	struct fan_removals *removals = &fanfare->removals[table];
-	roaring_uint32_iterator_t at;
-
-	if (removals->leaving == NULL)
-		return true;
-	if (!fan_slots_subtract(removals->gone, removals->leaving))
-		return false;
-	roaring_iterator_init(removals->leaving, &at);
-	for (; at.has_value; roaring_uint32_iterator_advance(&at), fanfare->gone_count--)
-		fan_context_free(&fanfare->dataplane->tables[table], at.current_value);
-	forget_leaving(removals);
-	return true;
-}
-
-/* One step; where memory is short, the next call goes on from there. Groups that were made since have none of those leaving. */
-static void
-leave(struct fanfare *fanfare)
-{
-	bool room = true;
-
-	for (unsigned i = 0; i < GROUPS_IN_A_CALL && fanfare->leaving_from != NULL; i++) {
-		if (!leave_group(fanfare, fanfare->leaving_from))
-			return;
-		fanfare->leaving_from = fanfare->leaving_from->next;
+	for (uint32_t slot = (uint32_t)from; slot < table->used; slot++) {
+		*name = fan_context_name_of(table, slot);
+		if (*name >> 32 == from >> 32 && fan_context_present(table, slot))
+			return true;
 	}
-	for (unsigned i = 0; fanfare->leaving_from == NULL && i < fanfare->dataplane->table_count; i++)
-		room = end_leaving(fanfare, i) && room;
-	fanfare->leaving = fanfare->leaving_from != NULL || !room;
-}
-
-void
-fan_removals_pass_over(const struct fan_group *group)
-{
-	if (group->fanfare->leaving_from == group)
-		group->fanfare->leaving_from = group->next;
-}
-
-void
-fan_removals_settle(struct fanfare *fanfare)
-{
-	const struct fan_flight *oldest = fanfare->dataplane->flights.first;
-	const unsigned table_count = fanfare->dataplane->table_count;
-
-	if (fanfare->gone_count == 0)
-		return;
-	/* Twice: those that come to wait now may need to wait for nothing. */
-	for (unsigned turn = 0; turn < 2 && (oldest == NULL || oldest->number > fanfare->waiting_for); turn++) {
-		for (unsigned i = 0; i < table_count; i++)
-			wipe_waiting(fanfare, i);
-		begin_waiting(fanfare);
+	for (uint32_t slot = 0; table->generation != NULL && slot < table->used; slot++) {
+		*name = fan_context_name_of(table, slot);
+		if (*name >> 32 > from >> 32 && *name < lowest && fan_context_present(table, slot))
+			lowest = *name;
 	}
-	if (!fanfare->leaving && fanfare->wiped_count >= WIPED_BEFORE_FREEING)
-		begin_leaving(fanfare);
-	if (fanfare->leaving)
-		leave(fanfare);
+	*name = lowest;
+	return lowest != UINT64_MAX;
 }
 
-void
-fan_removals_free(struct fanfare *fanfare)
+int
+fan_ue_next(const struct fanfare *fanfare, fan_context_id *id, fan_context_id from)
 {
-	for (unsigned i = 0; i < FAN_TABLES_MAX; i++) {
-		roaring_bitmap_t *bitmaps[] = { fanfare->removals[i].gone, fanfare->removals[i].fresh,
-						fanfare->removals[i].waiting, fanfare->removals[i].leaving };
+	const unsigned first = fan_context_table_index(from);
 
-		for (unsigned j = 0; j < sizeof(bitmaps) / sizeof(bitmaps[0]); j++)
-			if (bitmaps[j] != NULL)
-				roaring_bitmap_free(bitmaps[j]);
+	if (fan_in_own_process(fanfare->process) != 0)
+		return 0;
+	for (unsigned i = first; i < fanfare->dataplane->table_count; i++) {
+		fan_context_id name;
+
+		if (next_name(&fanfare->dataplane->tables[i], &name, i == first ? name_within_table(from) : 0)) {
+			*id = (fan_context_id)i << FAN_CONTEXT_NAME_BITS | name;
+			return 1;
+		}
 	}
+	return 0;
 }

@@ -177,8 +177,11 @@ ue_fields(struct codec *codec, struct fan_record_ue *record)
 	FIELD(codec, ue->transaction);
 	FIELD(codec, ue->rp_reference);
 	FIELD(codec, ue->transactions_open);
+	FIELD(codec, ue->lease_until_ms);
+	FIELD(codec, ue->uplink_teid);
 	if (codec->reading) {
 		ue->struct_bytes = sizeof(*ue);
+		ue->identity = NULL;
 		ue->kind = record->table.kind;
 		ue->cipher = record->table.cipher;
 		ue->integrity = record->table.integrity;

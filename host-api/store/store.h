@@ -80,8 +80,8 @@ struct fan_record_next_hop {
 	uint8_t address[16];
 };
 
-/* The context of a UE in one table. Not stored: ue.count and ue.unacknowledged (see the checkpoint); ue.kind, cipher and integrity are the
- * table's. Reading gives 0 for the first two. */
+/* The context of a UE in one table. Not stored: ue.count and ue.unacknowledged (see the checkpoint), of which reading gives 0; ue.kind, cipher
+ * and integrity are the table's; ue.identity, capabilities and unreachable stand beside ue, and are not used in it. */
 struct fan_record_ue {
 	struct fan_protection table;
 	uint32_t slot;

@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "registry.h"
+
+#include "ledger.h"
+
+#include <string.h>
+
+int
+fan_registry_check_options(const struct fan_options *options)
+{
+	if (options->store != NULL && options->store_key_file == NULL)
+		return fan_fail(FAN_E_INVALID, "store %s: options.store_key_file names the file of its key", options->store);
+	if (options->store == NULL && (options->store_key_file != NULL || options->store_create || options->store_adopt))
+		return fan_fail(FAN_E_INVALID, "options of a store, and no store: options.store names its directory");
+	return 0;
+}
+
+int
+fan_registry_open(struct fanfare *fanfare, const struct fan_options *options)
+{
+	const struct fan_store_options store_options = {
+		.directory = options->store,
+		.key_file = options->store_key_file,
+		.create = options->store_create,
+		.adopt = options->store_adopt,
+	};
+	int error;
+
+	if (options->store == NULL)
+		return 0;
+	error = fan_fingerprints_prepare(&fanfare->keys);
+	if (error == 0)
+		error = fan_store_open(&fanfare->store, &store_options);
+	return error == 0 ? fan_registry_load(fanfare) : error;
+}
+
+void
+fan_registry_close(struct fanfare *fanfare)
+{
+	fan_store_close(fanfare->store);
+	fanfare->store = NULL;
+	fan_identities_free(&fanfare->identities);
+	fan_lease_ends_free(&fanfare->lease_ends);
+	free(fanfare->additions.ues);
+}
+
+int
+fan_registry_may_change(const struct fanfare *fanfare, const char *function)
+{
+	const int error = fan_in_own_process(fanfare->process);
+
+	if (error == 0 && fanfare->batching)
+		return fan_fail(FAN_E_BUSY, "%s() in a batch: fan_commit() or fan_abort() ends it first", function);
+	return error;
+}
+
+/* ---- Additions ----------------------------------------------------------------------------------------------------------- */
+
+static int
+begin_additions(struct fanfare *fanfare)
+{
+	fanfare->additions.ue_count = 0;
+	fanfare->additions.hops_before = fanfare->dataplane->hop_count;
+	return fanfare->store != NULL ? fan_store_begin(fanfare->store) : 0;
+}
+
+/* Takes a context out that no worker has seen. */
+static void
+drop_ue(struct fanfare *fanfare, uint64_t entry)
+{
+	const unsigned table_index = fan_identity_table(entry);
+	const uint32_t slot = fan_identity_slot(entry);
+	struct fan_context_table *table = &fanfare->dataplane->tables[table_index];
+
+	if (fanfare->store != NULL)
+		fan_identities_remove(&fanfare->identities, entry);
+	fan_lease_ends_set(&fanfare->lease_ends, &(struct fan_lease_end){ .table = table_index, .slot = slot });
+	fan_context_release_keys(&fanfare->keys, table, slot);
+	fan_context_remove(table, slot);
+}
+
+/* The last first, so that freed slots are given out again in the order in which they were. */
+static void
+drop_additions(struct fanfare *fanfare)
+{
+	struct fan_additions *additions = &fanfare->additions;
+
+	if (fanfare->store != NULL)
+		fan_store_abort(fanfare->store);
+	while (additions->ue_count > 0)
+		drop_ue(fanfare, additions->ues[--additions->ue_count]);
+	fanfare->dataplane->hop_count = additions->hops_before;
+}
+
+/* Calls `each` for runs of contexts that were added one behind the other, until it answers an error. */
+static int
+each_run(struct fanfare *fanfare, int (*each)(struct fanfare *fanfare, unsigned table, uint32_t first, uint32_t count))
+{
+	const struct fan_additions *additions = &fanfare->additions;
+	int error = 0;
+
+	for (size_t i = 0, end; error == 0 && i < additions->ue_count; i = end) {
+		const unsigned table = fan_identity_table(additions->ues[i]);
+		const uint32_t first = fan_identity_slot(additions->ues[i]);
+
+		for (end = i + 1; end < additions->ue_count; end++)
+			if (fan_identity_table(additions->ues[end]) != table ||
+			    fan_identity_slot(additions->ues[end]) != first + (end - i))
+				break;
+		error = each(fanfare, table, first, (uint32_t)(end - i));
+	}
+	return error;
+}
+
+static int
+note_run(struct fanfare *fanfare, unsigned table, uint32_t first, uint32_t count)
+{
+	fan_ledger_put_done(fanfare, table, first, count);
+	return 0;
+}
+
+static int
+commit_additions(struct fanfare *fanfare)
+{
+	int error;
+
+	if (fanfare->store == NULL)
+		return 0;
+	error = each_run(fanfare, fan_ledger_put);
+	if (error == 0)
+		error = fan_ledger_commit(fanfare);
+	return error == 0 ? each_run(fanfare, note_run) : error;
+}
+
+int
+fan_additions_begin(struct fanfare *fanfare)
+{
+	return fanfare->batching ? 0 : begin_additions(fanfare);
+}
+
+int
+fan_additions_end(struct fanfare *fanfare, int error)
+{
+	if (fanfare->batching)
+		return error;
+	if (error == 0)
+		error = commit_additions(fanfare);
+	if (error != 0)
+		drop_additions(fanfare);
+	return error;
+}
+
+int
+fan_begin(struct fanfare *fanfare)
+{
+	int error = fan_registry_may_change(fanfare, "fan_begin");
+
+	if (error == 0)
+		error = begin_additions(fanfare);
+	fanfare->batching = fanfare->batching || error == 0;
+	return error;
+}
+
+int
+fan_commit(struct fanfare *fanfare)
+{
+	const int error = fan_in_own_process(fanfare->process);
+
+	if (error != 0)
+		return error;
+	if (!fanfare->batching)
+		return fan_fail(FAN_E_INVALID, "no batch has begun: fan_begin()");
+	fanfare->batching = false;
+	return fan_additions_end(fanfare, 0);
+}
+
+void
+fan_abort(struct fanfare *fanfare)
+{
+	if (fan_in_own_process(fanfare->process) != 0 || !fanfare->batching)
+		return;
+	fanfare->batching = false;
+	drop_additions(fanfare);
+}
+
+int
+fan_store_rotate(struct fanfare *fanfare, const char *key_file)
+{
+	const int error = fan_registry_may_change(fanfare, "fan_store_rotate");
+
+	if (error != 0)
+		return error;
+	if (fanfare->store == NULL || key_file == NULL)
+		return fan_fail(FAN_E_INVALID, "no store is open, or no file of a key is named");
+	return fan_store_rotate_key(fanfare->store, key_file);
+}
+
+/* ---- Next hops ------------------------------------------------------------------------------------------------------------ */
+
+static int
+put_hop(struct fanfare *fanfare, unsigned index, const struct fan_next_hop *next_hop)
+{
+	struct fan_record record = { .kind = FAN_RECORD_NEXT_HOP };
+
+	record.next_hop.index = (uint16_t)index;
+	memcpy(record.next_hop.ethernet, next_hop->ethernet, sizeof(record.next_hop.ethernet));
+	memcpy(record.next_hop.address, next_hop->address, fanfare->dataplane->link.ipv6 ? 16 : 4);
+	return fan_store_put(fanfare->store, &record);
+}
+
+int
+fan_registry_add_hop(struct fanfare *fanfare, unsigned index, const struct fan_next_hop *next_hop)
+{
+	return fanfare->store == NULL ? 0 : put_hop(fanfare, index, next_hop);
+}
+
+/* Ends a transaction of one change with the error of what was put. */
+static int
+end_transaction(struct fan_store *store, int error)
+{
+	if (error == 0)
+		return fan_store_commit(store);
+	fan_store_abort(store);
+	return error;
+}
+
+int
+fan_registry_change_hop(struct fanfare *fanfare, unsigned index, const struct fan_next_hop *next_hop)
+{
+	const int error = fanfare->store == NULL ? 0 : fan_store_begin(fanfare->store);
+
+	if (fanfare->store == NULL || error != 0)
+		return error;
+	return end_transaction(fanfare->store, put_hop(fanfare, index, next_hop));
+}
+
+/* ---- UEs ------------------------------------------------------------------------------------------------------------------- */
+
+int
+fan_registry_get_ue(const struct fanfare *fanfare, struct fan_record *record, unsigned table, uint32_t slot)
+{
+	memset(record, 0, sizeof(*record));
+	record->kind = FAN_RECORD_UE;
+	record->ue.table = fanfare->dataplane->tables[table].protection;
+	record->ue.slot = slot;
+	return fan_store_get(fanfare->store, record);
+}
+
+void
+fan_registry_wipe(struct fan_record *record)
+{
+	explicit_bzero(record->ue.ue.k_enc, sizeof(record->ue.ue.k_enc));
+	explicit_bzero(record->ue.ue.k_int, sizeof(record->ue.ue.k_int));
+}
+
+/* Whether a context is an identity's: 1, 0 or an error. */
+static int
+is_of(const struct fanfare *fanfare, uint64_t entry, const char *identity)
+{
+	struct fan_record record;
+	const int error = fan_registry_get_ue(fanfare, &record, fan_identity_table(entry), fan_identity_slot(entry));
+
+	fan_registry_wipe(&record);
+	return error != 0 ? error : strcmp(record.ue.identity, identity) == 0;
+}
+
+/* The next context of an identity, behind *at. Out: *found. Returns 1, 0 at the end, or an error. */
+static int
+next_of(const struct fanfare *fanfare, uint64_t *found, size_t *at, const char *identity)
+{
+	const uint64_t sought = fan_identity_entry(&fanfare->keys, identity, 0, 0);
+	int is = 0;
+
+	while (is == 0 && (*found = fan_identities_next(&fanfare->identities, at, sought)) != 0)
+		is = is_of(fanfare, *found, identity);
+	return is;
+}
+
+unsigned
+fan_ue_lookup(const struct fanfare *fanfare, fan_context_id *ids, unsigned id_max, const char *identity)
+{
+	unsigned count = 0;
+	uint64_t found;
+	size_t at = 0;
+	int is = fan_in_own_process(fanfare->process);
+
+	if (is != 0 || fanfare->store == NULL)
+		return 0;
+	while ((is = next_of(fanfare, &found, &at, identity)) > 0)
+		if (count++ < id_max)
+			ids[count - 1] = fan_context_name(fanfare, fan_identity_table(found), fan_identity_slot(found));
+	return is < 0 ? 0 : count;
+}
+
+/* Whether a context that is there stands where another is to stand: the same kind and BEARER, and of NAS the same bearer identity. */
+static bool
+same_bearer(const struct fanfare *fanfare, uint64_t entry, const struct fan_ue *ue)
+{
+	const struct fan_context_table *table = &fanfare->dataplane->tables[fan_identity_table(entry)];
+
+	return table->protection.kind == ue->kind &&
+	       table->slots[fan_identity_slot(entry)].bearer_direction >> 3 == ue->bearer &&
+	       (!fan_kind_is_nas(ue->kind) || table->protection.bearer_id == ue->bearer_id);
+}
+
+/* In: an identity that is not too long. */
+static int
+check_single(const struct fanfare *fanfare, const struct fan_ue *ue)
+{
+	uint64_t found;
+	size_t at = 0;
+	int is;
+
+	while ((is = next_of(fanfare, &found, &at, ue->identity)) > 0)
+		if (same_bearer(fanfare, found, ue))
+			return fan_fail(
+				FAN_E_EXISTS,
+				"UE %s has a context of this kind with BEARER %u and bearer identity %u already: release it first",
+				ue->identity, ue->bearer, fan_kind_is_nas(ue->kind) ? (unsigned)ue->bearer_id : 0);
+	return is;
+}
+
+static int
+reserve_addition(struct fan_additions *additions)
+{
+	const size_t room = additions->room == 0 ? 64 : 2 * additions->room;
+	uint64_t *ues;
+
+	if (additions->ue_count < additions->room)
+		return 0;
+	ues = realloc(additions->ues, room * sizeof(*ues));
+	if (ues == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory for a batch of %zu UEs: commit more often", room);
+	additions->ues = ues;
+	additions->room = room;
+	return 0;
+}
+
+int
+fan_registry_reserve_ue(struct fanfare *fanfare, const struct fan_ue *ue)
+{
+	int error = reserve_addition(&fanfare->additions);
+
+	if (error == 0 && ue->lease_until_ms < 0)
+		error = fan_fail(FAN_E_INVALID, "lease_until_ms %ld: since 1970, or 0", ue->lease_until_ms);
+	if (error != 0 || fanfare->store == NULL)
+		return error;
+	if (ue->identity == NULL)
+		return fan_fail(FAN_E_INVALID, "a UE without an identity: a store takes none; IMSI, or local@domain");
+	if (strnlen(ue->identity, FAN_IDENTITY_BYTES) == FAN_IDENTITY_BYTES)
+		return fan_fail(FAN_E_INVALID, "identity of a UE: at most %d octets", FAN_IDENTITY_BYTES - 1);
+	error = check_single(fanfare, ue);
+	return error == 0 ? fan_identities_reserve(&fanfare->identities, fan_identity_entry(&fanfare->keys, ue->identity, 0, 0))
+			  : error;
+}
+
+static int
+put_new_ue(struct fanfare *fanfare, unsigned table, uint32_t slot, const struct fan_ue *ue)
+{
+	struct fan_record record = { .kind = FAN_RECORD_UE };
+	int error;
+
+	record.ue.table = fanfare->dataplane->tables[table].protection;
+	record.ue.slot = slot;
+	memcpy(record.ue.identity, ue->identity, strlen(ue->identity));
+	record.ue.capabilities = ue->capabilities;
+	record.ue.reachable = !ue->unreachable;
+	record.ue.ue = *ue;
+	/* The NR-U SN rises with COUNT (ledger.c). */
+	record.ue.ue.nru_sn = (ue->nru_sn - ue->count) & 0xffffff;
+	error = fan_store_put(fanfare->store, &record);
+	fan_registry_wipe(&record);
+	return error;
+}
+
+int
+fan_registry_add_ue(struct fanfare *fanfare, unsigned table, uint32_t slot, const struct fan_ue *ue)
+{
+	struct fan_additions *additions = &fanfare->additions;
+	const struct fan_lease_end end = { .until_ms = ue->lease_until_ms, .table = table, .slot = slot };
+	uint64_t entry = fan_identity_entry(&fanfare->keys, "", table, slot);
+	int error = end.until_ms != 0 ? fan_lease_ends_reserve(&fanfare->lease_ends, &end) : 0;
+
+	if (error == 0 && fanfare->store != NULL)
+		error = put_new_ue(fanfare, table, slot, ue);
+	if (error != 0)
+		return error;
+	if (fanfare->store != NULL) {
+		entry = fan_identity_entry(&fanfare->keys, ue->identity, table, slot);
+		fan_identities_add(&fanfare->identities, entry);
+	}
+	additions->ues[additions->ue_count++] = entry;
+	fan_lease_ends_set(&fanfare->lease_ends, &end);
+	return 0;
+}
+
+int
+fan_registry_put_ue(struct fanfare *fanfare, const struct fan_record *record, unsigned table, bool settled)
+{
+	const uint32_t slot = record->ue.slot;
+	int error = fan_store_begin(fanfare->store);
+
+	if (error != 0)
+		return error;
+	error = fan_store_put(fanfare->store, record);
+	if (error == 0 && settled)
+		error = fan_ledger_put(fanfare, table, slot, 1);
+	error = end_transaction(fanfare->store, error);
+	if (error == 0 && settled)
+		fan_ledger_put_done(fanfare, table, slot, 1);
+	return error;
+}
+
+int
+fan_registry_delete_ue(struct fanfare *fanfare, unsigned table, uint32_t slot)
+{
+	struct fan_record record;
+	int error = fanfare->store == NULL ? 0 : fan_registry_get_ue(fanfare, &record, table, slot);
+
+	if (fanfare->store == NULL)
+		return 0;
+	fan_registry_wipe(&record);
+	if (error == 0)
+		error = fan_store_begin(fanfare->store);
+	if (error != 0)
+		return error;
+	error = end_transaction(fanfare->store, fan_store_delete(fanfare->store, &record));
+	if (error == 0)
+		fan_identities_remove(&fanfare->identities,
+				      fan_identity_entry(&fanfare->keys, record.ue.identity, table, slot));
+	return error;
+}
+
+/* ---- Groups ---------------------------------------------------------------------------------------------------------------- */
+
+static struct fan_record
+group_record(const struct fan_group *group)
+{
+	struct fan_record record = { .kind = FAN_RECORD_GROUP };
+
+	static_assert(sizeof(record.group.gid) == sizeof(group->gid), "a record has room for every GID");
+	memcpy(record.group.gid, group->gid, sizeof(group->gid));
+	return record;
+}
+
+int
+fan_registry_put_group(struct fanfare *fanfare, const struct fan_group *group)
+{
+	const struct fan_record record = group_record(group);
+	const int error = fanfare->store == NULL ? 0 : fan_store_begin(fanfare->store);
+
+	if (fanfare->store == NULL || error != 0)
+		return error;
+	return end_transaction(fanfare->store, fan_store_put(fanfare->store, &record));
+}
+
+int
+fan_registry_delete_group(struct fanfare *fanfare, const struct fan_group *group)
+{
+	const struct fan_record record = group_record(group);
+	const int error = fanfare->store == NULL ? 0 : fan_store_begin(fanfare->store);
+
+	if (fanfare->store == NULL || error != 0)
+		return error;
+	return end_transaction(fanfare->store, fan_store_delete(fanfare->store, &record));
+}
+
+/* The key of members of a group, in slots from a multiple of FAN_MEMBERS_CONTEXTS on. */
+static struct fan_record
+window_record(const struct fan_group *group, unsigned table, unsigned profile, uint32_t slot)
+{
+	struct fan_record record = { .kind = FAN_RECORD_MEMBERS };
+
+	memcpy(record.members.gid, group->gid, sizeof(group->gid));
+	record.members.table = group->fanfare->dataplane->tables[table].protection;
+	record.members.profile = (uint8_t)profile;
+	record.members.first_slot = slot - slot % FAN_MEMBERS_CONTEXTS;
+	return record;
+}
+
+int
+fan_registry_put_window(struct fan_store *store, const struct fan_record *record)
+{
+	static const uint8_t none[sizeof(record->members.member)];
+	int error;
+
+	if (memcmp(record->members.member, none, sizeof(none)) != 0)
+		return fan_store_put(store, record);
+	error = fan_store_delete(store, record);
+	return error == FAN_E_NOT_FOUND ? 0 : error;
+}
+
+/* Of slots first .. last and one profile. */
+static int
+put_profile(const struct fan_group *group, const struct fan_members *members, unsigned table, unsigned profile, uint32_t first,
+	    uint32_t last)
+{
+	struct fan_record record = window_record(group, table, profile, first);
+	uint8_t *const member = record.members.member;
+	uint8_t former[sizeof(record.members.member)];
+	int error = 0;
+
+	for (uint64_t slot = record.members.first_slot; error == 0 && slot <= last; slot += FAN_MEMBERS_CONTEXTS) {
+		record.members.first_slot = (uint32_t)slot;
+		fan_members_read(members, member, (uint16_t)table, profile, (uint32_t)slot, FAN_MEMBERS_CONTEXTS);
+		fan_members_read(&group->members, former, (uint16_t)table, profile, (uint32_t)slot, FAN_MEMBERS_CONTEXTS);
+		if (memcmp(member, former, sizeof(former)) != 0)
+			error = fan_registry_put_window(group->fanfare->store, &record);
+	}
+	return error;
+}
+
+int
+fan_registry_put_members(const struct fan_group *group, const struct fan_members *members, unsigned table, uint32_t first,
+			 uint32_t last)
+{
+	struct fan_store *const store = group->fanfare->store;
+	int error = store == NULL ? 0 : fan_store_begin(store);
+
+	if (store == NULL || error != 0)
+		return error;
+	for (unsigned profile = 0; error == 0 && profile < FAN_PROFILE_COUNT; profile++)
+		error = put_profile(group, members, table, profile, first, last);
+	return end_transaction(store, error);
+}
+
+/* Of one profile. */
+static int
+clear_profile(const struct fan_group *group, unsigned table, unsigned profile, const roaring_bitmap_t *leaving)
+{
+	uint32_t slot = 0;
+	int error = 0;
+
+	while (error == 0 && fan_members_next_of(&group->members, &slot, (uint16_t)table, profile, leaving)) {
+		struct fan_record record = window_record(group, table, profile, slot);
+
+		fan_members_read(&group->members, record.members.member, (uint16_t)table, profile, record.members.first_slot,
+				 FAN_MEMBERS_CONTEXTS);
+		for (unsigned i = 0; i < FAN_MEMBERS_CONTEXTS; i++)
+			if (roaring_bitmap_contains(leaving, record.members.first_slot + i))
+				record.members.member[i >> 3] &= (uint8_t) ~(1U << (i & 7));
+		error = fan_registry_put_window(group->fanfare->store, &record);
+		slot = record.members.first_slot + FAN_MEMBERS_CONTEXTS;
+	}
+	return error;
+}
+
+int
+fan_registry_clear_members(const struct fan_group *group, unsigned table, const roaring_bitmap_t *leaving)
+{
+	int error = 0;
+
+	for (unsigned profile = 0; error == 0 && profile < FAN_PROFILE_COUNT; profile++)
+		error = clear_profile(group, table, profile, leaving);
+	return error;
+}

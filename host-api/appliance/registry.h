@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The registry: next hops, UEs and groups as records of the store. Who changes one of them writes it here first, or undoes its change when
+ * that fails, so that a call that answers an error has changed nothing. Without a store everything here does nothing and answers 0, unless
+ * it says otherwise.
+ *
+ * What adds next hops and UEs is the exception: it adds to memory first, since that says which slot is free, and what was added is taken
+ * out again when the transaction fails. No worker can have seen it.
+ *
+ * Errors, beside those of each: IO, MEMORY, as the store has them. Thread: the control thread.
+ */
+#ifndef FAN_REGISTRY_H
+#define FAN_REGISTRY_H
+
+#include "handles.h"
+
+/* Opens the store that options name, and gives the appliance, which has nothing yet, all that is in it. */
+int fan_registry_open(struct fanfare *fanfare, const struct fan_options *options);
+/* INVALID: options that a store needs and that are not there, or need one. */
+int fan_registry_check_options(const struct fan_options *options);
+/* Takes out what was not committed, and closes the store. */
+void fan_registry_close(struct fanfare *fanfare);
+/* From the store to memory. IO: records that do not fit together. */
+int fan_registry_load(struct fanfare *fanfare);
+
+/* Whether the registry may be changed now, by what a batch does not hold: NOT_FOUND in a child process, BUSY in a batch. */
+int fan_registry_may_change(const struct fanfare *fanfare, const char *function);
+
+/* Begins additions: does nothing in a batch. */
+int fan_additions_begin(struct fanfare *fanfare);
+/* Ends them, with the error of what was added since: commits, or takes all of it out again. In a batch it hands the error up. */
+int fan_additions_end(struct fanfare *fanfare, int error);
+/* Within additions: writes a next hop that is in memory now. */
+int fan_registry_add_hop(struct fanfare *fanfare, unsigned index, const struct fan_next_hop *next_hop);
+/* Within additions, before a UE is in memory: makes room for it, and sees that no other has its identity with the same kind, BEARER and
+ * bearer identity. INVALID, EXISTS, MEMORY. */
+int fan_registry_reserve_ue(struct fanfare *fanfare, const struct fan_ue *ue);
+/* ... and once it is: writes it. On an error it is not in the registry, and the caller takes it out of memory. */
+int fan_registry_add_ue(struct fanfare *fanfare, unsigned table, uint32_t slot, const struct fan_ue *ue);
+
+int fan_registry_change_hop(struct fanfare *fanfare, unsigned index, const struct fan_next_hop *next_hop);
+
+/* Reads the record of a context. Its keys are then the caller's to wipe: fan_registry_wipe(). In: there is a store. */
+int fan_registry_get_ue(const struct fanfare *fanfare, struct fan_record *record, unsigned table, uint32_t slot);
+void fan_registry_wipe(struct fan_record *record);
+/* Writes a record that was read, and changed, in a transaction of its own; with the checkpoint of its context, which spends nothing now, if
+ * `settled`. */
+int fan_registry_put_ue(struct fanfare *fanfare, const struct fan_record *record, unsigned table, bool settled);
+/* Deletes a context's record; then no identity leads to it. */
+int fan_registry_delete_ue(struct fanfare *fanfare, unsigned table, uint32_t slot);
+
+int fan_registry_put_group(struct fanfare *fanfare, const struct fan_group *group);
+int fan_registry_delete_group(struct fanfare *fanfare, const struct fan_group *group);
+/* Writes what differs between a group's members and those that it is to have, among slots first .. last of a table. */
+int fan_registry_put_members(const struct fan_group *group, const struct fan_members *members, unsigned table, uint32_t first,
+			     uint32_t last);
+/* In a transaction that the caller has begun: writes all records of a group that have slots of `leaving`, without those. */
+int fan_registry_clear_members(const struct fan_group *group, unsigned table, const roaring_bitmap_t *leaving);
+/* Puts one such record in a transaction, or deletes it when it is empty. */
+int fan_registry_put_window(struct fan_store *store, const struct fan_record *record);
+
+#endif

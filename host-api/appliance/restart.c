@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What an appliance begins with: next hops, UEs and groups as the store has them. A UE keeps its slot, since bitmaps of members, marks and
+ * checkpoints speak of slots.
+ *
+ * Records of members may name slots that hold no UE: a UE's own record is deleted when it is removed, and those of its groups only before
+ * its slot is given to another (removal.c). Such slots are free from here on, so the records are put right before anything else happens.
+ */
+#include "registry.h"
+
+#include "ledger.h"
+
+#include <string.h>
+
+struct restart {
+	struct fanfare *fanfare;
+	unsigned table;           /* that the last UE was in */
+	struct fan_record *stale; /* owned: records of members that named slots without a UE, without those */
+	size_t stale_count, stale_room;
+};
+
+static int
+misfit(const char *what)
+{
+	return fan_fail(FAN_E_IO, "the store's records do not fit together: %s", what);
+}
+
+/* An address of 4 octets has zeros behind it in its record. */
+static int
+check_family(const struct fanfare *fanfare, const struct fan_record_next_hop *next_hop)
+{
+	static const uint8_t none[12];
+	const bool ipv6 = memcmp(next_hop->address + 4, none, sizeof(none)) != 0;
+
+	if (ipv6 == fanfare->dataplane->link.ipv6)
+		return 0;
+	return fan_fail(FAN_E_INVALID, "next hop %u in the store has an address of %s: options.ipv6 says otherwise",
+			next_hop->index, ipv6 ? "IPv6" : "IPv4");
+}
+
+/* That no two have one address was seen when they were added. */
+static int
+restore_hop(void *user, const struct fan_record *record)
+{
+	struct fan_dataplane *dataplane = ((const struct restart *)user)->fanfare->dataplane;
+	struct fan_next_hop next_hop;
+	const int error = check_family(((const struct restart *)user)->fanfare, &record->next_hop);
+
+	if (error != 0)
+		return error;
+	if (record->next_hop.index != dataplane->hop_count)
+		return misfit("a next hop is missing");
+	fan_next_hop_init(&next_hop);
+	memcpy(next_hop.ethernet, record->next_hop.ethernet, sizeof(next_hop.ethernet));
+	memcpy(next_hop.address, record->next_hop.address, sizeof(next_hop.address));
+	fan_hop_make(&dataplane->hops[dataplane->hop_count++], &next_hop);
+	return 0;
+}
+
+static int
+restore_identity(struct fanfare *fanfare, unsigned table, const struct fan_record_ue *ue)
+{
+	const uint64_t entry = fan_identity_entry(&fanfare->keys, ue->identity, table, ue->slot);
+	const int error = fan_identities_reserve(&fanfare->identities, entry);
+
+	if (error == 0)
+		fan_identities_add(&fanfare->identities, entry);
+	return error;
+}
+
+static int
+restore_lease_end(struct fanfare *fanfare, unsigned table, const struct fan_record_ue *ue)
+{
+	const struct fan_lease_end end = { .until_ms = ue->ue.lease_until_ms, .table = table, .slot = ue->slot };
+	const int error = end.until_ms != 0 ? fan_lease_ends_reserve(&fanfare->lease_ends, &end) : 0;
+
+	if (error == 0 && end.until_ms != 0)
+		fan_lease_ends_set(&fanfare->lease_ends, &end);
+	return error;
+}
+
+/* UEs come table by table. */
+static int
+restore_ue(void *user, const struct fan_record *record)
+{
+	struct restart *restart = user;
+	struct fanfare *fanfare = restart->fanfare;
+	struct fan_dataplane *dataplane = fanfare->dataplane;
+	int error = 0;
+
+	if (restart->table >= dataplane->table_count ||
+	    memcmp(&dataplane->tables[restart->table].protection, &record->ue.table, sizeof(record->ue.table)) != 0) {
+		const int table = fan_dataplane_table(dataplane, record->ue.table);
+
+		if (table < 0)
+			return table;
+		restart->table = (unsigned)table;
+	}
+	if (record->ue.ue.next_hop >= dataplane->hop_count)
+		return misfit("a UE's next hop is missing");
+	error = fan_context_restore(&dataplane->tables[restart->table], &fanfare->keys, record->ue.slot, &record->ue.ue);
+	if (error == 0 && !record->ue.reachable)
+		fan_context_flag(&dataplane->tables[restart->table].slots[record->ue.slot], FAN_CONTEXT_UNREACHABLE, true);
+	if (error == 0)
+		error = restore_identity(fanfare, restart->table, &record->ue);
+	return error == 0 ? restore_lease_end(fanfare, restart->table, &record->ue) : error;
+}
+
+static int
+restore_group(void *user, const struct fan_record *record)
+{
+	struct fan_group *group;
+
+	return fan_group_enter(((const struct restart *)user)->fanfare, &group, record->group.gid);
+}
+
+/* NULL: no UE is of that protection. Out: *index. */
+static const struct fan_context_table *
+find_table(const struct fan_dataplane *dataplane, unsigned *index, const struct fan_protection *protection)
+{
+	for (*index = 0; *index < dataplane->table_count; ++*index)
+		if (memcmp(&dataplane->tables[*index].protection, protection, sizeof(*protection)) == 0)
+			return &dataplane->tables[*index];
+	return NULL;
+}
+
+static int
+keep_stale(struct restart *restart, const struct fan_record *record)
+{
+	const size_t room = restart->stale_room == 0 ? 16 : 2 * restart->stale_room;
+	struct fan_record *stale = restart->stale;
+
+	if (restart->stale_count == restart->stale_room) {
+		stale = realloc(stale, room * sizeof(*stale));
+		if (stale == NULL)
+			return fan_fail(FAN_E_MEMORY, "no memory for %zu records of members", room);
+		restart->stale = stale;
+		restart->stale_room = room;
+	}
+	stale[restart->stale_count++] = *record;
+	return 0;
+}
+
+static int
+restore_members(void *user, const struct fan_record *record)
+{
+	struct restart *restart = user;
+	struct fan_record kept = *record;
+	uint32_t slots[FAN_MEMBERS_CONTEXTS / 8];
+	struct fan_group *group = fan_group_find(restart->fanfare, record->members.gid);
+	unsigned index;
+	const struct fan_context_table *table = find_table(restart->fanfare->dataplane, &index, &record->members.table);
+	int error = group == NULL ? misfit("members of a group that is missing") : 0;
+	bool stale = false;
+
+	for (unsigned from = 0; error == 0 && from < FAN_MEMBERS_CONTEXTS; from += FAN_MEMBERS_CONTEXTS / 8) {
+		size_t count = 0;
+
+		for (unsigned i = from; i < from + FAN_MEMBERS_CONTEXTS / 8; i++) {
+			const uint32_t slot = record->members.first_slot + i;
+
+			if ((record->members.member[i >> 3] & 1U << (i & 7)) == 0)
+				continue;
+			if (table != NULL && fan_context_present(table, slot)) {
+				slots[count++] = slot;
+				continue;
+			}
+			kept.members.member[i >> 3] &= (uint8_t) ~(1U << (i & 7));
+			stale = true;
+		}
+		error = fan_members_add_many(&group->members, (uint16_t)index, record->members.profile, slots, count);
+	}
+	return error == 0 && stale ? keep_stale(restart, &kept) : error;
+}
+
+static int
+put_right(const struct restart *restart)
+{
+	struct fan_store *const store = restart->fanfare->store;
+	int error = restart->stale_count > 0 ? fan_store_begin(store) : 0;
+
+	if (restart->stale_count == 0 || error != 0)
+		return error;
+	for (size_t i = 0; error == 0 && i < restart->stale_count; i++)
+		error = fan_registry_put_window(store, &restart->stale[i]);
+	if (error == 0)
+		return fan_store_commit(store);
+	fan_store_abort(store);
+	return error;
+}
+
+int
+fan_registry_load(struct fanfare *fanfare)
+{
+	struct restart restart = { .fanfare = fanfare };
+	struct fan_store *const store = fanfare->store;
+	int error = fan_store_each(store, FAN_RECORD_NEXT_HOP, restore_hop, &restart);
+
+	if (error == 0)
+		error = fan_store_each(store, FAN_RECORD_UE, restore_ue, &restart);
+	if (error == 0)
+		error = fan_store_each(store, FAN_RECORD_GROUP, restore_group, &restart);
+	if (error == 0)
+		error = fan_store_each(store, FAN_RECORD_MEMBERS, restore_members, &restart);
+	if (error == 0)
+		error = put_right(&restart);
+	free(restart.stale);
+	if (error == 0)
+		error = fan_ledger_load(fanfare);
+	fan_lease_ends_settle(fanfare);
+	return error;
+}
