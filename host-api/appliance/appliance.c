@@ -85,7 +85,10 @@ fan_open(struct fanfare **out, const struct fan_options *given)
 	fanfare->process = fan_process_forks();
 	fan_card_rawdev_register();
 	error = fan_dataplane_open(&fanfare->dataplane, &options);
+	if (error == 0 && options.receive_acknowledgements)
+		error = fan_receipts_open(&fanfare->receipts, fanfare->dataplane, options.acknowledgement_port);
 	if (error != 0) {
+		(void)fan_dataplane_close(fanfare->dataplane);
 		free(fanfare);
 		return error;
 	}
@@ -105,6 +108,7 @@ fan_close(struct fanfare *fanfare)
 		fan_group_delete(group);
 	}
 	fan_removals_free(fanfare);
+	fan_receipts_close(fanfare->receipts);
 	error = fan_dataplane_close(fanfare->dataplane);
 	/* Only now has no worker any of the keys. */
 	fan_fingerprints_free(&fanfare->keys);
@@ -282,7 +286,7 @@ fan_engine_figures(const struct fanfare *fanfare, struct fan_figure *figures, un
 bool
 fan_loops_back(const struct fanfare *fanfare)
 {
-	return fanfare->dataplane->egress.receive_queues > 0;
+	return fanfare->dataplane->egress.loops_back;
 }
 
 unsigned
@@ -292,7 +296,7 @@ fan_loop_receive(struct fanfare *fanfare, void (*each)(void *user, const uint8_t
 	const struct fan_egress *egress = &fanfare->dataplane->egress;
 	unsigned received = 0;
 
-	for (uint16_t queue = 0; queue < egress->receive_queues && received < frame_max; queue++) {
+	for (uint16_t queue = 0; egress->loops_back && queue < egress->receive_queues && received < frame_max; queue++) {
 		struct rte_mbuf *frames[64];
 		const uint16_t n = rte_eth_rx_burst(egress->port, queue, frames,
 						    (uint16_t)RTE_MIN(frame_max - received, RTE_DIM(frames)));

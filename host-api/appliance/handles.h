@@ -6,6 +6,7 @@
  *	ue.c          next hops, UEs, their names and keys
  *	group.c       groups by name
  *	message.c     messages, and what becomes of them
+ *	receipts.c    proof of reception from the wire
  *	protector.c   bulk protection alone
  */
 #ifndef FAN_HANDLES_H
@@ -16,6 +17,7 @@
 #include "../../dataplane/dataplane.h"
 #include "../../dataplane/gid.h"
 #include "appliance.h"
+#include "receipts.h"
 
 #define UE_VERSION_1_BYTES offsetof(struct fan_ue, identity) /* of the struct of FAN_API_VERSION 1 */
 
@@ -43,6 +45,7 @@ struct fanfare {
 	void *group_tree; /* tsearch(3), by GID */
 	struct fan_group *groups;
 	struct fan_fingerprints keys;                 /* of every context */
+	struct fan_receipts *receipts;                /* NULL: nothing is received */
 	struct fan_removals removals[FAN_TABLES_MAX]; /* by table */
 	uint64_t waiting_for;                         /* number of the last flight that may refer to those waiting */
 	uint64_t removal_count;                       /* ever */

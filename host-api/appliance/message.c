@@ -185,6 +185,7 @@ fan_poll(struct fanfare *fanfare)
 	if (error != 0)
 		return error;
 	(void)eventfd_read(fanfare->dataplane->event_fd, &ended);
+	fan_receipts_poll(fanfare->receipts);
 	while ((flight = fan_dataplane_take_ended(fanfare->dataplane)) != NULL) {
 		call_back(fanfare, flight);
 		fan_flight_free(flight);

@@ -90,9 +90,13 @@ int
 fan_next_hop_change(struct fanfare *fanfare, unsigned index, const struct fan_next_hop *given)
 {
 	struct fan_next_hop next_hop;
-	const int error = take_next_hop(&next_hop, fanfare, given);
+	int error = take_next_hop(&next_hop, fanfare, given);
 
-	return error != 0 ? error : fan_dataplane_next_hop_change(fanfare->dataplane, index, &next_hop);
+	if (error == 0)
+		error = fan_dataplane_next_hop_change(fanfare->dataplane, index, &next_hop);
+	if (error == 0)
+		fan_receipts_change_hop(fanfare->receipts, index);
+	return error;
 }
 
 /* ---- UEs --------------------------------------------------------------------------------------------------------------- */
@@ -133,6 +137,21 @@ check_place(const struct fanfare *fanfare, const struct fan_ue *ue)
 	return 0;
 }
 
+/* Adds a context to a table, and to those that acknowledgements from the wire reach: to both or none. Returns the slot or an error. */
+static int64_t
+add_context(struct fanfare *fanfare, unsigned table, const struct fan_ue *ue)
+{
+	struct fan_context_table *contexts = &fanfare->dataplane->tables[table];
+	const int64_t slot = fan_context_add_once(contexts, &fanfare->keys, ue);
+	const int error = slot < 0 ? 0 : fan_receipts_enter(fanfare->receipts, table, (uint32_t)slot, ue->uplink_teid);
+
+	if (error == 0)
+		return slot;
+	fan_context_release_keys(&fanfare->keys, contexts, (uint32_t)slot);
+	fan_context_remove(contexts, (uint32_t)slot);
+	return error;
+}
+
 int
 fan_ue_add(struct fanfare *fanfare, fan_context_id *id, const struct fan_ue *given)
 {
@@ -155,7 +174,7 @@ fan_ue_add(struct fanfare *fanfare, fan_context_id *id, const struct fan_ue *giv
 	if (table == 0)
 		table = fan_dataplane_table(fanfare->dataplane, protection);
 	if (table >= 0) {
-		slot = fan_context_add_once(&fanfare->dataplane->tables[table], &fanfare->keys, &ue);
+		slot = add_context(fanfare, (unsigned)table, &ue);
 		if (slot >= 0)
 			*id = fan_context_name(fanfare, (unsigned)table, (uint32_t)slot);
 		table = slot < 0 ? (int)slot : 0;
@@ -198,6 +217,7 @@ fan_ue_move(struct fanfare *fanfare, fan_context_id id, const struct fan_ue *giv
 	uint32_t slot;
 	struct fan_context_table *table = fan_context_find(fanfare, &slot, id);
 	struct fan_ue ue;
+	int entered;
 	int error = table == NULL ? FAN_E_NOT_FOUND
 				  : fan_struct_take(&ue, sizeof(ue), UE_VERSION_1_BYTES, given, "fan_ue_init");
 
@@ -206,9 +226,13 @@ fan_ue_move(struct fanfare *fanfare, fan_context_id id, const struct fan_ue *giv
 	if (error == 0)
 		error = check_place(fanfare, &ue);
 	if (error == 0) {
+		fan_receipts_leave(fanfare->receipts, fan_context_table_index(id), slot);
 		fan_dataplane_pause(fanfare->dataplane);
 		error = fan_context_move(table, slot, &ue);
 		fan_dataplane_resume(fanfare->dataplane);
+		/* Where it stays, too: only NAS, which has no uplink TEID, refuses a place. */
+		entered = fan_receipts_enter(fanfare->receipts, fan_context_table_index(id), slot, ue.uplink_teid);
+		error = error != 0 ? error : entered;
 	}
 	explicit_bzero(&ue, sizeof(ue));
 	return error;
@@ -310,6 +334,7 @@ fan_ue_remove(struct fanfare *fanfare, uint32_t *next_count, uint16_t *unacknowl
 	fanfare->gone_count++;
 	fanfare->removal_count++;
 	fan_context_release_keys(&fanfare->keys, table, slot);
+	fan_receipts_leave(fanfare->receipts, fan_context_table_index(id), slot);
 	/* Once every worker has begun another turn, none is in the middle of spending. */
 	fan_context_retire(table, slot);
 	fan_dataplane_pause(fanfare->dataplane);
