@@ -152,7 +152,9 @@ start_port(struct fan_egress *egress, const char *name)
 	if (error != 0)
 		return fan_fail(FAN_E_IO, "egress %s does not start: %s", name, rte_strerror(-error));
 	egress->started = true;
-	egress->receive_queues = strcmp(info.driver_name, "net_ring") == 0 ? rx_queues : 0;
+	/* net_null makes up frames. */
+	egress->receive_queues = strcmp(info.driver_name, "net_null") != 0 ? rx_queues : 0;
+	egress->loops_back = strcmp(info.driver_name, "net_ring") == 0;
 	return 0;
 }
 
@@ -273,15 +275,18 @@ note_interface(const char *key, const char *name, void *user)
 }
 
 /* net_pcap writes to a file or to an interface, as its arguments say; it knows of the interface in one case only. Out: *if_index, 0 for a
- * file. */
+ * file; *receives, whether it reads from any. */
 static int
-find_pcap_interface(const struct rte_device *device, unsigned *if_index)
+find_pcap_interface(const struct rte_device *device, unsigned *if_index, bool *receives)
 {
 	const struct rte_devargs *devargs = rte_dev_devargs(device);
 	struct rte_kvargs *arguments = devargs != NULL ? rte_kvargs_parse(devargs->args, NULL) : NULL;
 	int error = arguments == NULL ? -1 : 0;
 
 	*if_index = 0;
+	*receives = error == 0 &&
+		    (rte_kvargs_count(arguments, "iface") > 0 || rte_kvargs_count(arguments, "rx_iface") > 0 ||
+		     rte_kvargs_count(arguments, "rx_iface_in") > 0 || rte_kvargs_count(arguments, "rx_pcap") > 0);
 	if (error == 0)
 		error = rte_kvargs_process(arguments, "iface", note_interface, if_index);
 	if (error == 0 && rte_kvargs_count(arguments, "tx_pcap") == 0)
@@ -305,10 +310,14 @@ begin_watch(struct fan_egress *egress, const char *name)
 	egress->if_index = info.if_index;
 	egress->carries_any = strcmp(info.driver_name, "net_null") == 0 || strcmp(info.driver_name, "net_ring") == 0;
 	if (strcmp(info.driver_name, "net_pcap") == 0) {
-		if (find_pcap_interface(info.device, &egress->if_index) != 0)
+		bool receives;
+
+		if (find_pcap_interface(info.device, &egress->if_index, &receives) != 0)
 			return fan_fail(FAN_E_UNSUPPORTED, "egress %s: all its queues must send through one network interface",
 					name);
 		egress->carries_any = egress->if_index == 0;
+		if (!receives)
+			egress->receive_queues = 0;
 	}
 	(void)fan_egress_take_losses(egress);
 	fan_egress_look(egress);
@@ -355,7 +364,7 @@ drain(const struct fan_egress *egress)
 {
 	struct rte_mbuf *frames[64];
 
-	for (uint16_t queue = 0; queue < egress->receive_queues; queue++) {
+	for (uint16_t queue = 0; egress->loops_back && queue < egress->receive_queues; queue++) {
 		uint16_t n;
 
 		while ((n = rte_eth_rx_burst(egress->port, queue, frames, RTE_DIM(frames))) > 0)

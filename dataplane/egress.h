@@ -21,7 +21,8 @@ enum fan_egress_state {
 struct fan_egress {
 	uint16_t port;
 	uint16_t queue_count;     /* transmit queues, one per worker */
-	uint16_t receive_queues;  /* of a port that loops back, else 0 */
+	uint16_t receive_queues;  /* 0: frames from it mean nothing, or there are none */
+	bool loops_back;          /* what it sends it receives */
 	uint16_t frame_bytes_max; /* longest frame that the port carries now; stored atomically by whoever looks */
 	uint8_t state;            /* enum fan_egress_state; the same */
 	bool at_fault; /* the driver has broken its contract, and is trusted no more; stored atomically by any worker */

@@ -176,6 +176,9 @@ struct fan_options {
 	bool store_create;          /* make the store where there is none */
 	bool store_adopt; /* take over one that was copied or moved here: only when the original is closed and gone for good */
 	uint32_t retention_s; /* how long the results of ended messages are kept; 0: 7 days */
+	/* Proof of reception from the wire (see there). fan_poll() takes what has come in, so that it is to be called some times a second. */
+	bool receive_acknowledgements; /* UNSUPPORTED where the port cannot receive */
+	uint16_t acknowledgement_port; /* UDP, where relays send theirs to, at source_address; 0: 36413 */
 };
 
 static inline void
@@ -187,7 +190,7 @@ fan_options_init(struct fan_options *options)
 
 /* Starts EAL (once per process, unless the host has), the egress port and the workers. In: options; egress is the one without a
  * default. Out: *out, owned by the caller until fan_close(). Errors, with *out NULL: INVALID, UNSUPPORTED (no such engine on this CPU;
- * EAL runs already with fewer lcores), NOT_FOUND (no such port), IO (also whenever EAL has failed to start in this process before: it
+ * EAL runs already with fewer lcores; a port that does not receive), NOT_FOUND (no such port), IO (also whenever EAL has failed to start in this process before: it
  * cannot be started twice). */
 int fan_open(struct fanfare **out, const struct fan_options *options);
 
@@ -299,8 +302,9 @@ int fan_ue_remove(struct fanfare *fanfare, uint32_t *next_count, uint16_t *unack
 int fan_ue_count(const struct fanfare *fanfare, uint32_t *next_count, uint32_t *count_reserved, uint16_t *unacknowledged,
 		 fan_context_id id);
 
-/* A UE has moved (handover, path switch): takes next_hop, teid, ipv4, mme_ue_id, ran_ue_id of `ue` over, by the UE's kind, and nothing
- * else. Messages in flight or not; PDUs written from now on go there. Blocks for as long as workers take to finish a batch. INVALID. */
+/* A UE has moved (handover, path switch): takes next_hop, teid, uplink_teid, ipv4, mme_ue_id, ran_ue_id of `ue` over, by the UE's kind, and
+ * nothing else. Messages in flight or not; PDUs written from now on go there. Blocks for as long as workers take to finish a batch.
+ * INVALID; MEMORY: it has moved, and acknowledgements from the wire do not reach it. */
 int fan_ue_move(struct fanfare *fanfare, fan_context_id id, const struct fan_ue *ue);
 
 /* Calls `each` for every context, with what fan_ue_remove() would give back. */
@@ -362,6 +366,70 @@ int fan_ue_next(const struct fanfare *fanfare, fan_context_id *id, fan_context_i
 
 /* Bounds a lease in time, as fan_ue.lease_until_ms. */
 int fan_ue_lease_until(struct fanfare *fanfare, fan_context_id id, int64_t lease_until_ms);
+
+/* ---- Proof of reception from the wire ------------------------------------------------------------------------------------ */
+
+/*
+ * With options.receive_acknowledgements the egress port also receives, and what comes in has the effect of fan_ue_acknowledged():
+ *  - a bearer whose uplink_teid is not 0: NR-U DL DATA DELIVERY STATUS (TS 38.425 5.5.2.2) in that tunnel;
+ *  - NAS and other bearers: datagrams of the relay beside the MME, AMF or eNB, laid out in dataplane/pdu/RECEIPTS.md.
+ * The sender is the next hop that has the source address; it can acknowledge for contexts that are sent to through it, and for no others.
+ * Nothing authenticates that address: the network between is to be one where it cannot be forged. Nothing is answered, ARP and neighbour
+ * discovery included.
+ */
+
+/* Why a frame that came in, or an acknowledgement in it, was not taken. One list makes the enum, the text and the counters; the first of
+ * the second kind is UNKNOWN. */
+#define FAN_REFUSAL_LIST(X)                                                                                                    \
+	X(NOT_OURS, "not-ours", "another protocol, VLAN, address or port than ours")                                           \
+	X(FRAGMENT, "fragment", "a fragment, or an IPv6 extension header")                                                     \
+	X(TRUNCATED, "truncated", "the frame ends before what its own lengths promise")                                        \
+	X(MALFORMED, "malformed", "a length, version or field that cannot be")                                                 \
+	X(CHECKSUM, "checksum", "a wrong checksum of IPv4 or UDP")                                                             \
+	X(CHAIN, "chain", "GTP-U extension headers that are too many or must be understood")                                   \
+	X(NO_STATUS, "no-status", "GTP-U without an SN that was delivered")                                                    \
+	X(LOSS, "loss", "a report of lost packets, which is no proof that the UE misses none")                                 \
+	X(VERSION, "version", "a relay's datagram of another layout than version 1")                                           \
+	X(SENDER, "sender", "no next hop has the sender's address")                                                            \
+	X(REPEATED, "repeated", "a datagram whose sequence is not above the sender's last")                                    \
+	X(UNKNOWN, "unknown", "no context of that sender has this id")                                                         \
+	X(AMBIGUOUS, "ambiguous", "several contexts of that sender have this id")                                              \
+	X(NEVER_SENT, "never-sent", "a COUNT or SN that was not spent yet")                                                    \
+	X(NOTHING_NEW, "nothing-new", "no later than the last proof")
+
+enum fan_refusal {
+	FAN_REFUSAL_NONE,
+#define FAN_REFUSAL_ENUM(name, text, why) FAN_REFUSAL_##name,
+	FAN_REFUSAL_LIST(FAN_REFUSAL_ENUM)
+#undef FAN_REFUSAL_ENUM
+	/* how many there are */
+	FAN_REFUSAL_COUNT
+};
+
+/* "not-ours" ...; "none" for FAN_REFUSAL_NONE. Static storage; any thread. */
+const char *fan_refusal_name(enum fan_refusal refusal);
+
+#define FAN_REFUSALS_MAX 24 /* room for further reasons */
+
+/* What has come in since fan_open(): every frame is read or refused once, and so is every acknowledgement in those that were read. The
+ * library fills it: fields may be added at its end. */
+struct fan_receipt_figures {
+	size_t struct_bytes;                /* fan_receipt_figures_init() */
+	uint64_t frames;                    /* received */
+	uint64_t acknowledgements;          /* in frames that were not refused */
+	uint64_t accepted;                  /* of these: a window has moved */
+	uint64_t refused[FAN_REFUSALS_MAX]; /* by enum fan_refusal: frames, and from UNKNOWN on acknowledgements */
+};
+
+static inline void
+fan_receipt_figures_init(struct fan_receipt_figures *figures)
+{
+	memset(figures, 0, sizeof(*figures));
+	figures->struct_bytes = sizeof(*figures);
+}
+
+/* All zero without options.receive_acknowledgements. */
+int fan_receipts(const struct fanfare *fanfare, struct fan_receipt_figures *figures);
 
 /* ---- Groups ------------------------------------------------------------------------------------------------------------ */
 

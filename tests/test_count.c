@@ -305,3 +305,41 @@ Test(count, what_a_lender_hands_over_is_checked)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		cr_expect_eq(fan_count_check(&rows[i].ue), rows[i].taken ? 0 : FAN_E_INVALID, "row %zu", i);
 }
+
+/* The highest COUNT that was spent with an SN; one that was never spent has none. */
+Test(count, an_sn_stands_for_the_highest_count_spent_with_it)
+{
+	static const struct {
+		enum fan_kind kind;
+		uint32_t next, sn;
+		bool spent;
+		uint32_t count;
+	} rows[] = {
+		{ FAN_KIND_NR_PDCP_12, 0, 0, false, 0 },
+		{ FAN_KIND_NR_PDCP_12, 0, 4095, false, 0 },
+		{ FAN_KIND_NR_PDCP_12, 1, 0, true, 0 },
+		{ FAN_KIND_NR_PDCP_12, 1, 1, false, 0 },
+		{ FAN_KIND_NR_PDCP_12, 4096, 4095, true, 4095 },
+		{ FAN_KIND_NR_PDCP_12, 4096, 0, true, 0 },
+		{ FAN_KIND_NR_PDCP_12, 4097, 0, true, 4096 },
+		{ FAN_KIND_NR_PDCP_12, 10000, 10000 % 4096, true, 10000 - 4096 },
+		{ FAN_KIND_NR_PDCP_12, 10000, 9999 % 4096, true, 9999 },
+		{ FAN_KIND_NR_PDCP_12, 10000, 4096, false, 0 },
+		{ FAN_KIND_NR_PDCP_12, 10000, UINT32_MAX, false, 0 },
+		{ FAN_KIND_LTE_PDCP_18, 10000, 9999, true, 9999 },
+		{ FAN_KIND_LTE_PDCP_18, 10000, 10000, false, 0 },
+		{ FAN_KIND_NR_PDCP_18, 262144 + 5, 5, true, 5 },
+		{ FAN_KIND_NR_PDCP_18, 262144 + 5, 4, true, 262148 },
+		{ FAN_KIND_NR_PDCP_18, 262144 + 5, 262144, false, 0 },
+		{ FAN_KIND_NR_PDCP_18, UINT32_MAX - 4095, 262143 - 4096, true, UINT32_MAX - 4096 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct fan_context context = { .count = rows[i].next };
+		uint32_t count;
+
+		cr_assert_eq(fan_count_of_sn(&context, &count, rows[i].kind, rows[i].sn), rows[i].spent, "row %zu", i);
+		if (rows[i].spent)
+			cr_assert_eq(count, rows[i].count, "row %zu: %u", i, count);
+	}
+}

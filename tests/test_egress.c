@@ -284,7 +284,8 @@ Test(egress, ports_open_and_close, .timeout = 60)
 
 		cr_assert_eq(fan_egress_open(&egress, rows[i].name, rows[i].queues, NULL), 0, "row %zu: %s", i,
 			     fan_error_detail());
-		cr_assert_eq(egress.receive_queues, rows[i].loops ? rows[i].queues : 0);
+		cr_assert_eq(egress.receive_queues, rows[i].loops ? rows[i].queues : 0, "net_null makes up frames");
+		cr_assert_eq(egress.loops_back, rows[i].loops);
 		cr_assert_eq(egress.frame_bytes_max, UINT16_MAX);
 		for (unsigned j = 0; j < 2000; j++) {
 			frames[j] = rte_pktmbuf_alloc(egress.frames);
@@ -482,11 +483,11 @@ Test(egress, a_port_behind_which_an_interface_lies_is_a_network, .timeout = 60)
 {
 	static const struct {
 		const char *name, *key, *rest; /* a file stands behind the key */
-		bool is_network;
+		bool is_network, receives;
 	} rows[] = {
-		{ "net_pcap1", ",tx_pcap=", "", false },    { "net_pcap2,tx_iface=lo", "", "", true },
-		{ "net_pcap3,iface=lo", "", "", true },     { "net_pcap4", ",tx_pcap=", ",tx_iface=lo", false },
-		{ "net_pcap5,rx_iface=lo", "", "", false }, { "net_pcap6,tx_iface=lo,tx_iface=lo", "", "", true },
+		{ "net_pcap1", ",tx_pcap=", "", false, false },   { "net_pcap2,tx_iface=lo", "", "", true, false },
+		{ "net_pcap3,iface=lo", "", "", true, true },     { "net_pcap4", ",tx_pcap=", ",tx_iface=lo", false, false },
+		{ "net_pcap5,rx_iface=lo", "", "", false, true }, { "net_pcap6,tx_iface=lo,tx_iface=lo", "", "", true, false },
 	};
 	const char *file = new_path();
 	struct fan_options options = { .struct_bytes = sizeof(options), .egress = "net_pcap7,tx_iface=lo" };
@@ -506,6 +507,7 @@ Test(egress, a_port_behind_which_an_interface_lies_is_a_network, .timeout = 60)
 			 rows[i].rest);
 		cr_assert_eq(fan_egress_open(&egress, name, 1, NULL), 0, "%s: %s", name, fan_error_detail());
 		cr_assert_eq(egress.carries_any, !rows[i].is_network, "%s", name);
+		cr_assert_eq(egress.receive_queues, rows[i].receives, "%s", name);
 		cr_assert_eq(egress.if_index, rows[i].is_network ? if_nametoindex("lo") : 0, "%s", name);
 		cr_assert_eq(egress.frame_bytes_max == UINT16_MAX, !rows[i].is_network, "%s", name);
 		cr_assert_not(fan_egress_ethernet(&egress, ethernet),

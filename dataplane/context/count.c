@@ -80,6 +80,17 @@ fan_count_acknowledge(struct fan_context *context, uint32_t count)
 	return 0;
 }
 
+bool
+fan_count_of_sn(const struct fan_context *context, uint32_t *count, enum fan_kind kind, uint32_t sn)
+{
+	const uint32_t next = fan_count_next(context);
+	const uint32_t sn_mask = (UINT32_C(1) << fan_count_rules[kind].sn_bits) - 1;
+	const uint32_t back = (next - 1 - sn) & sn_mask;
+
+	*count = next - 1 - back;
+	return sn <= sn_mask && back < next;
+}
+
 void
 fan_count_acknowledge_all(struct fan_context *context)
 {

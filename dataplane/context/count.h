@@ -50,6 +50,9 @@ int fan_count_check_lease(const struct fan_context *context, enum fan_kind kind,
 /* Proof that the UE accepted what was sent under `count`, and on a bearer all before it: the window begins behind it. INVALID for a COUNT
  * that was not spent; a proof older than the last one changes nothing. Control thread, any time. */
 int fan_count_acknowledge(struct fan_context *context, uint32_t count);
+/* The COUNT that an SN stands for: the highest that was spent with these low bits. Out: *count. False: none was. In: the context's kind; any
+ * number. Any thread. */
+bool fan_count_of_sn(const struct fan_context *context, uint32_t *count, enum fan_kind kind, uint32_t sn);
 /* Proof that the UE accepted all that was sent. Control thread, while nothing is on its way to the UE. */
 void fan_count_acknowledge_all(struct fan_context *context);
 

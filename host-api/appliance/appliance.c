@@ -84,6 +84,7 @@ dispose(struct fanfare *fanfare)
 		fan_group_forget(fanfare->group_order[fanfare->group_count - 1]);
 	free(fanfare->group_order);
 	fan_removals_free(fanfare);
+	fan_receipts_close(fanfare->receipts);
 	error = fan_dataplane_close(fanfare->dataplane);
 	/* Only now has no worker any of the keys. */
 	fan_fingerprints_free(&fanfare->keys);
@@ -118,6 +119,8 @@ fan_open(struct fanfare **out, const struct fan_options *given)
 	error = fan_dataplane_open(&fanfare->dataplane, &options);
 	if (error == 0)
 		fanfare->dataplane->marked = options.store != NULL;
+	if (error == 0 && options.receive_acknowledgements)
+		error = fan_receipts_open(&fanfare->receipts, fanfare->dataplane, fanfare, options.acknowledgement_port);
 	if (error == 0)
 		error = fan_registry_open(fanfare, &options);
 	if (error == 0)

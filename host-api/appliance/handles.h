@@ -11,6 +11,7 @@
  *	message.c     messages, and what becomes of them
  *	ledger.c      COUNT on the disk
  *	journal.c     messages on the disk
+ *	receipts.c    proof of reception from the wire
  *	protector.c   bulk protection alone
  */
 #ifndef FAN_HANDLES_H
@@ -26,6 +27,7 @@
 #include "journal.h"
 #include "lease_ends.h"
 #include "ledger.h"
+#include "receipts.h"
 
 #define UE_VERSION_1_BYTES offsetof(struct fan_ue, identity) /* of the struct of FAN_API_VERSION 1 */
 
@@ -66,6 +68,7 @@ struct fanfare {
 	size_t group_count, group_room;
 	struct fan_group *groups;                     /* the same in a list */
 	struct fan_fingerprints keys;                 /* of every context */
+	struct fan_receipts *receipts;                /* NULL: nothing is received */
 	struct fan_removals removals[FAN_TABLES_MAX]; /* by table */
 	uint64_t waiting_for;                         /* number of the last flight that may refer to those waiting */
 	uint64_t removal_count;                       /* ever */

@@ -201,6 +201,7 @@ fan_poll(struct fanfare *fanfare)
 	if (error != 0)
 		return error;
 	(void)eventfd_read(fanfare->dataplane->event_fd, &ended);
+	fan_receipts_poll(fanfare->receipts);
 	(void)fan_journal_sync(fanfare);
 	fan_ledger_serve(fanfare);
 	fan_dataplane_settle(fanfare->dataplane);

@@ -75,6 +75,7 @@ drop_ue(struct fanfare *fanfare, uint64_t entry)
 	if (fanfare->store != NULL)
 		fan_identities_remove(&fanfare->identities, entry);
 	fan_lease_ends_set(&fanfare->lease_ends, &(struct fan_lease_end){ .table = table_index, .slot = slot });
+	fan_receipts_leave(fanfare->receipts, table_index, slot);
 	fan_context_release_keys(&fanfare->keys, table, slot);
 	fan_context_remove(table, slot);
 }

@@ -102,6 +102,8 @@ restore_ue(void *user, const struct fan_record *record)
 	if (error == 0 && !record->ue.reachable)
 		fan_context_flag(&dataplane->tables[restart->table].slots[record->ue.slot], FAN_CONTEXT_UNREACHABLE, true);
 	if (error == 0)
+		error = fan_receipts_enter(fanfare->receipts, restart->table, record->ue.slot, record->ue.ue.uplink_teid);
+	if (error == 0)
 		error = restore_identity(fanfare, restart->table, &record->ue);
 	return error == 0 ? restore_lease_end(fanfare, restart->table, &record->ue) : error;
 }

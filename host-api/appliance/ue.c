@@ -105,7 +105,11 @@ fan_next_hop_change(struct fanfare *fanfare, unsigned index, const struct fan_ne
 		error = fan_dataplane_next_hop_check(fanfare->dataplane, index, &next_hop);
 	if (error == 0)
 		error = fan_registry_change_hop(fanfare, index, &next_hop);
-	return error != 0 ? error : fan_dataplane_next_hop_change(fanfare->dataplane, index, &next_hop);
+	if (error == 0)
+		error = fan_dataplane_next_hop_change(fanfare->dataplane, index, &next_hop);
+	if (error == 0)
+		fan_receipts_change_hop(fanfare->receipts, index);
+	return error;
 }
 
 /* ---- UEs --------------------------------------------------------------------------------------------------------------- */
@@ -175,9 +179,12 @@ add(struct fanfare *fanfare, unsigned table_index, const struct fan_ue *ue)
 {
 	struct fan_context_table *table = &fanfare->dataplane->tables[table_index];
 	const int64_t slot = fan_context_add_once(table, &fanfare->keys, ue);
-	const int error = slot < 0 ? (int)slot : fan_registry_add_ue(fanfare, table_index, (uint32_t)slot, ue);
+	int error = slot < 0 ? (int)slot : fan_receipts_enter(fanfare->receipts, table_index, (uint32_t)slot, ue->uplink_teid);
 
+	if (error == 0)
+		error = fan_registry_add_ue(fanfare, table_index, (uint32_t)slot, ue);
 	if (slot >= 0 && error != 0) {
+		fan_receipts_leave(fanfare->receipts, table_index, (uint32_t)slot);
 		fan_context_release_keys(&fanfare->keys, table, (uint32_t)slot);
 		fan_context_remove(table, (uint32_t)slot);
 	}
@@ -345,6 +352,7 @@ change_place(struct fan_record_ue *record, const void *value)
 		record->ue.ran_ue_id = ue->ran_ue_id;
 	} else {
 		record->ue.teid = ue->teid;
+		record->ue.uplink_teid = ue->uplink_teid;
 		memcpy(record->ue.ipv4, ue->ipv4, sizeof(record->ue.ipv4));
 	}
 }
@@ -352,6 +360,7 @@ change_place(struct fan_record_ue *record, const void *value)
 static int
 move(struct fanfare *fanfare, struct fan_context_table *table, fan_context_id id, const struct fan_ue *ue)
 {
+	int entered;
 	int error = ue->kind == (enum fan_kind)table->protection.kind
 			    ? check_place(fanfare, ue)
 			    : fan_fail(FAN_E_INVALID, "a UE of another kind than the context's");
@@ -362,10 +371,12 @@ move(struct fanfare *fanfare, struct fan_context_table *table, fan_context_id id
 		error = change_record(fanfare, id, false, change_place, ue);
 	if (error != 0)
 		return error;
+	fan_receipts_leave(fanfare->receipts, fan_context_table_index(id), (uint32_t)id);
 	fan_dataplane_pause(fanfare->dataplane);
 	error = fan_context_move(table, (uint32_t)id, ue);
 	fan_dataplane_resume(fanfare->dataplane);
-	return error;
+	entered = fan_receipts_enter(fanfare->receipts, fan_context_table_index(id), (uint32_t)id, ue->uplink_teid);
+	return error != 0 ? error : entered;
 }
 
 int
