@@ -47,7 +47,7 @@
 #define FAN_MARKS_BLOCKS 1024  /* blocks of one record of marks */
 #define FAN_MEMBERS_CONTEXTS 4096
 
-#define FAN_GROUP_BYTES 256 /* a canonical GID, its closing zero included */
+#define FAN_GROUP_BYTES 256    /* a canonical GID, its closing zero included */
 #define FAN_STORED_BYTES_MAX 65000
 
 static_assert(200 + FAN_MARK_MAX <= 254, "a UE follows a COUNT that is at most 255 ahead of the last that it accepted");
