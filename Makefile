@@ -89,7 +89,8 @@ link_flags = -pthread $(filter -O% -g -fsanitize=address% -fsanitize=thread --co
 	-Wl,-z,relro,-z,now -Wl,--as-needed $(sysroot_link_flags) $(LDFLAGS)
 # pkg-config names DPDK's libraries but not its drivers, which EAL loads by itself; these two are called by name.
 library_libs = $(linked_drivers) $(DPDK_LIBS) -lrte_bus_vdev -lrte_net_ring $(if $(is_x86),-lIPSec_MB) -lroaring $(PCAP_LIBS) $(OTHER_LIBS)
-program_libs = $(library_libs)
+# libinih reads the configuration file of `fanfare serve`.
+program_libs = $(library_libs) $(INIH_LIBS)
 
 # ---- What there is -------------------------------------------------------------------------------------------------------------
 
@@ -119,8 +120,8 @@ ue: host-api
 host-api/store: dataplane/context host-api
 host-api/appliance: dataplane dataplane/pdu dataplane/engine dataplane/context driver host-api/store host-api
 host-api/fanout: host-api/appliance dataplane/context ue host-api
-host-api/control: host-api/appliance host-api
-host-api/command: host-api/control host-api/fanout host-api/appliance host-api ue
+host-api/control: host-api/appliance dataplane/context host-api
+host-api/command: host-api/control host-api/fanout host-api/appliance host-api/store host-api ue
 hw/cosim: hw/sim driver dataplane/context
 hw/tb: *
 endef
@@ -316,7 +317,8 @@ $(B)/libraries.mk: setup $(wildcard /var/lib/dpkg/status) | $(sysroot)
 	   echo "DPDK_LIBS := $$(pkg-config --libs libdpdk)"; \
 	   echo "PCAP_LIBS := $$(pkg-config --libs libpcap)"; \
 	   echo "OTHER_LIBS := $$(pkg-config --libs jansson libcrypto lmdb)"; \
-	   echo "VERSIONS := $$(pkg-config --modversion libdpdk jansson libpcap libcrypto lmdb | tr '\n' ' ')"; } > $@
+	   echo "INIH_LIBS := $$(pkg-config --libs inih)"; \
+	   echo "VERSIONS := $$(pkg-config --modversion libdpdk jansson libpcap libcrypto lmdb inih | tr '\n' ' ')"; } > $@
 $(B)/found-%:
 	@CC='$(CC) $(sysroot_flags)' ./setup --check $*
 	@mkdir -p $(@D) && touch $@

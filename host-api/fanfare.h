@@ -228,6 +228,9 @@ int fan_next_hop_add(struct fanfare *fanfare, const struct fan_next_hop *next_ho
  * as long as workers take to finish a batch, some microseconds. NOT_FOUND, INVALID, EXISTS. */
 int fan_next_hop_change(struct fanfare *fanfare, unsigned index, const struct fan_next_hop *next_hop);
 
+/* Out: *next_hop, what the next hop of an index has now; indices have no gaps. NOT_FOUND. Since version 2. */
+int fan_next_hop_get(const struct fanfare *fanfare, struct fan_next_hop *next_hop, unsigned index);
+
 /* A UE context as leased from the MME, AMF or gNB: keys, the next COUNT to use, and where its messages go. */
 struct fan_ue {
 	size_t struct_bytes; /* fan_ue_init() */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "../host-api/fanout/contexts_csv.h"
+#include "../host-api/control/contexts_csv.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

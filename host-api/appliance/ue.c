@@ -112,6 +112,21 @@ fan_next_hop_change(struct fanfare *fanfare, unsigned index, const struct fan_ne
 	return error;
 }
 
+int
+fan_next_hop_get(const struct fanfare *fanfare, struct fan_next_hop *next_hop, unsigned index)
+{
+	struct fan_next_hop own;
+	int error = take_next_hop(&own, fanfare, next_hop);
+
+	if (error == 0 && index >= fanfare->dataplane->hop_count)
+		error = fan_fail(FAN_E_NOT_FOUND, "next hop %u: %u are known", index, fanfare->dataplane->hop_count);
+	if (error != 0)
+		return error;
+	memcpy(next_hop->ethernet, fanfare->dataplane->hops[index].ethernet, sizeof(next_hop->ethernet));
+	memcpy(next_hop->address, fanfare->dataplane->hops[index].address, sizeof(next_hop->address));
+	return 0;
+}
+
 /* ---- UEs --------------------------------------------------------------------------------------------------------------- */
 
 int

@@ -3,7 +3,7 @@
  * `fanfare check`: the UE side as a tool. Every frame of a capture goes to the UE that its addresses name in the contexts file, as
  * `fanfare fanout --contexts --pcap` wrote them, or as anyone else did.
  */
-#include "../fanout/contexts_csv.h"
+#include "../control/contexts_csv.h"
 #include "../fanout/reception.h"
 #include "commands.h"
 

@@ -275,8 +275,11 @@ fan_command_parse(const struct fan_command *command, void *values, int *rest, in
 	for (;;) {
 		const struct fan_option *option;
 		int before = optind == 0 ? 1 : optind;
-		int got = getopt_long(argc, argv, has_operands ? "+:h" : "-:h", longs, NULL);
+		int got = getopt_long(argc, argv, command->mixes ? ":h" : has_operands ? "+:h" : "-:h", longs, NULL);
 
+		/* Operands that it has passed over were moved behind what it looked at. */
+		if (command->mixes)
+			before = optind > 1 ? optind - 1 : 1;
 		if (got == -1)
 			break;
 		if (got == 'h') {
@@ -300,6 +303,23 @@ fan_command_parse(const struct fan_command *command, void *values, int *rest, in
 	}
 	*rest = optind;
 	return FAN_PARSED;
+}
+
+/* ---- Subcommands -------------------------------------------------------------------------------------------- */
+
+const char *
+fan_subcommand_name(const struct fan_command *subcommand)
+{
+	return strchr(subcommand->name, ' ') + 1;
+}
+
+const struct fan_command *
+fan_subcommand_find(const struct fan_command *command, const char *name)
+{
+	for (size_t i = 0; command->subcommands != NULL && command->subcommands[i] != NULL; i++)
+		if (strcmp(fan_subcommand_name(command->subcommands[i]), name) == 0)
+			return command->subcommands[i];
+	return NULL;
 }
 
 /* ---- Help -------------------------------------------------------------------------------------------------- */
@@ -326,11 +346,24 @@ print_option(const struct fan_option *option, FILE *out)
 	}
 }
 
+static void
+print_subcommands(const struct fan_command *command, FILE *out)
+{
+	fprintf(out, "Usage: fanfare %s SUBCOMMAND [OPTION...]\n\n%s.\n\nSubcommands:\n", command->name, command->summary);
+	for (size_t i = 0; command->subcommands[i] != NULL; i++)
+		fprintf(out, "  %-12s%s\n", fan_subcommand_name(command->subcommands[i]), command->subcommands[i]->summary);
+	fprintf(out, "\n'fanfare %s SUBCOMMAND --help' lists the options of one.\n", command->name);
+}
+
 void
 fan_command_help_print(const struct fan_command *command, FILE *out)
 {
 	static const struct fan_option help = { .name = "help", .help = "this text", .type = FAN_OPTION_FLAG };
 
+	if (command->subcommands != NULL) {
+		print_subcommands(command, out);
+		return;
+	}
 	fprintf(out, "Usage: fanfare %s [OPTION...]%s%s\n\n%s.\n\nOptions:\n", command->name,
 		command->operands[0] == '\0' ? "" : " ", command->operands, command->summary);
 	for (size_t i = 0; i < command->option_count; i++)

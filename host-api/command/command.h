@@ -48,8 +48,11 @@ struct fan_command {
 	const struct fan_option *options;
 	size_t option_count;
 	bool takes_rest;                        /* arguments after "--" are handed on (EAL) */
+	bool mixes;                             /* options may also stand behind operands */
 	const char *(*operand)(unsigned index); /* fixed operand values for completion; NULL: none */
 	int (*run)(const struct fan_command *command, int argc, char **argv);
+	/* NULL-terminated; each of them is named "COMMAND SUBCOMMAND". Such a command is nothing of itself: it has no options and no run(). */
+	const struct fan_command *const *subcommands;
 };
 
 enum fan_parsed {
@@ -62,6 +65,11 @@ enum fan_parsed {
  * option: operands when the command has them, else what follows "--". Long options may be abbreviated while unambiguous, and
  * the last one given wins. */
 enum fan_parsed fan_command_parse(const struct fan_command *command, void *values, int *rest, int argc, char **argv);
+
+/* The subcommand of that last name; NULL: there is none. */
+const struct fan_command *fan_subcommand_find(const struct fan_command *command, const char *name);
+/* What a subcommand is called behind its command's name. */
+const char *fan_subcommand_name(const struct fan_command *subcommand);
 
 void fan_command_help_print(const struct fan_command *command, FILE *out);
 

@@ -18,6 +18,19 @@ const struct fan_command *const fan_commands[] = {
 	&fan_command_check,
 	&fan_command_population,
 	&fan_command_engines,
+	&fan_command_serve,
+	&fan_command_ue,
+	&fan_command_lease,
+	&fan_command_release,
+	&fan_command_ack,
+	&fan_command_group,
+	&fan_command_send,
+	&fan_command_message,
+	&fan_command_status,
+	&fan_command_top,
+	&fan_command_reload,
+	&fan_command_stop,
+	&fan_command_store,
 	&completion,
 	&version,
 	&help,
@@ -68,6 +81,42 @@ refuse_command(const char *name)
 	return FAN_EXIT_USAGE;
 }
 
+static const char *
+subcommand_candidate(const void *user, unsigned index)
+{
+	const struct fan_command *command = user;
+
+	return command->subcommands[index] == NULL ? NULL : fan_subcommand_name(command->subcommands[index]);
+}
+
+static int
+refuse_subcommand(const struct fan_command *command, const char *name)
+{
+	const char *nearest = fan_command_nearest(name, subcommand_candidate, command);
+
+	if (nearest != NULL)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "unknown subcommand '%s': did you mean '%s'?", name, nearest);
+	return fan_command_fail(command, FAN_EXIT_USAGE, "unknown subcommand '%s': 'fanfare help %s' lists them", name,
+				command->name);
+}
+
+/* In: argv[0], the command's name, behind which its subcommand stands. */
+static int
+run_subcommand(const struct fan_command *command, int argc, char **argv)
+{
+	const struct fan_command *subcommand;
+
+	if (argc < 2)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "a subcommand is needed: 'fanfare help %s' lists them",
+					command->name);
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		fan_command_help_print(command, stdout);
+		return FAN_EXIT_OK;
+	}
+	subcommand = fan_subcommand_find(command, argv[1]);
+	return subcommand != NULL ? subcommand->run(subcommand, argc - 1, argv + 1) : refuse_subcommand(command, argv[1]);
+}
+
 /* Where the values of commands without options go: none. */
 struct no_values {
 	char none;
@@ -95,6 +144,13 @@ run_help(const struct fan_command *command, int argc, char **argv)
 	about = find_command(argv[rest]);
 	if (about == NULL)
 		return refuse_command(argv[rest]);
+	if (rest + 1 < argc && about->subcommands != NULL) {
+		const struct fan_command *subcommand = fan_subcommand_find(about, argv[rest + 1]);
+
+		if (subcommand == NULL)
+			return refuse_subcommand(about, argv[rest + 1]);
+		about = subcommand;
+	}
 	fan_command_help_print(about, stdout);
 	return FAN_EXIT_OK;
 }
@@ -108,7 +164,7 @@ command_operand(unsigned index)
 static const struct fan_command help = {
 	.name = "help",
 	.summary = "Lists the commands, or the options of one",
-	.operands = "[COMMAND]",
+	.operands = "[COMMAND [SUBCOMMAND]]",
 	.operand = command_operand,
 	.run = run_help,
 };
@@ -185,5 +241,8 @@ fan_command_main(int argc, char **argv)
 		return FAN_EXIT_USAGE;
 	}
 	command = find_command(argv[1]);
-	return command == NULL ? refuse_command(argv[1]) : command->run(command, argc - 1, argv + 1);
+	if (command == NULL)
+		return refuse_command(argv[1]);
+	return command->subcommands != NULL ? run_subcommand(command, argc - 1, argv + 1)
+					    : command->run(command, argc - 1, argv + 1);
 }

@@ -11,6 +11,19 @@ extern const struct fan_command fan_command_fanout;
 extern const struct fan_command fan_command_check;
 extern const struct fan_command fan_command_population;
 extern const struct fan_command fan_command_engines;
+extern const struct fan_command fan_command_serve;
+extern const struct fan_command fan_command_ue;
+extern const struct fan_command fan_command_lease;
+extern const struct fan_command fan_command_release;
+extern const struct fan_command fan_command_ack;
+extern const struct fan_command fan_command_group;
+extern const struct fan_command fan_command_send;
+extern const struct fan_command fan_command_message;
+extern const struct fan_command fan_command_status;
+extern const struct fan_command fan_command_top;
+extern const struct fan_command fan_command_reload;
+extern const struct fan_command fan_command_stop;
+extern const struct fan_command fan_command_store;
 
 /* All commands, NULL-terminated, in the order of `fanfare help`. */
 extern const struct fan_command *const fan_commands[];

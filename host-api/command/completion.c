@@ -19,7 +19,7 @@ print_words(const char *(*word)(unsigned index))
 static void
 print_value_case(const struct fan_command *command, const struct fan_option *option)
 {
-	printf("\t%s/--%s) ", command->name, option->name);
+	printf("\t\"%s/--%s\") ", command->name, option->name);
 	switch (option->type) {
 	case FAN_OPTION_CHOICE:
 	case FAN_OPTION_LIST:
@@ -45,7 +45,9 @@ print_value_case(const struct fan_command *command, const struct fan_option *opt
 static void
 print_command_case(const struct fan_command *command)
 {
-	printf("\t%s) _fanfare_words \"", command->name);
+	printf("\t\"%s\") _fanfare_words \"", command->name);
+	for (size_t i = 0; command->subcommands != NULL && command->subcommands[i] != NULL; i++)
+		printf("%s ", fan_subcommand_name(command->subcommands[i]));
 	if (command->operand != NULL) {
 		print_words(command->operand);
 		putchar(' ');
@@ -53,6 +55,37 @@ print_command_case(const struct fan_command *command)
 	for (size_t i = 0; i < command->option_count; i++)
 		printf("--%s ", command->options[i].name);
 	printf("--help\" ;;\n");
+}
+
+static void
+print_command_cases(const struct fan_command *command)
+{
+	print_command_case(command);
+	for (size_t i = 0; command->subcommands != NULL && command->subcommands[i] != NULL; i++)
+		print_command_case(command->subcommands[i]);
+}
+
+/* Of a command, and of its subcommands. */
+static void
+print_value_cases(const struct fan_command *command)
+{
+	for (size_t i = 0; i < command->option_count; i++)
+		if (command->options[i].type != FAN_OPTION_FLAG)
+			print_value_case(command, &command->options[i]);
+	for (size_t i = 0; command->subcommands != NULL && command->subcommands[i] != NULL; i++)
+		print_value_cases(command->subcommands[i]);
+}
+
+/* A case for each command that has subcommands: the two words together are then the command. */
+static void
+print_subcommand_cases(const struct fan_command *const *commands)
+{
+	printf("\tlocal command=\"${COMP_WORDS[1]}\"\n\tcase \"$command\" in\n");
+	for (size_t i = 0; commands[i] != NULL; i++)
+		if (commands[i]->subcommands != NULL)
+			printf("\t%s) [ \"$COMP_CWORD\" -gt 2 ] && command=\"$command ${COMP_WORDS[2]}\" ;;\n",
+			       commands[i]->name);
+	printf("\tesac\n");
 }
 
 void
@@ -75,16 +108,13 @@ fan_completion_print(const struct fan_command *const *commands)
 	       "\tfor ((i = 2; i < COMP_CWORD; i++)); do\n"
 	       "\t\tif [ \"${COMP_WORDS[i]}\" = \"--\" ]; then return; fi\n\tdone\n"
 	       "\tif [ \"$word\" = \"=\" ]; then word=\"\"\n"
-	       "\telif [ \"$option\" = \"=\" ]; then option=\"${COMP_WORDS[COMP_CWORD-2]}\"\n\tfi\n"
-	       "\tcase \"${COMP_WORDS[1]}/$option\" in\n");
-	for (size_t i = 0; commands[i] != NULL; i++) {
-		for (size_t j = 0; j < commands[i]->option_count; j++) {
-			if (commands[i]->options[j].type != FAN_OPTION_FLAG)
-				print_value_case(commands[i], &commands[i]->options[j]);
-		}
-	}
-	printf("\tesac\n\tcase \"${COMP_WORDS[1]}\" in\n");
+	       "\telif [ \"$option\" = \"=\" ]; then option=\"${COMP_WORDS[COMP_CWORD-2]}\"\n\tfi\n");
+	print_subcommand_cases(commands);
+	printf("\tcase \"$command/$option\" in\n");
 	for (size_t i = 0; commands[i] != NULL; i++)
-		print_command_case(commands[i]);
+		print_value_cases(commands[i]);
+	printf("\tesac\n\tcase \"$command\" in\n");
+	for (size_t i = 0; commands[i] != NULL; i++)
+		print_command_cases(commands[i]);
 	printf("\tesac\n}\ncomplete -F _fanfare fanfare\n");
 }

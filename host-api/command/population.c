@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "population.h"
 
-#include "../fanout/contexts_csv.h"
+#include "../control/contexts_csv.h"
 #include "../fanout/fanout.h"
 #include "commands.h"
 

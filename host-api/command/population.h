@@ -26,7 +26,7 @@ const char *fan_population_integrity_name(unsigned index);
 int fan_population_choose(struct fan_population *population, const struct fan_command *command,
 			  const struct fan_population_choice *choice);
 
-/* Writes a row for each UE (../fanout/contexts_csv.h) to an open output; to none, nothing. In: option, its name for errors. Ends when
+/* Writes a row for each UE (../control/contexts_csv.h) to an open output; to none, nothing. In: option, its name for errors. Ends when
  * fan_fanout_stop is set. Returns an exit code, with a line printed unless it is 0. */
 int fan_population_write(const struct fan_output *output, const struct fan_command *command, const char *option,
 			 const struct fan_population *population);

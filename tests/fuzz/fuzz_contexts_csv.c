@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Any octets as a contexts file: rows that are accepted must be written back as they were. */
-#include "../../host-api/fanout/contexts_csv.h"
+#include "../../host-api/control/contexts_csv.h"
 
 #include <stdlib.h>
 #include <string.h>

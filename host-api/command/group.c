@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* `fanfare group`. */
+#include "client.h"
+#include "commands.h"
+#include "population.h"
+
+#include <string.h>
+
+#define COUNT_OF(table) (sizeof(table) / sizeof((table)[0]))
+
+struct chosen {
+	struct fan_client_options client;
+	const char *profile, *file, *after;
+	uint64_t limit;
+};
+
+#define AT(field) .offset = offsetof(struct chosen, field)
+
+static const struct fan_option client_options[] = { FAN_CLIENT_OPTIONS };
+
+/* A method that takes a GID alone. */
+static int
+ask(const struct fan_command *command, const char *method, int argc, char **argv)
+{
+	struct chosen chosen = { .limit = 100 };
+	char **operands;
+	const int exit_code = fan_client_parse(command, &chosen, &operands, 1, 1, argc, argv);
+
+	if (exit_code != FAN_EXIT_OK)
+		return exit_code < 0 ? FAN_EXIT_OK : exit_code;
+	return fan_client_run(command, &chosen.client, method, json_pack("{s:s}", "gid", operands[0]), -1, NULL);
+}
+
+static int
+run_create(const struct fan_command *command, int argc, char **argv)
+{
+	return ask(command, "group.create", argc, argv);
+}
+
+static int
+run_delete(const struct fan_command *command, int argc, char **argv)
+{
+	return ask(command, "group.delete", argc, argv);
+}
+
+static int
+run_show(const struct fan_command *command, int argc, char **argv)
+{
+	return ask(command, "group.show", argc, argv);
+}
+
+#define BY_GID(command_name, command_summary, command_run)                                                                     \
+	{                                                                                                                      \
+		.name = (command_name), .summary = (command_summary), .operands = "GID", .mixes = true,                        \
+		.options = client_options, .option_count = COUNT_OF(client_options), .run = (command_run)                      \
+	}
+
+static const struct fan_command create = BY_GID("group create", "Makes a group without members", run_create);
+static const struct fan_command deletion = BY_GID("group delete", "Deletes a group; its members stay", run_delete);
+static const struct fan_command show = BY_GID("group show", "Shows how many members a group has", run_show);
+
+/* ---- list -------------------------------------------------------------------------------------------------------------- */
+
+static const struct fan_option list_options[] = {
+	FAN_CLIENT_OPTIONS,
+	{ .name = "after", .value = "GID", .help = "those behind this one", .type = FAN_OPTION_TEXT, AT(after) },
+	{ .name = "limit",
+	  .value = "N",
+	  .help = "groups (100)",
+	  .type = FAN_OPTION_NUMBER,
+	  .minimum = 1,
+	  .maximum = FAN_CONTROL_LIST_MAX,
+	  AT(limit) },
+};
+
+static int
+run_list(const struct fan_command *command, int argc, char **argv)
+{
+	struct chosen chosen = { .limit = 100 };
+	char **operands;
+	json_t *params;
+	const int exit_code = fan_client_parse(command, &chosen, &operands, 0, 0, argc, argv);
+
+	if (exit_code != FAN_EXIT_OK)
+		return exit_code < 0 ? FAN_EXIT_OK : exit_code;
+	params = json_pack("{s:I, s:s*}", "limit", (json_int_t)chosen.limit, "after", chosen.after);
+	return fan_client_run(command, &chosen.client, "group.list", params, -1, NULL);
+}
+
+static const struct fan_command list = {
+	.name = "group list",
+	.summary = "Lists groups in the order of their GIDs",
+	.operands = "",
+	.options = list_options,
+	.option_count = COUNT_OF(list_options),
+	.run = run_list,
+};
+
+/* ---- add, remove ------------------------------------------------------------------------------------------------------- */
+
+static const struct fan_option member_options[] = {
+	FAN_CLIENT_OPTIONS,
+	{ .name = "file", .value = "FILE|-", .help = "identities, one a line", .type = FAN_OPTION_FILE, AT(file) },
+	{ .name = "profile",
+	  .value = "NAME",
+	  .help = "how messages shall reach them (that of their import)",
+	  .type = FAN_OPTION_CHOICE,
+	  .choice = fan_population_profile_name,
+	  AT(profile) },
+};
+
+static json_t *
+list_identities(char **operands)
+{
+	json_t *identities = json_array();
+
+	for (; *operands != NULL; operands++)
+		(void)json_array_append_new(identities, json_string(*operands));
+	return identities;
+}
+
+static int
+change_members(const struct fan_command *command, const char *method, int argc, char **argv)
+{
+	struct chosen chosen = { .limit = 0 };
+	char **operands;
+	json_t *params;
+	int descriptor = -1,
+	    exit_code = fan_client_parse(command, &chosen, &operands, 1, FAN_CONTROL_IDENTITIES_MAX + 1, argc, argv);
+
+	if (exit_code != FAN_EXIT_OK)
+		return exit_code < 0 ? FAN_EXIT_OK : exit_code;
+	if ((chosen.file != NULL) == (operands[1] != NULL))
+		return fan_command_fail(command, FAN_EXIT_USAGE, "IDENTITY..., or --file FILE: give one of the two");
+	if (chosen.file != NULL)
+		exit_code = fan_client_file(command, &descriptor, chosen.file);
+	if (exit_code != FAN_EXIT_OK)
+		return exit_code;
+	params = json_pack("{s:s, s:s*}", "gid", operands[0], "profile", chosen.profile);
+	if (chosen.file == NULL)
+		(void)json_object_set_new(params, "identities", list_identities(operands + 1));
+	return fan_client_run(command, &chosen.client, method, params, descriptor, NULL);
+}
+
+static int
+run_add(const struct fan_command *command, int argc, char **argv)
+{
+	return change_members(command, "group.add", argc, argv);
+}
+
+static int
+run_remove(const struct fan_command *command, int argc, char **argv)
+{
+	return change_members(command, "group.remove", argc, argv);
+}
+
+#define OF_MEMBERS(command_name, command_summary, command_run)                                                                 \
+	{                                                                                                                      \
+		.name = (command_name), .summary = (command_summary), .operands = "GID [IDENTITY...]", .mixes = true,          \
+		.options = member_options, .option_count = COUNT_OF(member_options), .run = (command_run)                      \
+	}
+
+static const struct fan_command add = OF_MEMBERS("group add", "Makes UEs members of a group", run_add);
+static const struct fan_command removal = OF_MEMBERS("group remove", "Takes UEs out of a group", run_remove);
+
+static const struct fan_command *const subcommands[] = { &create, &deletion, &add, &removal, &show, &list, NULL };
+
+const struct fan_command fan_command_group = {
+	.name = "group",
+	.summary = "Makes groups, and changes their members",
+	.operands = "",
+	.subcommands = subcommands,
+};

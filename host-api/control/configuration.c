@@ -1,0 +1,638 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
+#include "configuration.h"
+
+#include "params.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <grp.h>
+#include <ini.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CREDENTIAL "credential:"
+#define NAME_BYTES 64
+#define DETAIL_BYTES 384
+
+enum setting_type {
+	SETTING_TEXT,
+	SETTING_NUMBER,
+	SETTING_MODE, /* octal */
+	SETTING_FLAG,
+	SETTING_ADDRESS,  /* text, checked */
+	SETTING_ETHERNET, /* text, checked */
+	SETTING_ROLE,
+};
+
+struct setting {
+	const char *key; /* first: fan_nearest_name() walks these */
+	const char *section;
+	enum setting_type type;
+	bool live; /* a reload brings it into force */
+	uint64_t minimum, maximum;
+	size_t offset;
+	const char *standard; /* the default as a text; NULL: none */
+};
+
+#define AT(field) .offset = offsetof(struct fan_configuration, field)
+#define NUMBER(from, to) .type = SETTING_NUMBER, .minimum = (from), .maximum = (to)
+
+static const struct setting settings[] = {
+	{ "socket", "serve", AT(serve.socket), .standard = FAN_CONTROL_SOCKET },
+	{ "socket_mode", "serve", .type = SETTING_MODE, .maximum = 0777, AT(serve.socket_mode), .standard = "0660" },
+	{ "program", "serve", AT(serve.program), .standard = "fanfare" },
+	{ "user", "serve", AT(serve.user) },
+	{ "group", "serve", AT(serve.group) },
+	{ "egress", "dataplane", AT(dataplane.egress) },
+	{ "engines", "dataplane", AT(dataplane.engines), .standard = FAN_ENGINE_AUTO },
+	{ "card", "dataplane", AT(dataplane.card) },
+	{ "workers", "dataplane", NUMBER(1, FAN_WORKERS_MAX), AT(dataplane.workers), .standard = "1" },
+	{ "ipv6", "dataplane", .type = SETTING_FLAG, AT(dataplane.ipv6), .standard = "no" },
+	{ "udp_checksum", "dataplane", .type = SETTING_FLAG, AT(dataplane.udp_checksum), .standard = "no" },
+	{ "capture", "dataplane", AT(dataplane.capture) },
+	{ "eal", "dataplane", AT(dataplane.eal) },
+	{ "address", "sender", .type = SETTING_ADDRESS, AT(sender.address) },
+	{ "ethernet", "sender", .type = SETTING_ETHERNET, AT(sender.ethernet) },
+	{ "vlan", "sender", NUMBER(0, 4094), AT(sender.vlan), .standard = "0" },
+	{ "vlan_priority", "sender", NUMBER(0, 7), AT(sender.vlan_priority), .standard = "0" },
+	{ "dscp", "sender", NUMBER(0, 63), AT(sender.dscp), .standard = "0" },
+	{ "udp_source_port", "sender", NUMBER(0, 65535), AT(sender.udp_source_port), .standard = "0" },
+	{ "default_ethernet", "next_hops", .type = SETTING_ETHERNET, .live = true, AT(default_ethernet) },
+	{ "directory", "store", AT(store.directory) },
+	{ "key_file", "store", AT(store.key_file) },
+	{ "create", "store", .type = SETTING_FLAG, AT(store.create), .standard = "no" },
+	{ "adopt", "store", .type = SETTING_FLAG, AT(store.adopt), .standard = "no" },
+	{ "retention_s", "store", NUMBER(1, UINT32_MAX), AT(store.retention_s), .standard = "604800" },
+	{ "originator", "sms", .live = true, AT(sms.originator) },
+	{ "service_centre", "sms", .live = true, AT(sms.service_centre) },
+	{ "read", "roles", .type = SETTING_ROLE, .live = true, AT(role_texts[FAN_ROLE_READ]) },
+	{ "send", "roles", .type = SETTING_ROLE, .live = true, AT(role_texts[FAN_ROLE_SEND]) },
+	{ "provision", "roles", .type = SETTING_ROLE, .live = true, AT(role_texts[FAN_ROLE_PROVISION]) },
+	{ "lease", "roles", .type = SETTING_ROLE, .live = true, AT(role_texts[FAN_ROLE_LEASE]) },
+	{ "import_bytes", "limits", NUMBER(1, UINT64_C(1) << 40), .live = true, AT(limits.import_bytes),
+	  .standard = "17179869184" },
+	{ .key = NULL },
+};
+
+#define SETTING_COUNT (sizeof(settings) / sizeof(settings[0]) - 1)
+
+static const char *const sections[] = { "serve", "dataplane", "sender", "next_hops", "store", "sms", "roles", "limits", NULL };
+
+/* ---- Values ------------------------------------------------------------------------------------------------------------ */
+
+bool
+fan_ethernet_parse(uint8_t ethernet[6], const char *text)
+{
+	for (unsigned i = 0; i < 6; i++, text += 3) {
+		char *end, digits[3] = { 0 };
+
+		if (strnlen(text, 2) < 2 || text[2] != (i < 5 ? ':' : '\0'))
+			return false;
+		memcpy(digits, text, 2);
+		ethernet[i] = (uint8_t)strtoul(digits, &end, 16);
+		if (*end != '\0' || digits[0] == '+' || digits[0] == '-' || digits[0] == ' ')
+			return false;
+	}
+	return true;
+}
+
+bool
+fan_address_parse(uint8_t address[16], bool *ipv6, const char *text)
+{
+	memset(address, 0, 16);
+	*ipv6 = inet_pton(AF_INET, text, address) != 1;
+	return !*ipv6 || inet_pton(AF_INET6, text, address) == 1;
+}
+
+static int
+read_number(uint64_t *number, const struct setting *setting, const char *text)
+{
+	char *end;
+
+	errno = 0;
+	*number = strtoull(text, &end, setting->type == SETTING_MODE ? 8 : 10);
+	if (errno == 0 && *text >= '0' && *text <= '9' && *end == '\0' && *number >= setting->minimum &&
+	    *number <= setting->maximum)
+		return 0;
+	if (setting->type == SETTING_MODE)
+		return fan_fail(FAN_E_INVALID, "takes a mode from 0 to 0777 in octal");
+	return fan_fail(FAN_E_INVALID, "takes a number from %llu to %llu", (unsigned long long)setting->minimum,
+			(unsigned long long)setting->maximum);
+}
+
+/* One "user", "@group" or number of a user. */
+static int
+add_principal(struct fan_principals *principals, const char *name)
+{
+	const bool is_group = name[0] == '@';
+	const struct passwd *user = is_group ? NULL : getpwnam(name);
+	const struct group *group = is_group ? getgrnam(name + 1) : NULL;
+
+	if (principals->count == FAN_PRINCIPALS_MAX)
+		return fan_fail(FAN_E_INVALID, "more than %d users and groups: name a group instead", FAN_PRINCIPALS_MAX);
+	if (user == NULL && group == NULL)
+		return fan_fail(FAN_E_INVALID, "%.64s: no such %s on this machine; takes users, and groups as @GROUP", name,
+				is_group ? "group" : "user");
+	principals->at[principals->count].group = is_group;
+	principals->at[principals->count++].id = is_group ? group->gr_gid : user->pw_uid;
+	return 0;
+}
+
+static int
+read_principals(struct fan_principals *principals, const char *text)
+{
+	char *copy = strdup(text), *rest = copy, *name;
+	int error = copy == NULL ? fan_fail(FAN_E_MEMORY, "no memory") : 0;
+
+	while (error == 0 && (name = strsep(&rest, ", \t")) != NULL)
+		if (*name != '\0')
+			error = add_principal(principals, name);
+	free(copy);
+	return error;
+}
+
+static int
+keep_text(char **place, const char *text)
+{
+	free(*place);
+	*place = strdup(text);
+	return *place != NULL ? 0 : fan_fail(FAN_E_MEMORY, "no memory");
+}
+
+static int
+check_text(struct fan_configuration *configuration, const struct setting *setting, const char *text)
+{
+	uint8_t address[16];
+	bool ipv6;
+
+	if (setting->type == SETTING_ETHERNET && !fan_ethernet_parse(address, text))
+		return fan_fail(FAN_E_INVALID, "takes an Ethernet address like 02:00:00:00:00:01");
+	if (setting->type == SETTING_ADDRESS && !fan_address_parse(address, &ipv6, text))
+		return fan_fail(FAN_E_INVALID, "takes an IPv4 or IPv6 address");
+	if (setting->type == SETTING_ROLE)
+		for (unsigned role = 0; role < FAN_ROLES; role++)
+			if (strcmp(setting->key, fan_role_name((enum fan_role)role)) == 0)
+				return read_principals(&configuration->roles[role], text);
+	return 0;
+}
+
+/* An empty text is as if nothing were said. */
+static int
+set(struct fan_configuration *configuration, const struct setting *setting, const char *text)
+{
+	char *place = (char *)configuration + setting->offset;
+	uint64_t number = 0;
+	const bool yes = strcmp(text, "yes") == 0;
+	int error = 0;
+
+	if (*text == '\0')
+		return 0;
+	switch (setting->type) {
+	case SETTING_NUMBER:
+	case SETTING_MODE:
+		error = read_number(&number, setting, text);
+		memcpy(place, &number, sizeof(number));
+		return error;
+	case SETTING_FLAG:
+		memcpy(place, &yes, sizeof(yes));
+		return yes || strcmp(text, "no") == 0 ? 0 : fan_fail(FAN_E_INVALID, "takes yes or no");
+	case SETTING_TEXT:
+	case SETTING_ADDRESS:
+	case SETTING_ETHERNET:
+	case SETTING_ROLE:
+		break;
+	}
+	error = check_text(configuration, setting, text);
+	return error != 0 ? error : keep_text((char **)(void *)place, text);
+}
+
+/* ---- Reading ----------------------------------------------------------------------------------------------------------- */
+
+struct reading {
+	struct fan_configuration *configuration;
+	FILE *stream;
+	unsigned line;
+	bool given[SETTING_COUNT];
+	int error; /* the first; what follows is passed over */
+};
+
+/* Puts file, line and key before what was recorded. */
+static void
+refuse(struct reading *reading, int error, const char *section, const char *key)
+{
+	char rule[DETAIL_BYTES];
+
+	(void)snprintf(rule, sizeof(rule), "%s", fan_error_detail());
+	reading->error = error;
+	fan_error_record("%s: line %u: [%.64s]%s%.64s: %s", reading->configuration->file, reading->line, section,
+			 key[0] != '\0' ? " " : "", key, rule);
+}
+
+static bool
+section_known(const char *name)
+{
+	for (unsigned i = 0; sections[i] != NULL; i++)
+		if (strcmp(sections[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void
+check_section(struct reading *reading, const char *line)
+{
+	char name[NAME_BYTES];
+	const char *nearest;
+
+	(void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(line + 1, "]\n"), line + 1);
+	if (section_known(name))
+		return;
+	nearest = fan_nearest_name(name, sections, sizeof(sections[0]));
+	if (nearest != NULL)
+		(void)fan_fail(FAN_E_INVALID, "no such section, did you mean [%s]?", nearest);
+	else
+		(void)fan_fail(FAN_E_INVALID,
+			       "no such section; there are serve, dataplane, sender, next_hops, store, sms, roles, limits");
+	refuse(reading, FAN_E_INVALID, name, "");
+}
+
+/* libinih's ini_reader, as fgets(3). Blanks in front are taken off: it would take the line for a continuation of the one before. */
+static char *
+read_line(char *line, int room, void *user)
+{
+	struct reading *reading = user;
+	size_t blanks;
+
+	if (reading->error != 0 || fgets(line, room, reading->stream) == NULL)
+		return NULL;
+	reading->line++;
+	if (strchr(line, '\n') == NULL && !feof(reading->stream)) {
+		(void)fan_fail(FAN_E_INVALID, "the line is longer than %d octets", room - 2);
+		refuse(reading, FAN_E_INVALID, "file", "");
+		return NULL;
+	}
+	blanks = strspn(line, " \t");
+	memmove(line, line + blanks, strlen(line + blanks) + 1);
+	if (line[0] == '[')
+		check_section(reading, line);
+	return line;
+}
+
+static int
+add_hop(struct fan_configuration *configuration, const char *address, const char *ethernet)
+{
+	struct fan_configured_hop hop;
+	struct fan_configured_hop *hops;
+
+	if (!fan_address_parse(hop.address, &hop.ipv6, address))
+		return fan_fail(FAN_E_INVALID, "takes default_ethernet, or an IPv4 or IPv6 address, as a key");
+	if (!fan_ethernet_parse(hop.ethernet, ethernet))
+		return fan_fail(FAN_E_INVALID, "takes an Ethernet address like 02:00:00:00:00:01");
+	for (unsigned i = 0; i < configuration->hop_count; i++)
+		if (memcmp(configuration->hops[i].address, hop.address, sizeof(hop.address)) == 0)
+			return fan_fail(FAN_E_INVALID, "is given twice");
+	if (configuration->hop_count == FAN_CONFIGURED_HOPS_MAX)
+		return fan_fail(FAN_E_INVALID, "more than %d next hops", FAN_CONFIGURED_HOPS_MAX);
+	hops = reallocarray(configuration->hops, configuration->hop_count + 1, sizeof(*hops));
+	if (hops == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory");
+	hops[configuration->hop_count++] = hop;
+	configuration->hops = hops;
+	return 0;
+}
+
+/* A line of [next_hops]. libinih ends a key at the first colon, also within an IPv6 address: the two are put together again. */
+static int
+read_hop(struct fan_configuration *configuration, const char *key, const char *value)
+{
+	char whole[FAN_CONFIGURATION_LINE_BYTES_MAX + 2];
+	char *equals, *ethernet;
+
+	if (strchr(value, '=') == NULL)
+		return add_hop(configuration, key, value);
+	(void)snprintf(whole, sizeof(whole), "%s:%s", key, value);
+	equals = strchr(whole, '=');
+	ethernet = equals + 1 + strspn(equals + 1, " \t");
+	while (equals > whole && (equals[-1] == ' ' || equals[-1] == '\t'))
+		equals--;
+	*equals = '\0';
+	return add_hop(configuration, whole, ethernet);
+}
+
+static int
+refuse_key(const char *section, const char *key)
+{
+	const char *names[SETTING_COUNT + 1] = { NULL };
+	unsigned count = 0;
+	const char *nearest;
+
+	for (unsigned i = 0; i < SETTING_COUNT; i++)
+		if (strcmp(settings[i].section, section) == 0)
+			names[count++] = settings[i].key;
+	nearest = fan_nearest_name(key, names, sizeof(names[0]));
+	if (nearest != NULL)
+		return fan_fail(FAN_E_INVALID, "no such key, did you mean %s?", nearest);
+	return fan_fail(FAN_E_INVALID, "no such key in this section");
+}
+
+static int
+read_setting(struct reading *reading, const char *section, const char *key, const char *value)
+{
+	for (unsigned i = 0; i < SETTING_COUNT; i++) {
+		if (strcmp(settings[i].section, section) != 0 || strcmp(settings[i].key, key) != 0)
+			continue;
+		if (reading->given[i])
+			return fan_fail(FAN_E_INVALID, "is given twice");
+		reading->given[i] = true;
+		return set(reading->configuration, &settings[i], value);
+	}
+	if (section[0] == '\0')
+		return fan_fail(FAN_E_INVALID, "a key before the first [section]");
+	return strcmp(section, "next_hops") == 0 ? read_hop(reading->configuration, key, value) : refuse_key(section, key);
+}
+
+/* libinih's ini_handler: 1 is good. */
+static int
+take(void *user, const char *section, const char *key, const char *value)
+{
+	struct reading *reading = user;
+	int error;
+
+	if (reading->error != 0)
+		return 0;
+	error = read_setting(reading, section, key, value);
+	if (error != 0)
+		refuse(reading, error, section, key);
+	return error == 0;
+}
+
+/* ---- The whole --------------------------------------------------------------------------------------------------------- */
+
+static int
+set_defaults(struct fan_configuration *configuration)
+{
+	int error = 0;
+
+	for (unsigned i = 0; error == 0 && i < SETTING_COUNT; i++)
+		if (settings[i].standard != NULL)
+			error = set(configuration, &settings[i], settings[i].standard);
+	return error;
+}
+
+/* What no line alone can break. */
+static int
+check_whole(const struct fan_configuration *configuration)
+{
+	const char *file = configuration->file;
+	uint8_t address[16];
+	bool ipv6;
+
+	if (configuration->dataplane.egress == NULL)
+		return fan_fail(FAN_E_INVALID, "%s: [dataplane] egress: is needed, af_packet:IFACE for example", file);
+	if ((configuration->store.directory == NULL) != (configuration->store.key_file == NULL))
+		return fan_fail(FAN_E_INVALID, "%s: [store] directory and key_file: give both, or none and nothing is kept",
+				file);
+	if (configuration->sender.address != NULL && fan_address_parse(address, &ipv6, configuration->sender.address) &&
+	    ipv6 != configuration->dataplane.ipv6)
+		return fan_fail(FAN_E_INVALID,
+				"%s: [sender] address %s: is not of the family that [dataplane] ipv6 = %s asks for", file,
+				configuration->sender.address, configuration->dataplane.ipv6 ? "yes" : "no");
+	return 0;
+}
+
+int
+fan_configuration_read_stream(struct fan_configuration *configuration, const char *file, FILE *stream)
+{
+	struct reading reading = { .configuration = configuration, .stream = stream };
+	int line;
+
+	*configuration = (struct fan_configuration){ .file = strdup(file) };
+	if (configuration->file == NULL || set_defaults(configuration) != 0)
+		return fan_fail(FAN_E_MEMORY, "%s: no memory", file);
+	line = ini_parse_stream(read_line, &reading, take, &reading);
+	if (reading.error != 0)
+		return reading.error;
+	if (line != 0)
+		return fan_fail(FAN_E_INVALID, "%s: line %d: takes KEY = VALUE, [SECTION], or ; and a comment", file, line);
+	if (ferror(stream))
+		return fan_fail(FAN_E_IO, "%s: cannot be read", file);
+	return check_whole(configuration);
+}
+
+int
+fan_configuration_read(struct fan_configuration *configuration, const char *file)
+{
+	FILE *stream = fopen(file, "re");
+	int error;
+
+	*configuration = (struct fan_configuration){ .file = NULL };
+	if (stream == NULL)
+		return fan_fail(FAN_E_IO, "%s: %s", file, strerror(errno));
+	error = fan_configuration_read_stream(configuration, file, stream);
+	(void)fclose(stream);
+	return error;
+}
+
+static bool
+is_text(const struct setting *setting)
+{
+	return setting->type != SETTING_NUMBER && setting->type != SETTING_MODE && setting->type != SETTING_FLAG;
+}
+
+static char *
+text_of(const struct fan_configuration *configuration, const struct setting *setting)
+{
+	char *text;
+
+	memcpy(&text, (const char *)configuration + setting->offset, sizeof(text));
+	return text;
+}
+
+void
+fan_configuration_free(struct fan_configuration *configuration)
+{
+	for (unsigned i = 0; i < SETTING_COUNT; i++)
+		if (is_text(&settings[i]))
+			free(text_of(configuration, &settings[i]));
+	free(configuration->hops);
+	free(configuration->file);
+	*configuration = (struct fan_configuration){ .file = NULL };
+}
+
+/* ---- What is in force -------------------------------------------------------------------------------------------------- */
+
+/* Out: text[text_bytes], a value as a file has it. */
+static void
+format_value(char *text, size_t text_bytes, const struct fan_configuration *configuration, const struct setting *setting)
+{
+	const char *place = (const char *)configuration + setting->offset;
+	uint64_t number;
+	bool yes;
+
+	if (is_text(setting)) {
+		const char *own = text_of(configuration, setting);
+
+		(void)snprintf(text, text_bytes, "%s", own != NULL ? own : "");
+	} else if (setting->type == SETTING_FLAG) {
+		memcpy(&yes, place, sizeof(yes));
+		(void)snprintf(text, text_bytes, "%s", yes ? "yes" : "no");
+	} else {
+		memcpy(&number, place, sizeof(number));
+		(void)snprintf(text, text_bytes, setting->type == SETTING_MODE ? "0%llo" : "%llu", (unsigned long long)number);
+	}
+}
+
+static void
+print_hops(const struct fan_configuration *configuration, FILE *out)
+{
+	for (unsigned i = 0; i < configuration->hop_count; i++) {
+		const struct fan_configured_hop *hop = &configuration->hops[i];
+		const uint8_t *mac = hop->ethernet;
+		char address[INET6_ADDRSTRLEN];
+
+		inet_ntop(hop->ipv6 ? AF_INET6 : AF_INET, hop->address, address, sizeof(address));
+		(void)fprintf(out, "%s = %02x:%02x:%02x:%02x:%02x:%02x\n", address, mac[0], mac[1], mac[2], mac[3], mac[4],
+			      mac[5]);
+	}
+}
+
+void
+fan_configuration_print(const struct fan_configuration *configuration, FILE *out)
+{
+	char value[FAN_CONFIGURATION_LINE_BYTES_MAX + 2];
+
+	for (unsigned s = 0; sections[s] != NULL; s++) {
+		(void)fprintf(out, "%s[%s]\n", s == 0 ? "" : "\n", sections[s]);
+		for (unsigned i = 0; i < SETTING_COUNT; i++) {
+			if (strcmp(settings[i].section, sections[s]) != 0)
+				continue;
+			format_value(value, sizeof(value), configuration, &settings[i]);
+			(void)fprintf(out, "%s =%s%s\n", settings[i].key, value[0] != '\0' ? " " : "", value);
+		}
+		if (strcmp(sections[s], "next_hops") == 0)
+			print_hops(configuration, out);
+	}
+}
+
+void
+fan_configuration_restart_keys(const struct fan_configuration *now, const struct fan_configuration *next,
+			       void (*each)(void *user, const char *key), void *user)
+{
+	for (unsigned i = 0; i < SETTING_COUNT; i++) {
+		char values[2][FAN_CONFIGURATION_LINE_BYTES_MAX + 2], key[NAME_BYTES];
+
+		format_value(values[0], sizeof(values[0]), now, &settings[i]);
+		format_value(values[1], sizeof(values[1]), next, &settings[i]);
+		(void)snprintf(key, sizeof(key), "%s.%s", settings[i].section, settings[i].key);
+		if (!settings[i].live && strcmp(values[0], values[1]) != 0)
+			each(user, key);
+	}
+}
+
+/* ---- What it is for ---------------------------------------------------------------------------------------------------- */
+
+/* A path, or "credential:NAME", which systemd puts into a folder of its own (systemd.exec(5), LoadCredential=). */
+static int
+find_key_file(char **path, const char *given)
+{
+	const char *folder = getenv("CREDENTIALS_DIRECTORY");
+	const size_t mark_bytes = strlen(CREDENTIAL);
+	int made;
+
+	if (given == NULL)
+		return 0;
+	if (strncmp(given, CREDENTIAL, mark_bytes) != 0)
+		return keep_text(path, given);
+	if (folder == NULL || strchr(given + mark_bytes, '/') != NULL)
+		return fan_fail(
+			FAN_E_INVALID,
+			"[store] key_file %s: systemd sets CREDENTIALS_DIRECTORY for a unit with LoadCredential=NAME:PATH",
+			given);
+	made = asprintf(path, "%s/%s", folder, given + mark_bytes);
+	if (made < 0)
+		*path = NULL;
+	return made < 0 ? fan_fail(FAN_E_MEMORY, "no memory") : 0;
+}
+
+static int
+split_eal(struct fan_opening *opening, const char *given)
+{
+	char *rest, *argument;
+	unsigned count = 0;
+
+	if (given == NULL)
+		return 0;
+	opening->eal_texts = rest = strdup(given);
+	while (rest != NULL && (argument = strsep(&rest, " \t")) != NULL) {
+		if (*argument == '\0')
+			continue;
+		if (count == FAN_EAL_ARGUMENTS_MAX)
+			return fan_fail(FAN_E_INVALID, "[dataplane] eal: more than %d arguments", FAN_EAL_ARGUMENTS_MAX);
+		opening->eal[count++] = argument;
+	}
+	opening->options.eal = opening->eal;
+	return opening->eal_texts != NULL ? 0 : fan_fail(FAN_E_MEMORY, "no memory");
+}
+
+int
+fan_opening_make(struct fan_opening *opening, const struct fan_configuration *configuration)
+{
+	struct fan_options *options = &opening->options;
+	bool ipv6;
+	int error;
+
+	*opening = (struct fan_opening){ .eal_texts = NULL };
+	fan_options_init(options);
+	options->egress = configuration->dataplane.egress;
+	options->program = configuration->serve.program;
+	options->engines = configuration->dataplane.engines;
+	options->card = configuration->dataplane.card;
+	options->workers = (unsigned)configuration->dataplane.workers;
+	options->ipv6 = configuration->dataplane.ipv6;
+	options->udp_checksum = configuration->dataplane.udp_checksum;
+	options->capture = configuration->dataplane.capture;
+	if (configuration->sender.address != NULL)
+		(void)fan_address_parse(options->source_address, &ipv6, configuration->sender.address);
+	if (configuration->sender.ethernet != NULL)
+		(void)fan_ethernet_parse(options->source_ethernet, configuration->sender.ethernet);
+	options->vlan = (uint16_t)configuration->sender.vlan;
+	options->vlan_priority = (uint8_t)configuration->sender.vlan_priority;
+	options->dscp = (uint8_t)configuration->sender.dscp;
+	options->udp_source_port = (uint16_t)configuration->sender.udp_source_port;
+	options->store = configuration->store.directory;
+	options->store_create = configuration->store.create;
+	options->store_adopt = configuration->store.adopt;
+	options->retention_s = (uint32_t)configuration->store.retention_s;
+	error = find_key_file(&opening->key_file, configuration->store.key_file);
+	options->store_key_file = opening->key_file;
+	return error != 0 ? error : split_eal(opening, configuration->dataplane.eal);
+}
+
+void
+fan_opening_free(struct fan_opening *opening)
+{
+	free(opening->eal_texts);
+	free(opening->key_file);
+	*opening = (struct fan_opening){ .eal_texts = NULL };
+}
+
+bool
+fan_configuration_permits(const struct fan_configuration *configuration, enum fan_role role, uid_t user, const gid_t *groups,
+			  size_t group_count)
+{
+	const struct fan_principals *principals;
+
+	if (role == FAN_ROLE_NONE || user == 0 || user == geteuid())
+		return true;
+	principals = &configuration->roles[role];
+	for (unsigned i = 0; i < principals->count; i++) {
+		if (!principals->at[i].group && principals->at[i].id == user)
+			return true;
+		for (size_t j = 0; principals->at[i].group && j < group_count; j++)
+			if (principals->at[i].id == groups[j])
+				return true;
+	}
+	return false;
+}

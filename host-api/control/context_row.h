@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A UE as a line of text: the columns of contexts_csv.h and, behind them, further ones that a file's header names. As JSON, the same names are
+ * members of an object.
+ */
+#ifndef FAN_CONTROL_CONTEXT_ROW_H
+#define FAN_CONTROL_CONTEXT_ROW_H
+
+#include "contexts_csv.h"
+#include "protocol.h"
+
+#define FAN_CONTEXT_COLUMNS_MAX 14 /* behind those of contexts_csv.h */
+
+/* What columns stand behind the fixed ones. */
+struct fan_context_columns {
+	unsigned count;
+	uint8_t column[FAN_CONTEXT_COLUMNS_MAX];
+};
+
+struct fan_context_row {
+	struct fan_contexts_row fixed;
+	struct fan_ue ue; /* all but next_hop; its identity is the one below, so that a row may not be copied */
+	char identity[FAN_IDENTITY_BYTES];
+	char gid[256]; /* "": no group */
+};
+
+/* Reads a header. Out: *columns. INVALID. */
+int fan_context_header_read(struct fan_context_columns *columns, const char *line, size_t line_bytes);
+/* Reads a line. Out: *row; field[field_bytes], the column that is to blame for an error, "" for none. It holds keys, and is the caller's to wipe.
+ * INVALID. */
+int fan_context_row_read(struct fan_context_row *row, char *field, size_t field_bytes,
+			 const struct fan_context_columns *columns, const char *line, size_t line_bytes);
+/* The same from an object. */
+int fan_context_object_read(struct fan_context_row *row, char *field, size_t field_bytes, const json_t *object);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What is behind server.h, for the files of this folder. All of it is the control thread's, or, while the appliance is being opened, the thread's
+ * that answers clients meanwhile.
+ *
+ *	server.c     the loop: clients, signals, the appliance's events
+ *	client.c     octets of a client
+ *	dispatch.c   lines become requests, requests find their methods
+ *	service.c    methods of the daemon itself
+ *	ue.c         methods of UEs, leases and acknowledgements
+ *	group.c      methods of groups
+ *	message.c    methods of messages
+ *	job.c        files of lines that clients hand in, some lines a turn
+ *	import.c     ... of UEs
+ *	context_row.c, contexts_csv.c   a UE as a line of text
+ *	sandbox.c    what the daemon gives up
+ *	joins.c      many members into many groups, in long strides
+ *	hops.c       next hops by address
+ */
+#ifndef FAN_CONTROL_DAEMON_H
+#define FAN_CONTROL_DAEMON_H
+
+#include "../appliance/appliance.h"
+#include "client.h"
+#include "params.h"
+#include "server.h"
+
+#define FAN_LATER 1 /* of a method: it answers by a ticket */
+
+#define FAN_SERVER_KEPT_MAX 256   /* messages whose results are kept where there is no store */
+#define FAN_SERVER_WATCHES_MAX 64 /* messages watched, by all clients together */
+#define FAN_SERVER_PROGRESS_MS 200
+
+/* Whom to answer, later. */
+struct fan_ticket {
+	unsigned place; /* of the client */
+	uint32_t generation;
+	json_t *id; /* owned; NULL: nobody asked for an answer */
+};
+
+struct fan_request {
+	struct fan_server *server;
+	struct fan_client *client;
+	json_t *id;     /* owned; NULL: a notification */
+	json_t *params; /* borrowed; NULL: none */
+	json_t *result; /* owned: what a method answers; NULL: {} */
+	int code;       /* of an error object; 0: by the error */
+};
+
+struct fan_method {
+	const char *name; /* first: fan_nearest_name() walks these */
+	enum fan_role role;
+	bool any_time; /* also without an appliance */
+	int (*run)(struct fan_request *request);
+};
+
+extern const struct fan_method fan_service_methods[], fan_ue_methods[], fan_group_methods[], fan_message_methods[];
+
+struct fan_sent {
+	struct fan_ticket ticket;
+	fan_message_id id;
+};
+
+struct fan_watch {
+	struct fan_ticket ticket; /* its id is not used */
+	fan_message_id id;
+};
+
+struct fan_server {
+	struct fan_configuration configuration;
+	struct fanfare *fanfare; /* owned; NULL until it is open */
+	enum fan_server_state state;
+	int64_t started_ms, now_ms;
+	int listener, epoll, signals, timer, wake;
+	bool bound;            /* the socket's name is ours to remove */
+	unsigned stops;        /* signals to stop that came */
+	bool woken;            /* the appliance is open, or has failed to */
+	unsigned busy_clients; /* clients with lines left from this turn */
+	struct fan_client clients[FAN_CONTROL_CLIENTS_MAX];
+	void *hops;             /* tsearch(3) by address */
+	struct fan_sent *sends; /* owned: of this turn, accepted and not synced yet */
+	unsigned send_count, send_room;
+	struct fan_message_status *kept; /* owned: FAN_SERVER_KEPT_MAX; NULL: the store keeps them */
+	unsigned kept_next;
+	struct fan_watch watches[FAN_SERVER_WATCHES_MAX];
+	unsigned watch_count;
+	int64_t watched_ms;
+};
+
+/* Milliseconds of a clock that only rises. */
+int64_t fan_server_clock_ms(void);
+/* Begins to end: nothing new is accepted, files in work are given up. Again, or with `cancel`: messages end where they are. */
+void fan_server_stop(struct fan_server *server, bool cancel);
+/* Reads the configuration again and brings into force what can be. Out: *restart, an array of the keys that need a restart. On an error nothing
+ * has changed, but for next hops before the one that is named. */
+int fan_server_reload(struct fan_server *server, json_t **restart);
+
+/* ---- Requests ---------------------------------------------------------------------------------------------------------- */
+
+void fan_dispatch_hello(struct fan_client *client);
+void fan_dispatch_line(struct fan_server *server, struct fan_client *client, char *line, size_t line_bytes);
+
+/* Reads the params of a request, as fan_params_read(). */
+int fan_request_params(struct fan_request *request, void *values, const struct fan_param *table, size_t count);
+/* The descriptor of a regular file that came with a request, the caller's from now on. INVALID: none came, it is another kind of file, or it has
+ * more than limits.import_bytes. */
+int fan_request_descriptor(struct fan_request *request, int *descriptor);
+
+struct fan_ticket fan_ticket_take(struct fan_request *request);
+/* The client that waits; NULL when it is gone. */
+struct fan_client *fan_ticket_client(struct fan_server *server, const struct fan_ticket *ticket);
+/* Answers, with the result, which it takes, or with the error that was recorded (`error` not 0), and frees the ticket. */
+void fan_ticket_answer(struct fan_server *server, struct fan_ticket *ticket, int error, json_t *result);
+/* A notification to the client that waits, if it is still there. Takes params. */
+void fan_ticket_notify(struct fan_server *server, const struct fan_ticket *ticket, const char *method, json_t *params);
+
+/* Tells clients that subscribed what has happened. */
+void fan_events_tell(struct fan_server *server);
+
+/* Gives up what a daemon does not need once everything is open: root, where [serve] names a user, and the way back to it. */
+int fan_server_confine(struct fan_server *server);
+
+/* ---- UEs --------------------------------------------------------------------------------------------------------------- */
+
+#define FAN_CONTEXTS_OF_ONE_MAX 64 /* contexts of one identity that a method looks at */
+
+/* The index of a next hop; it is added, with the address that [next_hops] gives it, when it is new. INVALID: none is given. */
+int fan_hops_find(struct fan_server *server, const uint8_t address[16], bool ipv6);
+/* Learns all next hops of the appliance anew. */
+int fan_hops_learn(struct fan_server *server);
+void fan_hops_forget(struct fan_server *server);
+
+/* The contexts of an identity. Out: ids[FAN_CONTEXTS_OF_ONE_MAX]. Returns how many, or NOT_FOUND. */
+int fan_contexts_find(struct fan_server *server, fan_context_id *ids, const char *identity);
+/* The profile by which messages reach a context: as given, or, for NULL, that of its import. */
+int fan_context_profile(struct fan_server *server, enum fan_profile *profile, fan_context_id id, const char *given);
+
+/* ---- Messages ---------------------------------------------------------------------------------------------------------- */
+
+/* Makes durable what was sent in this turn, and answers. */
+void fan_sends_answer(struct fan_server *server);
+/* Tells those who watch messages how far they are. */
+void fan_watches_notify(struct fan_server *server);
+
+#endif

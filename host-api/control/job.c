@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "job.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BUFFER_BYTES 65536
+
+static void
+close_job(struct fan_job *job, bool good)
+{
+	job->kind->close(job, good);
+	fan_joins_free(&job->joins);
+	if (job->file != NULL)
+		(void)fclose(job->file);
+	if (job->buffer != NULL)
+		explicit_bzero(job->buffer, BUFFER_BYTES);
+	free(job->buffer);
+	json_decref(job->errors);
+	json_decref(job->ticket.id);
+	free(job);
+}
+
+static struct fan_job *
+make_job(int descriptor)
+{
+	struct fan_job *job = calloc(1, sizeof(*job));
+
+	if (job == NULL)
+		return NULL;
+	job->buffer = malloc(BUFFER_BYTES);
+	job->errors = json_array();
+	job->file = fdopen(descriptor, "r");
+	if (job->buffer != NULL && job->errors != NULL && job->file != NULL &&
+	    setvbuf(job->file, job->buffer, _IOFBF, BUFFER_BYTES) == 0)
+		return job;
+	if (job->file != NULL)
+		(void)fclose(job->file);
+	free(job->buffer);
+	json_decref(job->errors);
+	free(job);
+	return NULL;
+}
+
+int
+fan_job_begin(struct fan_request *request, struct fan_job **out, const struct fan_job_kind *kind, bool skip)
+{
+	struct fan_job *job;
+	int descriptor;
+	int error = fan_request_descriptor(request, &descriptor);
+
+	if (error != 0)
+		return error;
+	if (request->client->job != NULL || lseek(descriptor, 0, SEEK_SET) != 0) {
+		(void)close(descriptor);
+		return fan_fail(FAN_E_BUSY, "a file of this client is in work: wait for its answer");
+	}
+	job = make_job(descriptor);
+	if (job == NULL) {
+		(void)close(descriptor);
+		return fan_fail(FAN_E_MEMORY, "no memory for a file's work");
+	}
+	job->kind = kind;
+	job->server = request->server;
+	job->skip = skip;
+	job->notified_ms = request->server->now_ms;
+	job->ticket = fan_ticket_take(request);
+	request->client->job = job;
+	if (out != NULL)
+		*out = job;
+	return FAN_LATER;
+}
+
+void
+fan_job_note(struct fan_job *job, uint64_t line_number, const char *field, const char *why)
+{
+	if (job->error_count++ < FAN_CONTROL_ERRORS_MAX)
+		(void)json_array_append_new(job->errors, json_pack("{s:I, s:s, s:s}", "line", (json_int_t)line_number, "field",
+								   field, "why", why));
+}
+
+/* ---- Lines ------------------------------------------------------------------------------------------------------------- */
+
+/* One line without LF. Returns its octets, -1 at the end of the file, -2 when it is too long, and then it is passed over. */
+static long
+read_line(FILE *file, char *line)
+{
+	long line_bytes = 0;
+	int octet;
+
+	while ((octet = getc_unlocked(file)) != EOF && octet != '\n') {
+		if (line_bytes < FAN_CONTROL_FILE_LINE_BYTES_MAX)
+			line[line_bytes] = (char)octet;
+		line_bytes++;
+	}
+	if (octet == EOF && line_bytes == 0)
+		return -1;
+	if (line_bytes > FAN_CONTROL_FILE_LINE_BYTES_MAX)
+		return -2;
+	line[line_bytes] = '\0';
+	return line_bytes;
+}
+
+static int
+take_line(struct fan_job *job, char *line, long line_bytes)
+{
+	job->field[0] = '\0';
+	if (line_bytes == -2)
+		return fan_fail(FAN_E_INVALID, "longer than %d octets", FAN_CONTROL_FILE_LINE_BYTES_MAX);
+	if (line_bytes > 0 && line[line_bytes - 1] == '\r')
+		return fan_fail(FAN_E_INVALID, "ends with CR LF: lines end with LF alone");
+	return job->kind->line(job, line, (size_t)line_bytes);
+}
+
+/* Notes a line's error. 0 when the job goes on without that line, else the error. */
+static int
+pass_over(struct fan_job *job, int error)
+{
+	char why[FAN_ERROR_BYTES];
+
+	(void)snprintf(why, sizeof(why), "%s", fan_error_detail());
+	if (!job->fatal)
+		fan_job_note(job, job->line_number, job->field, why);
+	if (!job->fatal && job->skip)
+		return 0;
+	return fan_fail(error, "line %llu: %s%s%.300s", (unsigned long long)job->line_number, job->field,
+			job->field[0] != '\0' ? ": " : "", why);
+}
+
+/* 0, or an error that ends the job. */
+static int
+take_lines(struct fan_job *job)
+{
+	static char line[FAN_CONTROL_FILE_LINE_BYTES_MAX + 1];
+	int error = 0;
+
+	for (unsigned i = 0; error == 0 && i < FAN_JOB_LINES_A_TURN; i++) {
+		const long line_bytes = read_line(job->file, line);
+
+		if (line_bytes == -1) {
+			job->at_end = true;
+			break;
+		}
+		job->line_number++;
+		error = take_line(job, line, line_bytes);
+		if (error != 0)
+			error = pass_over(job, error);
+	}
+	explicit_bzero(line, sizeof(line));
+	if (error == 0 && ferror(job->file))
+		error = fan_fail(FAN_E_IO, "the file cannot be read behind line %llu", (unsigned long long)job->line_number);
+	return error;
+}
+
+/* ---- Turns ------------------------------------------------------------------------------------------------------------- */
+
+static json_t *
+make_report(const struct fan_job *job)
+{
+	json_t *report = json_pack("{s:I, s:O}", "error_count", (json_int_t)job->error_count, "errors", job->errors);
+
+	if (report == NULL || job->kind->report(job, report) != 0) {
+		json_decref(report);
+		return NULL;
+	}
+	return report;
+}
+
+static void
+notify(struct fan_job *job)
+{
+	if (job->server->now_ms - job->notified_ms < FAN_SERVER_PROGRESS_MS)
+		return;
+	job->notified_ms = job->server->now_ms;
+	fan_ticket_notify(job->server, &job->ticket, "progress",
+			  json_pack("{s:s, s:O?, s:I}", "method", job->kind->name, "id", job->ticket.id, "lines",
+				    (json_int_t)job->line_number));
+}
+
+static void
+finish(struct fan_client *client, int error)
+{
+	struct fan_job *job = client->job;
+	json_t *report = error == 0 ? make_report(job) : NULL;
+
+	if (error == 0 && report == NULL)
+		error = fan_fail(FAN_E_MEMORY, "no memory for the answer");
+	client->job = NULL;
+	fan_ticket_answer(job->server, &job->ticket, error, report);
+	close_job(job, error == 0);
+}
+
+static void
+step(struct fan_client *client)
+{
+	struct fan_job *job = client->job;
+	const bool ending = job->at_end;
+	const int error = ending ? job->kind->end(job) : take_lines(job);
+
+	if (error < 0 || (error == 0 && ending))
+		finish(client, error);
+	else
+		notify(job);
+}
+
+void
+fan_jobs_step(struct fan_server *server)
+{
+	for (unsigned i = 0; i < FAN_CONTROL_CLIENTS_MAX; i++)
+		if (server->clients[i].job != NULL)
+			step(&server->clients[i]);
+}
+
+bool
+fan_jobs_running(const struct fan_server *server)
+{
+	for (unsigned i = 0; i < FAN_CONTROL_CLIENTS_MAX; i++)
+		if (server->clients[i].job != NULL)
+			return true;
+	return false;
+}
+
+void
+fan_job_abandon(struct fan_server *server, struct fan_client *client)
+{
+	(void)server;
+	if (client->job != NULL)
+		close_job(client->job, false);
+	client->job = NULL;
+}
+
+void
+fan_jobs_abandon(struct fan_server *server)
+{
+	for (unsigned i = 0; i < FAN_CONTROL_CLIENTS_MAX; i++)
+		if (server->clients[i].job != NULL)
+			finish(&server->clients[i],
+			       fan_fail(FAN_E_BUSY, "draining: the file in work was given up, and nothing of it is kept"));
+}

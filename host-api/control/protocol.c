@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "protocol.h"
+
+const char *
+fan_role_name(enum fan_role role)
+{
+	static const char *const names[FAN_ROLES] = { "read", "send", "provision", "lease" };
+
+	return (unsigned)role < FAN_ROLES ? names[role] : "none";
+}
+
+static const char *const kind_names[FAN_KIND_COUNT] = {
+	[FAN_KIND_EPS_NAS] = "eps-nas",         [FAN_KIND_5GS_NAS] = "5gs-nas",       [FAN_KIND_LTE_PDCP_12] = "lte-pdcp-12",
+	[FAN_KIND_LTE_PDCP_18] = "lte-pdcp-18", [FAN_KIND_NR_PDCP_12] = "nr-pdcp-12", [FAN_KIND_NR_PDCP_18] = "nr-pdcp-18",
+};
+
+const char *
+fan_kind_name(enum fan_kind kind)
+{
+	return (unsigned)kind < FAN_KIND_COUNT ? kind_names[kind] : "unknown";
+}
+
+int
+fan_kind_find(const char *name)
+{
+	for (int i = 0; i < FAN_KIND_COUNT; i++)
+		if (strcmp(kind_names[i], name) == 0)
+			return i;
+	return fan_fail(FAN_E_NOT_FOUND,
+			"kind %.32s: there are eps-nas, 5gs-nas, lte-pdcp-12, lte-pdcp-18, nr-pdcp-12, nr-pdcp-18", name);
+}
+
+json_t *
+fan_control_error(int code, const char *message, int exit_code)
+{
+	return json_pack("{s:i, s:s, s:{s:i}}", "code", code, "message", message, "data", "exit", exit_code);
+}
