@@ -155,7 +155,7 @@ Test(question, are_others_each_time, .timeout = 60)
 			same += is_same;
 			ordinary += !is_same;
 			cr_assert(number % 2 == 0 || !is_same || one.batch.count[i] < 1000, "a corner in question %u", number);
-			cr_assert(context->ue < 1U << 23 && context->flags == FAN_CONTEXT_PRESENT && context->spare == 0);
+			cr_assert(context->ue < 1U << 23 && context->flags == FAN_CONTEXT_PRESENT && context->spent == 0);
 			cr_assert(is_same || context->count == one.batch.count[i] + 1);
 		}
 	}
