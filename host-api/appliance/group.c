@@ -164,7 +164,7 @@ fan_group_gid(const struct fan_group *group)
 int
 fan_group_add(struct fan_group *group, fan_context_id id, enum fan_profile profile)
 {
-	return fan_group_add_range(group, id, 1, profile);
+	return fan_group_add_list(group, &id, 1, profile);
 }
 
 static void
@@ -188,40 +188,99 @@ replace_members(struct fan_group *group, struct fan_members *members, int error)
 	return 0;
 }
 
+/* Adds contexts of one table, in ascending order, by runs of consecutive slots. */
+static int
+add_runs(struct fan_members *members, const fan_context_id *ids, size_t id_count, enum fan_profile profile)
+{
+	const uint16_t table = (uint16_t)fan_context_table_index(ids[0]);
+	int error = 0;
+
+	for (size_t i = 0, end; error == 0 && i < id_count; i = end) {
+		for (end = i + 1; end < id_count && (uint32_t)ids[end] == (uint32_t)ids[end - 1] + 1;)
+			end++;
+		error = fan_members_add_range(members, table, profile, (uint32_t)ids[i], end - i);
+	}
+	return error;
+}
+
 /* With a store the members are changed in a copy, which takes their place once it is durable. */
 static int
-add_durably(struct fan_group *group, unsigned table, uint32_t first, size_t count, enum fan_profile profile)
+add_durably(struct fan_group *group, const fan_context_id *ids, size_t id_count, enum fan_profile profile)
 {
 	struct fan_members members;
 	int error = fan_members_snapshot(&members, &group->members);
 
 	if (error == 0)
-		error = fan_members_add_range(&members, (uint16_t)table, profile, first, count);
+		error = add_runs(&members, ids, id_count, profile);
 	if (error == 0)
-		error = fan_registry_put_members(group, &members, table, first, (uint32_t)(first + count - 1));
+		error = fan_registry_put_members(group, &members, fan_context_table_index(ids[0]), (uint32_t)ids[0],
+						 (uint32_t)ids[id_count - 1]);
 	return replace_members(group, &members, error);
+}
+
+static int
+check_list(const struct fan_group *group, const fan_context_id *ids, size_t id_count)
+{
+	uint32_t slot;
+
+	for (size_t i = 0; i < id_count; i++) {
+		if (fan_context_find(group->fanfare, &slot, ids[i]) == NULL)
+			return FAN_E_NOT_FOUND;
+		if (i > 0 &&
+		    (fan_context_table_index(ids[i]) != fan_context_table_index(ids[0]) || slot <= (uint32_t)ids[i - 1]))
+			return fan_fail(FAN_E_INVALID, "members %zu and %zu of the list: of one table, in ascending order",
+					i - 1, i);
+	}
+	return id_count > 0 ? 0 : fan_fail(FAN_E_INVALID, "a list of no members");
+}
+
+static int
+check_profile(const struct fan_group *group, enum fan_profile profile, unsigned table)
+{
+	const enum fan_kind kind = (enum fan_kind)group->fanfare->dataplane->tables[table].protection.kind;
+
+	return (unsigned)profile < FAN_PROFILE_COUNT && fan_profile_kind(profile) == kind
+		       ? 0
+		       : fan_fail(FAN_E_INVALID, "profile %s is not one of the context's kind",
+				  (unsigned)profile < FAN_PROFILE_COUNT ? fan_profile_name(profile) : "(unknown)");
+}
+
+int
+fan_group_add_list(struct fan_group *group, const fan_context_id *ids, size_t id_count, enum fan_profile profile)
+{
+	int error = fan_registry_may_change(group->fanfare, "fan_group_add_list");
+
+	if (error == 0)
+		error = check_list(group, ids, id_count);
+	if (error == 0)
+		error = check_profile(group, profile, fan_context_table_index(ids[0]));
+	if (error != 0)
+		return error;
+	if (group->fanfare->store != NULL)
+		return add_durably(group, ids, id_count, profile);
+	forget_snapshot(group);
+	return add_runs(&group->members, ids, id_count, profile);
 }
 
 int
 fan_group_add_range(struct fan_group *group, fan_context_id first, size_t count, enum fan_profile profile)
 {
-	uint32_t slot, from;
-	const int error = fan_registry_may_change(group->fanfare, "fan_group_add");
-	const unsigned index = fan_context_table_index(first);
-	const struct fan_context_table *table = error == 0 ? fan_context_find_range(group->fanfare, &from, first, count) : NULL;
+	uint32_t from;
+	int error = fan_registry_may_change(group->fanfare, "fan_group_add");
+	fan_context_id *ids;
 
-	if (table == NULL)
-		return error != 0 ? error : FAN_E_NOT_FOUND;
+	if (error == 0 && fan_context_find_range(group->fanfare, &from, first, count) == NULL)
+		error = FAN_E_NOT_FOUND;
+	if (error != 0)
+		return error;
+	ids = malloc(count * sizeof(*ids));
+	if (ids == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory to add %zu members at a time", count);
 	for (size_t i = 0; i < count; i++)
-		if (fan_context_find(group->fanfare, &slot, first + i) == NULL)
-			return FAN_E_NOT_FOUND;
-	if ((unsigned)profile >= FAN_PROFILE_COUNT || fan_profile_kind(profile) != (enum fan_kind)table->protection.kind)
-		return fan_fail(FAN_E_INVALID, "profile %s is not one of the context's kind",
-				(unsigned)profile < FAN_PROFILE_COUNT ? fan_profile_name(profile) : "(unknown)");
-	if (group->fanfare->store != NULL)
-		return add_durably(group, index, from, count, profile);
-	forget_snapshot(group);
-	return fan_members_add_range(&group->members, (uint16_t)index, profile, from, count);
+		ids[i] = first + i;
+	error = fan_group_add_list(group, ids, count, profile);
+	free(ids);
+	return error;
 }
 
 static int

@@ -87,23 +87,36 @@ compare_joins(const void *a, const void *b)
 	return one->id < other->id ? -1 : one->id > other->id;
 }
 
+/* Whether one more join can be made with others: of the same group and table, under the same profile. A UE that is named twice joins once. */
+static bool
+goes_with(const struct fan_join *join, const struct fan_join *first, fan_context_id last)
+{
+	return join->group == first->group && join->profile == first->profile && join->id >> 52 == first->id >> 52 &&
+	       join->id != last;
+}
+
 static int
 join_stride(struct fan_joins *joins, struct fanfare *fanfare, bool create)
 {
 	const struct fan_join *first = &joins->joins[joins->next];
 	const char *gid = joins->gids[first->group];
 	struct fan_group *group = fan_group_find(fanfare, gid);
-	size_t count = 1;
+	size_t count = 0;
 	int error = 0;
 
-	while (joins->next + count < joins->count && first[count].group == first->group &&
-	       first[count].profile == first->profile && first[count].id == first->id + count)
-		count++;
+	if (joins->stride == NULL)
+		joins->stride = malloc(FAN_JOINS_STRIDE * sizeof(*joins->stride));
+	if (joins->stride == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory for %d members", FAN_JOINS_STRIDE);
+	do
+		joins->stride[count] = first[count].id;
+	while (++count < FAN_JOINS_STRIDE && joins->next + count < joins->count &&
+	       goes_with(&first[count], first, first[count - 1].id));
 	joins->next += count;
 	if (group == NULL)
 		error = create ? fan_group_create(fanfare, &group, gid) : FAN_E_NOT_FOUND;
 	if (error == 0)
-		error = fan_group_add_range(group, first->id, count, (enum fan_profile)first->profile);
+		error = fan_group_add_list(group, joins->stride, count, (enum fan_profile)first->profile);
 	if (error == 0)
 		joins->joined += count;
 	return error;
@@ -130,5 +143,6 @@ fan_joins_free(struct fan_joins *joins)
 		free(joins->gids[i]);
 	free(joins->gids);
 	free(joins->joins);
+	free(joins->stride);
 	*joins = (struct fan_joins){ .count = 0 };
 }

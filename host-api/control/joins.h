@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Many members for many groups: collected one by one, joined in strides of neighbours, since each join may be a write to the disk.
+ * Many members for many groups: collected one by one, joined in strides of one group and table, since each may be a write to the disk.
  */
 #ifndef FAN_CONTROL_JOINS_H
 #define FAN_CONTROL_JOINS_H
@@ -13,10 +13,13 @@ struct fan_join {
 	fan_context_id id;
 };
 
+#define FAN_JOINS_STRIDE 16384
+
 /* Zeroed at first. */
 struct fan_joins {
 	struct fan_join *joins; /* owned */
 	size_t count, room, next;
+	fan_context_id *stride; /* owned: FAN_JOINS_STRIDE, those that join at a time */
 	bool sorted;
 	char **gids; /* owned, as their texts are */
 	unsigned gid_count, last_gid;
