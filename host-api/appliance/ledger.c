@@ -304,7 +304,7 @@ write_entry(struct fan_record_checkpoint *checkpoint, const struct fan_context *
 	    uint16_t unacknowledged)
 {
 	checkpoint->count[i] = fan_count_next(context);
-	checkpoint->unacknowledged[i] = unacknowledged;
+	checkpoint->unacknowledged[i] = nas && unacknowledged > UINT8_MAX ? UINT8_MAX : unacknowledged;
 	checkpoint->transaction[i] = nas ? context->nas.transaction : 0;
 	checkpoint->rp_reference[i] = nas ? context->nas.rp_reference : 0;
 }

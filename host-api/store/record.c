@@ -235,6 +235,26 @@ outcome_fields(struct codec *codec, struct fan_record_outcome *record)
 	}
 }
 
+/* Two records of the longer form fit a page of LMDB: what NAS has in one octet takes one. */
+static void
+checkpoint_fields(struct codec *codec, struct fan_record_checkpoint *record)
+{
+	uint8_t unacknowledged[FAN_BLOCK_CONTEXTS];
+
+	FIELD(codec, record->count);
+	if (!fan_kind_is_nas((enum fan_kind)record->table.kind)) {
+		FIELD(codec, record->unacknowledged);
+		return;
+	}
+	for (unsigned i = 0; i < FAN_BLOCK_CONTEXTS; i++)
+		unacknowledged[i] = (uint8_t)record->unacknowledged[i];
+	FIELD(codec, unacknowledged);
+	for (unsigned i = 0; codec->reading && i < FAN_BLOCK_CONTEXTS; i++)
+		record->unacknowledged[i] = unacknowledged[i];
+	FIELD(codec, record->transaction);
+	FIELD(codec, record->rp_reference);
+}
+
 static void
 fields(struct codec *codec, struct fan_record *record)
 {
@@ -259,10 +279,7 @@ fields(struct codec *codec, struct fan_record *record)
 		span(codec, &record->unserved.bitmap, &record->unserved.bitmap_bytes);
 		break;
 	case FAN_RECORD_CHECKPOINT:
-		FIELD(codec, record->checkpoint.count);
-		FIELD(codec, record->checkpoint.unacknowledged);
-		FIELD(codec, record->checkpoint.transaction);
-		FIELD(codec, record->checkpoint.rp_reference);
+		checkpoint_fields(codec, &record->checkpoint);
 		break;
 	case FAN_RECORD_MARKS:
 		FIELD(codec, record->marks.mark);
@@ -460,6 +477,16 @@ check_marks(const struct fan_record_marks *marks)
 }
 
 static int
+check_checkpoint(const struct fan_record_checkpoint *checkpoint)
+{
+	for (unsigned i = 0; fan_kind_is_nas((enum fan_kind)checkpoint->table.kind) && i < FAN_BLOCK_CONTEXTS; i++)
+		if (checkpoint->unacknowledged[i] > UINT8_MAX)
+			return fan_fail(FAN_E_INVALID, "%u unacknowledged COUNTs of NAS in block %u: 0 to %d",
+					checkpoint->unacknowledged[i], checkpoint->block, UINT8_MAX);
+	return 0;
+}
+
+static int
 check_bitmap(const struct fan_record_unserved *unserved)
 {
 	if (unserved->bitmap_bytes == 0 || unserved->bitmap_bytes > FAN_STORED_BYTES_MAX)
@@ -493,6 +520,8 @@ fan_record_check(const struct fan_record *record)
 		return check_state(&record->outcome);
 	case FAN_RECORD_UNSERVED:
 		return check_bitmap(&record->unserved);
+	case FAN_RECORD_CHECKPOINT:
+		return check_checkpoint(&record->checkpoint);
 	case FAN_RECORD_MARKS:
 		return check_marks(&record->marks);
 	default:
