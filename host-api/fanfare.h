@@ -378,7 +378,7 @@ int fan_ue_lease_until(struct fanfare *fanfare, fan_context_id id, int64_t lease
  *  - NAS and other bearers: datagrams of the relay beside the MME, AMF or eNB, laid out in dataplane/pdu/RECEIPTS.md.
  * The sender is the next hop that has the source address; it can acknowledge for contexts that are sent to through it, and for no others.
  * Nothing authenticates that address: the network between is to be one where it cannot be forged. Nothing is answered, ARP and neighbour
- * discovery included.
+ * discovery included. Frames must come to source_ethernet: a card that filters by address has to let it through, where it is not its own.
  */
 
 /* Why a frame that came in, or an acknowledgement in it, was not taken. One list makes the enum, the text and the counters; the first of

@@ -387,6 +387,7 @@ Test(receipt, what_carries_it_is_checked)
 		{ false, 14, "65", FAN_REFUSAL_MALFORMED },
 		{ false, 14, "44", FAN_REFUSAL_MALFORMED },
 		{ false, 14, "40", FAN_REFUSAL_MALFORMED },
+		{ false, 14, "4f", FAN_REFUSAL_MALFORMED }, /* more octets than the packet has */
 		{ false, 16, "0013", FAN_REFUSAL_MALFORMED },
 		{ false, 16, "0000", FAN_REFUSAL_MALFORMED },
 		{ false, 16, "ffff", FAN_REFUSAL_TRUNCATED },

@@ -69,7 +69,7 @@ unsigned fan_engine_figures(const struct fanfare *fanfare, struct fan_figure *fi
 bool fan_loops_back(const struct fanfare *fanfare);
 
 /* Hands up to frame_max frames that came back to `each`, which may read them only during the call. Returns how many. Never
- * blocks. Control thread. */
+ * blocks. With options.receive_acknowledgements fan_poll() takes them as well. Control thread. */
 unsigned fan_loop_receive(struct fanfare *fanfare, void (*each)(void *user, const uint8_t *frame, size_t frame_bytes),
 			  void *user, unsigned frame_max);
 

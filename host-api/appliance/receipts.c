@@ -18,7 +18,7 @@
 #define BATCH 256
 #define FRAMES_AHEAD 4
 #define FRAMES_A_BURST 64
-/* Some 10 ms of full datagrams: fan_poll() has other things to do. As many as wait in a receive queue. */
+/* Some 4 ms of full datagrams: fan_poll() has other things to do. As many as wait in a receive queue. */
 #define FRAMES_A_POLL 1024
 
 /* A word: 1 bit, 9 of the table's index and one, 27 of the slot, 27 of the hash. 0: a free place. */
