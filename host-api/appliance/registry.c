@@ -236,6 +236,24 @@ fan_registry_change_hop(struct fanfare *fanfare, unsigned index, const struct fa
 
 /* ---- UEs ------------------------------------------------------------------------------------------------------------------- */
 
+/* A store whose last commit failed is read again once a transaction could begin; else what was wrong is told. */
+static int
+get(struct fan_store *store, struct fan_record *record)
+{
+	const int error = fan_store_get(store, record);
+	char line[FAN_ERROR_BYTES];
+
+	if (error != FAN_E_IO)
+		return error;
+	snprintf(line, sizeof(line), "%s", fan_error_detail());
+	if (fan_store_begin(store) != 0) {
+		fan_error_record("%s", line);
+		return error;
+	}
+	fan_store_abort(store);
+	return fan_store_get(store, record);
+}
+
 int
 fan_registry_get_ue(const struct fanfare *fanfare, struct fan_record *record, unsigned table, uint32_t slot)
 {
@@ -243,7 +261,7 @@ fan_registry_get_ue(const struct fanfare *fanfare, struct fan_record *record, un
 	record->kind = FAN_RECORD_UE;
 	record->ue.table = fanfare->dataplane->tables[table].protection;
 	record->ue.slot = slot;
-	return fan_store_get(fanfare->store, record);
+	return get(fanfare->store, record);
 }
 
 void
@@ -392,19 +410,32 @@ fan_registry_add_ue(struct fanfare *fanfare, unsigned table, uint32_t slot, cons
 	return 0;
 }
 
-int
-fan_registry_put_ue(struct fanfare *fanfare, const struct fan_record *record, unsigned table, bool settled)
+/* Within a transaction. */
+static int
+change(struct fanfare *fanfare, unsigned table, uint32_t slot, const struct fan_registry_change *what)
 {
-	const uint32_t slot = record->ue.slot;
-	int error = fan_store_begin(fanfare->store);
+	struct fan_record record;
+	int error = fan_registry_get_ue(fanfare, &record, table, slot);
 
-	if (error != 0)
-		return error;
-	error = fan_store_put(fanfare->store, record);
-	if (error == 0 && settled)
+	if (error == 0) {
+		what->change(&record.ue, what->value);
+		error = fan_store_put(fanfare->store, &record);
+	}
+	fan_registry_wipe(&record);
+	if (error == 0 && what->settled)
 		error = fan_ledger_put(fanfare, table, slot, 1);
-	error = end_transaction(fanfare->store, error);
-	if (error == 0 && settled)
+	return error;
+}
+
+int
+fan_registry_change_ue(struct fanfare *fanfare, unsigned table, uint32_t slot, const struct fan_registry_change *what)
+{
+	int error = fanfare->store == NULL ? 0 : fan_store_begin(fanfare->store);
+
+	if (fanfare->store == NULL || error != 0)
+		return error;
+	error = end_transaction(fanfare->store, change(fanfare, table, slot, what));
+	if (error == 0 && what->settled)
 		fan_ledger_put_done(fanfare, table, slot, 1);
 	return error;
 }
@@ -413,16 +444,15 @@ int
 fan_registry_delete_ue(struct fanfare *fanfare, unsigned table, uint32_t slot)
 {
 	struct fan_record record;
-	int error = fanfare->store == NULL ? 0 : fan_registry_get_ue(fanfare, &record, table, slot);
+	int error = fanfare->store == NULL ? 0 : fan_store_begin(fanfare->store);
 
-	if (fanfare->store == NULL)
-		return 0;
+	if (fanfare->store == NULL || error != 0)
+		return error;
+	error = fan_registry_get_ue(fanfare, &record, table, slot);
 	fan_registry_wipe(&record);
 	if (error == 0)
-		error = fan_store_begin(fanfare->store);
-	if (error != 0)
-		return error;
-	error = end_transaction(fanfare->store, fan_store_delete(fanfare->store, &record));
+		error = fan_store_delete(fanfare->store, &record);
+	error = end_transaction(fanfare->store, error);
 	if (error == 0)
 		fan_identities_remove(&fanfare->identities,
 				      fan_identity_entry(&fanfare->keys, record.ue.identity, table, slot));

@@ -43,9 +43,16 @@ int fan_registry_change_hop(struct fanfare *fanfare, unsigned index, const struc
 /* Reads the record of a context. Its keys are then the caller's to wipe: fan_registry_wipe(). In: there is a store. */
 int fan_registry_get_ue(const struct fanfare *fanfare, struct fan_record *record, unsigned table, uint32_t slot);
 void fan_registry_wipe(struct fan_record *record);
-/* Writes a record that was read, and changed, in a transaction of its own; with the checkpoint of its context, which spends nothing now, if
- * `settled`. */
-int fan_registry_put_ue(struct fanfare *fanfare, const struct fan_record *record, unsigned table, bool settled);
+
+/* What is to become of a UE's record. */
+struct fan_registry_change {
+	void (*change)(struct fan_record_ue *record, const void *value);
+	const void *value;
+	bool settled; /* the context spends nothing now: its checkpoint is written too */
+};
+
+/* Changes the record of a context, in a transaction of its own. */
+int fan_registry_change_ue(struct fanfare *fanfare, unsigned table, uint32_t slot, const struct fan_registry_change *what);
 /* Deletes a context's record; then no identity leads to it. */
 int fan_registry_delete_ue(struct fanfare *fanfare, unsigned table, uint32_t slot);
 

@@ -247,24 +247,14 @@ find_to_change(const struct fanfare *fanfare, uint32_t *slot, int *error, fan_co
 	return table;
 }
 
-/* Reads the record of a context, has it changed, and writes it. Without a store it does nothing. */
+/* In: a context that is there. */
 static int
-change_record(struct fanfare *fanfare, fan_context_id id, bool settled,
-	      void (*change)(struct fan_record_ue *record, const void *value), const void *value)
+change_record(struct fanfare *fanfare, fan_context_id id, void (*change)(struct fan_record_ue *record, const void *value),
+	      const void *value)
 {
-	const unsigned table = fan_context_table_index(id);
-	struct fan_record record;
-	int error;
+	const struct fan_registry_change what = { .change = change, .value = value };
 
-	if (fanfare->store == NULL)
-		return 0;
-	error = fan_registry_get_ue(fanfare, &record, table, (uint32_t)id);
-	if (error == 0) {
-		change(&record.ue, value);
-		error = fan_registry_put_ue(fanfare, &record, table, settled);
-	}
-	fan_registry_wipe(&record);
-	return error;
+	return fan_registry_change_ue(fanfare, fan_context_table_index(id), (uint32_t)id, &what);
 }
 
 static void
@@ -284,7 +274,7 @@ fan_ue_lease(struct fanfare *fanfare, fan_context_id id, uint32_t count_reserved
 	if (error == 0)
 		error = fan_count_check_lease(&table->slots[slot], kind, count_reserved);
 	if (error == 0)
-		error = change_record(fanfare, id, false, change_lease, &count_reserved);
+		error = change_record(fanfare, id, change_lease, &count_reserved);
 	return error == 0 ? fan_count_lease(&table->slots[slot], kind, count_reserved) : error;
 }
 
@@ -309,7 +299,7 @@ fan_ue_lease_until(struct fanfare *fanfare, fan_context_id id, int64_t lease_unt
 	if (error == 0 && lease_until_ms != 0)
 		error = fan_lease_ends_reserve(&fanfare->lease_ends, &end);
 	if (error == 0)
-		error = change_record(fanfare, id, false, change_lease_end, &lease_until_ms);
+		error = change_record(fanfare, id, change_lease_end, &lease_until_ms);
 	if (error != 0)
 		return error;
 	fan_lease_ends_set(&fanfare->lease_ends, &end);
@@ -359,7 +349,7 @@ move(struct fanfare *fanfare, struct fan_context_table *table, fan_context_id id
 	if (error == 0)
 		error = fan_context_check_move(table, ue);
 	if (error == 0)
-		error = change_record(fanfare, id, false, change_place, ue);
+		error = change_record(fanfare, id, change_place, ue);
 	if (error != 0)
 		return error;
 	fan_dataplane_pause(fanfare->dataplane);
@@ -397,7 +387,8 @@ fan_ue_reachable(struct fanfare *fanfare, fan_context_id id, bool reachable)
 {
 	uint32_t slot;
 	int error;
-	struct fan_context_table *table = find_to_change(fanfare, &slot, &error, id, "fan_ue_reachable");
+	const struct fan_registry_change what = { .change = change_reachable, .value = &reachable, .settled = true };
+	const struct fan_context_table *table = find_to_change(fanfare, &slot, &error, id, "fan_ue_reachable");
 
 	if (error != 0 || ((table->slots[slot].flags & FAN_CONTEXT_UNREACHABLE) == 0) == reachable)
 		return error;
@@ -407,7 +398,7 @@ fan_ue_reachable(struct fanfare *fanfare, fan_context_id id, bool reachable)
 		fan_dataplane_pause(fanfare->dataplane);
 		fan_dataplane_resume(fanfare->dataplane);
 	}
-	error = change_record(fanfare, id, true, change_reachable, &reachable);
+	error = fan_registry_change_ue(fanfare, fan_context_table_index(id), slot, &what);
 	fan_context_flag(&table->slots[slot], FAN_CONTEXT_UNREACHABLE, error == 0 ? !reachable : reachable);
 	return error;
 }
