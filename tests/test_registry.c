@@ -990,6 +990,44 @@ Test(registry, a_slot_is_not_used_again_while_its_groups_cannot_be_written)
 	close_appliance();
 }
 
+/* More groups, and records of them, than are written in a step. */
+Test(registry, slots_that_are_used_again_leave_all_groups_however_many_those_are)
+{
+	enum { GROUPS = 200, UES = 8 * FAN_MEMBERS_CONTEXTS, GONE = 1024, APART = UES / GONE };
+	char gid[64];
+	fan_context_id first;
+	int how;
+	const pid_t child = fork();
+
+	is_child = child == 0;
+	if (child == 0) {
+		open_appliance();
+		add_hops(1);
+		done(fan_begin(fanfare));
+		for (unsigned i = 0; i < UES; i++)
+			(void)add_ue(FAN_KIND_EPS_NAS, 2 * i);
+		done(fan_commit(fanfare));
+		first = find_ue(0);
+		for (unsigned i = 0; i < GROUPS; i++) {
+			(void)snprintf(gid, sizeof(gid), "%u@flood.example", i);
+			done(fan_group_add_range(group_of(gid), first, UES, FAN_PROFILE_EPS_NAS_NIDD));
+		}
+		for (unsigned i = 0; i < GONE; i++)
+			remove_ue(find_ue(2 * i * APART));
+		for (unsigned i = 0; i < 100 && fan_context_generation(&fanfare->dataplane->tables[0], 0) == 0; i++)
+			check(fan_poll(fanfare) == 0, "polls", i);
+		for (unsigned i = 0; i < GONE; i++)
+			check((uint32_t)add_ue(FAN_KIND_EPS_NAS, 2 * (UES + i)) < UES, "no slot is used again", i);
+		_exit(0);
+	}
+	cr_assert(waitpid(child, &how, 0) == child && how == 0);
+	open_appliance();
+	for (unsigned i = 0; i < GONE; i++)
+		cr_assert_eq(status_of(find_ue(2 * (UES + i))).groups, 0, "%u", i);
+	cr_assert_eq(status_of(find_ue(2)).groups, GROUPS);
+	close_appliance();
+}
+
 /* ---- Groups ------------------------------------------------------------------------------------------------------------------------ */
 
 static void

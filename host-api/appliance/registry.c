@@ -552,33 +552,36 @@ fan_registry_put_members(const struct fan_group *group, const struct fan_members
 	return end_transaction(store, error);
 }
 
-/* Of one profile. */
+/* Of one profile. In/Out: *put_count, records that were written. */
 static int
-clear_profile(const struct fan_group *group, unsigned table, unsigned profile, const roaring_bitmap_t *leaving)
+clear_profile(const struct fan_group *group, unsigned *put_count, unsigned table, unsigned profile,
+	      const roaring_bitmap_t *leaving)
 {
+	uint8_t less[FAN_MEMBERS_CONTEXTS / 8];
 	uint32_t slot = 0;
 	int error = 0;
 
 	while (error == 0 && fan_members_next_of(&group->members, &slot, (uint16_t)table, profile, leaving)) {
 		struct fan_record record = window_record(group, table, profile, slot);
+		const uint32_t first = record.members.first_slot;
 
-		fan_members_read(&group->members, record.members.member, (uint16_t)table, profile, record.members.first_slot,
-				 FAN_MEMBERS_CONTEXTS);
-		for (unsigned i = 0; i < FAN_MEMBERS_CONTEXTS; i++)
-			if (roaring_bitmap_contains(leaving, record.members.first_slot + i))
-				record.members.member[i >> 3] &= (uint8_t) ~(1U << (i & 7));
+		fan_members_read(&group->members, record.members.member, (uint16_t)table, profile, first, FAN_MEMBERS_CONTEXTS);
+		fan_slots_read(leaving, less, first, FAN_MEMBERS_CONTEXTS);
+		for (size_t i = 0; i < sizeof(less); i++)
+			record.members.member[i] &= (uint8_t)~less[i];
 		error = fan_registry_put_window(group->fanfare->store, &record);
-		slot = record.members.first_slot + FAN_MEMBERS_CONTEXTS;
+		slot = first + FAN_MEMBERS_CONTEXTS;
+		++*put_count;
 	}
 	return error;
 }
 
 int
-fan_registry_clear_members(const struct fan_group *group, unsigned table, const roaring_bitmap_t *leaving)
+fan_registry_clear_members(const struct fan_group *group, unsigned *put_count, unsigned table, const roaring_bitmap_t *leaving)
 {
 	int error = 0;
 
 	for (unsigned profile = 0; error == 0 && profile < FAN_PROFILE_COUNT; profile++)
-		error = clear_profile(group, table, profile, leaving);
+		error = clear_profile(group, put_count, table, profile, leaving);
 	return error;
 }

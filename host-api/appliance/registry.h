@@ -61,8 +61,10 @@ int fan_registry_delete_group(struct fanfare *fanfare, const struct fan_group *g
 /* Writes what differs between a group's members and those that it is to have, among slots first .. last of a table. */
 int fan_registry_put_members(const struct fan_group *group, const struct fan_members *members, unsigned table, uint32_t first,
 			     uint32_t last);
-/* In a transaction that the caller has begun: writes all records of a group that have slots of `leaving`, without those. */
-int fan_registry_clear_members(const struct fan_group *group, unsigned table, const roaring_bitmap_t *leaving);
+/* In a transaction that the caller has begun: writes all records of a group that have slots of `leaving`, without those. In/Out: *put_count,
+ * records that were written. */
+int fan_registry_clear_members(const struct fan_group *group, unsigned *put_count, unsigned table,
+			       const roaring_bitmap_t *leaving);
 /* Puts one such record in a transaction, or deletes it when it is empty. */
 int fan_registry_put_window(struct fan_store *store, const struct fan_record *record);
 
