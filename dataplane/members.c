@@ -50,6 +50,21 @@ fan_slots_subtract(roaring_bitmap_t *slots, const roaring_bitmap_t *less)
 	return true;
 }
 
+void
+fan_slots_read(const roaring_bitmap_t *slots, uint8_t *bitmap, uint32_t first, uint32_t count)
+{
+	roaring_uint32_iterator_t at;
+
+	memset(bitmap, 0, (count + 7) / 8);
+	roaring_iterator_init(slots, &at);
+	(void)roaring_uint32_iterator_move_equalorlarger(&at, first);
+	for (; at.has_value && at.current_value - first < count; (void)roaring_uint32_iterator_advance(&at)) {
+		const uint32_t i = at.current_value - first;
+
+		bitmap[i >> 3] |= (uint8_t)(1U << (i & 7));
+	}
+}
+
 /* ---- Members ----------------------------------------------------------------------------------------------------------- */
 
 static struct fan_member_set *
@@ -257,18 +272,11 @@ fan_members_read(const struct fan_members *members, uint8_t *bitmap, uint16_t ta
 		 uint32_t count)
 {
 	const struct fan_member_set *set = find_set(members, table, profile);
-	roaring_uint32_iterator_t at;
 
-	memset(bitmap, 0, (count + 7) / 8);
-	if (set == NULL)
-		return;
-	roaring_iterator_init(set->slots, &at);
-	(void)roaring_uint32_iterator_move_equalorlarger(&at, first);
-	for (; at.has_value && at.current_value - first < count; (void)roaring_uint32_iterator_advance(&at)) {
-		const uint32_t i = at.current_value - first;
-
-		bitmap[i >> 3] |= (uint8_t)(1U << (i & 7));
-	}
+	if (set != NULL)
+		fan_slots_read(set->slots, bitmap, first, count);
+	else
+		memset(bitmap, 0, (count + 7) / 8);
 }
 
 bool

@@ -55,7 +55,7 @@ bool fan_members_next(const struct fan_members *members, uint32_t *slot, uint16_
 /* The first of these that is one of `others` too. */
 bool fan_members_next_of(const struct fan_members *members, uint32_t *slot, uint16_t table, enum fan_profile profile,
 			 const roaring_bitmap_t *others);
-/* Out: bitmap[(count + 7) / 8], which of slots first .. first + count - 1 are members under a profile: bit i & 7 of octet i >> 3. */
+/* As fan_slots_read(), of the members of a table under a profile. */
 void fan_members_read(const struct fan_members *members, uint8_t *bitmap, uint16_t table, enum fan_profile profile,
 		      uint32_t first, uint32_t count);
 bool fan_members_has(const struct fan_members *members, uint16_t table, uint32_t slot);
@@ -70,6 +70,8 @@ void fan_members_free(struct fan_members *members);
 size_t fan_slots_change_bytes_max(const roaring_bitmap_t *slots);
 /* Whether so many octets can be allocated now. */
 bool fan_slots_have_room(size_t bytes);
+/* Out: bitmap[(count + 7) / 8], which of first .. first + count - 1 are among the slots: bit i & 7 of octet i >> 3. */
+void fan_slots_read(const roaring_bitmap_t *slots, uint8_t *bitmap, uint32_t first, uint32_t count);
 /* Takes slots out of others. False, with nothing changed, when memory is short. */
 bool fan_slots_subtract(roaring_bitmap_t *slots, const roaring_bitmap_t *less);
 

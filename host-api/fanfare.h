@@ -190,8 +190,9 @@ fan_options_init(struct fan_options *options)
 
 /* Starts EAL (once per process, unless the host has), the egress port and the workers. In: options; egress is the one without a
  * default. Out: *out, owned by the caller until fan_close(). Errors, with *out NULL: INVALID, UNSUPPORTED (no such engine on this CPU;
- * EAL runs already with fewer lcores; a port that does not receive), NOT_FOUND (no such port), IO (also whenever EAL has failed to start in this process before: it
- * cannot be started twice). */
+ * EAL runs already with fewer lcores; a port that does not receive), NOT_FOUND (no such port; no such store), BUSY (another process has the store, which is named), IO
+ * (also whenever EAL has failed to start in this process before: it cannot be started twice; or the store is damaged). Blocks while the
+ * store is read. */
 int fan_open(struct fanfare **out, const struct fan_options *options);
 
 /* Stops the workers, wipes and frees everything, groups included. Messages in flight are abandoned where they are, and the COUNTs
@@ -279,7 +280,8 @@ fan_ue_init(struct fan_ue *ue, enum fan_kind kind)
 	ue->kind = kind;
 }
 
-/* A context's name, for ever: the name of a context that was removed is given to no other. The slot lies in the lower half, so that
+/* A context's name, as long as the appliance is open: the name of a context that was removed is given to no other. What comes back from a store
+ * has other names, which fan_ue_lookup() and fan_ue_next() tell. The slot lies in the lower half, so that
  * contexts that were added one after another to a table from which none was removed have consecutive names; what lies in the upper half is
  * ours. */
 typedef uint64_t fan_context_id;
@@ -289,15 +291,16 @@ typedef uint64_t fan_context_id;
 int fan_ue_reserve(struct fanfare *fanfare, enum fan_kind kind, uint8_t cipher, uint8_t integrity, size_t contexts);
 
 /* Adds a context. Out: *id. Errors: INVALID (names the field and its range), MEMORY, EXISTS: a context under the same key and BEARER
- * is there, in this handle or another of the process, and both would spend the same COUNTs. A security context is added ONCE: whether a message reaches a NAS context as SMS or as
+ * is there, in this handle or another of the process, and both would spend the same COUNTs; or, with a store, one of the same identity,
+ * kind, BEARER and, of NAS, bearer identity. A security context is added ONCE: whether a message reaches a NAS context as SMS or as
  * user data is a matter of groups. Any time. */
 int fan_ue_add(struct fanfare *fanfare, fan_context_id *id, const struct fan_ue *ue);
 
 /* Takes a context out of service and out of every group, at once, messages in flight or not: it spends nothing any more. Out:
  * *next_count, the first COUNT not spent, and *unacknowledged, how many before it have no proof of reception: both go back to the
  * lender. PDUs that have their COUNT may still leave; messages that had the UE before them report it as "removed". Keys are wiped once
- * nothing in flight can refer to them. Blocks for as long as workers take to finish a batch. Errors: NOT_FOUND; BUSY in a callback;
- * MEMORY: it stays in service as it was. */
+ * nothing in flight can refer to them. Blocks for as long as workers take to finish a batch, and with a store for one durable write.
+ * Errors: NOT_FOUND; BUSY in a callback or a batch; MEMORY, IO: it stays in service as it was. */
 int fan_ue_remove(struct fanfare *fanfare, uint32_t *next_count, uint16_t *unacknowledged, fan_context_id id);
 
 /* Out: the next COUNT to be spent, the first that is not leased, and how many before the next have no proof of reception. Any may be
@@ -318,7 +321,8 @@ void fan_ue_each(struct fanfare *fanfare,
 /* Extends (never shortens: INVALID) the lease of a context: spending stops at count_reserved. Any time. */
 int fan_ue_lease(struct fanfare *fanfare, fan_context_id id, uint32_t count_reserved);
 
-/* An unreachable UE is skipped, reported and spends no COUNT. */
+/* An unreachable UE is skipped, reported and spends no COUNT. With a store both ways take a durable write: then it is known, whatever ends the
+ * process, that nothing was spent meanwhile. When the write fails the UE is unreachable in this process, whatever was asked for. */
 int fan_ue_reachable(struct fanfare *fanfare, fan_context_id id, bool reachable);
 
 /* Proof of reception. The window of unacknowledged COUNTs begins behind `count`. Any time, messages in flight or not. INVALID for a COUNT
@@ -334,13 +338,14 @@ int fan_ue_acknowledged(struct fanfare *fanfare, fan_context_id id, uint32_t cou
  * unacknowledged COUNTs starts anew. Names of contexts that are gone are passed over. BUSY while any message is in flight. */
 int fan_ue_received(struct fanfare *fanfare, fan_context_id first, size_t count);
 
-/* The contexts of an identity. Out: ids[id_max], as many as there is room for. Returns how many there are. */
+/* The contexts of an identity. Out: ids[id_max], as many as there is room for. Returns how many there are: 0 without a store, and where the
+ * store cannot be read. */
 unsigned fan_ue_lookup(const struct fanfare *fanfare, fan_context_id *ids, unsigned id_max, const char *identity);
 
 /* What is known of a context; it holds no key. The library fills it: fields may be added at its end. */
 struct fan_ue_status {
 	size_t struct_bytes;               /* fan_ue_status_init() */
-	char identity[FAN_IDENTITY_BYTES]; /* "" without a store */
+	char identity[FAN_IDENTITY_BYTES]; /* "" without a store, which alone keeps it, and capabilities */
 	enum fan_kind kind;
 	uint8_t cipher, integrity, bearer;
 	bool reachable;
@@ -360,14 +365,16 @@ fan_ue_status_init(struct fan_ue_status *state)
 	state->struct_bytes = sizeof(*state);
 }
 
-/* NOT_FOUND. While a message is in flight each number is of some moment during the call. */
+/* NOT_FOUND; IO: the store cannot be read. While a message is in flight each number is of some moment during the call. Takes a step for each
+ * group. */
 int fan_ue_status(const struct fanfare *fanfare, struct fan_ue_status *state, fan_context_id id);
 
 /* The first context whose name is `from` or higher, in ascending order of names; 0 when there is none: so a list can be walked in steps while
  * UEs come and go. Out: *id. Returns 1 or 0. */
 int fan_ue_next(const struct fanfare *fanfare, fan_context_id *id, fan_context_id from);
 
-/* Bounds a lease in time, as fan_ue.lease_until_ms. */
+/* Bounds a lease in time, as fan_ue.lease_until_ms: earlier, later, or not any more. That the time has come is seen by fan_poll(). INVALID: it is
+ * negative. */
 int fan_ue_lease_until(struct fanfare *fanfare, fan_context_id id, int64_t lease_until_ms);
 
 /* ---- Proof of reception from the wire ------------------------------------------------------------------------------------ */
@@ -466,7 +473,7 @@ uint64_t fan_group_size(const struct fan_group *group);
 
 /* The next group in the order of GIDs behind `gid`; NULL: the first. NULL when there is none. */
 struct fan_group *fan_group_next(struct fanfare *fanfare, const char *gid);
-/* Calls `each` for every member. */
+/* Calls `each` for every member. It may change the group, but not delete it. */
 void fan_group_each(const struct fan_group *group, void (*each)(void *user, fan_context_id id, enum fan_profile profile),
 		    void *user);
 
@@ -598,7 +605,8 @@ void fan_outcome_not_served(const struct fan_outcome *outcome, enum fan_drop dro
  * With options.store an appliance goes on where it was, after fan_close(), kill -9 or power loss: next hops, UEs, groups, messages and their
  * results are there again, no COUNT is used twice, no UE skips more than 16 COUNTs, and a message that was durable is sent to its end.
  *
- * Provisioning (next hops, UEs, groups) is durable when the call returns 0; when it returns an error nothing has changed. A durable write
+ * Provisioning (next hops, UEs, groups) is durable when the call returns 0; when it returns an error (IO and MEMORY, beside those of the call)
+ * nothing has changed. A durable write
  * takes milliseconds: many additions go into one between fan_begin() and fan_commit().
  *
  * A message is durable, and begins to leave, with the first fan_sync() or fan_poll() behind its fan_send(); many messages share one write.
@@ -706,7 +714,8 @@ struct fan_event {
  * Returns 1 with *event, or 0. */
 int fan_event_next(const struct fanfare *fanfare, struct fan_event *event, uint64_t from);
 
-/* Wraps the store's data key under the key of another file, which alone opens the store from then on. BUSY in a batch. */
+/* Wraps the store's data key under the key of another file, which alone opens the store from then on. BUSY in a batch; INVALID without a store,
+ * or as the key's file is. */
 int fan_store_rotate(struct fanfare *fanfare, const char *key_file);
 
 /* ---- Bulk protection alone --------------------------------------------------------------------------------------------- */

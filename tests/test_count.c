@@ -61,6 +61,10 @@ Test(count, every_rule_holds_at_its_edge)
 		{ FAN_KIND_NR_PDCP_18, PDCP_END - 1, UINT32_MAX, 0, 1, FAN_DROP_NONE },
 		{ FAN_KIND_NR_PDCP_18, UINT32_MAX - 1, UINT32_MAX, 0, 1, FAN_DROP_COUNT_END },
 		{ FAN_KIND_EPS_NAS, 7, 8, 0, 3, FAN_DROP_UNREACHABLE },
+		/* The time of a lease is part of it. An unreachable UE needs neither. */
+		{ FAN_KIND_EPS_NAS, 7, 8, 0, 1 | FAN_CONTEXT_LEASE_OVER, FAN_DROP_RESERVATION },
+		{ FAN_KIND_EPS_NAS, 7, 8, 0, 3 | FAN_CONTEXT_LEASE_OVER, FAN_DROP_UNREACHABLE },
+		{ FAN_KIND_EPS_NAS, 7, 8, 0, 1 | FAN_CONTEXT_REMOVED | FAN_CONTEXT_LEASE_OVER, FAN_DROP_REMOVED },
 		{ FAN_KIND_EPS_NAS, 7, 8, 0, 0, FAN_DROP_REMOVED }, /* a slot without a context: it was taken out of service */
 		/* An unreachable UE is reported as that, whatever else is wrong: it needs no new key and no lease. */
 		{ FAN_KIND_EPS_NAS, NAS_END, NAS_END, 200, 3, FAN_DROP_UNREACHABLE },

@@ -129,6 +129,48 @@ Test(members, random_changes_match_a_model)
 	fan_members_free(&members);
 }
 
+/* Members in windows, as records keep them: read, and put back elsewhere. */
+Test(members, windows_are_read_and_restored)
+{
+	struct fan_members members = { 0 }, copy = { 0 };
+	roaring_bitmap_t *others = roaring_bitmap_create();
+	uint8_t bitmap[8];
+	uint32_t slot = 0;
+
+	cr_assert_not(fan_members_next(&members, &slot, 1, FAN_PROFILE_EPS_NAS_SMS));
+	fan_members_read(&members, bitmap, 1, FAN_PROFILE_EPS_NAS_SMS, 0, 64);
+	cr_assert(memcmp(bitmap, (uint8_t[8]){ 0 }, 8) == 0 && !fan_members_has(&members, 1, 70));
+	cr_assert_eq(fan_members_add_many(&members, 1, FAN_PROFILE_EPS_NAS_SMS, NULL, 0), 0);
+	cr_assert_eq(members.set_count, 0);
+	cr_assert_eq(fan_members_add_range(&members, 1, FAN_PROFILE_EPS_NAS_SMS, 70, 60), 0);
+	cr_assert_eq(fan_members_add_range(&members, 1, FAN_PROFILE_EPS_NAS_NIDD, 80, 1), 0);
+	cr_assert(fan_members_has(&members, 1, 80) && !fan_members_has(&members, 2, 80) && !fan_members_has(&members, 1, 69));
+	for (uint32_t first = 0; first < 192; first += 64) {
+		uint32_t slots[64];
+		size_t count = 0;
+
+		fan_members_read(&members, bitmap, 1, FAN_PROFILE_EPS_NAS_SMS, first, 64);
+		for (unsigned i = 0; i < 64; i++)
+			if ((bitmap[i >> 3] & 1U << (i & 7)) != 0)
+				slots[count++] = first + i;
+		cr_assert_eq(fan_members_add_many(&copy, 3, FAN_PROFILE_EPS_NAS_SMS, slots, count), 0);
+	}
+	cr_assert_eq(fan_members_count(&copy), 59);
+	for (unsigned i = 0; fan_members_next(&copy, &slot, 3, FAN_PROFILE_EPS_NAS_SMS); i++, slot++)
+		cr_assert_eq(slot, i < 10 ? 70 + i : 71 + i);
+	cr_assert_eq(slot, 130);
+	roaring_bitmap_add_range(others, 120, 140);
+	roaring_bitmap_add(others, 80);
+	slot = 0;
+	cr_assert(fan_members_next_of(&copy, &slot, 3, FAN_PROFILE_EPS_NAS_SMS, others) && slot == 120);
+	slot = 130;
+	cr_assert_not(fan_members_next_of(&copy, &slot, 3, FAN_PROFILE_EPS_NAS_SMS, others));
+	cr_assert_not(fan_members_next_of(&copy, &slot, 3, FAN_PROFILE_EPS_NAS_NIDD, others));
+	roaring_bitmap_free(others);
+	fan_members_free(&members);
+	fan_members_free(&copy);
+}
+
 Test(members, a_slot_moves_between_profiles_of_its_table_only)
 {
 	struct fan_members members = { 0 };

@@ -186,6 +186,58 @@ Test(table, slots_are_reused_and_wiped)
 	cr_assert_null(table.slots);
 }
 
+/* Slots that hold nobody are given out, each once, the lowest of the last gap first, and those behind the last after them. */
+Test(table, contexts_come_back_to_their_slots)
+{
+	static const uint32_t places[] = { 2, 3, 7, FAN_CONTEXT_STEP + 1 };
+	struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS);
+	struct fan_context_table table = make_table(&ue, 2 * FAN_CONTEXT_STEP);
+	struct fan_fingerprints keys = { 0 };
+	static bool used[2 * FAN_CONTEXT_STEP];
+
+	ue.count = ue.count_reserved + 1; /* it is nobody's business here */
+	for (unsigned i = 0; i < 4; i++) {
+		ue.k_enc[0] = ue.k_int[0] = (uint8_t)i;
+		cr_assert_eq(fan_context_restore(&table, &keys, places[i], &ue), 0, "%s", fan_error_detail());
+		cr_assert(fan_context_present(&table, places[i]) && table.slots[places[i]].k_enc[0] == i);
+		cr_assert_eq(fan_context_restore(&table, &keys, places[i] + 1, &ue), FAN_E_EXISTS, "its key is in use");
+		used[places[i]] = true;
+	}
+	ue.k_enc[0] = ue.k_int[0] = 99;
+	cr_assert_eq(fan_context_restore(&table, &keys, 7, &ue), FAN_E_INVALID, "taken, or passed");
+	cr_assert_eq(fan_context_restore(&table, &keys, 2 * FAN_CONTEXT_STEP, &ue), FAN_E_INVALID, "beyond the last");
+	ue.transaction = 7;
+	cr_assert_eq(fan_context_restore(&table, &keys, FAN_CONTEXT_STEP + 9, &ue), FAN_E_INVALID, "fields are checked");
+	ue.transaction = 0;
+	cr_assert(table.present == 4 && table.used == FAN_CONTEXT_STEP + 2);
+	cr_assert_eq(fan_context_add(&table, &ue), FAN_E_INVALID, "COUNT is checked where it is told");
+	ue.count = 0;
+	for (unsigned i = 4; i < 2 * FAN_CONTEXT_STEP; i++) {
+		const int64_t slot = fan_context_add(&table, &ue);
+
+		cr_assert(slot >= 0 && !used[slot], "%ld", slot);
+		cr_assert(i > 4 || slot == 8);
+		used[slot] = true;
+	}
+	cr_assert_eq(fan_context_add(&table, &ue), FAN_E_MEMORY);
+	fan_context_table_free(&table);
+	fan_fingerprints_free(&keys);
+}
+
+Test(table, a_context_that_was_retired_is_recalled_as_it_was)
+{
+	struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS);
+	struct fan_context_table table = make_table(&ue, 4);
+
+	cr_assert_eq(fan_context_add(&table, &ue), 0);
+	fan_context_retire(&table, 0);
+	cr_assert(!fan_context_present(&table, 0) && table.present == 0);
+	fan_context_recall(&table, 0, FAN_CONTEXT_PRESENT | FAN_CONTEXT_UNREACHABLE);
+	cr_assert(fan_context_present(&table, 0) && table.present == 1);
+	cr_assert_eq(table.slots[0].flags, FAN_CONTEXT_PRESENT | FAN_CONTEXT_UNREACHABLE);
+	fan_context_table_free(&table);
+}
+
 /* Every field outside its range is refused by name, the value at the edge is taken. */
 Test(table, fields_are_checked_against_their_ranges)
 {

@@ -237,6 +237,24 @@ fan_registry_change_hop(struct fanfare *fanfare, unsigned index, const struct fa
 
 /* ---- UEs ------------------------------------------------------------------------------------------------------------------- */
 
+/* A store whose last commit failed is read again once a transaction could begin; else what was wrong is told. */
+static int
+get(struct fan_store *store, struct fan_record *record)
+{
+	const int error = fan_store_get(store, record);
+	char line[FAN_ERROR_BYTES];
+
+	if (error != FAN_E_IO)
+		return error;
+	snprintf(line, sizeof(line), "%s", fan_error_detail());
+	if (fan_store_begin(store) != 0) {
+		fan_error_record("%s", line);
+		return error;
+	}
+	fan_store_abort(store);
+	return fan_store_get(store, record);
+}
+
 int
 fan_registry_get_ue(const struct fanfare *fanfare, struct fan_record *record, unsigned table, uint32_t slot)
 {
@@ -244,7 +262,7 @@ fan_registry_get_ue(const struct fanfare *fanfare, struct fan_record *record, un
 	record->kind = FAN_RECORD_UE;
 	record->ue.table = fanfare->dataplane->tables[table].protection;
 	record->ue.slot = slot;
-	return fan_store_get(fanfare->store, record);
+	return get(fanfare->store, record);
 }
 
 void
@@ -395,19 +413,32 @@ fan_registry_add_ue(struct fanfare *fanfare, unsigned table, uint32_t slot, cons
 	return 0;
 }
 
-int
-fan_registry_put_ue(struct fanfare *fanfare, const struct fan_record *record, unsigned table, bool settled)
+/* Within a transaction. */
+static int
+change(struct fanfare *fanfare, unsigned table, uint32_t slot, const struct fan_registry_change *what)
 {
-	const uint32_t slot = record->ue.slot;
-	int error = fan_store_begin(fanfare->store);
+	struct fan_record record;
+	int error = fan_registry_get_ue(fanfare, &record, table, slot);
 
-	if (error != 0)
-		return error;
-	error = fan_store_put(fanfare->store, record);
-	if (error == 0 && settled)
+	if (error == 0) {
+		what->change(&record.ue, what->value);
+		error = fan_store_put(fanfare->store, &record);
+	}
+	fan_registry_wipe(&record);
+	if (error == 0 && what->settled)
 		error = fan_ledger_put(fanfare, table, slot, 1);
-	error = end_transaction(fanfare->store, error);
-	if (error == 0 && settled)
+	return error;
+}
+
+int
+fan_registry_change_ue(struct fanfare *fanfare, unsigned table, uint32_t slot, const struct fan_registry_change *what)
+{
+	int error = fanfare->store == NULL ? 0 : fan_store_begin(fanfare->store);
+
+	if (fanfare->store == NULL || error != 0)
+		return error;
+	error = end_transaction(fanfare->store, change(fanfare, table, slot, what));
+	if (error == 0 && what->settled)
 		fan_ledger_put_done(fanfare, table, slot, 1);
 	return error;
 }
@@ -416,16 +447,15 @@ int
 fan_registry_delete_ue(struct fanfare *fanfare, unsigned table, uint32_t slot)
 {
 	struct fan_record record;
-	int error = fanfare->store == NULL ? 0 : fan_registry_get_ue(fanfare, &record, table, slot);
+	int error = fanfare->store == NULL ? 0 : fan_store_begin(fanfare->store);
 
-	if (fanfare->store == NULL)
-		return 0;
+	if (fanfare->store == NULL || error != 0)
+		return error;
+	error = fan_registry_get_ue(fanfare, &record, table, slot);
 	fan_registry_wipe(&record);
 	if (error == 0)
-		error = fan_store_begin(fanfare->store);
-	if (error != 0)
-		return error;
-	error = end_transaction(fanfare->store, fan_store_delete(fanfare->store, &record));
+		error = fan_store_delete(fanfare->store, &record);
+	error = end_transaction(fanfare->store, error);
 	if (error == 0)
 		fan_identities_remove(&fanfare->identities,
 				      fan_identity_entry(&fanfare->keys, record.ue.identity, table, slot));
@@ -525,33 +555,36 @@ fan_registry_put_members(const struct fan_group *group, const struct fan_members
 	return end_transaction(store, error);
 }
 
-/* Of one profile. */
+/* Of one profile. In/Out: *put_count, records that were written. */
 static int
-clear_profile(const struct fan_group *group, unsigned table, unsigned profile, const roaring_bitmap_t *leaving)
+clear_profile(const struct fan_group *group, unsigned *put_count, unsigned table, unsigned profile,
+	      const roaring_bitmap_t *leaving)
 {
+	uint8_t less[FAN_MEMBERS_CONTEXTS / 8];
 	uint32_t slot = 0;
 	int error = 0;
 
 	while (error == 0 && fan_members_next_of(&group->members, &slot, (uint16_t)table, profile, leaving)) {
 		struct fan_record record = window_record(group, table, profile, slot);
+		const uint32_t first = record.members.first_slot;
 
-		fan_members_read(&group->members, record.members.member, (uint16_t)table, profile, record.members.first_slot,
-				 FAN_MEMBERS_CONTEXTS);
-		for (unsigned i = 0; i < FAN_MEMBERS_CONTEXTS; i++)
-			if (roaring_bitmap_contains(leaving, record.members.first_slot + i))
-				record.members.member[i >> 3] &= (uint8_t) ~(1U << (i & 7));
+		fan_members_read(&group->members, record.members.member, (uint16_t)table, profile, first, FAN_MEMBERS_CONTEXTS);
+		fan_slots_read(leaving, less, first, FAN_MEMBERS_CONTEXTS);
+		for (size_t i = 0; i < sizeof(less); i++)
+			record.members.member[i] &= (uint8_t)~less[i];
 		error = fan_registry_put_window(group->fanfare->store, &record);
-		slot = record.members.first_slot + FAN_MEMBERS_CONTEXTS;
+		slot = first + FAN_MEMBERS_CONTEXTS;
+		++*put_count;
 	}
 	return error;
 }
 
 int
-fan_registry_clear_members(const struct fan_group *group, unsigned table, const roaring_bitmap_t *leaving)
+fan_registry_clear_members(const struct fan_group *group, unsigned *put_count, unsigned table, const roaring_bitmap_t *leaving)
 {
 	int error = 0;
 
 	for (unsigned profile = 0; error == 0 && profile < FAN_PROFILE_COUNT; profile++)
-		error = clear_profile(group, table, profile, leaving);
+		error = clear_profile(group, put_count, table, profile, leaving);
 	return error;
 }

@@ -43,9 +43,16 @@ int fan_registry_change_hop(struct fanfare *fanfare, unsigned index, const struc
 /* Reads the record of a context. Its keys are then the caller's to wipe: fan_registry_wipe(). In: there is a store. */
 int fan_registry_get_ue(const struct fanfare *fanfare, struct fan_record *record, unsigned table, uint32_t slot);
 void fan_registry_wipe(struct fan_record *record);
-/* Writes a record that was read, and changed, in a transaction of its own; with the checkpoint of its context, which spends nothing now, if
- * `settled`. */
-int fan_registry_put_ue(struct fanfare *fanfare, const struct fan_record *record, unsigned table, bool settled);
+
+/* What is to become of a UE's record. */
+struct fan_registry_change {
+	void (*change)(struct fan_record_ue *record, const void *value);
+	const void *value;
+	bool settled; /* the context spends nothing now: its checkpoint is written too */
+};
+
+/* Changes the record of a context, in a transaction of its own. */
+int fan_registry_change_ue(struct fanfare *fanfare, unsigned table, uint32_t slot, const struct fan_registry_change *what);
 /* Deletes a context's record; then no identity leads to it. */
 int fan_registry_delete_ue(struct fanfare *fanfare, unsigned table, uint32_t slot);
 
@@ -54,8 +61,10 @@ int fan_registry_delete_group(struct fanfare *fanfare, const struct fan_group *g
 /* Writes what differs between a group's members and those that it is to have, among slots first .. last of a table. */
 int fan_registry_put_members(const struct fan_group *group, const struct fan_members *members, unsigned table, uint32_t first,
 			     uint32_t last);
-/* In a transaction that the caller has begun: writes all records of a group that have slots of `leaving`, without those. */
-int fan_registry_clear_members(const struct fan_group *group, unsigned table, const roaring_bitmap_t *leaving);
+/* In a transaction that the caller has begun: writes all records of a group that have slots of `leaving`, without those. In/Out: *put_count,
+ * records that were written. */
+int fan_registry_clear_members(const struct fan_group *group, unsigned *put_count, unsigned table,
+			       const roaring_bitmap_t *leaving);
 /* Puts one such record in a transaction, or deletes it when it is empty. */
 int fan_registry_put_window(struct fan_store *store, const struct fan_record *record);
 

@@ -13,6 +13,7 @@
 /* Slots of removed contexts are freed when so many have come together, since every group is walked for it, so many groups in a call. */
 #define WIPED_BEFORE_FREEING 1024
 #define GROUPS_IN_A_CALL 64
+#define RECORDS_IN_A_CALL 512 /* of members that are written anew; those of the last group may be more */
 
 /* Whether there is room to note a removal. */
 static bool
@@ -174,24 +175,41 @@ end_leaving(struct fanfare *fanfare, unsigned table)
 	return true;
 }
 
-/* The records of the groups that a step is about to walk, in one transaction: they come first, since what memory has is what is looked
- * at. */
+static int
+clear_group(const struct fan_group *group, unsigned *put_count)
+{
+	const struct fanfare *fanfare = group->fanfare;
+	int error = 0;
+
+	for (unsigned table = 0; error == 0 && table < fanfare->dataplane->table_count; table++)
+		if (fanfare->removals[table].leaving != NULL)
+			error = fan_registry_clear_members(group, put_count, table, fanfare->removals[table].leaving);
+	return error;
+}
+
+/* Writes the records of the groups of a step, in one transaction: they come first, since what memory has is what is looked at. Returns how
+ * many groups there were, or an error. */
 static int
 clear_records(const struct fanfare *fanfare)
 {
-	const struct fan_group *group = fanfare->leaving_from;
+	unsigned group_count = 0, put_count = 0;
 	int error = fanfare->store == NULL ? 0 : fan_store_begin(fanfare->store);
 
-	if (fanfare->store == NULL || error != 0)
+	if (fanfare->store == NULL)
+		return GROUPS_IN_A_CALL;
+	if (error != 0)
 		return error;
-	for (unsigned i = 0; error == 0 && i < GROUPS_IN_A_CALL && group != NULL; i++, group = group->next)
-		for (unsigned table = 0; error == 0 && table < fanfare->dataplane->table_count; table++)
-			if (fanfare->removals[table].leaving != NULL)
-				error = fan_registry_clear_members(group, table, fanfare->removals[table].leaving);
-	if (error == 0)
-		return fan_store_commit(fanfare->store);
-	fan_store_abort(fanfare->store);
-	return error;
+	for (const struct fan_group *group = fanfare->leaving_from;
+	     error == 0 && group != NULL && group_count < GROUPS_IN_A_CALL && put_count < RECORDS_IN_A_CALL;
+	     group = group->next) {
+		error = clear_group(group, &put_count);
+		group_count++;
+	}
+	if (error != 0)
+		fan_store_abort(fanfare->store);
+	else
+		error = fan_store_commit(fanfare->store);
+	return error == 0 ? (int)group_count : error;
 }
 
 /* One step; where memory is short or the disk fails, the next call goes on from there. Groups that were made since have none of those
@@ -199,11 +217,12 @@ clear_records(const struct fanfare *fanfare)
 static void
 leave(struct fanfare *fanfare)
 {
+	const int group_count = clear_records(fanfare);
 	bool room = true;
 
-	if (clear_records(fanfare) != 0)
+	if (group_count < 0)
 		return;
-	for (unsigned i = 0; i < GROUPS_IN_A_CALL && fanfare->leaving_from != NULL; i++) {
+	for (int i = 0; i < group_count && fanfare->leaving_from != NULL; i++) {
 		if (!leave_group(fanfare, fanfare->leaving_from))
 			return;
 		fanfare->leaving_from = fanfare->leaving_from->next;

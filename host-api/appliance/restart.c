@@ -12,10 +12,20 @@
 
 #include <string.h>
 
+#define RECORDS_IN_A_TRANSACTION 4096
+
+/* A record of members that named slots without a UE. */
+struct stale {
+	const struct fan_group *group;
+	struct fan_protection table;
+	uint32_t first_slot;
+	uint8_t profile;
+};
+
 struct restart {
 	struct fanfare *fanfare;
-	unsigned table;           /* that the last UE was in */
-	struct fan_record *stale; /* owned: records of members that named slots without a UE, without those */
+	unsigned table;      /* that the last UE was in */
+	struct stale *stale; /* owned */
 	size_t stale_count, stale_room;
 };
 
@@ -127,27 +137,46 @@ find_table(const struct fan_dataplane *dataplane, unsigned *index, const struct 
 }
 
 static int
-keep_stale(struct restart *restart, const struct fan_record *record)
+note_stale(struct restart *restart, const struct fan_group *group, const struct fan_record_members *members)
 {
-	const size_t room = restart->stale_room == 0 ? 16 : 2 * restart->stale_room;
-	struct fan_record *stale = restart->stale;
+	const size_t room = restart->stale_room == 0 ? 64 : 2 * restart->stale_room;
+	struct stale *stale = restart->stale;
 
 	if (restart->stale_count == restart->stale_room) {
 		stale = realloc(stale, room * sizeof(*stale));
 		if (stale == NULL)
-			return fan_fail(FAN_E_MEMORY, "no memory for %zu records of members", room);
+			return fan_fail(FAN_E_MEMORY, "no memory to note %zu records of members", room);
 		restart->stale = stale;
 		restart->stale_room = room;
 	}
-	stale[restart->stale_count++] = *record;
+	stale[restart->stale_count++] = (struct stale){
+		.group = group, .table = members->table, .first_slot = members->first_slot, .profile = members->profile
+	};
 	return 0;
+}
+
+/* Out: slots[], those of a record's members from one on, as many as there is room for; *stale, whether a slot had no UE. Returns how many. */
+static size_t
+choose_members(uint32_t slots[FAN_MEMBERS_CONTEXTS / 8], bool *stale, const struct fan_record_members *members,
+	       const struct fan_context_table *table, unsigned from)
+{
+	size_t count = 0;
+
+	for (unsigned i = from; i < from + FAN_MEMBERS_CONTEXTS / 8; i++) {
+		if ((members->member[i >> 3] & 1U << (i & 7)) == 0)
+			continue;
+		if (table != NULL && fan_context_present(table, members->first_slot + i))
+			slots[count++] = members->first_slot + i;
+		else
+			*stale = true;
+	}
+	return count;
 }
 
 static int
 restore_members(void *user, const struct fan_record *record)
 {
 	struct restart *restart = user;
-	struct fan_record kept = *record;
 	uint32_t slots[FAN_MEMBERS_CONTEXTS / 8];
 	struct fan_group *group = fan_group_find(restart->fanfare, record->members.gid);
 	unsigned index;
@@ -156,37 +185,43 @@ restore_members(void *user, const struct fan_record *record)
 	bool stale = false;
 
 	for (unsigned from = 0; error == 0 && from < FAN_MEMBERS_CONTEXTS; from += FAN_MEMBERS_CONTEXTS / 8) {
-		size_t count = 0;
+		const size_t count = choose_members(slots, &stale, &record->members, table, from);
 
-		for (unsigned i = from; i < from + FAN_MEMBERS_CONTEXTS / 8; i++) {
-			const uint32_t slot = record->members.first_slot + i;
-
-			if ((record->members.member[i >> 3] & 1U << (i & 7)) == 0)
-				continue;
-			if (table != NULL && fan_context_present(table, slot)) {
-				slots[count++] = slot;
-				continue;
-			}
-			kept.members.member[i >> 3] &= (uint8_t) ~(1U << (i & 7));
-			stale = true;
-		}
 		error = fan_members_add_many(&group->members, (uint16_t)index, record->members.profile, slots, count);
 	}
-	return error == 0 && stale ? keep_stale(restart, &kept) : error;
+	return error == 0 && stale ? note_stale(restart, group, &record->members) : error;
+}
+
+/* Writes a record as memory has its members. */
+static int
+put_stale(const struct fanfare *fanfare, const struct stale *stale)
+{
+	struct fan_record record = { .kind = FAN_RECORD_MEMBERS };
+	unsigned index;
+
+	memcpy(record.members.gid, stale->group->gid, sizeof(stale->group->gid));
+	record.members.table = stale->table;
+	record.members.profile = stale->profile;
+	record.members.first_slot = stale->first_slot;
+	if (find_table(fanfare->dataplane, &index, &stale->table) != NULL)
+		fan_members_read(&stale->group->members, record.members.member, (uint16_t)index, stale->profile,
+				 stale->first_slot, FAN_MEMBERS_CONTEXTS);
+	return fan_registry_put_window(fanfare->store, &record);
 }
 
 static int
 put_right(const struct restart *restart)
 {
 	struct fan_store *const store = restart->fanfare->store;
-	int error = restart->stale_count > 0 ? fan_store_begin(store) : 0;
+	int error = 0;
 
-	if (restart->stale_count == 0 || error != 0)
-		return error;
-	for (size_t i = 0; error == 0 && i < restart->stale_count; i++)
-		error = fan_registry_put_window(store, &restart->stale[i]);
-	if (error == 0)
-		return fan_store_commit(store);
+	for (size_t from = 0; error == 0 && from < restart->stale_count; from += RECORDS_IN_A_TRANSACTION) {
+		error = fan_store_begin(store);
+		for (size_t i = from; error == 0 && i < from + RECORDS_IN_A_TRANSACTION && i < restart->stale_count; i++)
+			error = put_stale(restart->fanfare, &restart->stale[i]);
+		if (error == 0)
+			error = fan_store_commit(store);
+	}
 	fan_store_abort(store);
 	return error;
 }

@@ -269,24 +269,14 @@ find_to_change(const struct fanfare *fanfare, uint32_t *slot, int *error, fan_co
 	return table;
 }
 
-/* Reads the record of a context, has it changed, and writes it. Without a store it does nothing. */
+/* In: a context that is there. */
 static int
-change_record(struct fanfare *fanfare, fan_context_id id, bool settled,
-	      void (*change)(struct fan_record_ue *record, const void *value), const void *value)
+change_record(struct fanfare *fanfare, fan_context_id id, void (*change)(struct fan_record_ue *record, const void *value),
+	      const void *value)
 {
-	const unsigned table = fan_context_table_index(id);
-	struct fan_record record;
-	int error;
+	const struct fan_registry_change what = { .change = change, .value = value };
 
-	if (fanfare->store == NULL)
-		return 0;
-	error = fan_registry_get_ue(fanfare, &record, table, (uint32_t)id);
-	if (error == 0) {
-		change(&record.ue, value);
-		error = fan_registry_put_ue(fanfare, &record, table, settled);
-	}
-	fan_registry_wipe(&record);
-	return error;
+	return fan_registry_change_ue(fanfare, fan_context_table_index(id), (uint32_t)id, &what);
 }
 
 static void
@@ -306,7 +296,7 @@ fan_ue_lease(struct fanfare *fanfare, fan_context_id id, uint32_t count_reserved
 	if (error == 0)
 		error = fan_count_check_lease(&table->slots[slot], kind, count_reserved);
 	if (error == 0)
-		error = change_record(fanfare, id, false, change_lease, &count_reserved);
+		error = change_record(fanfare, id, change_lease, &count_reserved);
 	return error == 0 ? fan_count_lease(&table->slots[slot], kind, count_reserved) : error;
 }
 
@@ -331,7 +321,7 @@ fan_ue_lease_until(struct fanfare *fanfare, fan_context_id id, int64_t lease_unt
 	if (error == 0 && lease_until_ms != 0)
 		error = fan_lease_ends_reserve(&fanfare->lease_ends, &end);
 	if (error == 0)
-		error = change_record(fanfare, id, false, change_lease_end, &lease_until_ms);
+		error = change_record(fanfare, id, change_lease_end, &lease_until_ms);
 	if (error != 0)
 		return error;
 	fan_lease_ends_set(&fanfare->lease_ends, &end);
@@ -383,7 +373,7 @@ move(struct fanfare *fanfare, struct fan_context_table *table, fan_context_id id
 	if (error == 0)
 		error = fan_context_check_move(table, ue);
 	if (error == 0)
-		error = change_record(fanfare, id, false, change_place, ue);
+		error = change_record(fanfare, id, change_place, ue);
 	if (error != 0)
 		return error;
 	fan_receipts_leave(fanfare->receipts, fan_context_table_index(id), (uint32_t)id);
@@ -423,9 +413,12 @@ fan_ue_reachable(struct fanfare *fanfare, fan_context_id id, bool reachable)
 {
 	uint32_t slot;
 	int error;
-	struct fan_context_table *table = find_to_change(fanfare, &slot, &error, id, "fan_ue_reachable");
+	const struct fan_registry_change what = { .change = change_reachable, .value = &reachable, .settled = true };
+	const struct fan_context_table *table = find_to_change(fanfare, &slot, &error, id, "fan_ue_reachable");
+	const bool is = error == 0 && (table->slots[slot].flags & FAN_CONTEXT_UNREACHABLE) == 0;
 
-	if (error != 0 || ((table->slots[slot].flags & FAN_CONTEXT_UNREACHABLE) == 0) == reachable)
+	/* One that is unreachable may be so because an earlier write failed. */
+	if (error != 0 || (is == reachable && (reachable || fanfare->store == NULL)))
 		return error;
 	if (!reachable)
 		fan_context_flag(&table->slots[slot], FAN_CONTEXT_UNREACHABLE, true);
@@ -433,7 +426,7 @@ fan_ue_reachable(struct fanfare *fanfare, fan_context_id id, bool reachable)
 		fan_dataplane_pause(fanfare->dataplane);
 		fan_dataplane_resume(fanfare->dataplane);
 	}
-	error = change_record(fanfare, id, true, change_reachable, &reachable);
+	error = fan_registry_change_ue(fanfare, fan_context_table_index(id), slot, &what);
 	/* When the write fails nobody knows what the disk has: the UE stays unreachable either way. */
 	if (error == 0)
 		fan_context_flag(&table->slots[slot], FAN_CONTEXT_UNREACHABLE, !reachable);
