@@ -142,8 +142,10 @@ fan_message_next(struct fanfare *fanfare, fan_message_id *id, fan_message_id fro
 			next = flight->number;
 	if (fanfare->store != NULL && fan_store_next(fanfare->store, &record) == 0 && record.outcome.id < next)
 		next = record.outcome.id;
+	if (next == UINT64_MAX)
+		return 0;
 	*id = next;
-	return next != UINT64_MAX;
+	return 1;
 }
 
 /* ---- Whom a message was not served to ------------------------------------------------------------------------------------------- */
