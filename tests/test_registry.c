@@ -1004,7 +1004,7 @@ Test(registry, a_slot_is_not_used_again_while_its_groups_cannot_be_written)
 /* More groups, and records of them, than are written in a step. */
 Test(registry, slots_that_are_used_again_leave_all_groups_however_many_those_are)
 {
-	enum { GROUPS = 200, UES = 8 * FAN_MEMBERS_CONTEXTS, GONE = 1024, APART = UES / GONE };
+	enum { GROUPS = 100, UES = 16 * FAN_MEMBERS_CONTEXTS, GONE = 1024, APART = UES / GONE };
 	char gid[64];
 	fan_context_id first;
 	int how;
