@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "../host-api/appliance/handles.h"
 #include "appliance_fixture.h"
+#include "residue.h"
 #include "store_fixture.h"
 
 #include <criterion/criterion.h>
@@ -775,6 +776,48 @@ Test(registry, values_out_of_range_are_refused)
 	refused(fan_ue_status(fanfare, &status, id), FAN_E_INVALID, "fan_ue_status_init");
 	refused(fan_ue_reachable(fanfare, id + 1, false), FAN_E_NOT_FOUND, "no UE context");
 	cr_assert_null(fan_group_next(fanfare, "no gid"));
+	close_appliance();
+}
+
+static struct fan_ue added;
+static fan_context_id added_id;
+
+static void
+add_one(void *user)
+{
+	(void)user;
+	done(fan_ue_add(fanfare, &added_id, &added));
+}
+
+static void
+change_and_look(void *user)
+{
+	(void)user;
+	done(fan_ue_reachable(fanfare, added_id, false));
+	(void)status_of(added_id);
+	(void)fan_ue_lookup(fanfare, NULL, 0, added.identity);
+}
+
+static void
+remove_one(void *user)
+{
+	(void)user;
+	remove_ue(added_id);
+}
+
+Test(registry, keys_do_not_stay_on_the_stack)
+{
+	static void (*const steps[])(void *user) = { add_one, change_and_look, remove_one };
+	char identity[FAN_IDENTITY_BYTES];
+
+	open_appliance();
+	add_hops(1);
+	for (unsigned i = 0; i < 6; i++) {
+		if (i % 3 == 0)
+			added = make_ue(identity, FAN_KIND_EPS_NAS, i);
+		cr_assert_not(fan_test_left_on_stack(steps[i % 3], NULL, i < 3 ? added.k_enc : added.k_int, FAN_KEY_BYTES),
+			      "step %u", i);
+	}
 	close_appliance();
 }
 
