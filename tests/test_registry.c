@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "../host-api/appliance/handles.h"
 #include "appliance_fixture.h"
+#include "residue.h"
 #include "store_fixture.h"
 
 #include <criterion/criterion.h>
@@ -779,6 +780,48 @@ Test(registry, values_out_of_range_are_refused)
 	close_appliance();
 }
 
+static struct fan_ue added;
+static fan_context_id added_id;
+
+static void
+add_one(void *user)
+{
+	(void)user;
+	done(fan_ue_add(fanfare, &added_id, &added));
+}
+
+static void
+change_and_look(void *user)
+{
+	(void)user;
+	done(fan_ue_reachable(fanfare, added_id, false));
+	(void)status_of(added_id);
+	(void)fan_ue_lookup(fanfare, NULL, 0, added.identity);
+}
+
+static void
+remove_one(void *user)
+{
+	(void)user;
+	remove_ue(added_id);
+}
+
+Test(registry, keys_do_not_stay_on_the_stack)
+{
+	static void (*const steps[])(void *user) = { add_one, change_and_look, remove_one };
+	char identity[FAN_IDENTITY_BYTES];
+
+	open_appliance();
+	add_hops(1);
+	for (unsigned i = 0; i < 6; i++) {
+		if (i % 3 == 0)
+			added = make_ue(identity, FAN_KIND_EPS_NAS, i);
+		cr_assert_not(fan_test_left_on_stack(steps[i % 3], NULL, i < 3 ? added.k_enc : added.k_int, FAN_KEY_BYTES),
+			      "step %u", i);
+	}
+	close_appliance();
+}
+
 /* ---- Identities ------------------------------------------------------------------------------------------------------------------ */
 
 Test(registry, an_identity_has_a_context_of_each_kind_and_bearer)
@@ -1005,7 +1048,7 @@ Test(registry, a_slot_is_not_used_again_while_its_groups_cannot_be_written)
 /* More groups, and records of them, than are written in a step. */
 Test(registry, slots_that_are_used_again_leave_all_groups_however_many_those_are)
 {
-	enum { GROUPS = 200, UES = 8 * FAN_MEMBERS_CONTEXTS, GONE = 1024, APART = UES / GONE };
+	enum { GROUPS = 100, UES = 16 * FAN_MEMBERS_CONTEXTS, GONE = 1024, APART = UES / GONE };
 	char gid[64];
 	fan_context_id first;
 	int how;
