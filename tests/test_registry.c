@@ -250,7 +250,7 @@ draw_member(void *user, fan_context_id id, enum fan_profile profile)
 	const struct drawing *drawing = user;
 
 	if (fan_context_table_index(id) == drawing->table && profile == drawing->profile)
-		fprintf(drawing->file, " %u/%u", (uint32_t)id, profile);
+		fprintf(drawing->file, " %u/%u", (uint32_t)id, (unsigned)profile);
 }
 
 /* Tables may have other numbers in another process: they are drawn in an order of their own. The caller's to free. */
