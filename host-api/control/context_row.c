@@ -284,8 +284,7 @@ take_members(struct fan_context_row *row, char *field, size_t field_bytes, json_
 	json_t *value;
 	int error = 0;
 
-	json_object_foreach(object, name, value)
-	{
+	json_object_foreach(object, name, value) {
 		int column;
 
 		if (error != 0 || is_fixed(name))
@@ -311,6 +310,6 @@ fan_context_object_read(struct fan_context_row *row, char *field, size_t field_b
 	memset(row, 0, sizeof(*row));
 	error = line_bytes < 0 ? line_bytes : fan_context_row_read(row, field, field_bytes, &none, line, (size_t)line_bytes);
 	explicit_bzero(line, sizeof(line));
-	memcpy(&own, &object, sizeof(own));
+	memcpy(&own, &object, sizeof(void *));
 	return error != 0 ? error : take_members(row, field, field_bytes, own);
 }

@@ -257,8 +257,9 @@ take_listed(struct fan_request *request, const struct membership *values, bool r
 	int error = 0;
 
 	/* All are looked up before the first is changed. */
-	json_array_foreach(values->identities, i, identity) if (error >= 0)
-		error = collect(request->server, &joins, values, json_string_value(identity));
+	json_array_foreach(values->identities, i, identity)
+		if (error >= 0)
+			error = collect(request->server, &joins, values, json_string_value(identity));
 	if (error > 0)
 		error = 0;
 	for (int left = 1; error == 0 && removes && left != 0; error = left < 0 ? left : 0)
