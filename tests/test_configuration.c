@@ -106,6 +106,7 @@ static const struct {
 	{ "[next_hops]\nhost = 02:00:00:00:00:01\n", "[next_hops] host: takes default_ethernet, or an IPv4 or IPv6 address" },
 	{ "[next_hops]\n10.0.0.1 = 02:00:00:00:00:01\n10.0.0.1 = 02:00:00:00:00:02\n",
 	  "line 3: [next_hops] 10.0.0.1: is given twice" },
+	{ "[dataplane]\negress =; a comment\n", "[dataplane] egress: is needed" },
 	{ "[roles]\nread = nosuchuser,root\n", "read: nosuchuser: no such user on this machine" },
 	{ "[roles]\nread = @nosuchgroup\n", "read: @nosuchgroup: no such group on this machine" },
 	{ "[limits]\nimport_bytes = 0\n", "import_bytes: takes a number from 1" },

@@ -176,6 +176,9 @@ Test(server, garbage_is_told_of_and_the_connection_stays)
 	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"xyzzy\"}", "-32601", "xyzzy: no such method");
 	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\",\"params\":{\"a\":1}}", "-32602",
 		"a: no such parameter");
+	/* What is quoted is cut within a character. */
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"xäääääääääääääääääääääääääääääääääääääääääääääääääää\"}",
+		"-32601", "no such method");
 	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"method\":\"status\"}", "\"id\":\"x\"", "\"state\":\"loading\"");
 	close(client);
 }

@@ -112,6 +112,15 @@ take_number(struct fan_ue *ue, const struct column *column, const char *text, si
 	return 0;
 }
 
+static bool
+is_printable(const char *text, size_t text_bytes)
+{
+	for (size_t i = 0; i < text_bytes; i++)
+		if (text[i] < '!' || text[i] > '~')
+			return false;
+	return true;
+}
+
 /* An empty field is as if the column were not there. */
 static int
 take_value(struct fan_context_row *row, unsigned column, const char *text, size_t text_bytes)
@@ -123,9 +132,9 @@ take_value(struct fan_context_row *row, unsigned column, const char *text, size_
 		return 0;
 	if (known->bytes > 0)
 		return take_number(&row->ue, known, text, text_bytes);
-	if ((int64_t)text_bytes < known->minimum || (int64_t)text_bytes > known->maximum ||
-	    memchr(text, '\0', text_bytes) != NULL)
-		return fan_fail(FAN_E_INVALID, "%lld to %lld characters", (long long)known->minimum, (long long)known->maximum);
+	if ((int64_t)text_bytes < known->minimum || (int64_t)text_bytes > known->maximum || !is_printable(text, text_bytes))
+		return fan_fail(FAN_E_INVALID, "%lld to %lld characters of printable ASCII", (long long)known->minimum,
+				(long long)known->maximum);
 	memcpy(place, text, text_bytes);
 	place[text_bytes] = '\0';
 	return 0;

@@ -317,7 +317,7 @@ static const struct fan_param reachable_params[] = {
 static int
 run_reachable(struct fan_request *request)
 {
-	struct reaching values = { NULL };
+	struct reaching values = { .identity = NULL };
 	fan_context_id ids[FAN_CONTEXTS_OF_ONE_MAX] = { 0 };
 	int error = fan_request_params(request, &values, reachable_params, COUNT_OF(reachable_params));
 	const int count = error != 0 ? 0 : fan_contexts_find(request->server, ids, values.identity);
