@@ -182,7 +182,7 @@ print_table(const json_t *rows, const char *const *columns)
 				all[count++] = name;
 		columns = all;
 	}
-	for (unsigned c = 0; columns[c] != NULL && c < COLUMNS_MAX; c++)
+	for (unsigned c = 0; c < COLUMNS_MAX && columns[c] != NULL; c++)
 		widths[c] = widest(rows, columns[c]);
 	print_row(NULL, columns, widths);
 	for (i = 0; i < json_array_size(rows); i++)

@@ -69,7 +69,7 @@ read_number(void *place, const struct fan_param *param, const json_t *value)
 }
 
 static int
-read_list(void *place, const struct fan_param *param, const json_t *value)
+read_list(json_t **place, const struct fan_param *param, json_t *value)
 {
 	const json_int_t size = (json_int_t)json_array_size(value);
 	bool texts = json_is_array(value);
@@ -81,14 +81,14 @@ read_list(void *place, const struct fan_param *param, const json_t *value)
 	if (!texts || size < param->minimum || size > param->maximum)
 		return fan_fail(FAN_E_INVALID, "%s: takes an array of %lld to %lld texts", param->name,
 				(long long)param->minimum, (long long)param->maximum);
-	memcpy(place, &value, sizeof(void *));
+	*place = value;
 	return 0;
 }
 
 static int
-read_value(void *values, const struct fan_param *param, const json_t *value)
+read_value(void *values, const struct fan_param *param, json_t *value)
 {
-	char *place = (char *)values + param->offset;
+	void *place = (char *)values + param->offset;
 	const bool yes = json_is_true(value);
 
 	switch (param->type) {
@@ -104,7 +104,7 @@ read_value(void *values, const struct fan_param *param, const json_t *value)
 	case FAN_PARAM_OBJECT:
 		if (!json_is_object(value))
 			return fan_fail(FAN_E_INVALID, "%s: takes an object", param->name);
-		memcpy(place, &value, sizeof(void *));
+		*(json_t **)place = value;
 		return 0;
 	case FAN_PARAM_LIST:
 		return read_list(place, param, value);
