@@ -206,6 +206,39 @@ good ue remove meter-1@example.org --json
 good group delete meters@example.org
 refused 1 'no group is named' group show meters@example.org
 
+# ---- The protocol itself ------------------------------------------------------------------------------------------------------
+# call METHOD PARAMS: one request as JSON, past the commands; the answer is kept in .out
+call() {
+	python3 - "$@" >.out <<'END'
+import json, os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(os.environ["FANFARE_SOCKET"])
+f = s.makefile("rw")
+json.loads(f.readline())
+for request in ("hello", '{"version":1}'), sys.argv[1:3]:
+    f.write('{"jsonrpc":"2.0","id":1,"method":"%s","params":%s}\n' % tuple(request))
+    f.flush()
+    answer = json.loads(f.readline())
+print(json.dumps(answer))
+END
+}
+call next_hop.list '{}'
+json 'len(o["result"]["next_hops"]) >= 2 and o["result"]["next_hops"][0]["ethernet"] == "02:00:00:00:00:01"'
+hop=$(python3 -c 'import json; print(json.load(open(".out"))["result"]["next_hops"][0]["address"])')
+cp fanfare.ini before.ini
+sed -i "/default_ethernet/a $hop = 02:00:00:00:00:77" fanfare.ini
+good reload --json
+json 'o["restart"] == []'
+call next_hop.list '{"limit":1}'
+json 'len(o["result"]["next_hops"]) == 1 and o["result"]["next_hops"][0]["ethernet"] == "02:00:00:00:00:77"'
+cp before.ini fanfare.ini
+call subscribe '{"events":true}'
+json 'o["result"] == {}'
+call message.list '{"limit":2}'
+json 'len(o["result"]["messages"]) == 2 and o["result"]["next"] > 0 and "profiles" not in o["result"]["messages"][0]'
+call message.show '{"id":"1"}'
+json 'o["error"]["code"] == -32602 and o["error"]["data"]["exit"] == 2'
+
 # ---- The daemon --------------------------------------------------------------------------------------------------------------
 good top --count 1 --json
 json 'o["sent_per_s"] >= 0'
