@@ -47,7 +47,7 @@ Test(configuration, values_arrive)
 		read_text(
 			&configuration,
 			"; a comment\n[serve]\n socket = /tmp/s ; behind it\nsocket_mode = 0600\n\n[dataplane]\n"
-			"egress=net_null\nworkers = 3\nipv6 = yes\neal = --no-huge -m  64\n"
+			"egress=net_null\n\tworkers = 3\nipv6 = yes\neal = --no-huge -m  64\n"
 			"[sender]\naddress = 2001:db8::7\nethernet = 02:00:00:00:00:0A\nvlan=7\n"
 			"[next_hops]\ndefault_ethernet = 02:00:00:00:00:01\n2001:db8::1 = 02:00:00:00:00:02\n::3=02:00:00:00:00:03\n"
 			"198.51.100.1 = 02:00:00:00:00:04\n"
@@ -222,7 +222,7 @@ Test(configuration, roles)
 	struct fan_configuration configuration;
 	const gid_t groups[] = { 54321, 0 };
 
-	cr_assert_eq(read_text(&configuration, EGRESS "[roles]\nread = daemon\nsend = bin @root\n"), 0, "%s",
+	cr_assert_eq(read_text(&configuration, EGRESS "[roles]\nread = daemon\nsend = bin @root\nlease = @bin\n"), 0, "%s",
 		     fan_error_detail());
 	cr_assert(fan_configuration_permits(&configuration, FAN_ROLE_LEASE, 0, NULL, 0));
 	cr_assert(fan_configuration_permits(&configuration, FAN_ROLE_LEASE, geteuid(), NULL, 0));
@@ -231,6 +231,7 @@ Test(configuration, roles)
 	cr_assert(fan_configuration_permits(&configuration, FAN_ROLE_SEND, 2, NULL, 0));
 	cr_assert(fan_configuration_permits(&configuration, FAN_ROLE_SEND, 54321, groups, 2));
 	cr_assert_not(fan_configuration_permits(&configuration, FAN_ROLE_SEND, 54321, groups, 1));
+	/* The user of that number is not the group. */
 	cr_assert_not(fan_configuration_permits(&configuration, FAN_ROLE_LEASE, 2, groups, 2));
 	cr_assert(fan_configuration_permits(&configuration, FAN_ROLE_NONE, 54321, NULL, 0));
 	fan_configuration_free(&configuration);

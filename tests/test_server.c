@@ -353,7 +353,7 @@ Test(server_methods, bad_descriptors)
 
 	answers(client, IMPORT, "-32001", "a descriptor of a file must come with this request");
 	cr_assert_eq(pipe(pipe_ends), 0);
-	put_with(client, IMPORT, pipe_ends[0], 1);
+	put_with(client, IMPORT, pipe_ends[0], 3);
 	cr_assert_not(get(client));
 	SAYS("not that of a regular file");
 	cr_assert_eq(ftruncate(file, (1 << 20) + 1), 0);
