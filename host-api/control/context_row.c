@@ -167,16 +167,27 @@ begin_ue(struct fan_context_row *row)
 	ue->identity = row->identity;
 }
 
-/* What contexts_csv.h says is "field: rule". */
+static bool
+is_fixed(const char *name)
+{
+	for (unsigned i = 0; i < FIXED_COLUMNS; i++)
+		if (strcmp(fixed_names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* What contexts_csv.h says is "field: rule", or of the whole row. */
 static int
 refuse_fixed(char *field, size_t field_bytes, const char *wrong)
 {
 	const char *colon = strstr(wrong, ": ");
 
-	if (colon == NULL)
-		return fan_fail(FAN_E_INVALID, "%s", wrong);
-	(void)snprintf(field, field_bytes, "%.*s", (int)(colon - wrong), wrong);
-	return fan_fail(FAN_E_INVALID, "%s", colon + 2);
+	if (colon != NULL)
+		(void)snprintf(field, field_bytes, "%.*s", (int)(colon - wrong), wrong);
+	if (colon != NULL && is_fixed(field))
+		return fan_fail(FAN_E_INVALID, "%s", colon + 2);
+	field[0] = '\0';
+	return fan_fail(FAN_E_INVALID, "%s", wrong);
 }
 
 /* The octets up to the comma that ends so many fields. */
@@ -240,15 +251,6 @@ member_text(char *text, const json_t *value)
 		return fan_fail(FAN_E_INVALID,
 				"takes a whole number, true or false, or a text of up to 255 characters without a comma");
 	return 0;
-}
-
-static bool
-is_fixed(const char *name)
-{
-	for (unsigned i = 0; i < FIXED_COLUMNS; i++)
-		if (strcmp(fixed_names[i], name) == 0)
-			return true;
-	return false;
 }
 
 /* What an object may leave out, since it does not have to say it to be understood. */

@@ -15,6 +15,7 @@ trap '[ -z "$daemon" ] || kill -9 "$daemon" 2>/dev/null; rm -rf "$work"' EXIT
 cd "$work" || exit
 export FANFARE_SOCKET=$work/socket
 failures=0
+key=00112233445566778899aabbccddeeff # of a UE below, to be found in nothing that anyone says
 
 fault() {
 	echo "FAULT: $*"
@@ -31,11 +32,13 @@ refused() {
 	grep -qF -e "$text" .err || fault "fanfare $*: '$text' is not in: $(head -c 300 .err)"
 	[ "$(grep -c ^fanfare .err)" -eq 1 ] || fault "fanfare $*: not one line: $(head -c 500 .err)"
 	[ ! -s .out ] || fault "fanfare $*: says on stdout: $(head -c 200 .out)"
+	! grep -qi "$key" .err || fault "fanfare $*: says a key"
 }
 
 # good ARGUMENT...: exit code 0; stdout is kept in .out
 good() {
 	timeout 60 "$fanfare" "$@" >.out 2>.err || fault "fanfare $*: exit $?: $(tail -c 300 .err)"
+	! grep -qi "$key" .out .err || fault "fanfare $*: says a key"
 }
 
 # json EXPRESSION: a Python expression over the object `o` in .out
@@ -117,7 +120,6 @@ refused 2 'the file is empty' ue import - --format jsonl
 refused 2 'is no regular file' ue import /dev/null
 refused 2 'nosuch.csv: No such file' ue import nosuch.csv
 refused 2 '--format xml: takes one of csv, jsonl' ue import ues.csv --format xml
-key=00112233445566778899aabbccddeeff
 cat >ue.jsonl <<END
 {"identity":"meter-1@example.org","profile":"nr-pdcp-18","cipher":2,"integrity":2,"k_enc":"$key","k_int":"${key}","count":7,"count_reserved":71,"bearer":3,"teid":9,"next_hop":"198.51.100.77","ue_ip":"10.0.0.9","group":"meters@example.org"}
 END
@@ -202,6 +204,8 @@ good lease --context context.json --json
 json 'o["contexts"][0]["next_count"] == 7'
 sed 's/"teid":9/"tied":9/' ue.jsonl >context.json
 refused 2 'context: ' lease --context context.json
+sed "s/$key/${key}0/" ue.jsonl >context.json
+refused 2 'context: k_enc: a key is 32 lower-case hex digits' lease --context context.json
 good ue remove meter-1@example.org --json
 good group delete meters@example.org
 refused 1 'no group is named' group show meters@example.org
@@ -270,8 +274,8 @@ kill -9 "$daemon"
 wait "$daemon" 2>/dev/null
 daemon=
 start
-good stop
-wait "$daemon"
+good stop --cancel
+wait "$daemon" || fault "serve, cancelled: exit $?: $(cat serve.err)"
 daemon=
 
 sed -i 's/= net_null/= nosuchport0/' fanfare.ini
