@@ -114,6 +114,15 @@ echo '1,001010000000001,eps-nas-nidd,2,2,x' >>two.csv
 refused 2 'line 2: 6 fields: a row has 15' ue import two.csv
 good ue import two.csv --on-error skip --json
 json 'o["added"] == 0 and o["skipped"] == 1 and o["errors"][0]["line"] == 2'
+# The first lines are good, and still nothing of it is kept.
+good population --ues 20 --seed 2 --output other.csv
+sed 's/^\([0-9]*\),0010/\1,0020/' other.csv >half.csv
+echo x >>half.csv
+refused 2 'line 22: 1 fields: a row has 15' ue import half.csv
+good status --json
+json 'o["ues"] == 800'
+good ue import half.csv --on-error skip --json
+json 'o["added"] == 20 and o["skipped"] == 1'
 echo 'no header' >bad.csv
 refused 2 'the first line must begin with ue,imsi' ue import bad.csv
 refused 2 'the file is empty' ue import - --format jsonl
