@@ -224,24 +224,70 @@ Test(command, exit_codes)
 }
 
 /* Tables are made by hand: what parsing and completion take for granted must hold for every command. */
+static void
+check_option(const struct fan_command *command, size_t j)
+{
+	const struct fan_option *option = &command->options[j];
+
+	cr_assert_eq(option->value == NULL, option->type == FAN_OPTION_FLAG, "%s --%s", command->name, option->name);
+	cr_assert(option->type != FAN_OPTION_CHOICE || option->choice != NULL);
+	cr_assert(option->type != FAN_OPTION_NUMBER || option->minimum < option->maximum);
+	for (size_t k = 0; k < j; k++)
+		cr_assert(strcmp(option->name, command->options[k].name) != 0 && option->offset != command->options[k].offset);
+}
+
+static void
+check_tables(const struct fan_command *const *commands)
+{
+	for (size_t i = 0; commands[i] != NULL; i++) {
+		const struct fan_command *command = commands[i];
+
+		cr_assert_not_null(command->operands);
+		cr_assert_eq(command->run == NULL, command->subcommands != NULL, "%s", command->name);
+		cr_assert(command->option_count <= FAN_OPTIONS_MAX);
+		for (size_t j = 0; j < command->option_count; j++)
+			check_option(command, j);
+		if (command->subcommands == NULL)
+			continue;
+		cr_assert_eq(command->option_count, 0);
+		check_tables(command->subcommands);
+		for (size_t j = 0; command->subcommands[j] != NULL; j++)
+			cr_assert(strncmp(command->subcommands[j]->name, command->name, strlen(command->name)) == 0 &&
+					  command->subcommands[j]->name[strlen(command->name)] == ' ',
+				  "%s", command->subcommands[j]->name);
+	}
+}
+
 Test(command, tables_are_sound)
 {
-	for (size_t i = 0; fan_commands[i] != NULL; i++) {
-		const struct fan_command *command = fan_commands[i];
+	check_tables(fan_commands);
+}
 
-		cr_assert_not_null(command->run);
-		cr_assert_not_null(command->operands);
-		cr_assert(command->option_count <= FAN_OPTIONS_MAX);
-		for (size_t j = 0; j < command->option_count; j++) {
-			const struct fan_option *option = &command->options[j];
+Test(command, subcommands_are_found_by_their_last_name)
+{
+	const struct fan_command *found = fan_subcommand_find(&fan_command_ue, "list");
 
-			cr_assert_eq(option->value == NULL, option->type == FAN_OPTION_FLAG, "%s --%s", command->name,
-				     option->name);
-			cr_assert(option->type != FAN_OPTION_CHOICE || option->choice != NULL);
-			cr_assert(option->type != FAN_OPTION_NUMBER || option->minimum < option->maximum);
-			for (size_t k = 0; k < j; k++)
-				cr_assert(strcmp(option->name, command->options[k].name) != 0 &&
-					  option->offset != command->options[k].offset);
-		}
-	}
+	cr_assert_not_null(found);
+	cr_assert_str_eq(found->name, "ue list");
+	cr_assert_str_eq(fan_subcommand_name(found), "list");
+	cr_assert_null(fan_subcommand_find(&fan_command_ue, "ue list"));
+	cr_assert_null(fan_subcommand_find(&fan_command_fanout, "list"));
+}
+
+Test(command, options_may_stand_behind_operands)
+{
+	static const struct fan_command mixed = { .name = "mixed",
+						  .summary = "Mixed",
+						  .operands = "NAME NAME",
+						  .mixes = true,
+						  .options = options,
+						  .option_count = sizeof(options) / sizeof(options[0]) };
+	static const char *const arguments[] = { "a", "--number", "7", "b", "--flag", "--", "--flatten", NULL };
+	struct values values;
+	int rest;
+
+	cr_assert_eq(parse(&mixed, &values, &rest, arguments), FAN_PARSED);
+	cr_assert(values.flag && !values.flatten);
+	cr_assert_eq(values.number, 7);
+	cr_assert_eq(rest, 5); /* a, b and --flatten stand behind all options */
 }

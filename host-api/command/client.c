@@ -142,8 +142,7 @@ widest(const json_t *rows, const char *column)
 	char cell[CELL_BYTES];
 	const json_t *row;
 
-	json_array_foreach(rows, i, row)
-	{
+	json_array_foreach(rows, i, row) {
 		format_value(cell, json_object_get(row, column));
 		if (strlen(cell) > width)
 			width = strlen(cell);
@@ -178,10 +177,12 @@ print_table(const json_t *rows, const char *const *columns)
 	if (json_array_size(rows) == 0)
 		return;
 	if (columns == NULL) {
-		json_object_foreach(json_array_get(rows, 0), name, value) if (count < COLUMNS_MAX) all[count++] = name;
+		json_object_foreach(json_array_get(rows, 0), name, value)
+			if (count < COLUMNS_MAX)
+				all[count++] = name;
 		columns = all;
 	}
-	for (unsigned c = 0; columns[c] != NULL && c < COLUMNS_MAX; c++)
+	for (unsigned c = 0; c < COLUMNS_MAX && columns[c] != NULL; c++)
 		widths[c] = widest(rows, columns[c]);
 	print_row(NULL, columns, widths);
 	for (i = 0; i < json_array_size(rows); i++)
@@ -196,16 +197,16 @@ print_object(json_t *object, const char *const *columns)
 	const char *name;
 	json_t *value;
 
-	json_object_foreach(object, name, value)
-	{
+	json_object_foreach(object, name, value) {
 		if (json_is_object(json_array_get(value, 0)) || (json_is_array(value) && json_array_size(value) == 0) ||
 		    json_is_null(value))
 			continue;
 		format_value(cell, value);
 		printf("%-*s %s\n", NAME_COLUMN, name, cell);
 	}
-	json_object_foreach(object, name, value) if (json_is_object(json_array_get(value, 0)))
-		print_table(value, strcmp(name, "errors") == 0 ? NULL : columns);
+	json_object_foreach(object, name, value)
+		if (json_is_object(json_array_get(value, 0)))
+			print_table(value, strcmp(name, "errors") == 0 ? NULL : columns);
 }
 
 int

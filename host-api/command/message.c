@@ -183,7 +183,7 @@ static void
 put_options(json_t *params, const struct chosen *chosen)
 {
 	json_t *options = json_pack("{s:I, s:I, s:s*, s:s*, s:s*}", "priority", (json_int_t)chosen->priority, "valid_for_ms",
-				    (json_int_t)(1000 * chosen->valid_for_s), "coding", chosen->coding, "originator",
+				    1000 * (json_int_t)chosen->valid_for_s, "coding", chosen->coding, "originator",
 				    chosen->originator, "service_centre", chosen->service_centre);
 
 	(void)json_object_update(params, options);

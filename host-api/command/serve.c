@@ -65,7 +65,7 @@ serve(const struct fan_command *command, struct fan_configuration *configuration
 static int
 run_serve(const struct fan_command *command, int argc, char **argv)
 {
-	struct serving chosen = { NULL };
+	struct serving chosen = { .config = NULL };
 	struct fan_configuration configuration;
 	char **operands;
 	const int exit_code = fan_client_parse(command, &chosen, &operands, 0, 0, argc, argv);
@@ -105,7 +105,7 @@ static const struct fan_option client_options[] = { FAN_CLIENT_OPTIONS };
 static int
 ask(const struct fan_command *command, const char *method, int argc, char **argv)
 {
-	struct fan_client_options chosen = { NULL };
+	struct fan_client_options chosen = { .socket = NULL };
 	char **operands;
 	const int exit_code = fan_client_parse(command, &chosen, &operands, 0, 0, argc, argv);
 

@@ -25,7 +25,7 @@ static const struct fan_option options[] = {
 static int
 run_rotate(const struct fan_command *command, int argc, char **argv)
 {
-	struct chosen chosen = { NULL };
+	struct chosen chosen = { .directory = NULL };
 	struct fan_store *store = NULL;
 	struct fan_store_options opening = { .directory = NULL };
 	char **operands;

@@ -362,7 +362,8 @@ take(void *user, const char *section, const char *key, const char *value)
 
 	if (reading->error != 0)
 		return 0;
-	error = read_setting(reading, section, key, value);
+	/* A comment right behind the sign is a comment, too. */
+	error = read_setting(reading, section, key, value[0] == ';' ? "" : value);
 	if (error != 0)
 		refuse(reading, error, section, key);
 	return error == 0;

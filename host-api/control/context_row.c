@@ -112,6 +112,15 @@ take_number(struct fan_ue *ue, const struct column *column, const char *text, si
 	return 0;
 }
 
+static bool
+is_printable(const char *text, size_t text_bytes)
+{
+	for (size_t i = 0; i < text_bytes; i++)
+		if (text[i] < '!' || text[i] > '~')
+			return false;
+	return true;
+}
+
 /* An empty field is as if the column were not there. */
 static int
 take_value(struct fan_context_row *row, unsigned column, const char *text, size_t text_bytes)
@@ -123,9 +132,9 @@ take_value(struct fan_context_row *row, unsigned column, const char *text, size_
 		return 0;
 	if (known->bytes > 0)
 		return take_number(&row->ue, known, text, text_bytes);
-	if ((int64_t)text_bytes < known->minimum || (int64_t)text_bytes > known->maximum ||
-	    memchr(text, '\0', text_bytes) != NULL)
-		return fan_fail(FAN_E_INVALID, "%lld to %lld characters", (long long)known->minimum, (long long)known->maximum);
+	if ((int64_t)text_bytes < known->minimum || (int64_t)text_bytes > known->maximum || !is_printable(text, text_bytes))
+		return fan_fail(FAN_E_INVALID, "%lld to %lld characters of printable ASCII", (long long)known->minimum,
+				(long long)known->maximum);
 	memcpy(place, text, text_bytes);
 	place[text_bytes] = '\0';
 	return 0;
@@ -158,16 +167,27 @@ begin_ue(struct fan_context_row *row)
 	ue->identity = row->identity;
 }
 
-/* What contexts_csv.h says is "field: rule". */
+static bool
+is_fixed(const char *name)
+{
+	for (unsigned i = 0; i < FIXED_COLUMNS; i++)
+		if (strcmp(fixed_names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* What contexts_csv.h says is "field: rule", or of the whole row. */
 static int
 refuse_fixed(char *field, size_t field_bytes, const char *wrong)
 {
 	const char *colon = strstr(wrong, ": ");
 
-	if (colon == NULL)
-		return fan_fail(FAN_E_INVALID, "%s", wrong);
-	(void)snprintf(field, field_bytes, "%.*s", (int)(colon - wrong), wrong);
-	return fan_fail(FAN_E_INVALID, "%s", colon + 2);
+	if (colon != NULL)
+		(void)snprintf(field, field_bytes, "%.*s", (int)(colon - wrong), wrong);
+	if (colon != NULL && is_fixed(field))
+		return fan_fail(FAN_E_INVALID, "%s", colon + 2);
+	field[0] = '\0';
+	return fan_fail(FAN_E_INVALID, "%s", wrong);
 }
 
 /* The octets up to the comma that ends so many fields. */
@@ -233,15 +253,6 @@ member_text(char *text, const json_t *value)
 	return 0;
 }
 
-static bool
-is_fixed(const char *name)
-{
-	for (unsigned i = 0; i < FIXED_COLUMNS; i++)
-		if (strcmp(fixed_names[i], name) == 0)
-			return true;
-	return false;
-}
-
 /* What an object may leave out, since it does not have to say it to be understood. */
 static const char *
 standard(const char *name, const json_t *object)
@@ -284,8 +295,7 @@ take_members(struct fan_context_row *row, char *field, size_t field_bytes, json_
 	json_t *value;
 	int error = 0;
 
-	json_object_foreach(object, name, value)
-	{
+	json_object_foreach(object, name, value) {
 		int column;
 
 		if (error != 0 || is_fixed(name))
@@ -311,6 +321,6 @@ fan_context_object_read(struct fan_context_row *row, char *field, size_t field_b
 	memset(row, 0, sizeof(*row));
 	error = line_bytes < 0 ? line_bytes : fan_context_row_read(row, field, field_bytes, &none, line, (size_t)line_bytes);
 	explicit_bzero(line, sizeof(line));
-	memcpy(&own, &object, sizeof(own));
+	memcpy(&own, &object, sizeof(void *));
 	return error != 0 ? error : take_members(row, field, field_bytes, own);
 }

@@ -70,7 +70,7 @@ struct fan_server {
 	struct fan_configuration configuration;
 	struct fanfare *fanfare; /* owned; NULL until it is open */
 	enum fan_server_state state;
-	int64_t started_ms, now_ms;
+	int64_t started_ms, now_ms, health_ms;
 	int listener, epoll, signals, timer, wake;
 	bool bound;            /* the socket's name is ours to remove */
 	unsigned stops;        /* signals to stop that came */

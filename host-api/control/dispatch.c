@@ -108,7 +108,7 @@ int
 fan_request_descriptor(struct fan_request *request, int *descriptor)
 {
 	const uint64_t bytes_max = request->server->configuration.limits.import_bytes;
-	struct stat found;
+	struct stat found = { .st_size = 0 };
 
 	*descriptor = request->client->descriptor;
 	request->client->descriptor = -1;

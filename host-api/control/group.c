@@ -6,7 +6,6 @@
 
 #define COUNT_OF(table) (sizeof(table) / sizeof((table)[0]))
 #define AT(struct_name, field) offsetof(struct struct_name, field)
-#define STRIDES_A_TURN 64
 
 struct by_gid {
 	const char *gid;
@@ -194,7 +193,7 @@ end_listed(struct fan_job *job)
 {
 	const struct listed *listed = job->own;
 	const int left = listed->removes ? part(&job->joins, job->server->fanfare, listed->gid)
-					 : fan_joins_step(&job->joins, job->server->fanfare, false, STRIDES_A_TURN);
+					 : fan_joins_step(&job->joins, job->server->fanfare, false);
 
 	return left == 1 ? FAN_LATER : left;
 }
@@ -254,17 +253,18 @@ take_listed(struct fan_request *request, const struct membership *values, bool r
 	struct fan_joins joins = { .count = 0 };
 	const json_t *identity;
 	size_t i;
-	int error = 0;
+	int error = 0, left = 1;
 
 	/* All are looked up before the first is changed. */
-	json_array_foreach(values->identities, i, identity) if (error >= 0)
-		error = collect(request->server, &joins, values, json_string_value(identity));
+	json_array_foreach(values->identities, i, identity)
+		if (error >= 0)
+			error = collect(request->server, &joins, values, json_string_value(identity));
 	if (error > 0)
 		error = 0;
-	for (int left = 1; error == 0 && removes && left != 0; error = left < 0 ? left : 0)
-		left = part(&joins, fanfare, values->gid);
-	if (error == 0 && !removes)
-		error = fan_joins_step(&joins, fanfare, false, UINT32_MAX);
+	while (error == 0 && left == 1) {
+		left = removes ? part(&joins, fanfare, values->gid) : fan_joins_step(&joins, fanfare, false);
+		error = left < 0 ? left : 0;
+	}
 	request->result = json_pack("{s:I}", removes ? "removed" : "added", (json_int_t)joins.joined);
 	fan_joins_free(&joins);
 	return error;
@@ -273,7 +273,7 @@ take_listed(struct fan_request *request, const struct membership *values, bool r
 static int
 change_members(struct fan_request *request, bool removes)
 {
-	struct membership values = { NULL };
+	struct membership values = { .gid = NULL };
 	int error = fan_request_params(request, &values, member_params, COUNT_OF(member_params));
 
 	if (error != 0)

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STRIDES_A_TURN 64 /* of members joining groups */
-
 struct import {
 	bool json;
 	bool begun, committed; /* the batch */
@@ -93,7 +91,7 @@ take_line(struct fan_job *job, char *line, size_t line_bytes)
 static int
 join_some(struct fan_job *job)
 {
-	const int left = fan_joins_step(&job->joins, job->server->fanfare, true, STRIDES_A_TURN);
+	const int left = fan_joins_step(&job->joins, job->server->fanfare, true);
 
 	if (left >= 0)
 		return left == 0 ? 0 : FAN_LATER;
@@ -192,7 +190,7 @@ fan_import_object(struct fan_server *server, fan_context_id *id, const json_t *o
 
 		error = fan_joins_add(&joins, row.gid, *id, row.fixed.profile);
 		if (error == 0)
-			error = fan_joins_step(&joins, server->fanfare, true, 1);
+			error = fan_joins_step(&joins, server->fanfare, true);
 		fan_joins_free(&joins);
 	}
 	return error;

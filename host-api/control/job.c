@@ -76,8 +76,8 @@ void
 fan_job_note(struct fan_job *job, uint64_t line_number, const char *field, const char *why)
 {
 	if (job->error_count++ < FAN_CONTROL_ERRORS_MAX)
-		(void)json_array_append_new(job->errors, json_pack("{s:I, s:s, s:s}", "line", (json_int_t)line_number, "field",
-								   field, "why", why));
+		(void)json_array_append_new(job->errors, json_pack("{s:I, s:o, s:o}", "line", (json_int_t)line_number, "field",
+								   fan_control_text(field), "why", fan_control_text(why)));
 }
 
 /* ---- Lines ------------------------------------------------------------------------------------------------------------- */

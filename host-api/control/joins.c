@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE
 #include "joins.h"
+#include "daemon.h"
 
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define STEP_MS 5
 
 /* A node of the tree: the text first, as tsearch(3) compares. */
 struct gid {
@@ -123,15 +126,19 @@ join_stride(struct fan_joins *joins, struct fanfare *fanfare, bool create)
 }
 
 int
-fan_joins_step(struct fan_joins *joins, struct fanfare *fanfare, bool create, unsigned strides)
+fan_joins_step(struct fan_joins *joins, struct fanfare *fanfare, bool create)
 {
+	const int64_t until_ms = fan_server_clock_ms() + STEP_MS;
 	int error = 0;
 
 	if (!joins->sorted && joins->count > 1)
 		qsort(joins->joins, joins->count, sizeof(joins->joins[0]), compare_joins);
 	joins->sorted = true;
-	for (unsigned i = 0; error == 0 && i < strides && joins->next < joins->count; i++)
+	while (error == 0 && joins->next < joins->count) {
 		error = join_stride(joins, fanfare, create);
+		if (fan_server_clock_ms() >= until_ms)
+			break;
+	}
 	return error != 0 ? error : joins->next < joins->count;
 }
 

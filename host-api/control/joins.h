@@ -29,9 +29,9 @@ struct fan_joins {
 
 /* Notes that a context shall become a member. MEMORY, INVALID (no GID). */
 int fan_joins_add(struct fan_joins *joins, const char *gid, fan_context_id id, enum fan_profile profile);
-/* Joins some strides; groups that are not there are created when `create` is set. Returns 1 while some are left, 0 at the end, or an error; what was
- * joined before stays so, and what could not be joined is passed over by the next call. */
-int fan_joins_step(struct fan_joins *joins, struct fanfare *fanfare, bool create, unsigned strides);
+/* Joins at least one stride, and goes on for some milliseconds; groups that are not there are created when `create` is set. Returns 1 while some
+ * are left, 0 at the end, or an error; what was joined before stays so, and what could not be joined is passed over by the next call. */
+int fan_joins_step(struct fan_joins *joins, struct fanfare *fanfare, bool create);
 void fan_joins_free(struct fan_joins *joins);
 
 #endif

@@ -107,8 +107,9 @@ describe_result(const struct fan_result *result)
 			 (json_int_t)result->last_ns);
 }
 
+/* Without what each profile had, which would be too long in a list. */
 static json_t *
-describe(const struct fan_message_status *status)
+describe_briefly(const struct fan_message_status *status)
 {
 	json_t *object = json_pack("{s:I, s:s, s:s, s:b, s:i, s:I}", "id", (json_int_t)status->id, "state",
 				   fan_message_state_name(status->state), "gid", status->gid, "durable", status->durable,
@@ -117,18 +118,26 @@ describe(const struct fan_message_status *status)
 				  "expires_ms", (json_int_t)status->expires_ms, "ended_ms", (json_int_t)status->ended_ms,
 				  "resumed", (json_int_t)status->resumed, "in_doubt", (json_int_t)status->in_doubt, "waits_for",
 				  fan_wait_name(status->waits_for), "waits_ns", (json_int_t)status->waits_ns);
-	json_t *profiles = json_object(), *result = describe_result(&status->result);
+	json_t *result = describe_result(&status->result);
+
+	(void)json_object_update(object, times);
+	(void)json_object_update(object, result);
+	(void)json_object_set_new(object, "ended", json_boolean(has_ended(status)));
+	json_decref(times);
+	json_decref(result);
+	return object;
+}
+
+static json_t *
+describe(const struct fan_message_status *status)
+{
+	json_t *object = describe_briefly(status), *profiles = json_object();
 
 	for (int i = 0; i < FAN_PROFILE_COUNT; i++)
 		if (status->profile[i].created > 0)
 			(void)json_object_set_new(profiles, fan_profile_name((enum fan_profile)i),
 						  describe_result(&status->profile[i]));
-	(void)json_object_update(object, times);
-	(void)json_object_update(object, result);
 	(void)json_object_set_new(object, "profiles", profiles);
-	(void)json_object_set_new(object, "ended", json_boolean(has_ended(status)));
-	json_decref(times);
-	json_decref(result);
 	return object;
 }
 
@@ -181,7 +190,7 @@ run_list(struct fan_request *request)
 		struct fan_message_status status;
 
 		if (read_status(request->server, &status, id) == 0)
-			(void)json_array_append_new(messages, describe(&status));
+			(void)json_array_append_new(messages, describe_briefly(&status));
 		id = next_message(request->server, id + 1);
 	}
 	/* `next` is 0 at the end of the list. */

@@ -69,25 +69,26 @@ read_number(void *place, const struct fan_param *param, const json_t *value)
 }
 
 static int
-read_list(void *place, const struct fan_param *param, const json_t *value)
+read_list(json_t **place, const struct fan_param *param, json_t *value)
 {
 	const json_int_t size = (json_int_t)json_array_size(value);
 	bool texts = json_is_array(value);
 	const json_t *element;
 	size_t i;
 
-	json_array_foreach(value, i, element) texts &= json_is_string(element);
+	json_array_foreach(value, i, element)
+		texts &= json_is_string(element);
 	if (!texts || size < param->minimum || size > param->maximum)
 		return fan_fail(FAN_E_INVALID, "%s: takes an array of %lld to %lld texts", param->name,
 				(long long)param->minimum, (long long)param->maximum);
-	memcpy(place, &value, sizeof(value));
+	*place = value;
 	return 0;
 }
 
 static int
-read_value(void *values, const struct fan_param *param, const json_t *value)
+read_value(void *values, const struct fan_param *param, json_t *value)
 {
-	char *place = (char *)values + param->offset;
+	void *place = (char *)values + param->offset;
 	const bool yes = json_is_true(value);
 
 	switch (param->type) {
@@ -103,7 +104,7 @@ read_value(void *values, const struct fan_param *param, const json_t *value)
 	case FAN_PARAM_OBJECT:
 		if (!json_is_object(value))
 			return fan_fail(FAN_E_INVALID, "%s: takes an object", param->name);
-		memcpy(place, &value, sizeof(value));
+		*(json_t **)place = value;
 		return 0;
 	case FAN_PARAM_LIST:
 		return read_list(place, param, value);
@@ -143,11 +144,10 @@ fan_params_read(void *values, const struct fan_param *table, size_t count, const
 	json_t *value;
 	int error = 0;
 
-	memcpy(&object, &params, sizeof(object));
+	memcpy(&object, &params, sizeof(void *));
 	if (params != NULL && !json_is_object(params))
 		return fan_fail(FAN_E_INVALID, "params: takes an object of parameters by name");
-	json_object_foreach(object, name, value)
-	{
+	json_object_foreach(object, name, value) {
 		const struct fan_param *param = find(table, count, name);
 
 		if (error == 0)

@@ -31,7 +31,22 @@ fan_kind_find(const char *name)
 }
 
 json_t *
+fan_control_text(const char *text)
+{
+	json_t *string = json_string(text);
+	char ascii[FAN_ERROR_BYTES];
+
+	if (string != NULL)
+		return string;
+	(void)snprintf(ascii, sizeof(ascii), "%s", text);
+	for (char *at = ascii; *at != '\0'; at++)
+		if ((*at & 0x80) != 0)
+			*at = '?';
+	return json_string(ascii);
+}
+
+json_t *
 fan_control_error(int code, const char *message, int exit_code)
 {
-	return json_pack("{s:i, s:s, s:{s:i}}", "code", code, "message", message, "data", "exit", exit_code);
+	return json_pack("{s:i, s:o, s:{s:i}}", "code", code, "message", fan_control_text(message), "data", "exit", exit_code);
 }

@@ -65,6 +65,9 @@ const char *fan_kind_name(enum fan_kind kind);
 /* The kind of that name, or NOT_FOUND. */
 int fan_kind_find(const char *name);
 
+/* A text as JSON, for words that may quote, and cut, what a client said: where it is no UTF-8 its octets beyond ASCII become question marks. */
+json_t *fan_control_text(const char *text);
+
 /* An error object. In: code, enum fan_control_code; message, one line. NULL without memory. */
 json_t *fan_control_error(int code, const char *message, int exit_code);
 

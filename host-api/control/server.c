@@ -262,11 +262,11 @@ take_lines(struct fan_server *server, struct fan_client *client)
 		line = fan_client_line(client, &line_bytes);
 		if (line == NULL)
 			break;
+		/* The next one begins behind it. */
+		if (client->line_since_ms != 0)
+			client->line_since_ms = server->now_ms;
 		fan_dispatch_line(server, client, line, line_bytes);
 	}
-	/* The next one begins now. */
-	if (client->line_since_ms != 0)
-		client->line_since_ms = server->now_ms;
 	server->busy_clients += !client->ending && fan_client_has_line(client);
 }
 
@@ -322,15 +322,20 @@ serve_waiting_lines(struct fan_server *server)
 
 /* ---- The loop ---------------------------------------------------------------------------------------------------------- */
 
+static void
+drain(struct fan_server *server)
+{
+	server->state = FAN_SERVER_DRAINING;
+	fan_jobs_abandon(server);
+	(void)fan_drain(server->fanfare, server->stops > 1);
+}
+
 void
 fan_server_stop(struct fan_server *server, bool cancel)
 {
 	server->stops += cancel ? 2 : 1;
-	if (server->fanfare == NULL)
-		return;
-	server->state = FAN_SERVER_DRAINING;
-	fan_jobs_abandon(server);
-	(void)fan_drain(server->fanfare, server->stops > 1);
+	if (server->fanfare != NULL)
+		drain(server);
 }
 
 static void
@@ -381,6 +386,9 @@ look_at_health(struct fan_server *server)
 {
 	struct fan_health health;
 
+	if (server->now_ms - server->health_ms < TICK_MS)
+		return;
+	server->health_ms = server->now_ms;
 	fan_health_init(&health);
 	if (server->state == FAN_SERVER_DRAINING || fan_health(server->fanfare, &health) != 0)
 		return;
@@ -539,8 +547,9 @@ fan_server_run(struct fan_server *server)
 	if (error != 0)
 		return error;
 	notify("READY=1");
+	/* Someone did not want to wait for it to be loaded. */
 	if (server->stops > 0)
-		fan_server_stop(server, false);
+		drain(server);
 	while (fan_server_turn(server, -1))
 		continue;
 	notify("STOPPING=1");

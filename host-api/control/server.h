@@ -37,7 +37,4 @@ void fan_server_take_appliance(struct fan_server *server, struct fanfare *fanfar
 /* One turn of the loop. In: timeout_ms, how long to wait for something to do. False: it is time to end. */
 bool fan_server_turn(struct fan_server *server, int timeout_ms);
 
-/* One line of a client through the dispatcher, for fuzzers: of a client that has all roles, and reads nothing. */
-void fan_server_feed(struct fan_server *server, const char *line, size_t line_bytes);
-
 #endif

@@ -53,7 +53,7 @@ fan_context_profile(struct fan_server *server, enum fan_profile *profile, fan_co
 static int
 find_one(struct fan_server *server, fan_context_id *id, const char *identity, const char *kind, int64_t bearer)
 {
-	fan_context_id ids[FAN_CONTEXTS_OF_ONE_MAX];
+	fan_context_id ids[FAN_CONTEXTS_OF_ONE_MAX] = { 0 };
 	const int count = fan_contexts_find(server, ids, identity);
 	const int wanted = kind != NULL ? fan_kind_find(kind) : 0;
 	unsigned found = 0;
@@ -132,7 +132,7 @@ read_identity(struct fan_request *request, fan_context_id *ids)
 static int
 run_show(struct fan_request *request)
 {
-	fan_context_id ids[FAN_CONTEXTS_OF_ONE_MAX];
+	fan_context_id ids[FAN_CONTEXTS_OF_ONE_MAX] = { 0 };
 	const int count = read_identity(request, ids);
 	json_t *contexts = json_array();
 	int error = count < 0 ? count : 0;
@@ -280,7 +280,7 @@ run_import(struct fan_request *request)
 static int
 give_back(struct fan_request *request)
 {
-	fan_context_id ids[FAN_CONTEXTS_OF_ONE_MAX];
+	fan_context_id ids[FAN_CONTEXTS_OF_ONE_MAX] = { 0 };
 	const int count = read_identity(request, ids);
 	json_t *contexts = json_array();
 	int error = count < 0 ? count : 0;
@@ -317,8 +317,8 @@ static const struct fan_param reachable_params[] = {
 static int
 run_reachable(struct fan_request *request)
 {
-	struct reaching values = { NULL };
-	fan_context_id ids[FAN_CONTEXTS_OF_ONE_MAX];
+	struct reaching values = { .identity = NULL };
+	fan_context_id ids[FAN_CONTEXTS_OF_ONE_MAX] = { 0 };
 	int error = fan_request_params(request, &values, reachable_params, COUNT_OF(reachable_params));
 	const int count = error != 0 ? 0 : fan_contexts_find(request->server, ids, values.identity);
 

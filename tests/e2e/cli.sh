@@ -401,6 +401,10 @@ completes '' fanfare fanout -- --no
 completes bash fanfare completion ba
 completes engines fanfare help eng
 completes population fanfare pop
+completes import fanfare ue imp
+completes --on-error fanfare ue import --on
+completes jsonl fanfare ue import --format j
+completes eps-nas-nidd fanfare group add --profile eps-nas-n
 
 [ $failures -eq 0 ] || { echo "$failures faults"; exit 1; }
 echo 'command line: all as it should be'

@@ -1,0 +1,296 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# `fanfare serve` and every command that is its client, once well and once badly: exit codes, one line on stderr, JSON. Frames go to a port that
+# throws them away. Takes the program's path from FANFARE.
+set -u
+
+fanfare=${FANFARE:-build/fanfare}
+[ -x "$fanfare" ] || { echo "no program at $fanfare"; exit 77; }
+command -v python3 >/dev/null || { echo 'python3 reads what is answered: not found'; exit 77; }
+fanfare=$(realpath "$fanfare")
+work=$(mktemp -d "${TMPDIR:-/tmp}/fanfare-serve.XXXXXX") || exit
+daemon=
+trap '[ -z "$daemon" ] || kill -9 "$daemon" 2>/dev/null; rm -rf "$work"' EXIT
+cd "$work" || exit
+export FANFARE_SOCKET=$work/socket
+failures=0
+key=00112233445566778899aabbccddeeff # of a UE below, to be found in nothing that anyone says
+
+fault() {
+	echo "FAULT: $*"
+	failures=$((failures + 1))
+}
+
+# refused CODE TEXT ARGUMENT...: exit code, one line on stderr that holds TEXT, silence on stdout
+refused() {
+	local code=$1 text=$2 got
+	shift 2
+	timeout 60 "$fanfare" "$@" >.out 2>.err </dev/null
+	got=$?
+	[ "$got" -eq "$code" ] || fault "fanfare $*: exit $got, not $code: $(head -c 300 .err)"
+	grep -qF -e "$text" .err || fault "fanfare $*: '$text' is not in: $(head -c 300 .err)"
+	[ "$(grep -c ^fanfare .err)" -eq 1 ] || fault "fanfare $*: not one line: $(head -c 500 .err)"
+	[ ! -s .out ] || fault "fanfare $*: says on stdout: $(head -c 200 .out)"
+	! grep -qi "$key" .err || fault "fanfare $*: says a key"
+}
+
+# good ARGUMENT...: exit code 0; stdout is kept in .out
+good() {
+	timeout 60 "$fanfare" "$@" >.out 2>.err || fault "fanfare $*: exit $?: $(tail -c 300 .err)"
+	! grep -qi "$key" .out .err || fault "fanfare $*: says a key"
+}
+
+# json EXPRESSION: a Python expression over the object `o` in .out
+json() {
+	python3 -c "import json,sys; o=json.load(open('.out')); sys.exit(0 if ($1) else 1)" || fault "JSON: not $1: $(head -c 400 .out)"
+}
+
+start() {
+	"$fanfare" serve --config fanfare.ini >serve.out 2>serve.err &
+	daemon=$!
+	for _ in $(seq 100); do
+		"$fanfare" status --json >.out 2>/dev/null && grep -q '"ready"' .out && return
+		sleep 0.1
+	done
+	fault "serve does not get ready: $(cat serve.err)"
+}
+
+cat >fanfare.ini <<END
+[serve]
+socket = $work/socket
+[dataplane]
+egress = net_null
+[next_hops]
+default_ethernet = 02:00:00:00:00:01
+[sms]
+originator = Flood
+service_centre = +491234567
+END
+
+# ---- Configuration -----------------------------------------------------------------------------------------------------------
+# bad TEXT LINE...: a configuration that is refused, with TEXT in the line
+bad() {
+	local text=$1
+	shift
+	printf '%s\n' "$@" >bad.ini
+	refused 2 "$text" serve --check --config bad.ini
+}
+refused 2 '--config FILE: is needed' serve
+refused 2 'nosuch.ini: No such file' serve --config nosuch.ini
+bad 'bad.ini: line 2: [dataplane] egres: no such key, did you mean egress?' '[dataplane]' 'egres = net_null'
+bad 'line 1: [datplane]: no such section, did you mean [dataplane]?' '[datplane]' 'egress = net_null'
+bad 'line 3: [dataplane] egress: is given twice' '[dataplane]' 'egress = net_null' 'egress = net_null'
+bad 'line 3: [dataplane] workers: takes a number from 1 to 64' '[dataplane]' 'egress = net_null' 'workers = 65'
+bad '[dataplane] egress: is needed' '[serve]' 'program = x'
+bad '[store] directory and key_file: give both' '[dataplane]' 'egress = net_null' '[store]' "directory = $work/store"
+good serve --check --config fanfare.ini
+cp .out effective.ini
+good serve --check --config effective.ini
+cmp -s .out effective.ini || fault 'what --check prints is not a configuration that says the same'
+
+# ---- Nobody there ------------------------------------------------------------------------------------------------------------
+refused 1 'is `fanfare serve` running' status
+refused 1 'nosuch/socket' status --socket "$work/nosuch/socket"
+refused 2 'a subcommand is needed' ue
+refused 2 "unknown subcommand 'lst': did you mean 'list'?" ue lst
+refused 2 "unknown subcommand 'lst': did you mean 'list'?" help ue lst
+
+start
+refused 1 'another daemon answers there' serve --config fanfare.ini
+good status
+grep -q '^state  *ready' .out || fault 'status for people'
+
+# ---- UEs ---------------------------------------------------------------------------------------------------------------------
+good population --ues 800 --output ues.csv
+first=$(sed -n 2p ues.csv | cut -d, -f2)
+good ue import ues.csv --json
+json 'o["added"] == 800 and o["skipped"] == 0'
+refused 1 'line 2' ue import ues.csv
+good status --json
+json 'o["ues"] == 800'
+sed -n '1p' ues.csv >two.csv
+echo '1,001010000000001,eps-nas-nidd,2,2,x' >>two.csv
+refused 2 'line 2: 6 fields: a row has 15' ue import two.csv
+good ue import two.csv --on-error skip --json
+json 'o["added"] == 0 and o["skipped"] == 1 and o["errors"][0]["line"] == 2'
+# The first lines are good, and still nothing of it is kept.
+good population --ues 20 --seed 2 --output other.csv
+sed 's/^\([0-9]*\),0010/\1,0020/' other.csv >half.csv
+echo x >>half.csv
+refused 2 'line 22: 1 fields: a row has 15' ue import half.csv
+good status --json
+json 'o["ues"] == 800'
+good ue import half.csv --on-error skip --json
+json 'o["added"] == 20 and o["skipped"] == 1'
+echo 'no header' >bad.csv
+refused 2 'the first line must begin with ue,imsi' ue import bad.csv
+refused 2 'the file is empty' ue import - --format jsonl
+refused 2 'is no regular file' ue import /dev/null
+refused 2 'nosuch.csv: No such file' ue import nosuch.csv
+refused 2 '--format xml: takes one of csv, jsonl' ue import ues.csv --format xml
+cat >ue.jsonl <<END
+{"identity":"meter-1@example.org","profile":"nr-pdcp-18","cipher":2,"integrity":2,"k_enc":"$key","k_int":"${key}","count":7,"count_reserved":71,"bearer":3,"teid":9,"next_hop":"198.51.100.77","ue_ip":"10.0.0.9","group":"meters@example.org"}
+END
+"$fanfare" ue import - --format jsonl --json <ue.jsonl >.out 2>.err || fault "import of stdin: $(cat .err)"
+json 'o["added"] == 1 and o["joined"] == 1'
+good ue show meter-1@example.org --json
+json 'o["contexts"][0]["next_count"] == 7 and o["contexts"][0]["count_reserved"] == 71 and o["contexts"][0]["kind"] == "nr-pdcp-18"'
+refused 1 'no UE has this identity' ue show 999999999999999
+good ue list --limit 5 --json
+json 'len(o["contexts"]) == 5 and o["next"] > 0'
+good ue list --group meters@example.org --json
+json '[c["identity"] for c in o["contexts"]] == ["meter-1@example.org"]'
+refused 1 'no group is named' ue list --group nobody@example.org
+good ue reachable "$first" no
+good ue show "$first" --json
+json 'not o["contexts"][0]["reachable"]'
+refused 2 'takes yes or no' ue reachable "$first" maybe
+good ue reachable "$first" yes
+
+# ---- Groups ------------------------------------------------------------------------------------------------------------------
+good group create flood@example.org --json
+json 'o["members"] == 0'
+refused 1 'exists already' group create flood@example.org
+refused 2 'fanfare group create' group create 'no gid'
+cut -d, -f2 ues.csv | tail -n +2 >identities
+good group add flood@example.org --file identities --json
+json 'o["added"] == 800'
+good group remove flood@example.org "$first" --json
+json 'o["removed"] == 1'
+good group add flood@example.org "$first" --json
+json 'o["added"] == 1'
+refused 1 'no UE has this identity' group add flood@example.org 999999999999999
+refused 2 'give one of the two' group add flood@example.org
+good group show flood@example.org --json
+json 'o["members"] == 800'
+good group list --json
+json '[g["gid"] for g in o["groups"]] == ["flood@example.org", "meters@example.org"] and not o["more"]'
+
+# ---- Messages ----------------------------------------------------------------------------------------------------------------
+good send flood@example.org --text 'The river is rising.' --wait --json
+json 'o["sent"] == 800 and o["state"] == "sent" and o["ended"]'
+good send flood@example.org --text again --json
+json 'o["id"] > 1'
+good send meters@example.org --message ue.jsonl --priority 3 --valid-for 60 --progress --json
+json 'o["sent"] == 1 and o["priority"] == 3'
+id=$(python3 -c 'import json; print(json.load(open(".out"))["id"])')
+good message show "$id" --json
+json 'o["gid"] == "meters@example.org"'
+good message watch "$id" --json
+good message list --json
+json 'len(o["messages"]) == 3'
+refused 1 'no message' message cancel "$id"
+refused 1 'no message 99' message show 99
+refused 2 'takes the id of a message' message show x
+refused 2 'give one of the two' send flood@example.org
+refused 2 'fanfare send' send flood@example.org --text x --originator '+12x'
+refused 1 'no group is named' send nobody@example.org --text x
+refused 2 '--priority 8: takes a number' send flood@example.org --text x --priority 8
+good ue reachable "$first" no
+timeout 60 "$fanfare" send flood@example.org --text x --wait --json >.out 2>.err
+[ $? -eq 1 ] || fault 'a message that did not reach all: exit code'
+json 'o["dropped"] == {"unreachable": 1}'
+
+# ---- Leases ------------------------------------------------------------------------------------------------------------------
+good lease meter-1@example.org --count-reserved 100 --json
+json 'o["contexts"][0]["count_reserved"] == 100'
+refused 2 'fanfare lease' lease meter-1@example.org --count-reserved 50
+refused 2 'give one of the two' lease
+refused 2 'name one' lease meter-1@example.org
+good ack meter-1@example.org nr-pdcp-18 7 --json
+json 'o["acknowledged"] == 1'
+refused 2 'fanfare ack' ack meter-1@example.org nr-pdcp-18 99
+refused 2 'kind nr: there are' ack meter-1@example.org nr 7
+printf 'meter-1@example.org,nr-pdcp-18,7\nmeter-1@example.org,nr-pdcp-18\n' >acks
+good ack --file acks --json
+json 'o["acknowledged"] == 1 and o["errors"][0]["line"] == 2'
+good release meter-1@example.org --json
+json 'o["contexts"] == [{"kind": "nr-pdcp-18", "bearer": 3, "next_count": 8, "unacknowledged": 0}]'
+refused 1 'no UE has this identity' release meter-1@example.org
+sed 's/,"group":"[^"]*"//' ue.jsonl >context.json
+good lease --context context.json --json
+json 'o["contexts"][0]["next_count"] == 7'
+sed 's/"teid":9/"tied":9/' ue.jsonl >context.json
+refused 2 'context: ' lease --context context.json
+sed "s/$key/${key}0/" ue.jsonl >context.json
+refused 2 'context: k_enc: a key is 32 lower-case hex digits' lease --context context.json
+good ue remove meter-1@example.org --json
+good group delete meters@example.org
+refused 1 'no group is named' group show meters@example.org
+
+# ---- The protocol itself ------------------------------------------------------------------------------------------------------
+# call METHOD PARAMS: one request as JSON, past the commands; the answer is kept in .out
+call() {
+	python3 - "$@" >.out <<'END'
+import json, os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(os.environ["FANFARE_SOCKET"])
+f = s.makefile("rw")
+json.loads(f.readline())
+for request in ("hello", '{"version":1}'), sys.argv[1:3]:
+    f.write('{"jsonrpc":"2.0","id":1,"method":"%s","params":%s}\n' % tuple(request))
+    f.flush()
+    answer = json.loads(f.readline())
+print(json.dumps(answer))
+END
+}
+call next_hop.list '{}'
+json 'len(o["result"]["next_hops"]) >= 2 and o["result"]["next_hops"][0]["ethernet"] == "02:00:00:00:00:01"'
+hop=$(python3 -c 'import json; print(json.load(open(".out"))["result"]["next_hops"][0]["address"])')
+cp fanfare.ini before.ini
+sed -i "/default_ethernet/a $hop = 02:00:00:00:00:77" fanfare.ini
+good reload --json
+json 'o["restart"] == []'
+call next_hop.list '{"limit":1}'
+json 'len(o["result"]["next_hops"]) == 1 and o["result"]["next_hops"][0]["ethernet"] == "02:00:00:00:00:77"'
+cp before.ini fanfare.ini
+call subscribe '{"events":true}'
+json 'o["result"] == {}'
+call message.list '{"limit":2}'
+json 'len(o["result"]["messages"]) == 2 and o["result"]["next"] > 0 and "profiles" not in o["result"]["messages"][0]'
+call message.show '{"id":"1"}'
+json 'o["error"]["code"] == -32602 and o["error"]["data"]["exit"] == 2'
+
+# ---- The daemon --------------------------------------------------------------------------------------------------------------
+good top --count 1 --json
+json 'o["sent_per_s"] >= 0'
+sed 's/Flood/Other/; s/net_null/tap/' fanfare.ini >other.ini
+cp other.ini fanfare.ini
+good reload --json
+json 'o["restart"] == ["dataplane.egress"]'
+echo '[nosuch]' >>fanfare.ini
+refused 2 'no such section' reload
+cp other.ini fanfare.ini
+kill -HUP "$daemon"
+good status
+good stop --json
+json 'o["state"] == "draining"'
+wait "$daemon" || fault "serve: exit $?: $(cat serve.err)"
+daemon=
+[ ! -e socket ] || fault 'the socket stays behind'
+grep -qi "$key" serve.out serve.err && fault 'a key in the log'
+sed -i 's/= tap/= net_null/' fanfare.ini
+
+start
+kill -TERM "$daemon"
+wait "$daemon" || fault "serve, stopped by SIGTERM: exit $?: $(cat serve.err)"
+daemon=
+
+# A daemon that was killed leaves its socket's name behind, which the next takes.
+start
+kill -9 "$daemon"
+wait "$daemon" 2>/dev/null
+daemon=
+start
+good stop --cancel
+wait "$daemon" || fault "serve, cancelled: exit $?: $(cat serve.err)"
+daemon=
+
+sed -i 's/= net_null/= nosuchport0/' fanfare.ini
+refused 1 'fanfare serve' serve --config fanfare.ini
+refused 2 'all are needed' store rotate-key
+refused 1 'nosuch' store rotate-key --directory nosuch --key-file a --new-key-file b
+
+[ $failures -eq 0 ] && echo 'serve and its clients: as they should be'
+exit $((failures > 0))

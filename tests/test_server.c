@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The control socket from its other end: a socket pair, one end of which a server without an appliance, or with a small one, takes for a client. */
+#define _GNU_SOURCE
+#include "../host-api/control/server.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define TURNS 50
+#define READ_BYTES (2 << 20)
+
+static struct fan_server *server;
+static char *said; /* what the client in hand has read last */
+
+static void
+open_server(void)
+{
+	struct fan_configuration configuration = { .file = NULL };
+
+	configuration.limits.import_bytes = 1 << 20;
+	cr_assert_eq(fan_server_open(&server, &configuration), 0, "%s", fan_error_detail());
+	said = malloc(READ_BYTES);
+}
+
+static void
+close_server(void)
+{
+	cr_assert_eq(fan_server_close(server), 0);
+	free(said);
+}
+
+TestSuite(server, .init = open_server, .fini = close_server);
+
+static void
+turn(unsigned turns)
+{
+	while (turns-- > 0)
+		(void)fan_server_turn(server, 0);
+}
+
+/* A client's end. */
+static int
+connect_client(void)
+{
+	int pair[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	(void)fan_server_adopt(server, pair[0]);
+	return pair[1];
+}
+
+static void
+put(int client, const char *text)
+{
+	const size_t text_bytes = strlen(text);
+
+	for (size_t sent = 0; sent < text_bytes; turn(1)) {
+		const ssize_t n = send(client, text + sent, text_bytes - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EAGAIN)
+			return;
+		sent += n > 0 ? (size_t)n : 0;
+	}
+}
+
+/* Reads what there is. Returns whether the server has closed the connection. */
+static bool
+get(int client)
+{
+	size_t got = 0;
+	ssize_t n = -1;
+
+	for (unsigned i = 0; i < TURNS; i++) {
+		turn(1);
+		n = recv(client, said + got, READ_BYTES - 1 - got, MSG_DONTWAIT);
+		if (n == 0)
+			break;
+		got += n > 0 ? (size_t)n : 0;
+	}
+	said[got] = '\0';
+	return n == 0 || (n < 0 && errno == ECONNRESET);
+}
+
+static void
+hello(int client)
+{
+	put(client, "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"hello\",\"params\":{\"version\":1}}\n");
+	cr_assert_not(get(client));
+	cr_assert_not_null(strstr(said, "\"roles\":[\"read\",\"send\",\"provision\",\"lease\"]"), "%s", said);
+}
+
+static int
+greeted(void)
+{
+	const int client = connect_client();
+
+	hello(client);
+	return client;
+}
+
+#define SAYS(text) cr_assert_not_null(strstr(said, (text)), "%s: not in %s", (text), said)
+
+/* One line, and what is in its answer. */
+static void
+answers(int client, const char *line, const char *code, const char *text)
+{
+	put(client, line);
+	put(client, "\n");
+	cr_assert_not(get(client), "%s: closed", line);
+	SAYS(code);
+	SAYS(text);
+	cr_assert_eq(strchr(said, '\n'), said + strlen(said) - 1, "%s: more than a line: %s", line, said);
+}
+
+Test(server, speaks_first)
+{
+	const int client = connect_client();
+
+	cr_assert_not(get(client));
+	cr_assert_str_eq(said,
+			 "{\"jsonrpc\":\"2.0\",\"method\":\"hello\",\"params\":{\"protocol\":\"fanfare-control\",\"version\":1,"
+			 "\"program\":\"" FAN_VERSION "\"}}\n");
+	close(client);
+}
+
+Test(server, another_version_is_named_and_ends)
+{
+	const int client = connect_client();
+
+	put(client, "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"hello\",\"params\":{\"version\":2}}\n");
+	cr_assert(get(client));
+	SAYS("-32099");
+	SAYS("the client speaks version 2 of fanfare-control, this daemon (fanfare " FAN_VERSION ") version 1");
+	close(client);
+}
+
+Test(server, hello_comes_first)
+{
+	static const char *const lines[] = { "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"status\"}\n", "GET / HTTP/1.1\n", "\n",
+					     "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"hello\"}\n" };
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		const int client = connect_client();
+
+		put(client, lines[i]);
+		cr_assert(get(client), "%s", lines[i]);
+		SAYS("\"error\"");
+		close(client);
+	}
+}
+
+Test(server, garbage_is_told_of_and_the_connection_stays)
+{
+	const int client = greeted();
+
+	answers(client, "x", "-32700", "no JSON (syntax)");
+	answers(client, "{\"jsonrpc\":\"2.0\",\"jsonrpc\":\"2.0\"}", "-32700", "a member twice");
+	answers(client, "[]", "-32600", "a request is an object");
+	answers(client, "7", "-32700", "no JSON");
+	answers(client, "{}", "-32600", "jsonrpc: takes");
+	answers(client, "{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"status\"}", "-32600", "jsonrpc: takes");
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1.5,\"method\":\"status\"}", "-32600", "id: takes");
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":7}", "-32600", "method: takes a text");
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\",\"params\":[]}", "-32600",
+		"params: takes an object");
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\",\"extra\":1}", "-32600", "and nothing else");
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"statsu\"}", "-32601",
+		"no such method, did you mean status?");
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"xyzzy\"}", "-32601", "xyzzy: no such method");
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\",\"params\":{\"a\":1}}", "-32602",
+		"a: no such parameter");
+	/* What is quoted is cut within a character. */
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"xäääääääääääääääääääääääääääääääääääääääääääääääääää\"}",
+		"-32601", "no such method");
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"method\":\"status\"}", "\"id\":\"x\"", "\"state\":\"loading\"");
+	close(client);
+}
+
+Test(server, without_an_appliance_it_is_loading)
+{
+	const int client = greeted();
+
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ue.show\",\"params\":{\"identity\":\"00101\"}}", "-32007",
+		"loading");
+	close(client);
+}
+
+Test(server, a_line_has_a_limit)
+{
+	char *line = malloc(FAN_CONTROL_LINE_BYTES_MAX + 2);
+
+	for (unsigned extra = 0; extra < 2; extra++) {
+		const int client = greeted();
+
+		memset(line, ' ', FAN_CONTROL_LINE_BYTES_MAX + 1);
+		memcpy(line, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\"}", 42);
+		line[FAN_CONTROL_LINE_BYTES_MAX - 1 + extra] = '\n';
+		line[FAN_CONTROL_LINE_BYTES_MAX + extra] = '\0';
+		put(client, line);
+		cr_assert_eq(get(client), extra == 1);
+		SAYS(extra == 1 ? "a line of more than 65536 octets" : "\"state\"");
+		close(client);
+	}
+	free(line);
+}
+
+Test(server, half_a_line_costs_its_client_alone)
+{
+	const int slow = greeted(), client = greeted();
+
+	put(slow, "{\"jsonrpc\"");
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\"}", "\"id\":1", "loading");
+	put(slow, ":\"2.0\",\"id\":2,\"method\":\"status\"}\n");
+	cr_assert_not(get(slow));
+	SAYS("\"id\":2");
+	close(slow);
+	close(client);
+}
+
+Test(server, who_does_not_read_is_cut_off)
+{
+	const int deaf = greeted(), client = greeted();
+	static const char line[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\"}\n";
+	bool cut = false;
+
+	for (unsigned i = 0; i < 100000 && !cut; i++) {
+		const ssize_t n = send(deaf, line, sizeof(line) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		cut = n < 0 && errno != EAGAIN;
+		turn(1);
+	}
+	cr_assert(cut, "100,000 answers wait for a client that reads none");
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\"}", "\"id\":1", "loading");
+	close(deaf);
+	close(client);
+}
+
+Test(server, clients_have_a_limit)
+{
+	int clients[FAN_CONTROL_CLIENTS_MAX + 1];
+
+	for (unsigned i = 0; i <= FAN_CONTROL_CLIENTS_MAX; i++)
+		clients[i] = connect_client();
+	cr_assert(get(clients[FAN_CONTROL_CLIENTS_MAX]));
+	SAYS("64 clients are connected");
+	close(clients[0]);
+	turn(2);
+	clients[0] = connect_client();
+	hello(clients[0]);
+	for (unsigned i = 0; i <= FAN_CONTROL_CLIENTS_MAX; i++)
+		close(clients[i]);
+}
+
+Test(server, notifications_get_no_answer)
+{
+	const int client = greeted();
+
+	put(client, "{\"jsonrpc\":\"2.0\",\"method\":\"status\"}\n{\"jsonrpc\":\"2.0\",\"method\":\"xyzzy\"}\n");
+	cr_assert_not(get(client));
+	cr_assert_str_eq(said, "");
+	close(client);
+}
+
+Test(server, roles_are_asked_for)
+{
+	struct fan_configuration configuration = { .file = NULL };
+	int client;
+
+	if (geteuid() != 0)
+		cr_skip("root alone can become another user");
+	cr_assert_eq(fan_server_close(server), 0);
+	configuration.roles[FAN_ROLE_READ].count = 1;
+	configuration.roles[FAN_ROLE_READ].at[0].id = 1;
+	cr_assert_eq(fan_server_open(&server, &configuration), 0);
+	/* The peer of a pair is who made it; the daemon is then another user. */
+	cr_assert_eq(seteuid(1), 0);
+	client = connect_client();
+	cr_assert_eq(seteuid(0), 0);
+	put(client, "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"hello\",\"params\":{\"version\":1}}\n");
+	cr_assert_not(get(client));
+	SAYS("\"roles\":[\"read\"]");
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\"}", "\"id\":1", "loading");
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"stop\"}", "-32098",
+		"stop needs the role provision, which user 1 has not");
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"send\"}", "-32098", "send needs the role send");
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ack\"}", "-32098", "ack needs the role lease");
+	close(client);
+}
+
+/* ---- With an appliance ------------------------------------------------------------------------------------------------- */
+
+static void
+open_appliance(void)
+{
+	struct fanfare *fanfare;
+	struct fan_options options;
+
+	fan_options_init(&options);
+	options.egress = "net_null";
+	open_server();
+	cr_assert_eq(fan_open(&fanfare, &options), 0, "%s", fan_error_detail());
+	fan_server_take_appliance(server, fanfare);
+}
+
+TestSuite(server_methods, .init = open_appliance, .fini = close_server, .timeout = 60);
+
+/* Sends a line with so many descriptors, each a copy of one. */
+static void
+put_with(int client, const char *line, int descriptor, unsigned count)
+{
+	union {
+		struct cmsghdr header;
+		char octets[CMSG_SPACE(4 * sizeof(int))];
+	} control = { .octets = { 0 } };
+	char copy[512];
+	struct iovec piece = { .iov_base = copy, .iov_len = (size_t)snprintf(copy, sizeof(copy), "%s\n", line) };
+	struct msghdr message = {
+		.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(count * sizeof(int))
+	};
+
+	control.header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(count * sizeof(int)),
+					   .cmsg_level = SOL_SOCKET,
+					   .cmsg_type = SCM_RIGHTS };
+	for (unsigned i = 0; i < count; i++)
+		memcpy(CMSG_DATA(&control.header) + i * sizeof(int), &descriptor, sizeof(int));
+	cr_assert_gt(sendmsg(client, &message, MSG_NOSIGNAL), 0);
+	turn(2);
+}
+
+#define IMPORT "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ue.import\",\"params\":{\"format\":\"jsonl\"}}"
+
+static int
+file_of(const char *text)
+{
+	const int file = memfd_create("test", MFD_CLOEXEC);
+
+	cr_assert_eq(write(file, text, strlen(text)), (ssize_t)strlen(text));
+	return file;
+}
+
+Test(server_methods, bad_descriptors)
+{
+	const int client = greeted();
+	int pipe_ends[2];
+	int file = file_of("x");
+
+	answers(client, IMPORT, "-32001", "a descriptor of a file must come with this request");
+	cr_assert_eq(pipe(pipe_ends), 0);
+	put_with(client, IMPORT, pipe_ends[0], 3);
+	cr_assert_not(get(client));
+	SAYS("not that of a regular file");
+	cr_assert_eq(ftruncate(file, (1 << 20) + 1), 0);
+	put_with(client, IMPORT, file, 1);
+	cr_assert_not(get(client));
+	SAYS("the file has 1048577 octets, and [limits] import_bytes is 1048576");
+	close(file);
+	file = open("/dev/null", O_WRONLY);
+	put_with(client, IMPORT, file, 1);
+	cr_assert_not(get(client));
+	SAYS("not that of a regular file");
+	close(file);
+	file = file_of("x\n");
+	put_with(client, IMPORT, file, 3);
+	cr_assert_not(get(client));
+	SAYS("line 1: no JSON object");
+	/* Each was closed: nobody else has the pipe. */
+	close(pipe_ends[0]);
+	signal(SIGPIPE, SIG_IGN);
+	cr_assert_lt(write(pipe_ends[1], "x", 1), 0);
+	close(pipe_ends[1]);
+	close(file);
+	close(client);
+}
+
+Test(server_methods, unknown_and_wrong_params)
+{
+	static const struct {
+		const char *method, *params, *text;
+	} cases[] = {
+		{ "send", "{\"gid\":\"a@b.org\",\"text\":\"x\",\"prioriy\":1}",
+		  "prioriy: no such parameter, did you mean priority?" },
+		{ "send", "{\"gid\":\"a@b.org\",\"text\":\"x\",\"priority\":8}", "priority: takes a whole number from 0 to 7" },
+		{ "send", "{\"gid\":\"a@b.org\",\"text\":\"x\",\"priority\":\"1\"}", "priority: takes a whole number" },
+		{ "send", "{\"gid\":\"a@b.org\",\"text\":\"x\",\"raw\":1}", "raw: takes true or false" },
+		{ "send", "{\"gid\":\"a@b.org\",\"text\":7}", "text: takes a text of 1 to" },
+		{ "send", "{\"text\":\"x\"}", "gid: is needed" },
+		{ "send", "{\"gid\":\"a@b.org\"}", "text or message" },
+		{ "send", "{\"gid\":\"a@b.org\",\"text\":\"x\",\"message\":\"eA==\"}", "give one of the two" },
+		{ "send", "{\"gid\":\"a@b.org\",\"message\":\"e\"}", "message: takes octets in base64" },
+		{ "send", "{\"gid\":\"a@b.org\",\"text\":\"x\",\"coding\":\"utf8\"}",
+		  "coding: takes auto, gsm7, ucs2 or 8bit" },
+		{ "send", "{\"gid\":\"a@b.org\",\"text\":\"x\",\"source_ipv4\":\"1.2.3.999\"}",
+		  "source_ipv4: takes an IPv4 address" },
+		{ "send", "{\"gid\":\"a@b.org\",\"text\":\"x\"}", "no group is named a@b.org" },
+		{ "ue.show", "{\"identity\":\"1234\"}", "identity: takes a text of 5 to 127 octets" },
+		{ "ue.list", "{\"limit\":501}", "limit: takes a whole number from 1 to 500" },
+		{ "ue.import", "{\"format\":\"xml\"}", "format: takes csv or jsonl" },
+		{ "ue.import", "{\"on_error\":\"halt\"}", "on_error: takes stop or skip" },
+		{ "ue.reachable", "{\"identity\":\"00101\"}", "reachable: is needed" },
+		{ "group.add", "{\"gid\":\"a@b.org\",\"identities\":[]}", "identities: takes an array of 1 to 500 texts" },
+		{ "group.add", "{\"gid\":\"a@b.org\",\"identities\":[7]}", "identities: takes an array of 1 to 500 texts" },
+		{ "lease", "{\"context\":7}", "context: takes an object" },
+		{ "lease", "{\"context\":{\"identity\":\"00101\",\"profile\":\"x\"}}", "context: profile: no such profile" },
+		{ "lease", "{\"context\":{\"profile\":\"x\"}}", "context: imsi: 6 to 15 digits" },
+		{ "lease", "{\"identity\":\"00101\",\"context\":{}}", "give one of the two" },
+		{ "ack", "{\"identity\":\"00101\"}", "takes identity, kind and count" },
+		{ "message.show", "{\"id\":0}", "id: takes a whole number from 1" },
+		{ "message.not_served", "{\"id\":1,\"reason\":\"x\"}", "reason x: there is none" },
+		{ "stop", "{\"cancel\":\"yes\"}", "cancel: takes true or false" },
+		{ "reload", "{}", "there is no configuration file" },
+	};
+	const int client = greeted();
+	char line[256];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		(void)snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}",
+			       cases[i].method, cases[i].params);
+		answers(client, line, "\"error\"", cases[i].text);
+	}
+	close(client);
+}
+
+Test(server_methods, a_group_is_made_and_deleted)
+{
+	const int client = greeted();
+
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"group.create\",\"params\":{\"gid\":\"a@b.org\"}}", "result",
+		"\"members\":0");
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"group.create\",\"params\":{\"gid\":\"a@b.org\"}}", "-32005",
+		"exists");
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"send\",\"params\":{\"gid\":\"a@b.org\",\"text\":\"x\"}}",
+		"-32001", "has no member");
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"group.delete\",\"params\":{\"gid\":\"a@b.org\"}}", "result",
+		"{}");
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"group.delete\",\"params\":{\"gid\":\"a@b.org\"}}", "-32006",
+		"no group is named");
+	close(client);
+}
+
+#define UE_LINE                                                                                                                \
+	"{\"identity\":\"m%u@x.org\",\"profile\":\"nr-pdcp-18\",\"cipher\":2,\"integrity\":2,"                                 \
+	"\"k_enc\":\"%032x\",\"k_int\":\"00112233445566778899aabbccddeeff\",\"count\":7,\"bearer\":3,\"teid\":9,"              \
+	"\"next_hop\":\"198.51.100.7\",\"ue_ip\":\"10.0.0.9\",\"group\":\"a@b.org\"}\n"
+
+/* So many UEs as lines, the last without a next hop that is known when `bad`. */
+static int
+file_of_ues(unsigned count, bool bad)
+{
+	static char all[16384];
+	char line[512];
+
+	all[0] = '\0';
+	for (unsigned i = 0; i < count; i++) {
+		(void)snprintf(line, sizeof(line), UE_LINE, i, i);
+		strncat(all, line, sizeof(all) - strlen(all) - 1);
+	}
+	if (bad)
+		strncat(all, "{\"identity\":\"m@x.org\"}\n", sizeof(all) - strlen(all) - 1);
+	return file_of(all);
+}
+
+Test(server_methods, an_import_without_ethernet_addresses_is_refused)
+{
+	const int client = greeted(), file = file_of_ues(2, false);
+
+	put_with(client, IMPORT, file, 1);
+	cr_assert_not(get(client));
+	SAYS("line 1: 198.51.100.7 has no Ethernet address");
+	close(file);
+	close(client);
+}
+
+Test(server_methods, a_client_that_leaves_takes_its_import_along)
+{
+	int client = greeted();
+	const int file = file_of_ues(20, false);
+
+	put_with(client, IMPORT, file, 1);
+	close(client);
+	turn(3);
+	client = greeted();
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\"}", "\"state\":\"ready\"", "\"ues\":0");
+	close(file);
+	close(client);
+}
+
+Test(server_methods, stop_drains)
+{
+	const int client = greeted();
+
+	put(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"stop\"}\n");
+	cr_assert_not(fan_server_turn(server, 0));
+	cr_assert_not(get(client));
+	SAYS("\"state\":\"draining\"");
+	close(client);
+}
