@@ -52,6 +52,9 @@ static const struct setting settings[] = {
 	{ "workers", "dataplane", NUMBER(1, FAN_WORKERS_MAX), AT(dataplane.workers), .standard = "1" },
 	{ "ipv6", "dataplane", .type = SETTING_FLAG, AT(dataplane.ipv6), .standard = "no" },
 	{ "udp_checksum", "dataplane", .type = SETTING_FLAG, AT(dataplane.udp_checksum), .standard = "no" },
+	{ "receive_acknowledgements", "dataplane", .type = SETTING_FLAG, AT(dataplane.receive_acknowledgements),
+	  .standard = "no" },
+	{ "acknowledgement_port", "dataplane", NUMBER(0, 65535), AT(dataplane.acknowledgement_port), .standard = "0" },
 	{ "capture", "dataplane", AT(dataplane.capture) },
 	{ "eal", "dataplane", AT(dataplane.eal) },
 	{ "address", "sender", .type = SETTING_ADDRESS, AT(sender.address) },
@@ -593,6 +596,8 @@ fan_opening_make(struct fan_opening *opening, const struct fan_configuration *co
 	options->workers = (unsigned)configuration->dataplane.workers;
 	options->ipv6 = configuration->dataplane.ipv6;
 	options->udp_checksum = configuration->dataplane.udp_checksum;
+	options->receive_acknowledgements = configuration->dataplane.receive_acknowledgements;
+	options->acknowledgement_port = (uint16_t)configuration->dataplane.acknowledgement_port;
 	options->capture = configuration->dataplane.capture;
 	if (configuration->sender.address != NULL)
 		(void)fan_address_parse(options->source_address, &ipv6, configuration->sender.address);

@@ -43,7 +43,8 @@ struct fan_configuration {
 	struct {
 		char *egress, *engines, *card, *capture, *eal;
 		uint64_t workers;
-		bool ipv6, udp_checksum;
+		bool ipv6, udp_checksum, receive_acknowledgements;
+		uint64_t acknowledgement_port;
 	} dataplane;
 	struct {
 		char *address, *ethernet;

@@ -62,19 +62,22 @@ static int
 check_key_file(int fd, const char *path)
 {
 	struct stat stat;
+	unsigned mode;
 
 	if (fstat(fd, &stat) != 0)
 		return fan_fail(FAN_E_IO, "%s: %s", path, strerror(errno));
+	mode = stat.st_mode & 07777U;
 	if (!S_ISREG(stat.st_mode))
 		return fan_fail(FAN_E_INVALID, "%s is no file; a key-encryption key is one of %d octets", path,
 				FAN_SEAL_KEY_BYTES);
-	if (stat.st_uid != geteuid())
+	if (stat.st_uid != geteuid() && stat.st_uid != 0)
 		return fan_fail(FAN_E_INVALID,
-				"%s belongs to user %u; a key-encryption key belongs to the user who runs this, %u", path,
-				stat.st_uid, geteuid());
-	if ((stat.st_mode & 07777) != 0600 && (stat.st_mode & 07777) != 0400)
+				"%s belongs to user %u; a key-encryption key belongs to the user who runs this, %u, or to root",
+				path, stat.st_uid, geteuid());
+	/* A credential of systemd is root's, and an access list, which shows as the group's rights, lets this user read it. */
+	if (mode != 0600 && mode != 0400 && (mode != 0440 || stat.st_uid != 0 || stat.st_gid != 0))
 		return fan_fail(FAN_E_INVALID, "%s has mode %04o; a key-encryption key has 0600 or 0400: chmod 600 %s", path,
-				stat.st_mode & 07777U, path);
+				mode, path);
 	return 0;
 }
 
