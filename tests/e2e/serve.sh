@@ -63,10 +63,15 @@ socket = $work/socket
 egress = net_null
 [next_hops]
 default_ethernet = 02:00:00:00:00:01
+[store]
+directory = $work/store
+key_file = $work/kek
+create = yes
 [sms]
 originator = Flood
 service_centre = +491234567
 END
+(umask 077 && head -c 32 /dev/urandom >kek)
 
 # ---- Configuration -----------------------------------------------------------------------------------------------------------
 # bad TEXT LINE...: a configuration that is refused, with TEXT in the line
@@ -83,6 +88,7 @@ bad 'line 1: [datplane]: no such section, did you mean [dataplane]?' '[datplane]
 bad 'line 3: [dataplane] egress: is given twice' '[dataplane]' 'egress = net_null' 'egress = net_null'
 bad 'line 3: [dataplane] workers: takes a number from 1 to 64' '[dataplane]' 'egress = net_null' 'workers = 65'
 bad '[dataplane] egress: is needed' '[serve]' 'program = x'
+bad '[store] directory: is needed' '[dataplane]' 'egress = net_null'
 bad '[store] directory and key_file: give both' '[dataplane]' 'egress = net_null' '[store]' "directory = $work/store"
 good serve --check --config fanfare.ini
 cp .out effective.ini
