@@ -179,6 +179,9 @@ struct fan_options {
 	/* Proof of reception from the wire (see there). fan_poll() takes what has come in, so that it is to be called some times a second. */
 	bool receive_acknowledgements; /* UNSUPPORTED where the port cannot receive */
 	uint16_t acknowledgement_port; /* UDP, where relays send theirs to, at source_address; 0: 36413 */
+	/* Called inside fan_open() while UEs are read from the store, for each ten thousand; NULL: nobody is told. It calls nothing of this library. */
+	void (*loading)(void *user, uint64_t ues, uint64_t ue_count);
+	void *loading_user;
 };
 
 static inline void

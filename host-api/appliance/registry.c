@@ -31,7 +31,7 @@ fan_registry_open(struct fanfare *fanfare, const struct fan_options *options)
 	error = fan_fingerprints_prepare(&fanfare->keys);
 	if (error == 0)
 		error = fan_store_open(&fanfare->store, &store_options);
-	return error == 0 ? fan_registry_load(fanfare) : error;
+	return error == 0 ? fan_registry_load(fanfare, options) : error;
 }
 
 void

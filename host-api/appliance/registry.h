@@ -21,7 +21,7 @@ int fan_registry_check_options(const struct fan_options *options);
 /* Takes out what was not committed, and closes the store. */
 void fan_registry_close(struct fanfare *fanfare);
 /* From the store to memory. IO: records that do not fit together. */
-int fan_registry_load(struct fanfare *fanfare);
+int fan_registry_load(struct fanfare *fanfare, const struct fan_options *options);
 
 /* Whether the registry may be changed now, by what a batch does not hold: NOT_FOUND in a child process, BUSY in a batch. */
 int fan_registry_may_change(const struct fanfare *fanfare, const char *function);

@@ -22,10 +22,14 @@ struct stale {
 	uint8_t profile;
 };
 
+#define UES_A_REPORT 10000
+
 struct restart {
 	struct fanfare *fanfare;
-	unsigned table;      /* that the last UE was in */
-	struct stale *stale; /* owned */
+	const struct fan_options *options; /* whom to tell how far it is */
+	uint64_t ues, ue_count;            /* that are back, and of how many */
+	unsigned table;                    /* that the last UE was in */
+	struct stale *stale;               /* owned */
 	size_t stale_count, stale_room;
 };
 
@@ -115,7 +119,11 @@ restore_ue(void *user, const struct fan_record *record)
 		error = fan_receipts_enter(fanfare->receipts, restart->table, record->ue.slot, record->ue.ue.uplink_teid);
 	if (error == 0)
 		error = restore_identity(fanfare, restart->table, &record->ue);
-	return error == 0 ? restore_lease_end(fanfare, restart->table, &record->ue) : error;
+	if (error == 0)
+		error = restore_lease_end(fanfare, restart->table, &record->ue);
+	if (error == 0 && ++restart->ues % UES_A_REPORT == 0 && restart->options->loading != NULL)
+		restart->options->loading(restart->options->loading_user, restart->ues, restart->ue_count);
+	return error;
 }
 
 static int
@@ -227,11 +235,14 @@ put_right(const struct restart *restart)
 }
 
 int
-fan_registry_load(struct fanfare *fanfare)
+fan_registry_load(struct fanfare *fanfare, const struct fan_options *options)
 {
-	struct restart restart = { .fanfare = fanfare };
+	struct restart restart = { .fanfare = fanfare, .options = options };
 	struct fan_store *const store = fanfare->store;
-	int error = fan_store_each(store, FAN_RECORD_NEXT_HOP, restore_hop, &restart);
+	int error;
+
+	restart.ue_count = fan_store_count(store, FAN_RECORD_UE);
+	error = fan_store_each(store, FAN_RECORD_NEXT_HOP, restore_hop, &restart);
 
 	if (error == 0)
 		error = fan_store_each(store, FAN_RECORD_UE, restore_ue, &restart);

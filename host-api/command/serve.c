@@ -78,9 +78,10 @@ run_serve(const struct fan_command *command, int argc, char **argv)
 	error = fan_configuration_read(&configuration, chosen.config);
 	if (error == 0 && configuration.store.directory == NULL) {
 		fan_configuration_free(&configuration);
-		return fan_command_fail(command, FAN_EXIT_USAGE,
-					"%s: [store] directory: is needed, with key_file; UEs, groups and messages are kept there",
-					chosen.config);
+		return fan_command_fail(
+			command, FAN_EXIT_USAGE,
+			"%s: [store] directory: is needed, with key_file; UEs, groups and messages are kept there",
+			chosen.config);
 	}
 	if (error == 0 && !chosen.check)
 		return serve(command, &configuration);

@@ -72,10 +72,11 @@ struct fan_server {
 	enum fan_server_state state;
 	int64_t started_ms, now_ms, health_ms;
 	int listener, epoll, signals, timer, wake;
-	bool bound;            /* the socket's name is ours to remove */
-	unsigned stops;        /* signals to stop that came */
-	bool woken;            /* the appliance is open, or has failed to */
-	unsigned busy_clients; /* clients with lines left from this turn */
+	bool bound;               /* the socket's name is ours to remove */
+	unsigned stops;           /* signals to stop that came */
+	bool woken;               /* the appliance is open, or has failed to */
+	uint64_t loaded, to_load; /* UEs; stored atomically while the appliance is being opened */
+	unsigned busy_clients;    /* clients with lines left from this turn */
 	struct fan_client clients[FAN_CONTROL_CLIENTS_MAX];
 	void *hops;             /* tsearch(3) by address */
 	struct fan_sent *sends; /* owned: of this turn, accepted and not synced yet */

@@ -494,12 +494,23 @@ answer_meanwhile(void *user)
 	return NULL;
 }
 
+static void
+note_loading(void *user, uint64_t ues, uint64_t ue_count)
+{
+	struct fan_server *server = user;
+
+	__atomic_store_n(&server->to_load, ue_count, __ATOMIC_RELAXED);
+	__atomic_store_n(&server->loaded, ues, __ATOMIC_RELAXED);
+}
+
 static int
 open_appliance(struct fan_server *server, struct fanfare **fanfare)
 {
 	struct fan_opening opening;
 	int error = fan_opening_make(&opening, &server->configuration);
 
+	opening.options.loading = note_loading;
+	opening.options.loading_user = server;
 	if (error == 0)
 		error = fan_open(fanfare, &opening.options);
 	fan_opening_free(&opening);

@@ -27,6 +27,13 @@ describe_health(const struct fan_health *health)
 			 "checkpoints", (json_int_t)health->checkpoints, "commit_ns_max", (json_int_t)health->commit_ns_max);
 }
 
+static json_t *
+describe_loading(const struct fan_server *server)
+{
+	return json_pack("{s:I, s:I}", "loaded", (json_int_t)__atomic_load_n(&server->loaded, __ATOMIC_RELAXED), "to_load",
+			 (json_int_t)__atomic_load_n(&server->to_load, __ATOMIC_RELAXED));
+}
+
 static int
 run_status(struct fan_request *request)
 {
@@ -40,7 +47,7 @@ run_status(struct fan_request *request)
 		error = fan_health(server->fanfare, &health);
 	if (error != 0)
 		return error;
-	more = server->fanfare != NULL ? describe_health(&health) : json_object();
+	more = server->fanfare != NULL ? describe_health(&health) : describe_loading(server);
 	request->result = json_pack("{s:s, s:s*, s:s, s:i, s:I, s:s*}", "state", state_name(server->state), "why",
 				    server->state == FAN_SERVER_FAILED ? health.store_detail : NULL, "program", fan_version(),
 				    "pid", (int)getpid(), "uptime_ms", (json_int_t)(server->now_ms - server->started_ms),

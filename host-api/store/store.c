@@ -758,6 +758,12 @@ fan_store_next(struct fan_store *store, struct fan_record *record)
 	return error;
 }
 
+uint64_t
+fan_store_count(const struct fan_store *store, enum fan_record_kind kind)
+{
+	return store->head.trees[kind].entries;
+}
+
 /* Gives one record to `each`. */
 static int
 give(struct fan_store *store, enum fan_record_kind kind, const MDB_val *key, const MDB_val *value,

@@ -230,6 +230,9 @@ int fan_store_put(struct fan_store *store, const struct fan_record *record);
 /* Deletes the record of this kind and key, in a transaction; a group's members with the group, and with a message what it was not served. NOT_FOUND. In: the key's fields. */
 int fan_store_delete(struct fan_store *store, const struct fan_record *record);
 
+/* How many records of a kind there were after the last commit. */
+uint64_t fan_store_count(const struct fan_store *store, enum fan_record_kind kind);
+
 /* In: kind and the key's fields. Out: the rest. Sees what an open transaction has put. NOT_FOUND; IO: the record is damaged. Keys of a UE are
  * then the caller's to wipe. */
 int fan_store_get(struct fan_store *store, struct fan_record *record);
