@@ -8,9 +8,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NAME_COLUMN 20
+#define MOMENT_MS_MIN 1000000000000 /* in 2001; less is a time that something takes */
 #define CELL_BYTES 160
 #define COLUMNS_MAX 24
 
@@ -118,13 +120,57 @@ fan_client_file(const struct fan_command *command, int *descriptor, const char *
 
 /* ---- For people -------------------------------------------------------------------------------------------------------- */
 
-/* Out: cell[CELL_BYTES], a value in a line. */
+/* Out: cell[CELL_BYTES], the members of an object in a line: "window 3, unreachable 2". */
 static void
-format_value(char *cell, const json_t *value)
+format_members(char *cell, json_t *object)
+{
+	const char *name;
+	json_t *value;
+	size_t at = 0;
+
+	(void)snprintf(cell, CELL_BYTES, "-");
+	json_object_foreach(object, name, value) {
+		char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+
+		if (at < CELL_BYTES)
+			at += (size_t)snprintf(cell + at, CELL_BYTES - at, "%s%s %s", at > 0 ? ", " : "", name,
+					       text != NULL ? text : "");
+		free(text);
+	}
+}
+
+/* Whether a member is a moment, rather than so many milliseconds. */
+static bool
+is_moment(const char *name, const json_t *value)
+{
+	const size_t name_bytes = strlen(name);
+
+	return name_bytes > 3 && strcmp(name + name_bytes - 3, "_ms") == 0 && json_integer_value(value) > MOMENT_MS_MIN;
+}
+
+static void
+format_moment(char *cell, json_int_t ms)
+{
+	const time_t seconds = (time_t)(ms / 1000);
+	char text[32] = "";
+	struct tm parts;
+
+	if (localtime_r(&seconds, &parts) != NULL)
+		(void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &parts);
+	(void)snprintf(cell, CELL_BYTES, "%s.%03d", text, (int)(ms % 1000));
+}
+
+/* Out: cell[CELL_BYTES], the value of a member in a line. */
+static void
+format_value(char *cell, const char *name, json_t *value)
 {
 	char *text;
 
-	if (json_is_string(value)) {
+	if (json_is_object(value)) {
+		format_members(cell, value);
+	} else if (json_is_integer(value) && is_moment(name, value)) {
+		format_moment(cell, json_integer_value(value));
+	} else if (json_is_string(value)) {
 		(void)snprintf(cell, CELL_BYTES, "%s", json_string_value(value));
 	} else if (json_is_boolean(value)) {
 		(void)snprintf(cell, CELL_BYTES, "%s", json_is_true(value) ? "yes" : "no");
@@ -143,7 +189,7 @@ widest(const json_t *rows, const char *column)
 	const json_t *row;
 
 	json_array_foreach(rows, i, row) {
-		format_value(cell, json_object_get(row, column));
+		format_value(cell, column, json_object_get(row, column));
 		if (strlen(cell) > width)
 			width = strlen(cell);
 	}
@@ -157,7 +203,7 @@ print_row(const json_t *row, const char *const *columns, const unsigned *widths)
 
 	for (unsigned c = 0; columns[c] != NULL; c++) {
 		if (row != NULL)
-			format_value(cell, json_object_get(row, columns[c]));
+			format_value(cell, columns[c], json_object_get(row, columns[c]));
 		else
 			(void)snprintf(cell, sizeof(cell), "%s", columns[c]);
 		printf("%s%-*s", c == 0 ? "" : "  ", columns[c + 1] == NULL ? 0 : (int)widths[c], cell);
@@ -189,7 +235,32 @@ print_table(const json_t *rows, const char *const *columns)
 		print_row(json_array_get(rows, i), columns, widths);
 }
 
-/* Members one a line, and what is an array of objects as a table below them. */
+/* Whether a member is shown as a table: an array of objects, or an object of objects. */
+static bool
+is_table(json_t *value)
+{
+	return json_is_object(json_array_get(value, 0)) || json_is_object(json_object_iter_value(json_object_iter(value)));
+}
+
+/* An object of objects: its names are the first column. */
+static void
+print_named_rows(const char *title, json_t *object)
+{
+	json_t *rows = json_array();
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(object, name, value) {
+		json_t *row = json_pack("{s:s}", title, name);
+
+		(void)json_object_update(row, value);
+		(void)json_array_append_new(rows, row);
+	}
+	print_table(rows, NULL);
+	json_decref(rows);
+}
+
+/* Members one a line, and tables below them. */
 static void
 print_object(json_t *object, const char *const *columns)
 {
@@ -198,15 +269,20 @@ print_object(json_t *object, const char *const *columns)
 	json_t *value;
 
 	json_object_foreach(object, name, value) {
-		if (json_is_object(json_array_get(value, 0)) || (json_is_array(value) && json_array_size(value) == 0) ||
-		    json_is_null(value))
+		if (is_table(value) || (json_is_array(value) && json_array_size(value) == 0) || json_is_null(value))
 			continue;
-		format_value(cell, value);
+		format_value(cell, name, value);
 		printf("%-*s %s\n", NAME_COLUMN, name, cell);
 	}
-	json_object_foreach(object, name, value)
-		if (json_is_object(json_array_get(value, 0)))
+	json_object_foreach(object, name, value) {
+		if (!is_table(value))
+			continue;
+		putchar('\n');
+		if (json_is_object(value))
+			print_named_rows(name, value);
+		else
 			print_table(value, strcmp(name, "errors") == 0 ? NULL : columns);
+	}
 }
 
 int
