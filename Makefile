@@ -136,7 +136,8 @@ bench_c := $(wildcard bench/bench_*.c)
 bench_support_c := $(filter-out $(bench_c),$(wildcard bench/*.c))
 example_c := $(wildcard host-api/examples/*.c)
 ctime_c := $(wildcard tests/ctime/*.c)
-all_c := $(library_c) $(program_c) $(test_c) $(test_support_c) tests/emulated.c $(ctime_c) $(fuzz_c) $(bench_c) $(bench_support_c) $(example_c)
+torture_c := $(wildcard tests/torture/*.c)
+all_c := $(library_c) $(program_c) $(test_c) $(test_support_c) tests/emulated.c $(ctime_c) $(torture_c) $(fuzz_c) $(bench_c) $(bench_support_c) $(example_c)
 all_h := $(wildcard $(addsuffix /*.h,$(rooms) tests tests/ctime/portable tests/fuzz bench))
 scripts := $(wildcard tests/e2e/*.sh)
 
@@ -146,6 +147,7 @@ fuzzers := $(fuzz_c:%.c=build-fuzz/%)
 benches := $(bench_c:%.c=$(B)/%)
 examples := $(example_c:host-api/%.c=$(B)/%)
 ctimes := $(ctime_c:%.c=$(B)/%) $(B)/tests/ctime/constant_time_portable
+witness := $(B)/tests/torture/witness
 library := $(B)/libfanfare.so.$(SOVERSION)
 # All but main(): what tests, fuzzers and benchmarks link, each taking only the objects that it uses.
 archive := $(B)/everything.a
@@ -380,6 +382,10 @@ ctimes: $(ctimes)
 $(filter-out %_portable,$(ctimes)): $(B)/%: $(B)/%.o $(B)/tests/batch.o $(archive)
 $(filter %_portable,$(ctimes)): $(B)/%_portable: $(B)/%.o $(B)/tests/batch.o $(portable) $(archive)
 $(ctimes):
+	$(link)
+	$(Q)$(CC) -pie $(link_flags) -o $@ $^ $(program_libs)
+
+$(witness): $(call objects,$(torture_c)) $(archive)
 	$(link)
 	$(Q)$(CC) -pie $(link_flags) -o $@ $^ $(program_libs)
 
