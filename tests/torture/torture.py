@@ -140,17 +140,35 @@ class Daemon:
     def __init__(self, folder, program):
         self.folder, self.program, self.process, self.socket = folder, program, None, None
         self.log = open(folder / "serve.log", "a")
-        self.number = 0
+        self.number, self.card = 0, None
 
-    def configure(self, egress, engines, workers, directory=None, create=True):
+    def configure(self, egress, engines, workers, card=False):
+        self.end_card()
+        if card:
+            self.begin_card()
+            engines = f"fpga,{engines}\ncard = shm:{self.folder}/card"
         (self.folder / "serve.ini").write_text(
             f"[serve]\nsocket = {self.folder}/socket\n[dataplane]\negress = {egress}\nengines = {engines}\nworkers = {workers}\n"
             "[sender]\naddress = 198.51.100.1\n[next_hops]\ndefault_ethernet = 02:00:00:00:00:01\n"
-            f"[store]\ndirectory = {directory or self.folder / 'store'}\nkey_file = {self.folder}/key\ncreate = {'yes' if create else 'no'}\n"
+            f"[store]\ndirectory = {self.folder}/store\nkey_file = {self.folder}/key\ncreate = yes\n"
             "[sms]\noriginator = 12345\nservice_centre = +491710760000\n")
         if not (self.folder / "key").exists():
             (self.folder / "key").write_bytes(bytes(range(32)))
             (self.folder / "key").chmod(0o600)
+
+    def begin_card(self):
+        """A card that answers with random octets, which the appliance gives up after it has tried."""
+        (self.folder / "card").unlink(missing_ok=True)
+        self.card = subprocess.Popen([sys.executable, str(ROOT / "tests/e2e/cosim_stand_in.py"), "completions", str(self.folder / "card")],
+                                     stdout=self.log, stderr=self.log, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+        while not (self.folder / "card").exists():
+            time.sleep(0.01)
+
+    def end_card(self):
+        if self.card is not None:
+            self.card.kill()
+            self.card.wait()
+            self.card = None
 
     def start(self, seconds=60):
         (self.folder / "socket").unlink(missing_ok=True)
@@ -232,6 +250,7 @@ class Daemon:
     def close(self):
         if self.process is not None and self.process.poll() is None:
             self.kill()
+        self.end_card()
 
 
 def describe_end(code):
@@ -256,7 +275,6 @@ class Ue:
         self.kind = KINDS.get(row["profile"], row["profile"])
         self.next = int(row["count"])  # the first COUNT that its witness may see
         self.crashes = 0               # as many as there had been at its last frame
-        self.slack = 0                 # COUNTs that its lender has spent
         self.away = []                 # times from .. to in which it was, or may have been, out of reach
         self.reachable = self.leased = True
         self.given_back = None         # next COUNT that a release answered
@@ -389,14 +407,14 @@ class Torture:
         if skip < 0:
             self.fault("COUNT spent twice", f"{ue.identity} ({ue.profile}): COUNT {count} after {ue.next - 1}")
         crashes = self.crashes - ue.crashes
-        net = skip - ue.slack
+        net = skip - sum(max(0, min(count, end) - max(ue.next, first)) for first, end in ue.forbidden)
         self.longest_skip = max(self.longest_skip, net if crashes <= 1 else 0)
         self.figures["skipped COUNTs"] += max(0, net)
         if net > SKIP_MAX * crashes:
             self.fault("skip", f"{ue.identity} ({ue.profile}): {net} COUNTs, with {crashes} crashes since its last frame")
         if any(first <= count < end for first, end in ue.forbidden):
             self.fault("released", f"{ue.identity} ({ue.profile}): COUNT {count} after its release: {ue.forbidden}")
-        ue.next, ue.crashes, ue.slack = count + 1, self.crashes, 0
+        ue.next, ue.crashes = count + 1, self.crashes
         self.to_acknowledge.add(ue.index)
         message = self.open.get(serial)
         if message is not None:
@@ -456,11 +474,12 @@ class Torture:
         if said["acknowledged"] != len(lines):
             self.fault("acknowledgement", f"{len(lines) - said['acknowledged']} of {len(lines)} refused: {said.get('errors', [])[:2]}")
 
-    def some_ue(self, leased=True):
-        return self.ues[self.random.choice([i for i in sorted(self.groups["busy"] | self.gone_members()) if self.ues[i].leased == leased])]
+    def some_ue(self):
+        return self.ues[self.random.choice(sorted(self.groups["busy"]))]
 
     def gone_members(self):
-        return {ue.index for ue in self.ues if not ue.leased and ue.given_back is not None}
+        """Those that can be leased again: not those whose window is used up, who need another key."""
+        return {ue.index for ue in self.ues if ue.given_back is not None and ue.unacknowledged + COUNT_SHARED <= 200}
 
     def reach(self, ue, reachable):
         ue.go_away()
@@ -470,7 +489,8 @@ class Torture:
             ue.come_back()
 
     def toggle(self):
-        ue = self.some_ue()
+        away = [i for i in sorted(self.groups["busy"]) if not self.ues[i].reachable]
+        ue = self.ues[self.random.choice(away)] if away and self.random.random() < len(away) / 10 else self.some_ue()
         self.reach(ue, not ue.reachable)
 
     def leave_groups(self, ue):
@@ -483,6 +503,7 @@ class Torture:
         ue.unacknowledged = context["unacknowledged"]
         ue.forbidden.append((ue.given_back, 1 << 32))
         self.figures["releases"] += 1
+        self.figures["released with a window used up"] += ue.unacknowledged + COUNT_SHARED > 200
 
     def release(self):
         ue = self.some_ue()
@@ -507,8 +528,6 @@ class Torture:
         object_.update(count=count, unacknowledged=ue.unacknowledged + COUNT_SHARED, group=name("busy"))
         said = self.daemon.call("lease", context=object_)
         ue.forbidden[-1] = (ue.given_back, count)
-        # What was spent and not seen before the release is part of this, and so is what crashes skipped.
-        ue.slack += COUNT_SHARED
         ue.leased, ue.given_back, ue.reachable = True, None, True
         ue.come_back()
         self.groups["busy"].add(ue.index)
@@ -553,7 +572,13 @@ class Torture:
         self.crashes += 1
         self.figures["crashes"] += 1
 
+    def configure(self):
+        card = self.arguments.failing_card and self.random.random() < 0.5
+        self.figures["starts with a card that fails"] += card
+        self.daemon.configure(f"af_packet:{self.link.here}", self.arguments.engines, self.arguments.workers, card)
+
     def restart(self):
+        self.configure()
         self.daemon.start()
         self.reconcile()
 
@@ -667,6 +692,7 @@ class Torture:
         self.list_silent()
         before = self.counts("busy") | self.counts("idle")
         self.daemon.stop()
+        self.configure()
         self.daemon.start()
         after = self.counts("busy") | self.counts("idle")
         if before != after:
@@ -683,12 +709,14 @@ class Torture:
         self.link = Link()
         try:
             self.witness = Witness(self.link, self.folder, self.arguments.witness)
-            self.daemon.configure(f"af_packet:{self.link.here}", self.arguments.engines, self.arguments.workers)
+            self.configure()
             self.daemon.start()
             self.provision()
             end = time.monotonic() + self.arguments.seconds if self.arguments.seconds else None
             while self.figures["rounds"] < self.arguments.rounds and (end is None or time.monotonic() < end):
                 self.play_round()
+                if self.arguments.stop_at_fault and self.fault_count:
+                    return
             self.finish()
             self.witness.stop()
             self.look()
@@ -727,7 +755,9 @@ def main():
     parser.add_argument("--busy", type=int, default=400, help="UEs in use (400)")
     parser.add_argument("--crowd", type=int, default=20000, help="UEs of the large group (20000)")
     parser.add_argument("--traffic", type=float, default=1.0, help="longest time between start and kill, in seconds (1)")
-    parser.add_argument("--engines", default="auto", help="as [dataplane] engines (auto)")
+    parser.add_argument("--failing-card", action="store_true", help="begin every other round with a card that fails")
+    parser.add_argument("--stop-at-fault", action="store_true", help="end with the round in which the first fault was found")
+    parser.add_argument("--engines", default="lockstep", help="as [dataplane] engines (lockstep)")
     parser.add_argument("--workers", type=int, default=1, help="as [dataplane] workers (1)")
     parser.add_argument("--program", default=os.environ.get("FANFARE", str(ROOT / "build/fanfare")))
     parser.add_argument("--witness", default=str(ROOT / "build/tests/torture/witness"))
