@@ -155,7 +155,7 @@ archive := $(B)/everything.a
 # ---- Targets ---------------------------------------------------------------------------------------------------------------------
 
 .DEFAULT_GOAL := all
-.PHONY: arm64 trixie sid tsan mutants lint-mutants rtl rtl-synth cosim all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms rooms \
+.PHONY: arm64 trixie sid tsan mutants torture torture-faults lint-mutants rtl rtl-synth cosim all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms rooms \
 	lint-readme fuzz fuzzers cover bench bench-quick bench-compare benches tests examples ctimes constant-time install clean help FORCE
 
 all: $(B)/fanfare $(library) ## build the program (build/fanfare) and the library
@@ -207,6 +207,15 @@ trixie sid: ## build and test with the libraries of Debian 13 (DPDK 24.11) or of
 
 mutants: ## plant the faults of tests/mutants one at a time and say which no test sees; ONLY=PATTERN, some minutes
 	@tests/mutants.py '$(ONLY)'
+
+# ROUNDS=200 kills, some minutes; SEED=N for the choices of an earlier run; ARGS="--keep DIR" leaves store, capture and logs there.
+torture: ROUNDS = 200
+torture: all $(witness) ## kill `fanfare serve` under traffic ROUNDS=200 times and judge it by the frames that leave; root; SEED=N ARGS="--keep DIR"
+	@FANFARE=$(CURDIR)/$(B)/fanfare tests/torture/torture.py --rounds $(ROUNDS) $(call option,SEED,seed) $(ARGS)
+	@FANFARE=$(CURDIR)/$(B)/fanfare tests/torture/store_faults.py
+
+torture-faults: ## plant the faults that the kill loops must see, one at a time, and say which they do not; root; ONLY=PATTERN, some minutes
+	@tests/mutants.py --torture '$(ONLY)'
 
 # By the program, since Criterion does not start under it, and to a port that throws frames away: what comes back from a port went through
 # rings inside DPDK, which ThreadSanitizer does not see.
@@ -362,7 +371,7 @@ $(library): $(call objects,$(library_c)) $(B)/libfanfare.map
 	$(Q)$(CC) -shared $(link_flags) -Wl,-z,defs -Wl,-soname,$(@F) -Wl,--version-script=$(B)/libfanfare.map -o $@ \
 		$(filter %.o,$^) $(library_libs)
 
-tests: $(tests)
+tests: $(tests) $(witness)
 $(tests): $(B)/tests/%: $(B)/tests/%.o $(call objects,$(test_support_c)) $(archive)
 	$(link)
 	$(Q)$(CC) -pie $(link_flags) -o $@ $^ -lcriterion $(program_libs)
