@@ -28,8 +28,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 TREE = ROOT / "build-mutants"
 TEST_SECONDS = 120
 TORTURE = "torture"
-TORTURE_COMMAND = ["tests/torture/torture.py", "--seed", "1", "--rounds", "60", "--crowd", "4000", "--failing-card", "--stop-at-fault"]
-TORTURE_SECONDS = 300
+TORTURE_COMMAND = ["timeout", "600", "tests/torture/torture.py", "--seed", "1", "--rounds", "40", "--crowd", "2000", "--traffic", "0.5", "--stop-at-fault"]
+TORTURE_CARD = ROOT / "build/hw/fanfare-cosim"  # without it no engine fails
 
 
 class Mutant:
@@ -101,10 +101,11 @@ def build(tests):
 def torture():
     """What the kill loops have found; None when nothing."""
     environment = {**os.environ, "FANFARE": str(TREE / "build/fanfare")}
-    done = subprocess.run(TORTURE_COMMAND, cwd=TREE, capture_output=True, text=True, timeout=TORTURE_SECONDS, env=environment)
+    command = TORTURE_COMMAND + (["--card", str(TORTURE_CARD)] if TORTURE_CARD.exists() else [])
+    done = subprocess.run(command, cwd=TREE, capture_output=True, text=True, env=environment)
     if done.returncode not in (0, 1):
         sys.exit(f"the kill loops cannot run: {done.stdout.strip()} {done.stderr.strip()}")
-    return done.stdout.strip().splitlines()[-1] if done.returncode == 1 else None
+    return done.stdout.splitlines()[0] if done.returncode == 1 else None
 
 
 def failing(tests):

@@ -73,7 +73,7 @@ class StoreFaults(torture.Torture):
         if sent is None:
             self.fault("full", f"{SENDS_MAX} messages are accepted on a full file system ({filled} octets filled)")
         said = self.wait_for_state("failed")
-        if said["state"] != "failed" or "space" not in said.get("why", "").lower():
+        if said["state"] != "failed" or "make room" not in said.get("why", ""):
             self.fault("full", f"status says {said['state']}, {said.get('why')}")
         print(f"full: {20 + sent} messages were asked for; status: {said.get('why')}")
         if stops:

@@ -36,6 +36,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAM = os.environ.get("FANFARE", str(ROOT / "build/fanfare"))
@@ -348,7 +349,7 @@ class Torture:
                 chosen += [(row, gid) for row in take(by_profile[profile], BLOCK)]
         for profile in by_profile:
             chosen += [(row, "busy") for row in take(by_profile[profile], self.arguments.busy // 8)]
-        chosen.append((take(by_profile["eps-nas-nidd"], 1)[0], "away"))
+        chosen += [(take(by_profile["eps-nas-nidd"], 1)[0], gid) for gid in ("away", "silent")]
         for profile in ("eps-nas-nidd", "5gs-nas-ciot", "lte-pdcp-12", "nr-pdcp-12", "nr-pdcp-18"):
             chosen += [(row, "crowd") for row in take(by_profile[profile], self.arguments.crowd // 5)]
         self.ues = [Ue(row, index) for index, (row, _) in enumerate(chosen)]
@@ -439,6 +440,8 @@ class Torture:
     def make_text(self, gid):
         self.serial += 1
         word = f"m{self.serial:06} "
+        if gid == "silent":
+            return word
         return word * self.random.choice((1, 3, 15, 30, 50, 75) if gid != "crowd" else (3, 15))
 
     def begin_send(self, gid):
@@ -470,7 +473,7 @@ class Torture:
         lines = []
         for index in sorted(self.to_acknowledge):
             ue = self.ues[index]
-            if ue.leased and ue.acknowledged != ue.next - 1:
+            if ue.leased and index not in self.groups["silent"] and ue.acknowledged != ue.next - 1:
                 lines.append(f"{ue.identity},{ue.kind},{ue.next - 1}\n")
                 ue.acknowledged = ue.next - 1
         self.to_acknowledge.clear()
@@ -579,6 +582,9 @@ class Torture:
             time.sleep(self.random.uniform(0, 0.004))
         elif way == "pause":
             time.sleep(self.random.uniform(0, 2.5))
+        self.crash()
+
+    def crash(self):
         self.daemon.check()
         self.daemon.kill()
         self.witness.settle()
@@ -598,6 +604,26 @@ class Torture:
         self.daemon.start()
         self.reconcile()
 
+    def use_up_window(self):
+        """A UE that acknowledges nothing until its window is used up, and then between two crashes that find its block in use."""
+        (silent,) = (self.ues[index] for index in self.groups["silent"])
+        for _ in range(210):
+            self.send("silent")
+        self.wait_until_ended(20)
+        time.sleep(2.5)
+        run("ip", "link", "set", self.link.here, "down")
+        self.send("crowd")
+        self.crash()
+        self.restart()
+        self.daemon.call("ack", identity=silent.identity, kind=silent.kind, count=silent.next - 1)
+        run("ip", "link", "set", self.link.here, "up")
+        self.send("silent")
+        self.send("silent")
+        time.sleep(0.1)
+        self.crash()
+        self.restart()
+        self.send("silent")
+
     def reconcile(self):
         """What was under way at the kill has happened or has not."""
         for ue in self.uncertain:
@@ -615,7 +641,12 @@ class Torture:
         for message in list(self.open.values()):
             if message.id is None or message.status is not None:
                 continue
-            said = self.daemon.call("message.show", id=message.id)
+            try:
+                said = self.daemon.call("message.show", id=message.id)
+            except Refused as why:
+                self.fault("lost", f"message {message.serial}, accepted as {message.id}, is not known any more: {why}")
+                del self.open[message.serial]
+                continue
             if said["ended"]:
                 message.status, message.end = said, time.monotonic()
                 if said["dropped"]:
@@ -694,6 +725,7 @@ class Torture:
                 self.fault("away", f"the unreachable UE {identity} moved from {count} to {self.counts_now[identity]}")
 
     def finish(self):
+        self.use_up_window()
         self.poll()
         self.wait_until_ended(60)
         self.counts_now = self.counts("idle") | self.counts("rested") | self.counts("away")
@@ -736,8 +768,8 @@ class Torture:
             self.finish()
             self.witness.stop()
             self.look()
-        except Fault as fault:
-            self.fault("daemon", str(fault))
+        except (Fault, Refused, ConnectionError) as fault:
+            self.fault("daemon", str(fault) or "it hangs up")
         finally:
             self.daemon.close()
             if hasattr(self, "witness") and self.witness.process.poll() is None:
@@ -788,6 +820,9 @@ def main():
     except Void as why:
         print(f"torture: void: {why}")
         sys.exit(3)
+    except Exception:
+        traceback.print_exc()
+        sys.exit(2)
     finally:
         if not arguments.keep:
             shutil.rmtree(folder, ignore_errors=True)
