@@ -12,7 +12,8 @@ UEs have received:
     delivery   an accepted message reaches each member that was reachable all the time, or the daemon names the member and a reason
     idle       UEs in blocks that no message is for, or was for before the block came to rest, skip nothing, however many crashes there are
     released   no COUNT from the answered one on appears once a release was answered
-    status     every accepted message ends; created = sent + dropped
+    status     every accepted message ends; created = sent + dropped; who is named as not served has not got it
+    repeats    no more PDUs come again than the daemon says are in doubt, none without a crash
     kept       the UE that is unreachable all the time takes a message at the end
 
 Exit codes: 0 all is well; 1 a fault was found; 2 the run could not be made; 3 the recorder lost frames: the run says nothing; 77 there is no
@@ -306,7 +307,7 @@ class Message:
     def __init__(self, serial, gid, members):
         self.serial, self.gid, self.members = serial, gid, members
         self.begin, self.end, self.id, self.status = time.monotonic(), None, None, None
-        self.parts = 1
+        self.parts, self.repeats = 1, 0
         self.received = {}  # by UE: bits of the parts that it has
         self.not_served = {}
 
@@ -430,7 +431,7 @@ class Torture:
         if message is not None:
             bit = 1 << (part - 1)
             had = message.received.get(ue.index, 0)
-            self.figures["repeats"] += (had & bit) != 0
+            message.repeats += (had & bit) != 0
             message.received[ue.index] = had | bit
             if parts > 1:
                 message.parts = parts
@@ -670,6 +671,10 @@ class Torture:
             self.fault("status", f"message {message.id}: created {status['created']}, sent {status['sent']}, dropped {status['dropped']}")
         if status["state"] not in ("sent",):
             self.fault("status", f"message {message.id} to {message.gid}: {status['state']}")
+        if message.repeats > status["in_doubt"]:
+            self.fault("repeats", f"message {message.id} to {message.gid}, {message.parts} parts, resumed {status['resumed']}: "
+                                  f"{message.repeats} PDUs came again, {status['in_doubt']} were in doubt")
+        self.figures["repeats"] += message.repeats
         self.figures["resumed"] += status["resumed"]
         self.figures["in doubt"] += status["in_doubt"]
         for index in message.members:
@@ -679,12 +684,15 @@ class Torture:
         whole = (1 << message.parts) - 1 if ue.profile.endswith("sms") else 1
         got = message.received.get(ue.index, 0)
         self.figures["members"] += 1
+        reason = message.not_served.get(ue.identity)
         if got == whole:
+            if reason is not None and message.status["resumed"] == 0:
+                self.fault("status", f"message {message.id}: {ue.identity} has it, and is reported as not served: {reason}")
+            self.figures["not served, it is said, and served"] += reason is not None
             return
         if ue.was_away(message.begin, message.end):
             self.excused["away"] += 1
             return
-        reason = message.not_served.get(ue.identity)
         if reason in ("window", "transactions"):
             self.excused[reason] += 1
             return
