@@ -136,7 +136,8 @@ bench_c := $(wildcard bench/bench_*.c)
 bench_support_c := $(filter-out $(bench_c),$(wildcard bench/*.c))
 example_c := $(wildcard host-api/examples/*.c)
 ctime_c := $(wildcard tests/ctime/*.c)
-all_c := $(library_c) $(program_c) $(test_c) $(test_support_c) tests/emulated.c $(ctime_c) $(fuzz_c) $(bench_c) $(bench_support_c) $(example_c)
+torture_c := $(wildcard tests/torture/*.c)
+all_c := $(library_c) $(program_c) $(test_c) $(test_support_c) tests/emulated.c $(ctime_c) $(torture_c) $(fuzz_c) $(bench_c) $(bench_support_c) $(example_c)
 all_h := $(wildcard $(addsuffix /*.h,$(rooms) tests tests/ctime/portable tests/fuzz bench))
 scripts := $(wildcard tests/e2e/*.sh)
 
@@ -146,6 +147,7 @@ fuzzers := $(fuzz_c:%.c=build-fuzz/%)
 benches := $(bench_c:%.c=$(B)/%)
 examples := $(example_c:host-api/%.c=$(B)/%)
 ctimes := $(ctime_c:%.c=$(B)/%) $(B)/tests/ctime/constant_time_portable
+witness := $(B)/tests/torture/witness
 library := $(B)/libfanfare.so.$(SOVERSION)
 # All but main(): what tests, fuzzers and benchmarks link, each taking only the objects that it uses.
 archive := $(B)/everything.a
@@ -153,7 +155,7 @@ archive := $(B)/everything.a
 # ---- Targets ---------------------------------------------------------------------------------------------------------------------
 
 .DEFAULT_GOAL := all
-.PHONY: arm64 trixie sid tsan mutants lint-mutants rtl rtl-synth cosim all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms rooms \
+.PHONY: arm64 trixie sid tsan mutants torture torture-faults lint-mutants rtl rtl-synth cosim all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms rooms \
 	lint-readme fuzz fuzzers cover bench bench-quick bench-compare benches tests examples ctimes constant-time install clean help FORCE
 
 all: $(B)/fanfare $(library) ## build the program (build/fanfare) and the library
@@ -205,6 +207,15 @@ trixie sid: ## build and test with the libraries of Debian 13 (DPDK 24.11) or of
 
 mutants: ## plant the faults of tests/mutants one at a time and say which no test sees; ONLY=PATTERN, some minutes
 	@tests/mutants.py '$(ONLY)'
+
+# ROUNDS=200 kills, some minutes; SEED=N for the choices of an earlier run; ARGS="--keep DIR" leaves store, capture and logs there.
+torture: ROUNDS = 200
+torture: all $(witness) ## kill `fanfare serve` under traffic ROUNDS=200 times and judge it by the frames that leave; root; SEED=N ARGS="--keep DIR"
+	@FANFARE=$(CURDIR)/$(B)/fanfare tests/torture/torture.py --rounds $(ROUNDS) $(call option,SEED,seed) $(ARGS)
+	@FANFARE=$(CURDIR)/$(B)/fanfare tests/torture/store_faults.py
+
+torture-faults: ## plant the faults that the kill loops must see, one at a time, and say which they do not; root; ONLY=PATTERN, some minutes
+	@tests/mutants.py --torture '$(ONLY)'
 
 # By the program, since Criterion does not start under it, and to a port that throws frames away: what comes back from a port went through
 # rings inside DPDK, which ThreadSanitizer does not see.
@@ -360,7 +371,7 @@ $(library): $(call objects,$(library_c)) $(B)/libfanfare.map
 	$(Q)$(CC) -shared $(link_flags) -Wl,-z,defs -Wl,-soname,$(@F) -Wl,--version-script=$(B)/libfanfare.map -o $@ \
 		$(filter %.o,$^) $(library_libs)
 
-tests: $(tests)
+tests: $(tests) $(witness)
 $(tests): $(B)/tests/%: $(B)/tests/%.o $(call objects,$(test_support_c)) $(archive)
 	$(link)
 	$(Q)$(CC) -pie $(link_flags) -o $@ $^ -lcriterion $(program_libs)
@@ -380,6 +391,10 @@ ctimes: $(ctimes)
 $(filter-out %_portable,$(ctimes)): $(B)/%: $(B)/%.o $(B)/tests/batch.o $(archive)
 $(filter %_portable,$(ctimes)): $(B)/%_portable: $(B)/%.o $(B)/tests/batch.o $(portable) $(archive)
 $(ctimes):
+	$(link)
+	$(Q)$(CC) -pie $(link_flags) -o $@ $^ $(program_libs)
+
+$(witness): $(call objects,$(torture_c)) $(archive)
 	$(link)
 	$(Q)$(CC) -pie $(link_flags) -o $@ $^ $(program_libs)
 

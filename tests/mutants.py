@@ -11,9 +11,12 @@ tests/mutants/*.txt hold the faults:
     + what stands there instead; without such a line nothing does
     = the reason, when no test can tell: the mutant is equivalent, and only checked to be up to date
 
+The test `torture` is the kill loops of tests/torture, which take minutes: only --torture plants their faults, and none of the others.
+
 A mutant is caught when a test fails, crashes or does not end. Exit code 1 when one survives, does not compile or is stale.
 """
 import argparse
+import os
 import pathlib
 import re
 import shutil
@@ -24,6 +27,9 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TREE = ROOT / "build-mutants"
 TEST_SECONDS = 120
+TORTURE = "torture"
+TORTURE_COMMAND = ["timeout", "600", "tests/torture/torture.py", "--seed", "1", "--rounds", "40", "--crowd", "2000", "--traffic", "0.5", "--stop-at-fault"]
+TORTURE_CARD = ROOT / "build/hw/fanfare-cosim"  # without it no engine fails
 
 
 class Mutant:
@@ -64,7 +70,7 @@ def staleness(mutant):
     times = path.read_text().count(mutant.text())
     if not mutant.original or times != 1:
         return f"its text occurs {times} times in {mutant.file}"
-    missing = [test for test in mutant.tests if not (ROOT / f"tests/{test}.c").exists()]
+    missing = [test for test in mutant.tests if not any(map(pathlib.Path.exists, (ROOT / f"tests/{test}.c", ROOT / f"tests/{test}/{test}.py")))]
     return f"there is no {missing[0]}" if missing else None
 
 
@@ -82,15 +88,35 @@ def copy_tree():
             shutil.copy(source, target)
 
 
+def built_for(test):
+    return ["build/fanfare", "build/tests/torture/witness"] if test == TORTURE else [f"build/tests/{test}"]
+
+
 def build(tests):
-    done = subprocess.run(["make", "-C", TREE, "WERROR=0"] + [f"build/tests/{test}" for test in tests], capture_output=True, text=True)
+    targets = [target for test in tests for target in built_for(test)]
+    done = subprocess.run(["make", "-C", TREE, "WERROR=0"] + targets, capture_output=True, text=True)
     return None if done.returncode == 0 else "\n".join(re.findall(r".*error.*", done.stderr + done.stdout)[:3])
+
+
+def torture():
+    """What the kill loops have found; None when nothing."""
+    environment = {**os.environ, "FANFARE": str(TREE / "build/fanfare")}
+    command = TORTURE_COMMAND + (["--card", str(TORTURE_CARD)] if TORTURE_CARD.exists() else [])
+    done = subprocess.run(command, cwd=TREE, capture_output=True, text=True, env=environment)
+    if done.returncode not in (0, 1):
+        sys.exit(f"the kill loops cannot run: {done.stdout.strip()} {done.stderr.strip()}")
+    return done.stdout.splitlines()[0] if done.returncode == 1 else None
 
 
 def failing(tests):
     """The first of the tests that does not pass; None when all do."""
     for test in tests:
         try:
+            if test == TORTURE:
+                found = torture()
+                if found:
+                    return found
+                continue
             command = [TREE / f"build/tests/{test}", "-j1", "--fail-fast"]
             done = subprocess.run(command, cwd=TREE, capture_output=True, timeout=TEST_SECONDS)
         except subprocess.TimeoutExpired:
@@ -134,6 +160,7 @@ def run(mutants):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--check", action="store_true", help="only look whether every mutant can still be planted")
+    parser.add_argument("--torture", action="store_true", help="those of the kill loops, and no others")
     parser.add_argument("only", nargs="?", default="", help="a regular expression: mutants whose file or name it finds")
     arguments = parser.parse_args()
     mutants = read_mutants()
@@ -142,6 +169,7 @@ def main():
         print(f"{mutant.place}: {mutant.name}: {why}")
     good = True
     if not arguments.check:
+        mutants = [m for m in mutants if (m.tests == [TORTURE]) == arguments.torture]
         chosen = [m for m in mutants if not staleness(m) and re.search(arguments.only, f"{m.file}: {m.name}")]
         good = run(chosen)
     sys.exit(0 if good and not stale else 1)

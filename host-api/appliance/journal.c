@@ -519,17 +519,24 @@ fan_journal_remove(struct fanfare *fanfare, const struct fan_flight *flight)
 	fan_journal_drop(entry_of(fanfare, flight));
 }
 
-/* The oldest message whose results have been kept long enough; 0: none. */
+/* The oldest message whose results have been kept long enough; 0: none. The last of all stays, since ids go on from it after a restart. */
 static uint64_t
 oldest_to_forget(struct fanfare *fanfare)
 {
 	struct fan_record *record = &fanfare->journal.record;
-	const struct fan_record_outcome *outcome = &record->outcome;
+	struct fan_record_outcome *outcome = &record->outcome;
 
 	memset(record, 0, sizeof(*record));
-	for (record->kind = FAN_RECORD_OUTCOME; fan_store_next(fanfare->store, record) == 0; record->outcome.id++)
-		if (outcome->ended_ms != 0)
-			return outcome->ended_ms + (int64_t)fanfare->journal.retention_ms < now_ms() ? outcome->id : 0;
+	for (record->kind = FAN_RECORD_OUTCOME; fan_store_next(fanfare->store, record) == 0; outcome->id++) {
+		const uint64_t id = outcome->id;
+
+		if (outcome->ended_ms == 0)
+			continue;
+		if (outcome->ended_ms + (int64_t)fanfare->journal.retention_ms >= now_ms())
+			return 0;
+		outcome->id++;
+		return fan_store_next(fanfare->store, record) == 0 ? id : 0;
+	}
 	return 0;
 }
 

@@ -706,7 +706,8 @@ load_marks(void *user, const struct fan_record *record)
 	return 0;
 }
 
-/* A context goes on: all that its mark covers counts as spent. */
+/* A context goes on: all that its mark covers counts as spent, but for one that has spent nothing since its checkpoint whatever the mark: until
+ * it has another checkpoint it must be known by that (fan_ledger_acknowledge()). */
 static void
 resume(struct fan_context *context, enum fan_kind kind, const struct fan_record_checkpoint *checkpoint, unsigned i,
        uint8_t mark)
@@ -716,7 +717,7 @@ resume(struct fan_context *context, enum fan_kind kind, const struct fan_record_
 	ue.unreachable = (context->flags & FAN_CONTEXT_UNREACHABLE) != 0;
 	fan_resume(&ue, checkpoint, mark, i);
 	fan_count_begin(context, &ue);
-	context->spent = mark;
+	context->spent = (uint8_t)(ue.count - checkpoint->count[i]);
 	if (fan_kind_is_nas(kind)) {
 		context->nas.transaction = ue.transaction;
 		context->nas.rp_reference = ue.rp_reference;

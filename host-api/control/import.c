@@ -176,6 +176,7 @@ fan_import_object(struct fan_server *server, fan_context_id *id, const json_t *o
 {
 	struct fan_context_row row;
 	char field[FAN_JOB_FIELD_BYTES], rule[FAN_ERROR_BYTES];
+	enum fan_profile profile;
 	int error = fan_context_object_read(&row, field, sizeof(field), object);
 
 	if (error != 0) {
@@ -184,11 +185,12 @@ fan_import_object(struct fan_server *server, fan_context_id *id, const json_t *o
 	}
 	if (error == 0)
 		error = add_row(server, id, &row);
+	profile = row.fixed.profile;
 	wipe(&row);
 	if (error == 0 && row.gid[0] != '\0') {
 		struct fan_joins joins = { .count = 0 };
 
-		error = fan_joins_add(&joins, row.gid, *id, row.fixed.profile);
+		error = fan_joins_add(&joins, row.gid, *id, profile);
 		if (error == 0)
 			error = fan_joins_step(&joins, server->fanfare, true);
 		fan_joins_free(&joins);
