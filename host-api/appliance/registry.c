@@ -6,6 +6,10 @@
 
 #include <string.h>
 
+/* Of records that are put between others. A page holds 23 UEs with an IMSI, and has 12 when it was split: with 9/5 of them, 21 or 22. */
+#define SHARES 9
+#define FIRST_SHARES 5
+
 int
 fan_registry_check_options(const struct fan_options *options)
 {
@@ -125,18 +129,45 @@ each_run(struct fanfare *fanfare, int (*each)(struct fanfare *fanfare, unsigned 
 	return error;
 }
 
+/* Whether the store has a UE behind a run: 1, 0 or an error. */
+static int
+is_between(const struct fanfare *fanfare, unsigned table, uint32_t first, uint32_t count)
+{
+	struct fan_record record = { .kind = FAN_RECORD_UE };
+	int error;
+
+	record.ue.table = fanfare->dataplane->tables[table].protection;
+	record.ue.slot = first + count;
+	error = fan_store_next(fanfare->store, &record);
+	fan_registry_wipe(&record);
+	return error == FAN_E_NOT_FOUND ? 0 : error == 0 ? 1 : error;
+}
+
+static int
+put_ue(struct fanfare *fanfare, unsigned table, uint32_t slot)
+{
+	struct fan_record record;
+	int error = fan_registry_get_ue(fanfare, &record, table, slot);
+
+	if (error == 0)
+		error = fan_store_put(fanfare->store, &record);
+	fan_registry_wipe(&record);
+	return error;
+}
+
+/* Behind the last record of all they fill pages to the end. Between others they split pages in the middle, and leave the first half as it is:
+ * those of the first shares are put there, and the others find room among them. */
 static int
 put_run(struct fanfare *fanfare, unsigned table, uint32_t first, uint32_t count)
 {
-	struct fan_record record;
-	int error = 0;
+	const int between = is_between(fanfare, table, first, count);
+	int error = between < 0 ? between : 0;
 
-	for (uint32_t i = 0; error == 0 && i < count; i++) {
-		error = fan_registry_get_ue(fanfare, &record, table, first + i);
-		if (error == 0)
-			error = fan_store_put(fanfare->store, &record);
-	}
-	fan_registry_wipe(&record);
+	for (unsigned from = 0, end = between > 0 ? FIRST_SHARES : SHARES; error == 0 && from < SHARES;
+	     from = end, end = SHARES)
+		for (uint32_t i = 0; error == 0 && i < count; i++)
+			if (i % SHARES >= from && i % SHARES < end)
+				error = put_ue(fanfare, table, first + i);
 	return error;
 }
 
