@@ -41,7 +41,8 @@ int fan_registry_add_ue(struct fanfare *fanfare, unsigned table, uint32_t slot, 
 
 int fan_registry_change_hop(struct fanfare *fanfare, unsigned index, const struct fan_next_hop *next_hop);
 
-/* Reads the record of a context, one that was just added included. Its keys are then the caller's to wipe: fan_registry_wipe(). In: there is a store. */
+/* Reads the record of a context, also of one that waits for its commit. Its keys are then the caller's to wipe: fan_registry_wipe(). In: there
+ * is a store. */
 int fan_registry_get_ue(const struct fanfare *fanfare, struct fan_record *record, unsigned table, uint32_t slot);
 void fan_registry_wipe(struct fan_record *record);
 
