@@ -712,6 +712,128 @@ Test(registry, a_batch_is_kept_whole_or_not_at_all)
 	close_appliance();
 }
 
+/* ---- UEs that wait for their commit ---------------------------------------------------------------------------------------- */
+
+enum { CROWD_TABLES = 16 };
+
+/* Of many tables, the last by their records' keys first. */
+static struct fan_ue
+make_crowd_ue(char identity[FAN_IDENTITY_BYTES], unsigned i)
+{
+	struct fan_ue ue = make_ue(identity, FAN_KIND_EPS_NAS, 2 * i);
+
+	ue.cipher = (uint8_t)(1 + i / (CROWD_TABLES / 2) % 2);
+	ue.bearer_id = (uint8_t)(15 - i % (CROWD_TABLES / 2));
+	return ue;
+}
+
+static void
+add_crowd(unsigned from, unsigned count)
+{
+	char identity[FAN_IDENTITY_BYTES];
+	fan_context_id id;
+
+	done(fan_begin(fanfare));
+	for (unsigned i = from; i < from + count; i++) {
+		const struct fan_ue ue = make_crowd_ue(identity, i);
+
+		done(fan_ue_add(fanfare, &id, &ue));
+	}
+}
+
+static void
+expect_octets(unsigned ues, unsigned octets_a_ue_max)
+{
+	struct stat of_data;
+
+	cr_assert_eq(stat(fan_test_store.data, &of_data), 0);
+	cr_assert_leq(of_data.st_size, (off_t)ues * octets_a_ue_max, "%.1f octets a UE of %u", (double)of_data.st_size / ues,
+		      ues);
+}
+
+Test(registry, ues_of_many_tables_take_few_octets_in_whatever_order_they_come)
+{
+	enum { BATCHES = 4, UES = 25000 };
+	char identity[FAN_IDENTITY_BYTES];
+	char *before, *after;
+
+	open_appliance();
+	add_hops(1);
+	before = draw();
+	add_crowd(0, 1000);
+	fan_abort(fanfare);
+	expect_picture(before, "after a batch that was dropped");
+	cr_assert_eq(fanfare->additions.identity_bytes, 0);
+	for (unsigned i = 0; i < BATCHES; i++) {
+		add_crowd(i * UES, UES);
+		done(fan_commit(fanfare));
+		cr_assert_eq(fanfare->additions.identity_bytes, 0, "what was committed stays in memory");
+		expect_octets((i + 1) * UES, i == 0 ? 175 : 200);
+	}
+	cr_assert_eq(fanfare->dataplane->table_count, CROWD_TABLES);
+	after = draw();
+	reopen();
+	expect_picture(after, "after a restart");
+	for (unsigned i = 0; i < BATCHES * UES; i += 999) {
+		const struct fan_ue ue = make_crowd_ue(identity, i);
+		const struct fan_ue_status status = status_of(find_ue(2 * i));
+
+		cr_assert(status.ue == ue.ue && status.count_reserved == ue.count_reserved && status.next_count == ue.count,
+			  "%u", i);
+	}
+	free(before);
+	free(after);
+	close_appliance();
+}
+
+/* What is added is there for whoever asks, before it is on the disk. */
+Test(registry, a_ue_that_waits_for_its_commit_is_seen)
+{
+	char identity[FAN_IDENTITY_BYTES], emergency[FAN_IDENTITY_BYTES];
+	struct fan_ue ue = make_ue(identity, FAN_KIND_NR_PDCP_18, 1), other = ue;
+	struct fan_record record = { .kind = FAN_RECORD_UE };
+	struct fan_ue_status status;
+	fan_context_id id, ids[3];
+	char *before;
+
+	open_appliance();
+	add_hops(1);
+	done(fan_begin(fanfare));
+	ue.unreachable = true;
+	ue.lease_until_ms = 4000000000123;
+	ue.nru_sn = 77;
+	done(fan_ue_add(fanfare, &id, &ue));
+	status = status_of(id);
+	cr_assert(strcmp(status.identity, identity) == 0 && status.capabilities == ue.capabilities && !status.reachable &&
+		  status.lease_until_ms == 4000000000123);
+	other.k_enc[0] ^= 1;
+	other.k_int[0] ^= 1;
+	refused(fan_ue_add(fanfare, &id, &other), FAN_E_EXISTS, identity);
+	other.identity = "12345a";
+	refused(fan_ue_add(fanfare, &id, &other), FAN_E_INVALID, "5 to 15 digits");
+	cr_assert_eq(look_up(&id, 1), 1);
+	other.identity = identity;
+	other.bearer ^= 1;
+	done(fan_ue_add(fanfare, &id, &other));
+	cr_assert_eq((uint32_t)id, 1, "the slot of a UE that was refused is lost");
+	cr_assert_eq(fan_ue_lookup(fanfare, ids, 3, identity), 2);
+	ue = make_ue(emergency, FAN_KIND_EPS_NAS, 4);
+	ue.integrity = 0;
+	ue.emergency = true;
+	done(fan_ue_add(fanfare, &id, &ue));
+	before = draw();
+	done(fan_commit(fanfare));
+	expect_picture(before, "after the commit");
+	reopen();
+	expect_picture(before, "after a restart");
+	record.ue.table = fanfare->dataplane->tables[fan_context_table_index(find_ue(1))].protection;
+	done(fan_store_get(fanfare->store, &record));
+	cr_assert_eq(record.ue.ue.uplink_teid, other.uplink_teid);
+	explicit_bzero(&record, sizeof(record));
+	free(before);
+	close_appliance();
+}
+
 Test(registry, a_batch_is_one_without_a_store_too)
 {
 	struct fan_options options;

@@ -224,6 +224,29 @@ Test(table, contexts_come_back_to_their_slots)
 	fan_fingerprints_free(&keys);
 }
 
+/* What a context tells makes the same context again. */
+Test(table, a_context_tells_what_it_was_added_with)
+{
+	for (unsigned kind = 0; kind < FAN_KIND_COUNT; kind++) {
+		struct fan_ue ue = make_ue(kind), told;
+		struct fan_context_table table = make_table(&ue, 2);
+
+		ue.unacknowledged = 3;
+		ue.transactions_open = fan_kind_is_nas(kind) ? 2 : 0;
+		ue.mme_ue_id |= kind == FAN_KIND_5GS_NAS ? UINT64_C(0xab) << 32 : 0;
+		ue.next_hop = 700;
+		ue.ue = 4711;
+		memset(ue.k_int, 5, sizeof(ue.k_int));
+		cr_assert_eq(fan_context_add(&table, &ue), 0, "%s", fan_error_detail());
+		fan_context_tell(&table, &told, 0);
+		cr_assert(told.struct_bytes == sizeof(told) && told.kind == ue.kind && told.cipher == ue.cipher &&
+			  told.integrity == ue.integrity && told.unacknowledged == 3);
+		cr_assert_eq(fan_context_add(&table, &told), 1, "%s", fan_error_detail());
+		cr_assert_eq(memcmp(&table.slots[0], &table.slots[1], sizeof(table.slots[0])), 0, "kind %u", kind);
+		fan_context_table_free(&table);
+	}
+}
+
 Test(table, a_context_that_was_retired_is_recalled_as_it_was)
 {
 	struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS);

@@ -232,6 +232,43 @@ fill(struct fan_context *context, const struct fan_ue *ue)
 	}
 }
 
+/* What fill() and fill_place() read of one kind and not of the other. */
+static void
+tell_kind(const struct fan_context *context, struct fan_ue *ue)
+{
+	if (fan_kind_is_nas(ue->kind)) {
+		ue->mme_ue_id = (uint64_t)context->nas.mme_ue_id_high << 32 | context->nas.mme_ue_id_low;
+		ue->ran_ue_id = context->nas.ran_ue_id;
+		ue->bearer_id = context->nas.bearer_id;
+		ue->transaction = context->nas.transaction;
+		ue->rp_reference = context->nas.rp_reference;
+	} else {
+		ue->teid = context->drb.teid;
+		memcpy(ue->ipv4, context->drb.ipv4, sizeof(ue->ipv4));
+		ue->nru_sn = context->drb.nru_sn;
+	}
+}
+
+void
+fan_context_tell(const struct fan_context_table *table, struct fan_ue *ue, uint32_t slot)
+{
+	const struct fan_context *const context = &table->slots[slot];
+
+	fan_ue_init(ue, (enum fan_kind)table->protection.kind);
+	ue->cipher = table->protection.cipher;
+	ue->integrity = table->protection.integrity;
+	memcpy(ue->k_enc, context->k_enc, FAN_KEY_BYTES);
+	memcpy(ue->k_int, context->k_int, FAN_KEY_BYTES);
+	ue->count = fan_count_next(context);
+	ue->count_reserved = context->count_reserved;
+	ue->unacknowledged = fan_count_gap(context);
+	ue->bearer = context->bearer_direction >> 3;
+	ue->next_hop = context->next_hop;
+	ue->ue = context->ue;
+	ue->transactions_open = context->transactions_open;
+	tell_kind(context, ue);
+}
+
 int64_t
 fan_context_add(struct fan_context_table *table, const struct fan_ue *ue)
 {

@@ -50,6 +50,9 @@ void fan_context_table_free(struct fan_context_table *table);
 /* Checks the fields and fills a free slot. Returns the slot or an error (INVALID; MEMORY when full, which names the limit). Control
  * thread. */
 int64_t fan_context_add(struct fan_context_table *table, const struct fan_ue *ue);
+/* Out: *ue, what a context was added with, keys too, which are then the caller's to wipe; COUNT, window and NR-U SN as they are now. What a
+ * context does not hold (emergency, and all that came with version 2) is as fan_ue_init() leaves it. Control thread. */
+void fan_context_tell(const struct fan_context_table *table, struct fan_ue *ue, uint32_t slot);
 /* Takes a context out of service: it is present no more, spends nothing, and keeps its slot. Any time. Control thread. */
 void fan_context_retire(struct fan_context_table *table, uint32_t slot);
 /* Takes that back, where its slot was not wiped. In: flags, as they were. Control thread. */

@@ -4,7 +4,8 @@
  *
  *	appliance.c   open, drain, close; what appliance.h asks
  *	registry.c    next hops, UEs and groups as records of the store; batches
- *	restart.c     ... and back from them
+ *	additions.c   ... and what a batch has not written yet
+ *	restart.c     from those records back
  *	ue.c          next hops, UEs, their names and keys
  *	removal.c     UEs that go
  *	group.c       groups by name
@@ -22,6 +23,7 @@
 #include "../../dataplane/dataplane.h"
 #include "../../dataplane/gid.h"
 #include "../store/store.h"
+#include "additions.h"
 #include "appliance.h"
 #include "identities.h"
 #include "journal.h"
@@ -47,13 +49,6 @@ struct fan_removals {
 	roaring_bitmap_t *fresh;   /* ... that flights may refer to */
 	roaring_bitmap_t *waiting; /* ... that only flights up to `waiting_for` may refer to */
 	roaring_bitmap_t *leaving; /* ... that groups are being walked for, to be freed then */
-};
-
-/* What a batch, or a call by itself, has added and not committed yet. */
-struct fan_additions {
-	uint64_t *ues; /* owned: fan_identity_entry() of each, in the order in which they were added */
-	size_t ue_count, room;
-	unsigned hops_before; /* next hops that were there */
 };
 
 struct fanfare {

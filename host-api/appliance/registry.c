@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
 #include "registry.h"
 
 #include "ledger.h"
 
 #include <string.h>
+
+/* Of records that are put between others. A page holds 23 UEs with an IMSI, and has 12 when it was split: with 9/5 of them, 21 or 22. */
+#define SHARES 9
+#define FIRST_SHARES 5
 
 int
 fan_registry_check_options(const struct fan_options *options)
@@ -41,7 +46,7 @@ fan_registry_close(struct fanfare *fanfare)
 	fanfare->store = NULL;
 	fan_identities_free(&fanfare->identities);
 	fan_lease_ends_free(&fanfare->lease_ends);
-	free(fanfare->additions.ues);
+	fan_additions_free(&fanfare->additions);
 }
 
 int
@@ -59,28 +64,25 @@ fan_registry_may_change(const struct fanfare *fanfare, const char *function)
 static int
 begin_additions(struct fanfare *fanfare)
 {
-	fanfare->additions.ue_count = 0;
 	fanfare->additions.hops_before = fanfare->dataplane->hop_count;
 	return fanfare->store != NULL ? fan_store_begin(fanfare->store) : 0;
 }
 
 /* Takes a context out that no worker has seen. */
 static void
-drop_ue(struct fanfare *fanfare, uint64_t entry)
+drop_ue(struct fanfare *fanfare, unsigned table_index, uint32_t slot, const char *identity)
 {
-	const unsigned table_index = fan_identity_table(entry);
-	const uint32_t slot = fan_identity_slot(entry);
 	struct fan_context_table *table = &fanfare->dataplane->tables[table_index];
 
 	if (fanfare->store != NULL)
-		fan_identities_remove(&fanfare->identities, entry);
+		fan_identities_remove(&fanfare->identities, fan_identity_entry(&fanfare->keys, identity, table_index, slot));
 	fan_lease_ends_set(&fanfare->lease_ends, &(struct fan_lease_end){ .table = table_index, .slot = slot });
 	fan_receipts_leave(fanfare->receipts, table_index, slot);
 	fan_context_release_keys(&fanfare->keys, table, slot);
 	fan_context_remove(table, slot);
 }
 
-/* The last first, so that freed slots are given out again in the order in which they were. */
+/* The last slot of a table first, so that freed slots are given out again in ascending order. */
 static void
 drop_additions(struct fanfare *fanfare)
 {
@@ -88,28 +90,84 @@ drop_additions(struct fanfare *fanfare)
 
 	if (fanfare->store != NULL)
 		fan_store_abort(fanfare->store);
-	while (additions->ue_count > 0)
-		drop_ue(fanfare, additions->ues[--additions->ue_count]);
+	for (unsigned table = 0; table < fanfare->dataplane->table_count; table++)
+		for (uint32_t slot = fan_additions_slots(additions, table); slot-- > 0;) {
+			const struct fan_addition *const addition = fan_additions_find(additions, table, slot);
+
+			if (addition != NULL)
+				drop_ue(fanfare, table, slot, fan_addition_identity(additions, addition));
+		}
 	fanfare->dataplane->hop_count = additions->hops_before;
+	fan_additions_free(additions);
 }
 
-/* Calls `each` for runs of contexts that were added one behind the other, until it answers an error. */
+/* As the keys of their records do. */
+static int
+compare_tables(const void *left, const void *right, void *tables)
+{
+	const struct fan_context_table *const of = tables;
+
+	return memcmp(&of[*(const uint16_t *)left].protection, &of[*(const uint16_t *)right].protection,
+		      sizeof(of->protection));
+}
+
+/* Calls `each` for runs of contexts that were added, in ascending order of their records' keys, until it answers an error. */
 static int
 each_run(struct fanfare *fanfare, int (*each)(struct fanfare *fanfare, unsigned table, uint32_t first, uint32_t count))
 {
-	const struct fan_additions *additions = &fanfare->additions;
+	const struct fan_dataplane *const dataplane = fanfare->dataplane;
+	uint16_t order[FAN_TABLES_MAX];
 	int error = 0;
 
-	for (size_t i = 0, end; error == 0 && i < additions->ue_count; i = end) {
-		const unsigned table = fan_identity_table(additions->ues[i]);
-		const uint32_t first = fan_identity_slot(additions->ues[i]);
+	for (unsigned i = 0; i < dataplane->table_count; i++)
+		order[i] = (uint16_t)i;
+	qsort_r(order, dataplane->table_count, sizeof(order[0]), compare_tables, dataplane->tables);
+	for (unsigned i = 0; i < dataplane->table_count; i++)
+		for (uint32_t first = 0, end; error == 0 && fan_additions_run(&fanfare->additions, &first, &end, order[i]);
+		     first = end)
+			error = each(fanfare, order[i], first, end - first);
+	return error;
+}
 
-		for (end = i + 1; end < additions->ue_count; end++)
-			if (fan_identity_table(additions->ues[end]) != table ||
-			    fan_identity_slot(additions->ues[end]) != first + (end - i))
-				break;
-		error = each(fanfare, table, first, (uint32_t)(end - i));
-	}
+/* Whether the store has a UE behind a run: 1, 0 or an error. */
+static int
+is_between(const struct fanfare *fanfare, unsigned table, uint32_t first, uint32_t count)
+{
+	struct fan_record record = { .kind = FAN_RECORD_UE };
+	int error;
+
+	record.ue.table = fanfare->dataplane->tables[table].protection;
+	record.ue.slot = first + count;
+	error = fan_store_next(fanfare->store, &record);
+	fan_registry_wipe(&record);
+	return error == FAN_E_NOT_FOUND ? 0 : error == 0 ? 1 : error;
+}
+
+static int
+put_ue(struct fanfare *fanfare, unsigned table, uint32_t slot)
+{
+	struct fan_record record;
+	int error = fan_registry_get_ue(fanfare, &record, table, slot);
+
+	if (error == 0)
+		error = fan_store_put(fanfare->store, &record);
+	fan_registry_wipe(&record);
+	return error;
+}
+
+/* Behind the last record of all they fill pages to the end. Between others they split pages in the middle, and leave the first half as it is:
+ * those of the first shares are put there, and the others find room among them. */
+static int
+put_run(struct fanfare *fanfare, unsigned table, uint32_t first, uint32_t count)
+{
+	const int between = is_between(fanfare, table, first, count);
+	int error = between < 0 ? between : 0;
+
+	for (unsigned from = 0, end = between > 0 ? FIRST_SHARES : SHARES; error == 0 && from < SHARES;
+	     from = end, end = SHARES)
+		for (uint32_t i = 0; error == 0 && i < count; i++)
+			if (i % SHARES >= from && i % SHARES < end)
+				error = put_ue(fanfare, table, first + i);
 	return error;
 }
 
@@ -121,16 +179,25 @@ note_run(struct fanfare *fanfare, unsigned table, uint32_t first, uint32_t count
 }
 
 static int
-commit_additions(struct fanfare *fanfare)
+write_additions(struct fanfare *fanfare)
 {
-	int error;
+	int error = each_run(fanfare, put_run);
 
-	if (fanfare->store == NULL)
-		return 0;
-	error = each_run(fanfare, fan_ledger_put);
+	if (error == 0)
+		error = each_run(fanfare, fan_ledger_put);
 	if (error == 0)
 		error = fan_ledger_commit(fanfare);
 	return error == 0 ? each_run(fanfare, note_run) : error;
+}
+
+static int
+commit_additions(struct fanfare *fanfare)
+{
+	const int error = fanfare->store != NULL ? write_additions(fanfare) : 0;
+
+	if (error == 0)
+		fan_additions_free(&fanfare->additions);
+	return error;
 }
 
 int
@@ -255,14 +322,37 @@ get(struct fan_store *store, struct fan_record *record)
 	return fan_store_get(store, record);
 }
 
+/* The record of a UE that was added and is not in the store yet. In: record->table and slot, the rest of it zero. */
+static void
+compose(const struct fanfare *fanfare, struct fan_record_ue *record, unsigned table, const struct fan_addition *addition)
+{
+	const char *const identity = fan_addition_identity(&fanfare->additions, addition);
+	const struct fan_context_table *const contexts = &fanfare->dataplane->tables[table];
+
+	memcpy(record->identity, identity, strlen(identity));
+	record->capabilities = addition->capabilities;
+	record->reachable = (contexts->slots[record->slot].flags & FAN_CONTEXT_UNREACHABLE) == 0;
+	fan_context_tell(contexts, &record->ue, record->slot);
+	record->ue.emergency = addition->emergency;
+	record->ue.uplink_teid = addition->uplink_teid;
+	record->ue.lease_until_ms = fan_lease_end(&fanfare->lease_ends, table, record->slot);
+	/* The NR-U SN rises with COUNT (ledger.c). */
+	record->ue.nru_sn = (record->ue.nru_sn - record->ue.count) & 0xffffff;
+}
+
 int
 fan_registry_get_ue(const struct fanfare *fanfare, struct fan_record *record, unsigned table, uint32_t slot)
 {
+	const struct fan_addition *const addition = fan_additions_find(&fanfare->additions, table, slot);
+
 	memset(record, 0, sizeof(*record));
 	record->kind = FAN_RECORD_UE;
 	record->ue.table = fanfare->dataplane->tables[table].protection;
 	record->ue.slot = slot;
-	return get(fanfare->store, record);
+	if (addition == NULL)
+		return get(fanfare->store, record);
+	compose(fanfare, &record->ue, table, addition);
+	return 0;
 }
 
 void
@@ -339,31 +429,15 @@ check_single(const struct fanfare *fanfare, const struct fan_ue *ue)
 	return is;
 }
 
-static int
-reserve_addition(struct fan_additions *additions)
-{
-	const size_t room = additions->room == 0 ? 64 : 2 * additions->room;
-	uint64_t *ues;
-
-	if (additions->ue_count < additions->room)
-		return 0;
-	ues = realloc(additions->ues, room * sizeof(*ues));
-	if (ues == NULL)
-		return fan_fail(FAN_E_MEMORY, "no memory for a batch of %zu UEs: commit more often", room);
-	additions->ues = ues;
-	additions->room = room;
-	return 0;
-}
-
 int
 fan_registry_reserve_ue(struct fanfare *fanfare, const struct fan_ue *ue)
 {
-	int error = reserve_addition(&fanfare->additions);
+	int error;
 
-	if (error == 0 && ue->lease_until_ms < 0)
-		error = fan_fail(FAN_E_INVALID, "lease_until_ms %ld: since 1970, or 0", ue->lease_until_ms);
-	if (error != 0 || fanfare->store == NULL)
-		return error;
+	if (ue->lease_until_ms < 0)
+		return fan_fail(FAN_E_INVALID, "lease_until_ms %ld: since 1970, or 0", ue->lease_until_ms);
+	if (fanfare->store == NULL)
+		return 0;
 	if (ue->identity == NULL)
 		return fan_fail(FAN_E_INVALID, "a UE without an identity: a store takes none; IMSI, or local@domain");
 	if (strnlen(ue->identity, FAN_IDENTITY_BYTES) == FAN_IDENTITY_BYTES)
@@ -373,21 +447,15 @@ fan_registry_reserve_ue(struct fanfare *fanfare, const struct fan_ue *ue)
 			  : error;
 }
 
+/* Whether the store will take a UE that was added. */
 static int
-put_new_ue(struct fanfare *fanfare, unsigned table, uint32_t slot, const struct fan_ue *ue)
+check_record(const struct fanfare *fanfare, unsigned table, uint32_t slot)
 {
-	struct fan_record record = { .kind = FAN_RECORD_UE };
-	int error;
+	struct fan_record record;
+	int error = fan_registry_get_ue(fanfare, &record, table, slot);
 
-	record.ue.table = fanfare->dataplane->tables[table].protection;
-	record.ue.slot = slot;
-	memcpy(record.ue.identity, ue->identity, strlen(ue->identity));
-	record.ue.capabilities = ue->capabilities;
-	record.ue.reachable = !ue->unreachable;
-	record.ue.ue = *ue;
-	/* The NR-U SN rises with COUNT (ledger.c). */
-	record.ue.ue.nru_sn = (ue->nru_sn - ue->count) & 0xffffff;
-	error = fan_store_put(fanfare->store, &record);
+	if (error == 0)
+		error = fan_store_check(&record);
 	fan_registry_wipe(&record);
 	return error;
 }
@@ -397,18 +465,20 @@ fan_registry_add_ue(struct fanfare *fanfare, unsigned table, uint32_t slot, cons
 {
 	struct fan_additions *additions = &fanfare->additions;
 	const struct fan_lease_end end = { .until_ms = ue->lease_until_ms, .table = table, .slot = slot };
-	uint64_t entry = fan_identity_entry(&fanfare->keys, "", table, slot);
 	int error = end.until_ms != 0 ? fan_lease_ends_reserve(&fanfare->lease_ends, &end) : 0;
 
-	if (error == 0 && fanfare->store != NULL)
-		error = put_new_ue(fanfare, table, slot, ue);
+	if (error == 0)
+		error = fan_additions_put(additions, table, slot, ue);
 	if (error != 0)
 		return error;
-	if (fanfare->store != NULL) {
-		entry = fan_identity_entry(&fanfare->keys, ue->identity, table, slot);
-		fan_identities_add(&fanfare->identities, entry);
+	if (fanfare->store != NULL)
+		error = check_record(fanfare, table, slot);
+	if (error != 0) {
+		fan_additions_take_back(additions, table, slot);
+		return error;
 	}
-	additions->ues[additions->ue_count++] = entry;
+	if (fanfare->store != NULL)
+		fan_identities_add(&fanfare->identities, fan_identity_entry(&fanfare->keys, ue->identity, table, slot));
 	fan_lease_ends_set(&fanfare->lease_ends, &end);
 	return 0;
 }

@@ -32,15 +32,17 @@ int fan_additions_begin(struct fanfare *fanfare);
 int fan_additions_end(struct fanfare *fanfare, int error);
 /* Within additions: writes a next hop that is in memory now. */
 int fan_registry_add_hop(struct fanfare *fanfare, unsigned index, const struct fan_next_hop *next_hop);
-/* Within additions, before a UE is in memory: makes room for it, and sees that no other has its identity with the same kind, BEARER and
- * bearer identity. INVALID, EXISTS, MEMORY. */
+/* Within additions, before a UE is in memory: makes room for it in the index, and sees that no other has its identity with the same kind,
+ * BEARER and bearer identity. INVALID, EXISTS, MEMORY. */
 int fan_registry_reserve_ue(struct fanfare *fanfare, const struct fan_ue *ue);
-/* ... and once it is: writes it. On an error it is not in the registry, and the caller takes it out of memory. */
+/* ... and once it is: keeps what its context does not, until the additions end. On an error it is not in the registry, and the caller takes
+ * it out of memory. */
 int fan_registry_add_ue(struct fanfare *fanfare, unsigned table, uint32_t slot, const struct fan_ue *ue);
 
 int fan_registry_change_hop(struct fanfare *fanfare, unsigned index, const struct fan_next_hop *next_hop);
 
-/* Reads the record of a context. Its keys are then the caller's to wipe: fan_registry_wipe(). In: there is a store. */
+/* Reads the record of a context, also of one that waits for its commit. Its keys are then the caller's to wipe: fan_registry_wipe(). In: there
+ * is a store. */
 int fan_registry_get_ue(const struct fanfare *fanfare, struct fan_record *record, unsigned table, uint32_t slot);
 void fan_registry_wipe(struct fan_record *record);
 

@@ -612,6 +612,12 @@ put_octets(struct fan_store *store, enum fan_record_kind kind, MDB_val *key, MDB
 }
 
 int
+fan_store_check(const struct fan_record *record)
+{
+	return fan_record_check(record);
+}
+
+int
 fan_store_put(struct fan_store *store, const struct fan_record *record)
 {
 	int error = check_transaction(store), answer;

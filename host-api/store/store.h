@@ -223,6 +223,8 @@ int fan_store_commit(struct fan_store *store);
 /* Drops the transaction. Ignored when there is none. */
 void fan_store_abort(struct fan_store *store);
 
+/* Whether fan_store_put() would take a record. INVALID names the field and its range. */
+int fan_store_check(const struct fan_record *record);
 /* Puts a record in the place of the one with its key, in a transaction. Records in ascending order of their keys behind the last one are
  * the fastest and pack tightest. INVALID names the field and its range, and the transaction may go on; after another error it can only
  * be dropped. */
