@@ -388,9 +388,9 @@ begin_again(struct fanfare *fanfare, const struct fan_ledger_place *place)
 	const struct fan_context_table *table = &fanfare->dataplane->tables[place->table];
 
 	for (uint32_t slot = place->block * FAN_BLOCK_CONTEXTS; slot < block_end(table, place->block); slot++) {
-		if (!fan_context_present(table, slot))
-			continue;
-		note_events(fanfare, place->table, slot);
+		if (fan_context_present(table, slot))
+			note_events(fanfare, place->table, slot);
+		/* One that was removed too: a message that still has it is not to wait for what it will never spend. */
 		fan_count_rest(&table->slots[slot]);
 	}
 	fanfare->ledger.tables[place->table].blocks[place->block].heard = false;
