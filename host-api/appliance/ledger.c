@@ -658,8 +658,9 @@ fan_ledger_acknowledge(struct fanfare *fanfare, unsigned index, uint32_t slot, u
 
 	if (fanfare->store == NULL)
 		return fan_count_acknowledge(context, count);
-	/* At its last checkpoint its window was used up, and for all that the disk says it still is. */
+	/* At its last checkpoint its window was used up, and for all that the disk says it still is. An older proof than the last opens none. */
 	if (fan_count_spent(context) == 0 && count < fan_count_next(context) &&
+	    fan_count_next(context) - 1 - count < fan_count_gap(context) &&
 	    fan_count_gap(context) >= fan_count_rules[table->protection.kind].gap_max)
 		return queue_receipt(&fanfare->ledger, fan_context_name(fanfare, index, slot), count);
 	error = fan_count_acknowledge(context, count);
@@ -706,7 +707,7 @@ load_marks(void *user, const struct fan_record *record)
 	return 0;
 }
 
-/* A context goes on: all that its mark covers counts as spent. */
+/* A context goes on: all that its mark covers counts as spent, unless it is known to have spent nothing. */
 static void
 resume(struct fan_context *context, enum fan_kind kind, const struct fan_record_checkpoint *checkpoint, unsigned i,
        uint8_t mark)
@@ -716,7 +717,7 @@ resume(struct fan_context *context, enum fan_kind kind, const struct fan_record_
 	ue.unreachable = (context->flags & FAN_CONTEXT_UNREACHABLE) != 0;
 	fan_resume(&ue, checkpoint, mark, i);
 	fan_count_begin(context, &ue);
-	context->spent = mark;
+	context->spent = (uint8_t)(ue.count - checkpoint->count[i]);
 	if (fan_kind_is_nas(kind)) {
 		context->nas.transaction = ue.transaction;
 		context->nas.rp_reference = ue.rp_reference;
