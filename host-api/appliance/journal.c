@@ -519,18 +519,35 @@ fan_journal_remove(struct fanfare *fanfare, const struct fan_flight *flight)
 	fan_journal_drop(entry_of(fanfare, flight));
 }
 
+/* The next message is named after the last one, which stays. */
+static bool
+is_last(struct fanfare *fanfare, uint64_t id)
+{
+	struct fan_record *record = &fanfare->journal.record;
+
+	memset(record, 0, sizeof(*record));
+	record->kind = FAN_RECORD_OUTCOME;
+	record->outcome.id = id + 1;
+	return fan_store_next(fanfare->store, record) != 0;
+}
+
 /* The oldest message whose results have been kept long enough; 0: none. */
 static uint64_t
 oldest_to_forget(struct fanfare *fanfare)
 {
 	struct fan_record *record = &fanfare->journal.record;
 	const struct fan_record_outcome *outcome = &record->outcome;
+	uint64_t id;
+	int error;
 
 	memset(record, 0, sizeof(*record));
-	for (record->kind = FAN_RECORD_OUTCOME; fan_store_next(fanfare->store, record) == 0; record->outcome.id++)
+	for (record->kind = FAN_RECORD_OUTCOME; (error = fan_store_next(fanfare->store, record)) == 0; record->outcome.id++)
 		if (outcome->ended_ms != 0)
-			return outcome->ended_ms + (int64_t)fanfare->journal.retention_ms < now_ms() ? outcome->id : 0;
-	return 0;
+			break;
+	id = outcome->id;
+	if (error != 0 || outcome->ended_ms + (int64_t)fanfare->journal.retention_ms >= now_ms())
+		return 0;
+	return is_last(fanfare, id) ? 0 : id;
 }
 
 static void
