@@ -184,6 +184,13 @@ place_ahead(const struct fan_flight *flight, uint64_t place, uint64_t members)
 	return UINT64_MAX;
 }
 
+/* How far workers are let beyond a position: each may be in the middle of a batch there. */
+static uint64_t
+limit_ahead(const struct fan_flight *flight, uint64_t position)
+{
+	return place_ahead(flight, position, FAN_IN_DOUBT_MAX - (uint64_t)FAN_BATCH_UES_MAX * flight->worker_count);
+}
+
 /* Members from a place on, as far as `most`. */
 static uint64_t
 members_behind(const struct fan_flight *flight, uint64_t place, uint64_t most)
@@ -383,7 +390,7 @@ hand_pending(struct fanfare *fanfare)
 			continue;
 		entry->durable = true;
 		forget_octets(entry);
-		flight->limit = place_ahead(flight, 0, FAN_IN_DOUBT_MAX);
+		flight->limit = limit_ahead(flight, 0);
 		fan_dataplane_hand(fanfare->dataplane, flight);
 	}
 }
@@ -478,8 +485,7 @@ write_positions(struct fanfare *fanfare)
 		if (positions[i] == UINT64_MAX || positions[i] <= entry->kept_place)
 			continue;
 		entry->kept_place = positions[i];
-		__atomic_store_n(&entry->flight->limit, place_ahead(entry->flight, positions[i], FAN_IN_DOUBT_MAX),
-				 __ATOMIC_RELAXED);
+		__atomic_store_n(&entry->flight->limit, limit_ahead(entry->flight, positions[i]), __ATOMIC_RELAXED);
 	}
 }
 
@@ -763,7 +769,7 @@ hand_resumed(struct fanfare *fanfare)
 		return error;
 	fan_ledger_publish(fanfare);
 	for (struct fan_flight *flight = fanfare->dataplane->flights.first; flight != NULL; flight = flight->next) {
-		flight->limit = place_ahead(flight, entry_of(fanfare, flight)->kept_place, FAN_IN_DOUBT_MAX);
+		flight->limit = limit_ahead(flight, entry_of(fanfare, flight)->kept_place);
 		fan_dataplane_hand(fanfare->dataplane, flight);
 	}
 	return 0;
