@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@ TestSuite(ledger_crash, .init = fan_test_store_set_up, .fini = fan_test_store_te
 #define SECONDS_MAX 10.0
 
 static struct fanfare *fanfare;
+static const char *egress = "net_null";
 static uint32_t retention_s;
 
 /* In a process that the test runner does not know. */
@@ -53,7 +55,7 @@ open_appliance(void)
 	struct fan_options options;
 
 	fan_options_init(&options);
-	options.egress = "net_null";
+	options.egress = egress;
 	options.store = fan_test_store.directory;
 	options.store_key_file = fan_test_store.key;
 	options.store_create = true;
@@ -330,4 +332,73 @@ Test(ledger_crash, a_message_that_is_forgotten_keeps_its_name)
 	retention_s = 1;
 	run(forget_a_message);
 	run(name_another);
+}
+
+/* ---- Whom a message was not served to --------------------------------------------------------------------------------------------- */
+
+#define MANY 3000 /* more than the port of the tests holds */
+#define EVERY 20  /* ... of which each such is unreachable at first */
+
+/* Shared by the steps. */
+static struct {
+	fan_message_id message;
+	uint64_t kept_place;
+	unsigned reported;
+} * seen;
+
+/* It waits for the port: some were found unreachable behind the position on the disk. */
+static void
+leave_some_unserved(void)
+{
+	const struct fan_next_hop hop = fan_test_hop(0, false);
+	const double begin_s = fan_test_now_s();
+	struct fan_group *group;
+	fan_context_id id;
+
+	egress = "net_ring";
+	open_appliance();
+	check(fan_next_hop_add(fanfare, &hop) == 0, "hop", 0);
+	check(fan_group_create(fanfare, &group, GROUP) == 0, "group", 0);
+	check(fan_begin(fanfare) == 0, "batch", 0);
+	for (unsigned i = 0; i < MANY; i++) {
+		struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS, i);
+
+		ue.unreachable = i % EVERY == 0;
+		check(fan_ue_add(fanfare, &id, &ue) == 0, "UE", i);
+	}
+	check(fan_commit(fanfare) == 0, "batch", 0);
+	check(fan_group_add_range(group, id_of(0), MANY, FAN_PROFILE_EPS_NAS_NIDD) == 0, "members", 0);
+	seen->message = begin("hello");
+	while (fan_test_now_s() < begin_s + 2) {
+		check(fan_poll(fanfare) == 1, "it goes on", 0);
+		usleep(1000);
+	}
+	for (unsigned i = 0; i < MANY; i += EVERY)
+		check(fan_ue_reachable(fanfare, id_of(i), true) == 0, "reachable", i);
+	seen->kept_place = fanfare->journal.entries[0].kept_place;
+	check(seen->kept_place > 0 && seen->kept_place < MANY, "position", (long)seen->kept_place);
+}
+
+static void
+look_at_unserved(void *user, fan_context_id id, uint32_t ue, enum fan_drop drop)
+{
+	(void)user;
+	check(drop == FAN_DROP_UNREACHABLE && (uint32_t)id < seen->kept_place, "it was served", ue);
+	seen->reported++;
+}
+
+static void
+serve_them(void)
+{
+	open_appliance();
+	poll_to_the_end();
+	check(fan_message_not_served(fanfare, seen->message, FAN_DROP_NONE, look_at_unserved, NULL) == 0, "report", 0);
+	check(seen->reported == (seen->kept_place + EVERY - 1) / EVERY, "reported", seen->reported);
+}
+
+Test(ledger_crash, who_is_served_after_a_crash_is_not_reported)
+{
+	seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	run(leave_some_unserved);
+	run(serve_them);
 }

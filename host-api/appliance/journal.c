@@ -273,6 +273,15 @@ read_unserved(const struct fan_leg *leg, enum fan_drop reason, uint32_t first_sl
 	return slots;
 }
 
+/* A member that an earlier process could not serve, behind the position, may be served now. */
+static int
+forget_unserved(struct fan_store *store, const struct fan_record *record)
+{
+	const int error = fan_store_delete(store, record);
+
+	return error == FAN_E_NOT_FOUND ? 0 : error;
+}
+
 static int
 put_unserved(struct fanfare *fanfare, uint64_t id, const struct fan_leg *leg, enum fan_drop reason, uint32_t first_slot)
 {
@@ -287,6 +296,8 @@ put_unserved(struct fanfare *fanfare, uint64_t id, const struct fan_leg *leg, en
 	char *octets = NULL;
 	int error = short_of ? FAN_E_MEMORY : 0;
 
+	if (slots == NULL && error == 0)
+		error = forget_unserved(fanfare->store, &record);
 	if (slots != NULL && error == 0) {
 		(void)roaring_bitmap_run_optimize(slots);
 		record.unserved.bitmap_bytes = roaring_bitmap_portable_size_in_bytes(slots);
@@ -662,7 +673,9 @@ take_over_unserved(struct fanfare *fanfare, struct fan_flight *flight)
 		roaring_uint32_iterator_t at;
 
 		if (slots != NULL) {
-			for (roaring_iterator_init(slots, &at); at.has_value; roaring_uint32_iterator_advance(&at))
+			/* What became of those from the position on is found out anew. */
+			for (roaring_iterator_init(slots, &at); at.has_value && at.current_value < leg->from;
+			     roaring_uint32_iterator_advance(&at))
 				if (at.current_value / 8 < leg->reason_bytes)
 					fan_leg_not_served(leg, (enum fan_drop)record.unserved.reason)[at.current_value / 8] |=
 						(uint8_t)(1U << at.current_value % 8);
