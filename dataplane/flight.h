@@ -95,8 +95,8 @@ struct fan_flight {
 	uint64_t deadline_tsc; /* C what is not on its way to the port by then does not go; UINT64_MAX: none */
 	unsigned worker_count; /* C */
 	uint64_t
-		limit; /* the control thread stores it, atomically: place of the first member whose turn is not come; it only rises */
-	uint8_t stop; /* the control thread stores it, atomically: enum fan_drop for all that has not left, 0: goes on */
+		limit; /* the control thread stores it, atomically: place of the first member whose turn is not come, but for those of a batch that begins before it; it only rises */
+	uint8_t stop;  /* the control thread stores it, atomically: enum fan_drop for all that has not left, 0: goes on */
 	unsigned workers_left; /* every worker takes one off, atomically: release; the control thread reads: acquire */
 	struct fan_span span[FAN_WORKERS_MAX]; /* W one per worker */
 	bool handed;                           /* the control thread's alone: workers have it */

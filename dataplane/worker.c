@@ -282,13 +282,14 @@ tell_position(const struct fan_worker *worker, struct fan_flight *flight, uint64
 		__atomic_store_n(position, place, __ATOMIC_RELEASE);
 }
 
-/* Whether what is on the disk covers a task's next batch: its first member's COUNTs, and its members' places. The control thread sees to it
- * that this is so before the worker comes here, unless the disk is slow. */
+/* Whether what is on the disk covers a task's next batch: its first member's COUNTs, and its place. The control thread sees to it that this is
+ * so before the worker comes here, unless the disk is slow. The place of its last member does not count: between two members of a worker
+ * others may have more than the limit is ahead, and then it would never rise so far. */
 static bool
 is_covered(const struct fan_worker *worker, const struct task *task)
 {
 	const struct fan_context_table *table = task->leg->table;
-	const uint32_t first = task->slot[0], last = task->slot[task->slot_count - 1];
+	const uint32_t first = task->slot[0];
 
 	if (table->marks == NULL || task->part > 0)
 		return true;
@@ -296,7 +297,7 @@ is_covered(const struct fan_worker *worker, const struct task *task)
 		ask_for_mark(worker, table, first);
 		return false;
 	}
-	if (fan_flight_place(task->leg_at, last) < __atomic_load_n(&task->flight->limit, __ATOMIC_RELAXED))
+	if (fan_flight_place(task->leg_at, first) < __atomic_load_n(&task->flight->limit, __ATOMIC_RELAXED))
 		return true;
 	if (task->under_way == 0)
 		tell_position(worker, task->flight, fan_flight_place(task->leg_at, first));

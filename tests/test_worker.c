@@ -1727,3 +1727,30 @@ Test(worker, a_message_that_is_stopped_leaves_no_ue_with_a_part, .timeout = 60)
 	}
 	cr_assert_fail("a port that moved was never seen");
 }
+
+/* The limit is told by members, and between those of one batch may lie any number of other workers': it begins before the limit. */
+Test(worker, a_batch_that_begins_before_the_limit_goes, .timeout = 60)
+{
+	static const char text[] = "before the limit";
+	struct fan_message message;
+	struct fan_flight *flight;
+
+	open_bench("net_ring", 200, 1);
+	cr_assert_eq(fan_context_table_mark(&bench.table), 0);
+	bench.table.marks[0] = FAN_MARK_MAX;
+	start_workers(1);
+	fan_message_init(&message, text, sizeof(text));
+	flight = make_flight(&message, FAN_PROFILE_EPS_NAS_NIDD, 0, 200);
+	flight->limit = fan_flight_place(0, 30);
+	hand(flight);
+	wait_until_still();
+	while (receive() > 0)
+		;
+	cr_assert_eq(bench.side.frames, FAN_BATCH_UES_MAX, "%lu frames", bench.side.frames);
+	cr_assert_eq(fan_flight_position(flight), fan_flight_place(0, FAN_BATCH_UES_MAX));
+	__atomic_store_n(&flight->limit, UINT64_MAX, __ATOMIC_RELAXED);
+	cr_assert_eq(finish(flight).sent, 200);
+	fan_flight_free(flight);
+	stop_workers();
+	close_bench();
+}

@@ -184,6 +184,13 @@ place_ahead(const struct fan_flight *flight, uint64_t place, uint64_t members)
 	return UINT64_MAX;
 }
 
+/* How far workers are let beyond a position: each may be in the middle of a batch there. */
+static uint64_t
+limit_ahead(const struct fan_flight *flight, uint64_t position)
+{
+	return place_ahead(flight, position, FAN_IN_DOUBT_MAX - (uint64_t)FAN_BATCH_UES_MAX * flight->worker_count);
+}
+
 /* Members from a place on, as far as `most`. */
 static uint64_t
 members_behind(const struct fan_flight *flight, uint64_t place, uint64_t most)
@@ -266,6 +273,15 @@ read_unserved(const struct fan_leg *leg, enum fan_drop reason, uint32_t first_sl
 	return slots;
 }
 
+/* A member that an earlier process could not serve, behind the position, may be served now. */
+static int
+forget_unserved(struct fan_store *store, const struct fan_record *record)
+{
+	const int error = fan_store_delete(store, record);
+
+	return error == FAN_E_NOT_FOUND ? 0 : error;
+}
+
 static int
 put_unserved(struct fanfare *fanfare, uint64_t id, const struct fan_leg *leg, enum fan_drop reason, uint32_t first_slot)
 {
@@ -280,6 +296,8 @@ put_unserved(struct fanfare *fanfare, uint64_t id, const struct fan_leg *leg, en
 	char *octets = NULL;
 	int error = short_of ? FAN_E_MEMORY : 0;
 
+	if (slots == NULL && error == 0)
+		error = forget_unserved(fanfare->store, &record);
 	if (slots != NULL && error == 0) {
 		(void)roaring_bitmap_run_optimize(slots);
 		record.unserved.bitmap_bytes = roaring_bitmap_portable_size_in_bytes(slots);
@@ -383,7 +401,7 @@ hand_pending(struct fanfare *fanfare)
 			continue;
 		entry->durable = true;
 		forget_octets(entry);
-		flight->limit = place_ahead(flight, 0, FAN_IN_DOUBT_MAX);
+		flight->limit = limit_ahead(flight, 0);
 		fan_dataplane_hand(fanfare->dataplane, flight);
 	}
 }
@@ -478,8 +496,7 @@ write_positions(struct fanfare *fanfare)
 		if (positions[i] == UINT64_MAX || positions[i] <= entry->kept_place)
 			continue;
 		entry->kept_place = positions[i];
-		__atomic_store_n(&entry->flight->limit, place_ahead(entry->flight, positions[i], FAN_IN_DOUBT_MAX),
-				 __ATOMIC_RELAXED);
+		__atomic_store_n(&entry->flight->limit, limit_ahead(entry->flight, positions[i]), __ATOMIC_RELAXED);
 	}
 }
 
@@ -646,7 +663,9 @@ take_over_unserved(struct fanfare *fanfare, struct fan_flight *flight)
 		roaring_uint32_iterator_t at;
 
 		if (slots != NULL) {
-			for (roaring_iterator_init(slots, &at); at.has_value; roaring_uint32_iterator_advance(&at))
+			/* What became of those from the position on is found out anew. */
+			for (roaring_iterator_init(slots, &at); at.has_value && at.current_value < leg->from;
+			     roaring_uint32_iterator_advance(&at))
 				if (at.current_value / 8 < leg->reason_bytes)
 					fan_leg_not_served(leg, (enum fan_drop)record.unserved.reason)[at.current_value / 8] |=
 						(uint8_t)(1U << at.current_value % 8);
@@ -753,7 +772,7 @@ hand_resumed(struct fanfare *fanfare)
 		return error;
 	fan_ledger_publish(fanfare);
 	for (struct fan_flight *flight = fanfare->dataplane->flights.first; flight != NULL; flight = flight->next) {
-		flight->limit = place_ahead(flight, entry_of(fanfare, flight)->kept_place, FAN_IN_DOUBT_MAX);
+		flight->limit = limit_ahead(flight, entry_of(fanfare, flight)->kept_place);
 		fan_dataplane_hand(fanfare->dataplane, flight);
 	}
 	return 0;

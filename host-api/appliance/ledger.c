@@ -388,9 +388,9 @@ begin_again(struct fanfare *fanfare, const struct fan_ledger_place *place)
 	const struct fan_context_table *table = &fanfare->dataplane->tables[place->table];
 
 	for (uint32_t slot = place->block * FAN_BLOCK_CONTEXTS; slot < block_end(table, place->block); slot++) {
-		if (!fan_context_present(table, slot))
-			continue;
-		note_events(fanfare, place->table, slot);
+		if (fan_context_present(table, slot))
+			note_events(fanfare, place->table, slot);
+		/* One that was removed too: a message that still has it is not to wait for what it will never spend. */
 		fan_count_rest(&table->slots[slot]);
 	}
 	fanfare->ledger.tables[place->table].blocks[place->block].heard = false;
@@ -658,8 +658,9 @@ fan_ledger_acknowledge(struct fanfare *fanfare, unsigned index, uint32_t slot, u
 
 	if (fanfare->store == NULL)
 		return fan_count_acknowledge(context, count);
-	/* At its last checkpoint its window was used up, and for all that the disk says it still is. */
+	/* At its last checkpoint its window was used up, and for all that the disk says it still is. An older proof than the last opens none. */
 	if (fan_count_spent(context) == 0 && count < fan_count_next(context) &&
+	    fan_count_next(context) - 1 - count < fan_count_gap(context) &&
 	    fan_count_gap(context) >= fan_count_rules[table->protection.kind].gap_max)
 		return queue_receipt(&fanfare->ledger, fan_context_name(fanfare, index, slot), count);
 	error = fan_count_acknowledge(context, count);

@@ -178,13 +178,15 @@ struct fan_record {
 
 /* What the i-th context of a block goes on with when nothing else is known: every COUNT below C + m may have been spent, and whether the
  * UE accepted those is unknown, nor whether they were short messages. Nothing was spent by a UE whose record says that it is unreachable, or
- * whose window was used up at C: neither spends before its record or its checkpoint says otherwise, so that however many crashes come, none
- * is pushed out of its window. In: kind and unreachable of *ue. Out: count, unacknowledged (at most its 16 bits) and, of NAS, transaction,
+ * whose window was used up at C, or whose COUNT was at its end: none spends before its record or its checkpoint says otherwise, so that however
+ * many crashes come, none is pushed out of its window and no COUNT begins anew. In: kind and unreachable of *ue. Out: count, unacknowledged (at most its 16 bits) and, of NAS, transaction,
  * rp_reference and transactions_open of *ue. */
 static inline void
 fan_resume(struct fan_ue *ue, const struct fan_record_checkpoint *checkpoint, uint8_t mark, unsigned i)
 {
-	const bool still = ue->unreachable || checkpoint->unacknowledged[i] >= fan_count_rules[ue->kind].gap_max;
+	const struct fan_count_rule *rule = &fan_count_rules[ue->kind];
+	const bool still = ue->unreachable || checkpoint->unacknowledged[i] >= rule->gap_max ||
+			   checkpoint->count[i] >= rule->end;
 	const unsigned spent = still ? 0 : mark;
 	const unsigned unacknowledged = checkpoint->unacknowledged[i] + spent;
 

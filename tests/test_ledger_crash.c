@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * COUNT, and messages, across processes that end at an ill moment. Each step of a test is a process of its own, which ends without closing
+ * anything; the next one begins with what is on the disk.
+ */
+#define _GNU_SOURCE
+#include "../host-api/appliance/handles.h"
+#include "appliance_fixture.h"
+#include "store_fixture.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+TestSuite(ledger_crash, .init = fan_test_store_set_up, .fini = fan_test_store_tear_down, .timeout = 120);
+
+#define GROUP "all@crash.example"
+#define FIRST_COUNT 1000
+#define SECONDS_MAX 10.0
+
+static struct fanfare *fanfare;
+static const char *egress = "net_null";
+static uint32_t retention_s;
+
+/* In a process that the test runner does not know. */
+static void
+check(bool right, const char *what, long number)
+{
+	if (right)
+		return;
+	fprintf(stderr, "%s: %ld; %s\n", what, number, fan_error_detail());
+	_exit(9);
+}
+
+static void
+run(void (*step)(void))
+{
+	const pid_t child = fork();
+	int how;
+
+	if (child == 0) {
+		step();
+		_exit(0);
+	}
+	cr_assert(waitpid(child, &how, 0) == child && how == 0, "a step has failed, see above: %#x", (unsigned)how);
+}
+
+static void
+open_appliance(void)
+{
+	struct fan_options options;
+
+	fan_options_init(&options);
+	options.egress = egress;
+	options.store = fan_test_store.directory;
+	options.store_key_file = fan_test_store.key;
+	options.store_create = true;
+	options.retention_s = retention_s;
+	check(fan_open(&fanfare, &options) == 0, "open", 0);
+}
+
+static void
+name_ue(char identity[FAN_IDENTITY_BYTES], unsigned number)
+{
+	(void)snprintf(identity, FAN_IDENTITY_BYTES, "00101%010u", number);
+}
+
+static struct fan_ue
+make_ue(enum fan_kind kind, unsigned number)
+{
+	static char identity[FAN_IDENTITY_BYTES];
+	struct fan_ue ue;
+
+	name_ue(identity, number);
+	fan_ue_init(&ue, kind);
+	ue.cipher = 2;
+	ue.integrity = fan_kind_is_nas(kind) ? 2 : FAN_INTEGRITY_NONE;
+	ue.count = FIRST_COUNT;
+	ue.count_reserved = 1U << 24;
+	ue.bearer_id = 5;
+	ue.ue = number;
+	ue.teid = 1 + number;
+	ue.identity = identity;
+	for (unsigned i = 0; i < FAN_KEY_BYTES; i++) {
+		ue.k_enc[i] = (uint8_t)((number + 1) * 0x9e3779b1U >> (i % 4 * 8)) ^ (uint8_t)(i * 17);
+		ue.k_int[i] = (uint8_t)((number + 1) * 0x85ebca6bU >> (i % 4 * 8)) ^ (uint8_t)(i * 29 + 1);
+	}
+	return ue;
+}
+
+static fan_context_id
+id_of(unsigned number)
+{
+	char identity[FAN_IDENTITY_BYTES];
+	fan_context_id id;
+
+	name_ue(identity, number);
+	check(fan_ue_lookup(fanfare, &id, 1, identity) == 1, "UE is gone", number);
+	return id;
+}
+
+/* The first UE is as given, and another one as any, in its block. Both are members. */
+static void
+provision(const struct fan_ue *first, enum fan_profile profile)
+{
+	const struct fan_next_hop hop = fan_test_hop(0, false);
+	struct fan_group *group;
+	fan_context_id id;
+	struct fan_ue ue;
+
+	check(fan_next_hop_add(fanfare, &hop) == 0, "hop", 0);
+	check(fan_group_create(fanfare, &group, GROUP) == 0, "group", 0);
+	check(fan_ue_add(fanfare, &id, first) == 0, "UE", 0);
+	check(fan_group_add(group, id, profile) == 0, "member", 0);
+	ue = make_ue(first->kind, 1);
+	check(fan_ue_add(fanfare, &id, &ue) == 0, "UE", 1);
+	check(fan_group_add(group, id, profile) == 0, "member", 1);
+}
+
+static fan_message_id
+begin(const char *text)
+{
+	struct fan_message message;
+	fan_message_id id = 0;
+
+	fan_test_message(&message, text, strlen(text));
+	check(fan_send(fanfare, &id, fan_group_find(fanfare, GROUP), &message, NULL, NULL) == 0, "send", 0);
+	return id;
+}
+
+static void
+poll_to_the_end(void)
+{
+	const double deadline = fan_test_now_s() + SECONDS_MAX;
+
+	while (fan_poll(fanfare) > 0) {
+		check(fan_test_now_s() < deadline, "a message waits for ever", fan_poll(fanfare));
+		usleep(200);
+	}
+}
+
+static struct fan_result
+send_to_the_end(void)
+{
+	struct fan_message_status status;
+	const fan_message_id id = begin("hello");
+
+	poll_to_the_end();
+	fan_message_status_init(&status);
+	check(fan_message_status(fanfare, &status, id) == 0, "status", (long)id);
+	return status.result;
+}
+
+static uint32_t
+count_of(unsigned number)
+{
+	uint32_t next_count;
+
+	check(fan_ue_count(fanfare, &next_count, NULL, NULL, id_of(number)) == 0, "count", number);
+	return next_count;
+}
+
+static uint16_t
+gap_of(unsigned number)
+{
+	uint16_t unacknowledged;
+
+	check(fan_ue_count(fanfare, NULL, NULL, &unacknowledged, id_of(number)) == 0, "count", number);
+	return unacknowledged;
+}
+
+/* ---- A window that was used up ---------------------------------------------------------------------------------------------- */
+
+static void
+begin_with_a_window_used_up(void)
+{
+	struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS, 0);
+
+	ue.unacknowledged = 200;
+	open_appliance();
+	provision(&ue, FAN_PROFILE_EPS_NAS_NIDD);
+	check(send_to_the_end().dropped[FAN_DROP_WINDOW] == 1, "its window is used up", 0);
+}
+
+static void
+acknowledge_and_spend(void)
+{
+	open_appliance();
+	check(count_of(0) == FIRST_COUNT, "it has spent nothing", count_of(0));
+	check(fan_ue_acknowledged(fanfare, id_of(0), FIRST_COUNT - 1) == 0, "acknowledge", 0);
+	(void)fan_poll(fanfare);
+	check(send_to_the_end().sent == 2, "both get it", 0);
+	check(count_of(0) == FIRST_COUNT + 1, "COUNT", count_of(0));
+}
+
+static void
+go_on_above(void)
+{
+	open_appliance();
+	check(count_of(0) > FIRST_COUNT && count_of(0) <= FIRST_COUNT + 1 + FAN_MARK_MAX, "COUNT comes again", count_of(0));
+}
+
+/* The block's mark says nothing of it: it goes on at its checkpoint, and what opens its window has to be durable first. */
+Test(ledger_crash, a_window_used_up_opens_after_a_crash)
+{
+	run(begin_with_a_window_used_up);
+	run(acknowledge_and_spend);
+	run(go_on_above);
+}
+
+/* ---- Old proofs --------------------------------------------------------------------------------------------------------------- */
+
+static void
+acknowledge_what_is_old(void)
+{
+	struct fan_ue ue = make_ue(FAN_KIND_LTE_PDCP_18, 0);
+
+	ue.count = 200000;
+	ue.unacknowledged = 60000;
+	open_appliance();
+	provision(&ue, FAN_PROFILE_LTE_PDCP_18);
+	check(fan_ue_acknowledged(fanfare, id_of(0), 200000 - 1 - 65536 - 5) == 0, "an old proof", 0);
+	(void)fan_poll(fanfare);
+	check(gap_of(0) == 60000, "it changes nothing", gap_of(0));
+}
+
+static void
+still_has_its_gap(void)
+{
+	open_appliance();
+	check(gap_of(0) >= 60000, "the window has opened by itself", gap_of(0));
+}
+
+Test(ledger_crash, an_old_proof_opens_no_window)
+{
+	run(acknowledge_what_is_old);
+	run(still_has_its_gap);
+}
+
+/* ---- The end of COUNT --------------------------------------------------------------------------------------------------------- */
+
+static void
+begin_at_the_end_of_count(void)
+{
+	struct fan_ue ue = make_ue(FAN_KIND_LTE_PDCP_18, 0);
+
+	ue.count = UINT32_MAX - 2;
+	ue.count_reserved = UINT32_MAX;
+	open_appliance();
+	provision(&ue, FAN_PROFILE_LTE_PDCP_18);
+	check(send_to_the_end().dropped[FAN_DROP_COUNT_END] == 1, "its COUNT is at its end", 0);
+}
+
+static void
+is_at_its_end(void)
+{
+	open_appliance();
+	check(send_to_the_end().dropped[FAN_DROP_COUNT_END] == 1, "COUNT began anew", count_of(0));
+	check(count_of(0) >= UINT32_MAX - 2, "COUNT began anew", count_of(0));
+}
+
+Test(ledger_crash, count_does_not_begin_anew)
+{
+	run(begin_at_the_end_of_count);
+	run(is_at_its_end);
+}
+
+/* ---- UEs that go ---------------------------------------------------------------------------------------------------------------- */
+
+static void
+remove_one_that_waits(void)
+{
+	const struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS, 0);
+	const double deadline = fan_test_now_s() + SECONDS_MAX;
+	struct fan_message_status status;
+	uint16_t unacknowledged;
+	fan_message_id id = 0;
+	uint32_t next_count;
+
+	open_appliance();
+	provision(&ue, FAN_PROFILE_EPS_NAS_NIDD);
+	for (unsigned i = 0; i < FAN_MARK_MAX + 1; i++)
+		id = begin("hello");
+	check(fan_sync(fanfare) == 0, "sync", 0);
+	while (count_of(0) < FIRST_COUNT + FAN_MARK_MAX)
+		check(fan_test_now_s() < deadline, "the messages do not go", count_of(0));
+	check(fan_ue_remove(fanfare, &next_count, &unacknowledged, id_of(0)) == 0, "remove", 0);
+	check(next_count == FIRST_COUNT + FAN_MARK_MAX, "the last message waits for its mark", next_count);
+	poll_to_the_end();
+	fan_message_status_init(&status);
+	check(fan_message_status(fanfare, &status, id) == 0, "status", (long)id);
+	check(status.result.sent == 1 && status.result.dropped[FAN_DROP_REMOVED] == 1, "sent", (long)status.result.sent);
+}
+
+/* It has spent all that its mark covers, and will spend nothing more: nobody waits for a higher one. */
+Test(ledger_crash, nobody_waits_for_a_ue_that_went)
+{
+	run(remove_one_that_waits);
+}
+
+/* ---- Names of messages ---------------------------------------------------------------------------------------------------------- */
+
+static void
+forget_a_message(void)
+{
+	const struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS, 0);
+	const double deadline = fan_test_now_s() + SECONDS_MAX;
+
+	open_appliance();
+	provision(&ue, FAN_PROFILE_EPS_NAS_NIDD);
+	check(begin("one") == 1, "the first", 0);
+	poll_to_the_end();
+	while (fan_test_now_s() < deadline - SECONDS_MAX + 3.5) {
+		(void)fan_poll(fanfare);
+		usleep(10000);
+	}
+}
+
+static void
+name_another(void)
+{
+	open_appliance();
+	check(begin("two") == 2, "a name is given again", 0);
+}
+
+Test(ledger_crash, a_message_that_is_forgotten_keeps_its_name)
+{
+	retention_s = 1;
+	run(forget_a_message);
+	run(name_another);
+}
+
+/* ---- Whom a message was not served to --------------------------------------------------------------------------------------------- */
+
+#define MANY 3000 /* more than the port of the tests holds */
+#define EVERY 20  /* ... of which each such is unreachable at first */
+
+/* Shared by the steps. */
+static struct {
+	fan_message_id message;
+	uint64_t kept_place;
+	unsigned reported;
+} * seen;
+
+/* It waits for the port: some were found unreachable behind the position on the disk. */
+static void
+leave_some_unserved(void)
+{
+	const struct fan_next_hop hop = fan_test_hop(0, false);
+	const double begin_s = fan_test_now_s();
+	struct fan_group *group;
+	fan_context_id id;
+
+	egress = "net_ring";
+	open_appliance();
+	check(fan_next_hop_add(fanfare, &hop) == 0, "hop", 0);
+	check(fan_group_create(fanfare, &group, GROUP) == 0, "group", 0);
+	check(fan_begin(fanfare) == 0, "batch", 0);
+	for (unsigned i = 0; i < MANY; i++) {
+		struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS, i);
+
+		ue.unreachable = i % EVERY == 0;
+		check(fan_ue_add(fanfare, &id, &ue) == 0, "UE", i);
+	}
+	check(fan_commit(fanfare) == 0, "batch", 0);
+	check(fan_group_add_range(group, id_of(0), MANY, FAN_PROFILE_EPS_NAS_NIDD) == 0, "members", 0);
+	seen->message = begin("hello");
+	while (fan_test_now_s() < begin_s + 2) {
+		check(fan_poll(fanfare) == 1, "it goes on", 0);
+		usleep(1000);
+	}
+	for (unsigned i = 0; i < MANY; i += EVERY)
+		check(fan_ue_reachable(fanfare, id_of(i), true) == 0, "reachable", i);
+	seen->kept_place = fanfare->journal.entries[0].kept_place;
+	check(seen->kept_place > 0 && seen->kept_place < MANY, "position", (long)seen->kept_place);
+}
+
+static void
+look_at_unserved(void *user, fan_context_id id, uint32_t ue, enum fan_drop drop)
+{
+	(void)user;
+	check(drop == FAN_DROP_UNREACHABLE && (uint32_t)id < seen->kept_place, "it was served", ue);
+	seen->reported++;
+}
+
+static void
+serve_them(void)
+{
+	open_appliance();
+	poll_to_the_end();
+	check(fan_message_not_served(fanfare, seen->message, FAN_DROP_NONE, look_at_unserved, NULL) == 0, "report", 0);
+	check(seen->reported == (seen->kept_place + EVERY - 1) / EVERY, "reported", seen->reported);
+}
+
+Test(ledger_crash, who_is_served_after_a_crash_is_not_reported)
+{
+	seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	run(leave_some_unserved);
+	run(serve_them);
+}
