@@ -629,7 +629,8 @@ forget(void)
 		usleep(10000);
 		check(fan_test_now_s() < end, "results are not forgotten", 0);
 	}
-	check(fan_message_next(fanfare, &seen->message, 1) == 1 && seen->message == 2, "the last one stays: ids go on from it", 0);
+	check(fan_message_next(fanfare, &seen->message, 1) == 1 && seen->message == 2, "the last one stays: ids go on from it",
+	      0);
 	check(send_text("hello", 0, FAN_PROFILE_EPS_NAS_NIDD) == 3, "no id is given twice", 0);
 }
 
