@@ -19,6 +19,7 @@ include/fanfare.h
 lib/libfanfare.so
 lib/libfanfare.so.0
 lib/pkgconfig/fanfare.pc
+lib/systemd/system/fanfare.service
 share/bash-completion/completions/fanfare'
 # The model of the card comes along where it was built, and the installed program then finds it there.
 model='bin/fanfare-cosim

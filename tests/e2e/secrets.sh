@@ -1,0 +1,114 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Keys that are looked for are found nowhere: a UE with keys that nothing else has is leased, sent to, asked after, refused and released, the
+# daemon is killed so that it would dump core, and every octet that the run has left behind is searched for them, as octets and as digits.
+# The search is shown to find: the file that the keys came from is there too.
+set -u
+
+fanfare=${FANFARE:-build/fanfare}
+[ -x "$fanfare" ] || { echo "no program at $fanfare"; exit 77; }
+command -v python3 >/dev/null || { echo 'python3 searches: not found'; exit 77; }
+fanfare=$(realpath "$fanfare")
+work=$(mktemp -d "${TMPDIR:-/tmp}/fanfare-secrets.XXXXXX") || exit
+daemon=
+trap '[ -z "$daemon" ] || kill -9 "$daemon" 2>/dev/null; rm -rf "$work"' EXIT
+cd "$work" || exit
+export FANFARE_SOCKET=$work/socket
+k_enc=c0ffee00a1b2c3d4e5f60718293a4b5c k_int=5ca1ab1e0d1c2b3a4958677685949321 kek=3d8f0b6e2a914c75d1e8ba2f6c9047135ee1c2d3a4b5968778695a4b3c2d1e0f
+failures=0
+
+fault() {
+	echo "FAULT: $*"
+	failures=$((failures + 1))
+}
+
+# say ARGUMENT...: what a command says goes into a file of its own, whatever it answers
+said=0
+say() {
+	said=$((said + 1))
+	timeout 60 "$fanfare" "$@" >"said.$said" 2>&1 </dev/null
+}
+
+start() {
+	"$fanfare" serve --config fanfare.ini >>serve.log 2>&1 &
+	daemon=$!
+	for _ in $(seq 100); do
+		"$fanfare" status 2>/dev/null | grep -q ready && return
+		sleep 0.1
+	done
+	fault "serve does not get ready: $(cat serve.log)"
+}
+
+(umask 077 && echo $kek >key)
+cat >fanfare.ini <<END
+[serve]
+socket = $work/socket
+[dataplane]
+egress = net_null
+capture = $work/capture.pcap
+[next_hops]
+default_ethernet = 02:00:00:00:00:01
+[store]
+directory = $work/store
+key_file = $work/key
+create = yes
+[sms]
+originator = 12345
+service_centre = +491234567
+END
+context() {
+	printf '{"identity":"%s","profile":"%s","cipher":2,"integrity":2,"k_enc":"%s","k_int":"%s","count":7,"count_reserved":%s,%s"group":"valley@flood.example"}' "$@"
+}
+mkdir given
+context meter@example.org nr-pdcp-18 $k_enc $k_int 900 '"bearer":3,"teid":9,"next_hop":"198.51.100.7","ue_ip":"10.0.0.9",' >given/lease.json
+context 001010000000001 eps-nas-sms $k_int $k_enc 900 '"bearer":0,"mme_ue_id":5,"ran_ue_id":6,"next_hop":"198.51.100.8",' >given/ue.jsonl
+context 001010000000002 eps-nas-sms $k_int ${k_enc}0 900 '"bearer":0,"mme_ue_id":5,"ran_ue_id":6,"next_hop":"198.51.100.8",' >given/wrong.jsonl
+
+ulimit -c unlimited
+start
+say ue import given/ue.jsonl --format jsonl --json
+say ue import given/ue.jsonl --format jsonl
+say ue import given/wrong.jsonl --format jsonl
+say ue import given/ue.jsonl
+say lease --context given/lease.json --json
+say lease --context given/lease.json
+say ue show meter@example.org --json
+say ue list
+say send valley@flood.example --text 'The river is rising.' --wait --json
+say message list --json
+say status --json
+say top --json --count 1
+say release 001010000000001 --json
+kill -ABRT $daemon
+wait $daemon 2>/dev/null
+start
+say ue show meter@example.org
+say send valley@flood.example --text 'The river is falling.' --wait
+say stop
+wait $daemon
+daemon=
+[ -s capture.pcap ] && [ -s store/data.mdb ] || fault 'nothing was captured or kept'
+grep -q '"sent": 2' said.9 || fault "the message was not sent to both: $(head -c 300 said.9)"
+
+python3 - $k_enc $k_int $kek <<'END' || failures=$((failures + 1))
+import pathlib, sys
+needles = []
+for key in sys.argv[1:]:
+    raw = bytes.fromhex(key)
+    for half in (raw[:8], raw[8:16]):
+        needles += [half, half[::-1], half.hex().encode(), half.hex().upper().encode()]
+found, searched = set(), 0
+for path in sorted(p for p in pathlib.Path(".").rglob("*") if p.is_file()):
+    octets = path.read_bytes()
+    searched += 1
+    if any(needle in octets for needle in needles):
+        found.add(str(path))
+given = {"key", "given/lease.json", "given/ue.jsonl", "given/wrong.jsonl"}
+if not given <= found:
+    sys.exit(f"FAULT: the search does not find what is there: {sorted(given - found)}")
+if found - given:
+    sys.exit(f"FAULT: a key stands in {sorted(found - given)}")
+print(f"no key in {searched - len(given)} files")
+END
+[ $failures -eq 0 ]
