@@ -264,7 +264,7 @@ def describe_end(code):
 
 
 def last_line(path):
-    return (path.read_text(errors="replace").strip().splitlines() or [""])[-1]
+    return " | ".join(path.read_text(errors="replace").strip().splitlines()[-3:])
 
 
 def name(gid):
