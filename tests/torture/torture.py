@@ -20,7 +20,6 @@ Exit codes: 0 all is well; 1 a fault was found; 2 the run could not be made; 3 t
 root, or no veth can be made here.
 """
 import argparse
-import array
 import collections
 import csv
 import faulthandler
@@ -28,7 +27,6 @@ import json
 import os
 import pathlib
 import random
-import re
 import shutil
 import signal
 import socket
@@ -94,6 +92,10 @@ class Link:
 
     def inside(self, *command):
         return ("nsenter", f"--net=/run/netns/{self.space}") + command
+
+    def lost(self):
+        """Frames that the kernel has thrown away between the two ends, for want of room in a queue."""
+        return int(pathlib.Path(f"/sys/class/net/{self.here}/statistics/tx_dropped").read_text())
 
     def close(self):
         while self.made:
@@ -288,9 +290,6 @@ class Ue:
         self.forbidden = []            # ranges of COUNT that must not appear
         self.acknowledged = None
 
-    def is_nas(self):
-        return "nas" in self.kind
-
     def go_away(self):
         if not self.away or self.away[-1][1] is not None:
             self.away.append([time.monotonic(), None])
@@ -316,13 +315,13 @@ class Torture:
     def __init__(self, arguments, folder):
         self.arguments, self.folder = arguments, folder
         self.random = random.Random(arguments.seed)
-        self.faults, self.fault_count = [], collections.Counter()
+        self.fault_count = collections.Counter()
         self.figures = collections.Counter()
         self.excused = collections.Counter()
         self.open, self.groups, self.serial, self.crashes, self.cards, self.cards_before = {}, {}, 0, 0, 0, 0
         self.daemon = Daemon(folder, arguments.program)
-        self.to_acknowledge = set()
-        self.uncertain = []
+        self.to_acknowledge, self.uncertain = set(), []
+        self.slowest_release, self.last_refusal = 0, None
 
     # ---- Faults -------------------------------------------------------------------------------------------------------------
 
@@ -526,7 +525,7 @@ class Torture:
         self.uncertain.append(ue)
         begin = time.monotonic()
         said = self.daemon.call("release", identity=ue.identity)
-        self.slowest_release = max(getattr(self, "slowest_release", 0), time.monotonic() - begin)
+        self.slowest_release = max(self.slowest_release, time.monotonic() - begin)
         self.uncertain.remove(ue)
         self.note_release(ue, said)
 
@@ -780,6 +779,7 @@ class Torture:
             self.fault("daemon", str(fault) or "it hangs up")
         finally:
             self.daemon.close()
+            self.figures["frames that the kernel has lost"] = self.link.lost()
             if hasattr(self, "witness") and self.witness.process.poll() is None:
                 self.witness.process.kill()
             self.link.close()
@@ -789,8 +789,8 @@ class Torture:
             print(f"  {name:40} {figure:12}")
         for name, figure in sorted(self.excused.items()):
             print(f"  not served: {name:28} {figure:12}")
-        print(f"  {'slowest release, ms':40} {1000 * getattr(self, 'slowest_release', 0):12.1f}")
-        if getattr(self, "last_refusal", None):
+        print(f"  {'slowest release, ms':40} {1000 * self.slowest_release:12.1f}")
+        if self.last_refusal:
             print(f"  last refusal: {self.last_refusal}")
         faults = ", ".join(f"{count} {kind}" for kind, count in sorted(self.fault_count.items()))
         print(f"torture: seed {self.arguments.seed}: {self.figures['rounds']} rounds, {self.figures['frames']} frames: {faults or 'no fault'}")
@@ -819,12 +819,16 @@ def main():
     arguments = parser.parse_args()
     folder = pathlib.Path(arguments.keep or tempfile.mkdtemp(prefix="fanfare-torture."))
     folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        parser.error(f"--keep {folder}: is not empty")
     torture = Torture(arguments, folder)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("torture: told to stop"))
     faulthandler.enable()
     try:
         torture.go()
         torture.report()
+        if torture.figures["frames that the kernel has lost"]:
+            raise Void("the kernel lost frames on the veth")
     except Void as why:
         print(f"torture: void: {why}")
         sys.exit(3)
