@@ -205,6 +205,7 @@ class Daemon:
         self.socket.connect(str(self.folder / "socket"))
         self.lines = self.socket.makefile("rb")
         self.lines.readline()
+        self.answers = {}
         self.call("hello", version=1)
 
     def ask(self, method, descriptor=None, **params):
@@ -218,7 +219,8 @@ class Daemon:
         return self.number
 
     def answer(self, number):
-        while True:
+        """Answers come in the order in which they are ready."""
+        while number not in self.answers:
             try:
                 line = self.lines.readline()
             except TimeoutError:
@@ -228,8 +230,8 @@ class Daemon:
                 self.check()
                 raise ConnectionError
             said = json.loads(line)
-            if said.get("id") == number:
-                break
+            self.answers[said.get("id")] = said
+        said = self.answers.pop(number)
         if "error" in said:
             raise Refused(said["error"]["message"])
         return said["result"]
