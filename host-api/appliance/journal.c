@@ -191,20 +191,25 @@ limit_ahead(const struct fan_flight *flight, uint64_t position)
 	return place_ahead(flight, position, FAN_IN_DOUBT_MAX - (uint64_t)FAN_BATCH_UES_MAX * flight->worker_count);
 }
 
-/* Members from a place on, as far as `most`. */
+/* PDUs of the members from a place on, of no more than `most` of these. */
 static uint64_t
-members_behind(const struct fan_flight *flight, uint64_t place, uint64_t most)
+pdus_behind(const struct fan_flight *flight, uint64_t place, uint64_t most)
 {
-	uint64_t members = 0, from = (uint32_t)place;
+	uint64_t pdus = 0, from = (uint32_t)place;
 
 	for (uint64_t i = place >> 32; i < flight->leg_count; i++, from = 0) {
 		const struct fan_leg *leg = &flight->legs[i];
 		const uint64_t first = RTE_MAX(from, leg->from);
+		uint64_t members;
 
-		if (first <= UINT32_MAX)
-			members += leg->ues - (first == 0 ? 0 : roaring_bitmap_rank(leg->slots, (uint32_t)first - 1));
+		if (first > UINT32_MAX)
+			continue;
+		members = leg->ues - (first == 0 ? 0 : roaring_bitmap_rank(leg->slots, (uint32_t)first - 1));
+		members = RTE_MIN(members, most);
+		most -= members;
+		pdus += members * leg->plans.part_count;
 	}
-	return RTE_MIN(members, most);
+	return pdus;
 }
 
 /* A place as every process understands it: the leg's name and the slot. */
@@ -631,7 +636,7 @@ take_over(struct fanfare *fanfare, struct fan_flight *flight, const struct fan_r
 	memcpy(entry->before, outcome->profile, sizeof(entry->before));
 	entry->ues = outcome->ues;
 	entry->resumed = outcome->resumed + 1;
-	entry->in_doubt = outcome->in_doubt + members_behind(flight, entry->kept_place, FAN_IN_DOUBT_MAX);
+	entry->in_doubt = outcome->in_doubt + pdus_behind(flight, entry->kept_place, FAN_IN_DOUBT_MAX);
 	entry->durable = true;
 }
 
