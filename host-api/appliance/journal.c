@@ -191,20 +191,23 @@ limit_ahead(const struct fan_flight *flight, uint64_t position)
 	return place_ahead(flight, position, FAN_IN_DOUBT_MAX - (uint64_t)FAN_BATCH_UES_MAX * flight->worker_count);
 }
 
-/* Members from a place on, as far as `most`. */
+/* PDUs of the members from a place on, of FAN_IN_DOUBT_MAX members at the most. */
 static uint64_t
-members_behind(const struct fan_flight *flight, uint64_t place, uint64_t most)
+pdus_behind(const struct fan_flight *flight, uint64_t place)
 {
-	uint64_t members = 0, from = (uint32_t)place;
+	uint64_t pdus = 0, most = FAN_IN_DOUBT_MAX, from = (uint32_t)place;
 
 	for (uint64_t i = place >> 32; i < flight->leg_count; i++, from = 0) {
 		const struct fan_leg *leg = &flight->legs[i];
 		const uint64_t first = RTE_MAX(from, leg->from);
+		const uint64_t before = first == 0 || first > UINT32_MAX ? 0
+									 : roaring_bitmap_rank(leg->slots, (uint32_t)first - 1);
+		const uint64_t members = first > UINT32_MAX ? 0 : RTE_MIN(leg->ues - before, most);
 
-		if (first <= UINT32_MAX)
-			members += leg->ues - (first == 0 ? 0 : roaring_bitmap_rank(leg->slots, (uint32_t)first - 1));
+		pdus += members * leg->plans.part_count;
+		most -= members;
 	}
-	return RTE_MIN(members, most);
+	return pdus;
 }
 
 /* A place as every process understands it: the leg's name and the slot. */
@@ -641,7 +644,7 @@ take_over(struct fanfare *fanfare, struct fan_flight *flight, const struct fan_r
 	memcpy(entry->before, outcome->profile, sizeof(entry->before));
 	entry->ues = outcome->ues;
 	entry->resumed = outcome->resumed + 1;
-	entry->in_doubt = outcome->in_doubt + members_behind(flight, entry->kept_place, FAN_IN_DOUBT_MAX);
+	entry->in_doubt = outcome->in_doubt + pdus_behind(flight, entry->kept_place);
 	entry->durable = true;
 }
 

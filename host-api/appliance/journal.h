@@ -30,7 +30,7 @@ struct fan_entry {
 	uint32_t byte_count;
 	uint64_t ues;
 	uint32_t resumed;                            /* after so many crashes */
-	uint64_t in_doubt;                           /* members that may have had it before */
+	uint64_t in_doubt;                           /* PDUs to members that may have had them before */
 	struct fan_result before[FAN_PROFILE_COUNT]; /* what was known to have become of it before the last crash */
 	uint64_t kept_place;                         /* the position on the disk, in the flight's own places */
 };
