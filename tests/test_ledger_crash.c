@@ -441,3 +441,36 @@ Test(ledger_crash, every_part_may_be_a_repeat)
 	run(send_three_parts);
 	run(count_what_is_in_doubt);
 }
+
+static void
+close_behind_a_message(void)
+{
+	struct fan_progress progress;
+
+	send_three_parts();
+	fan_progress_init(&progress);
+	while (fan_message_progress(fanfare, &progress, seen->message) == 0)
+		usleep(1000);
+	check(fan_close(fanfare) == 0, "close", 0);
+}
+
+static void
+find_it_sent(void)
+{
+	struct fan_message_status status;
+
+	open_appliance();
+	fan_message_status_init(&status);
+	check(fan_message_status(fanfare, &status, seen->message) == 0, "status", 0);
+	check(status.state == FAN_MESSAGE_SENT && status.result.sent == 2 * 3, "sent", (long)status.result.sent);
+	check(count_of(0) == FIRST_COUNT + 3, "it went again", count_of(0));
+}
+
+/* Though nobody asked what had become of it. */
+Test(ledger_crash, what_has_left_before_the_end_is_not_repeated)
+{
+	memset(three_parts, 'x', sizeof(three_parts) - 1);
+	seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	run(close_behind_a_message);
+	run(find_it_sent);
+}

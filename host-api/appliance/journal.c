@@ -605,6 +605,16 @@ fan_journal_serve(struct fanfare *fanfare)
 		forget_old(fanfare);
 }
 
+void
+fan_journal_close(struct fanfare *fanfare)
+{
+	if (fanfare->store == NULL)
+		return;
+	fan_dataplane_settle(fanfare->dataplane);
+	if (fan_journal_end(fanfare))
+		write_positions(fanfare);
+}
+
 /* ---- After a crash ----------------------------------------------------------------------------------------------------------------- */
 
 /* Those on their way when the process ended, and the highest id that was ever given. */
