@@ -743,9 +743,13 @@ accept_again(struct fanfare *fanfare, struct resumption *resumption)
 	entry->expires_ms = message->expires_ms;
 	error = fan_message_accept(fanfare, &resumption->flight, group, &entry->message);
 	forget_octets(entry);
-	if (error == 0)
-		fan_journal_add(fanfare, resumption->flight, entry);
-	return error;
+	if (error != 0)
+		return error;
+	/* A message cannot be valid for no time, and not a frame of it may go late. */
+	if (message->expires_ms != 0 && left_ms < 1)
+		resumption->flight->deadline_tsc = resumption->flight->begin_tsc;
+	fan_journal_add(fanfare, resumption->flight, entry);
+	return 0;
 }
 
 static int
