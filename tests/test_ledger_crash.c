@@ -402,3 +402,75 @@ Test(ledger_crash, who_is_served_after_a_crash_is_not_reported)
 	run(leave_some_unserved);
 	run(serve_them);
 }
+
+/* ---- Repeats ------------------------------------------------------------------------------------------------------------------------ */
+
+static char three_parts[400];
+
+/* All of it has left, and the disk does not know. */
+static void
+send_three_parts(void)
+{
+	const struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS, 0);
+	const double deadline = fan_test_now_s() + SECONDS_MAX;
+
+	open_appliance();
+	provision(&ue, FAN_PROFILE_EPS_NAS_SMS);
+	seen->message = begin(three_parts);
+	check(fan_sync(fanfare) == 0, "sync", 0);
+	while (count_of(0) < FIRST_COUNT + 3 || count_of(1) < FIRST_COUNT + 3)
+		check(fan_test_now_s() < deadline, "the message does not go", count_of(0));
+}
+
+static void
+count_what_is_in_doubt(void)
+{
+	struct fan_message_status status;
+
+	open_appliance();
+	poll_to_the_end();
+	fan_message_status_init(&status);
+	check(fan_message_status(fanfare, &status, seen->message) == 0, "status", 0);
+	check(status.resumed == 1 && status.in_doubt == 2 * 3, "in doubt", (long)status.in_doubt);
+}
+
+Test(ledger_crash, every_part_may_be_a_repeat)
+{
+	memset(three_parts, 'x', sizeof(three_parts) - 1);
+	seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	run(send_three_parts);
+	run(count_what_is_in_doubt);
+}
+
+static void
+close_behind_a_message(void)
+{
+	struct fan_progress progress;
+
+	send_three_parts();
+	fan_progress_init(&progress);
+	while (fan_message_progress(fanfare, &progress, seen->message) == 0)
+		usleep(1000);
+	check(fan_close(fanfare) == 0, "close", 0);
+}
+
+static void
+find_it_sent(void)
+{
+	struct fan_message_status status;
+
+	open_appliance();
+	fan_message_status_init(&status);
+	check(fan_message_status(fanfare, &status, seen->message) == 0, "status", 0);
+	check(status.state == FAN_MESSAGE_SENT && status.result.sent == 2 * 3, "sent", (long)status.result.sent);
+	check(count_of(0) == FIRST_COUNT + 3, "it went again", count_of(0));
+}
+
+/* Though nobody asked what had become of it. */
+Test(ledger_crash, what_has_left_before_the_end_is_not_repeated)
+{
+	memset(three_parts, 'x', sizeof(three_parts) - 1);
+	seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	run(close_behind_a_message);
+	run(find_it_sent);
+}

@@ -1754,3 +1754,79 @@ Test(worker, a_batch_that_begins_before_the_limit_goes, .timeout = 60)
 	stop_workers();
 	close_bench();
 }
+
+/* What the ledger does for a worker that waits, on a disk that takes everything: a higher mark, or a checkpoint. Returns how many there were. */
+static unsigned
+serve_marks(unsigned ues)
+{
+	uint8_t *const mark = &bench.table.marks[0], *const waits = &bench.table.waits[0];
+
+	if (__atomic_exchange_n(waits, 0, __ATOMIC_RELAXED) == 0)
+		return 0;
+	if (*mark < FAN_MARK_MAX) {
+		__atomic_store_n(mark, (uint8_t)(*mark + 4), __ATOMIC_RELEASE);
+		return 0;
+	}
+	__atomic_store_n(mark, 0, __ATOMIC_RELEASE);
+	fan_workers_pause(bench.worker, bench.worker_count);
+	fan_workers_resume(bench.worker, bench.worker_count);
+	for (unsigned i = 0; i < ues; i++) {
+		cr_assert_leq(fan_count_spent(&bench.table.slots[i]), FAN_MARK_MAX);
+		fan_count_rest(&bench.table.slots[i]);
+	}
+	return 1;
+}
+
+/* Fresh COUNTs are covered too, however many messages take them together. */
+Test(worker, fresh_counts_wait_for_their_mark, .timeout = 60)
+{
+	static const struct behaviour behaviours[] = {
+		{ .fail_first = true, .fail_as = FAN_BATCH_EXPOSED, .hold = 15 },
+		{ .fail_every = 1, .fail_as = FAN_BATCH_EXPOSED, .hold = 15 },
+		{ .fail_every = 3, .fail_as = FAN_BATCH_EXPOSED, .hold = 4, .shuffle = true },
+		{ .fail_every = 2, .fail_as = FAN_BATCH_UNTOUCHED, .hold = 7 },
+	};
+	enum { UES_OF_BLOCK = 70, FLIGHTS = 24 };
+	struct fan_flight *flights[FLIGHTS];
+	struct fan_message message;
+
+	open_bench("net_ring", UES_OF_BLOCK, 1);
+	cr_assert_eq(fan_context_table_mark(&bench.table), 0);
+	for (size_t row = 0; row < RTE_DIM(behaviours); row++) {
+		const double deadline = fan_test_now_s() + WAIT_SECONDS;
+		unsigned checkpoints = 0;
+		uint64_t pdus = 0;
+
+		record_count = 0;
+		bench.side.frames = 0;
+		fakes[0].behaviour = behaviours[row];
+		start_workers(2);
+		for (unsigned i = 0; i < FLIGHTS; i++) {
+			const bool parts = i % 8 == 5;
+
+			fan_test_message(&message, two_parts, parts ? strlen(two_parts) : 20 + i);
+			flights[i] = make_flight(&message, parts ? FAN_PROFILE_EPS_NAS_SMS : FAN_PROFILE_EPS_NAS_NIDD, i % 3,
+						 UES_OF_BLOCK - 3);
+			pdus += (UES_OF_BLOCK - 3) * (parts ? 2U : 1U);
+			hand(flights[i]);
+		}
+		for (unsigned i = 0; i < FLIGHTS; i++)
+			while (!ended(flights[i])) {
+				(void)receive();
+				checkpoints += serve_marks(UES_OF_BLOCK);
+				cr_assert_lt(fan_test_now_s(), deadline, "row %zu: flight %u waits for ever", row, i);
+			}
+		for (unsigned i = 0; i < FLIGHTS; i++)
+			cr_assert_eq(finish(flights[i]).dropped[FAN_DROP_NONE], 0);
+		cr_assert_gt(checkpoints, 0);
+		expect_all_accepted(pdus);
+		expect_no_count_twice();
+		stop_workers();
+		for (unsigned i = 0; i < FLIGHTS; i++)
+			fan_flight_free(flights[i]);
+		for (unsigned i = 0; i < UES_OF_BLOCK; i++)
+			fan_count_acknowledge_all(&bench.table.slots[i]);
+	}
+	expect_pool_full();
+	close_bench();
+}

@@ -142,6 +142,7 @@ fan_close(struct fanfare *fanfare)
 		return error;
 	fan_abort(fanfare);
 	fan_ledger_close(fanfare);
+	fan_journal_close(fanfare);
 	return dispose(fanfare);
 }
 

@@ -597,6 +597,16 @@ fan_journal_serve(struct fanfare *fanfare)
 		forget_old(fanfare);
 }
 
+void
+fan_journal_close(struct fanfare *fanfare)
+{
+	if (fanfare->store == NULL)
+		return;
+	fan_dataplane_settle(fanfare->dataplane);
+	if (fan_journal_end(fanfare))
+		write_positions(fanfare);
+}
+
 /* ---- After a crash ----------------------------------------------------------------------------------------------------------------- */
 
 /* Those on their way when the process ended, and the highest id that was ever given. */
@@ -725,9 +735,13 @@ accept_again(struct fanfare *fanfare, struct resumption *resumption)
 	entry->expires_ms = message->expires_ms;
 	error = fan_message_accept(fanfare, &resumption->flight, group, &entry->message);
 	forget_octets(entry);
-	if (error == 0)
-		fan_journal_add(fanfare, resumption->flight, entry);
-	return error;
+	if (error != 0)
+		return error;
+	/* A message cannot be valid for no time, and not a frame of it may go late. */
+	if (message->expires_ms != 0 && left_ms < 1)
+		resumption->flight->deadline_tsc = resumption->flight->begin_tsc;
+	fan_journal_add(fanfare, resumption->flight, entry);
+	return 0;
 }
 
 static int

@@ -61,6 +61,9 @@ void fan_journal_remove(struct fanfare *fanfare, const struct fan_flight *flight
 /* Writes positions and forgets old results, when it is time. */
 void fan_journal_serve(struct fanfare *fanfare);
 
+/* Writes what has become of messages once more, so that the next fan_open() repeats little. As far as the store takes it. */
+void fan_journal_close(struct fanfare *fanfare);
+
 /* What has become of a message so far, before crashes and since; of one profile. */
 void fan_journal_result(const struct fan_entry *entry, struct fan_result *result, enum fan_profile profile);
 void fan_journal_add_result(struct fan_result *sum, const struct fan_result *result);
