@@ -262,14 +262,16 @@ call_control(const struct fan_worker *worker)
 		(void)eventfd_write(worker->config.event_fd, 1);
 }
 
-/* A context's block needs a higher mark. */
+/* A context's block needs a higher mark. In: FAN_WAITS_. */
 static void
-ask_for_mark(const struct fan_worker *worker, const struct fan_context_table *table, uint32_t slot)
+ask_for_mark(const struct fan_worker *worker, const struct fan_context_table *table, uint32_t slot, uint8_t why)
 {
 	uint8_t *waits = &table->waits[slot / FAN_BLOCK_CONTEXTS];
 
-	if (__atomic_exchange_n(waits, 1, __ATOMIC_RELAXED) == 0)
-		call_control(worker);
+	if (__atomic_load_n(waits, __ATOMIC_RELAXED) >= why)
+		return;
+	__atomic_store_n(waits, why, __ATOMIC_RELAXED);
+	call_control(worker);
 }
 
 /* The first member that is still to be done lies at a place. */
@@ -294,7 +296,7 @@ is_covered(const struct fan_worker *worker, const struct task *task)
 	if (table->marks == NULL || task->part > 0)
 		return true;
 	if (fan_count_spent(&table->slots[first]) + task->leg->plans.part_count > fan_context_mark(table->marks, first)) {
-		ask_for_mark(worker, table, first);
+		ask_for_mark(worker, table, first, FAN_WAITS);
 		return false;
 	}
 	if (fan_flight_place(task->leg_at, first) < __atomic_load_n(&task->flight->limit, __ATOMIC_RELAXED))
@@ -387,7 +389,7 @@ transactions_of(const struct fan_leg *leg, unsigned parts)
 static void
 put_back(const struct fan_worker *worker, struct task *task, unsigned i)
 {
-	ask_for_mark(worker, task->leg->table, task->slot[i]);
+	ask_for_mark(worker, task->leg->table, task->slot[i], FAN_WAITS);
 	fan_member_cursor_move(&task->cursor, task->slot[i]);
 	task->slot_count = i;
 }
@@ -695,6 +697,7 @@ begin_batch(struct fan_worker *worker)
 		work->state = WORK_READY;
 		task->under_way++;
 		worker->work_count++;
+		add(&worker->counters.begun, 1);
 	}
 	return true;
 }
@@ -924,7 +927,7 @@ are_covered(struct fan_worker *worker, const bool renewed[BATCHES_MAX])
 			if (fan_count_spent(context) + fresh_counts(worker, renewed, i + 1, context) <=
 			    fan_context_mark(table->marks, slot))
 				continue;
-			ask_for_mark(worker, table, slot);
+			ask_for_mark(worker, table, slot, FAN_WAITS_WITH_BATCH);
 			covered = false;
 		}
 	}
@@ -1115,6 +1118,7 @@ emit(struct fan_worker *worker)
 			release(work);
 		}
 		worker->work_count--;
+		add(&worker->counters.left, 1);
 		/* An empty ring begins anew, in the work that lies in the cache. */
 		worker->work_first = worker->work_count > 0 ? (worker->work_first + 1) % BATCHES_MAX : 0;
 		any = true;
@@ -1414,6 +1418,8 @@ fan_worker_counters_read(const struct fan_worker *worker, struct fan_worker_coun
 {
 	const struct fan_worker_counters *from = &worker->counters;
 
+	counters->begun = __atomic_load_n(&from->begun, __ATOMIC_ACQUIRE);
+	counters->left = __atomic_load_n(&from->left, __ATOMIC_ACQUIRE);
 	counters->created = __atomic_load_n(&from->created, __ATOMIC_RELAXED);
 	counters->sent = __atomic_load_n(&from->sent, __ATOMIC_RELAXED);
 	counters->dropped = __atomic_load_n(&from->dropped, __ATOMIC_RELAXED);

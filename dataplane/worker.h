@@ -14,6 +14,7 @@
  * moments while the worker runs. */
 struct fan_worker_counters {
 	uint64_t created, sent, dropped, bytes_out;
+	uint64_t begun, left;                 /* batches; they leave, or are given up, in the order in which they were begun */
 	uint64_t busy_cycles;                 /* turns that did work */
 	uint64_t engine_cycles;               /* of these, inside engines */
 	uint64_t engine_ues[FAN_ENGINES_MAX]; /* PDUs that left, by the engine that protected them */

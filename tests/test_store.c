@@ -527,6 +527,7 @@ Test(store, resumes_at_checkpoint_and_mark)
 	cr_assert(ue.count == 1000 && ue.unacknowledged == 184 && ue.transactions_open == 7);
 	fan_resume(&ue, &checkpoint, 16, 9);
 	cr_assert(ue.count == 1016 && ue.unacknowledged == 200 && ue.transaction == 0 && ue.rp_reference == 10);
+	cr_assert_eq(ue.transactions_open, 6, "one is left to be tried");
 	fan_resume(&ue, &checkpoint, 16, 12);
 	cr_assert(ue.count == 0 && ue.unacknowledged == 200, "its window was used up: it spent nothing");
 	ue.unreachable = true;

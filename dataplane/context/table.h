@@ -27,7 +27,7 @@ struct fan_context_table {
 	/* What may be spent before a crash is made good by a store: one octet for each block of contexts. NULL, both: there is no store. Atomic. */
 	uint8_t *
 		marks; /* C COUNTs that each context of the block may have spent since its checkpoint; durable before it is stored here */
-	uint8_t *waits; /* 1: set by the worker that finds its block's mark too low, cleared by the control thread */
+	uint8_t *waits; /* FAN_WAITS_: set by the worker that finds its block's mark too low, cleared by the control thread */
 };
 
 static_assert(FAN_CONTEXT_STRIPE % FAN_BLOCK_CONTEXTS == 0, "a block is one worker's");
@@ -80,6 +80,9 @@ fan_context_name_of(const struct fan_context_table *table, uint32_t slot)
 {
 	return (fan_context_id)fan_context_generation(table, slot) << 32 | slot;
 }
+
+#define FAN_WAITS 1            /* for a member whose turn has come */
+#define FAN_WAITS_WITH_BATCH 2 /* for one in a batch under way, which an engine has failed: nothing leaves before it */
 
 /* Gives every block a mark, 0. MEMORY. In: a table that no worker knows. */
 int fan_context_table_mark(struct fan_context_table *table);

@@ -14,6 +14,7 @@
 #define RESTING_MAX 4096    /* blocks of one transaction: a million contexts, some 8 MB */
 #define LOOKED_AT_MAX 65536 /* blocks that the background looks at in a call */
 #define BACKGROUND_MS 20    /* between two of its transactions */
+#define PROBE_MS 1000       /* between two tries of a store that fails */
 #define IDLE_S 1            /* a block that no message has used for so long rests */
 #define RECEIPTS_MAX 65536
 #define EVENT_LEASE_LEFT 256
@@ -398,19 +399,50 @@ begin_again(struct fanfare *fanfare, const struct fan_ledger_place *place)
 	fanfare->ledger.checkpoints++;
 }
 
+static uint64_t
+batches_of(const struct fan_dataplane *dataplane, unsigned worker, bool left)
+{
+	struct fan_worker_counters counters;
+
+	fan_worker_counters_read(dataplane->worker[worker], &counters);
+	return left ? counters.left : counters.begun;
+}
+
 /* Takes the marks of the blocks that are to rest, from every worker: none of their COUNTs moves after. */
 static void
 stop_spending(struct fanfare *fanfare)
 {
-	const struct fan_ledger *ledger = &fanfare->ledger;
+	struct fan_ledger *ledger = &fanfare->ledger;
 
+	if (ledger->stopped || ledger->resting_count == 0)
+		return;
 	for (unsigned i = 0; i < ledger->resting_count; i++)
 		__atomic_store_n(&fanfare->dataplane->tables[ledger->resting[i].table].marks[ledger->resting[i].block], 0,
 				 __ATOMIC_RELEASE);
-	if (ledger->resting_count > 0) {
-		fan_dataplane_pause(fanfare->dataplane);
-		fan_dataplane_resume(fanfare->dataplane);
-	}
+	fan_dataplane_pause(fanfare->dataplane);
+	fan_dataplane_resume(fanfare->dataplane);
+	for (unsigned i = 0; i < fanfare->dataplane->running_count; i++)
+		ledger->begun[i] = batches_of(fanfare->dataplane, i, false);
+	ledger->stopped = true;
+}
+
+/* Whether all that was spent in them has left: it would be lost to a crash beside what their new marks cover, and a UE skip more than those. */
+static bool
+have_left(const struct fanfare *fanfare)
+{
+	const struct fan_ledger *ledger = &fanfare->ledger;
+
+	if (!ledger->in_use || fanfare->closing)
+		return true;
+	/* Some of it cannot leave before it has fresh COUNTs. */
+	for (unsigned i = 0; i < ledger->resting_count; i++)
+		if (__atomic_load_n(&fanfare->dataplane->tables[ledger->resting[i].table].waits[ledger->resting[i].block],
+				    __ATOMIC_RELAXED) == FAN_WAITS_WITH_BATCH)
+			return true;
+	for (unsigned i = 0; i < fanfare->dataplane->running_count; i++)
+		if (batches_of(fanfare->dataplane, i, true) < ledger->begun[i])
+			return false;
+	return true;
 }
 
 /* In: whether the transaction was committed. */
@@ -427,22 +459,26 @@ end_rest(struct fanfare *fanfare, bool committed)
 		if (committed)
 			begin_again(fanfare, &ledger->resting[i]);
 	}
-	settle_all(fanfare, committed);
-	if (committed)
-		ledger->resting_count = 0;
+	if (!committed)
+		return;
+	ledger->resting_count = 0;
+	ledger->stopped = false;
+	ledger->in_use = false;
 }
 
-/* One transaction: the blocks of `resting` come to rest, and all marks that have changed are put. When it fails they stay without a mark, and
- * the next call tries again. */
+/* One transaction: all marks that have changed are put, and the blocks of `resting` come to rest, if all that was spent in them has left. When
+ * it fails they stay without a mark, and the next call tries again. */
 static bool
 write_ledger(struct fanfare *fanfare)
 {
 	const struct fan_ledger *ledger = &fanfare->ledger;
 	int error = fan_ledger_begin(fanfare);
+	bool rests;
 
 	if (error == 0)
 		stop_spending(fanfare);
-	for (unsigned i = 0; error == 0 && i < ledger->resting_count; i++)
+	rests = ledger->stopped && have_left(fanfare);
+	for (unsigned i = 0; error == 0 && rests && i < ledger->resting_count; i++)
 		error = put_block(fanfare, &ledger->resting[i]);
 	if (error == 0)
 		error = fan_ledger_put_marks(fanfare);
@@ -450,23 +486,29 @@ write_ledger(struct fanfare *fanfare)
 		error = fan_ledger_commit(fanfare);
 	else
 		fan_store_abort(fanfare->store);
-	end_rest(fanfare, error == 0);
+	if (rests)
+		end_rest(fanfare, error == 0);
+	settle_all(fanfare, error == 0);
 	return error == 0;
 }
 
 /* False when no further block can rest in this transaction. */
 static bool
-let_rest(struct fan_ledger *ledger, unsigned table, uint32_t block)
+let_rest(struct fanfare *fanfare, unsigned table, uint32_t block)
 {
+	struct fan_ledger *ledger = &fanfare->ledger;
 	struct fan_ledger_block *at = &ledger->tables[table].blocks[block];
 
 	if (at->resting)
 		return true;
+	if (ledger->stopped)
+		return false;
 	if (ledger->resting == NULL)
 		ledger->resting = calloc(RESTING_MAX, sizeof(*ledger->resting));
 	if (ledger->resting == NULL || ledger->resting_count == RESTING_MAX)
 		return false;
 	at->resting = true;
+	ledger->in_use = ledger->in_use || claims_in_flight(fanfare, table, block) > 0;
 	ledger->resting[ledger->resting_count++] = (struct fan_ledger_place){ (uint16_t)table, block };
 	return true;
 }
@@ -504,37 +546,59 @@ serve_block(struct fanfare *fanfare, unsigned index, uint32_t block, uint32_t bl
 	struct fan_ledger_table *table = &fanfare->ledger.tables[index];
 	struct fan_ledger_block *at = &table->blocks[block];
 
-	__atomic_store_n(&fanfare->dataplane->tables[index].waits[block], 0, __ATOMIC_RELAXED);
+	if (at->resting)
+		return;
 	if (at->kept < FAN_MARK_MAX) {
+		__atomic_store_n(&fanfare->dataplane->tables[index].waits[block], 0, __ATOMIC_RELAXED);
 		set_next(table, block, RTE_MIN(at->kept + AHEAD, (unsigned)FAN_MARK_MAX),
 			 RTE_MAX(at->claims, at->kept + AHEAD));
 		return;
 	}
-	if (!let_rest(&fanfare->ledger, index, block))
+	if (!let_rest(fanfare, index, block))
 		return;
 	while (++block < block_count)
-		if (is_used_up(&table->blocks[block]) && !let_rest(&fanfare->ledger, index, block))
+		if (is_used_up(&table->blocks[block]) && !let_rest(fanfare, index, block))
 			return;
 }
 
-/* True when some worker waits. */
-static bool
+static void
 serve_waiting(struct fanfare *fanfare)
 {
-	bool any = false;
-
 	for (unsigned i = 0; i < fanfare->dataplane->table_count; i++) {
 		const struct fan_context_table *table = &fanfare->dataplane->tables[i];
 		const uint32_t block_count = (table->used + FAN_BLOCK_CONTEXTS - 1) / FAN_BLOCK_CONTEXTS;
 
 		for (uint32_t block = next_waiting(table, 0, block_count); block < block_count;
-		     block = next_waiting(table, block + 1, block_count)) {
-			any = true;
+		     block = next_waiting(table, block + 1, block_count))
 			if (table_of(fanfare, i) != NULL)
 				serve_block(fanfare, i, block, block_count);
-		}
 	}
-	return any;
+}
+
+static bool
+any_changed(const struct fanfare *fanfare)
+{
+	for (unsigned i = 0; i < fanfare->dataplane->table_count; i++) {
+		const struct fan_ledger_table *table = &fanfare->ledger.tables[i];
+
+		for (size_t first = 0; first < table->block_count; first += FAN_MARKS_BLOCKS)
+			if (table->changed[first / FAN_MARKS_BLOCKS])
+				return true;
+	}
+	return false;
+}
+
+/* A store that failed is tried now and then, so that it is known when it does no more. */
+static void
+probe(struct fanfare *fanfare)
+{
+	struct fan_ledger *ledger = &fanfare->ledger;
+
+	if (ledger->error == 0 || ledger->tables[0].blocks == NULL ||
+	    rte_rdtsc() - ledger->probed_tsc < PROBE_MS * (rte_get_tsc_hz() / 1000))
+		return;
+	ledger->probed_tsc = rte_rdtsc();
+	ledger->tables[0].changed[0] = 1;
 }
 
 /* Whether a block is to rest now: its mark will not do, or is nearly used up, or nobody has used it for some time; but for the first, if no
@@ -567,7 +631,7 @@ look_for_rest(struct fanfare *fanfare)
 		for (; left > 0 && at->block * (uint64_t)FAN_BLOCK_CONTEXTS < table->used; left--, at->block++) {
 			if (ledger->tables[at->table].blocks == NULL)
 				break;
-			if (may_rest(fanfare, at->table, at->block) && !let_rest(ledger, at->table, at->block))
+			if (may_rest(fanfare, at->table, at->block) && !let_rest(fanfare, at->table, at->block))
 				return;
 		}
 		if (left == 0)
@@ -621,17 +685,17 @@ fan_ledger_serve(struct fanfare *fanfare)
 {
 	struct fan_ledger *ledger = &fanfare->ledger;
 	const uint64_t now_tsc = rte_rdtsc();
-	bool any;
 
 	if (fanfare->store == NULL || fanfare->batching)
 		return;
 	write_receipts(fanfare);
-	any = serve_waiting(fanfare);
+	serve_waiting(fanfare);
+	probe(fanfare);
 	if (now_tsc - ledger->rested_tsc > BACKGROUND_MS * (rte_get_tsc_hz() / 1000)) {
 		ledger->rested_tsc = now_tsc;
 		look_for_rest(fanfare);
 	}
-	if (any || ledger->resting_count > 0)
+	if (any_changed(fanfare) || ledger->resting_count > 0)
 		(void)write_ledger(fanfare);
 }
 
@@ -786,9 +850,9 @@ fan_ledger_close(struct fanfare *fanfare)
 		for (size_t block = 0; block < table->block_count; block++) {
 			if (table->blocks[block].kept == 0 && !table->blocks[block].heard)
 				continue;
-			if (!let_rest(ledger, i, (uint32_t)block) && !write_ledger(fanfare))
+			if (!let_rest(fanfare, i, (uint32_t)block) && !write_ledger(fanfare))
 				return;
-			(void)let_rest(ledger, i, (uint32_t)block);
+			(void)let_rest(fanfare, i, (uint32_t)block);
 		}
 	}
 	(void)write_ledger(fanfare);

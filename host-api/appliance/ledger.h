@@ -5,8 +5,8 @@
  *
  *	a message is accepted   the marks of its members' blocks are raised and made durable with it; then workers see them
  *	a worker spends         while spent + parts <= m (count.h); else it asks, and waits
- *	a block comes to rest   m is taken from the workers, each begins another turn, C is what they have left; C and m = 0 are made
- *	                        durable together; then nothing counts as spent
+ *	a block comes to rest   m is taken from the workers, each begins another turn, and what was spent leaves; C is what is spent next;
+ *	                        C and m = 0 are made durable together; then nothing counts as spent
  *	after a crash           every context goes on at C + m, with m spent
  *
  * A mark is raised some messages ahead, so that most messages raise none. Blocks at rest are checkpointed in the background, so that a crash
@@ -54,12 +54,16 @@ struct fan_ledger {
 	size_t receipt_count, receipt_room;
 	struct fan_ledger_place *resting; /* blocks that come to rest together, owned */
 	unsigned resting_count;
+	bool stopped; /* nothing is spent in them any more: no other block joins them */
+	bool in_use;  /* messages on their way have members in some of them: what was spent there has to leave first */
+	uint64_t begun[FAN_WORKERS_MAX];    /* batches of each worker when they were stopped */
 	struct fan_ledger_place background; /* where looking for blocks at rest goes on */
 	struct fan_event *events;           /* a ring of FAN_LEDGER_EVENTS, owned; NULL before the first */
 	uint64_t event_count;               /* ever */
 	uint64_t rested_tsc;                /* when the background last looked */
 	uint64_t commits, checkpoints, commit_ns_max;
-	int error; /* of the last commit; 0: it succeeded */
+	uint64_t probed_tsc; /* when a store that fails was last tried */
+	int error;           /* of the last commit; 0: it succeeded */
 	char detail[256];
 };
 

@@ -189,6 +189,8 @@ fan_resume(struct fan_ue *ue, const struct fan_record_checkpoint *checkpoint, ui
 			   checkpoint->count[i] >= rule->end;
 	const unsigned spent = still ? 0 : mark;
 	const unsigned unacknowledged = checkpoint->unacknowledged[i] + spent;
+	/* One is left to be tried where all may be open and none need be: a UE that is sent short messages alone could prove nothing else. */
+	const unsigned most = FAN_TRANSACTIONS_MAX - (spent > 0);
 
 	ue->count = checkpoint->count[i] + spent;
 	ue->unacknowledged = (uint16_t)(unacknowledged < UINT16_MAX ? unacknowledged : UINT16_MAX);
@@ -196,7 +198,7 @@ fan_resume(struct fan_ue *ue, const struct fan_record_checkpoint *checkpoint, ui
 		return;
 	ue->transaction = (uint8_t)((checkpoint->transaction[i] + spent) % FAN_TRANSACTIONS_MAX);
 	ue->rp_reference = (uint8_t)(checkpoint->rp_reference[i] + spent);
-	ue->transactions_open = (uint8_t)(unacknowledged < FAN_TRANSACTIONS_MAX ? unacknowledged : FAN_TRANSACTIONS_MAX);
+	ue->transactions_open = (uint8_t)(unacknowledged < most ? unacknowledged : most);
 }
 
 struct fan_store;
