@@ -274,14 +274,16 @@ ask_for_mark(const struct fan_worker *worker, const struct fan_context_table *ta
 	call_control(worker);
 }
 
-/* The first member that is still to be done lies at a place. */
-static void
+/* The first member that is still to be done lies at a place. True when that is news. */
+static bool
 tell_position(const struct fan_worker *worker, struct fan_flight *flight, uint64_t place)
 {
 	uint64_t *position = &flight->span[worker->config.index].position;
 
-	if (place > *position)
-		__atomic_store_n(position, place, __ATOMIC_RELEASE);
+	if (place <= *position)
+		return false;
+	__atomic_store_n(position, place, __ATOMIC_RELEASE);
+	return true;
 }
 
 /* Whether what is on the disk covers a task's next batch: its first member's COUNTs, and its place. The control thread sees to it that this is
@@ -301,8 +303,8 @@ is_covered(const struct fan_worker *worker, const struct task *task)
 	}
 	if (fan_flight_place(task->leg_at, first) < __atomic_load_n(&task->flight->limit, __ATOMIC_RELAXED))
 		return true;
-	if (task->under_way == 0)
-		tell_position(worker, task->flight, fan_flight_place(task->leg_at, first));
+	if (task->under_way == 0 && tell_position(worker, task->flight, fan_flight_place(task->leg_at, first)))
+		call_control(worker);
 	return false;
 }
 
@@ -1139,7 +1141,7 @@ report(struct fan_worker *worker)
 		if (flight == NULL || !task->exhausted || task->under_way > 0)
 			continue;
 		task->flight = NULL;
-		tell_position(worker, flight, UINT64_MAX);
+		(void)tell_position(worker, flight, UINT64_MAX);
 		if (__atomic_fetch_sub(&flight->workers_left, 1, __ATOMIC_RELEASE) == 1)
 			call_control(worker);
 		any = true;

@@ -338,7 +338,8 @@ int fan_ue_reachable(struct fanfare *fanfare, fan_context_id id, bool reachable)
 int fan_ue_acknowledged(struct fanfare *fanfare, fan_context_id id, uint32_t count);
 
 /* Proof that ALL that was sent was received, for contexts first .. first + count - 1 of one table: their window of
- * unacknowledged COUNTs starts anew. Names of contexts that are gone are passed over. BUSY while any message is in flight. */
+ * unacknowledged COUNTs starts anew. Names of contexts that are gone are passed over. BUSY while any message is in flight. UNSUPPORTED
+ * with a store: after a crash nobody knows what was sent, and fan_ue_acknowledged() names it. */
 int fan_ue_received(struct fanfare *fanfare, fan_context_id first, size_t count);
 
 /* The contexts of an identity. Out: ids[id_max], as many as there is room for. Returns how many there are: 0 without a store, and where the
@@ -551,12 +552,14 @@ typedef uint64_t fan_message_id;
 int fan_send(struct fanfare *fanfare, fan_message_id *id, struct fan_group *group, const struct fan_message *message,
 	     fan_done done, void *user);
 
-/* Runs the callbacks of messages that have ended. Returns how many are still in flight, or BUSY in a callback. Never blocks. */
+/* Runs the callbacks of messages that have ended. Returns how many are still in flight, or BUSY in a callback. Blocks with a store, for as long as a
+ * durable write takes; there it is to be called some times a second, since it raises marks, lets blocks rest and keeps positions. */
 int fan_poll(struct fanfare *fanfare);
 
 /* What has not left ends where it is and is reported as "cancelled"; `done` runs as ever. A UE that has got the first part of a message
  * still gets the others, unless the port stands still. What an engine is at work on is waited for: a card that hangs is reset after
- * seconds. NOT_FOUND when it has ended. */
+ * seconds. NOT_FOUND when it has ended. With a store it stays cancelled after a crash once
+ * this has returned 0; IO: it is cancelled in this process, and not durably. */
 int fan_message_cancel(struct fanfare *fanfare, fan_message_id id);
 
 /* What keeps a message from going on. */
@@ -680,7 +683,7 @@ int fan_message_not_served(struct fanfare *fanfare, fan_message_id id, enum fan_
 struct fan_health {
 	size_t struct_bytes; /* fan_health_init() */
 	bool draining;
-	int store_error;        /* 0, or the error of the last write to the store, until one succeeds */
+	int store_error; /* 0, or the error of the last write to the store that failed, until one succeeds and for two seconds */
 	char store_detail[256]; /* its line */
 	uint64_t ues, groups, messages_in_flight;
 	uint64_t commits, checkpoints; /* since fan_open() */

@@ -577,6 +577,38 @@ Test(journal, messages_go_on_after_a_crash)
 }
 
 static void
+cancel_and_die(void)
+{
+	open_on("net_ring", 1, 0);
+	add_ues(FAN_KIND_EPS_NAS);
+	for (unsigned i = 0; i < 40; i++)
+		seen->message = send_text("hello", 0, FAN_PROFILE_EPS_NAS_NIDD);
+	check(status_of(seen->message).result.created == 0, "the last message has begun", 0);
+	done(fan_message_cancel(fanfare, seen->message));
+	die();
+}
+
+static void
+find_it_cancelled(void)
+{
+	struct fan_message_status status;
+
+	open_on("net_ring", 1, 0);
+	run_until(0);
+	status = status_of(seen->message);
+	check(status.state == FAN_MESSAGE_CANCELLED && status.result.sent == 0, "state", status.state);
+	check(status.result.dropped[FAN_DROP_CANCELLED] == UES, "cancelled", (long)status.result.dropped[FAN_DROP_CANCELLED]);
+	check(status_of(seen->message - 1).state == FAN_MESSAGE_SENT, "the one before", 0);
+}
+
+Test(journal, what_was_cancelled_stays_cancelled)
+{
+	share();
+	live(cancel_and_die);
+	live(find_it_cancelled);
+}
+
+static void
 send_and_close(void)
 {
 	open_on("net_ring", 1, 0);
@@ -700,8 +732,11 @@ send_on_a_full_disk(void)
 	run_until(0);
 	check(status_of(first).result.sent == UES, "it goes on", 0);
 	expect_covered();
-	done(fan_health(fanfare, &health));
-	check(health.store_error == 0, "health", health.store_error);
+	for (const double end = fan_test_now_s() + 20; health.store_error != 0; usleep(50000)) {
+		check(fan_poll(fanfare) == 0, "poll", 0);
+		done(fan_health(fanfare, &health));
+		check(fan_test_now_s() < end, "health", health.store_error);
+	}
 }
 
 Test(journal, nothing_is_accepted_or_spent_on_a_full_disk)

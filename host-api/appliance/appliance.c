@@ -156,7 +156,7 @@ fan_drain(struct fanfare *fanfare, bool cancel)
 	fanfare->draining = true;
 	for (struct fan_flight *flight = fanfare->dataplane->flights.first; cancel && flight != NULL; flight = flight->next)
 		__atomic_store_n(&flight->stop, (uint8_t)FAN_DROP_CANCELLED, __ATOMIC_RELAXED);
-	return 0;
+	return cancel ? fan_journal_cancel(fanfare) : 0;
 }
 
 int

@@ -232,7 +232,9 @@ put_outcome(struct fanfare *fanfare, const struct fan_entry *entry, uint64_t pos
 	struct fan_record record = { .kind = FAN_RECORD_OUTCOME, .outcome = { .id = entry->flight->number } };
 	struct fan_record_outcome *outcome = &record.outcome;
 
-	outcome->state = (uint8_t)fan_journal_state(entry, ended);
+	/* One that was cancelled stays so. */
+	outcome->state = (uint8_t)(entry->flight->stop == FAN_DROP_CANCELLED ? FAN_MESSAGE_CANCELLED
+									     : fan_journal_state(entry, ended));
 	outcome->position = kept_position(entry->flight, position);
 	outcome->ended_ms = ended ? now_ms() : 0;
 	outcome->resumed = entry->resumed;
@@ -505,6 +507,26 @@ write_positions(struct fanfare *fanfare)
 	}
 }
 
+int
+fan_journal_cancel(struct fanfare *fanfare)
+{
+	int error = fanfare->store != NULL ? fan_ledger_begin(fanfare) : FAN_E_NOT_FOUND;
+
+	if (error != 0)
+		return fanfare->store != NULL ? error : 0;
+	for (const struct fan_flight *flight = fanfare->dataplane->flights.first; error == 0 && flight != NULL;
+	     flight = flight->next) {
+		const struct fan_entry *entry = entry_of(fanfare, flight);
+
+		if (entry->durable && flight->stop == FAN_DROP_CANCELLED && !flight->settled)
+			error = put_outcome(fanfare, entry, entry->kept_place, false);
+	}
+	if (error == 0)
+		return fan_ledger_commit(fanfare);
+	fan_store_abort(fanfare->store);
+	return error;
+}
+
 bool
 fan_journal_end(struct fanfare *fanfare)
 {
@@ -766,6 +788,8 @@ resume(struct fanfare *fanfare, struct resumption *resumption, uint64_t id)
 	if (error != 0)
 		return error;
 	take_over(fanfare, resumption->flight, &resumption->outcome.outcome);
+	if (resumption->outcome.outcome.state == FAN_MESSAGE_CANCELLED)
+		resumption->flight->stop = FAN_DROP_CANCELLED;
 	return take_over_unserved(fanfare, resumption->flight);
 }
 

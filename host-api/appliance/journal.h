@@ -53,6 +53,8 @@ void fan_journal_add(struct fanfare *fanfare, struct fan_flight *flight, const s
 /* As fan_sync(). */
 int fan_journal_sync(struct fanfare *fanfare);
 
+/* Makes durable which flights were cancelled, so that a crash does not send them after all. */
+int fan_journal_cancel(struct fanfare *fanfare);
 /* Makes durable what has become of all flights that are settled. False: the store fails; ask again later. */
 bool fan_journal_end(struct fanfare *fanfare);
 /* Forgets a flight that was taken off the list. */

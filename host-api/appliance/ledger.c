@@ -14,6 +14,7 @@
 #define RESTING_MAX 4096    /* blocks of one transaction: a million contexts, some 8 MB */
 #define LOOKED_AT_MAX 65536 /* blocks that the background looks at in a call */
 #define BACKGROUND_MS 20    /* between two of its transactions */
+#define FAILED_MS 2000      /* so long an error of the store is told at the least */
 #define PROBE_MS 1000       /* between two tries of a store that fails */
 #define IDLE_S 1            /* a block that no message has used for so long rests */
 #define RECEIPTS_MAX 65536
@@ -85,19 +86,34 @@ fan_ledger_begin(struct fanfare *fanfare)
 				 : fan_store_begin(fanfare->store);
 }
 
+/* A full disk may have room for a small write between two that it has none for: the error stays for some time. */
+static void
+note_commit(struct fan_ledger *ledger, int error)
+{
+	if (error != 0) {
+		ledger->error = error;
+		ledger->failed_tsc = rte_rdtsc();
+		(void)snprintf(ledger->detail, sizeof(ledger->detail), "%s", fan_error_detail());
+		return;
+	}
+	ledger->commits++;
+	if (ledger->error != 0 && rte_rdtsc() - ledger->failed_tsc < FAILED_MS * (rte_get_tsc_hz() / 1000))
+		return;
+	ledger->error = 0;
+	ledger->detail[0] = '\0';
+}
+
 int
 fan_ledger_commit(struct fanfare *fanfare)
 {
 	struct fan_ledger *ledger = &fanfare->ledger;
 	const uint64_t begin_tsc = rte_rdtsc();
-	uint64_t commit_ns;
+	const int error = fan_store_commit(fanfare->store);
+	const uint64_t commit_ns = (uint64_t)((double)(rte_rdtsc() - begin_tsc) * 1e9 / (double)rte_get_tsc_hz());
 
-	ledger->error = fan_store_commit(fanfare->store);
-	commit_ns = (uint64_t)((double)(rte_rdtsc() - begin_tsc) * 1e9 / (double)rte_get_tsc_hz());
 	ledger->commit_ns_max = RTE_MAX(ledger->commit_ns_max, commit_ns);
-	ledger->commits += ledger->error == 0;
-	snprintf(ledger->detail, sizeof(ledger->detail), "%s", ledger->error == 0 ? "" : fan_error_detail());
-	return ledger->error;
+	note_commit(ledger, error);
+	return error;
 }
 
 int

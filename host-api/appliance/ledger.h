@@ -63,7 +63,8 @@ struct fan_ledger {
 	uint64_t rested_tsc;                /* when the background last looked */
 	uint64_t commits, checkpoints, commit_ns_max;
 	uint64_t probed_tsc; /* when a store that fails was last tried */
-	int error;           /* of the last commit; 0: it succeeded */
+	int error;           /* of the last commit that failed; 0: all is well again */
+	uint64_t failed_tsc; /* when it did */
 	char detail[256];
 };
 

@@ -117,7 +117,7 @@ fan_message_cancel(struct fanfare *fanfare, fan_message_id id)
 	if (flight == NULL)
 		return FAN_E_NOT_FOUND;
 	__atomic_store_n(&flight->stop, (uint8_t)FAN_DROP_CANCELLED, __ATOMIC_RELAXED);
-	return 0;
+	return fan_journal_cancel(fanfare);
 }
 
 const char *

@@ -467,19 +467,18 @@ fan_ue_received(struct fanfare *fanfare, fan_context_id first, size_t count)
 {
 	uint32_t slot;
 	const struct fan_context_table *table = fan_context_find_range(fanfare, &slot, first, count);
-	int error = 0;
 
 	if (table == NULL)
 		return FAN_E_NOT_FOUND;
+	if (fanfare->store != NULL)
+		return fan_fail(FAN_E_UNSUPPORTED,
+				"with a store nobody knows what was sent before a crash: fan_ue_acknowledged() names it");
 	if (fanfare->dataplane->flights.count > 0)
 		return fan_fail(FAN_E_BUSY, "a message in flight may use the contexts: poll until none is");
-	for (size_t i = 0; error == 0 && i < count; i++) {
-		const uint32_t next = fan_count_next(&table->slots[slot + i]);
-
-		if (fan_count_gap(&table->slots[slot + i]) > 0 && fan_context_named(table, name_within_table(first) + i))
-			error = fan_ledger_acknowledge(fanfare, fan_context_table_index(first), (uint32_t)(slot + i), next - 1);
-	}
-	return error;
+	for (size_t i = 0; i < count; i++)
+		if (fan_context_named(table, name_within_table(first) + i))
+			fan_count_acknowledge_all(&table->slots[slot + i]);
+	return 0;
 }
 
 void
