@@ -9,7 +9,7 @@
  * DIR: an empty folder on the file system that is to be measured, of mode 0700. Prints one JSON object; `ratio` is the median of the rounds'
  * UEs a second with a store over those without.
  */
-#include "../host-api/fanfare.h"
+#include "../host-api/appliance/appliance.h"
 #include "arguments.h"
 #include "keys.h"
 
@@ -30,6 +30,7 @@ struct options {
 };
 
 static unsigned long ended, sent;
+static double cycles_per_ue; /* of workers, while they are at work */
 
 static void
 must(int error)
@@ -103,6 +104,7 @@ measure(const struct options *options, struct fan_options *appliance)
 	struct fan_message message;
 	struct fanfare *fanfare;
 	struct fan_group *group;
+	struct fan_totals totals;
 	unsigned long given = 0;
 	double begin;
 
@@ -120,6 +122,8 @@ measure(const struct options *options, struct fan_options *appliance)
 		nanosleep(&nap, NULL);
 	}
 	begin = now_s() - begin;
+	fan_totals_read(fanfare, &totals);
+	cycles_per_ue = (double)totals.busy_cycles / (double)sent;
 	must(fan_close(fanfare));
 	if (sent != options->ues * options->messages) {
 		fprintf(stderr, "bench_keep: %lu of %lu PDUs were sent\n", sent, options->ues * options->messages);
@@ -141,7 +145,7 @@ run(const struct options *options)
 {
 	static char store[4096], key[4096];
 	struct fan_options without, with;
-	double ratio[ROUNDS_MAX], bare = 0, kept = 0;
+	double ratio[ROUNDS_MAX], cycles[2] = { 0 }, bare = 0, kept = 0;
 	FILE *file;
 
 	(void)snprintf(store, sizeof(store), "%s/store", options->directory);
@@ -162,13 +166,16 @@ run(const struct options *options)
 	with.store_create = true;
 	for (unsigned long i = 0; i < options->rounds; i++) {
 		bare = measure(options, &without);
+		cycles[0] = cycles_per_ue;
 		kept = measure(options, &with);
+		cycles[1] = cycles_per_ue;
 		ratio[i] = kept / bare;
 	}
 	qsort(ratio, options->rounds, sizeof(ratio[0]), compare);
 	printf("{\"ues\": %lu, \"messages\": %lu, \"rounds\": %lu, \"ues_per_s_without\": %.0f, \"ues_per_s_with\": %.0f, "
+	       "\"cycles_per_ue_without\": %.1f, \"cycles_per_ue_with\": %.1f, "
 	       "\"ratio\": %.3f}\n",
-	       options->ues, options->messages, options->rounds, bare, kept, ratio[options->rounds / 2]);
+	       options->ues, options->messages, options->rounds, bare, kept, cycles[0], cycles[1], ratio[options->rounds / 2]);
 }
 
 int

@@ -92,7 +92,8 @@ struct fan_worker {
 	bool pause;                                 /* the same */
 	bool paused;                                /* the worker's answer, stored atomically */
 	uint32_t pauses;                            /* so many times it has answered */
-	uint32_t asleep;                   /* a futex: 1 from before it sleeps until it is woken; both threads, atomically */
+	uint64_t call_at; /* the control thread stores it, atomically: batches that it waits for to have left */
+	uint32_t asleep;  /* a futex: 1 from before it sleeps until it is woken; both threads, atomically */
 	struct task task[FAN_FLIGHTS_MAX]; /* by the flight's place */
 	unsigned task_count;               /* tasks in use lie below this index */
 	unsigned task_at, turn_left;       /* whose turn it is, and for how many batches yet */
@@ -411,7 +412,7 @@ spend_counts(struct fan_worker *worker, struct work *work, struct task *task)
 	struct fan_batch *batch = &work->batch;
 	unsigned ue_count = 0;
 
-	for (unsigned i = 0; i < task->slot_count; i++) {
+	for (unsigned i = 0; i < slot_count; i++) {
 		const uint32_t slot = task->slot[i];
 		struct fan_context *context = &slots[slot];
 		const enum fan_drop drop = fan_count_spend(context, &batch->count[ue_count], &rule, parts, transactions,
@@ -1121,6 +1122,8 @@ emit(struct fan_worker *worker)
 		}
 		worker->work_count--;
 		add(&worker->counters.left, 1);
+		if (__builtin_expect(worker->counters.left == __atomic_load_n(&worker->call_at, __ATOMIC_RELAXED), 0))
+			call_control(worker);
 		/* An empty ring begins anew, in the work that lies in the cache. */
 		worker->work_first = worker->work_count > 0 ? (worker->work_first + 1) % BATCHES_MAX : 0;
 		any = true;
@@ -1413,6 +1416,12 @@ fan_worker_hand(struct fan_worker *worker, struct fan_flight *flight)
 {
 	FAN_REQUIRE(rte_ring_sp_enqueue(worker->flights, flight) == 0);
 	wake(worker);
+}
+
+void
+fan_worker_call_at(struct fan_worker *worker, uint64_t left)
+{
+	__atomic_store_n(&worker->call_at, left, __ATOMIC_RELAXED);
 }
 
 void

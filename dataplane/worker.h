@@ -51,6 +51,9 @@ void fan_worker_stop(struct fan_worker *worker);
 /* Hands a flight over. Never fails while at most FAN_FLIGHTS_MAX are in flight. Control thread. */
 void fan_worker_hand(struct fan_worker *worker, struct fan_flight *flight);
 
+/* The worker writes to the event descriptor when so many batches have left, if they have not yet. Control thread. */
+void fan_worker_call_at(struct fan_worker *worker, uint64_t left);
+
 void fan_worker_counters_read(const struct fan_worker *worker, struct fan_worker_counters *counters);
 
 #endif

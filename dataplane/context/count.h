@@ -91,6 +91,7 @@ fan_count_spend(struct fan_context *context, uint32_t *count, const struct fan_c
 	const uint8_t flags = __atomic_load_n(&context->flags, __ATOMIC_RELAXED);
 	const unsigned gap = fan_count_gap(context);
 	const unsigned open = context->transactions_open < gap ? context->transactions_open : gap;
+	const unsigned spent = fan_count_spent(context);
 
 	if (__builtin_expect(flags != FAN_CONTEXT_PRESENT, 0))
 		return (flags & (FAN_CONTEXT_PRESENT | FAN_CONTEXT_REMOVED)) != FAN_CONTEXT_PRESENT ? FAN_DROP_REMOVED
@@ -105,16 +106,13 @@ fan_count_spend(struct fan_context *context, uint32_t *count, const struct fan_c
 	if (__builtin_expect(transactions != 0 && open + transactions > FAN_TRANSACTIONS_MAX, 0))
 		return FAN_DROP_TRANSACTIONS;
 	/* No PDU leaves under a COUNT that is not covered by what is on the disk. */
-	if (mark != FAN_UNMARKED) {
-		const unsigned spent = fan_count_spent(context);
-
-		if (__builtin_expect(spent + parts > mark, 0))
-			return FAN_COUNT_WAITS;
-		__atomic_store_n(&context->spent, (uint8_t)(spent + parts), __ATOMIC_RELAXED);
-	}
+	if (__builtin_expect(mark != FAN_UNMARKED && spent + parts > mark, 0))
+		return FAN_COUNT_WAITS;
+	__atomic_store_n(&context->count, next + parts, __ATOMIC_RELAXED);
 	if ((context->transactions_open | transactions) != 0)
 		context->transactions_open = (uint8_t)(open + transactions);
-	__atomic_store_n(&context->count, next + parts, __ATOMIC_RELAXED);
+	if (mark != FAN_UNMARKED)
+		__atomic_store_n(&context->spent, (uint8_t)(spent + parts), __ATOMIC_RELAXED);
 	*count = next;
 	return FAN_DROP_NONE;
 }

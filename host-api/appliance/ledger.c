@@ -7,11 +7,12 @@
 #include <rte_cycles.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 
 #define AHEAD 4U            /* marks are raised to a multiple of it */
 #define NEARLY_USED 12      /* a block whose mark is so high rests as soon as it can */
-#define RESTING_MAX 4096    /* blocks of one transaction: a million contexts, some 8 MB */
+#define RESTING_MAX 1024    /* blocks of one transaction: 262,144 contexts, 2 MB; workers go on with others meanwhile */
 #define LOOKED_AT_MAX 65536 /* blocks that the background looks at in a call */
 #define BACKGROUND_MS 20    /* between two of its transactions */
 #define FAILED_MS 2000      /* so long an error of the store is told at the least */
@@ -437,8 +438,10 @@ stop_spending(struct fanfare *fanfare)
 				 __ATOMIC_RELEASE);
 	fan_dataplane_pause(fanfare->dataplane);
 	fan_dataplane_resume(fanfare->dataplane);
-	for (unsigned i = 0; i < fanfare->dataplane->running_count; i++)
+	for (unsigned i = 0; i < fanfare->dataplane->running_count; i++) {
 		ledger->begun[i] = batches_of(fanfare->dataplane, i, false);
+		fan_worker_call_at(fanfare->dataplane->worker[i], ledger->begun[i]);
+	}
 	ledger->stopped = true;
 }
 
@@ -617,8 +620,7 @@ probe(struct fanfare *fanfare)
 	ledger->tables[0].changed[0] = 1;
 }
 
-/* Whether a block is to rest now: its mark will not do, or is nearly used up, or nobody has used it for some time; but for the first, if no
- * message on its way will use it. */
+/* Whether a block is to rest now: its mark is nearly used up, or no message on its way uses it and none has for some time. */
 static bool
 may_rest(const struct fanfare *fanfare, unsigned index, uint32_t block)
 {
@@ -626,11 +628,9 @@ may_rest(const struct fanfare *fanfare, unsigned index, uint32_t block)
 
 	if (at->kept == 0 && !at->heard)
 		return false;
-	if (is_used_up(at))
+	if (at->kept >= NEARLY_USED)
 		return true;
-	if (at->kept < NEARLY_USED && (uint8_t)(second_now() - at->used_at) <= IDLE_S)
-		return false;
-	return claims_in_flight(fanfare, index, block) == 0;
+	return (uint8_t)(second_now() - at->used_at) > IDLE_S && claims_in_flight(fanfare, index, block) == 0;
 }
 
 /* Looks at some blocks and goes on to the next table. */
@@ -641,14 +641,17 @@ look_for_rest(struct fanfare *fanfare)
 	struct fan_ledger_place *at = &ledger->background;
 	unsigned left = LOOKED_AT_MAX, tables = fanfare->dataplane->table_count;
 
+	ledger->more = false;
 	while (tables > 0 && left > 0) {
 		const struct fan_context_table *table = &fanfare->dataplane->tables[at->table];
 
 		for (; left > 0 && at->block * (uint64_t)FAN_BLOCK_CONTEXTS < table->used; left--, at->block++) {
 			if (ledger->tables[at->table].blocks == NULL)
 				break;
-			if (may_rest(fanfare, at->table, at->block) && !let_rest(fanfare, at->table, at->block))
-				return;
+			if (!may_rest(fanfare, at->table, at->block) || let_rest(fanfare, at->table, at->block))
+				continue;
+			ledger->more = true;
+			return;
 		}
 		if (left == 0)
 			return;
@@ -707,12 +710,16 @@ fan_ledger_serve(struct fanfare *fanfare)
 	write_receipts(fanfare);
 	serve_waiting(fanfare);
 	probe(fanfare);
-	if (now_tsc - ledger->rested_tsc > BACKGROUND_MS * (rte_get_tsc_hz() / 1000)) {
+	if (!ledger->stopped && (ledger->more || now_tsc - ledger->rested_tsc > BACKGROUND_MS * (rte_get_tsc_hz() / 1000))) {
 		ledger->rested_tsc = now_tsc;
 		look_for_rest(fanfare);
 	}
 	if (any_changed(fanfare) || ledger->resting_count > 0)
 		(void)write_ledger(fanfare);
+	/* There is more to do at once. */
+	ledger->more = ledger->more && ledger->error == 0;
+	if (ledger->more && !ledger->stopped)
+		(void)eventfd_write(fanfare->dataplane->event_fd, 1);
 }
 
 /* ---- Acknowledgements ----------------------------------------------------------------------------------------------------------- */

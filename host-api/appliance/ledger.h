@@ -54,6 +54,7 @@ struct fan_ledger {
 	size_t receipt_count, receipt_room;
 	struct fan_ledger_place *resting; /* blocks that come to rest together, owned */
 	unsigned resting_count;
+	bool more;    /* some that are to rest found no room in the last transaction */
 	bool stopped; /* nothing is spent in them any more: no other block joins them */
 	bool in_use;  /* messages on their way have members in some of them: what was spent there has to leave first */
 	uint64_t begun[FAN_WORKERS_MAX];    /* batches of each worker when they were stopped */
