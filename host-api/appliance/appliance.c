@@ -316,7 +316,7 @@ fan_engine_figures(const struct fanfare *fanfare, struct fan_figure *figures, un
 bool
 fan_loops_back(const struct fanfare *fanfare)
 {
-	return fanfare->dataplane->egress.receive_queues > 0;
+	return fanfare->dataplane->egress.loops_back;
 }
 
 unsigned
@@ -326,7 +326,7 @@ fan_loop_receive(struct fanfare *fanfare, void (*each)(void *user, const uint8_t
 	const struct fan_egress *egress = &fanfare->dataplane->egress;
 	unsigned received = 0;
 
-	for (uint16_t queue = 0; queue < egress->receive_queues && received < frame_max; queue++) {
+	for (uint16_t queue = 0; egress->loops_back && queue < egress->receive_queues && received < frame_max; queue++) {
 		struct rte_mbuf *frames[64];
 		const uint16_t n = rte_eth_rx_burst(egress->port, queue, frames,
 						    (uint16_t)RTE_MIN(frame_max - received, RTE_DIM(frames)));
