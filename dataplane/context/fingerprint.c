@@ -3,10 +3,9 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 
-#define PLACES_MIN 512 /* a page */
+#define HOME_MASK UINT64_MAX /* every bit of a fingerprint is as good as another */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct fan_fingerprints *sets; /* of all handles */
@@ -69,57 +68,6 @@ fan_fingerprint(const struct fan_fingerprints *prints, const uint8_t key[FAN_KEY
 	return print != 0 ? print : 1;
 }
 
-/* Where a fingerprint is, or the free place where it belongs. */
-static size_t
-find(const uint64_t *place, size_t place_count, uint64_t print)
-{
-	size_t at = print & (place_count - 1);
-
-	while (place[at] != 0 && place[at] != print)
-		at = (at + 1) & (place_count - 1);
-	return at;
-}
-
-static uint64_t *
-map(size_t place_count)
-{
-	void *place = mmap(NULL, place_count * sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (place == MAP_FAILED)
-		return NULL;
-	/* Every search is a walk to a place of its own: fewer translations of addresses. Advice, both. */
-	(void)madvise(place, place_count * sizeof(uint64_t), MADV_HUGEPAGE);
-	(void)madvise(place, place_count * sizeof(uint64_t), MADV_DONTDUMP);
-	return place;
-}
-
-static void
-unmap(const struct fan_fingerprint_part *part)
-{
-	if (part->place == NULL)
-		return;
-	explicit_bzero(part->place, part->place_count * sizeof(*part->place));
-	munmap(part->place, part->place_count * sizeof(*part->place));
-}
-
-static int
-grow(struct fan_fingerprint_part *part)
-{
-	const size_t place_count = part->place_count == 0 ? PLACES_MIN : 2 * part->place_count;
-	uint64_t *place = map(place_count);
-
-	if (place == NULL)
-		return fan_fail(FAN_E_MEMORY, "no memory for %zu further fingerprints of keys: %zu KiB", place_count,
-				place_count * sizeof(*place) >> 10);
-	for (size_t i = 0; i < part->place_count; i++)
-		if (part->place[i] != 0)
-			place[find(place, place_count, part->place[i])] = part->place[i];
-	unmap(part);
-	part->place = place;
-	part->place_count = place_count;
-	return 0;
-}
-
 static unsigned
 part_of(uint64_t print)
 {
@@ -130,9 +78,9 @@ static bool
 in_any_set(uint64_t print)
 {
 	for (const struct fan_fingerprints *set = sets; set != NULL; set = set->next) {
-		const struct fan_fingerprint_part *part = &set->part[part_of(print)];
+		const struct fan_places *part = &set->part[part_of(print)];
 
-		if (part->place != NULL && part->place[find(part->place, part->place_count, print)] == print)
+		if (part->place != NULL && part->place[fan_places_find(part, HOME_MASK, print)] == print)
 			return true;
 	}
 	return false;
@@ -170,54 +118,35 @@ fan_fingerprints_prepare(struct fan_fingerprints *prints)
 int
 fan_fingerprints_add(struct fan_fingerprints *prints, uint64_t print)
 {
-	struct fan_fingerprint_part *part = &prints->part[part_of(print)];
+	struct fan_places *part = &prints->part[part_of(print)];
 	int error = 0;
 
 	pthread_mutex_lock(&lock);
 	if (in_any_set(print))
 		error = fan_fail(FAN_E_EXISTS, "the key is in use");
-	else if (part->used + 1 > part->place_count / 8 * 7)
-		error = grow(part);
+	else if (!fan_places_reserve(part, HOME_MASK))
+		error = fan_fail(FAN_E_MEMORY, "no memory for %zu further fingerprints of keys: %zu KiB",
+				 fan_places_next_count(part), fan_places_next_count(part) * sizeof(print) >> 10);
 	if (error == 0) {
-		part->place[find(part->place, part->place_count, print)] = print;
+		part->place[fan_places_find(part, HOME_MASK, print)] = print;
 		part->used++;
 	}
 	pthread_mutex_unlock(&lock);
 	return error;
 }
 
-/* Those behind the gap that belong before it move up, so that every search still ends at the first free place. */
-static void
-close_gap(struct fan_fingerprint_part *part, size_t gap)
-{
-	const size_t mask = part->place_count - 1;
-
-	part->place[gap] = 0;
-	for (size_t at = (gap + 1) & mask; part->place[at] != 0; at = (at + 1) & mask) {
-		const size_t home = part->place[at] & mask;
-
-		if (((at - home) & mask) < ((at - gap) & mask))
-			continue;
-		part->place[gap] = part->place[at];
-		part->place[at] = 0;
-		gap = at;
-	}
-}
-
 void
 fan_fingerprints_remove(struct fan_fingerprints *prints, uint64_t print)
 {
-	struct fan_fingerprint_part *part = &prints->part[part_of(print)];
+	struct fan_places *part = &prints->part[part_of(print)];
 	size_t at;
 
 	if (part->place == NULL)
 		return;
 	pthread_mutex_lock(&lock);
-	at = find(part->place, part->place_count, print);
-	if (part->place[at] == print) {
-		close_gap(part, at);
-		part->used--;
-	}
+	at = fan_places_find(part, HOME_MASK, print);
+	if (part->place[at] == print)
+		fan_places_remove(part, HOME_MASK, at);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -232,6 +161,6 @@ fan_fingerprints_free(struct fan_fingerprints *prints)
 		prints->next->link = prints->link;
 	pthread_mutex_unlock(&lock);
 	for (unsigned i = 0; i < FAN_FINGERPRINT_PARTS; i++)
-		unmap(&prints->part[i]);
+		fan_places_free(&prints->part[i]);
 	explicit_bzero(prints, sizeof(*prints));
 }

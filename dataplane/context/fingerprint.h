@@ -11,22 +11,17 @@
 #define FAN_FINGERPRINT_H
 
 #include "error.h"
+#include "places.h"
 
 /* A set grows part by part, so that no call waits until all of it is copied: 20 million fingerprints are copied in pieces of some
  * 2 MiB. */
 #define FAN_FINGERPRINT_PARTS 64
 
-/* Open addressing, at most 7/8 of the places in use: 9 to 18 octets for each fingerprint. */
-struct fan_fingerprint_part {
-	uint64_t *place; /* owned; 0: free */
-	size_t place_count, used;
-};
-
 /* The fingerprints that one handle has in use. Zeroed: none. It stays where it is from the first on. */
 struct fan_fingerprints {
-	struct fan_fingerprint_part part[FAN_FINGERPRINT_PARTS]; /* by the upper bits of a fingerprint */
-	uint64_t secret[2];                                      /* the process's, drawn with the first set */
-	struct fan_fingerprints *next, **link;                   /* in the list of all sets; link NULL: not in it yet */
+	struct fan_places part[FAN_FINGERPRINT_PARTS]; /* by the upper bits of a fingerprint */
+	uint64_t secret[2];                            /* the process's, drawn with the first set */
+	struct fan_fingerprints *next, **link;         /* in the list of all sets; link NULL: not in it yet */
 };
 
 /* Of 16 octets of key and a word beside it. Never 0. In: a set that was prepared. */

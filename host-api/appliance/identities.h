@@ -13,15 +13,9 @@
 
 #define FAN_IDENTITY_PARTS 64 /* it grows part by part, as fingerprints do */
 
-/* Open addressing, at most 7/8 of the places in use. */
-struct fan_identity_part {
-	uint64_t *place; /* owned; 0: free */
-	size_t place_count, used;
-};
-
 /* Zeroed: none. */
 struct fan_identities {
-	struct fan_identity_part part[FAN_IDENTITY_PARTS];
+	struct fan_places part[FAN_IDENTITY_PARTS];
 };
 
 /* An entry: the hash's bits, and a table and slot. Never 0. In: prints, prepared; table below 511, slot below 2^27. */

@@ -8,12 +8,10 @@
 #include <rte_prefetch.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 
 /* A part doubles by itself, so that no call waits until all words are moved. */
 #define PARTS 64
-#define PLACES_MIN 512 /* a page */
 /* Receipts that are looked up side by side: each waits for a place of the table, then for a context, and these waits overlap. */
 #define BATCH 256
 #define FRAMES_AHEAD 4
@@ -35,11 +33,6 @@ static_assert(HASH_BITS + SLOT_BITS + TABLE_BITS == 63, "one bit is left");
 #define ID_BITS 40
 static_assert(FAN_NEXT_HOPS_MAX - 1 < 1U << 16, "a key has room for a next hop");
 
-struct part {
-	uint64_t *place; /* owned */
-	size_t place_count, used;
-};
-
 /* What is proved: a COUNT, or an SN that stands for one. */
 struct fan_receipt_proof {
 	bool is_sn;
@@ -58,7 +51,7 @@ struct fan_receipts {
 	struct fanfare *fanfare; /* whose ledger is told; NULL: there is none */
 	uint64_t secret;         /* nobody outside can choose ids that fall on one place */
 	uint16_t port;
-	struct part part[PARTS]; /* by the upper bits of a hash */
+	struct fan_places part[PARTS]; /* by the upper bits of a hash */
 	struct {
 		uint32_t *teid; /* owned; by slot, of contexts that were entered */
 		uint32_t slots;
@@ -143,76 +136,25 @@ has_key(const struct fan_receipts *receipts, uint64_t word, uint64_t key)
 
 /* ---- The table --------------------------------------------------------------------------------------------------------- */
 
-static struct part *
+static struct fan_places *
 part_of(struct fan_receipts *receipts, uint64_t hash)
 {
 	return &receipts->part[hash / (UINT64_MAX / PARTS + 1)];
 }
 
-static size_t
-following(const struct part *part, size_t at)
-{
-	return (at + 1) & (part->place_count - 1);
-}
-
 /* From `at` on: the first word that has these bits of a hash, or the free place that ends the search. */
 static size_t
-next_candidate(const struct part *part, size_t at, uint64_t hash)
+next_candidate(const struct fan_places *part, size_t at, uint64_t hash)
 {
 	while (part->place[at] != 0 && (part->place[at] & HASH_MASK) != (hash & HASH_MASK))
-		at = following(part, at);
+		at = fan_places_following(part, at);
 	return at;
 }
 
 static size_t
-first_candidate(const struct part *part, uint64_t hash)
+first_candidate(const struct fan_places *part, uint64_t hash)
 {
-	return next_candidate(part, hash & HASH_MASK & (part->place_count - 1), hash);
-}
-
-static int
-grow(struct part *part)
-{
-	const struct part old = *part;
-
-	part->place_count = old.place_count == 0 ? PLACES_MIN : 2 * old.place_count;
-	part->place = mmap(NULL, part->place_count * sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-			   0);
-	if (part->place == MAP_FAILED) {
-		*part = old;
-		return fan_fail(FAN_E_MEMORY, "no memory to find %zu further UEs by what acknowledges them: %zu KiB",
-				old.place_count + 1, 2 * old.place_count * sizeof(uint64_t) >> 10);
-	}
-	(void)madvise(part->place, part->place_count * sizeof(uint64_t), MADV_HUGEPAGE);
-	for (size_t i = 0; i < old.place_count; i++) {
-		size_t at = old.place[i] & HASH_MASK & (part->place_count - 1);
-
-		while (old.place[i] != 0 && part->place[at] != 0)
-			at = following(part, at);
-		if (old.place[i] != 0)
-			part->place[at] = old.place[i];
-	}
-	if (old.place != NULL)
-		munmap(old.place, old.place_count * sizeof(uint64_t));
-	return 0;
-}
-
-/* The words behind a gap that belong before it move up, so that every search still ends at the first free place. */
-static void
-close_gap(struct part *part, size_t gap)
-{
-	const size_t mask = part->place_count - 1;
-
-	part->place[gap] = 0;
-	for (size_t at = following(part, gap); part->place[at] != 0; at = following(part, at)) {
-		const size_t home = part->place[at] & HASH_MASK & mask;
-
-		if (((at - home) & mask) < ((at - gap) & mask))
-			continue;
-		part->place[gap] = part->place[at];
-		part->place[at] = 0;
-		gap = at;
-	}
+	return next_candidate(part, fan_places_home(part, HASH_MASK, hash), hash);
 }
 
 /* Room for the TEIDs of our ends of a table's tunnels, up to a slot. */
@@ -250,7 +192,7 @@ int
 fan_receipts_enter(struct fan_receipts *receipts, unsigned table, uint32_t slot, uint32_t uplink_teid)
 {
 	uint64_t key, hash, word;
-	struct part *part;
+	struct fan_places *part;
 	size_t at;
 	int error = receipts != NULL ? note_uplink(receipts, table, slot, uplink_teid) : 0;
 
@@ -259,12 +201,12 @@ fan_receipts_enter(struct fan_receipts *receipts, unsigned table, uint32_t slot,
 	key = key_of(receipts, table, slot);
 	hash = mix(key ^ receipts->secret);
 	part = part_of(receipts, hash);
-	if (part->used + 1 > part->place_count / 8 * 7)
-		error = grow(part);
-	if (error != 0)
-		return error;
+	if (!fan_places_reserve(part, HASH_MASK))
+		return fan_fail(FAN_E_MEMORY, "no memory to find %zu further UEs by what acknowledges them: %zu KiB",
+				part->place_count + 1, 2 * part->place_count * sizeof(word) >> 10);
 	word = make_word(hash, table, slot);
-	for (at = first_candidate(part, hash); part->place[at] != 0; at = next_candidate(part, following(part, at), hash))
+	for (at = first_candidate(part, hash); part->place[at] != 0;
+	     at = next_candidate(part, fan_places_following(part, at), hash))
 		if (has_key(receipts, part->place[at], key)) {
 			part->place[at] |= SHARED;
 			word |= SHARED;
@@ -276,12 +218,12 @@ fan_receipts_enter(struct fan_receipts *receipts, unsigned table, uint32_t slot,
 
 /* One of several contexts of a key has left: the last of them shares it with none. */
 static void
-settle_shared(const struct fan_receipts *receipts, const struct part *part, uint64_t key, uint64_t hash)
+settle_shared(const struct fan_receipts *receipts, const struct fan_places *part, uint64_t key, uint64_t hash)
 {
 	size_t at = first_candidate(part, hash), last = 0;
 	unsigned left = 0;
 
-	for (; part->place[at] != 0; at = next_candidate(part, following(part, at), hash))
+	for (; part->place[at] != 0; at = next_candidate(part, fan_places_following(part, at), hash))
 		if (has_key(receipts, part->place[at], key)) {
 			last = at;
 			left++;
@@ -294,7 +236,7 @@ void
 fan_receipts_leave(struct fan_receipts *receipts, unsigned table, uint32_t slot)
 {
 	uint64_t key, hash, word;
-	struct part *part;
+	struct fan_places *part;
 	size_t at;
 
 	if (receipts == NULL || (!fan_kind_is_nas((enum fan_kind)receipts->dataplane->tables[table].protection.kind) &&
@@ -308,12 +250,11 @@ fan_receipts_leave(struct fan_receipts *receipts, unsigned table, uint32_t slot)
 	word = make_word(hash, table, slot);
 	at = first_candidate(part, hash);
 	while (part->place[at] != 0 && (part->place[at] & ~SHARED) != word)
-		at = next_candidate(part, following(part, at), hash);
+		at = next_candidate(part, fan_places_following(part, at), hash);
 	if (part->place[at] == 0)
 		return;
 	word = part->place[at];
-	close_gap(part, at);
-	part->used--;
+	fan_places_remove(part, HASH_MASK, at);
 	if ((word & SHARED) != 0)
 		settle_shared(receipts, part, key, hash);
 }
@@ -423,7 +364,7 @@ acknowledge(struct fan_receipts *receipts, unsigned table, uint32_t slot, const 
 static enum fan_refusal
 apply(struct fan_receipts *receipts, const struct search *search)
 {
-	const struct part *part = part_of(receipts, search->hash);
+	const struct fan_places *part = part_of(receipts, search->hash);
 	struct fan_receipt_proof proof;
 	size_t at = search->at;
 	uint64_t word;
@@ -431,7 +372,7 @@ apply(struct fan_receipts *receipts, const struct search *search)
 	if (part->place == NULL)
 		return FAN_REFUSAL_UNKNOWN;
 	while (part->place[at] != 0 && !has_key(receipts, part->place[at], search->key))
-		at = next_candidate(part, following(part, at), search->hash);
+		at = next_candidate(part, fan_places_following(part, at), search->hash);
 	word = part->place[at];
 	if (word == 0)
 		return FAN_REFUSAL_UNKNOWN;
@@ -445,7 +386,7 @@ apply(struct fan_receipts *receipts, const struct search *search)
 static void
 find(struct fan_receipts *receipts, struct search *search)
 {
-	const struct part *part = part_of(receipts, search->hash);
+	const struct fan_places *part = part_of(receipts, search->hash);
 	uint64_t word;
 
 	if (part->place == NULL)
@@ -478,7 +419,7 @@ put_receipt(struct fan_receipts *receipts, const struct fan_receipt *receipt, un
 {
 	const uint64_t key = make_key((enum fan_receipt_way)receipt->way, hop, receipt->id);
 	const uint64_t hash = mix(key ^ receipts->secret);
-	const struct part *part = part_of(receipts, hash);
+	const struct fan_places *part = part_of(receipts, hash);
 
 	receipts->figures.acknowledgements++;
 	if (receipt->id >> ID_BITS != 0) {
@@ -486,7 +427,7 @@ put_receipt(struct fan_receipts *receipts, const struct fan_receipt *receipt, un
 		return;
 	}
 	if (part->place != NULL)
-		rte_prefetch0(&part->place[hash & HASH_MASK & (part->place_count - 1)]);
+		rte_prefetch0(&part->place[fan_places_home(part, HASH_MASK, hash)]);
 	receipts->batch[receipts->batch_count++] = (struct search){ .key = key, .hash = hash, .number = receipt->number };
 	if (receipts->batch_count == BATCH)
 		apply_batch(receipts);
@@ -608,8 +549,7 @@ fan_receipts_close(struct fan_receipts *receipts)
 	if (receipts == NULL)
 		return;
 	for (unsigned i = 0; i < PARTS; i++)
-		if (receipts->part[i].place != NULL)
-			munmap(receipts->part[i].place, receipts->part[i].place_count * sizeof(uint64_t));
+		fan_places_free(&receipts->part[i]);
 	for (unsigned i = 0; i < FAN_TABLES_MAX; i++)
 		free(receipts->uplink[i].teid);
 	free(receipts->hop_place);
