@@ -199,13 +199,22 @@ fan_dataplane_close(struct fan_dataplane *dataplane)
 }
 
 int
+fan_dataplane_find_table(const struct fan_dataplane *dataplane, const struct fan_protection *protection)
+{
+	for (unsigned i = 0; i < dataplane->table_count; i++)
+		if (memcmp(&dataplane->tables[i].protection, protection, sizeof(*protection)) == 0)
+			return (int)i;
+	return -1;
+}
+
+int
 fan_dataplane_table(struct fan_dataplane *dataplane, struct fan_protection protection)
 {
+	const int found = fan_dataplane_find_table(dataplane, &protection);
 	int error;
 
-	for (unsigned i = 0; i < dataplane->table_count; i++)
-		if (memcmp(&dataplane->tables[i].protection, &protection, sizeof(protection)) == 0)
-			return (int)i;
+	if (found >= 0)
+		return found;
 	FAN_REQUIRE(dataplane->table_count < FAN_TABLES_MAX);
 	error = fan_context_table_init(&dataplane->tables[dataplane->table_count], protection, FAN_CONTEXT_SLOTS_MAX);
 	if (error == 0 && dataplane->marked) {

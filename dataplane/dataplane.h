@@ -45,7 +45,9 @@ int fan_dataplane_open(struct fan_dataplane **dataplane, const struct fan_option
 /* Stops the workers and frees everything; IO when a capture is incomplete. NULL is ignored. */
 int fan_dataplane_close(struct fan_dataplane *dataplane);
 
-/* Index of the table of a protection, made when it is new; or an error. */
+/* Index of the table of a protection; -1: there is none. */
+int fan_dataplane_find_table(const struct fan_dataplane *dataplane, const struct fan_protection *protection);
+/* The same, made when it is new; or an error. */
 int fan_dataplane_table(struct fan_dataplane *dataplane, struct fan_protection protection);
 int fan_dataplane_next_hop_add(struct fan_dataplane *dataplane, const struct fan_next_hop *next_hop);
 

@@ -766,21 +766,11 @@ struct loading {
 	uint64_t found; /* contexts with a checkpoint */
 };
 
-/* Index of the table of a protection, or -1. */
-static int
-find_table(const struct fan_dataplane *dataplane, const struct fan_protection *protection)
-{
-	for (unsigned i = 0; i < dataplane->table_count; i++)
-		if (memcmp(&dataplane->tables[i].protection, protection, sizeof(*protection)) == 0)
-			return (int)i;
-	return -1;
-}
-
 static int
 load_marks(void *user, const struct fan_record *record)
 {
 	const struct loading *loading = user;
-	const int index = find_table(loading->fanfare->dataplane, &record->marks.table);
+	const int index = fan_dataplane_find_table(loading->fanfare->dataplane, &record->marks.table);
 	struct fan_ledger_table *table = index < 0 ? NULL : table_of(loading->fanfare, (unsigned)index);
 
 	if (table == NULL)
@@ -820,7 +810,7 @@ load_checkpoint(void *user, const struct fan_record *record)
 {
 	struct loading *loading = user;
 	const struct fan_record_checkpoint *checkpoint = &record->checkpoint;
-	const int index = find_table(loading->fanfare->dataplane, &checkpoint->table);
+	const int index = fan_dataplane_find_table(loading->fanfare->dataplane, &checkpoint->table);
 	const struct fan_context_table *table = index < 0 ? NULL : &loading->fanfare->dataplane->tables[index];
 	struct fan_ledger_table *kept = index < 0 ? NULL : table_of(loading->fanfare, (unsigned)index);
 

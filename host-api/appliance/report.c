@@ -150,20 +150,11 @@ fan_message_next(struct fanfare *fanfare, fan_message_id *id, fan_message_id fro
 
 /* ---- Whom a message was not served to ------------------------------------------------------------------------------------------- */
 
-static int
-table_of(const struct fan_dataplane *dataplane, const struct fan_protection *protection)
-{
-	for (unsigned i = 0; i < dataplane->table_count; i++)
-		if (memcmp(&dataplane->tables[i].protection, protection, sizeof(*protection)) == 0)
-			return (int)i;
-	return -1;
-}
-
 static void
 tell_unserved(const struct fanfare *fanfare, const struct fan_record_unserved *unserved,
 	      void (*each)(void *user, fan_context_id id, uint32_t ue, enum fan_drop drop), void *user)
 {
-	const int index = table_of(fanfare->dataplane, &unserved->table);
+	const int index = fan_dataplane_find_table(fanfare->dataplane, &unserved->table);
 	roaring_bitmap_t *slots = index < 0 ? NULL : fan_journal_bitmap(unserved);
 	roaring_uint32_iterator_t at;
 

@@ -134,16 +134,6 @@ restore_group(void *user, const struct fan_record *record)
 	return fan_group_enter(((const struct restart *)user)->fanfare, &group, record->group.gid);
 }
 
-/* NULL: no UE is of that protection. Out: *index. */
-static const struct fan_context_table *
-find_table(const struct fan_dataplane *dataplane, unsigned *index, const struct fan_protection *protection)
-{
-	for (*index = 0; *index < dataplane->table_count; ++*index)
-		if (memcmp(&dataplane->tables[*index].protection, protection, sizeof(*protection)) == 0)
-			return &dataplane->tables[*index];
-	return NULL;
-}
-
 static int
 note_stale(struct restart *restart, const struct fan_group *group, const struct fan_record_members *members)
 {
@@ -187,8 +177,9 @@ restore_members(void *user, const struct fan_record *record)
 	struct restart *restart = user;
 	uint32_t slots[FAN_MEMBERS_CONTEXTS / 8];
 	struct fan_group *group = fan_group_find(restart->fanfare, record->members.gid);
-	unsigned index;
-	const struct fan_context_table *table = find_table(restart->fanfare->dataplane, &index, &record->members.table);
+	const struct fan_dataplane *dataplane = restart->fanfare->dataplane;
+	const int index = fan_dataplane_find_table(dataplane, &record->members.table);
+	const struct fan_context_table *table = index < 0 ? NULL : &dataplane->tables[index];
 	int error = group == NULL ? misfit("members of a group that is missing") : 0;
 	bool stale = false;
 
@@ -205,13 +196,13 @@ static int
 put_stale(const struct fanfare *fanfare, const struct stale *stale)
 {
 	struct fan_record record = { .kind = FAN_RECORD_MEMBERS };
-	unsigned index;
+	const int index = fan_dataplane_find_table(fanfare->dataplane, &stale->table);
 
 	memcpy(record.members.gid, stale->group->gid, sizeof(stale->group->gid));
 	record.members.table = stale->table;
 	record.members.profile = stale->profile;
 	record.members.first_slot = stale->first_slot;
-	if (find_table(fanfare->dataplane, &index, &stale->table) != NULL)
+	if (index >= 0)
 		fan_members_read(&stale->group->members, record.members.member, (uint16_t)index, stale->profile,
 				 stale->first_slot, FAN_MEMBERS_CONTEXTS);
 	return fan_registry_put_window(fanfare->store, &record);
