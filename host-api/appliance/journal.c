@@ -434,10 +434,7 @@ fan_journal_sync(struct fanfare *fanfare)
 	if (error != 0)
 		return error;
 	error = put_pending(fanfare);
-	if (error == 0)
-		error = fan_ledger_commit(fanfare);
-	else
-		fan_store_abort(fanfare->store);
+	error = fan_ledger_end(fanfare, error);
 	if (error != 0) {
 		fan_ledger_withdraw(fanfare);
 		return error;
@@ -487,16 +484,13 @@ any_moved(const struct fan_journal *journal)
 static void
 write_positions(struct fanfare *fanfare)
 {
-	uint64_t positions[FAN_FLIGHTS_MAX];
+	uint64_t positions[FAN_FLIGHTS_MAX] = { 0 };
 	int error = any_moved(&fanfare->journal) ? fan_ledger_begin(fanfare) : FAN_E_NOT_FOUND;
 
 	if (error != 0)
 		return;
 	error = put_positions(fanfare, positions);
-	if (error == 0)
-		error = fan_ledger_commit(fanfare);
-	else
-		fan_store_abort(fanfare->store);
+	error = fan_ledger_end(fanfare, error);
 	for (unsigned i = 0; error == 0 && i < FAN_FLIGHTS_MAX; i++) {
 		struct fan_entry *entry = &fanfare->journal.entries[i];
 
@@ -521,10 +515,7 @@ fan_journal_cancel(struct fanfare *fanfare)
 		if (entry->durable && flight->stop == FAN_DROP_CANCELLED && !flight->settled)
 			error = put_outcome(fanfare, entry, entry->kept_place, false);
 	}
-	if (error == 0)
-		return fan_ledger_commit(fanfare);
-	fan_store_abort(fanfare->store);
-	return error;
+	return fan_ledger_end(fanfare, error);
 }
 
 bool
@@ -550,10 +541,8 @@ fan_journal_end(struct fanfare *fanfare)
 		if (error == 0)
 			error = put_outcome(fanfare, entry, UINT64_MAX, true);
 	}
-	if (any && error == 0)
-		error = fan_ledger_commit(fanfare);
-	else if (any)
-		fan_store_abort(fanfare->store);
+	if (any)
+		error = fan_ledger_end(fanfare, error);
 	return error == 0;
 }
 
@@ -602,10 +591,7 @@ forget_old(struct fanfare *fanfare)
 		if (error == 0 || error == FAN_E_NOT_FOUND)
 			error = fan_store_delete(fanfare->store, &record);
 	}
-	if (error == 0)
-		(void)fan_ledger_commit(fanfare);
-	else
-		fan_store_abort(fanfare->store);
+	(void)fan_ledger_end(fanfare, error);
 }
 
 void
@@ -724,10 +710,7 @@ end_unsent(struct fanfare *fanfare, struct fan_record *outcome)
 	outcome->outcome.resumed++;
 	if (error == 0)
 		error = fan_store_put(fanfare->store, outcome);
-	if (error == 0)
-		return fan_ledger_commit(fanfare);
-	fan_store_abort(fanfare->store);
-	return error;
+	return fan_ledger_end(fanfare, error);
 }
 
 /* A message that goes on. */
@@ -807,10 +790,7 @@ hand_resumed(struct fanfare *fanfare)
 	}
 	if (error == 0)
 		error = fan_ledger_put_marks(fanfare);
-	if (error == 0)
-		error = fan_ledger_commit(fanfare);
-	else
-		fan_store_abort(fanfare->store);
+	error = fan_ledger_end(fanfare, error);
 	if (error != 0)
 		return error;
 	fan_ledger_publish(fanfare);

@@ -104,8 +104,8 @@ note_commit(struct fan_ledger *ledger, int error)
 	ledger->detail[0] = '\0';
 }
 
-int
-fan_ledger_commit(struct fanfare *fanfare)
+static int
+commit(struct fanfare *fanfare)
 {
 	struct fan_ledger *ledger = &fanfare->ledger;
 	const uint64_t begin_tsc = rte_rdtsc();
@@ -114,6 +114,15 @@ fan_ledger_commit(struct fanfare *fanfare)
 
 	ledger->commit_ns_max = RTE_MAX(ledger->commit_ns_max, commit_ns);
 	note_commit(ledger, error);
+	return error;
+}
+
+int
+fan_ledger_end(struct fanfare *fanfare, int error)
+{
+	if (error == 0)
+		return commit(fanfare);
+	fan_store_abort(fanfare->store);
 	return error;
 }
 
@@ -501,10 +510,7 @@ write_ledger(struct fanfare *fanfare)
 		error = put_block(fanfare, &ledger->resting[i]);
 	if (error == 0)
 		error = fan_ledger_put_marks(fanfare);
-	if (error == 0)
-		error = fan_ledger_commit(fanfare);
-	else
-		fan_store_abort(fanfare->store);
+	error = fan_ledger_end(fanfare, error);
 	if (rests)
 		end_rest(fanfare, error == 0);
 	settle_all(fanfare, error == 0);
@@ -684,10 +690,7 @@ write_receipts(struct fanfare *fanfare)
 		return;
 	for (size_t i = 0; error == 0 && i < ledger->receipt_count; i++)
 		error = put_receipt(fanfare, &ledger->receipts[i]);
-	if (error == 0)
-		error = fan_ledger_commit(fanfare);
-	else
-		fan_store_abort(fanfare->store);
+	error = fan_ledger_end(fanfare, error);
 	for (size_t i = 0; error == 0 && i < ledger->receipt_count; i++) {
 		uint32_t slot;
 		const struct fan_context_table *table = fan_context_find(fanfare, &slot, ledger->receipts[i].id);

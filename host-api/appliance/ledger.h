@@ -78,9 +78,10 @@ int fan_ledger_load(struct fanfare *fanfare);
 void fan_ledger_close(struct fanfare *fanfare);
 void fan_ledger_free(struct fanfare *fanfare);
 
-/* The store's transaction; the ledger notes what becomes of it. BUSY in a batch (fan_begin()). */
+/* Begins the store's transaction. BUSY in a batch (fan_begin()). */
 int fan_ledger_begin(struct fanfare *fanfare);
-int fan_ledger_commit(struct fanfare *fanfare);
+/* Ends it, with the error of what was put: commits, and notes what becomes of that, or drops it. Returns the error. */
+int fan_ledger_end(struct fanfare *fanfare, int error);
 
 /* Within a transaction: puts C of contexts first .. first + count - 1 of a table as they are now. They are new, or spend nothing now:
  * they are unreachable or removed, and every worker has begun a turn since. */

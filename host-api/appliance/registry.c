@@ -185,8 +185,7 @@ write_additions(struct fanfare *fanfare)
 
 	if (error == 0)
 		error = each_run(fanfare, fan_ledger_put);
-	if (error == 0)
-		error = fan_ledger_commit(fanfare);
+	error = fan_ledger_end(fanfare, error);
 	return error == 0 ? each_run(fanfare, note_run) : error;
 }
 
@@ -282,16 +281,6 @@ fan_registry_add_hop(struct fanfare *fanfare, unsigned index, const struct fan_n
 	return fanfare->store == NULL ? 0 : put_hop(fanfare, index, next_hop);
 }
 
-/* Ends a transaction of one change with the error of what was put. */
-static int
-end_transaction(struct fan_store *store, int error)
-{
-	if (error == 0)
-		return fan_store_commit(store);
-	fan_store_abort(store);
-	return error;
-}
-
 int
 fan_registry_change_hop(struct fanfare *fanfare, unsigned index, const struct fan_next_hop *next_hop)
 {
@@ -299,7 +288,7 @@ fan_registry_change_hop(struct fanfare *fanfare, unsigned index, const struct fa
 
 	if (fanfare->store == NULL || error != 0)
 		return error;
-	return end_transaction(fanfare->store, put_hop(fanfare, index, next_hop));
+	return fan_store_end(fanfare->store, put_hop(fanfare, index, next_hop));
 }
 
 /* ---- UEs ------------------------------------------------------------------------------------------------------------------- */
@@ -507,7 +496,7 @@ fan_registry_change_ue(struct fanfare *fanfare, unsigned table, uint32_t slot, c
 
 	if (fanfare->store == NULL || error != 0)
 		return error;
-	error = end_transaction(fanfare->store, change(fanfare, table, slot, what));
+	error = fan_store_end(fanfare->store, change(fanfare, table, slot, what));
 	if (error == 0 && what->settled)
 		fan_ledger_put_done(fanfare, table, slot, 1);
 	return error;
@@ -525,7 +514,7 @@ fan_registry_delete_ue(struct fanfare *fanfare, unsigned table, uint32_t slot)
 	fan_registry_wipe(&record);
 	if (error == 0)
 		error = fan_store_delete(fanfare->store, &record);
-	error = end_transaction(fanfare->store, error);
+	error = fan_store_end(fanfare->store, error);
 	if (error == 0)
 		fan_identities_remove(&fanfare->identities,
 				      fan_identity_entry(&fanfare->keys, record.ue.identity, table, slot));
@@ -552,7 +541,7 @@ fan_registry_put_group(struct fanfare *fanfare, const struct fan_group *group)
 
 	if (fanfare->store == NULL || error != 0)
 		return error;
-	return end_transaction(fanfare->store, fan_store_put(fanfare->store, &record));
+	return fan_store_end(fanfare->store, fan_store_put(fanfare->store, &record));
 }
 
 int
@@ -563,7 +552,7 @@ fan_registry_delete_group(struct fanfare *fanfare, const struct fan_group *group
 
 	if (fanfare->store == NULL || error != 0)
 		return error;
-	return end_transaction(fanfare->store, fan_store_delete(fanfare->store, &record));
+	return fan_store_end(fanfare->store, fan_store_delete(fanfare->store, &record));
 }
 
 /* The key of members of a group, in slots from a multiple of FAN_MEMBERS_CONTEXTS on. */
@@ -622,7 +611,7 @@ fan_registry_put_members(const struct fan_group *group, const struct fan_members
 		return error;
 	for (unsigned profile = 0; error == 0 && profile < FAN_PROFILE_COUNT; profile++)
 		error = put_profile(group, members, table, profile, first, last);
-	return end_transaction(store, error);
+	return fan_store_end(store, error);
 }
 
 /* Of one profile. In/Out: *put_count, records that were written. */

@@ -205,10 +205,7 @@ clear_records(const struct fanfare *fanfare)
 		error = clear_group(group, &put_count);
 		group_count++;
 	}
-	if (error != 0)
-		fan_store_abort(fanfare->store);
-	else
-		error = fan_store_commit(fanfare->store);
+	error = fan_store_end(fanfare->store, error);
 	return error == 0 ? (int)group_count : error;
 }
 

@@ -218,10 +218,8 @@ put_right(const struct restart *restart)
 		error = fan_store_begin(store);
 		for (size_t i = from; error == 0 && i < from + RECORDS_IN_A_TRANSACTION && i < restart->stale_count; i++)
 			error = put_stale(restart->fanfare, &restart->stale[i]);
-		if (error == 0)
-			error = fan_store_commit(store);
+		error = fan_store_end(store, error);
 	}
-	fan_store_abort(store);
 	return error;
 }
 

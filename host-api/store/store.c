@@ -512,6 +512,15 @@ fan_store_abort(struct fan_store *store)
 		drop(store);
 }
 
+int
+fan_store_end(struct fan_store *store, int error)
+{
+	if (error == 0)
+		return fan_store_commit(store);
+	fan_store_abort(store);
+	return error;
+}
+
 /* ---- Records ------------------------------------------------------------------------------------------------------------------ */
 
 /* In: store->name, a kind and key. */
@@ -827,11 +836,7 @@ fan_store_rotate_key(struct fan_store *store, const char *key_file)
 	error = wrap(wrapped, fan_seal_key(store->seal), key_file);
 	if (error == 0)
 		error = put_own(store, KEY, wrapped, sizeof(wrapped));
-	store->spoilt = error != 0;
-	if (error == 0)
-		return fan_store_commit(store);
-	drop(store);
-	return error;
+	return fan_store_end(store, error);
 }
 
 /* ---- Opening and closing -------------------------------------------------------------------------------------------------------- */

@@ -226,6 +226,8 @@ int fan_store_begin(struct fan_store *store);
 int fan_store_commit(struct fan_store *store);
 /* Drops the transaction. Ignored when there is none. */
 void fan_store_abort(struct fan_store *store);
+/* Ends the transaction with the error of what was put: commits where that is 0, drops it otherwise. Returns the error. */
+int fan_store_end(struct fan_store *store, int error);
 
 /* Whether fan_store_put() would take a record. INVALID names the field and its range. */
 int fan_store_check(const struct fan_record *record);
