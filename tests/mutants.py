@@ -28,7 +28,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 TREE = ROOT / "build-mutants"
 TEST_SECONDS = 120
 TORTURE = "torture"
-TORTURE_COMMAND = ["timeout", "600", "tests/torture/torture.py", "--seed", "1", "--rounds", "25", "--crowd", "4000", "--traffic", "0.5", "--stop-at-fault"]
+TORTURE_COMMAND = ["timeout", "600", "tests/torture/torture.py", "--seed", "1", "--rounds", "100", "--crowd", "4000", "--traffic", "0.5", "--stop-at-fault"]
 TORTURE_CARD = ROOT / "build/hw/fanfare-cosim"  # for faults of the dataplane: without it no engine fails
 
 
