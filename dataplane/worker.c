@@ -298,7 +298,7 @@ is_covered(const struct fan_worker *worker, const struct task *task)
 
 	if (table->marks == NULL || task->part > 0)
 		return true;
-	if (fan_count_spent(&table->slots[first]) + task->leg->plans.part_count > fan_context_mark(table->marks, first)) {
+	if (!fan_count_covered(&table->slots[first], task->leg->plans.part_count, fan_context_mark(table->marks, first))) {
 		ask_for_mark(worker, table, first, FAN_WAITS);
 		return false;
 	}
@@ -927,8 +927,8 @@ are_covered(struct fan_worker *worker, const bool renewed[BATCHES_MAX])
 			const struct fan_context_table *table = work->leg->table;
 			const uint32_t slot = (uint32_t)(context - table->slots);
 
-			if (fan_count_spent(context) + fresh_counts(worker, renewed, i + 1, context) <=
-			    fan_context_mark(table->marks, slot))
+			if (fan_count_covered(context, fresh_counts(worker, renewed, i + 1, context),
+					      fan_context_mark(table->marks, slot)))
 				continue;
 			ask_for_mark(worker, table, slot, FAN_WAITS_WITH_BATCH);
 			covered = false;

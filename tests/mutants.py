@@ -9,6 +9,7 @@ tests/mutants/*.txt hold the faults:
     mutant: what is wrong then
     - the original text, which must occur once in the file; more such lines are more lines of it
     + what stands there instead; without such a line nothing does
+    & the fault has another place in the file: its lines follow
     = the reason, when no test can tell: the mutant is equivalent, and only checked to be up to date
 
 The test `torture` is the kill loops of tests/torture, which take minutes: only --torture plants their faults, and none of the others.
@@ -35,13 +36,20 @@ TORTURE_CARD = ROOT / "build/hw/fanfare-cosim"  # for faults of the dataplane: w
 class Mutant:
     def __init__(self, place, file, tests, name):
         self.place, self.file, self.tests, self.name = place, file, tests, name
-        self.original, self.replacement, self.reason = [], [], []
+        self.reason, self.changes = [], []
+        self.begin_change()
 
-    def text(self):
-        return "\n".join(self.original)
+    def begin_change(self):
+        self.original, self.replacement = [], []
+        self.changes.append((self.original, self.replacement))
+
+    def texts(self):
+        return [("\n".join(original), "\n".join(replacement)) for original, replacement in self.changes]
 
     def applied(self, source):
-        return source.replace(self.text(), "\n".join(self.replacement))
+        for text, instead in self.texts():
+            source = source.replace(text, instead)
+        return source
 
 
 def read_mutants():
@@ -57,6 +65,8 @@ def read_mutants():
                 mutants.append(Mutant(f"{path.relative_to(ROOT)}:{number}", file, tests, value))
             elif line[:2] in ("- ", "+ ", "= "):
                 {"-": mutants[-1].original, "+": mutants[-1].replacement, "=": mutants[-1].reason}[line[0]].append(line[2:])
+            elif line == "&":
+                mutants[-1].begin_change()
             elif line and not line.startswith("#"):
                 sys.exit(f"{path}:{number}: not understood: {line}")
     return mutants
@@ -67,9 +77,10 @@ def staleness(mutant):
     path = ROOT / mutant.file
     if not path.exists():
         return f"there is no {mutant.file}"
-    times = path.read_text().count(mutant.text())
-    if not mutant.original or times != 1:
-        return f"its text occurs {times} times in {mutant.file}"
+    for text, _ in mutant.texts():
+        times = path.read_text().count(text)
+        if not text or times != 1:
+            return f"its text occurs {times} times in {mutant.file}: {text}"
     missing = [test for test in mutant.tests if not any(map(pathlib.Path.exists, (ROOT / f"tests/{test}.c", ROOT / f"tests/{test}/{test}.py")))]
     return f"there is no {missing[0]}" if missing else None
 

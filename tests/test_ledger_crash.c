@@ -212,6 +212,38 @@ Test(ledger_crash, a_window_used_up_opens_after_a_crash)
 	run(go_on_above);
 }
 
+static void
+outlast_eight_checkpoints(void)
+{
+	const struct fan_ledger_block *block;
+	struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS, 0);
+	bool moved = false;
+	uint8_t turn;
+
+	ue.unacknowledged = 199;
+	open_appliance();
+	provision(&ue, FAN_PROFILE_EPS_NAS_NIDD);
+	check(send_to_the_end().sent == 2, "both get it", 0);
+	block = &fanfare->ledger.tables[0].blocks[0];
+	turn = block->turn;
+	while (!moved || block->turn != turn) {
+		check(send_to_the_end().dropped[FAN_DROP_WINDOW] == 1, "its window is used up", 0);
+		check(fan_ue_acknowledged(fanfare, id_of(1), count_of(1) - 1) == 0, "acknowledge", 1);
+		usleep(1000);
+		moved = moved || block->turn != turn;
+	}
+	check(fan_ue_acknowledged(fanfare, id_of(0), FIRST_COUNT) == 0, "acknowledge", 0);
+	check(gap_of(0) == 200, "its window opens before the disk knows", gap_of(0));
+	(void)fan_poll(fanfare);
+	check(gap_of(0) == 0, "its window stays closed", gap_of(0));
+}
+
+/* A turn has the number of the one eight before: what was spent in that does not count in this. */
+Test(ledger_crash, what_was_spent_eight_checkpoints_ago_does_not_count)
+{
+	run(outlast_eight_checkpoints);
+}
+
 /* ---- Old proofs --------------------------------------------------------------------------------------------------------------- */
 
 static void

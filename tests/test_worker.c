@@ -1760,20 +1760,21 @@ static unsigned
 serve_marks(unsigned ues)
 {
 	uint8_t *const mark = &bench.table.marks[0], *const waits = &bench.table.waits[0];
+	uint8_t turn;
 
 	if (__atomic_exchange_n(waits, 0, __ATOMIC_RELAXED) == 0)
 		return 0;
-	if (*mark < FAN_MARK_MAX) {
+	if ((*mark & FAN_MARK_COUNTS) < FAN_MARK_MAX) {
 		__atomic_store_n(mark, (uint8_t)(*mark + 4), __ATOMIC_RELEASE);
 		return 0;
 	}
+	turn = *mark & FAN_MARK_TURN;
 	__atomic_store_n(mark, 0, __ATOMIC_RELEASE);
 	fan_workers_pause(bench.worker, bench.worker_count);
 	fan_workers_resume(bench.worker, bench.worker_count);
-	for (unsigned i = 0; i < ues; i++) {
-		cr_assert_leq(fan_count_spent(&bench.table.slots[i]), FAN_MARK_MAX);
-		fan_count_rest(&bench.table.slots[i]);
-	}
+	for (unsigned i = 0; i < ues; i++)
+		cr_assert_leq(fan_count_spent(&bench.table.slots[i], turn), FAN_MARK_MAX);
+	__atomic_store_n(mark, (uint8_t)(turn + FAN_MARK_NEXT_TURN), __ATOMIC_RELEASE);
 	return 1;
 }
 

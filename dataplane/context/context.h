@@ -52,7 +52,7 @@ struct fan_context {
 	};
 	uint16_t awaited;          /* 60 C low bits of the first COUNT that the UE is not known to have accepted */
 	uint8_t transactions_open; /* 62 W CP transactions that the UE may still have open; count.h alone moves it */
-	uint8_t spent; /* 63 W COUNTs spent since the last checkpoint (table.h), which C takes back to 0 while none can be spent */
+	uint8_t since; /* 63 W where COUNT stood at the last checkpoint; count.h alone moves it, for C too while none can be spent */
 } __attribute__((aligned(64)));
 
 static_assert(sizeof(struct fan_context) == 64, "a context is one cache line");
@@ -66,7 +66,7 @@ static_assert(offsetof(struct fan_context, flags) == 47, "shared with the FPGA")
 static_assert(offsetof(struct fan_context, nas.mme_ue_id_low) == 48, "shared with the FPGA");
 static_assert(offsetof(struct fan_context, drb.nru_sn) == 56, "shared with the FPGA");
 static_assert(offsetof(struct fan_context, awaited) == 60, "shared with the FPGA");
-static_assert(offsetof(struct fan_context, spent) == 63, "shared with the FPGA");
+static_assert(offsetof(struct fan_context, since) == 63, "shared with the FPGA");
 
 #define FAN_DIRECTION_DOWNLINK 1
 

@@ -44,6 +44,7 @@ fan_count_begin(struct fan_context *context, const struct fan_ue *ue)
 	context->count_reserved = ue->count_reserved;
 	context->awaited = (uint16_t)(ue->count - ue->unacknowledged);
 	context->transactions_open = ue->transactions_open;
+	fan_count_rest(context, 0);
 }
 
 int

@@ -20,6 +20,9 @@
 #define FAN_BLOCK_CONTEXTS 256 /* contexts that have one mark */
 #define FAN_MARK_MAX 16        /* m is 0..16: with 200 unacknowledged COUNTs it stays below the 254 that a UE of NAS follows */
 #define FAN_UNMARKED 0xff      /* a mark that bounds nothing: there is no store */
+#define FAN_MARK_COUNTS 0x1f   /* the bits of a mark that are m */
+#define FAN_MARK_TURN 0xe0     /* those that say which turn it is: a block's next begins with each of its checkpoints */
+#define FAN_MARK_NEXT_TURN 0x20
 #define FAN_COUNT_WAITS FAN_DROP_COUNT /* fan_count_spend(): the mark is too low */
 
 struct fan_count_rule {
@@ -70,11 +73,29 @@ fan_count_gap(const struct fan_context *context)
 	return (uint16_t)(fan_count_next(context) - __atomic_load_n(&context->awaited, __ATOMIC_RELAXED));
 }
 
-/* COUNTs spent since the last checkpoint, as far as there is a store. Any thread. */
-static inline uint8_t
-fan_count_spent(const struct fan_context *context)
+/* COUNTs spent since the last checkpoint. In: the mark of the context's block, of which the turn counts. `since` has the low bits of
+ * COUNT at that checkpoint, and the turn that began there; one of another turn is of an older checkpoint, and nothing was spent since the last:
+ * so a checkpoint need not touch the contexts that it covers. Any thread. */
+static inline unsigned
+fan_count_spent(const struct fan_context *context, uint8_t mark)
 {
-	return __atomic_load_n(&context->spent, __ATOMIC_RELAXED);
+	const uint8_t since = __atomic_load_n(&context->since, __ATOMIC_RELAXED);
+
+	return ((since ^ mark) & FAN_MARK_TURN) != 0 ? 0 : (fan_count_next(context) - since) & FAN_MARK_COUNTS;
+}
+
+/* Whether what is on the disk covers so many more COUNTs. In: the mark of the context's block. */
+static inline bool
+fan_count_covered(const struct fan_context *context, unsigned counts, uint8_t mark)
+{
+	return mark == FAN_UNMARKED || fan_count_spent(context, mark) + counts <= (mark & FAN_MARK_COUNTS);
+}
+
+/* `since` for a context whose next COUNT is `next` in a turn in which it has spent nothing. */
+static inline uint8_t
+fan_count_since(uint32_t next, uint8_t mark)
+{
+	return (uint8_t)((mark & FAN_MARK_TURN) | (next & FAN_MARK_COUNTS));
 }
 
 /*
@@ -91,7 +112,6 @@ fan_count_spend(struct fan_context *context, uint32_t *count, const struct fan_c
 	const uint8_t flags = __atomic_load_n(&context->flags, __ATOMIC_RELAXED);
 	const unsigned gap = fan_count_gap(context);
 	const unsigned open = context->transactions_open < gap ? context->transactions_open : gap;
-	const unsigned spent = fan_count_spent(context);
 
 	if (__builtin_expect(flags != FAN_CONTEXT_PRESENT, 0))
 		return (flags & (FAN_CONTEXT_PRESENT | FAN_CONTEXT_REMOVED)) != FAN_CONTEXT_PRESENT ? FAN_DROP_REMOVED
@@ -106,23 +126,23 @@ fan_count_spend(struct fan_context *context, uint32_t *count, const struct fan_c
 	if (__builtin_expect(transactions != 0 && open + transactions > FAN_TRANSACTIONS_MAX, 0))
 		return FAN_DROP_TRANSACTIONS;
 	/* No PDU leaves under a COUNT that is not covered by what is on the disk. */
-	if (__builtin_expect(mark != FAN_UNMARKED && spent + parts > mark, 0))
+	if (__builtin_expect(!fan_count_covered(context, parts, mark), 0))
 		return FAN_COUNT_WAITS;
 	__atomic_store_n(&context->count, next + parts, __ATOMIC_RELAXED);
 	if ((context->transactions_open | transactions) != 0)
 		context->transactions_open = (uint8_t)(open + transactions);
-	if (mark != FAN_UNMARKED)
-		__atomic_store_n(&context->spent, (uint8_t)(spent + parts), __ATOMIC_RELAXED);
+	if (mark != FAN_UNMARKED && ((context->since ^ mark) & FAN_MARK_TURN) != 0)
+		__atomic_store_n(&context->since, fan_count_since(next, mark), __ATOMIC_RELAXED);
 	*count = next;
 	return FAN_DROP_NONE;
 }
 
-/* Nothing counts as spent since the checkpoint: it was just made durable. Control thread, while the context's mark is 0 or it is out of
- * service, and its worker has begun a turn since. */
+/* Nothing counts as spent in a turn, that of `mark`: the context's checkpoint was just made durable. Control thread, while m is 0 or the context
+ * is out of service, and its worker has begun a turn since. */
 static inline void
-fan_count_rest(struct fan_context *context)
+fan_count_rest(struct fan_context *context, uint8_t mark)
 {
-	__atomic_store_n(&context->spent, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&context->since, fan_count_since(fan_count_next(context), mark), __ATOMIC_RELAXED);
 }
 
 /* So many transactions were not opened after all: what was spent for them has not left this host. Thread: as fan_count_spend(). */

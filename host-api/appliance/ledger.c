@@ -167,7 +167,7 @@ settle(struct fan_ledger_table *table, uint8_t *marks, bool committed)
 			at->next = at->kept;
 			at->claims = at->claimed;
 			/* Nobody knows yet what the disk has of a block whose rest failed: nothing is spent there. */
-			mark = at->resting ? 0 : at->kept;
+			mark = at->resting ? 0 : at->turn | at->kept;
 			if (__atomic_load_n(&marks[block], __ATOMIC_RELAXED) != mark)
 				__atomic_store_n(&marks[block], mark, __ATOMIC_RELEASE);
 		}
@@ -280,21 +280,34 @@ add_event(struct fanfare *fanfare, enum fan_event_kind kind, unsigned table, uin
 	ledger->event_count++;
 }
 
-/* What a context's last COUNTs have brought it to, told once: when they crossed the line. */
-static void
-note_events(struct fanfare *fanfare, unsigned index, uint32_t slot)
+/* Which lines a context has crossed by what it spent since its last checkpoint: bits 1 << FAN_EVENT_. */
+static unsigned
+lines_crossed(const struct fan_context *context, enum fan_kind kind, uint8_t turn)
 {
-	const struct fan_context *context = &fanfare->dataplane->tables[index].slots[slot];
-	const struct fan_count_rule *rule = &fan_count_rules[fanfare->dataplane->tables[index].protection.kind];
-	const unsigned gap = fan_count_gap(context), spent = fan_count_spent(context), limit = rule->gap_max / 4 * 3U;
-	const uint32_t next = fan_count_next(context);
+	const struct fan_count_rule *rule = &fan_count_rules[kind];
+	const unsigned gap = fan_count_gap(context), limit = rule->gap_max / 4 * 3U;
+	const uint64_t spent = fan_count_spent(context, turn), next = fan_count_next(context);
+	unsigned crossed = 0;
 
 	if (gap >= limit && gap < limit + spent)
-		add_event(fanfare, FAN_EVENT_WINDOW, index, slot, gap);
+		crossed |= 1U << FAN_EVENT_WINDOW;
 	if (next + EVENT_COUNT_LEFT >= rule->end && next - spent + EVENT_COUNT_LEFT < rule->end)
-		add_event(fanfare, FAN_EVENT_COUNT_END, index, slot, next);
-	if ((uint64_t)next + EVENT_LEASE_LEFT >= context->count_reserved &&
-	    (uint64_t)next - spent + EVENT_LEASE_LEFT < context->count_reserved)
+		crossed |= 1U << FAN_EVENT_COUNT_END;
+	if (next + EVENT_LEASE_LEFT >= context->count_reserved && next - spent + EVENT_LEASE_LEFT < context->count_reserved)
+		crossed |= 1U << FAN_EVENT_LEASE_END;
+	return crossed;
+}
+
+static void
+add_events(struct fanfare *fanfare, unsigned index, uint32_t slot, unsigned crossed)
+{
+	const struct fan_context *context = &fanfare->dataplane->tables[index].slots[slot];
+
+	if ((crossed & 1U << FAN_EVENT_WINDOW) != 0)
+		add_event(fanfare, FAN_EVENT_WINDOW, index, slot, fan_count_gap(context));
+	if ((crossed & 1U << FAN_EVENT_COUNT_END) != 0)
+		add_event(fanfare, FAN_EVENT_COUNT_END, index, slot, fan_count_next(context));
+	if ((crossed & 1U << FAN_EVENT_LEASE_END) != 0)
 		add_event(fanfare, FAN_EVENT_LEASE_END, index, slot, context->count_reserved);
 }
 
@@ -386,8 +399,10 @@ fan_ledger_put(struct fanfare *fanfare, unsigned table, uint32_t first, uint32_t
 void
 fan_ledger_put_done(struct fanfare *fanfare, unsigned table, uint32_t first, uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++)
-		fan_count_rest(&fanfare->dataplane->tables[table].slots[first + i]);
+	const struct fan_ledger_table *kept = &fanfare->ledger.tables[table];
+
+	for (uint32_t slot = first; slot < first + count; slot++)
+		fan_count_rest(&fanfare->dataplane->tables[table].slots[slot], kept->blocks[slot / FAN_BLOCK_CONTEXTS].turn);
 }
 
 /* Contexts of a block that have ever been there. */
@@ -397,31 +412,70 @@ block_end(const struct fan_context_table *table, uint32_t block)
 	return RTE_MIN((block + 1) * FAN_BLOCK_CONTEXTS, table->used);
 }
 
+/* A context that has spent nothing for eight turns: what it spent then would count in the next, which has the same number. */
+static bool
+is_of_turn(const struct fan_context *context, uint8_t turn)
+{
+	return ((context->since ^ turn) & FAN_MARK_TURN) == 0;
+}
+
+/* Whether a checkpoint has contexts with something to tell, or from so many turns ago: most have none, and need not be looked at again. */
+static bool
+has_news(const struct fan_context_table *table, uint32_t block, uint8_t turn)
+{
+	const enum fan_kind kind = (enum fan_kind)table->protection.kind;
+	unsigned news = 0;
+
+	for (uint32_t slot = block * FAN_BLOCK_CONTEXTS; slot < block_end(table, block); slot++)
+		news |= lines_crossed(&table->slots[slot], kind, turn) |
+			is_of_turn(&table->slots[slot], (uint8_t)(turn + FAN_MARK_NEXT_TURN));
+	return news != 0;
+}
+
 /* The block's C, and the mark that it needs from now on. */
 static int
 put_block(struct fanfare *fanfare, const struct fan_ledger_place *place)
 {
-	struct fan_ledger_table *table = &fanfare->ledger.tables[place->table];
+	const struct fan_context_table *table = &fanfare->dataplane->tables[place->table];
+	struct fan_ledger_table *kept = &fanfare->ledger.tables[place->table];
+	struct fan_ledger_block *at = &kept->blocks[place->block];
 	const unsigned claims = claims_in_flight(fanfare, place->table, place->block);
+	const uint32_t first = place->block * FAN_BLOCK_CONTEXTS;
 
-	set_next(table, place->block, mark_for(claims), claims);
-	return put_entries(fanfare, place->table, place->block * FAN_BLOCK_CONTEXTS,
-			   block_end(&fanfare->dataplane->tables[place->table], place->block));
+	set_next(kept, place->block, mark_for(claims), claims);
+	at->news = has_news(table, place->block, at->turn);
+	return put_entries(fanfare, place->table, first, block_end(table, place->block));
 }
 
+/* In: the turn that begins. */
+static void
+tell_news(struct fanfare *fanfare, const struct fan_ledger_place *place, uint8_t turn)
+{
+	const struct fan_context_table *table = &fanfare->dataplane->tables[place->table];
+	const enum fan_kind kind = (enum fan_kind)table->protection.kind;
+
+	for (uint32_t slot = place->block * FAN_BLOCK_CONTEXTS; slot < block_end(table, place->block); slot++) {
+		struct fan_context *context = &table->slots[slot];
+
+		if (fan_context_present(table, slot))
+			add_events(fanfare, place->table, slot,
+				   lines_crossed(context, kind, (uint8_t)(turn - FAN_MARK_NEXT_TURN)));
+		if (is_of_turn(context, turn))
+			fan_count_rest(context, turn);
+	}
+}
+
+/* The block's next turn begins: its checkpoint is on the disk. */
 static void
 begin_again(struct fanfare *fanfare, const struct fan_ledger_place *place)
 {
-	const struct fan_context_table *table = &fanfare->dataplane->tables[place->table];
+	struct fan_ledger_block *at = &fanfare->ledger.tables[place->table].blocks[place->block];
 
-	for (uint32_t slot = place->block * FAN_BLOCK_CONTEXTS; slot < block_end(table, place->block); slot++) {
-		if (fan_context_present(table, slot))
-			note_events(fanfare, place->table, slot);
-		/* One that was removed too: a message that still has it is not to wait for what it will never spend. */
-		fan_count_rest(&table->slots[slot]);
-	}
-	fanfare->ledger.tables[place->table].blocks[place->block].heard = false;
-	__atomic_store_n(&table->waits[place->block], 0, __ATOMIC_RELAXED);
+	at->turn = (uint8_t)(at->turn + FAN_MARK_NEXT_TURN);
+	if (at->news)
+		tell_news(fanfare, place, at->turn);
+	at->heard = false;
+	__atomic_store_n(&fanfare->dataplane->tables[place->table].waits[place->block], 0, __ATOMIC_RELAXED);
 	fanfare->ledger.checkpoints++;
 }
 
@@ -743,21 +797,24 @@ fan_ledger_acknowledge(struct fanfare *fanfare, unsigned index, uint32_t slot, u
 {
 	const struct fan_context_table *table = &fanfare->dataplane->tables[index];
 	struct fan_context *context = &table->slots[slot];
-	struct fan_ledger_table *kept;
+	const struct fan_ledger_table *kept = fanfare->store != NULL ? table_of(fanfare, index) : NULL;
+	struct fan_ledger_block *block;
 	int error;
 
 	if (fanfare->store == NULL)
 		return fan_count_acknowledge(context, count);
+	if (kept == NULL)
+		return FAN_E_MEMORY;
+	block = &kept->blocks[slot / FAN_BLOCK_CONTEXTS];
 	/* At its last checkpoint its window was used up, and for all that the disk says it still is. An older proof than the last opens none. */
-	if (fan_count_spent(context) == 0 && count < fan_count_next(context) &&
+	if (fan_count_spent(context, block->turn) == 0 && count < fan_count_next(context) &&
 	    fan_count_next(context) - 1 - count < fan_count_gap(context) &&
 	    fan_count_gap(context) >= fan_count_rules[table->protection.kind].gap_max)
 		return queue_receipt(&fanfare->ledger, fan_context_name(fanfare, index, slot), count);
 	error = fan_count_acknowledge(context, count);
-	kept = table_of(fanfare, index);
-	if (error == 0 && kept != NULL) {
-		kept->blocks[slot / FAN_BLOCK_CONTEXTS].heard = true;
-		kept->blocks[slot / FAN_BLOCK_CONTEXTS].used_at = second_now();
+	if (error == 0) {
+		block->heard = true;
+		block->used_at = second_now();
 	}
 	return error;
 }
@@ -798,7 +855,7 @@ resume(struct fan_context *context, enum fan_kind kind, const struct fan_record_
 	ue.unreachable = (context->flags & FAN_CONTEXT_UNREACHABLE) != 0;
 	fan_resume(&ue, checkpoint, mark, i);
 	fan_count_begin(context, &ue);
-	context->spent = (uint8_t)(ue.count - checkpoint->count[i]);
+	context->since = fan_count_since(checkpoint->count[i], 0);
 	if (fan_kind_is_nas(kind)) {
 		context->nas.transaction = ue.transaction;
 		context->nas.rp_reference = ue.rp_reference;

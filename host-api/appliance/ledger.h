@@ -6,7 +6,7 @@
  *	a message is accepted   the marks of its members' blocks are raised and made durable with it; then workers see them
  *	a worker spends         while spent + parts <= m (count.h); else it asks, and waits
  *	a block comes to rest   m is taken from the workers, each begins another turn, and what was spent leaves; C is what is spent next;
- *	                        C and m = 0 are made durable together; then nothing counts as spent
+ *	                        C and m = 0 are made durable together; then another turn begins, in which nothing is spent
  *	after a crash           every context goes on at C + m, with m spent
  *
  * A mark is raised some messages ahead, so that most messages raise none. Blocks at rest are checkpointed in the background, so that a crash
@@ -26,9 +26,11 @@ struct fan_ledger_block {
 	uint8_t kept, next; /* m on the disk, and in the transaction that has begun */
 	uint8_t claimed,
 		claims; /* COUNTs that messages accepted since the checkpoint may take, and with those of the transaction; 255: or more */
-	uint8_t used_at; /* the second, modulo 256, in which a message was accepted for it or an acknowledgement came */
-	bool heard;      /* an acknowledgement came since the checkpoint */
-	bool resting;    /* it is among those that come to rest together */
+	uint8_t used_at;  /* the second, modulo 256, in which a message was accepted for it or an acknowledgement came */
+	uint8_t turn;     /* FAN_MARK_TURN of its marks: another with each checkpoint, eight in a circle */
+	bool heard : 1;   /* an acknowledgement came since the checkpoint */
+	bool resting : 1; /* it is among those that come to rest together */
+	bool news : 1;    /* its checkpoint has contexts that begin_again() looks at */
 };
 
 struct fan_ledger_table {
@@ -51,7 +53,7 @@ struct fan_ledger_receipt {
 struct fan_ledger {
 	struct fan_ledger_table tables[FAN_TABLES_MAX];
 	struct fan_ledger_receipt *receipts; /* owned */
-	size_t receipt_count, receipt_room;
+	size_t receipt_count;
 	struct fan_ledger_place *resting; /* blocks that come to rest together, owned */
 	unsigned resting_count;
 	bool more;    /* some that are to rest found no room in the last transaction */
