@@ -90,8 +90,8 @@ link_flags = -pthread $(filter -O% -g -fsanitize=address% -fsanitize=thread --co
 	-Wl,-z,relro,-z,now -Wl,--as-needed $(sysroot_link_flags) $(LDFLAGS)
 # pkg-config names DPDK's libraries but not its drivers, which EAL loads by itself; these two are called by name.
 library_libs = $(linked_drivers) $(DPDK_LIBS) -lrte_bus_vdev -lrte_net_ring $(if $(is_x86),-lIPSec_MB) -lroaring $(PCAP_LIBS) $(OTHER_LIBS)
-# libinih reads the configuration file of `fanfare serve`.
-program_libs = $(library_libs) $(INIH_LIBS)
+# Of `fanfare serve`: libinih reads its configuration file, libseccomp makes its sandbox.
+program_libs = $(library_libs) $(PROGRAM_LIBS)
 
 # ---- What there is -------------------------------------------------------------------------------------------------------------
 
@@ -330,8 +330,8 @@ $(B)/libraries.mk: setup $(wildcard /var/lib/dpkg/status) | $(sysroot)
 	   echo "DPDK_LIBS := $$(pkg-config --libs libdpdk)"; \
 	   echo "PCAP_LIBS := $$(pkg-config --libs libpcap)"; \
 	   echo "OTHER_LIBS := $$(pkg-config --libs jansson libcrypto lmdb)"; \
-	   echo "INIH_LIBS := $$(pkg-config --libs inih)"; \
-	   echo "VERSIONS := $$(pkg-config --modversion libdpdk jansson libpcap libcrypto lmdb inih | tr '\n' ' ')"; } > $@
+	   echo "PROGRAM_LIBS := $$(pkg-config --libs inih libseccomp)"; \
+	   echo "VERSIONS := $$(pkg-config --modversion libdpdk jansson libpcap libcrypto lmdb inih libseccomp | tr '\n' ' ')"; } > $@
 $(B)/found-%:
 	@CC='$(CC) $(sysroot_flags)' ./setup --check $*
 	@mkdir -p $(@D) && touch $@

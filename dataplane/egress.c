@@ -158,26 +158,29 @@ start_port(struct fan_egress *egress, const char *name)
 	return 0;
 }
 
-/* Of the kernel's interface behind a port (af_packet, tap), whose driver does not know it. Out: mtu. */
-static enum fan_egress_state
-look_at_interface(unsigned if_index, uint16_t *mtu)
+/* Asks the kernel after the interface behind a port (af_packet, tap), whose driver does not know it. Out: request. */
+static bool
+ask_kernel(const struct fan_egress *egress, unsigned long what, struct ifreq *request)
 {
-	enum fan_egress_state state = FAN_EGRESS_GONE;
+	memset(request, 0, sizeof(*request));
+	request->ifr_ifindex = (int)egress->if_index;
+	return ioctl(egress->kernel, SIOCGIFNAME, request) == 0 && ioctl(egress->kernel, what, request) == 0;
+}
+
+/* Out: mtu. */
+static enum fan_egress_state
+look_at_interface(const struct fan_egress *egress, uint16_t *mtu)
+{
+	const short running = IFF_UP | IFF_RUNNING;
 	struct ifreq request;
-	const int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	short flags;
 
-	if (socket_fd < 0)
-		return FAN_EGRESS_UP;
-	memset(&request, 0, sizeof(request));
-	if (if_indextoname(if_index, request.ifr_name) != NULL && ioctl(socket_fd, SIOCGIFFLAGS, &request) == 0) {
-		const short running = IFF_UP | IFF_RUNNING;
-
-		state = (request.ifr_flags & running) == running ? FAN_EGRESS_UP : FAN_EGRESS_DOWN;
-		if (ioctl(socket_fd, SIOCGIFMTU, &request) == 0 && request.ifr_mtu > 0 && request.ifr_mtu < UINT16_MAX)
-			*mtu = (uint16_t)request.ifr_mtu;
-	}
-	close(socket_fd);
-	return state;
+	if (!ask_kernel(egress, SIOCGIFFLAGS, &request))
+		return FAN_EGRESS_GONE;
+	flags = request.ifr_flags;
+	if (ioctl(egress->kernel, SIOCGIFMTU, &request) == 0 && request.ifr_mtu > 0 && request.ifr_mtu < UINT16_MAX)
+		*mtu = (uint16_t)request.ifr_mtu;
+	return (flags & running) == running ? FAN_EGRESS_UP : FAN_EGRESS_DOWN;
 }
 
 /* Of a card, as its driver knows it. */
@@ -202,7 +205,7 @@ fan_egress_look(struct fan_egress *egress)
 
 	if (egress->carries_any)
 		return;
-	state = egress->if_index != 0 ? look_at_interface(egress->if_index, &mtu) : look_at_device(egress->port, &mtu);
+	state = egress->if_index != 0 ? look_at_interface(egress, &mtu) : look_at_device(egress->port, &mtu);
 	if (__atomic_load_n(&egress->at_fault, __ATOMIC_RELAXED))
 		state = FAN_EGRESS_GONE;
 	__atomic_store_n(&egress->frame_bytes_max, (uint16_t)RTE_MIN(mtu + egress->link_bytes, (unsigned)UINT16_MAX),
@@ -231,18 +234,12 @@ fan_egress_take_losses(struct fan_egress *egress)
 
 /* The kernel's interface has the address that others know, whatever its driver made up. */
 static bool
-interface_ethernet(unsigned if_index, struct rte_ether_addr *address)
+interface_ethernet(const struct fan_egress *egress, struct rte_ether_addr *address)
 {
 	struct ifreq request;
-	const int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool known;
+	const bool known = ask_kernel(egress, SIOCGIFHWADDR, &request);
 
-	if (socket_fd < 0)
-		return false;
-	memset(&request, 0, sizeof(request));
-	known = if_indextoname(if_index, request.ifr_name) != NULL && ioctl(socket_fd, SIOCGIFHWADDR, &request) == 0;
 	memcpy(address->addr_bytes, request.ifr_hwaddr.sa_data, sizeof(address->addr_bytes));
-	close(socket_fd);
 	return known;
 }
 
@@ -253,8 +250,7 @@ fan_egress_ethernet(const struct fan_egress *egress, uint8_t ethernet[6])
 
 	if (egress->carries_any)
 		return false;
-	if (egress->if_index != 0 ? !interface_ethernet(egress->if_index, &address)
-				  : rte_eth_macaddr_get(egress->port, &address) != 0)
+	if (egress->if_index != 0 ? !interface_ethernet(egress, &address) : rte_eth_macaddr_get(egress->port, &address) != 0)
 		return false;
 	memcpy(ethernet, address.addr_bytes, sizeof(address.addr_bytes));
 	return !rte_is_zero_ether_addr(&address);
@@ -295,30 +291,44 @@ find_pcap_interface(const struct rte_device *device, unsigned *if_index, bool *r
 	return error;
 }
 
+static int
+watch_interface(struct fan_egress *egress, unsigned if_index, const char *name)
+{
+	const int kernel = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (kernel < 0)
+		return fan_fail(FAN_E_IO, "egress %s: no socket to ask for its link: %s", name, strerror(errno));
+	egress->kernel = kernel;
+	egress->if_index = if_index;
+	return 0;
+}
+
 /* Ports of software whose frames reach nobody carry any; on others the kernel or the wire sets the limit. */
 static int
 begin_watch(struct fan_egress *egress, const char *name)
 {
 	struct rte_eth_dev_info info;
 	const int error = rte_eth_dev_info_get(egress->port, &info);
+	unsigned if_index = error == 0 ? info.if_index : 0;
 
 	if (error != 0)
 		return fan_fail(FAN_E_IO, "egress %s: %s", name, rte_strerror(-error));
 	egress->frame_bytes_max = UINT16_MAX;
 	egress->look_every_tsc = rte_get_tsc_hz() / 1000;
 	egress->link_bytes = RTE_ETHER_HDR_LEN;
-	egress->if_index = info.if_index;
 	egress->carries_any = strcmp(info.driver_name, "net_null") == 0 || strcmp(info.driver_name, "net_ring") == 0;
 	if (strcmp(info.driver_name, "net_pcap") == 0) {
 		bool receives;
 
-		if (find_pcap_interface(info.device, &egress->if_index, &receives) != 0)
+		if (find_pcap_interface(info.device, &if_index, &receives) != 0)
 			return fan_fail(FAN_E_UNSUPPORTED, "egress %s: all its queues must send through one network interface",
 					name);
-		egress->carries_any = egress->if_index == 0;
+		egress->carries_any = if_index == 0;
 		if (!receives)
 			egress->receive_queues = 0;
 	}
+	if (if_index != 0 && watch_interface(egress, if_index, name) != 0)
+		return FAN_E_IO;
 	(void)fan_egress_take_losses(egress);
 	fan_egress_look(egress);
 	return 0;
@@ -383,6 +393,8 @@ fan_egress_close(struct fan_egress *egress)
 	}
 	if (egress->device[0] != '\0')
 		(void)rte_vdev_uninit(egress->device);
+	if (egress->if_index != 0)
+		close(egress->kernel);
 	if (egress->capture != NULL) {
 		if (failure == 0 && pcap_dump_flush(egress->capture) != 0)
 			failure = errno;

@@ -30,7 +30,8 @@ struct fan_egress {
 	uint64_t look_tsc;       /* when somebody looked at the port last; claimed atomically */
 	uint64_t losses;   /* the port's counter of frames that it lost after it had taken them, as read last; control thread */
 	unsigned if_index; /* of the kernel's interface behind the port; 0: none */
-	bool carries_any;  /* a port whose frames reach nobody: no link, no limit */
+	int kernel; /* a socket to ask after it, where there is one: kept, so that a look costs little and opens nothing */
+	bool carries_any;    /* a port whose frames reach nobody: no link, no limit */
 	unsigned link_bytes; /* of a frame before its IP header, which the MTU does not count */
 	bool started;
 	char device[RTE_ETH_NAME_MAX_LEN]; /* the port we made ourselves, empty otherwise */

@@ -30,6 +30,7 @@ Test(configuration, defaults)
 	cr_assert_eq(read_text(&configuration, EGRESS), 0, "%s", fan_error_detail());
 	cr_assert_str_eq(configuration.serve.socket, FAN_CONTROL_SOCKET);
 	cr_assert_eq(configuration.serve.socket_mode, 0660);
+	cr_assert(configuration.serve.sandbox);
 	cr_assert_str_eq(configuration.dataplane.engines, FAN_ENGINE_AUTO);
 	cr_assert_eq(configuration.dataplane.workers, 1);
 	cr_assert_eq(configuration.store.retention_s, 7 * 24 * 3600);
@@ -46,7 +47,7 @@ Test(configuration, values_arrive)
 	cr_assert_eq(
 		read_text(
 			&configuration,
-			"; a comment\n[serve]\n socket = /tmp/s ; behind it\nsocket_mode = 0600\n\n[dataplane]\n"
+			"; a comment\n[serve]\n socket = /tmp/s ; behind it\nsocket_mode = 0600\nsandbox = no\n\n[dataplane]\n"
 			"egress=net_null\n\tworkers = 3\nipv6 = yes\neal = --no-huge -m  64\n"
 			"[sender]\naddress = 2001:db8::7\nethernet = 02:00:00:00:00:0A\nvlan=7\n"
 			"[next_hops]\ndefault_ethernet = 02:00:00:00:00:01\n2001:db8::1 = 02:00:00:00:00:02\n::3=02:00:00:00:00:03\n"
@@ -56,6 +57,7 @@ Test(configuration, values_arrive)
 		0, "%s", fan_error_detail());
 	cr_assert_str_eq(configuration.serve.socket, "/tmp/s");
 	cr_assert_eq(configuration.serve.socket_mode, 0600);
+	cr_assert_not(configuration.serve.sandbox);
 	cr_assert_eq(configuration.hop_count, 3);
 	cr_assert(configuration.hops[0].ipv6 && configuration.hops[1].ipv6 && !configuration.hops[2].ipv6);
 	cr_assert_eq(configuration.hops[0].ethernet[5], 2);

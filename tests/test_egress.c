@@ -11,6 +11,7 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define GROUP "all@example.org"
@@ -318,6 +319,28 @@ Test(egress, the_kernels_mtu_bounds_frames, .timeout = 60)
 	cr_assert_eq(fan_egress_open(&egress, "af_packet:lo", 1, NULL), 0, "%s", fan_error_detail());
 	cr_assert_lt(egress.frame_bytes_max, UINT16_MAX);
 	cr_assert_geq(egress.frame_bytes_max, 1500);
+	cr_assert_eq(fan_egress_close(&egress), 0);
+}
+
+/* A process that may open nothing more, for want of descriptors or by its sandbox, would take a port that is gone for one that is up. */
+Test(egress, the_link_is_seen_by_a_process_that_may_open_nothing, .timeout = 60)
+{
+	struct rlimit before, none;
+	struct fan_egress egress;
+
+	if (geteuid() != 0 || if_nametoindex("lo") == 0)
+		cr_skip_test("af_packet on the loopback interface needs root");
+	cr_assert_eq(fan_eal_start("test_egress", 1, NULL), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_egress_open(&egress, "af_packet:lo", 1, NULL), 0, "%s", fan_error_detail());
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ 0, before.rlim_max };
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	fan_egress_look(&egress);
+	cr_assert(fan_egress_up(&egress));
+	egress.if_index = INT32_MAX;
+	fan_egress_look(&egress);
+	cr_assert(fan_egress_gone(&egress));
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0); /* Criterion tells of the end by a new socket. */
 	cr_assert_eq(fan_egress_close(&egress), 0);
 }
 

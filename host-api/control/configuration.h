@@ -39,6 +39,7 @@ struct fan_configuration {
 	struct {
 		char *socket, *program, *user, *group;
 		uint64_t socket_mode;
+		bool sandbox;
 	} serve;
 	struct {
 		char *egress, *engines, *card, *capture, *eal;

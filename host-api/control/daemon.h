@@ -118,8 +118,12 @@ void fan_ticket_notify(struct fan_server *server, const struct fan_ticket *ticke
 /* Tells clients that subscribed what has happened. */
 void fan_events_tell(struct fan_server *server);
 
-/* Gives up what a daemon does not need once everything is open: root, where [serve] names a user, and the way back to it. */
+/* Gives up what a daemon does not need once everything is open: root, where [serve] names a user, and the way back to it; and, unless [serve]
+ * says otherwise, every system call but those of its work. */
 int fan_server_confine(struct fan_server *server);
+/* From here on the kernel takes, of every thread of the process, only the system calls of sandbox.c's list. There is no way back. UNSUPPORTED:
+ * this kernel has no such filters, or whoever started the process forbids them. */
+int fan_sandbox_enter(void);
 
 /* ---- UEs --------------------------------------------------------------------------------------------------------------- */
 

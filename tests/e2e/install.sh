@@ -54,6 +54,14 @@ case $flags in *dpdk* | *rte_* | *roaring* | *IPSec*) fail "fanfare.pc drags in:
 
 bash -n $prefix/share/bash-completion/completions/fanfare || fail "the completion is not shell"
 grep -q 'complete .*fanfare' $prefix/share/bash-completion/completions/fanfare || fail "the completion completes nothing"
+# The unit, but for the program's place, which is not that of this machine.
+if command -v systemd-analyze >/dev/null; then
+	sed 's,^\(Exec[A-Za-z]*\)=[^ ]*,\1=/bin/true,' $prefix/lib/systemd/system/fanfare.service >"$TMPDIR/fanfare.service"
+	systemd-analyze verify --man=no "$TMPDIR/fanfare.service" >"$TMPDIR/unit" 2>&1 && [ ! -s "$TMPDIR/unit" ] ||
+		fail "fanfare.service: $(cat "$TMPDIR/unit")"
+else
+	echo "install: the unit was not checked: it needs systemd-analyze (systemd)"
+fi
 # Nothing of the tree's place may stay in what is installed, so that it can be moved and rebuilt.
 readelf -d $library $prefix/bin/fanfare | grep -E 'RPATH|RUNPATH' && fail "a run path is left in an installed file"
 exit $wrong

@@ -56,6 +56,13 @@ start() {
 	fault "serve does not get ready: $(cat serve.err)"
 }
 
+# threads FIELD VALUE: what /proc says of every thread of the daemon
+threads() {
+	local files=(/proc/"$daemon"/task/*/status)
+	[ ${#files[@]} -gt 1 ] || fault 'the daemon has one thread'
+	[ "$(grep -hP "^$1:\t$2\$" "${files[@]}" | wc -l)" -eq ${#files[@]} ] || fault "not $1 $2 in every thread: $(grep -h "^$1:" "${files[@]}" | tr '\n' ' ')"
+}
+
 cat >fanfare.ini <<END
 [serve]
 socket = $work/socket
@@ -106,6 +113,9 @@ start
 refused 1 'another daemon answers there' serve --config fanfare.ini
 good status
 grep -q '^state  *ready' .out || fault 'status for people'
+# All that follows goes through the list of system calls.
+threads Seccomp 2
+threads NoNewPrivs 1
 
 # ---- UEs ---------------------------------------------------------------------------------------------------------------------
 good population --ues 800 --output ues.csv
@@ -268,6 +278,12 @@ json 'o["restart"] == ["dataplane.egress"]'
 echo '[nosuch]' >>fanfare.ini
 refused 2 'no such section' reload
 cp other.ini fanfare.ini
+# Users and groups are found by code that was loaded before.
+printf '[roles]\nread = nosuchuser\n' >>fanfare.ini
+refused 2 'nosuchuser: no such user' reload
+sed -i 's/nosuchuser/root @root/' fanfare.ini
+good reload
+cp other.ini fanfare.ini
 kill -HUP "$daemon"
 good status
 good stop --json
@@ -284,7 +300,10 @@ wait "$daemon" || fault "serve, stopped by SIGTERM: exit $?: $(cat serve.err)"
 daemon=
 
 # A daemon that was killed leaves its socket's name behind, which the next takes.
+sed -i '/^\[serve\]/a sandbox = no' fanfare.ini
 start
+threads Seccomp 0
+sed -i '/^sandbox/d' fanfare.ini
 kill -9 "$daemon"
 wait "$daemon" 2>/dev/null
 daemon=
