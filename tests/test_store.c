@@ -815,47 +815,18 @@ Test(store, leaves_no_key_of_a_UE_on_the_stack)
 
 /* ---- Processes that die ------------------------------------------------------------------------------------------------------------ */
 
-/* The n-th transaction: a message, its outcome, the mark and the COUNTs of a block all say n. */
 static void
 put_step(struct fan_store *store, uint32_t n)
 {
-	struct fan_record message = sample(FAN_RECORD_MESSAGE, n), outcome = sample(FAN_RECORD_OUTCOME, 0);
-	struct fan_record marks = sample(FAN_RECORD_MARKS, 0), checkpoint = sample(FAN_RECORD_CHECKPOINT, 0);
-
-	outcome.outcome.position = n;
-	marks.marks.mark[5] = n % 16;
-	for (unsigned i = 0; i < FAN_BLOCK_CONTEXTS; i++)
-		checkpoint.checkpoint.count[i] = n;
-	put(store, &message);
-	put(store, &outcome);
-	put(store, &marks);
-	put(store, &checkpoint);
-	if (n > 50) {
-		message = sample(FAN_RECORD_MESSAGE, n - 50);
-		done(fan_store_delete(store, &message));
-	}
+	done(fan_test_step_put(store, n));
 }
 
-/* Returns the step that a store stands at, of which all must be there. */
 static uint32_t
 step_of(struct fan_store *store)
 {
-	struct fan_record outcome = key_of(FAN_RECORD_OUTCOME, 0), marks = key_of(FAN_RECORD_MARKS, 0);
-	struct fan_record checkpoint = key_of(FAN_RECORD_CHECKPOINT, 0), message;
-	uint32_t n;
+	const uint32_t n = fan_test_step_of(store);
 
-	if (fan_store_get(store, &outcome) == FAN_E_NOT_FOUND)
-		return 0;
-	n = (uint32_t)outcome.outcome.position;
-	done(fan_store_get(store, &marks));
-	done(fan_store_get(store, &checkpoint));
-	check(marks.marks.mark[5] == n % 16, "mark", n);
-	for (unsigned i = 0; i < FAN_BLOCK_CONTEXTS; i++)
-		check(checkpoint.checkpoint.count[i] == n, "COUNT", n);
-	for (uint32_t i = n > 60 ? n - 60 : 1; i < n + 3; i++) {
-		message = key_of(FAN_RECORD_MESSAGE, i);
-		check(fan_store_get(store, &message) == (i <= n && i + 50 > n ? 0 : FAN_E_NOT_FOUND), "message", i);
-	}
+	check(n != FAN_TEST_STEP_NONE, "not whole, see above", n);
 	return n;
 }
 
