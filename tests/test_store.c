@@ -893,7 +893,7 @@ mend_and_go_on(struct fan_store *store, uint32_t step)
 	cr_assert_eq(step_of(store), step + 1);
 }
 
-static const int disk_errors[] = { ENOSPC, EIO };
+static const int disk_errors[] = { ENOSPC, EIO, EROFS };
 
 /* Every write and sync of a commit fails once, and for good until it is mended. */
 Test(store, goes_on_after_any_write_that_failed)
@@ -901,20 +901,20 @@ Test(store, goes_on_after_any_write_that_failed)
 	struct fan_store *store = open_store();
 	uint32_t step = 0;
 
-	for (unsigned kind = 0; kind < 4; kind++) {
+	for (unsigned kind = 0; kind < 6; kind++) {
 		for (unsigned write = 1;; write++) {
 			int error;
 
 			done(fan_store_begin(store));
 			put_step(store, step + 1);
-			fan_test_disk_fail(write, kind < 2 ? 1 : 1000, disk_errors[kind % 2]);
+			fan_test_disk_fail(write, kind < 3 ? 1 : 1000, disk_errors[kind % 3]);
 			error = fan_store_commit(store);
 			if (error == 0) {
 				cr_assert_gt(write, 3);
 				step++;
 				break;
 			}
-			refused(error, FAN_E_IO, strerror(disk_errors[kind % 2]));
+			refused(error, FAN_E_IO, strerror(disk_errors[kind % 3]));
 			mend_and_go_on(store, step++);
 			fan_store_close(store);
 			store = open_store();
@@ -1016,6 +1016,33 @@ Test(store, goes_on_when_its_file_may_grow_again)
 	fan_store_close(store);
 }
 
+/* A small file system for the store, in a namespace of this process, so that nothing is left mounted however it ends. */
+static void
+mount_small(void)
+{
+	cr_assert_eq(mkdir(fan_test_store.directory, 0700), 0);
+	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("store", fan_test_store.directory, "tmpfs", 0, "size=512k,mode=0700") != 0)
+		cr_skip_test("a small file system cannot be mounted here: it takes root");
+}
+
+Test(store, names_a_file_system_that_is_read_only)
+{
+	struct fan_store *store;
+
+	mount_small();
+	store = open_store();
+	fan_store_close(store);
+	cr_assert_eq(mount(NULL, fan_test_store.directory, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+	refused(try_open(&store), FAN_E_IO, fan_test_store.directory);
+	refused(try_open(&store), FAN_E_IO, "read-only: check it (fsck) and mount it for writing");
+	cr_assert_eq(mount(NULL, fan_test_store.directory, NULL, MS_REMOUNT, NULL), 0);
+	store = open_store();
+	mend_and_go_on(store, 0);
+	fan_store_close(store);
+	(void)umount(fan_test_store.directory);
+}
+
 Test(store, goes_on_when_a_full_file_system_has_room_again)
 {
 	struct fan_store *store;
@@ -1023,11 +1050,7 @@ Test(store, goes_on_when_a_full_file_system_has_room_again)
 	uint32_t step = 0;
 	int error = 0;
 
-	cr_assert_eq(mkdir(fan_test_store.directory, 0700), 0);
-	/* In a namespace of this process, so that nothing is left mounted however it ends. */
-	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-	    mount("store", fan_test_store.directory, "tmpfs", 0, "size=512k,mode=0700") != 0)
-		cr_skip_test("a small file system cannot be mounted here: it takes root");
+	mount_small();
 	(void)snprintf(ballast, sizeof(ballast), "%s/ballast", fan_test_store.directory);
 	fan_test_write_file(ballast, (uint8_t[65536]){ 0 }, 65536, 0600);
 	store = open_store();
