@@ -269,7 +269,8 @@ struct fan_ue {
 				   store refuses. One identity may have several contexts, of each kind and bearer one */
 	uint32_t capabilities;  /* the caller's bits, kept for it */
 	bool unreachable;       /* it begins as after fan_ue_reachable(..., false) */
-	int64_t lease_until_ms; /* since 1970 UTC: from then on nothing is spent (dropped as "reservation"); 0: no such limit */
+	int64_t lease_until_ms; /* since 1970 UTC, by the wall clock of this machine: from then on nothing is spent (dropped as
+				   "reservation"); 0: no such limit */
 	uint32_t uplink_teid;   /* bearers: of the tunnel in which the next hop answers (NR-U delivery status); 0: none */
 };
 

@@ -4,6 +4,7 @@
  * anything; the next one begins with what is on the disk.
  */
 #define _GNU_SOURCE
+#include "../host-api/appliance/clock.h"
 #include "../host-api/appliance/handles.h"
 #include "appliance_fixture.h"
 #include "store_fixture.h"
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -122,14 +124,21 @@ provision(const struct fan_ue *first, enum fan_profile profile)
 }
 
 static fan_message_id
-begin(const char *text)
+begin_valid_for(const char *text, uint32_t valid_for_ms)
 {
 	struct fan_message message;
 	fan_message_id id = 0;
 
 	fan_test_message(&message, text, strlen(text));
+	message.valid_for_ms = valid_for_ms;
 	check(fan_send(fanfare, &id, fan_group_find(fanfare, GROUP), &message, NULL, NULL) == 0, "send", 0);
 	return id;
+}
+
+static fan_message_id
+begin(const char *text)
+{
+	return begin_valid_for(text, 0);
 }
 
 static void
@@ -378,12 +387,11 @@ static struct {
 	unsigned reported;
 } * seen;
 
-/* It waits for the port: some were found unreachable behind the position on the disk. */
+/* A message to all of them waits for the port. */
 static void
-leave_some_unserved(void)
+provision_many(void)
 {
 	const struct fan_next_hop hop = fan_test_hop(0, false);
-	const double begin_s = fan_test_now_s();
 	struct fan_group *group;
 	fan_context_id id;
 
@@ -400,6 +408,15 @@ leave_some_unserved(void)
 	}
 	check(fan_commit(fanfare) == 0, "batch", 0);
 	check(fan_group_add_range(group, id_of(0), MANY, FAN_PROFILE_EPS_NAS_NIDD) == 0, "members", 0);
+}
+
+/* Some were found unreachable behind the position on the disk. */
+static void
+leave_some_unserved(void)
+{
+	const double begin_s = fan_test_now_s();
+
+	provision_many();
 	seen->message = begin("hello");
 	while (fan_test_now_s() < begin_s + 2) {
 		check(fan_poll(fanfare) == 1, "it goes on", 0);
@@ -505,4 +522,196 @@ Test(ledger_crash, what_has_left_before_the_end_is_not_repeated)
 	seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	run(close_behind_a_message);
 	run(find_it_sent);
+}
+
+/* ---- Clocks that are set ------------------------------------------------------------------------------------------------------- */
+
+#define DAY_S INT64_C(86400)
+#define VALID_MS 500
+
+static int64_t set_forward_s; /* the wall clock, by so much */
+
+/* In the place of the C library's. */
+int
+clock_gettime(clockid_t clock, struct timespec *now)
+{
+	const int answer = (int)syscall(SYS_clock_gettime, clock, now);
+
+	if (clock == CLOCK_REALTIME)
+		now->tv_sec += set_forward_s;
+	return answer;
+}
+
+static void
+poll_for(double seconds)
+{
+	const double end_s = fan_test_now_s() + seconds;
+
+	while (fan_test_now_s() < end_s) {
+		(void)fan_poll(fanfare);
+		usleep(1000);
+	}
+}
+
+/* The message ends as expired, not before and not after so many seconds. */
+static void
+expires_within(fan_message_id id, double least_s, double most_s)
+{
+	const double begin_s = fan_test_now_s();
+	struct fan_message_status status;
+
+	while (fan_poll(fanfare) > 0) {
+		check(fan_test_now_s() < begin_s + most_s, "it lives too long", (long)id);
+		usleep(1000);
+	}
+	check(fan_test_now_s() >= begin_s + least_s, "it expires too early", (long)id);
+	fan_message_status_init(&status);
+	check(fan_message_status(fanfare, &status, id) == 0 && status.state == FAN_MESSAGE_EXPIRED, "state", status.state);
+}
+
+static void
+set_the_clock_under_a_message(void)
+{
+	fan_message_id id;
+
+	provision_many();
+	for (unsigned i = 0; i < 2; i++) {
+		set_forward_s = 0;
+		id = begin_valid_for("hello", VALID_MS);
+		check(fan_sync(fanfare) == 0, "sync", 0);
+		set_forward_s = i == 0 ? DAY_S : -DAY_S;
+		expires_within(id, VALID_MS * 0.7e-3, VALID_MS * 1e-3 + 2);
+	}
+}
+
+/* It is valid as long as it says while the process runs. */
+Test(ledger_crash, a_message_does_not_see_a_clock_that_is_set)
+{
+	run(set_the_clock_under_a_message);
+}
+
+static void
+leave_a_message(void)
+{
+	set_forward_s = 0;
+	provision_many();
+	seen->message = begin_valid_for("hello", VALID_MS);
+	check(fan_sync(fanfare) == 0, "sync", 0);
+	poll_for(0.1);
+}
+
+static void
+find_it_a_day_earlier(void)
+{
+	set_forward_s = -DAY_S;
+	egress = "net_ring";
+	open_appliance();
+	expires_within(seen->message, VALID_MS * 0.7e-3, VALID_MS * 1e-3 + 2);
+}
+
+/* What is left of its time cannot be known: not more than it had at first. */
+Test(ledger_crash, a_message_does_not_outlive_a_clock_that_is_set_back)
+{
+	seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	run(leave_a_message);
+	run(find_it_a_day_earlier);
+}
+
+static void
+find_it_a_day_later(void)
+{
+	set_forward_s = DAY_S;
+	open_appliance();
+	expires_within(seen->message, 0, 1);
+}
+
+Test(ledger_crash, a_message_is_over_when_the_clock_says_so_at_a_restart)
+{
+	seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	run(leave_a_message);
+	run(find_it_a_day_later);
+}
+
+static void
+set_the_clock_over_results(void)
+{
+	const struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS, 0);
+	struct fan_message_status status;
+
+	open_appliance();
+	provision(&ue, FAN_PROFILE_EPS_NAS_NIDD);
+	for (unsigned i = 0; i < 3; i++) {
+		set_forward_s = i == 0 ? 0 : i == 1 ? DAY_S : -DAY_S;
+		check(send_to_the_end().sent == 2, "both get it", i);
+		poll_for(i == 0 ? 0.1 : 1.1); /* old results are looked at every second */
+		fan_message_status_init(&status);
+		check(fan_message_status(fanfare, &status, 1) == 0, "its result is forgotten", i);
+		check(count_of(0) == FIRST_COUNT + 1 + i, "COUNT", count_of(0));
+	}
+}
+
+Test(ledger_crash, results_are_kept_while_the_clock_is_set)
+{
+	retention_s = 3600;
+	run(set_the_clock_over_results);
+}
+
+static void
+end_in_ten_years(void)
+{
+	const struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS, 0);
+
+	set_forward_s = 3650 * DAY_S;
+	open_appliance();
+	provision(&ue, FAN_PROFILE_EPS_NAS_NIDD);
+	check(send_to_the_end().sent == 2, "both get it", 0);
+	check(fan_close(fanfare) == 0, "close", 0);
+}
+
+static void
+forget_it_today(void)
+{
+	struct fan_message_status status;
+
+	open_appliance();
+	check(send_to_the_end().sent == 2, "both get it", 0);
+	poll_for(1.1);
+	fan_message_status_init(&status);
+	check(fan_message_status(fanfare, &status, 1) == FAN_E_NOT_FOUND, "its result is kept for ten years", 0);
+	check(fan_message_status(fanfare, &status, 2) == 0, "the next is forgotten", 0);
+	check(count_of(0) == FIRST_COUNT + 2, "COUNT", count_of(0));
+}
+
+/* Or no result behind it would ever go. */
+Test(ledger_crash, a_result_from_the_future_is_forgotten)
+{
+	retention_s = 3600;
+	run(end_in_ten_years);
+	run(forget_it_today);
+}
+
+static void
+set_the_clock_over_a_lease(void)
+{
+	const struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS, 0);
+	const int64_t in_an_hour_ms = fan_clock_ms(CLOCK_REALTIME) + 3600 * 1000;
+
+	open_appliance();
+	provision(&ue, FAN_PROFILE_EPS_NAS_NIDD);
+	check(fan_ue_lease_until(fanfare, id_of(0), in_an_hour_ms) == 0, "lease", 0);
+	check(send_to_the_end().sent == 2, "both get it", 0);
+	set_forward_s = DAY_S;
+	(void)fan_poll(fanfare); /* sees that the time has come */
+	check(send_to_the_end().dropped[FAN_DROP_RESERVATION] == 1, "its lease is over", 0);
+	set_forward_s = 0;
+	(void)fan_poll(fanfare);
+	check(send_to_the_end().dropped[FAN_DROP_RESERVATION] == 1, "its lease has been over", 0);
+	check(fan_ue_lease_until(fanfare, id_of(0), in_an_hour_ms) == 0, "lease", 0);
+	check(send_to_the_end().sent == 2, "both get it again", 0);
+	check(count_of(0) == FIRST_COUNT + 2 && count_of(1) == FIRST_COUNT + 4, "COUNT", count_of(0));
+}
+
+Test(ledger_crash, a_lease_ends_by_the_wall_clock)
+{
+	run(set_the_clock_over_a_lease);
 }

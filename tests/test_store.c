@@ -815,47 +815,18 @@ Test(store, leaves_no_key_of_a_UE_on_the_stack)
 
 /* ---- Processes that die ------------------------------------------------------------------------------------------------------------ */
 
-/* The n-th transaction: a message, its outcome, the mark and the COUNTs of a block all say n. */
 static void
 put_step(struct fan_store *store, uint32_t n)
 {
-	struct fan_record message = sample(FAN_RECORD_MESSAGE, n), outcome = sample(FAN_RECORD_OUTCOME, 0);
-	struct fan_record marks = sample(FAN_RECORD_MARKS, 0), checkpoint = sample(FAN_RECORD_CHECKPOINT, 0);
-
-	outcome.outcome.position = n;
-	marks.marks.mark[5] = n % 16;
-	for (unsigned i = 0; i < FAN_BLOCK_CONTEXTS; i++)
-		checkpoint.checkpoint.count[i] = n;
-	put(store, &message);
-	put(store, &outcome);
-	put(store, &marks);
-	put(store, &checkpoint);
-	if (n > 50) {
-		message = sample(FAN_RECORD_MESSAGE, n - 50);
-		done(fan_store_delete(store, &message));
-	}
+	done(fan_test_step_put(store, n));
 }
 
-/* Returns the step that a store stands at, of which all must be there. */
 static uint32_t
 step_of(struct fan_store *store)
 {
-	struct fan_record outcome = key_of(FAN_RECORD_OUTCOME, 0), marks = key_of(FAN_RECORD_MARKS, 0);
-	struct fan_record checkpoint = key_of(FAN_RECORD_CHECKPOINT, 0), message;
-	uint32_t n;
+	const uint32_t n = fan_test_step_of(store);
 
-	if (fan_store_get(store, &outcome) == FAN_E_NOT_FOUND)
-		return 0;
-	n = (uint32_t)outcome.outcome.position;
-	done(fan_store_get(store, &marks));
-	done(fan_store_get(store, &checkpoint));
-	check(marks.marks.mark[5] == n % 16, "mark", n);
-	for (unsigned i = 0; i < FAN_BLOCK_CONTEXTS; i++)
-		check(checkpoint.checkpoint.count[i] == n, "COUNT", n);
-	for (uint32_t i = n > 60 ? n - 60 : 1; i < n + 3; i++) {
-		message = key_of(FAN_RECORD_MESSAGE, i);
-		check(fan_store_get(store, &message) == (i <= n && i + 50 > n ? 0 : FAN_E_NOT_FOUND), "message", i);
-	}
+	check(n != FAN_TEST_STEP_NONE, "not whole, see above", n);
 	return n;
 }
 
@@ -922,7 +893,7 @@ mend_and_go_on(struct fan_store *store, uint32_t step)
 	cr_assert_eq(step_of(store), step + 1);
 }
 
-static const int disk_errors[] = { ENOSPC, EIO };
+static const int disk_errors[] = { ENOSPC, EIO, EROFS };
 
 /* Every write and sync of a commit fails once, and for good until it is mended. */
 Test(store, goes_on_after_any_write_that_failed)
@@ -930,20 +901,20 @@ Test(store, goes_on_after_any_write_that_failed)
 	struct fan_store *store = open_store();
 	uint32_t step = 0;
 
-	for (unsigned kind = 0; kind < 4; kind++) {
+	for (unsigned kind = 0; kind < 6; kind++) {
 		for (unsigned write = 1;; write++) {
 			int error;
 
 			done(fan_store_begin(store));
 			put_step(store, step + 1);
-			fan_test_disk_fail(write, kind < 2 ? 1 : 1000, disk_errors[kind % 2]);
+			fan_test_disk_fail(write, kind < 3 ? 1 : 1000, disk_errors[kind % 3]);
 			error = fan_store_commit(store);
 			if (error == 0) {
 				cr_assert_gt(write, 3);
 				step++;
 				break;
 			}
-			refused(error, FAN_E_IO, strerror(disk_errors[kind % 2]));
+			refused(error, FAN_E_IO, strerror(disk_errors[kind % 3]));
 			mend_and_go_on(store, step++);
 			fan_store_close(store);
 			store = open_store();
@@ -1045,6 +1016,33 @@ Test(store, goes_on_when_its_file_may_grow_again)
 	fan_store_close(store);
 }
 
+/* A small file system for the store, in a namespace of this process, so that nothing is left mounted however it ends. */
+static void
+mount_small(void)
+{
+	cr_assert_eq(mkdir(fan_test_store.directory, 0700), 0);
+	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("store", fan_test_store.directory, "tmpfs", 0, "size=512k,mode=0700") != 0)
+		cr_skip_test("a small file system cannot be mounted here: it takes root");
+}
+
+Test(store, names_a_file_system_that_is_read_only)
+{
+	struct fan_store *store;
+
+	mount_small();
+	store = open_store();
+	fan_store_close(store);
+	cr_assert_eq(mount(NULL, fan_test_store.directory, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+	refused(try_open(&store), FAN_E_IO, fan_test_store.directory);
+	refused(try_open(&store), FAN_E_IO, "read-only: check it (fsck) and mount it for writing");
+	cr_assert_eq(mount(NULL, fan_test_store.directory, NULL, MS_REMOUNT, NULL), 0);
+	store = open_store();
+	mend_and_go_on(store, 0);
+	fan_store_close(store);
+	(void)umount(fan_test_store.directory);
+}
+
 Test(store, goes_on_when_a_full_file_system_has_room_again)
 {
 	struct fan_store *store;
@@ -1052,11 +1050,7 @@ Test(store, goes_on_when_a_full_file_system_has_room_again)
 	uint32_t step = 0;
 	int error = 0;
 
-	cr_assert_eq(mkdir(fan_test_store.directory, 0700), 0);
-	/* In a namespace of this process, so that nothing is left mounted however it ends. */
-	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-	    mount("store", fan_test_store.directory, "tmpfs", 0, "size=512k,mode=0700") != 0)
-		cr_skip_test("a small file system cannot be mounted here: it takes root");
+	mount_small();
 	(void)snprintf(ballast, sizeof(ballast), "%s/ballast", fan_test_store.directory);
 	fan_test_write_file(ballast, (uint8_t[65536]){ 0 }, 65536, 0600);
 	store = open_store();

@@ -1,26 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE
 #include "journal.h"
+#include "clock.h"
 #include "handles.h"
 
 #include <rte_cycles.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define KEPT_MS 50                      /* between two writes of positions */
 #define SWEPT_MS 1000                   /* between two looks at old results */
 #define SWEPT_MAX 256                   /* messages that are forgotten in one transaction */
 #define RETENTION_S (7U * 24 * 60 * 60) /* options.retention_s 0 */
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool
 is_time(uint64_t *last_tsc, uint64_t period_ms)
@@ -78,7 +69,7 @@ fan_journal_prepare(struct fan_entry *entry, const struct fanfare *fanfare, cons
 {
 	memset(entry, 0, sizeof(*entry));
 	(void)snprintf(entry->gid, sizeof(entry->gid), "%s", gid);
-	entry->accepted_ms = now_ms();
+	entry->accepted_ms = fan_clock_ms(CLOCK_REALTIME);
 	entry->expires_ms = message->valid_for_ms != 0 ? entry->accepted_ms + message->valid_for_ms : 0;
 	entry->byte_count = (uint32_t)message->byte_count;
 	if (fanfare->store != NULL && message->byte_count > FAN_STORED_BYTES_MAX)
@@ -236,7 +227,7 @@ put_outcome(struct fanfare *fanfare, const struct fan_entry *entry, uint64_t pos
 	outcome->state = (uint8_t)(entry->flight->stop == FAN_DROP_CANCELLED ? FAN_MESSAGE_CANCELLED
 									     : fan_journal_state(entry, ended));
 	outcome->position = kept_position(entry->flight, position);
-	outcome->ended_ms = ended ? now_ms() : 0;
+	outcome->ended_ms = ended ? fan_clock_ms(CLOCK_REALTIME) : 0;
 	outcome->resumed = entry->resumed;
 	outcome->in_doubt = entry->in_doubt;
 	outcome->ues = entry->ues;
@@ -552,6 +543,17 @@ fan_journal_remove(struct fanfare *fanfare, const struct fan_flight *flight)
 	fan_journal_drop(entry_of(fanfare, flight));
 }
 
+/* By the wall clock and by what it would say had nobody set it since the store was opened: a result goes when both say that it is old. One that
+ * lies further in the future than it would be kept was stamped by a clock that was wrong. It goes too, since none behind it goes before. */
+static bool
+is_kept(const struct fan_journal *journal, int64_t ended_ms)
+{
+	const int64_t wall_ms = fan_clock_ms(CLOCK_REALTIME), unset_ms = fan_clock_ms(CLOCK_MONOTONIC) + journal->wall_ahead_ms;
+	const int64_t retention_ms = (int64_t)journal->retention_ms;
+
+	return ended_ms + retention_ms >= RTE_MIN(wall_ms, unset_ms) && ended_ms - retention_ms <= RTE_MAX(wall_ms, unset_ms);
+}
+
 /* The oldest message whose results have been kept long enough; 0: none. The last of all stays, since ids go on from it after a restart. */
 static uint64_t
 oldest_to_forget(struct fanfare *fanfare)
@@ -565,7 +567,7 @@ oldest_to_forget(struct fanfare *fanfare)
 
 		if (outcome->ended_ms == 0)
 			continue;
-		if (outcome->ended_ms + (int64_t)fanfare->journal.retention_ms >= now_ms())
+		if (is_kept(&fanfare->journal, outcome->ended_ms))
 			return 0;
 		outcome->id++;
 		return fan_store_next(fanfare->store, record) == 0 ? id : 0;
@@ -706,7 +708,7 @@ end_unsent(struct fanfare *fanfare, struct fan_record *outcome)
 	int error = fan_ledger_begin(fanfare);
 
 	outcome->outcome.state = FAN_MESSAGE_CANCELLED;
-	outcome->outcome.ended_ms = now_ms();
+	outcome->outcome.ended_ms = fan_clock_ms(CLOCK_REALTIME);
 	outcome->outcome.resumed++;
 	if (error == 0)
 		error = fan_store_put(fanfare->store, outcome);
@@ -720,13 +722,14 @@ struct resumption {
 	struct fan_flight *flight;
 };
 
-/* It is accepted anew, with what is left of its time. */
+/* It is accepted anew, with what is left of its time: not more than it had at first, though the clock was set back. */
 static int
 accept_again(struct fanfare *fanfare, struct resumption *resumption)
 {
 	struct fan_record_message *message = &resumption->message.message;
 	struct fan_entry *entry = &resumption->entry;
-	const int64_t left_ms = message->expires_ms - now_ms();
+	const int64_t left_ms = RTE_MIN(message->expires_ms - fan_clock_ms(CLOCK_REALTIME),
+					message->expires_ms - message->accepted_ms);
 	struct fan_group *group = fan_group_find(fanfare, message->gid);
 	int error = group == NULL ? FAN_E_NOT_FOUND : 0;
 
@@ -821,6 +824,7 @@ int
 fan_journal_open(struct fanfare *fanfare, uint32_t retention_s)
 {
 	fanfare->journal.retention_ms = UINT64_C(1000) * (retention_s != 0 ? retention_s : RETENTION_S);
+	fanfare->journal.wall_ahead_ms = fan_clock_ms(CLOCK_REALTIME) - fan_clock_ms(CLOCK_MONOTONIC);
 	return fanfare->store != NULL ? load(fanfare) : 0;
 }
 

@@ -39,6 +39,7 @@ struct fan_journal {
 	struct fan_entry entries[FAN_FLIGHTS_MAX]; /* by the flight's place */
 	uint64_t kept_tsc, swept_tsc;              /* when positions were last written, results last looked at */
 	uint64_t retention_ms;
+	int64_t wall_ahead_ms;    /* of the monotonic clock, when the store was opened */
 	struct fan_record record; /* one that is read: a stack may have no room for two */
 };
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "clock.h"
 #include "registry.h"
 
 #include "../../dataplane/context/count.h"
 #include "../../dataplane/context/memory.h"
 
 #include <string.h>
-#include <time.h>
 
 /* Room that a process needs beside its contexts: EAL, frames, plans. */
 #define MEMORY_RESERVE_BYTES (256UL << 20)
@@ -173,19 +173,10 @@ fan_context_flag(struct fan_context *context, enum fan_context_flag flag, bool o
 	__atomic_store_n(&context->flags, (uint8_t)(others | (on ? flag : 0U)), __ATOMIC_RELAXED);
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static bool
 is_over(int64_t lease_until_ms)
 {
-	return lease_until_ms != 0 && lease_until_ms <= now_ms();
+	return lease_until_ms != 0 && lease_until_ms <= fan_clock_ms(CLOCK_REALTIME);
 }
 
 /* Returns the slot, or an error with nothing of the UE left. In: within additions. */
@@ -337,7 +328,7 @@ fan_lease_ends_settle(struct fanfare *fanfare)
 
 	if (fanfare->lease_ends.count == 0)
 		return;
-	now = now_ms();
+	now = fan_clock_ms(CLOCK_REALTIME);
 	while (fan_lease_ends_take(&fanfare->lease_ends, &end, now)) {
 		const struct fan_context_table *table = &fanfare->dataplane->tables[end.table];
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "../appliance/clock.h"
 #include "daemon.h"
 
 #include <arpa/inet.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define COUNT_OF(table) (sizeof(table) / sizeof((table)[0]))
 #define AT(struct_name, field) offsetof(struct struct_name, field)
@@ -16,15 +16,6 @@ static bool
 has_ended(const struct fan_message_status *status)
 {
 	return status->state != FAN_MESSAGE_ACCEPTED && status->state != FAN_MESSAGE_SENDING;
-}
-
-static int64_t
-wall_clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* The place of the oldest that has ended. */
@@ -54,7 +45,7 @@ keep_result(void *user, const struct fan_result *result, const struct fan_outcom
 	kept->state = result->dropped[FAN_DROP_CANCELLED] > 0 ? FAN_MESSAGE_CANCELLED
 		      : result->dropped[FAN_DROP_EXPIRED] > 0 ? FAN_MESSAGE_EXPIRED
 							      : FAN_MESSAGE_SENT;
-	kept->ended_ms = wall_clock_ms();
+	kept->ended_ms = fan_clock_ms(CLOCK_REALTIME);
 }
 
 static int
@@ -442,7 +433,7 @@ send_it(struct fan_request *request, const char *gid, const struct fan_message *
 		kept->state = FAN_MESSAGE_SENDING;
 		kept->priority = message->priority;
 		kept->byte_count = (uint32_t)message->byte_count;
-		kept->accepted_ms = wall_clock_ms();
+		kept->accepted_ms = fan_clock_ms(CLOCK_REALTIME);
 		(void)snprintf(kept->gid, sizeof(kept->gid), "%s", fan_group_gid(group));
 	}
 	server->sends[server->send_count++] = (struct fan_sent){ .ticket = fan_ticket_take(request), .id = id };

@@ -91,6 +91,9 @@ fan_directory_hold(int *holder, const char *directory, bool create)
 		return error;
 	(void)snprintf(path, sizeof(path), "%s/holder", directory);
 	*holder = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (*holder < 0 && errno == EROFS)
+		return fan_fail(FAN_E_IO, "store %s: its file system is read-only: check it (fsck) and mount it for writing",
+				directory);
 	if (*holder < 0)
 		return io_failed(directory, "file `holder`");
 	error = lock(*holder, directory);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The store on LMDB: one directory with the files `data.mdb` and `holder`. */
+/* The store on LMDB: one directory with the files `data.mdb` and `holder`, and `new/data.mdb` while a store is made. */
 #define _GNU_SOURCE
 #include "store.h"
 #include "directory.h"
@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <lmdb.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The store's own records, in the main database beside the names of the others. */
@@ -299,7 +300,7 @@ check_file(struct fan_store *store, bool *fresh, const struct fan_store_options 
 
 /* LMDB's own lock file is not used: the holder's lock keeps others out, and here no reader outlives the call that it serves. */
 static int
-open_env(struct fan_store *store)
+open_env(struct fan_store *store, const char *directory)
 {
 	int answer = mdb_env_create(&store->env);
 
@@ -308,7 +309,7 @@ open_env(struct fan_store *store)
 	if (answer == 0)
 		answer = mdb_env_set_mapsize(store->env, FAN_STORE_BYTES_MAX);
 	if (answer == 0)
-		answer = mdb_env_open(store->env, store->directory, MDB_NOLOCK | MDB_NOTLS, 0600);
+		answer = mdb_env_open(store->env, directory, MDB_NOLOCK | MDB_NOTLS, 0600);
 	if (answer == 0)
 		answer = mdb_env_get_fd(store->env, &store->data_fd);
 	return answer == 0 ? 0 : failed(store, "data.mdb", answer);
@@ -337,7 +338,7 @@ static int
 reopen(struct fan_store *store)
 {
 	MDB_txn *transaction;
-	int error = open_env(store), answer;
+	int error = open_env(store, store->directory), answer;
 
 	if (error != 0)
 		return error;
@@ -843,32 +844,47 @@ fan_store_rotate_key(struct fan_store *store, const char *key_file)
 
 /* The first transaction: databases, format, data key, head. */
 static int
-create(struct fan_store *store, const char *key_file)
+fill(struct fan_store *store, uint8_t wrapped[KEY_BYTES])
 {
 	uint32_t version = FAN_STORE_VERSION;
-	uint8_t key[FAN_SEAL_KEY_BYTES], wrapped[KEY_BYTES];
-	int error = fan_seal_key_draw(key);
+	int error = begin(store);
 
-	if (error == 0)
-		error = fan_seal_open(&store->seal, key);
-	if (error == 0)
-		error = wrap(wrapped, key, key_file);
-	explicit_bzero(key, sizeof(key));
-	if (error == 0)
-		error = open_env(store);
-	if (error == 0)
-		error = fan_directory_sync(store->directory);
-	if (error == 0)
-		error = fan_directory_place(&store->head.place, store->data);
-	if (error == 0)
-		error = begin(store);
 	if (error == 0)
 		error = open_databases(store, store->transaction, MDB_CREATE);
 	if (error == 0)
 		error = put_own(store, FORMAT, &version, sizeof(version));
 	if (error == 0)
-		error = put_own(store, KEY, wrapped, sizeof(wrapped));
+		error = put_own(store, KEY, wrapped, KEY_BYTES);
 	return error == 0 ? fan_store_commit(store) : error;
+}
+
+/* LMDB does not sync what it begins a file with. So the file comes to its place when all of it is durable: a loss of power before that leaves
+ * no store, and never one that looks damaged. */
+static int
+create(struct fan_store *store, const char *key_file)
+{
+	uint8_t key[FAN_SEAL_KEY_BYTES], wrapped[KEY_BYTES];
+	char making[sizeof(store->directory) + 4], unfinished[sizeof(making) + 16];
+	int error = fan_seal_key_draw(key);
+
+	(void)snprintf(making, sizeof(making), "%s/new", store->directory);
+	(void)snprintf(unfinished, sizeof(unfinished), "%s/data.mdb", making);
+	if (error == 0)
+		error = fan_seal_open(&store->seal, key);
+	if (error == 0)
+		error = wrap(wrapped, key, key_file);
+	explicit_bzero(key, sizeof(key));
+	if (error == 0 && ((mkdir(making, 0700) != 0 && errno != EEXIST) || (unlink(unfinished) != 0 && errno != ENOENT)))
+		error = io_failed(store, "new/data.mdb", errno);
+	if (error == 0)
+		error = open_env(store, making);
+	if (error == 0)
+		error = fan_directory_place(&store->head.place, unfinished);
+	if (error == 0)
+		error = fill(store, wrapped);
+	if (error == 0 && (rename(unfinished, store->data) != 0 || rmdir(making) != 0))
+		error = io_failed(store, "data.mdb", errno);
+	return error == 0 ? fan_directory_sync(store->directory) : error;
 }
 
 /* A store that was adopted says so, durably, before it is used. */

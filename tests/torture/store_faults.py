@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""What `fanfare serve` makes of a store that it must not or cannot write: a full file system, a second process, a copy, another key.
+"""What `fanfare serve` makes of a store that it must not or cannot write: a full file system, one that goes read-only, a second process, a copy.
 
-The witness of torture.py stands behind the port: what was accepted before, during and after a full file system reaches every UE.
+The witness of torture.py stands behind the port: what was accepted before, during and after such a fault reaches every UE.
 
-Not tried here: a remount as read-only, which Linux refuses while a file is open for writing; clock jumps, which would be those of the whole
-machine. Exit codes: as torture.py.
+The store lies on ext4 on a loop device, which goes read-only when it is told of an error. Where there is no loop device, it lies on tmpfs, and
+that step is left out. Exit codes: as torture.py.
 """
 import argparse
+import os
 import pathlib
 import random
 import shutil
@@ -92,6 +93,60 @@ class StoreFaults(torture.Torture):
         self.acknowledge()
         self.wait_until_ended(30)
 
+    # ---- A file system that goes read-only ---------------------------------------------------------------------------------
+
+    def mount(self):
+        """Whether it is ext4 on a loop device, which is gone with its mount."""
+        (self.folder / "disk").mkdir(exist_ok=True)
+        image = self.folder / "disk.img"
+        try:
+            if not image.exists():
+                image.touch()
+                os.truncate(image, DISK_BYTES)
+                torture.run("mkfs.ext4", "-q", str(image))
+            torture.run("mount", "-o", "loop,errors=remount-ro", str(image), str(self.folder / "disk"))
+            return True
+        except (torture.Void, FileNotFoundError) as why:
+            print(f"store faults: NOT TRIED: a file system that goes read-only: {why}")
+            torture.run("mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "torture", str(self.folder / "disk"))
+            return False
+
+    def check_file_system(self):
+        done = subprocess.run(("e2fsck", "-p", "-f", str(self.folder / "disk.img")), capture_output=True, text=True)
+        if done.returncode > 1:
+            raise torture.Fault(f"the file system cannot be mended: {done.stdout.strip()}")
+
+    def read_only(self):
+        disk = str(self.folder / "disk")
+        device = subprocess.run(("findmnt", "-n", "-o", "SOURCE", disk), capture_output=True, text=True).stdout.strip()
+        under_way = [self.begin_send(self.random.choice(("crowd", "busy", "busy"))) for _ in range(20)]
+        pathlib.Path(f"/sys/fs/ext4/{pathlib.Path(device).name}/trigger_fs_error").write_text("1")
+        for message, number in under_way:
+            self.end_send(message, number)
+        accepted = self.figures["messages"]
+        for _ in range(20):
+            self.send("busy")
+        if self.figures["messages"] != accepted:
+            self.fault("read-only", f"{self.figures['messages'] - accepted} messages are accepted on a read-only file system")
+        said = self.wait_for_state("failed")
+        if said["state"] != "failed" or "Read-only" not in said.get("why", ""):
+            self.fault("read-only", f"status says {said['state']}, {said.get('why')}")
+        print(f"read-only: status: {said.get('why')}")
+        self.daemon.kill()
+        self.crashes += 1
+        self.witness.settle()
+        self.look()
+        self.refused("a read-only file system", [str(self.store), "read-only", "mount it"], store=self.store)
+        torture.run("umount", disk)
+        self.mounted = False
+        self.check_file_system()
+        self.mount()
+        self.mounted = True
+        self.daemon.start()
+        self.send("busy")
+        self.acknowledge()
+        self.wait_until_ended(30)
+
     # ---- Who may open it ---------------------------------------------------------------------------------------------------
 
     def refused(self, what, words, **configuration):
@@ -118,17 +173,18 @@ class StoreFaults(torture.Torture):
     def play(self):
         self.make_population()
         self.link = torture.Link()
-        mounted = False
+        self.mounted = False
         try:
-            (self.folder / "disk").mkdir()
-            torture.run("mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "torture", str(self.folder / "disk"))
-            mounted = True
+            loop = self.mount()
+            self.mounted = True
             self.witness = torture.Witness(self.link, self.folder, self.arguments.witness)
             self.configure()
             self.daemon.start()
             self.provision()
             self.full(False)
             self.full(True)
+            if loop:
+                self.read_only()
             self.others()
             self.witness.stop()
             self.look()
@@ -139,7 +195,7 @@ class StoreFaults(torture.Torture):
             if hasattr(self, "witness") and self.witness.process.poll() is None:
                 self.witness.process.kill()
             self.link.close()
-            if mounted:
+            if self.mounted:
                 torture.run("umount", str(self.folder / "disk"))
 
 
