@@ -4,10 +4,11 @@
  * a port that throws them away: by an appliance that keeps nothing and by one with a store, in turns in one run. Each message moves every
  * COUNT by one, so that marks are raised with every fourth message and every block rests with every sixteenth.
  *
- *	bench_keep DIR [ues=1000000] [messages=64] [rounds=3] [bytes=160] [engine=auto] [workers=1]
+ *	bench_keep DIR [ues=1000000] [messages=192] [rounds=5] [bytes=160] [engine=auto] [workers=1] [eal=ARGUMENT]..
  *
  * DIR: an empty folder on the file system that is to be measured, of mode 0700. Prints one JSON object; `ratio` is the median of the rounds'
- * UEs a second with a store over those without.
+ * UEs a second with a store over those without. A CPU that answers the disk's interrupts (/proc/interrupts) is none for a worker: with two,
+ * eal=--lcores=0@1,1@0 exchanges them.
  */
 #include "../host-api/appliance/appliance.h"
 #include "arguments.h"
@@ -23,10 +24,13 @@
 
 #define IN_FLIGHT 4
 #define ROUNDS_MAX 32
+#define EAL_ARGUMENTS_MAX 16
 
 struct options {
 	const char *directory, *engine;
 	unsigned long ues, messages, rounds, bytes, workers;
+	const char *eal[EAL_ARGUMENTS_MAX + 1];
+	unsigned eal_count;
 };
 
 static unsigned long ended, sent;
@@ -160,6 +164,7 @@ run(const struct options *options)
 	without.egress = "net_null";
 	without.engines = options->engine;
 	without.workers = (unsigned)options->workers;
+	without.eal = options->eal;
 	with = without;
 	with.store = store;
 	with.store_key_file = key;
@@ -181,17 +186,19 @@ run(const struct options *options)
 int
 main(int argc, char **argv)
 {
-	struct options options = { .ues = 1000000, .messages = 64, .rounds = 3, .bytes = 160, .workers = 1 };
+	struct options options = { .ues = 1000000, .messages = 192, .rounds = 5, .bytes = 160, .workers = 1 };
 
 	if (argc < 2) {
 		fprintf(stderr, "usage: bench_keep DIR [ues=N] [messages=N] [rounds=1..32] [bytes=1..1200] [engine=NAME] "
-				"[workers=1..8]\n");
+				"[workers=1..8] [eal=ARGUMENT]..\n");
 		return EXIT_FAILURE;
 	}
 	options.directory = argv[1];
 	for (int i = 2; i < argc; i++) {
 		if (strncmp(argv[i], "engine=", 7) == 0)
 			options.engine = argv[i] + 7;
+		else if (strncmp(argv[i], "eal=", 4) == 0 && options.eal_count < EAL_ARGUMENTS_MAX)
+			options.eal[options.eal_count++] = argv[i] + 4;
 		else if (!fan_argument_number(&options.ues, argv[i], "ues", 1, 100000000) &&
 			 !fan_argument_number(&options.messages, argv[i], "messages", 1, 50000) &&
 			 !fan_argument_number(&options.rounds, argv[i], "rounds", 1, ROUNDS_MAX) &&

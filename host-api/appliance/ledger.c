@@ -10,9 +10,10 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 
-#define AHEAD 4U            /* marks are raised to a multiple of it */
-#define NEARLY_USED 12      /* a block whose mark is so high rests as soon as it can */
-#define RESTING_MAX 1024    /* blocks of one transaction: 262,144 contexts, 2 MB; workers go on with others meanwhile */
+#define AHEAD 4U         /* marks are raised to a multiple of it */
+#define RESTING_MAX 1024 /* blocks of one transaction: 262,144 contexts, 2 MB; workers go on with others meanwhile */
+#define SOON_BLOCKS                                                                                                            \
+	1024 /* before a message comes to a block that rests, these keep a worker busy for longer than a transaction takes */
 #define LOOKED_AT_MAX 65536 /* blocks that the background looks at in a call */
 #define BACKGROUND_MS 20    /* between two of its transactions */
 #define FAILED_MS 2000      /* so long an error of the store is told at the least */
@@ -680,7 +681,33 @@ probe(struct fanfare *fanfare)
 	ledger->tables[0].changed[0] = 1;
 }
 
-/* Whether a block is to rest now: its mark is nearly used up, or no message on its way uses it and none has for some time. */
+/* The first block of a leg that a message on its way has still to come to; UINT32_MAX: none. */
+static uint32_t
+next_block(const struct fan_leg *leg, unsigned leg_at, uint64_t position)
+{
+	const uint64_t from = RTE_MAX(position, fan_flight_place(leg_at, leg->from));
+
+	return leg->from > UINT32_MAX || from >> 32 > leg_at ? UINT32_MAX : (uint32_t)from / FAN_BLOCK_CONTEXTS;
+}
+
+/* A message would soon come to this block, and wait while it rests. */
+static bool
+is_wanted_soon(const struct fanfare *fanfare, unsigned table, uint32_t block)
+{
+	for (const struct fan_flight *flight = fanfare->dataplane->flights.first; flight != NULL; flight = flight->next) {
+		const uint64_t position = fan_flight_position(flight);
+
+		for (unsigned i = 0; flight->handed && i < flight->leg_count; i++) {
+			const uint32_t next = next_block(&flight->legs[i], i, position);
+
+			if (flight->legs[i].table_index == table && next <= block && block - next < SOON_BLOCKS)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Whether a block is to rest now: it has the highest mark and is not wanted soon, or no message on its way uses it and none has for some time. */
 static bool
 may_rest(const struct fanfare *fanfare, unsigned index, uint32_t block)
 {
@@ -688,8 +715,8 @@ may_rest(const struct fanfare *fanfare, unsigned index, uint32_t block)
 
 	if (at->kept == 0 && !at->heard)
 		return false;
-	if (at->kept >= NEARLY_USED)
-		return true;
+	if (at->kept == FAN_MARK_MAX)
+		return !is_wanted_soon(fanfare, index, block);
 	return (uint8_t)(second_now() - at->used_at) > IDLE_S && claims_in_flight(fanfare, index, block) == 0;
 }
 

@@ -10,7 +10,7 @@
  *	after a crash           every context goes on at C + m, with m spent
  *
  * A mark is raised some messages ahead, so that most messages raise none. Blocks at rest are checkpointed in the background, so that a crash
- * costs their UEs nothing; so are, before the next message needs it, those whose marks are nearly used up.
+ * costs their UEs nothing; so are those that have the highest mark, before the next message needs another: behind the workers, where it stops none.
  *
  * All of it is the control thread's. Without a store every call does nothing.
  */
