@@ -701,13 +701,14 @@ fan_health_init(struct fan_health *health)
 int fan_health(const struct fanfare *fanfare, struct fan_health *health);
 
 enum fan_event_kind {
-	FAN_EVENT_WINDOW,    /* three quarters of a UE's window are used up: value is how many are unacknowledged */
-	FAN_EVENT_COUNT_END, /* COUNT is within 65,536 of its end: value is the next COUNT */
-	FAN_EVENT_LEASE_END, /* less than an eighth of the lease is left, in COUNT or time: value is the first COUNT that is not leased */
+	FAN_EVENT_WINDOW,     /* three quarters of a UE's window are used up: value is how many are unacknowledged */
+	FAN_EVENT_COUNT_END,  /* COUNT is within 65,536 of its end: value is the next COUNT */
+	FAN_EVENT_LEASE_END,  /* less than 256 COUNTs of the lease are left: value is the first that is not leased */
+	FAN_EVENT_LEASE_TIME, /* the time of the lease is over in 60 s or less: value is the whole seconds that are left */
 	FAN_EVENT_KINDS
 };
 
-/* "window" ... "lease-end". Static storage; any thread. */
+/* "window" ... "lease-time". Static storage; any thread. */
 const char *fan_event_kind_name(enum fan_event_kind kind);
 
 struct fan_event {
@@ -717,7 +718,7 @@ struct fan_event {
 	uint32_t ue, value;
 };
 
-/* The oldest event that is kept with a number of `from` or higher: the last 65,536 are. They are found by checkpoints, some seconds late.
+/* The oldest event that is kept with a number of `from` or higher: the last 65,536 are. Those of COUNT are found by checkpoints, some seconds late.
  * Returns 1 with *event, or 0. */
 int fan_event_next(const struct fanfare *fanfare, struct fan_event *event, uint64_t from);
 

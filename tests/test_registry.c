@@ -1327,6 +1327,18 @@ now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* How often it was told that a lease ends soon. */
+static unsigned
+count_warnings(fan_context_id id)
+{
+	struct fan_event event = { .number = 0 };
+	unsigned count = 0;
+
+	while (fan_event_next(fanfare, &event, event.number + 1) == 1)
+		count += event.kind == FAN_EVENT_LEASE_TIME && event.id == id && event.value <= 30;
+	return count;
+}
+
 /* Of six UEs, the time of some leases is over, or comes. */
 static void
 let_leases_end(void)
@@ -1339,7 +1351,7 @@ let_leases_end(void)
 	for (unsigned i = 0; i < 6; i++) {
 		struct fan_ue ue = make_ue(identity, FAN_KIND_EPS_NAS, 2 * i);
 
-		ue.lease_until_ms = i == 1 ? begun_ms - 1 : i < 4 ? begun_ms + 300 : i == 4 ? begun_ms + 1000000 : 0;
+		ue.lease_until_ms = i == 1 ? begun_ms - 1 : i < 4 ? begun_ms + 300 : i == 4 ? begun_ms + 30000 : 0;
 		done(fan_ue_add(fanfare, &id[i], &ue));
 		done(fan_group_add(group_of(VALLEY), id[i], FAN_PROFILE_EPS_NAS_NIDD));
 	}
@@ -1358,6 +1370,8 @@ let_leases_end(void)
 	done(fan_ue_lease_until(fanfare, id[1], 0));
 	done(fan_ue_lease_until(fanfare, id[5], now_ms()));
 	cr_assert_eq(send_and_count(FAN_DROP_RESERVATION), 2, "0, and now 5");
+	cr_assert_eq(count_warnings(id[4]), 1, "its lease ends within 60 s");
+	cr_assert_eq(count_warnings(id[1]) + count_warnings(id[5]), 0, "one was over already, and one has an end of now");
 	cr_assert(status_of(id[1]).lease_until_ms == 0 && status_of(id[3]).lease_until_ms == begun_ms + 2000000);
 }
 

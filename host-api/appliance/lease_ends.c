@@ -50,12 +50,18 @@ fan_lease_ends_reserve(struct fan_lease_ends *ends, const struct fan_lease_end *
 	return 0;
 }
 
+static int64_t
+due_ms(const struct fan_lease_end *end)
+{
+	return end->told ? end->until_ms : end->until_ms - FAN_LEASE_NEAR_MS;
+}
+
 static void
 push(struct fan_lease_ends *ends, const struct fan_lease_end *end)
 {
 	size_t at = ends->count++;
 
-	for (; at > 0 && ends->heap[(at - 1) / 2].until_ms > end->until_ms; at = (at - 1) / 2)
+	for (; at > 0 && due_ms(&ends->heap[(at - 1) / 2]) > due_ms(end); at = (at - 1) / 2)
 		ends->heap[at] = ends->heap[(at - 1) / 2];
 	ends->heap[at] = *end;
 }
@@ -68,9 +74,9 @@ pop(struct fan_lease_ends *ends)
 	size_t at = 0;
 
 	for (size_t next = 1; next < ends->count; next = 2 * at + 1) {
-		if (next + 1 < ends->count && ends->heap[next + 1].until_ms < ends->heap[next].until_ms)
+		if (next + 1 < ends->count && due_ms(&ends->heap[next + 1]) < due_ms(&ends->heap[next]))
 			next++;
-		if (ends->heap[next].until_ms >= last.until_ms)
+		if (due_ms(&ends->heap[next]) >= due_ms(&last))
 			break;
 		ends->heap[at] = ends->heap[next];
 		at = next;
@@ -92,10 +98,16 @@ fan_lease_ends_set(struct fan_lease_ends *ends, const struct fan_lease_end *end)
 bool
 fan_lease_ends_take(struct fan_lease_ends *ends, struct fan_lease_end *end, int64_t now_ms)
 {
-	while (ends->count > 0 && ends->heap[0].until_ms <= now_ms) {
+	while (ends->count > 0 && due_ms(&ends->heap[0]) <= now_ms) {
 		*end = ends->heap[0];
 		pop(ends);
-		if (fan_lease_end(ends, end->table, end->slot) == end->until_ms)
+		if (fan_lease_end(ends, end->table, end->slot) != end->until_ms)
+			continue;
+		if (end->told)
+			return true;
+		end->told = true;
+		push(ends, end);
+		if (end->until_ms > now_ms)
 			return true;
 	}
 	return false;

@@ -262,8 +262,8 @@ claims_in_flight(const struct fanfare *fanfare, unsigned table, uint32_t block)
 
 /* ---- Events ------------------------------------------------------------------------------------------------------------------ */
 
-static void
-add_event(struct fanfare *fanfare, enum fan_event_kind kind, unsigned table, uint32_t slot, uint32_t value)
+void
+fan_ledger_tell(struct fanfare *fanfare, enum fan_event_kind kind, unsigned table, uint32_t slot, uint32_t value)
 {
 	struct fan_ledger *ledger = &fanfare->ledger;
 
@@ -305,11 +305,11 @@ add_events(struct fanfare *fanfare, unsigned index, uint32_t slot, unsigned cros
 	const struct fan_context *context = &fanfare->dataplane->tables[index].slots[slot];
 
 	if ((crossed & 1U << FAN_EVENT_WINDOW) != 0)
-		add_event(fanfare, FAN_EVENT_WINDOW, index, slot, fan_count_gap(context));
+		fan_ledger_tell(fanfare, FAN_EVENT_WINDOW, index, slot, fan_count_gap(context));
 	if ((crossed & 1U << FAN_EVENT_COUNT_END) != 0)
-		add_event(fanfare, FAN_EVENT_COUNT_END, index, slot, fan_count_next(context));
+		fan_ledger_tell(fanfare, FAN_EVENT_COUNT_END, index, slot, fan_count_next(context));
 	if ((crossed & 1U << FAN_EVENT_LEASE_END) != 0)
-		add_event(fanfare, FAN_EVENT_LEASE_END, index, slot, context->count_reserved);
+		fan_ledger_tell(fanfare, FAN_EVENT_LEASE_END, index, slot, context->count_reserved);
 }
 
 const char *
@@ -319,6 +319,7 @@ fan_event_kind_name(enum fan_event_kind kind)
 		[FAN_EVENT_WINDOW] = "window",
 		[FAN_EVENT_COUNT_END] = "count-end",
 		[FAN_EVENT_LEASE_END] = "lease-end",
+		[FAN_EVENT_LEASE_TIME] = "lease-time",
 	};
 
 	return (unsigned)kind < FAN_EVENT_KINDS ? names[kind] : "unknown";

@@ -103,6 +103,9 @@ void fan_ledger_withdraw(struct fanfare *fanfare);
 /* Gives workers that wait higher marks, and lets blocks rest in the background: one or two durable writes at the most. */
 void fan_ledger_serve(struct fanfare *fanfare);
 
+/* Adds an event of a context to those that fan_event_next() gives. */
+void fan_ledger_tell(struct fanfare *fanfare, enum fan_event_kind kind, unsigned table, uint32_t slot, uint32_t value);
+
 /* As fan_ue_acknowledged(). */
 int fan_ledger_acknowledge(struct fanfare *fanfare, unsigned table, uint32_t slot, uint32_t count);
 

@@ -332,7 +332,12 @@ fan_lease_ends_settle(struct fanfare *fanfare)
 	while (fan_lease_ends_take(&fanfare->lease_ends, &end, now)) {
 		const struct fan_context_table *table = &fanfare->dataplane->tables[end.table];
 
-		if (fan_context_present(table, end.slot))
+		if (!fan_context_present(table, end.slot))
+			continue;
+		if (end.until_ms > now)
+			fan_ledger_tell(fanfare, FAN_EVENT_LEASE_TIME, end.table, end.slot,
+					(uint32_t)((end.until_ms - now) / 1000));
+		else
 			fan_context_flag(&table->slots[end.slot], FAN_CONTEXT_LEASE_OVER, true);
 	}
 }
