@@ -364,6 +364,11 @@ static const struct fan_command list = {
 static const struct fan_option not_served_options[] = {
 	FAN_CLIENT_OPTIONS,
 	{ .name = "reason", .value = "NAME", .help = "unreachable, window ... (any)", .type = FAN_OPTION_TEXT, AT(reason) },
+	{ .name = "from",
+	  .value = "N",
+	  .help = "UEs to pass over: `next` of the answer before (0)",
+	  NUMBER(0, INT64_MAX),
+	  AT(from) },
 	{ .name = "limit", .value = "N", .help = "UEs (100)", NUMBER(1, FAN_CONTROL_LIST_MAX), AT(limit) },
 };
 
@@ -380,8 +385,8 @@ run_not_served(const struct fan_command *command, int argc, char **argv)
 	if (exit_code != FAN_EXIT_OK)
 		return ended(exit_code);
 	return fan_client_run(command, &chosen.client, "message.not_served",
-			      json_pack("{s:I, s:I, s:s*}", "id", (json_int_t)id, "limit", (json_int_t)chosen.limit, "reason",
-					chosen.reason),
+			      json_pack("{s:I, s:I, s:I, s:s*}", "id", (json_int_t)id, "from", (json_int_t)chosen.from, "limit",
+					(json_int_t)chosen.limit, "reason", chosen.reason),
 			      -1, NULL);
 }
 

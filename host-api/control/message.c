@@ -201,21 +201,21 @@ run_cancel(struct fan_request *request)
 /* ---- Not served -------------------------------------------------------------------------------------------------------- */
 
 struct asking {
-	int64_t id, limit;
+	int64_t id, from, limit;
 	const char *reason;
 };
 
 static const struct fan_param not_served_params[] = {
 	{ "id", FAN_PARAM_NUMBER, true, 1, INT64_MAX, AT(asking, id) },
 	{ "reason", FAN_PARAM_TEXT, false, 1, 32, AT(asking, reason) },
+	{ "from", FAN_PARAM_NUMBER, false, 0, INT64_MAX, AT(asking, from) },
 	{ "limit", FAN_PARAM_NUMBER, false, 1, FAN_CONTROL_LIST_MAX, AT(asking, limit) },
 };
 
 struct not_served {
 	struct fanfare *fanfare;
 	json_t *ues;
-	size_t limit;
-	uint64_t count;
+	uint64_t from, limit, count;
 };
 
 static void
@@ -224,7 +224,7 @@ take_not_served(void *user, fan_context_id id, uint32_t ue, enum fan_drop drop)
 	struct not_served *list = user;
 	struct fan_ue_status status;
 
-	if (list->count++ >= list->limit)
+	if (list->count++ < list->from || json_array_size(list->ues) >= list->limit)
 		return;
 	fan_ue_status_init(&status);
 	/* One that was removed since has no identity any more. */
@@ -251,8 +251,10 @@ run_not_served(struct fan_request *request)
 	struct not_served list = { .fanfare = request->server->fanfare, .ues = json_array() };
 	int error = fan_request_params(request, &values, not_served_params, COUNT_OF(not_served_params));
 	const int drop = error == 0 ? find_drop(values.reason) : 0;
+	uint64_t end;
 
-	list.limit = (size_t)values.limit;
+	list.from = (uint64_t)values.from;
+	list.limit = (uint64_t)values.limit;
 	if (drop < 0)
 		error = fan_fail(FAN_E_INVALID,
 				 "reason %.32s: there is none of this name; unreachable, window, expired for example",
@@ -260,7 +262,9 @@ run_not_served(struct fan_request *request)
 	if (error == 0)
 		error = fan_message_not_served(request->server->fanfare, (fan_message_id)values.id, (enum fan_drop)drop,
 					       take_not_served, &list);
-	request->result = json_pack("{s:I, s:o}", "count", (json_int_t)list.count, "ues", list.ues);
+	end = list.from + json_array_size(list.ues);
+	request->result = json_pack("{s:I, s:o, s:I}", "count", (json_int_t)list.count, "ues", list.ues, "next",
+				    (json_int_t)(end < list.count ? end : 0));
 	return error;
 }
 

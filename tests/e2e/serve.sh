@@ -203,10 +203,20 @@ refused 2 'give one of the two' send flood@example.org
 refused 2 'fanfare send' send flood@example.org --text x --originator '+12x'
 refused 1 'no group is named' send nobody@example.org --text x
 refused 2 '--priority 8: takes a number' send flood@example.org --text x --priority 8
+second=$(sed -n 2p identities)
 good ue reachable "$first" no
+good ue reachable "$second" no
 timeout 60 "$fanfare" send flood@example.org --text x --wait --json >.out 2>.err
 [ $? -eq 1 ] || fault 'a message that did not reach all: exit code'
-json 'o["dropped"] == {"unreachable": 1}'
+json 'o["dropped"] == {"unreachable": 2}'
+id=$(python3 -c 'import json; print(json.load(open(".out"))["id"])')
+good message not-served "$id" --limit 1 --json
+json 'o["count"] == 2 and len(o["ues"]) == 1 and o["ues"][0]["identity"] == "'"$first"'" and o["next"] == 1'
+good message not-served "$id" --limit 1 --from 1 --json
+json 'o["count"] == 2 and o["ues"][0]["identity"] == "'"$second"'" and o["ues"][0]["reason"] == "unreachable" and o["next"] == 0'
+good message not-served "$id" --from 2 --json
+json 'o["ues"] == [] and o["next"] == 0'
+good ue reachable "$second" yes
 
 # ---- Leases ------------------------------------------------------------------------------------------------------------------
 good lease meter-1@example.org --count-reserved 100 --json

@@ -14,6 +14,7 @@ UEs have received:
     released   no COUNT from the answered one on appears once a release was answered
     status     every accepted message ends; created = sent + dropped; who is named as not served has not got it
     repeats    no more PDUs come again than the daemon says are in doubt, none without a crash
+    time       nothing leaves of a message whose validity was over when the daemon began again
     kept       the UE that is unreachable all the time takes a message at the end
 
 Exit codes: 0 all is well; 1 a fault was found; 2 the run could not be made; 3 the recorder lost frames: the run says nothing; 77 there is no
@@ -50,6 +51,7 @@ ACCEPTED, REPLAY = 0, 7
 VERDICTS = ("accepted", "malformed frame", "bad checksum", "malformed transport", "unknown UE", "malformed PDU", "bad MAC", "replay",
             "malformed content", "wrong address")
 KINDS = {"eps-nas-nidd": "eps-nas", "eps-nas-sms": "eps-nas", "5gs-nas-sms": "5gs-nas", "5gs-nas-ciot": "5gs-nas"}
+BUSY = ("a", "b", "c", "busy", "crowd")  # groups of messages that may be cancelled or valid for a short time
 COUNT_SHARED = 4  # COUNTs that a lender spends itself between a release and the next lease
 
 
@@ -189,6 +191,7 @@ class Daemon:
 
     def start_once(self, seconds):
         (self.folder / "socket").unlink(missing_ok=True)
+        self.begun = time.monotonic()
         self.process = subprocess.Popen([self.program, "serve", "--config", str(self.folder / "serve.ini")], stdout=self.log, stderr=self.log)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -318,6 +321,7 @@ class Message:
         self.serial, self.gid, self.members = serial, gid, members
         self.begin, self.end, self.id, self.status = time.monotonic(), None, None, None
         self.parts, self.repeats = 1, 0
+        self.valid_for, self.deadline, self.cancelled = None, None, False
         self.received = {}  # by UE: bits of the parts that it has
         self.not_served = {}
 
@@ -439,6 +443,8 @@ class Torture:
         self.to_acknowledge.add(ue.index)
         message = self.open.get(serial)
         if message is not None:
+            if message.deadline is not None and message.deadline < self.daemon.begun:
+                self.fault("late", f"message {message.serial}: {ue.identity} gets it, valid for {message.valid_for} ms, after another start")
             bit = 1 << (part - 1)
             had = message.received.get(ue.index, 0)
             message.repeats += (had & bit) != 0
@@ -460,16 +466,38 @@ class Torture:
         message = Message(self.serial, gid, frozenset(self.groups[gid]))
         # From here on: an answer may never come, and frames may leave all the same.
         self.open[message.serial] = message
-        return message, self.daemon.ask("send", gid=name(gid), text=text, priority=self.random.randrange(8))
+        limit = {}
+        if gid in BUSY and self.random.random() < 0.1:
+            limit["valid_for_ms"] = message.valid_for = self.random.choice((3, 20, 100, 1000))
+        return message, self.daemon.ask("send", gid=name(gid), text=text, priority=self.random.randrange(8), **limit)
 
     def end_send(self, message, number):
         try:
             message.id = self.daemon.answer(number)["id"]
             self.figures["messages"] += 1
+            self.note_deadline(message)
         except Refused as why:
             self.figures["refused"] += 1
             self.last_refusal = str(why)
             del self.open[message.serial]
+
+    def note_deadline(self, message):
+        """It was accepted before now."""
+        if message.valid_for is not None and message.deadline is None:
+            message.deadline = time.monotonic() + message.valid_for / 1000
+
+    def cancel(self):
+        """It may come too late."""
+        message, number = self.begin_send(self.random.choice(BUSY))
+        self.end_send(message, number)
+        if message.id is None:
+            return
+        message.cancelled = True
+        try:
+            self.daemon.call("message.cancel", id=message.id)
+            self.figures["cancels"] += 1
+        except Refused:
+            self.figures["cancels that came too late"] += 1
 
     def send(self, gid):
         self.end_send(*self.begin_send(gid))
@@ -572,7 +600,7 @@ class Torture:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             action = self.random.choices((self.send_some, self.toggle, self.release, self.lease, self.pause, self.acknowledge,
-                                          self.fail_card), (40, 15, 4, 6, 2, 30, 2))[0]
+                                          self.fail_card, self.cancel), (40, 15, 4, 6, 2, 30, 2, 3))[0]
             action()
             self.look()
 
@@ -605,6 +633,8 @@ class Torture:
         self.daemon.kill()
         self.witness.settle()
         self.look()
+        for message in self.open.values():
+            self.note_deadline(message)
         self.crashes += 1
         self.cards_before = self.cards
         self.figures["crashes"] += 1
@@ -673,9 +703,12 @@ class Torture:
                     self.read_not_served(message)
 
     def read_not_served(self, message):
-        said = self.daemon.call("message.not_served", id=message.id, limit=500)
-        message.not_served = {u["identity"]: u["reason"] for u in said["ues"]}
-        self.figures["not served, more than can be listed"] += said["count"] > 500
+        said = {"next": 0}
+        while said["next"] or not message.not_served:
+            said = self.daemon.call("message.not_served", id=message.id, limit=500, **{"from": said["next"]})
+            message.not_served.update((u["identity"], u["reason"]) for u in said["ues"])
+            if not said["ues"]:
+                return
 
     def judge_ended(self):
         """After the witness has settled, or seen all there is."""
@@ -688,7 +721,7 @@ class Torture:
         dropped = sum(status["dropped"].values())
         if status["created"] != status["sent"] + dropped:
             self.fault("status", f"message {message.id}: created {status['created']}, sent {status['sent']}, dropped {status['dropped']}")
-        if status["state"] not in ("sent",):
+        if status["state"] not in ["sent"] + ["cancelled"] * message.cancelled + ["expired"] * (message.valid_for is not None):
             self.fault("status", f"message {message.id} to {message.gid}: {status['state']}")
         if message.repeats > status["in_doubt"]:
             self.fault("repeats", f"message {message.id} to {message.gid}, {message.parts} parts, resumed {status['resumed']}: "
@@ -712,7 +745,7 @@ class Torture:
         if ue.was_away(message.begin, message.end):
             self.excused["away"] += 1
             return
-        if reason in ("window", "transactions"):
+        if reason in ["window", "transactions"] + ["cancelled"] * message.cancelled + ["expired"] * (message.valid_for is not None):
             self.excused[reason] += 1
             return
         self.fault("lost", f"message {message.serial} (id {message.id}, {message.gid}, resumed {message.status['resumed']}): {ue.identity} "
