@@ -3,11 +3,13 @@
  * What proof of reception from the wire costs one core: delivery statuses of one receipt a frame, and datagrams of relays full of them,
  * from frames in memory to windows that have moved, in random order over all contexts.
  *
- *	bench_receipts [contexts=1000000] [hops=1000] [rounds=5]
+ *	bench_receipts [contexts=1000000] [hops=1000] [rounds=5] [ledger=0]
+ *
+ * ledger=1: as with a store, where each notes for its block that the next checkpoint has news; nothing is written meanwhile.
  */
 #include "../dataplane/context/count.h"
 #include "../dataplane/pdu/receipt.h"
-#include "../host-api/appliance/receipts.h"
+#include "../host-api/appliance/handles.h"
 #include "arguments.h"
 #include "slices.h"
 
@@ -24,7 +26,8 @@ enum { NAS, BEARER, TABLES };
 static struct fan_context_table tables[TABLES];
 static struct fan_dataplane dataplane = { .tables = tables, .table_count = TABLES };
 static struct fan_receipts *receipts;
-static unsigned long context_count = 1000000, hop_count = 1000, rounds = 5;
+static struct fanfare fanfare = { .dataplane = &dataplane };
+static unsigned long context_count = 1000000, hop_count = 1000, rounds = 5, ledger;
 static uint32_t *order; /* contexts, shuffled */
 
 static void
@@ -72,7 +75,7 @@ provision(unsigned table, uint8_t integrity, enum fan_kind kind)
 					   .integrity = integrity,
 					   .count = 1000,
 					   .count_reserved = 10000,
-					   .unacknowledged = 200,
+					   .unacknowledged = 199,
 					   .next_hop = (uint16_t)hop_of(i),
 					   .bearer_id = 5,
 					   .teid = i + 1,
@@ -200,7 +203,7 @@ measure(double tsc_hz)
 		for (; frame_count < context_count; frame_count++) {
 			frames[frame_count].octets = octets + frame_count * STATUS_ROOM_BYTES;
 			frames[frame_count].octet_count = make_status(octets + frame_count * STATUS_ROOM_BYTES,
-								      order[frame_count], 800 + round);
+								      order[frame_count], 801 + round);
 		}
 		run("delivery statuses", frames, frame_count, tsc_hz);
 		qsort(order, context_count, sizeof(*order), compare_hops);
@@ -209,7 +212,7 @@ measure(double tsc_hz)
 			uint8_t *frame = octets + frame_count * RELAY_ROOM_BYTES;
 
 			frames[frame_count].octets = frame;
-			frames[frame_count].octet_count = make_relay(frame, &next, ++sequence, 800 + round);
+			frames[frame_count].octet_count = make_relay(frame, &next, ++sequence, 801 + round);
 		}
 		run("relays' datagrams", frames, frame_count, tsc_hz);
 	}
@@ -227,7 +230,9 @@ open_receipts(void)
 	must(dataplane.hops == NULL || order == NULL ? fan_fail(FAN_E_MEMORY, "no memory for next hops") : 0);
 	for (unsigned i = 0; i < hop_count; i++)
 		dataplane.hops[i] = (struct fan_hop){ .address = { 198, 51, (uint8_t)(i >> 8), (uint8_t)i } };
-	must(fan_receipts_open(&receipts, &dataplane, NULL, 0));
+	/* A store that there is, and that nobody asks. */
+	fanfare.store = ledger != 0 ? (struct fan_store *)&fanfare : NULL;
+	must(fan_receipts_open(&receipts, &dataplane, &fanfare, 0));
 }
 
 int
@@ -238,8 +243,9 @@ main(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		if (!fan_argument_number(&context_count, argv[i], "contexts", 100000, 100000000) &&
 		    !fan_argument_number(&hop_count, argv[i], "hops", 1, 65536) &&
-		    !fan_argument_number(&rounds, argv[i], "rounds", 1, 200)) {
-			fprintf(stderr, "usage: bench_receipts [contexts=1000000] [hops=1000] [rounds=5]\n");
+		    !fan_argument_number(&rounds, argv[i], "rounds", 1, 200) &&
+		    !fan_argument_number(&ledger, argv[i], "ledger", 0, 1)) {
+			fprintf(stderr, "usage: bench_receipts [contexts=1000000] [hops=1000] [rounds=5] [ledger=0|1]\n");
 			return 2;
 		}
 	tsc_hz = fan_slices_tsc_hz();
@@ -248,6 +254,8 @@ main(int argc, char **argv)
 	provision(BEARER, FAN_INTEGRITY_NONE, FAN_KIND_NR_PDCP_12);
 	measure(tsc_hz);
 	fan_receipts_close(receipts);
+	if (ledger != 0)
+		fan_ledger_free(&fanfare);
 	for (unsigned i = 0; i < TABLES; i++)
 		fan_context_table_free(&tables[i]);
 	free(dataplane.hops);

@@ -56,12 +56,6 @@ table_of(struct fanfare *fanfare, unsigned index)
 	return table;
 }
 
-static uint8_t
-second_now(void)
-{
-	return (uint8_t)(rte_rdtsc() / rte_get_tsc_hz());
-}
-
 static void
 set_next(struct fan_ledger_table *table, uint32_t block, unsigned mark, unsigned claims)
 {
@@ -199,13 +193,13 @@ fan_ledger_withdraw(struct fanfare *fanfare)
 
 /* The block takes part in a message of so many parts. */
 static void
-claim_block(struct fan_ledger_table *table, uint32_t block, unsigned parts)
+claim_block(struct fan_ledger_table *table, uint32_t block, unsigned parts, uint8_t second)
 {
 	struct fan_ledger_block *at = &table->blocks[block];
 	const unsigned claims = RTE_MIN(at->claims + parts, (unsigned)UINT8_MAX);
 
 	set_next(table, block, RTE_MAX(at->next, mark_for(claims)), claims);
-	at->used_at = second_now();
+	at->used_at = second;
 }
 
 int
@@ -225,7 +219,7 @@ fan_ledger_claim(struct fanfare *fanfare, const struct fan_flight *flight)
 		while (at.has_value) {
 			const uint32_t block = at.current_value / FAN_BLOCK_CONTEXTS;
 
-			claim_block(table, block, leg->plans.part_count);
+			claim_block(table, block, leg->plans.part_count, fanfare->ledger.second);
 			(void)roaring_uint32_iterator_move_equalorlarger(&at, (block + 1) * FAN_BLOCK_CONTEXTS);
 		}
 	}
@@ -718,7 +712,7 @@ may_rest(const struct fanfare *fanfare, unsigned index, uint32_t block)
 		return false;
 	if (at->kept == FAN_MARK_MAX)
 		return !is_wanted_soon(fanfare, index, block);
-	return (uint8_t)(second_now() - at->used_at) > IDLE_S && claims_in_flight(fanfare, index, block) == 0;
+	return (uint8_t)(fanfare->ledger.second - at->used_at) > IDLE_S && claims_in_flight(fanfare, index, block) == 0;
 }
 
 /* Looks at some blocks and goes on to the next table. */
@@ -792,6 +786,7 @@ fan_ledger_serve(struct fanfare *fanfare)
 
 	if (fanfare->store == NULL || fanfare->batching)
 		return;
+	ledger->second = (uint8_t)(now_tsc / rte_get_tsc_hz());
 	write_receipts(fanfare);
 	serve_waiting(fanfare);
 	probe(fanfare);
@@ -842,7 +837,7 @@ fan_ledger_acknowledge(struct fanfare *fanfare, unsigned index, uint32_t slot, u
 	error = fan_count_acknowledge(context, count);
 	if (error == 0) {
 		block->heard = true;
-		block->used_at = second_now();
+		block->used_at = fanfare->ledger.second;
 	}
 	return error;
 }

@@ -64,6 +64,7 @@ struct fan_ledger {
 	struct fan_event *events;           /* a ring of FAN_LEDGER_EVENTS, owned; NULL before the first */
 	uint64_t event_count;               /* ever */
 	uint64_t rested_tsc;                /* when the background last looked */
+	uint8_t second;                     /* of the last call of fan_ledger_serve(), modulo 256 */
 	uint64_t commits, checkpoints, commit_ns_max;
 	uint64_t probed_tsc; /* when a store that fails was last tried */
 	int error;           /* of the last commit that failed; 0: all is well again */
