@@ -397,8 +397,7 @@ check_whole(const struct fan_configuration *configuration)
 	if (configuration->dataplane.egress == NULL)
 		return fan_fail(FAN_E_INVALID, "%s: [dataplane] egress: is needed, af_packet:IFACE for example", file);
 	if ((configuration->store.directory == NULL) != (configuration->store.key_file == NULL))
-		return fan_fail(FAN_E_INVALID, "%s: [store] directory and key_file: give both, or none and nothing is kept",
-				file);
+		return fan_fail(FAN_E_INVALID, "%s: [store] directory and key_file: give both", file);
 	if (configuration->sender.address != NULL && fan_address_parse(address, &ipv6, configuration->sender.address) &&
 	    ipv6 != configuration->dataplane.ipv6)
 		return fan_fail(FAN_E_INVALID,

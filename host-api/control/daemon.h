@@ -27,7 +27,6 @@
 
 #define FAN_LATER 1 /* of a method: it answers by a ticket */
 
-#define FAN_SERVER_KEPT_MAX 256   /* messages whose results are kept where there is no store */
 #define FAN_SERVER_WATCHES_MAX 64 /* messages watched, by all clients together */
 #define FAN_SERVER_PROGRESS_MS 200
 
@@ -81,8 +80,6 @@ struct fan_server {
 	void *hops;             /* tsearch(3) by address */
 	struct fan_sent *sends; /* owned: of this turn, accepted and not synced yet */
 	unsigned send_count, send_room;
-	struct fan_message_status *kept; /* owned: FAN_SERVER_KEPT_MAX; NULL: the store keeps them */
-	unsigned kept_next;
 	struct fan_watch watches[FAN_SERVER_WATCHES_MAX];
 	unsigned watch_count;
 	int64_t watched_ms;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "../appliance/clock.h"
 #include "daemon.h"
 
 #include <arpa/inet.h>
@@ -10,75 +9,26 @@
 #define COUNT_OF(table) (sizeof(table) / sizeof((table)[0]))
 #define AT(struct_name, field) offsetof(struct struct_name, field)
 
-/* ---- Results kept where there is no store ------------------------------------------------------------------------------ */
-
 static bool
 has_ended(const struct fan_message_status *status)
 {
 	return status->state != FAN_MESSAGE_ACCEPTED && status->state != FAN_MESSAGE_SENDING;
 }
 
-/* The place of the oldest that has ended. */
-static struct fan_message_status *
-free_kept(struct fan_server *server)
-{
-	for (unsigned i = 0; i < FAN_SERVER_KEPT_MAX; i++) {
-		struct fan_message_status *kept = &server->kept[(server->kept_next + i) % FAN_SERVER_KEPT_MAX];
-
-		if (kept->id != 0 && !has_ended(kept))
-			continue;
-		server->kept_next = (server->kept_next + i + 1) % FAN_SERVER_KEPT_MAX;
-		return kept;
-	}
-	return NULL;
-}
-
-/* fan_done. */
-static void
-keep_result(void *user, const struct fan_result *result, const struct fan_outcome *outcome)
-{
-	struct fan_message_status *kept = user;
-
-	kept->result = *result;
-	for (int i = 0; i < FAN_PROFILE_COUNT; i++)
-		kept->profile[i] = *fan_outcome_profile(outcome, (enum fan_profile)i);
-	kept->state = result->dropped[FAN_DROP_CANCELLED] > 0 ? FAN_MESSAGE_CANCELLED
-		      : result->dropped[FAN_DROP_EXPIRED] > 0 ? FAN_MESSAGE_EXPIRED
-							      : FAN_MESSAGE_SENT;
-	kept->ended_ms = fan_clock_ms(CLOCK_REALTIME);
-}
-
 static int
 read_status(const struct fan_server *server, struct fan_message_status *status, fan_message_id id)
 {
-	int error;
-
 	fan_message_status_init(status);
-	error = fan_message_status(server->fanfare, status, id);
-	for (unsigned i = 0; error != 0 && server->kept != NULL && i < FAN_SERVER_KEPT_MAX; i++) {
-		if (server->kept[i].id != id || id == 0)
-			continue;
-		*status = server->kept[i];
-		return 0;
-	}
-	return error;
+	return fan_message_status(server->fanfare, status, id);
 }
 
-/* The next message from an id on, of those that the appliance knows and those kept here. */
+/* The next message from an id on; 0: none. */
 static fan_message_id
 next_message(const struct fan_server *server, fan_message_id from)
 {
-	fan_message_id next = 0;
+	fan_message_id next;
 
-	if (fan_message_next(server->fanfare, &next, from) != 1)
-		next = 0;
-	for (unsigned i = 0; server->kept != NULL && i < FAN_SERVER_KEPT_MAX; i++) {
-		const fan_message_id id = server->kept[i].id;
-
-		if (id != 0 && id >= from && (next == 0 || id < next))
-			next = id;
-	}
-	return next;
+	return fan_message_next(server->fanfare, &next, from) == 1 ? next : 0;
 }
 
 /* ---- Showing ----------------------------------------------------------------------------------------------------------- */
@@ -421,25 +371,13 @@ send_it(struct fan_request *request, const char *gid, const struct fan_message *
 {
 	struct fan_server *server = request->server;
 	struct fan_group *group = fan_group_find(server->fanfare, gid);
-	struct fan_message_status *kept = server->kept != NULL ? free_kept(server) : NULL;
 	fan_message_id id = 0;
 	int error = group == NULL ? FAN_E_NOT_FOUND : reserve_send(server);
 
-	if (error == 0 && server->kept != NULL && kept == NULL)
-		error = fan_fail(FAN_E_BUSY, "%d messages are in flight: wait for one to end", FAN_SERVER_KEPT_MAX);
 	if (error == 0)
-		error = fan_send(server->fanfare, &id, group, message, kept != NULL ? keep_result : NULL, kept);
+		error = fan_send(server->fanfare, &id, group, message, NULL, NULL);
 	if (error != 0)
 		return error;
-	if (kept != NULL) {
-		fan_message_status_init(kept);
-		kept->id = id;
-		kept->state = FAN_MESSAGE_SENDING;
-		kept->priority = message->priority;
-		kept->byte_count = (uint32_t)message->byte_count;
-		kept->accepted_ms = fan_clock_ms(CLOCK_REALTIME);
-		(void)snprintf(kept->gid, sizeof(kept->gid), "%s", fan_group_gid(group));
-	}
 	server->sends[server->send_count++] = (struct fan_sent){ .ticket = fan_ticket_take(request), .id = id };
 	return FAN_LATER;
 }

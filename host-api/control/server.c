@@ -194,7 +194,6 @@ fan_server_close(struct fan_server *server)
 	for (unsigned i = 0; i < server->send_count; i++)
 		json_decref(server->sends[i].ticket.id);
 	free(server->sends);
-	free(server->kept);
 	fan_configuration_free(&server->configuration);
 	free(server);
 	if (error == 0)
@@ -435,8 +434,6 @@ fan_server_take_appliance(struct fan_server *server, struct fanfare *fanfare)
 {
 	server->fanfare = fanfare;
 	server->state = FAN_SERVER_READY;
-	if (server->configuration.store.directory == NULL)
-		server->kept = calloc(FAN_SERVER_KEPT_MAX, sizeof(*server->kept));
 	(void)watch(server, fan_event_fd(fanfare), SOURCE_APPLIANCE, EPOLLIN);
 	(void)fan_hops_learn(server);
 }
