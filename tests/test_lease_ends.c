@@ -25,6 +25,7 @@ set(unsigned table, unsigned i, int64_t until)
 	if (until != 0)
 		cr_assert_eq(fan_lease_ends_reserve(&ends, &end), 0);
 	fan_lease_ends_set(&ends, &end);
+	fan_lease_ends_set(&ends, &end);
 	until_ms[table][i] = until;
 	told[table][i] = false;
 }
@@ -52,6 +53,7 @@ Test(lease_ends, come_in_order_whatever_was_changed)
 
 			if (end.until_ms > now) {
 				cr_assert(end.until_ms == *wanted && end.until_ms - now <= FAN_LEASE_NEAR_MS);
+				cr_assert_not(told[end.table != 0][end.slot / 44000], "told twice");
 				told[end.table != 0][end.slot / 44000] = true;
 				continue;
 			}

@@ -89,8 +89,9 @@ fan_lease_ends_set(struct fan_lease_ends *ends, const struct fan_lease_end *end)
 {
 	int64_t *const until_ms = find(ends, end->table, end->slot);
 
-	if (until_ms != NULL)
-		*until_ms = end->until_ms;
+	if (until_ms == NULL || *until_ms == end->until_ms)
+		return;
+	*until_ms = end->until_ms;
 	if (end->until_ms != 0)
 		push(ends, end);
 }

@@ -504,6 +504,38 @@ stop_spending(struct fanfare *fanfare)
 	ledger->stopped = true;
 }
 
+/* The first block from one on that a worker waits for; block_count: none. */
+static uint32_t
+next_waiting(const struct fan_context_table *table, uint32_t block, uint32_t block_count)
+{
+	uint64_t eight;
+
+	for (; block + 8 <= block_count; block += 8) {
+		memcpy(&eight, &table->waits[block], sizeof(eight));
+		if (eight != 0)
+			break;
+	}
+	while (block < block_count && __atomic_load_n(&table->waits[block], __ATOMIC_RELAXED) == 0)
+		block++;
+	return block;
+}
+
+/* A batch under way cannot leave before it has fresh COUNTs, and these may wait for this rest, in whatever block they are. */
+static bool
+leaving_waits(const struct fanfare *fanfare)
+{
+	for (unsigned i = 0; i < fanfare->dataplane->table_count; i++) {
+		const struct fan_context_table *table = &fanfare->dataplane->tables[i];
+		const uint32_t block_count = (table->used + FAN_BLOCK_CONTEXTS - 1) / FAN_BLOCK_CONTEXTS;
+
+		for (uint32_t block = next_waiting(table, 0, block_count); block < block_count;
+		     block = next_waiting(table, block + 1, block_count))
+			if (__atomic_load_n(&table->waits[block], __ATOMIC_RELAXED) == FAN_WAITS_WITH_BATCH)
+				return true;
+	}
+	return false;
+}
+
 /* Whether all that was spent in them has left: it would be lost to a crash beside what their new marks cover, and a UE skip more than those. */
 static bool
 have_left(const struct fanfare *fanfare)
@@ -512,14 +544,9 @@ have_left(const struct fanfare *fanfare)
 
 	if (!ledger->in_use || fanfare->closing)
 		return true;
-	/* Some of it cannot leave before it has fresh COUNTs. */
-	for (unsigned i = 0; i < ledger->resting_count; i++)
-		if (__atomic_load_n(&fanfare->dataplane->tables[ledger->resting[i].table].waits[ledger->resting[i].block],
-				    __ATOMIC_RELAXED) == FAN_WAITS_WITH_BATCH)
-			return true;
 	for (unsigned i = 0; i < fanfare->dataplane->running_count; i++)
 		if (batches_of(fanfare->dataplane, i, true) < ledger->begun[i])
-			return false;
+			return leaving_waits(fanfare);
 	return true;
 }
 
@@ -589,22 +616,6 @@ let_rest(struct fanfare *fanfare, unsigned table, uint32_t block)
 }
 
 /* ---- Serving ------------------------------------------------------------------------------------------------------------------ */
-
-/* The first block from one on that a worker waits for; block_count: none. */
-static uint32_t
-next_waiting(const struct fan_context_table *table, uint32_t block, uint32_t block_count)
-{
-	uint64_t eight;
-
-	for (; block + 8 <= block_count; block += 8) {
-		memcpy(&eight, &table->waits[block], sizeof(eight));
-		if (eight != 0)
-			break;
-	}
-	while (block < block_count && __atomic_load_n(&table->waits[block], __ATOMIC_RELAXED) == 0)
-		block++;
-	return block;
-}
 
 /* The highest mark does not cover what messages on their way may still take. */
 static bool
