@@ -95,6 +95,10 @@ class Link:
     def inside(self, *command):
         return ("nsenter", f"--net=/run/netns/{self.space}") + command
 
+    def sent(self):
+        """Frames that were sent into it."""
+        return int(pathlib.Path(f"/sys/class/net/{self.here}/statistics/tx_packets").read_text())
+
     def lost(self):
         """Frames that the kernel has thrown away between the two ends, for want of room in a queue."""
         return int(pathlib.Path(f"/sys/class/net/{self.here}/statistics/tx_dropped").read_text())
@@ -113,7 +117,7 @@ class Witness:
     """The recorder, and what it has written down so far."""
 
     def __init__(self, link, folder, program):
-        self.path = folder / "seen"
+        self.path, self.link = folder / "seen", link
         self.log = open(folder / "witness.log", "w")
         command = link.inside(str(program), str(folder / "contexts.csv"), str(self.path), link.there, str(folder / "frames.pcap"))
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
@@ -129,10 +133,12 @@ class Witness:
         return SEEN.iter_unpack(octets[:whole])
 
     def settle(self):
-        """Waits until nothing more comes: the sender is dead."""
-        size = -1
-        while size != (size := self.path.stat().st_size):
-            time.sleep(0.05)
+        """Waits until it has written down all that was sent: the sender is dead, or still."""
+        end = time.monotonic() + 20
+        while self.path.stat().st_size // SEEN.size < self.link.sent():
+            if time.monotonic() > end:
+                raise Void(f"the recorder has {self.path.stat().st_size // SEEN.size} of {self.link.sent()} frames")
+            time.sleep(0.005)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
