@@ -379,6 +379,56 @@ Test(server_methods, bad_descriptors)
 	close(client);
 }
 
+#define ASK(method, params) "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\",\"params\":" params "}"
+
+/* What one request does not take is not the next one's. */
+Test(server_methods, a_descriptor_is_of_its_line_alone)
+{
+	static const struct {
+		const char *line, *text;
+	} cases[] = {
+		{ ASK("ue.import", "{\"on_error\":\"halt\"}"), "takes stop or skip" },
+		{ ASK("ue.import", "{\"bogus\":1}"), "no such parameter" },
+		{ ASK("status", "{}"), "\"state\":\"ready\"" },
+		{ ASK("xyzzy", "{}"), "no such method" },
+		{ ASK("group.add", "{\"gid\":\"a@b.org\"}"), "no group is named" },
+		{ ASK("group.add", "{\"gid\":\"c@b.org\",\"identities\":[\"00101\"]}"), "no UE has this identity" },
+		{ ASK("status", "{}") "\n" ASK("status", "{}"), "\"state\":\"ready\"" },
+		{ "{", "no JSON" },
+		{ "[]", "a request is an object" },
+	};
+	const int client = greeted(), wrong = file_of("wrong\n"), right = file_of("\nright\n");
+
+	answers(client, ASK("group.create", "{\"gid\":\"c@b.org\"}"), "result", "c@b.org");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		put_with(client, cases[i].line, wrong, 1);
+		cr_assert_not(get(client));
+		SAYS(cases[i].text);
+		answers(client, IMPORT, "-32001", "a descriptor of a file must come");
+		put_with(client, cases[i].line, wrong, 1);
+		put_with(client, ASK("ue.import", "{\"format\":\"jsonl\",\"on_error\":\"skip\"}"), right, 1);
+		cr_assert_not(get(client));
+		SAYS("\"skipped\":2");
+	}
+	close(wrong);
+	close(right);
+	close(client);
+}
+
+/* Lines that wait together in the socket; the descriptor came with the second. */
+Test(server_methods, a_descriptor_passes_earlier_lines_by)
+{
+	const int client = greeted(), file = file_of("x\n");
+
+	cr_assert_gt(send(client, IMPORT "\n", sizeof(IMPORT), MSG_NOSIGNAL), 0);
+	put_with(client, IMPORT, file, 1);
+	cr_assert_not(get(client));
+	SAYS("a descriptor of a file must come");
+	SAYS("line 1: no JSON object");
+	close(file);
+	close(client);
+}
+
 Test(server_methods, unknown_and_wrong_params)
 {
 	static const struct {

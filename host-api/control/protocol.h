@@ -11,8 +11,9 @@
  * connection. Requests may be sent before earlier ones are answered; answers come in the order in which they are ready. A request without
  * id (a notification) is carried out and not answered. Batches (arrays) are not taken.
  *
- * Files travel as descriptors (unix(7), SCM_RIGHTS), one with a request. It belongs to the next request of a method that takes one; a second
- * one that comes before is closed.
+ * Files travel as descriptors (unix(7), SCM_RIGHTS), one with a request, sent with octets of its line alone: it belongs to the line with which
+ * the sendmsg(2) ends. A second one for that line, or before that line is whole, is closed; and so is one that its request does not take,
+ * because it is wrong or of a method without a file.
  */
 #ifndef FAN_CONTROL_PROTOCOL_H
 #define FAN_CONTROL_PROTOCOL_H

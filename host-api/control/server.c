@@ -144,7 +144,7 @@ fan_server_open(struct fan_server **out, struct fan_configuration *configuration
 	server->listener = server->epoll = server->signals = server->timer = server->wake = -1;
 	server->started_ms = server->now_ms = fan_server_clock_ms();
 	for (unsigned i = 0; i < FAN_CONTROL_CLIENTS_MAX; i++)
-		server->clients[i].socket = server->clients[i].descriptor = -1;
+		server->clients[i].socket = server->clients[i].descriptor = server->clients[i].coming = -1;
 	error = open_sources(server);
 	if (error == 0)
 		error = listen_there(server);
