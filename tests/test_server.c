@@ -541,6 +541,154 @@ Test(server_methods, a_client_that_leaves_takes_its_import_along)
 	close(client);
 }
 
+/* Begins with a file that takes 200 turns and changes nothing. */
+static void
+begin_long(int client, const char *line)
+{
+	static char lines[800001];
+	int file;
+
+	for (size_t i = 0; i + 1 < sizeof(lines); i += 2)
+		memcpy(lines + i, "x\n", 2);
+	file = file_of(lines);
+	put_with(client, line, file, 1);
+	close(file);
+}
+
+static void
+begin_long_import(int client)
+{
+	begin_long(client, ASK("ue.import", "{\"format\":\"jsonl\",\"on_error\":\"skip\"}"));
+}
+
+#define CREATE ASK("group.create", "{\"gid\":\"a@b.org\"}")
+#define SKIPPED "\"skipped\":400000"
+
+static void
+says_nothing(int client)
+{
+	cr_assert_not(get(client));
+	cr_assert_null(strstr(said, "\"id\""), "%s", said);
+}
+
+/* Reads on until it has come. */
+static void
+says_at_last(int client, const char *text)
+{
+	bool closed = false;
+
+	said[0] = '\0';
+	for (unsigned i = 0; i < 20 && !closed && strstr(said, text) == NULL; i++)
+		closed = get(client);
+	SAYS(text);
+}
+
+Test(server_methods, changes_wait_for_an_import)
+{
+	const int importer = greeted(), maker = greeted(), looker = greeted();
+
+	begin_long_import(importer);
+	put(maker, CREATE "\n" ASK("status", "{}") "\n");
+	says_nothing(maker);
+	answers(looker, ASK("status", "{}"), "result", "\"groups\":0");
+	says_at_last(importer, SKIPPED);
+	cr_assert_not(get(maker));
+	SAYS("\"members\":0");
+	SAYS("\"groups\":1");
+	close(importer);
+	close(maker);
+	close(looker);
+}
+
+Test(server_methods, lines_wait_in_the_order_of_coming)
+{
+	const int late = greeted(), early = greeted(), importer = greeted();
+
+	begin_long_import(importer);
+	put(early, CREATE "\n");
+	put(importer, ASK("group.delete", "{\"gid\":\"a@b.org\"}") "\n");
+	put(late, ASK("send", "{\"gid\":\"a@b.org\",\"text\":\"x\"}") "\n");
+	says_nothing(late);
+	says_at_last(late, "no group is named");
+	cr_assert_not(get(early));
+	SAYS("\"members\":0");
+	cr_assert_not(get(importer));
+	SAYS(SKIPPED);
+	SAYS("\"result\":{}");
+	close(late);
+	close(early);
+	close(importer);
+}
+
+Test(server_methods, an_import_waits_for_another_with_its_own_file)
+{
+	const int first = greeted(), second = greeted(), file = file_of("x\n");
+
+	begin_long_import(first);
+	put_with(second, IMPORT, file, 1);
+	put_with(first, ASK("ack", "{}"), file, 1);
+	says_nothing(second);
+	says_at_last(second, "line 1: no JSON object");
+	cr_assert_not(get(first));
+	SAYS(SKIPPED);
+	SAYS("\"acknowledged\":0");
+	close(file);
+	close(first);
+	close(second);
+}
+
+/* In its batch they could change nothing. */
+Test(server_methods, an_import_waits_for_other_files)
+{
+	const int client = greeted(), importer = greeted(), file = file_of("x\n");
+
+	begin_long(client, ASK("ack", "{}"));
+	put_with(importer, IMPORT, file, 1);
+	answers(client, CREATE, "result", "\"members\":0");
+	says_nothing(importer);
+	says_at_last(importer, "line 1: no JSON object");
+	cr_assert_not(get(client));
+	SAYS("\"error_count\":400000");
+	close(file);
+	close(client);
+	close(importer);
+}
+
+Test(server_methods, who_leaves_while_it_waits_takes_its_lines_along)
+{
+	const int importer = greeted(), maker = greeted();
+
+	begin_long_import(importer);
+	put(maker, CREATE "\n");
+	close(maker);
+	says_at_last(importer, SKIPPED);
+	answers(importer, ASK("status", "{}"), "result", "\"groups\":0");
+	close(importer);
+}
+
+Test(server_methods, stop_does_not_wait_and_those_who_do_are_answered)
+{
+	const int importer = greeted(), maker = greeted(), other = greeted(), stopper = greeted(), file = file_of("x\n");
+
+	begin_long_import(importer);
+	put(maker, CREATE "\n");
+	put_with(other, IMPORT, file, 1);
+	cr_assert_gt(send(stopper, ASK("stop", "{}") "\n", sizeof(ASK("stop", "{}")), MSG_NOSIGNAL), 0);
+	while (fan_server_turn(server, 0))
+		continue;
+	cr_assert_not(get(importer));
+	SAYS("draining: the file in work was given up");
+	cr_assert_not(get(maker));
+	SAYS("\"members\":0");
+	cr_assert_not(get(other));
+	SAYS("draining: no further file is taken up");
+	close(importer);
+	close(maker);
+	close(other);
+	close(stopper);
+	close(file);
+}
+
 Test(server_methods, stop_drains)
 {
 	const int client = greeted();

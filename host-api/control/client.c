@@ -177,6 +177,18 @@ fan_client_line(struct fan_client *client, size_t *line_bytes)
 	return line;
 }
 
+void
+fan_client_put_back(struct fan_client *client, size_t line_bytes)
+{
+	client->in_start -= line_bytes + 1;
+	client->in[client->in_start + line_bytes] = '\n';
+	if (client->descriptor >= 0) {
+		client->coming = client->descriptor;
+		client->coming_at = client->in_start + line_bytes;
+		client->descriptor = -1;
+	}
+}
+
 /* ---- Out --------------------------------------------------------------------------------------------------------------- */
 
 static bool

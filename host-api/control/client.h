@@ -33,6 +33,7 @@ struct fan_client {
 	bool gone;             /* to be closed now */
 	bool writes_awaited;   /* the loop waits for room to write */
 	unsigned requests;     /* not answered yet */
+	uint64_t put_off;      /* the number of its first line in the order of those that wait; 0: it does not */
 	bool events;           /* subscribed */
 	uint64_t event_next;
 	struct fan_job *job; /* its file in work; NULL: none */
@@ -48,6 +49,8 @@ void fan_client_receive(struct fan_client *client, int64_t now_ms);
 /* The next whole line without its LF, closed by a zero; NULL: none is there. Out: *line_bytes. The next call wipes it, and closes its descriptor
  * if nobody has taken that. */
 char *fan_client_line(struct fan_client *client, size_t *line_bytes);
+/* The line that was handed out last is the next one again, with its descriptor. */
+void fan_client_put_back(struct fan_client *client, size_t line_bytes);
 /* Whether a whole line waits. */
 bool fan_client_has_line(const struct fan_client *client);
 

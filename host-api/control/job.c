@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "job.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -48,13 +49,19 @@ fan_job_begin(struct fan_request *request, struct fan_job **out, const struct fa
 {
 	struct fan_job *job;
 	int descriptor;
-	int error = fan_request_descriptor(request, &descriptor);
+	int error;
 
+	if (request->server->state == FAN_SERVER_DRAINING)
+		return fan_fail(FAN_E_BUSY, "draining: no further file is taken up");
+	if (request->client->job != NULL)
+		return FAN_WAIT;
+	error = fan_request_descriptor(request, &descriptor);
 	if (error != 0)
 		return error;
-	if (request->client->job != NULL || lseek(descriptor, 0, SEEK_SET) != 0) {
+	/* A path alone (O_PATH) has no position, and what is open for writing alone gives nothing. */
+	if (lseek(descriptor, 0, SEEK_SET) != 0 || (fcntl(descriptor, F_GETFL) & O_ACCMODE) == O_WRONLY) {
 		(void)close(descriptor);
-		return fan_fail(FAN_E_BUSY, "a file of this client is in work: wait for its answer");
+		return fan_fail(FAN_E_INVALID, "the descriptor is not open for reading");
 	}
 	job = make_job(descriptor);
 	if (job == NULL) {

@@ -46,8 +46,8 @@ struct fan_job {
 	void *own; /* the kind's */
 };
 
-/* Begins a job with the descriptor that came with a request. Out: *out, the job, for its kind to fill in; NULL is allowed. Returns FAN_LATER, or
- * an error: INVALID, BUSY (this client has one), MEMORY. */
+/* Begins a job with the descriptor that came with a request. Out: *out, the job, for its kind to fill in; NULL is allowed. Returns FAN_LATER,
+ * FAN_WAIT (this client has one), or an error: INVALID, BUSY (draining), MEMORY. */
 int fan_job_begin(struct fan_request *request, struct fan_job **out, const struct fan_job_kind *kind, bool skip);
 /* Some lines of every job. */
 void fan_jobs_step(struct fan_server *server);

@@ -8,7 +8,8 @@
  *	server: {"jsonrpc":"2.0","id":0,"result":{"version":1,"roles":["read","send"]}}
  *
  * The server speaks first. A client whose first request is another than hello, or names another version, gets an error and the end of its
- * connection. Requests may be sent before earlier ones are answered; answers come in the order in which they are ready. A request without
+ * connection. Requests may be sent before earlier ones are answered; answers come in the order in which they are ready. What
+ * changes anything waits for the end of an import, and the lines behind it with it; a client that leaves takes such lines along. A request without
  * id (a notification) is carried out and not answered. Batches (arrays) are not taken.
  *
  * Files travel as descriptors (unix(7), SCM_RIGHTS), one with a request, sent with octets of its line alone: it belongs to the line with which

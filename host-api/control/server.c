@@ -252,6 +252,14 @@ accept_clients(struct fan_server *server)
 }
 
 static void
+put_off(struct fan_server *server, struct fan_client *client, size_t line_bytes)
+{
+	fan_client_put_back(client, line_bytes);
+	if (client->put_off == 0)
+		client->put_off = ++server->put_off_count;
+}
+
+static void
 take_lines(struct fan_server *server, struct fan_client *client)
 {
 	size_t line_bytes;
@@ -264,7 +272,11 @@ take_lines(struct fan_server *server, struct fan_client *client)
 		/* The next one begins behind it. */
 		if (client->line_since_ms != 0)
 			client->line_since_ms = server->now_ms;
-		fan_dispatch_line(server, client, line, line_bytes);
+		if (!fan_dispatch_line(server, client, line, line_bytes)) {
+			put_off(server, client, line_bytes);
+			break;
+		}
+		client->put_off = 0;
 	}
 	server->busy_clients += !client->ending && fan_client_has_line(client);
 }
@@ -276,6 +288,9 @@ serve_client(struct fan_server *server, unsigned place, uint32_t events)
 
 	if (client->socket < 0)
 		return;
+	/* Who has left before its turn came wants nothing any more. */
+	if ((events & EPOLLHUP) != 0 && client->put_off != 0)
+		client->gone = true;
 	/* Octets behind an end that was told of are thrown away, and lines that wait go first. */
 	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && !client->ending && !fan_client_has_line(client)) {
 		fan_client_receive(client, server->now_ms);
@@ -307,14 +322,45 @@ settle_client(struct fan_server *server, unsigned place)
 	(void)epoll_ctl(server->epoll, EPOLL_CTL_MOD, client->socket, &event);
 }
 
+/* Who waits longest of those that were put off behind number `after`; NULL: nobody. */
+static struct fan_client *
+next_put_off(struct fan_server *server, uint64_t after)
+{
+	struct fan_client *next = NULL;
+
+	for (unsigned i = 0; i < FAN_CONTROL_CLIENTS_MAX; i++) {
+		struct fan_client *client = &server->clients[i];
+
+		if (client->put_off > after && (next == NULL || client->put_off < next->put_off))
+			next = client;
+	}
+	return next;
+}
+
+/* In the order in which they came, until one begins a batch. */
+static void
+serve_put_off(struct fan_server *server)
+{
+	const uint64_t last = server->put_off_count;
+	struct fan_client *client = next_put_off(server, 0);
+
+	while (client != NULL && client->put_off <= last && !server->batching) {
+		const uint64_t number = client->put_off;
+
+		take_lines(server, client);
+		client = next_put_off(server, number);
+	}
+}
+
 static void
 serve_waiting_lines(struct fan_server *server)
 {
 	server->busy_clients = 0;
+	serve_put_off(server);
 	for (unsigned i = 0; i < FAN_CONTROL_CLIENTS_MAX; i++) {
 		struct fan_client *client = &server->clients[i];
 
-		if (client->socket >= 0 && !client->ending && fan_client_has_line(client))
+		if (client->socket >= 0 && client->put_off == 0 && !client->ending && fan_client_has_line(client))
 			take_lines(server, client);
 	}
 }
@@ -426,7 +472,7 @@ fan_server_turn(struct fan_server *server, int timeout_ms)
 	for (unsigned i = 0; i < FAN_CONTROL_CLIENTS_MAX; i++)
 		if (server->clients[i].socket >= 0)
 			settle_client(server, i);
-	return server->stops == 0 || server->fanfare == NULL || in_flight > 0;
+	return server->stops == 0 || server->fanfare == NULL || in_flight > 0 || next_put_off(server, 0) != NULL;
 }
 
 void
