@@ -15,6 +15,9 @@
 
 #define TURNS 50
 #define READ_BYTES (2 << 20)
+#define IMPORT_BYTES_MAX 67108864
+#define TEXT_OF(number) #number
+#define TEXT(macro) TEXT_OF(macro)
 
 static struct fan_server *server;
 static char *said; /* what the client in hand has read last */
@@ -24,7 +27,7 @@ open_server(void)
 {
 	struct fan_configuration configuration = { .file = NULL };
 
-	configuration.limits.import_bytes = 1 << 20;
+	configuration.limits.import_bytes = IMPORT_BYTES_MAX;
 	cr_assert_eq(fan_server_open(&server, &configuration), 0, "%s", fan_error_detail());
 	said = malloc(READ_BYTES);
 }
@@ -356,15 +359,25 @@ Test(server_methods, bad_descriptors)
 	put_with(client, IMPORT, pipe_ends[0], 3);
 	cr_assert_not(get(client));
 	SAYS("not that of a regular file");
-	cr_assert_eq(ftruncate(file, (1 << 20) + 1), 0);
+	cr_assert_eq(ftruncate(file, IMPORT_BYTES_MAX + 1), 0);
 	put_with(client, IMPORT, file, 1);
 	cr_assert_not(get(client));
-	SAYS("the file has 1048577 octets, and [limits] import_bytes is 1048576");
+	SAYS("the file has 67108865 octets, and [limits] import_bytes is " TEXT(IMPORT_BYTES_MAX));
 	close(file);
 	file = open("/dev/null", O_WRONLY);
 	put_with(client, IMPORT, file, 1);
 	cr_assert_not(get(client));
 	SAYS("not that of a regular file");
+	close(file);
+	file = open("/proc/self/exe", O_PATH);
+	put_with(client, IMPORT, file, 1);
+	cr_assert_not(get(client));
+	SAYS("the descriptor is not open for reading");
+	close(file);
+	file = open("/tmp", O_TMPFILE | O_WRONLY, 0600);
+	put_with(client, IMPORT, file, 1);
+	cr_assert_not(get(client));
+	SAYS("the descriptor is not open for reading");
 	close(file);
 	file = file_of("x\n");
 	put_with(client, IMPORT, file, 3);
@@ -380,6 +393,45 @@ Test(server_methods, bad_descriptors)
 }
 
 #define ASK(method, params) "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\",\"params\":" params "}"
+
+#define SKIP ASK("ue.import", "{\"format\":\"jsonl\",\"on_error\":\"skip\"}")
+
+/* A line, one octet too long, one much too long, and another. */
+Test(server_methods, what_is_too_long_is_one_line)
+{
+	static char text[3 * FAN_CONTROL_FILE_LINE_BYTES_MAX * 5];
+	const int client = greeted();
+	int file;
+
+	(void)snprintf(text, sizeof(text), "%0*d\n%0*d\n%0*d\nx\n", FAN_CONTROL_FILE_LINE_BYTES_MAX, 0,
+		       FAN_CONTROL_FILE_LINE_BYTES_MAX + 1, 0, 4 * FAN_CONTROL_FILE_LINE_BYTES_MAX, 0);
+	file = file_of(text);
+	put_with(client, SKIP, file, 1);
+	cr_assert_not(get(client));
+	SAYS("\"error_count\":4");
+	SAYS("{\"line\":1,\"field\":\"\",\"why\":\"no JSON object");
+	SAYS("{\"line\":2,\"field\":\"\",\"why\":\"longer than 4096 octets\"}");
+	SAYS("{\"line\":3,\"field\":\"\",\"why\":\"longer than 4096 octets\"}");
+	SAYS("{\"line\":4,\"field\":\"\",\"why\":\"no JSON object");
+	close(file);
+	close(client);
+}
+
+Test(server_methods, a_line_without_end_keeps_nobody_waiting)
+{
+	const int client = greeted(), file = file_of("");
+
+	cr_assert_eq(ftruncate(file, IMPORT_BYTES_MAX), 0);
+	put_with(client, SKIP, file, 1);
+	cr_assert_lt(recv(client, said, READ_BYTES, MSG_DONTWAIT), 0, "all of it was read in two turns");
+	cr_assert_not(get(client));
+	SAYS("\"error_count\":1");
+	put_with(client, IMPORT, file, 1);
+	cr_assert_gt(recv(client, said, READ_BYTES, MSG_DONTWAIT), 0, "it is read on behind its limit");
+	SAYS("line 1: longer than 4096 octets");
+	close(file);
+	close(client);
+}
 
 /* What one request does not take is not the next one's. */
 Test(server_methods, a_descriptor_is_of_its_line_alone)
@@ -406,7 +458,7 @@ Test(server_methods, a_descriptor_is_of_its_line_alone)
 		SAYS(cases[i].text);
 		answers(client, IMPORT, "-32001", "a descriptor of a file must come");
 		put_with(client, cases[i].line, wrong, 1);
-		put_with(client, ASK("ue.import", "{\"format\":\"jsonl\",\"on_error\":\"skip\"}"), right, 1);
+		put_with(client, SKIP, right, 1);
 		cr_assert_not(get(client));
 		SAYS("\"skipped\":2");
 	}
@@ -424,7 +476,7 @@ Test(server_methods, a_descriptor_passes_earlier_lines_by)
 	put_with(client, IMPORT, file, 1);
 	cr_assert_not(get(client));
 	SAYS("a descriptor of a file must come");
-	SAYS("line 1: no JSON object");
+	cr_assert_not_null(strstr(strchr(said, '\n'), "line 1: no JSON object"), "%s", said);
 	close(file);
 	close(client);
 }
@@ -558,7 +610,7 @@ begin_long(int client, const char *line)
 static void
 begin_long_import(int client)
 {
-	begin_long(client, ASK("ue.import", "{\"format\":\"jsonl\",\"on_error\":\"skip\"}"));
+	begin_long(client, SKIP);
 }
 
 #define CREATE ASK("group.create", "{\"gid\":\"a@b.org\"}")
@@ -606,15 +658,15 @@ Test(server_methods, lines_wait_in_the_order_of_coming)
 
 	begin_long_import(importer);
 	put(early, CREATE "\n");
-	put(importer, ASK("group.delete", "{\"gid\":\"a@b.org\"}") "\n");
-	put(late, ASK("send", "{\"gid\":\"a@b.org\",\"text\":\"x\"}") "\n");
+	put(late, ASK("group.delete", "{\"gid\":\"a@b.org\"}") "\n");
+	put(importer, CREATE "\n");
 	says_nothing(late);
-	says_at_last(late, "no group is named");
+	says_at_last(late, "\"result\":{}");
 	cr_assert_not(get(early));
 	SAYS("\"members\":0");
 	cr_assert_not(get(importer));
 	SAYS(SKIPPED);
-	SAYS("\"result\":{}");
+	SAYS("\"members\":0");
 	close(late);
 	close(early);
 	close(importer);
@@ -666,6 +718,16 @@ Test(server_methods, who_leaves_while_it_waits_takes_its_lines_along)
 	close(importer);
 }
 
+/* Without a further turn. */
+static void
+has_come(int client, const char *text)
+{
+	const ssize_t got = recv(client, said, READ_BYTES - 1, MSG_DONTWAIT);
+
+	said[got > 0 ? got : 0] = '\0';
+	SAYS(text);
+}
+
 Test(server_methods, stop_does_not_wait_and_those_who_do_are_answered)
 {
 	const int importer = greeted(), maker = greeted(), other = greeted(), stopper = greeted(), file = file_of("x\n");
@@ -676,12 +738,9 @@ Test(server_methods, stop_does_not_wait_and_those_who_do_are_answered)
 	cr_assert_gt(send(stopper, ASK("stop", "{}") "\n", sizeof(ASK("stop", "{}")), MSG_NOSIGNAL), 0);
 	while (fan_server_turn(server, 0))
 		continue;
-	cr_assert_not(get(importer));
-	SAYS("draining: the file in work was given up");
-	cr_assert_not(get(maker));
-	SAYS("\"members\":0");
-	cr_assert_not(get(other));
-	SAYS("draining: no further file is taken up");
+	has_come(importer, "draining: the file in work was given up");
+	has_come(maker, "\"members\":0");
+	has_come(other, "draining: no further file is taken up");
 	close(importer);
 	close(maker);
 	close(other);

@@ -162,12 +162,9 @@ check_role(struct fan_request *request, const struct fan_method *method)
 			fan_role_name(method->role), client->user, fan_role_name(method->role));
 }
 
-/* While it drains nothing waits: no file is in work, and none is taken up. */
 static bool
 has_to_wait(const struct fan_server *server, enum fan_when when)
 {
-	if (server->state == FAN_SERVER_DRAINING)
-		return false;
 	if (server->batching)
 		return when >= FAN_AFTER_BATCH;
 	return when == FAN_AFTER_JOBS && (fan_jobs_running(server) || server->send_count > 0);
