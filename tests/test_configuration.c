@@ -112,6 +112,9 @@ static const struct {
 	{ "[roles]\nread = nosuchuser,root\n", "read: nosuchuser: no such user on this machine" },
 	{ "[roles]\nread = @nosuchgroup\n", "read: @nosuchgroup: no such group on this machine" },
 	{ "[limits]\nimport_bytes = 0\n", "import_bytes: takes a number from 1" },
+	{ "[dataplane]\negress = af_packet:eth0\n",
+	  "a.ini: [sender] address: is needed with egress af_packet:eth0: whom the packets come from" },
+	{ "[dataplane]\negress = tap\n", "a.ini: [sender] address: is needed with egress tap" },
 	{ EGRESS "[store]\ndirectory = /x\n", "[store] directory and key_file: give both" },
 	{ EGRESS "[store]\nkey_file = /x\n", "[store] directory and key_file: give both" },
 	{ EGRESS "[sender]\naddress = 2001:db8::1\n", "is not of the family that [dataplane] ipv6 = no asks for" },
@@ -129,6 +132,8 @@ Test(configuration, refuses_and_names_the_line)
 	}
 }
 
+#define NAMED "[sender]\naddress = 192.0.2.1\n"
+
 Test(configuration, a_line_has_a_limit)
 {
 	struct fan_configuration configuration;
@@ -137,15 +142,15 @@ Test(configuration, a_line_has_a_limit)
 	for (unsigned extra = 0; extra < 2; extra++) {
 		const size_t value_bytes = FAN_CONFIGURATION_LINE_BYTES_MAX - strlen("egress = ") + extra;
 
-		(void)snprintf(text, sizeof(text), "[dataplane]\negress = ");
+		(void)snprintf(text, sizeof(text), NAMED "[dataplane]\negress = ");
 		memset(text + strlen(text), 'x', value_bytes);
-		(void)snprintf(text + strlen("[dataplane]\negress = ") + value_bytes, 2, "\n");
+		(void)snprintf(text + strlen(NAMED "[dataplane]\negress = ") + value_bytes, 2, "\n");
 		cr_assert_eq(read_text(&configuration, text), extra == 0 ? 0 : FAN_E_INVALID, "%u: %s", extra,
 			     fan_error_detail());
 		if (extra == 0)
 			cr_assert_eq(strlen(configuration.dataplane.egress), value_bytes);
 		else
-			cr_assert_not_null(strstr(fan_error_detail(), "line 2: [file]: the line is longer than 198 octets"),
+			cr_assert_not_null(strstr(fan_error_detail(), "line 4: [file]: the line is longer than 198 octets"),
 					   "%s", fan_error_detail());
 		fan_configuration_free(&configuration);
 	}
@@ -189,9 +194,10 @@ Test(configuration, keys_that_need_a_restart)
 	char keys[128] = "";
 
 	cr_assert_eq(read_text(&now, EGRESS "[sms]\noriginator = 1\n"), 0);
-	cr_assert_eq(read_text(&next,
-			       "[dataplane]\negress = tap\nworkers = 2\n[sms]\noriginator = 2\n[limits]\nimport_bytes = 5\n"),
-		     0);
+	cr_assert_eq(
+		read_text(&next,
+			  "[dataplane]\negress = net_ring\nworkers = 2\n[sms]\noriginator = 2\n[limits]\nimport_bytes = 5\n"),
+		0);
 	fan_configuration_restart_keys(&now, &next, note_key, keys);
 	cr_assert_str_eq(keys, "dataplane.egress dataplane.workers ");
 	fan_configuration_free(&now);

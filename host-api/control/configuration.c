@@ -386,6 +386,13 @@ set_defaults(struct fan_configuration *configuration)
 	return error;
 }
 
+/* Whether an egress leads to others in any case. Of DPDK's software ports ("net_...") only the open port tells. */
+static bool
+is_network(const char *egress)
+{
+	return strncmp(egress, "net_", strlen("net_")) != 0 && strncmp(egress, "eth_", strlen("eth_")) != 0;
+}
+
 /* What no line alone can break. */
 static int
 check_whole(const struct fan_configuration *configuration)
@@ -396,6 +403,9 @@ check_whole(const struct fan_configuration *configuration)
 
 	if (configuration->dataplane.egress == NULL)
 		return fan_fail(FAN_E_INVALID, "%s: [dataplane] egress: is needed, af_packet:IFACE for example", file);
+	if (configuration->sender.address == NULL && is_network(configuration->dataplane.egress))
+		return fan_fail(FAN_E_INVALID, "%s: [sender] address: is needed with egress %.64s: whom the packets come from",
+				file, configuration->dataplane.egress);
 	if ((configuration->store.directory == NULL) != (configuration->store.key_file == NULL))
 		return fan_fail(FAN_E_INVALID, "%s: [store] directory and key_file: give both", file);
 	if (configuration->sender.address != NULL && fan_address_parse(address, &ipv6, configuration->sender.address) &&
