@@ -261,6 +261,54 @@ Test(server, clients_have_a_limit)
 		close(clients[i]);
 }
 
+/* The peer of a pair is who made it. */
+static int
+connect_as(uid_t user)
+{
+	int pair[2];
+
+	cr_assert_eq(seteuid(user), 0);
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	cr_assert_eq(seteuid(0), 0);
+	(void)fan_server_adopt(server, pair[0]);
+	return pair[1];
+}
+
+static void
+is_refused(int client, const char *text)
+{
+	cr_assert(get(client), "%s", said);
+	SAYS("-32007");
+	SAYS(text);
+	close(client);
+}
+
+Test(server, others_leave_places_for_root)
+{
+	int clients[FAN_CONTROL_CLIENTS_MAX];
+	unsigned count = 0;
+
+	if (geteuid() != 0)
+		cr_skip("root alone can become another user");
+	while (count < FAN_CONTROL_CLIENTS_OF_USER_MAX)
+		clients[count++] = connect_as(1);
+	is_refused(connect_as(1), "16 clients of user 1 are connected");
+	while (count < FAN_CONTROL_CLIENTS_MAX - FAN_CONTROL_CLIENTS_KEPT) {
+		clients[count] = connect_as(2 + count / FAN_CONTROL_CLIENTS_OF_USER_MAX);
+		count++;
+	}
+	is_refused(connect_as(9), "56 of 64 clients are connected, and the other places are kept for root");
+	for (unsigned i = 0; i < count; i++) {
+		cr_assert_not(get(clients[i]));
+		SAYS("\"method\":\"hello\"");
+	}
+	while (count < FAN_CONTROL_CLIENTS_MAX)
+		hello(clients[count++] = connect_client());
+	is_refused(connect_client(), "64 clients are connected");
+	while (count > 0)
+		close(clients[--count]);
+}
+
 Test(server, notifications_get_no_answer)
 {
 	const int client = greeted();

@@ -30,6 +30,8 @@
 
 #define FAN_CONTROL_LINE_BYTES_MAX 65536       /* of a request, its LF included; the connection ends behind a longer one */
 #define FAN_CONTROL_CLIENTS_MAX 64             /* connected at a time; one more is told so and closed */
+#define FAN_CONTROL_CLIENTS_KEPT 8             /* of these places, for root and the user who runs the daemon */
+#define FAN_CONTROL_CLIENTS_OF_USER_MAX 16     /* of any other user */
 #define FAN_CONTROL_REQUESTS_MAX 64            /* of a client, not answered yet */
 #define FAN_CONTROL_UNSENT_BYTES_MAX (1 << 20) /* answers that a client has not read: with more it is cut off */
 #define FAN_CONTROL_HALF_LINE_MS 30000         /* time to finish a line, and to say hello */

@@ -212,16 +212,39 @@ free_place(struct fan_server *server)
 	return NULL;
 }
 
-/* One line, which a new socket's buffer always takes. */
-static int
+/* Says what was recorded, in one line, which a new socket's buffer always takes. */
+static void
 turn_away(int socket)
 {
-	static const char line[] = "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32007,\"message\":"
-				   "\"64 clients are connected: try again later\",\"data\":{\"exit\":1}}}\n";
+	char line[FAN_ERROR_BYTES + 128];
+	const int line_bytes = snprintf(line, sizeof(line),
+					"{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":%d,\"message\":\"%s\","
+					"\"data\":{\"exit\":1}}}\n",
+					FAN_CONTROL_FAILED + FAN_E_BUSY, fan_error_detail());
 
-	(void)send(socket, line, sizeof(line) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-	(void)close(socket);
-	return fan_fail(FAN_E_BUSY, "%d clients are connected: try again later", FAN_CONTROL_CLIENTS_MAX);
+	(void)send(socket, line, (size_t)line_bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Whether a client may have the place that it is in: nobody else locks out root and the user who runs this. */
+static int
+check_place(const struct fan_server *server, const struct fan_client *client)
+{
+	unsigned all = 0, of_user = 0;
+
+	if (client->user == 0 || client->user == geteuid())
+		return 0;
+	for (unsigned i = 0; i < FAN_CONTROL_CLIENTS_MAX; i++) {
+		all += server->clients[i].socket >= 0;
+		of_user += server->clients[i].socket >= 0 && server->clients[i].user == client->user;
+	}
+	if (of_user > FAN_CONTROL_CLIENTS_OF_USER_MAX)
+		return fan_fail(FAN_E_BUSY, "%d clients of user %u are connected, as many as one may have",
+				FAN_CONTROL_CLIENTS_OF_USER_MAX, client->user);
+	if (all > FAN_CONTROL_CLIENTS_MAX - FAN_CONTROL_CLIENTS_KEPT)
+		return fan_fail(FAN_E_BUSY,
+				"%d of %d clients are connected, and the other places are kept for root: try again later",
+				all - 1, FAN_CONTROL_CLIENTS_MAX);
+	return 0;
 }
 
 int
@@ -230,14 +253,23 @@ fan_server_adopt(struct fan_server *server, int socket)
 	struct fan_client *client = free_place(server);
 	int error;
 
-	if (client == NULL)
-		return turn_away(socket);
+	if (client == NULL) {
+		error = fan_fail(FAN_E_BUSY, "%d clients are connected: try again later", FAN_CONTROL_CLIENTS_MAX);
+		turn_away(socket);
+		(void)close(socket);
+		return error;
+	}
 	error = fan_client_open(client, socket, server->now_ms);
-	if (error == 0)
+	if (error != 0)
+		return error;
+	error = check_place(server, client);
+	if (error != 0)
+		turn_away(socket);
+	else
 		error = watch(server, socket, (unsigned)(client - server->clients), EPOLLIN);
-	if (error != 0 && client->socket >= 0)
+	if (error != 0)
 		fan_client_close(client);
-	if (error == 0)
+	else
 		fan_dispatch_hello(client);
 	return error;
 }

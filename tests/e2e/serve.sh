@@ -302,7 +302,7 @@ wait "$daemon" || fault "serve: exit $?: $(cat serve.err)"
 daemon=
 [ ! -e socket ] || fault 'the socket stays behind'
 grep -qi "$key" serve.out serve.err && fault 'a key in the log'
-sed -i 's/= tap/= net_null/' fanfare.ini
+sed -i 's/= net_ring/= net_null/' fanfare.ini
 
 start
 kill -TERM "$daemon"
