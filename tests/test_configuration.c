@@ -115,6 +115,8 @@ static const struct {
 	{ "[dataplane]\negress = af_packet:eth0\n",
 	  "a.ini: [sender] address: is needed with egress af_packet:eth0: whom the packets come from" },
 	{ "[dataplane]\negress = tap\n", "a.ini: [sender] address: is needed with egress tap" },
+	{ "[store]\nkey_file = 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1F\n",
+	  "a.ini: line 2: [store] key_file: takes the path of a file with the key, not the key" },
 	{ EGRESS "[store]\ndirectory = /x\n", "[store] directory and key_file: give both" },
 	{ EGRESS "[store]\nkey_file = /x\n", "[store] directory and key_file: give both" },
 	{ EGRESS "[sender]\naddress = 2001:db8::1\n", "is not of the family that [dataplane] ipv6 = no asks for" },
@@ -128,6 +130,7 @@ Test(configuration, refuses_and_names_the_line)
 		cr_assert_eq(read_text(&configuration, refused[i].text), FAN_E_INVALID, "%s", refused[i].text);
 		cr_assert_not_null(strstr(fan_error_detail(), refused[i].detail), "%s: not in %s", refused[i].detail,
 				   fan_error_detail());
+		cr_assert_null(strstr(fan_error_detail(), "0001020304"), "a key is repeated");
 		fan_configuration_free(&configuration);
 	}
 }

@@ -166,6 +166,13 @@ keep_text(char **place, const char *text)
 	return *place != NULL ? 0 : fan_fail(FAN_E_MEMORY, "no memory");
 }
 
+/* A key where its file is to be named; the error does not repeat it. */
+static bool
+is_key(const char *text)
+{
+	return strlen(text) == 64 && strspn(text, "0123456789abcdefABCDEF") == 64;
+}
+
 static int
 check_text(struct fan_configuration *configuration, const struct setting *setting, const char *text)
 {
@@ -176,6 +183,8 @@ check_text(struct fan_configuration *configuration, const struct setting *settin
 		return fan_fail(FAN_E_INVALID, "takes an Ethernet address like 02:00:00:00:00:01");
 	if (setting->type == SETTING_ADDRESS && !fan_address_parse(address, &ipv6, text))
 		return fan_fail(FAN_E_INVALID, "takes an IPv4 or IPv6 address");
+	if (strcmp(setting->key, "key_file") == 0 && is_key(text))
+		return fan_fail(FAN_E_INVALID, "takes the path of a file with the key, not the key");
 	if (setting->type == SETTING_ROLE)
 		for (unsigned role = 0; role < FAN_ROLES; role++)
 			if (strcmp(setting->key, fan_role_name((enum fan_role)role)) == 0)
