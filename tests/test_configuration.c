@@ -112,6 +112,11 @@ static const struct {
 	{ "[roles]\nread = nosuchuser,root\n", "read: nosuchuser: no such user on this machine" },
 	{ "[roles]\nread = @nosuchgroup\n", "read: @nosuchgroup: no such group on this machine" },
 	{ "[limits]\nimport_bytes = 0\n", "import_bytes: takes a number from 1" },
+	{ "[dataplane]\negress = af_packet:eth0\n",
+	  "a.ini: [sender] address: is needed with egress af_packet:eth0: whom the packets come from" },
+	{ "[dataplane]\negress = tap\n", "a.ini: [sender] address: is needed with egress tap" },
+	{ "[store]\nkey_file = 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1F\n",
+	  "a.ini: line 2: [store] key_file: takes the path of a file with the key, not the key" },
 	{ EGRESS "[store]\ndirectory = /x\n", "[store] directory and key_file: give both" },
 	{ EGRESS "[store]\nkey_file = /x\n", "[store] directory and key_file: give both" },
 	{ EGRESS "[sender]\naddress = 2001:db8::1\n", "is not of the family that [dataplane] ipv6 = no asks for" },
@@ -125,9 +130,12 @@ Test(configuration, refuses_and_names_the_line)
 		cr_assert_eq(read_text(&configuration, refused[i].text), FAN_E_INVALID, "%s", refused[i].text);
 		cr_assert_not_null(strstr(fan_error_detail(), refused[i].detail), "%s: not in %s", refused[i].detail,
 				   fan_error_detail());
+		cr_assert_null(strstr(fan_error_detail(), "0001020304"), "a key is repeated");
 		fan_configuration_free(&configuration);
 	}
 }
+
+#define NAMED "[sender]\naddress = 192.0.2.1\n"
 
 Test(configuration, a_line_has_a_limit)
 {
@@ -137,15 +145,15 @@ Test(configuration, a_line_has_a_limit)
 	for (unsigned extra = 0; extra < 2; extra++) {
 		const size_t value_bytes = FAN_CONFIGURATION_LINE_BYTES_MAX - strlen("egress = ") + extra;
 
-		(void)snprintf(text, sizeof(text), "[dataplane]\negress = ");
+		(void)snprintf(text, sizeof(text), NAMED "[dataplane]\negress = ");
 		memset(text + strlen(text), 'x', value_bytes);
-		(void)snprintf(text + strlen("[dataplane]\negress = ") + value_bytes, 2, "\n");
+		(void)snprintf(text + strlen(NAMED "[dataplane]\negress = ") + value_bytes, 2, "\n");
 		cr_assert_eq(read_text(&configuration, text), extra == 0 ? 0 : FAN_E_INVALID, "%u: %s", extra,
 			     fan_error_detail());
 		if (extra == 0)
 			cr_assert_eq(strlen(configuration.dataplane.egress), value_bytes);
 		else
-			cr_assert_not_null(strstr(fan_error_detail(), "line 2: [file]: the line is longer than 198 octets"),
+			cr_assert_not_null(strstr(fan_error_detail(), "line 4: [file]: the line is longer than 198 octets"),
 					   "%s", fan_error_detail());
 		fan_configuration_free(&configuration);
 	}
@@ -189,9 +197,10 @@ Test(configuration, keys_that_need_a_restart)
 	char keys[128] = "";
 
 	cr_assert_eq(read_text(&now, EGRESS "[sms]\noriginator = 1\n"), 0);
-	cr_assert_eq(read_text(&next,
-			       "[dataplane]\negress = tap\nworkers = 2\n[sms]\noriginator = 2\n[limits]\nimport_bytes = 5\n"),
-		     0);
+	cr_assert_eq(
+		read_text(&next,
+			  "[dataplane]\negress = net_ring\nworkers = 2\n[sms]\noriginator = 2\n[limits]\nimport_bytes = 5\n"),
+		0);
 	fan_configuration_restart_keys(&now, &next, note_key, keys);
 	cr_assert_str_eq(keys, "dataplane.egress dataplane.workers ");
 	fan_configuration_free(&now);

@@ -15,6 +15,9 @@
 
 #define TURNS 50
 #define READ_BYTES (2 << 20)
+#define IMPORT_BYTES_MAX 67108864
+#define TEXT_OF(number) #number
+#define TEXT(macro) TEXT_OF(macro)
 
 static struct fan_server *server;
 static char *said; /* what the client in hand has read last */
@@ -24,7 +27,7 @@ open_server(void)
 {
 	struct fan_configuration configuration = { .file = NULL };
 
-	configuration.limits.import_bytes = 1 << 20;
+	configuration.limits.import_bytes = IMPORT_BYTES_MAX;
 	cr_assert_eq(fan_server_open(&server, &configuration), 0, "%s", fan_error_detail());
 	said = malloc(READ_BYTES);
 }
@@ -258,6 +261,54 @@ Test(server, clients_have_a_limit)
 		close(clients[i]);
 }
 
+/* The peer of a pair is who made it. */
+static int
+connect_as(uid_t user)
+{
+	int pair[2];
+
+	cr_assert_eq(seteuid(user), 0);
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	cr_assert_eq(seteuid(0), 0);
+	(void)fan_server_adopt(server, pair[0]);
+	return pair[1];
+}
+
+static void
+is_refused(int client, const char *text)
+{
+	cr_assert(get(client), "%s", said);
+	SAYS("-32007");
+	SAYS(text);
+	close(client);
+}
+
+Test(server, others_leave_places_for_root)
+{
+	int clients[FAN_CONTROL_CLIENTS_MAX];
+	unsigned count = 0;
+
+	if (geteuid() != 0)
+		cr_skip("root alone can become another user");
+	while (count < FAN_CONTROL_CLIENTS_OF_USER_MAX)
+		clients[count++] = connect_as(1);
+	is_refused(connect_as(1), "16 clients of user 1 are connected");
+	while (count < FAN_CONTROL_CLIENTS_MAX - FAN_CONTROL_CLIENTS_KEPT) {
+		clients[count] = connect_as(2 + count / FAN_CONTROL_CLIENTS_OF_USER_MAX);
+		count++;
+	}
+	is_refused(connect_as(9), "56 of 64 clients are connected, and the other places are kept for root");
+	for (unsigned i = 0; i < count; i++) {
+		cr_assert_not(get(clients[i]));
+		SAYS("\"method\":\"hello\"");
+	}
+	while (count < FAN_CONTROL_CLIENTS_MAX)
+		hello(clients[count++] = connect_client());
+	is_refused(connect_client(), "64 clients are connected");
+	while (count > 0)
+		close(clients[--count]);
+}
+
 Test(server, notifications_get_no_answer)
 {
 	const int client = greeted();
@@ -356,15 +407,25 @@ Test(server_methods, bad_descriptors)
 	put_with(client, IMPORT, pipe_ends[0], 3);
 	cr_assert_not(get(client));
 	SAYS("not that of a regular file");
-	cr_assert_eq(ftruncate(file, (1 << 20) + 1), 0);
+	cr_assert_eq(ftruncate(file, IMPORT_BYTES_MAX + 1), 0);
 	put_with(client, IMPORT, file, 1);
 	cr_assert_not(get(client));
-	SAYS("the file has 1048577 octets, and [limits] import_bytes is 1048576");
+	SAYS("the file has 67108865 octets, and [limits] import_bytes is " TEXT(IMPORT_BYTES_MAX));
 	close(file);
 	file = open("/dev/null", O_WRONLY);
 	put_with(client, IMPORT, file, 1);
 	cr_assert_not(get(client));
 	SAYS("not that of a regular file");
+	close(file);
+	file = open("/proc/self/exe", O_PATH);
+	put_with(client, IMPORT, file, 1);
+	cr_assert_not(get(client));
+	SAYS("the descriptor is not open for reading");
+	close(file);
+	file = open("/tmp", O_TMPFILE | O_WRONLY, 0600);
+	put_with(client, IMPORT, file, 1);
+	cr_assert_not(get(client));
+	SAYS("the descriptor is not open for reading");
 	close(file);
 	file = file_of("x\n");
 	put_with(client, IMPORT, file, 3);
@@ -375,6 +436,95 @@ Test(server_methods, bad_descriptors)
 	signal(SIGPIPE, SIG_IGN);
 	cr_assert_lt(write(pipe_ends[1], "x", 1), 0);
 	close(pipe_ends[1]);
+	close(file);
+	close(client);
+}
+
+#define ASK(method, params) "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\",\"params\":" params "}"
+
+#define SKIP ASK("ue.import", "{\"format\":\"jsonl\",\"on_error\":\"skip\"}")
+
+/* A line, one octet too long, one much too long, and another. */
+Test(server_methods, what_is_too_long_is_one_line)
+{
+	static char text[3 * FAN_CONTROL_FILE_LINE_BYTES_MAX * 5];
+	const int client = greeted();
+	int file;
+
+	(void)snprintf(text, sizeof(text), "%0*d\n%0*d\n%0*d\nx\n", FAN_CONTROL_FILE_LINE_BYTES_MAX, 0,
+		       FAN_CONTROL_FILE_LINE_BYTES_MAX + 1, 0, 4 * FAN_CONTROL_FILE_LINE_BYTES_MAX, 0);
+	file = file_of(text);
+	put_with(client, SKIP, file, 1);
+	cr_assert_not(get(client));
+	SAYS("\"error_count\":4");
+	SAYS("{\"line\":1,\"field\":\"\",\"why\":\"no JSON object");
+	SAYS("{\"line\":2,\"field\":\"\",\"why\":\"longer than 4096 octets\"}");
+	SAYS("{\"line\":3,\"field\":\"\",\"why\":\"longer than 4096 octets\"}");
+	SAYS("{\"line\":4,\"field\":\"\",\"why\":\"no JSON object");
+	close(file);
+	close(client);
+}
+
+Test(server_methods, a_line_without_end_keeps_nobody_waiting)
+{
+	const int client = greeted(), file = file_of("");
+
+	cr_assert_eq(ftruncate(file, IMPORT_BYTES_MAX), 0);
+	put_with(client, SKIP, file, 1);
+	cr_assert_lt(recv(client, said, READ_BYTES, MSG_DONTWAIT), 0, "all of it was read in two turns");
+	cr_assert_not(get(client));
+	SAYS("\"error_count\":1");
+	put_with(client, IMPORT, file, 1);
+	cr_assert_gt(recv(client, said, READ_BYTES, MSG_DONTWAIT), 0, "it is read on behind its limit");
+	SAYS("line 1: longer than 4096 octets");
+	close(file);
+	close(client);
+}
+
+/* What one request does not take is not the next one's. */
+Test(server_methods, a_descriptor_is_of_its_line_alone)
+{
+	static const struct {
+		const char *line, *text;
+	} cases[] = {
+		{ ASK("ue.import", "{\"on_error\":\"halt\"}"), "takes stop or skip" },
+		{ ASK("ue.import", "{\"bogus\":1}"), "no such parameter" },
+		{ ASK("status", "{}"), "\"state\":\"ready\"" },
+		{ ASK("xyzzy", "{}"), "no such method" },
+		{ ASK("group.add", "{\"gid\":\"a@b.org\"}"), "no group is named" },
+		{ ASK("group.add", "{\"gid\":\"c@b.org\",\"identities\":[\"00101\"]}"), "no UE has this identity" },
+		{ ASK("status", "{}") "\n" ASK("status", "{}"), "\"state\":\"ready\"" },
+		{ "{", "no JSON" },
+		{ "[]", "a request is an object" },
+	};
+	const int client = greeted(), wrong = file_of("wrong\n"), right = file_of("\nright\n");
+
+	answers(client, ASK("group.create", "{\"gid\":\"c@b.org\"}"), "result", "c@b.org");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		put_with(client, cases[i].line, wrong, 1);
+		cr_assert_not(get(client));
+		SAYS(cases[i].text);
+		answers(client, IMPORT, "-32001", "a descriptor of a file must come");
+		put_with(client, cases[i].line, wrong, 1);
+		put_with(client, SKIP, right, 1);
+		cr_assert_not(get(client));
+		SAYS("\"skipped\":2");
+	}
+	close(wrong);
+	close(right);
+	close(client);
+}
+
+/* Lines that wait together in the socket; the descriptor came with the second. */
+Test(server_methods, a_descriptor_passes_earlier_lines_by)
+{
+	const int client = greeted(), file = file_of("x\n");
+
+	cr_assert_gt(send(client, IMPORT "\n", sizeof(IMPORT), MSG_NOSIGNAL), 0);
+	put_with(client, IMPORT, file, 1);
+	cr_assert_not(get(client));
+	SAYS("a descriptor of a file must come");
+	cr_assert_not_null(strstr(strchr(said, '\n'), "line 1: no JSON object"), "%s", said);
 	close(file);
 	close(client);
 }
@@ -489,6 +639,161 @@ Test(server_methods, a_client_that_leaves_takes_its_import_along)
 	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\"}", "\"state\":\"ready\"", "\"ues\":0");
 	close(file);
 	close(client);
+}
+
+/* Begins with a file that takes 200 turns and changes nothing. */
+static void
+begin_long(int client, const char *line)
+{
+	static char lines[800001];
+	int file;
+
+	for (size_t i = 0; i + 1 < sizeof(lines); i += 2)
+		memcpy(lines + i, "x\n", 2);
+	file = file_of(lines);
+	put_with(client, line, file, 1);
+	close(file);
+}
+
+static void
+begin_long_import(int client)
+{
+	begin_long(client, SKIP);
+}
+
+#define CREATE ASK("group.create", "{\"gid\":\"a@b.org\"}")
+#define SKIPPED "\"skipped\":400000"
+
+static void
+says_nothing(int client)
+{
+	cr_assert_not(get(client));
+	cr_assert_null(strstr(said, "\"id\""), "%s", said);
+}
+
+/* Reads on until it has come. */
+static void
+says_at_last(int client, const char *text)
+{
+	bool closed = false;
+
+	said[0] = '\0';
+	for (unsigned i = 0; i < 20 && !closed && strstr(said, text) == NULL; i++)
+		closed = get(client);
+	SAYS(text);
+}
+
+Test(server_methods, changes_wait_for_an_import)
+{
+	const int importer = greeted(), maker = greeted(), looker = greeted();
+
+	begin_long_import(importer);
+	put(maker, CREATE "\n" ASK("status", "{}") "\n");
+	says_nothing(maker);
+	answers(looker, ASK("status", "{}"), "result", "\"groups\":0");
+	says_at_last(importer, SKIPPED);
+	cr_assert_not(get(maker));
+	SAYS("\"members\":0");
+	SAYS("\"groups\":1");
+	close(importer);
+	close(maker);
+	close(looker);
+}
+
+Test(server_methods, lines_wait_in_the_order_of_coming)
+{
+	const int late = greeted(), early = greeted(), importer = greeted();
+
+	begin_long_import(importer);
+	put(early, CREATE "\n");
+	put(late, ASK("group.delete", "{\"gid\":\"a@b.org\"}") "\n");
+	put(importer, CREATE "\n");
+	says_nothing(late);
+	says_at_last(late, "\"result\":{}");
+	cr_assert_not(get(early));
+	SAYS("\"members\":0");
+	cr_assert_not(get(importer));
+	SAYS(SKIPPED);
+	SAYS("\"members\":0");
+	close(late);
+	close(early);
+	close(importer);
+}
+
+Test(server_methods, an_import_waits_for_another_with_its_own_file)
+{
+	const int first = greeted(), second = greeted(), file = file_of("x\n");
+
+	begin_long_import(first);
+	put_with(second, IMPORT, file, 1);
+	put_with(first, ASK("ack", "{}"), file, 1);
+	says_nothing(second);
+	says_at_last(second, "line 1: no JSON object");
+	cr_assert_not(get(first));
+	SAYS(SKIPPED);
+	SAYS("\"acknowledged\":0");
+	close(file);
+	close(first);
+	close(second);
+}
+
+/* In its batch they could change nothing. */
+Test(server_methods, an_import_waits_for_other_files)
+{
+	const int client = greeted(), importer = greeted(), file = file_of("x\n");
+
+	begin_long(client, ASK("ack", "{}"));
+	put_with(importer, IMPORT, file, 1);
+	answers(client, CREATE, "result", "\"members\":0");
+	says_nothing(importer);
+	says_at_last(importer, "line 1: no JSON object");
+	cr_assert_not(get(client));
+	SAYS("\"error_count\":400000");
+	close(file);
+	close(client);
+	close(importer);
+}
+
+Test(server_methods, who_leaves_while_it_waits_takes_its_lines_along)
+{
+	const int importer = greeted(), maker = greeted();
+
+	begin_long_import(importer);
+	put(maker, CREATE "\n");
+	close(maker);
+	says_at_last(importer, SKIPPED);
+	answers(importer, ASK("status", "{}"), "result", "\"groups\":0");
+	close(importer);
+}
+
+/* Without a further turn. */
+static void
+has_come(int client, const char *text)
+{
+	const ssize_t got = recv(client, said, READ_BYTES - 1, MSG_DONTWAIT);
+
+	said[got > 0 ? got : 0] = '\0';
+	SAYS(text);
+}
+
+Test(server_methods, stop_does_not_wait_and_those_who_do_are_answered)
+{
+	const int importer = greeted(), maker = greeted(), other = greeted(), stopper = greeted(), file = file_of("x\n");
+
+	begin_long_import(importer);
+	put(maker, CREATE "\n");
+	put_with(other, IMPORT, file, 1);
+	cr_assert_gt(send(stopper, ASK("stop", "{}") "\n", sizeof(ASK("stop", "{}")), MSG_NOSIGNAL), 0);
+	while (fan_server_turn(server, 0))
+		continue;
+	has_come(importer, "draining: the file in work was given up");
+	has_come(maker, "\"members\":0");
+	has_come(other, "draining: no further file is taken up");
+	close(importer);
+	close(maker);
+	close(other);
+	close(stopper);
+	close(file);
 }
 
 Test(server_methods, stop_drains)

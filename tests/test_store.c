@@ -553,7 +553,7 @@ Test(store, wants_a_directory_of_its_own)
 	refused(try_open(&store), FAN_E_NOT_FOUND, "there is no store");
 	fan_store_close(open_store());
 	cr_assert_eq(chmod(fan_test_store.directory, 0750), 0);
-	refused(try_open(&store), FAN_E_INVALID, "mode 0700");
+	refused(try_open(&store), FAN_E_INVALID, "has mode 0750, and mode 0700 is wanted: chmod 700");
 	cr_assert_eq(chmod(fan_test_store.directory, 0700), 0);
 	done(try_open(&store));
 	fan_store_close(store);

@@ -37,12 +37,21 @@ fan_client_open(struct fan_client *client, int socket, int64_t now_ms)
 	*client = (struct fan_client){ .socket = socket,
 				       .generation = client->generation + 1,
 				       .descriptor = -1,
+				       .coming = -1,
 				       .line_since_ms = now_ms,
 				       .in = malloc(FAN_CONTROL_LINE_BYTES_MAX) };
 	error = client->in == NULL ? fan_fail(FAN_E_MEMORY, "no memory for a client") : read_peer(client);
 	if (error != 0)
 		fan_client_close(client);
 	return error;
+}
+
+static void
+close_descriptor(int *descriptor)
+{
+	if (*descriptor >= 0)
+		(void)close(*descriptor);
+	*descriptor = -1;
 }
 
 void
@@ -54,15 +63,16 @@ fan_client_close(struct fan_client *client)
 		explicit_bzero(client->in, FAN_CONTROL_LINE_BYTES_MAX);
 	free(client->in);
 	free(client->out);
-	if (client->descriptor >= 0)
-		(void)close(client->descriptor);
+	close_descriptor(&client->descriptor);
+	close_descriptor(&client->coming);
 	(void)close(client->socket);
-	*client = (struct fan_client){ .socket = -1, .descriptor = -1, .generation = generation };
+	*client = (struct fan_client){ .socket = -1, .descriptor = -1, .coming = -1, .generation = generation };
 }
 
 /* ---- In ---------------------------------------------------------------------------------------------------------------- */
 
-/* Keeps the first descriptor that came, and closes all others. */
+/* Keeps the first descriptor that came, and closes all others. The kernel ends a read behind the octets that were sent with one, and may put
+ * earlier ones before them: of all that was read, the last octet is surely one of those. */
 static void
 take_descriptors(struct fan_client *client, struct msghdr *message)
 {
@@ -75,10 +85,12 @@ take_descriptors(struct fan_client *client, struct msghdr *message)
 			int descriptor;
 
 			memcpy(&descriptor, CMSG_DATA(part) + i * sizeof(int), sizeof(descriptor));
-			if (client->descriptor < 0)
-				client->descriptor = descriptor;
-			else
+			if (client->coming >= 0) {
 				(void)close(descriptor);
+				continue;
+			}
+			client->coming = descriptor;
+			client->coming_at = client->in_bytes - 1;
 		}
 	}
 }
@@ -92,6 +104,7 @@ make_room(struct fan_client *client)
 	memmove(client->in, client->in + client->in_start, client->in_bytes - client->in_start);
 	explicit_bzero(client->in + client->in_bytes - client->in_start, client->in_start);
 	client->in_bytes -= client->in_start;
+	client->coming_at -= client->in_start;
 	client->in_start = 0;
 }
 
@@ -134,8 +147,8 @@ fan_client_receive(struct fan_client *client, int64_t now_ms)
 		client->gone = true;
 		return;
 	}
-	take_descriptors(client, &message);
 	client->in_bytes += (size_t)got;
+	take_descriptors(client, &message);
 	if (client->line_since_ms == 0)
 		client->line_since_ms = now_ms;
 	if (client->in_bytes == FAN_CONTROL_LINE_BYTES_MAX && !fan_client_has_line(client))
@@ -148,15 +161,32 @@ fan_client_line(struct fan_client *client, size_t *line_bytes)
 	char *line = client->in + client->in_start, *end;
 
 	explicit_bzero(client->in, client->in_start);
+	close_descriptor(&client->descriptor);
 	if (!fan_client_has_line(client))
 		return NULL;
 	end = memchr(line, '\n', client->in_bytes - client->in_start);
 	*end = '\0';
 	*line_bytes = (size_t)(end - line);
 	client->in_start += *line_bytes + 1;
+	if (client->coming >= 0 && client->coming_at < client->in_start) {
+		client->descriptor = client->coming;
+		client->coming = -1;
+	}
 	if (client->in_start == client->in_bytes)
 		client->line_since_ms = 0;
 	return line;
+}
+
+void
+fan_client_put_back(struct fan_client *client, size_t line_bytes)
+{
+	client->in_start -= line_bytes + 1;
+	client->in[client->in_start + line_bytes] = '\n';
+	if (client->descriptor >= 0) {
+		client->coming = client->descriptor;
+		client->coming_at = client->in_start + line_bytes;
+		client->descriptor = -1;
+	}
 }
 
 /* ---- Out --------------------------------------------------------------------------------------------------------------- */

@@ -24,13 +24,16 @@ struct fan_client {
 	size_t in_start, in_bytes;
 	char *out; /* owned */
 	size_t out_bytes, out_room;
-	int descriptor;        /* that came and no request has taken yet; -1: none */
+	int descriptor;        /* of the line that was handed out last, until it is taken; -1: none */
+	int coming;            /* a descriptor of a line that was not handed out yet; -1: none */
+	size_t coming_at;      /* the octet of `in` with which it came */
 	int64_t line_since_ms; /* since when the line that is coming in is not whole; 0: none is */
 	bool greeted;          /* hello was said */
 	bool ending;           /* closed once it has read what there is for it */
 	bool gone;             /* to be closed now */
 	bool writes_awaited;   /* the loop waits for room to write */
 	unsigned requests;     /* not answered yet */
+	uint64_t put_off;      /* the number of its first line in the order of those that wait; 0: it does not */
 	bool events;           /* subscribed */
 	uint64_t event_next;
 	struct fan_job *job; /* its file in work; NULL: none */
@@ -43,8 +46,11 @@ void fan_client_close(struct fan_client *client);
 
 /* Reads once. A client that has closed, or that said more than a line without end, is `gone` or `ending` after it. */
 void fan_client_receive(struct fan_client *client, int64_t now_ms);
-/* The next whole line without its LF, closed by a zero; NULL: none is there. Out: *line_bytes. It is wiped by the next call. */
+/* The next whole line without its LF, closed by a zero; NULL: none is there. Out: *line_bytes. The next call wipes it, and closes its descriptor
+ * if nobody has taken that. */
 char *fan_client_line(struct fan_client *client, size_t *line_bytes);
+/* The line that was handed out last is the next one again, with its descriptor. */
+void fan_client_put_back(struct fan_client *client, size_t line_bytes);
 /* Whether a whole line waits. */
 bool fan_client_has_line(const struct fan_client *client);
 

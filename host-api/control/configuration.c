@@ -166,6 +166,13 @@ keep_text(char **place, const char *text)
 	return *place != NULL ? 0 : fan_fail(FAN_E_MEMORY, "no memory");
 }
 
+/* A key where its file is to be named; the error does not repeat it. */
+static bool
+is_key(const char *text)
+{
+	return strlen(text) == 64 && strspn(text, "0123456789abcdefABCDEF") == 64;
+}
+
 static int
 check_text(struct fan_configuration *configuration, const struct setting *setting, const char *text)
 {
@@ -176,6 +183,8 @@ check_text(struct fan_configuration *configuration, const struct setting *settin
 		return fan_fail(FAN_E_INVALID, "takes an Ethernet address like 02:00:00:00:00:01");
 	if (setting->type == SETTING_ADDRESS && !fan_address_parse(address, &ipv6, text))
 		return fan_fail(FAN_E_INVALID, "takes an IPv4 or IPv6 address");
+	if (strcmp(setting->key, "key_file") == 0 && is_key(text))
+		return fan_fail(FAN_E_INVALID, "takes the path of a file with the key, not the key");
 	if (setting->type == SETTING_ROLE)
 		for (unsigned role = 0; role < FAN_ROLES; role++)
 			if (strcmp(setting->key, fan_role_name((enum fan_role)role)) == 0)
@@ -386,6 +395,13 @@ set_defaults(struct fan_configuration *configuration)
 	return error;
 }
 
+/* Whether an egress leads to others in any case. Of DPDK's software ports ("net_...") only the open port tells. */
+static bool
+is_network(const char *egress)
+{
+	return strncmp(egress, "net_", strlen("net_")) != 0 && strncmp(egress, "eth_", strlen("eth_")) != 0;
+}
+
 /* What no line alone can break. */
 static int
 check_whole(const struct fan_configuration *configuration)
@@ -396,6 +412,9 @@ check_whole(const struct fan_configuration *configuration)
 
 	if (configuration->dataplane.egress == NULL)
 		return fan_fail(FAN_E_INVALID, "%s: [dataplane] egress: is needed, af_packet:IFACE for example", file);
+	if (configuration->sender.address == NULL && is_network(configuration->dataplane.egress))
+		return fan_fail(FAN_E_INVALID, "%s: [sender] address: is needed with egress %.64s: whom the packets come from",
+				file, configuration->dataplane.egress);
 	if ((configuration->store.directory == NULL) != (configuration->store.key_file == NULL))
 		return fan_fail(FAN_E_INVALID, "%s: [store] directory and key_file: give both", file);
 	if (configuration->sender.address != NULL && fan_address_parse(address, &ipv6, configuration->sender.address) &&

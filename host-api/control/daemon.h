@@ -26,6 +26,7 @@
 #include "server.h"
 
 #define FAN_LATER 1 /* of a method: it answers by a ticket */
+#define FAN_WAIT 2  /* of a method: nothing was done; its line is to come again */
 
 #define FAN_SERVER_WATCHES_MAX 64 /* messages watched, by all clients together */
 #define FAN_SERVER_PROGRESS_MS 200
@@ -46,10 +47,18 @@ struct fan_request {
 	int code;       /* of an error object; 0: by the error */
 };
 
+/* When a method is carried out; its line waits until then. */
+enum fan_when {
+	FAN_ANY_TIME,    /* also without an appliance */
+	FAN_LOADED,      /* with one: else it is refused */
+	FAN_AFTER_BATCH, /* not before an import has committed: it changes the store */
+	FAN_AFTER_JOBS,  /* not before all files in work are done: it begins a batch, in which they could change nothing */
+};
+
 struct fan_method {
 	const char *name; /* first: fan_nearest_name() walks these */
 	enum fan_role role;
-	bool any_time; /* also without an appliance */
+	enum fan_when when;
 	int (*run)(struct fan_request *request);
 };
 
@@ -76,6 +85,8 @@ struct fan_server {
 	bool woken;               /* the appliance is open, or has failed to */
 	uint64_t loaded, to_load; /* UEs; stored atomically while the appliance is being opened */
 	unsigned busy_clients;    /* clients with lines left from this turn */
+	bool batching;            /* from an import's fan_begin() to its end */
+	uint64_t put_off_count;   /* lines that had to wait, so far */
 	struct fan_client clients[FAN_CONTROL_CLIENTS_MAX];
 	void *hops;             /* tsearch(3) by address */
 	struct fan_sent *sends; /* owned: of this turn, accepted and not synced yet */
@@ -96,7 +107,8 @@ int fan_server_reload(struct fan_server *server, json_t **restart);
 /* ---- Requests ---------------------------------------------------------------------------------------------------------- */
 
 void fan_dispatch_hello(struct fan_client *client);
-void fan_dispatch_line(struct fan_server *server, struct fan_client *client, char *line, size_t line_bytes);
+/* Carries a line out. False: it has to wait, and nothing was done. */
+bool fan_dispatch_line(struct fan_server *server, struct fan_client *client, char *line, size_t line_bytes);
 
 /* Reads the params of a request, as fan_params_read(). */
 int fan_request_params(struct fan_request *request, void *values, const struct fan_param *table, size_t count);

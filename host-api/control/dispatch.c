@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "daemon.h"
+#include "job.h"
 
 #include <errno.h>
 #include <string.h>
@@ -162,6 +162,14 @@ check_role(struct fan_request *request, const struct fan_method *method)
 			fan_role_name(method->role), client->user, fan_role_name(method->role));
 }
 
+static bool
+has_to_wait(const struct fan_server *server, enum fan_when when)
+{
+	if (server->batching)
+		return when >= FAN_AFTER_BATCH;
+	return when == FAN_AFTER_JOBS && (fan_jobs_running(server) || server->send_count > 0);
+}
+
 static int
 call(struct fan_request *request, const char *name)
 {
@@ -173,9 +181,9 @@ call(struct fan_request *request, const char *name)
 	if (request->client->requests >= FAN_CONTROL_REQUESTS_MAX)
 		return fan_fail(FAN_E_BUSY, "%d requests of this client wait for their answers: read those first",
 				FAN_CONTROL_REQUESTS_MAX);
-	if (request->server->fanfare == NULL && !method->any_time)
+	if (request->server->fanfare == NULL && method->when != FAN_ANY_TIME)
 		return fan_fail(FAN_E_BUSY, "loading: try again when status says ready");
-	return method->run(request);
+	return has_to_wait(request->server, method->when) ? FAN_WAIT : method->run(request);
 }
 
 /* ---- Hello ------------------------------------------------------------------------------------------------------------- */
@@ -259,7 +267,8 @@ find_fault(const json_t *object)
 	return known == json_object_size(object) ? NULL : "a request has jsonrpc, id, method, params, and nothing else";
 }
 
-static void
+/* False: it has to wait. */
+static bool
 take_request(struct fan_server *server, struct fan_client *client, json_t *object)
 {
 	struct fan_request request = { .server = server,
@@ -269,18 +278,20 @@ take_request(struct fan_server *server, struct fan_client *client, json_t *objec
 	const char *method = json_string_value(json_object_get(object, "method"));
 	const int error = client->greeted ? call(&request, method) : hello(&request, method);
 
-	if (error == FAN_LATER)
+	if (error == FAN_LATER || error == FAN_WAIT)
 		json_decref(request.id);
 	else
 		answer(client, request.id, request.code, error, request.result);
+	return error != FAN_WAIT;
 }
 
-void
+bool
 fan_dispatch_line(struct fan_server *server, struct fan_client *client, char *line, size_t line_bytes)
 {
 	json_error_t wrong;
 	json_t *object = json_loadb(line, line_bytes, JSON_REJECT_DUPLICATES, &wrong);
 	const char *fault = object == NULL ? NULL : find_fault(object);
+	bool done = true;
 	char text[96];
 
 	if (object == NULL) {
@@ -292,8 +303,9 @@ fan_dispatch_line(struct fan_server *server, struct fan_client *client, char *li
 	} else if (fault != NULL) {
 		put_error(client, NULL, fan_control_error(FAN_CONTROL_REQUEST, fault, 2));
 	} else {
-		take_request(server, client, object);
+		done = take_request(server, client, object);
 	}
 	client->ending |= !client->greeted;
 	json_decref(object);
+	return done;
 }

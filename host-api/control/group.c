@@ -298,11 +298,11 @@ run_remove(struct fan_request *request)
 }
 
 const struct fan_method fan_group_methods[] = {
-	{ "group.create", FAN_ROLE_PROVISION, false, run_create },
-	{ "group.delete", FAN_ROLE_PROVISION, false, run_delete },
-	{ "group.add", FAN_ROLE_PROVISION, false, run_add },
-	{ "group.remove", FAN_ROLE_PROVISION, false, run_remove },
-	{ "group.show", FAN_ROLE_READ, false, run_show },
-	{ "group.list", FAN_ROLE_READ, false, run_list },
+	{ "group.create", FAN_ROLE_PROVISION, FAN_AFTER_BATCH, run_create },
+	{ "group.delete", FAN_ROLE_PROVISION, FAN_AFTER_BATCH, run_delete },
+	{ "group.add", FAN_ROLE_PROVISION, FAN_AFTER_BATCH, run_add },
+	{ "group.remove", FAN_ROLE_PROVISION, FAN_AFTER_BATCH, run_remove },
+	{ "group.show", FAN_ROLE_READ, FAN_LOADED, run_show },
+	{ "group.list", FAN_ROLE_READ, FAN_LOADED, run_list },
 	{ .name = NULL },
 };

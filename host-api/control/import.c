@@ -8,7 +8,7 @@
 
 struct import {
 	bool json;
-	bool begun, committed; /* the batch */
+	bool committed;
 	struct fan_context_columns columns;
 };
 
@@ -111,7 +111,7 @@ end(struct fan_job *job)
 	if (job->line_number == 0)
 		return fan_fail(FAN_E_INVALID, "the file is empty");
 	error = fan_commit(job->server->fanfare);
-	import->begun = false;
+	job->server->batching = false;
 	import->committed = error == 0;
 	return error != 0 ? error : FAN_LATER;
 }
@@ -134,8 +134,9 @@ close_import(struct fan_job *job, bool good)
 	(void)good;
 	if (import == NULL)
 		return;
-	if (import->begun)
+	if (!import->committed)
 		fan_abort(job->server->fanfare);
+	job->server->batching = false;
 	/* Next hops that the batch added are gone with it. */
 	if (!import->committed)
 		(void)fan_hops_learn(job->server);
@@ -166,8 +167,9 @@ fan_import_begin(struct fan_request *request, bool json, bool skip)
 		free(import);
 		return error;
 	}
-	*import = (struct import){ .json = json, .begun = true };
+	*import = (struct import){ .json = json };
 	job->own = import;
+	job->server->batching = true;
 	return FAN_LATER;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "job.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -48,13 +49,19 @@ fan_job_begin(struct fan_request *request, struct fan_job **out, const struct fa
 {
 	struct fan_job *job;
 	int descriptor;
-	int error = fan_request_descriptor(request, &descriptor);
+	int error;
 
+	if (request->server->state == FAN_SERVER_DRAINING)
+		return fan_fail(FAN_E_BUSY, "draining: no further file is taken up");
+	if (request->client->job != NULL)
+		return FAN_WAIT;
+	error = fan_request_descriptor(request, &descriptor);
 	if (error != 0)
 		return error;
-	if (request->client->job != NULL || lseek(descriptor, 0, SEEK_SET) != 0) {
+	/* A path alone (O_PATH) has no position, and what is open for writing alone gives nothing. */
+	if (lseek(descriptor, 0, SEEK_SET) != 0 || (fcntl(descriptor, F_GETFL) & O_ACCMODE) == O_WRONLY) {
 		(void)close(descriptor);
-		return fan_fail(FAN_E_BUSY, "a file of this client is in work: wait for its answer");
+		return fan_fail(FAN_E_INVALID, "the descriptor is not open for reading");
 	}
 	job = make_job(descriptor);
 	if (job == NULL) {
@@ -82,22 +89,30 @@ fan_job_note(struct fan_job *job, uint64_t line_number, const char *field, const
 
 /* ---- Lines ------------------------------------------------------------------------------------------------------------- */
 
-/* One line without LF. Returns its octets, -1 at the end of the file, -2 when it is too long, and then it is passed over. */
-static long
-read_line(FILE *file, char *line)
-{
-	long line_bytes = 0;
-	int octet;
+/* What read_line() returns beside the octets of a line. */
+enum {
+	LINE_NONE = -1,     /* the file ends */
+	LINE_TOO_LONG = -2, /* its first octets were read, one more than there may be */
+	LINE_REST = -3,     /* a piece, no longer than a line, of the rest of such a line */
+};
 
-	while ((octet = getc_unlocked(file)) != EOF && octet != '\n') {
-		if (line_bytes < FAN_CONTROL_FILE_LINE_BYTES_MAX)
-			line[line_bytes] = (char)octet;
-		line_bytes++;
-	}
+/* One line without LF, or a piece of one. */
+static long
+read_line(struct fan_job *job, char line[FAN_CONTROL_FILE_LINE_BYTES_MAX + 1])
+{
+	const bool rest = job->in_long_line;
+	long line_bytes = 0;
+	int octet = EOF;
+
+	while (line_bytes <= FAN_CONTROL_FILE_LINE_BYTES_MAX && (octet = getc_unlocked(job->file)) != EOF && octet != '\n')
+		line[line_bytes++] = (char)octet;
+	job->in_long_line = line_bytes > FAN_CONTROL_FILE_LINE_BYTES_MAX;
+	if (rest)
+		return LINE_REST;
+	if (job->in_long_line)
+		return LINE_TOO_LONG;
 	if (octet == EOF && line_bytes == 0)
-		return -1;
-	if (line_bytes > FAN_CONTROL_FILE_LINE_BYTES_MAX)
-		return -2;
+		return LINE_NONE;
 	line[line_bytes] = '\0';
 	return line_bytes;
 }
@@ -106,7 +121,7 @@ static int
 take_line(struct fan_job *job, char *line, long line_bytes)
 {
 	job->field[0] = '\0';
-	if (line_bytes == -2)
+	if (line_bytes == LINE_TOO_LONG)
 		return fan_fail(FAN_E_INVALID, "longer than %d octets", FAN_CONTROL_FILE_LINE_BYTES_MAX);
 	if (line_bytes > 0 && line[line_bytes - 1] == '\r')
 		return fan_fail(FAN_E_INVALID, "ends with CR LF: lines end with LF alone");
@@ -136,9 +151,11 @@ take_lines(struct fan_job *job)
 	int error = 0;
 
 	for (unsigned i = 0; error == 0 && i < FAN_JOB_LINES_A_TURN; i++) {
-		const long line_bytes = read_line(job->file, line);
+		const long line_bytes = read_line(job, line);
 
-		if (line_bytes == -1) {
+		if (line_bytes == LINE_REST)
+			continue;
+		if (line_bytes == LINE_NONE) {
 			job->at_end = true;
 			break;
 		}

@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-#define FAN_JOB_LINES_A_TURN 2000
+#define FAN_JOB_LINES_A_TURN 2000 /* or pieces of a line that is too long */
 #define FAN_JOB_FIELD_BYTES 32
 
 struct fan_job;
@@ -32,10 +32,11 @@ struct fan_job {
 	const struct fan_job_kind *kind;
 	struct fan_server *server;
 	struct fan_ticket ticket;
-	FILE *file;   /* owned */
-	char *buffer; /* owned: the file's, since it may hold keys */
-	bool skip;    /* bad lines are passed over; else the first ends it */
-	bool at_end;  /* all lines are read */
+	FILE *file;        /* owned */
+	char *buffer;      /* owned: the file's, since it may hold keys */
+	bool skip;         /* bad lines are passed over; else the first ends it */
+	bool at_end;       /* all lines are read */
+	bool in_long_line; /* its first octets were read, and are refused */
 	bool fatal;
 	uint64_t line_number, taken;
 	json_t *errors; /* owned: the first FAN_CONTROL_ERRORS_MAX */
@@ -46,8 +47,8 @@ struct fan_job {
 	void *own; /* the kind's */
 };
 
-/* Begins a job with the descriptor that came with a request. Out: *out, the job, for its kind to fill in; NULL is allowed. Returns FAN_LATER, or
- * an error: INVALID, BUSY (this client has one), MEMORY. */
+/* Begins a job with the descriptor that came with a request. Out: *out, the job, for its kind to fill in; NULL is allowed. Returns FAN_LATER,
+ * FAN_WAIT (this client has one), or an error: INVALID, BUSY (draining), MEMORY. */
 int fan_job_begin(struct fan_request *request, struct fan_job **out, const struct fan_job_kind *kind, bool skip);
 /* Some lines of every job. */
 void fan_jobs_step(struct fan_server *server);

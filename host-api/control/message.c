@@ -143,9 +143,15 @@ static int
 run_cancel(struct fan_request *request)
 {
 	struct by_id values = { 0 };
-	const int error = fan_request_params(request, &values, id_params, COUNT_OF(id_params));
+	int error = fan_request_params(request, &values, id_params, COUNT_OF(id_params));
 
-	return error != 0 ? error : fan_message_cancel(request->server->fanfare, (fan_message_id)values.id);
+	if (error != 0)
+		return error;
+	error = fan_message_cancel(request->server->fanfare, (fan_message_id)values.id);
+	/* In a batch it is cancelled at once, and durable after that; it may have ended by then. */
+	if (error == FAN_E_BUSY && request->server->batching)
+		return FAN_WAIT;
+	return error == FAN_E_NOT_FOUND && request->client->put_off != 0 ? 0 : error;
 }
 
 /* ---- Not served -------------------------------------------------------------------------------------------------------- */
@@ -419,11 +425,11 @@ fan_sends_answer(struct fan_server *server)
 }
 
 const struct fan_method fan_message_methods[] = {
-	{ "send", FAN_ROLE_SEND, false, run_send },
-	{ "message.list", FAN_ROLE_READ, false, run_list },
-	{ "message.show", FAN_ROLE_READ, false, run_show },
-	{ "message.cancel", FAN_ROLE_SEND, false, run_cancel },
-	{ "message.not_served", FAN_ROLE_READ, false, run_not_served },
-	{ "message.watch", FAN_ROLE_READ, false, run_watch },
+	{ "send", FAN_ROLE_SEND, FAN_AFTER_BATCH, run_send },
+	{ "message.list", FAN_ROLE_READ, FAN_LOADED, run_list },
+	{ "message.show", FAN_ROLE_READ, FAN_LOADED, run_show },
+	{ "message.cancel", FAN_ROLE_SEND, FAN_LOADED, run_cancel },
+	{ "message.not_served", FAN_ROLE_READ, FAN_LOADED, run_not_served },
+	{ "message.watch", FAN_ROLE_READ, FAN_LOADED, run_watch },
 	{ .name = NULL },
 };

@@ -8,11 +8,13 @@
  *	server: {"jsonrpc":"2.0","id":0,"result":{"version":1,"roles":["read","send"]}}
  *
  * The server speaks first. A client whose first request is another than hello, or names another version, gets an error and the end of its
- * connection. Requests may be sent before earlier ones are answered; answers come in the order in which they are ready. A request without
+ * connection. Requests may be sent before earlier ones are answered; answers come in the order in which they are ready. What
+ * changes anything waits for the end of an import, and the lines behind it with it; a client that leaves takes such lines along. A request without
  * id (a notification) is carried out and not answered. Batches (arrays) are not taken.
  *
- * Files travel as descriptors (unix(7), SCM_RIGHTS), one with a request. It belongs to the next request of a method that takes one; a second
- * one that comes before is closed.
+ * Files travel as descriptors (unix(7), SCM_RIGHTS), one with a request, sent with octets of its line alone: it belongs to the line with which
+ * the sendmsg(2) ends. A second one for that line, or before that line is whole, is closed; and so is one that its request does not take,
+ * because it is wrong or of a method without a file.
  */
 #ifndef FAN_CONTROL_PROTOCOL_H
 #define FAN_CONTROL_PROTOCOL_H
@@ -28,6 +30,8 @@
 
 #define FAN_CONTROL_LINE_BYTES_MAX 65536       /* of a request, its LF included; the connection ends behind a longer one */
 #define FAN_CONTROL_CLIENTS_MAX 64             /* connected at a time; one more is told so and closed */
+#define FAN_CONTROL_CLIENTS_KEPT 8             /* of these places, for root and the user who runs the daemon */
+#define FAN_CONTROL_CLIENTS_OF_USER_MAX 16     /* of any other user */
 #define FAN_CONTROL_REQUESTS_MAX 64            /* of a client, not answered yet */
 #define FAN_CONTROL_UNSENT_BYTES_MAX (1 << 20) /* answers that a client has not read: with more it is cut off */
 #define FAN_CONTROL_HALF_LINE_MS 30000         /* time to finish a line, and to say hello */

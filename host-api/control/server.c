@@ -144,7 +144,7 @@ fan_server_open(struct fan_server **out, struct fan_configuration *configuration
 	server->listener = server->epoll = server->signals = server->timer = server->wake = -1;
 	server->started_ms = server->now_ms = fan_server_clock_ms();
 	for (unsigned i = 0; i < FAN_CONTROL_CLIENTS_MAX; i++)
-		server->clients[i].socket = server->clients[i].descriptor = -1;
+		server->clients[i].socket = server->clients[i].descriptor = server->clients[i].coming = -1;
 	error = open_sources(server);
 	if (error == 0)
 		error = listen_there(server);
@@ -212,16 +212,39 @@ free_place(struct fan_server *server)
 	return NULL;
 }
 
-/* One line, which a new socket's buffer always takes. */
-static int
+/* Says what was recorded, in one line, which a new socket's buffer always takes. */
+static void
 turn_away(int socket)
 {
-	static const char line[] = "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32007,\"message\":"
-				   "\"64 clients are connected: try again later\",\"data\":{\"exit\":1}}}\n";
+	char line[FAN_ERROR_BYTES + 128];
+	const int line_bytes = snprintf(line, sizeof(line),
+					"{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":%d,\"message\":\"%s\","
+					"\"data\":{\"exit\":1}}}\n",
+					FAN_CONTROL_FAILED + FAN_E_BUSY, fan_error_detail());
 
-	(void)send(socket, line, sizeof(line) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-	(void)close(socket);
-	return fan_fail(FAN_E_BUSY, "%d clients are connected: try again later", FAN_CONTROL_CLIENTS_MAX);
+	(void)send(socket, line, (size_t)line_bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Whether a client may have the place that it is in: nobody else locks out root and the user who runs this. */
+static int
+check_place(const struct fan_server *server, const struct fan_client *client)
+{
+	unsigned all = 0, of_user = 0;
+
+	if (client->user == 0 || client->user == geteuid())
+		return 0;
+	for (unsigned i = 0; i < FAN_CONTROL_CLIENTS_MAX; i++) {
+		all += server->clients[i].socket >= 0;
+		of_user += server->clients[i].socket >= 0 && server->clients[i].user == client->user;
+	}
+	if (of_user > FAN_CONTROL_CLIENTS_OF_USER_MAX)
+		return fan_fail(FAN_E_BUSY, "%d clients of user %u are connected, as many as one may have",
+				FAN_CONTROL_CLIENTS_OF_USER_MAX, client->user);
+	if (all > FAN_CONTROL_CLIENTS_MAX - FAN_CONTROL_CLIENTS_KEPT)
+		return fan_fail(FAN_E_BUSY,
+				"%d of %d clients are connected, and the other places are kept for root: try again later",
+				all - 1, FAN_CONTROL_CLIENTS_MAX);
+	return 0;
 }
 
 int
@@ -230,14 +253,23 @@ fan_server_adopt(struct fan_server *server, int socket)
 	struct fan_client *client = free_place(server);
 	int error;
 
-	if (client == NULL)
-		return turn_away(socket);
+	if (client == NULL) {
+		error = fan_fail(FAN_E_BUSY, "%d clients are connected: try again later", FAN_CONTROL_CLIENTS_MAX);
+		turn_away(socket);
+		(void)close(socket);
+		return error;
+	}
 	error = fan_client_open(client, socket, server->now_ms);
-	if (error == 0)
+	if (error != 0)
+		return error;
+	error = check_place(server, client);
+	if (error != 0)
+		turn_away(socket);
+	else
 		error = watch(server, socket, (unsigned)(client - server->clients), EPOLLIN);
-	if (error != 0 && client->socket >= 0)
+	if (error != 0)
 		fan_client_close(client);
-	if (error == 0)
+	else
 		fan_dispatch_hello(client);
 	return error;
 }
@@ -249,6 +281,14 @@ accept_clients(struct fan_server *server)
 
 	while ((socket = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
 		(void)fan_server_adopt(server, socket);
+}
+
+static void
+put_off(struct fan_server *server, struct fan_client *client, size_t line_bytes)
+{
+	fan_client_put_back(client, line_bytes);
+	if (client->put_off == 0)
+		client->put_off = ++server->put_off_count;
 }
 
 static void
@@ -264,7 +304,11 @@ take_lines(struct fan_server *server, struct fan_client *client)
 		/* The next one begins behind it. */
 		if (client->line_since_ms != 0)
 			client->line_since_ms = server->now_ms;
-		fan_dispatch_line(server, client, line, line_bytes);
+		if (!fan_dispatch_line(server, client, line, line_bytes)) {
+			put_off(server, client, line_bytes);
+			break;
+		}
+		client->put_off = 0;
 	}
 	server->busy_clients += !client->ending && fan_client_has_line(client);
 }
@@ -276,6 +320,9 @@ serve_client(struct fan_server *server, unsigned place, uint32_t events)
 
 	if (client->socket < 0)
 		return;
+	/* Who has left before its turn came wants nothing any more. */
+	if ((events & EPOLLHUP) != 0 && client->put_off != 0)
+		client->gone = true;
 	/* Octets behind an end that was told of are thrown away, and lines that wait go first. */
 	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && !client->ending && !fan_client_has_line(client)) {
 		fan_client_receive(client, server->now_ms);
@@ -307,14 +354,45 @@ settle_client(struct fan_server *server, unsigned place)
 	(void)epoll_ctl(server->epoll, EPOLL_CTL_MOD, client->socket, &event);
 }
 
+/* Who waits longest of those that were put off behind number `after`; NULL: nobody. */
+static struct fan_client *
+next_put_off(struct fan_server *server, uint64_t after)
+{
+	struct fan_client *next = NULL;
+
+	for (unsigned i = 0; i < FAN_CONTROL_CLIENTS_MAX; i++) {
+		struct fan_client *client = &server->clients[i];
+
+		if (client->put_off > after && (next == NULL || client->put_off < next->put_off))
+			next = client;
+	}
+	return next;
+}
+
+/* In the order in which they came, until one begins a batch. */
+static void
+serve_put_off(struct fan_server *server)
+{
+	const uint64_t last = server->put_off_count;
+	struct fan_client *client = next_put_off(server, 0);
+
+	while (client != NULL && client->put_off <= last && !server->batching) {
+		const uint64_t number = client->put_off;
+
+		take_lines(server, client);
+		client = next_put_off(server, number);
+	}
+}
+
 static void
 serve_waiting_lines(struct fan_server *server)
 {
 	server->busy_clients = 0;
+	serve_put_off(server);
 	for (unsigned i = 0; i < FAN_CONTROL_CLIENTS_MAX; i++) {
 		struct fan_client *client = &server->clients[i];
 
-		if (client->socket >= 0 && !client->ending && fan_client_has_line(client))
+		if (client->socket >= 0 && client->put_off == 0 && !client->ending && fan_client_has_line(client))
 			take_lines(server, client);
 	}
 }
@@ -426,7 +504,7 @@ fan_server_turn(struct fan_server *server, int timeout_ms)
 	for (unsigned i = 0; i < FAN_CONTROL_CLIENTS_MAX; i++)
 		if (server->clients[i].socket >= 0)
 			settle_client(server, i);
-	return server->stops == 0 || server->fanfare == NULL || in_flight > 0;
+	return server->stops == 0 || server->fanfare == NULL || in_flight > 0 || next_put_off(server, 0) != NULL;
 }
 
 void

@@ -286,11 +286,11 @@ run_next_hops(struct fan_request *request)
 }
 
 const struct fan_method fan_service_methods[] = {
-	{ "status", FAN_ROLE_READ, true, run_status },
-	{ "top", FAN_ROLE_READ, false, run_top },
-	{ "reload", FAN_ROLE_PROVISION, false, run_reload },
-	{ "stop", FAN_ROLE_PROVISION, true, run_stop },
-	{ "subscribe", FAN_ROLE_READ, false, run_subscribe },
-	{ "next_hop.list", FAN_ROLE_READ, false, run_next_hops },
+	{ "status", FAN_ROLE_READ, FAN_ANY_TIME, run_status },
+	{ "top", FAN_ROLE_READ, FAN_LOADED, run_top },
+	{ "reload", FAN_ROLE_PROVISION, FAN_AFTER_BATCH, run_reload },
+	{ "stop", FAN_ROLE_PROVISION, FAN_ANY_TIME, run_stop },
+	{ "subscribe", FAN_ROLE_READ, FAN_LOADED, run_subscribe },
+	{ "next_hop.list", FAN_ROLE_READ, FAN_LOADED, run_next_hops },
 	{ .name = NULL },
 };

@@ -500,13 +500,13 @@ run_ack(struct fan_request *request)
 }
 
 const struct fan_method fan_ue_methods[] = {
-	{ "ue.import", FAN_ROLE_PROVISION, false, run_import },
-	{ "ue.show", FAN_ROLE_READ, false, run_show },
-	{ "ue.list", FAN_ROLE_READ, false, run_list },
-	{ "ue.remove", FAN_ROLE_PROVISION, false, give_back },
-	{ "ue.reachable", FAN_ROLE_PROVISION, false, run_reachable },
-	{ "lease", FAN_ROLE_LEASE, false, run_lease },
-	{ "release", FAN_ROLE_LEASE, false, give_back },
-	{ "ack", FAN_ROLE_LEASE, false, run_ack },
+	{ "ue.import", FAN_ROLE_PROVISION, FAN_AFTER_JOBS, run_import },
+	{ "ue.show", FAN_ROLE_READ, FAN_LOADED, run_show },
+	{ "ue.list", FAN_ROLE_READ, FAN_LOADED, run_list },
+	{ "ue.remove", FAN_ROLE_PROVISION, FAN_AFTER_BATCH, give_back },
+	{ "ue.reachable", FAN_ROLE_PROVISION, FAN_AFTER_BATCH, run_reachable },
+	{ "lease", FAN_ROLE_LEASE, FAN_AFTER_BATCH, run_lease },
+	{ "release", FAN_ROLE_LEASE, FAN_AFTER_BATCH, give_back },
+	{ "ack", FAN_ROLE_LEASE, FAN_AFTER_BATCH, run_ack },
 	{ .name = NULL },
 };

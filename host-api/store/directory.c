@@ -49,9 +49,14 @@ check(const char *directory)
 
 	if (lstat(directory, &stat) != 0)
 		return fan_fail(errno == ENOENT ? FAN_E_NOT_FOUND : FAN_E_IO, "store %s: %s", directory, strerror(errno));
-	if (!S_ISDIR(stat.st_mode) || stat.st_uid != geteuid() || (stat.st_mode & 07777) != 0700)
-		return fan_fail(FAN_E_INVALID, "store %s: a directory of mode 0700 that belongs to the user who runs this, %u",
-				directory, geteuid());
+	if (!S_ISDIR(stat.st_mode))
+		return fan_fail(FAN_E_INVALID, "store %s: is no directory", directory);
+	if (stat.st_uid != geteuid())
+		return fan_fail(FAN_E_INVALID, "store %s: belongs to user %u, and user %u runs this: chown it", directory,
+				stat.st_uid, geteuid());
+	if ((stat.st_mode & 07777) != 0700)
+		return fan_fail(FAN_E_INVALID, "store %s: has mode %04o, and mode 0700 is wanted: chmod 700", directory,
+				stat.st_mode & 07777);
 	return 0;
 }
 

@@ -281,7 +281,7 @@ json 'o["error"]["code"] == -32602 and o["error"]["data"]["exit"] == 2'
 # ---- The daemon --------------------------------------------------------------------------------------------------------------
 good top --count 1 --json
 json 'o["sent_per_s"] >= 0'
-sed 's/Flood/Other/; s/net_null/tap/' fanfare.ini >other.ini
+sed 's/Flood/Other/; s/net_null/net_ring/' fanfare.ini >other.ini
 cp other.ini fanfare.ini
 good reload --json
 json 'o["restart"] == ["dataplane.egress"]'
@@ -302,7 +302,7 @@ wait "$daemon" || fault "serve: exit $?: $(cat serve.err)"
 daemon=
 [ ! -e socket ] || fault 'the socket stays behind'
 grep -qi "$key" serve.out serve.err && fault 'a key in the log'
-sed -i 's/= tap/= net_null/' fanfare.ini
+sed -i 's/= net_ring/= net_null/' fanfare.ini
 
 start
 kill -TERM "$daemon"
@@ -322,7 +322,7 @@ good stop --cancel
 wait "$daemon" || fault "serve, cancelled: exit $?: $(cat serve.err)"
 daemon=
 
-sed -i 's/= net_null/= nosuchport0/' fanfare.ini
+sed -i 's/= net_null/= net_nosuch0/' fanfare.ini
 refused 1 'fanfare serve' serve --config fanfare.ini
 refused 2 'all are needed' store rotate-key
 refused 1 'nosuch' store rotate-key --directory nosuch --key-file a --new-key-file b
