@@ -96,7 +96,7 @@ Test(table, a_context_is_one_cache_line_laid_out_as_the_card_reads_it)
 		  "06"
 		  "ff"
 		  "0302"
-		  "0000" },
+		  "0003" },
 		{ FAN_KIND_5GS_NAS, 0xab18191a1b,
 		  "03020100"
 		  "06050400"
@@ -111,7 +111,7 @@ Test(table, a_context_is_one_cache_line_laid_out_as_the_card_reads_it)
 		  "06"
 		  "ff"
 		  "0302"
-		  "0000" },
+		  "0003" },
 		{ FAN_KIND_NR_PDCP_18, 0,
 		  "03020100"
 		  "06050400"
@@ -123,7 +123,7 @@ Test(table, a_context_is_one_cache_line_laid_out_as_the_card_reads_it)
 		  "11121314"
 		  "17161500"
 		  "0302"
-		  "0000" },
+		  "0003" },
 	};
 
 	cr_assert_eq(sizeof(struct fan_context), 64);
