@@ -161,9 +161,10 @@ settle(struct fan_ledger_table *table, uint8_t *marks, bool committed)
 			}
 			at->next = at->kept;
 			at->claims = at->claimed;
-			/* Nobody knows yet what the disk has of a block whose rest failed: nothing is spent there. */
-			mark = at->resting ? 0 : at->turn | at->kept;
-			if (__atomic_load_n(&marks[block], __ATOMIC_RELAXED) != mark)
+			mark = at->turn | at->kept;
+			/* stop_spending() takes the mark of one that is to rest. It comes back with the checkpoint: if that failed, nobody
+			 * knows what the disk has. */
+			if (!at->resting && __atomic_load_n(&marks[block], __ATOMIC_RELAXED) != mark)
 				__atomic_store_n(&marks[block], mark, __ATOMIC_RELEASE);
 		}
 	}
@@ -484,7 +485,8 @@ batches_of(const struct fan_dataplane *dataplane, unsigned worker, bool left)
 	return left ? counters.left : counters.begun;
 }
 
-/* Takes the marks of the blocks that are to rest, from every worker: none of their COUNTs moves after. */
+/* Takes the marks of the blocks that are to rest, between two turns of every worker, which may hold more than one COUNT to a mark that it has
+ * seen: none of their COUNTs moves after. */
 static void
 stop_spending(struct fanfare *fanfare)
 {
@@ -492,10 +494,10 @@ stop_spending(struct fanfare *fanfare)
 
 	if (ledger->stopped || ledger->resting_count == 0)
 		return;
+	fan_dataplane_pause(fanfare->dataplane);
 	for (unsigned i = 0; i < ledger->resting_count; i++)
 		__atomic_store_n(&fanfare->dataplane->tables[ledger->resting[i].table].marks[ledger->resting[i].block], 0,
 				 __ATOMIC_RELEASE);
-	fan_dataplane_pause(fanfare->dataplane);
 	fan_dataplane_resume(fanfare->dataplane);
 	for (unsigned i = 0; i < fanfare->dataplane->running_count; i++) {
 		ledger->begun[i] = batches_of(fanfare->dataplane, i, false);
