@@ -168,6 +168,33 @@ Test(count, parts_fit_together_or_not_at_all)
 	}
 }
 
+/* In each turn m of them, whatever was spent before; two turns are told apart unless they are eight apart. */
+Test(count, spends_what_its_mark_covers_in_each_turn)
+{
+	const struct fan_count_rule *rule = &fan_count_rules[FAN_KIND_LTE_PDCP_18];
+	struct fan_context context = { .count_reserved = 1000, .flags = FAN_CONTEXT_PRESENT };
+	uint8_t turn = 0;
+	uint32_t count;
+
+	for (unsigned i = 0; i < 20; i++, turn += FAN_MARK_NEXT_TURN) {
+		cr_assert_eq(fan_count_spend(&context, &count, rule, 1, 0, turn), FAN_COUNT_WAITS, "m is 0");
+		for (unsigned j = 0; j < 4; j++) {
+			cr_assert_eq(fan_count_spent(&context, turn), 3 * j);
+			cr_assert_eq(fan_count_spend(&context, &count, rule, 3, 0, (uint8_t)(turn | (4 * j + 3))),
+				     FAN_DROP_NONE);
+		}
+		cr_assert_not(fan_count_covered(&context, 5, turn | FAN_MARK_MAX));
+		cr_assert_eq(fan_count_spend(&context, &count, rule, 5, 0, turn | FAN_MARK_MAX), FAN_COUNT_WAITS);
+		cr_assert_eq(fan_count_spend(&context, &count, rule, 4, 0, turn | FAN_MARK_MAX), FAN_DROP_NONE);
+		cr_assert_eq(context.count, 16 * (i + 1), "turn %u", i);
+		cr_assert_eq(fan_count_spend(&context, &count, rule, 1, 0, turn | FAN_MARK_MAX), FAN_COUNT_WAITS);
+	}
+	turn -= FAN_MARK_NEXT_TURN;
+	cr_assert_eq(fan_count_spent(&context, turn), 16);
+	fan_count_rest(&context, turn);
+	cr_assert_eq(fan_count_spent(&context, turn), 0);
+}
+
 /* A short message opens a transaction; what proves its COUNT, or one behind it, closes it. */
 Test(count, seven_transactions_are_open_at_most)
 {

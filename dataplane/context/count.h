@@ -73,6 +73,19 @@ fan_count_gap(const struct fan_context *context)
 	return (uint16_t)(fan_count_next(context) - __atomic_load_n(&context->awaited, __ATOMIC_RELAXED));
 }
 
+static inline bool
+fan_mark_same_turn(uint8_t one, uint8_t other)
+{
+	return ((one ^ other) & FAN_MARK_TURN) == 0;
+}
+
+/* Whether `since` of a context is of the turn of its block's mark: it has spent COUNTs in that turn, or in one eight turns before. Any thread. */
+static inline bool
+fan_count_of_turn(const struct fan_context *context, uint8_t mark)
+{
+	return fan_mark_same_turn(__atomic_load_n(&context->since, __ATOMIC_RELAXED), mark);
+}
+
 /* COUNTs spent since the last checkpoint. In: the mark of the context's block, of which the turn counts. `since` has the low bits of
  * COUNT at that checkpoint, and the turn that began there; one of another turn is of an older checkpoint, and nothing was spent since the last:
  * so a checkpoint need not touch the contexts that it covers. Any thread. */
@@ -81,7 +94,7 @@ fan_count_spent(const struct fan_context *context, uint8_t mark)
 {
 	const uint8_t since = __atomic_load_n(&context->since, __ATOMIC_RELAXED);
 
-	return ((since ^ mark) & FAN_MARK_TURN) != 0 ? 0 : (fan_count_next(context) - since) & FAN_MARK_COUNTS;
+	return fan_mark_same_turn(since, mark) ? (fan_count_next(context) - since) & FAN_MARK_COUNTS : 0;
 }
 
 /* Whether what is on the disk covers so many more COUNTs. In: the mark of the context's block. */
@@ -131,7 +144,7 @@ fan_count_spend(struct fan_context *context, uint32_t *count, const struct fan_c
 	__atomic_store_n(&context->count, next + parts, __ATOMIC_RELAXED);
 	if ((context->transactions_open | transactions) != 0)
 		context->transactions_open = (uint8_t)(open + transactions);
-	if (mark != FAN_UNMARKED && ((context->since ^ mark) & FAN_MARK_TURN) != 0)
+	if (mark != FAN_UNMARKED && !fan_count_of_turn(context, mark))
 		__atomic_store_n(&context->since, fan_count_since(next, mark), __ATOMIC_RELAXED);
 	*count = next;
 	return FAN_DROP_NONE;

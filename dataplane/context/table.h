@@ -24,9 +24,9 @@ struct fan_context_table {
 	uint32_t present;          /* contexts in the table */
 	uint32_t *generation;      /* how often a slot has been freed; demand-zero, made with the first; NULL: none has been */
 	uint32_t free_first;       /* head of the list of freed slots, linked through `ue`; FAN_SLOT_NONE when empty */
-	/* What may be spent before a crash is made good by a store: one octet for each block of contexts. NULL, both: there is no store. Atomic. */
-	/* C COUNTs that each context of the block may spend in this turn (count.h), since its checkpoint; durable before they are stored here */
-	uint8_t *marks;
+	/* What may be spent before a crash is made good by a store: one octet for each block of contexts. NULL, both: there is no store. Atomic.
+	 * A mark is durable before it is stored here. */
+	uint8_t *marks; /* C the block's turn, and COUNTs that each of its contexts may spend in it (count.h) */
 	uint8_t *waits; /* FAN_WAITS_: set by the worker that finds its block's mark too low, cleared by the control thread */
 };
 

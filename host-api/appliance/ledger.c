@@ -10,10 +10,9 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 
-#define AHEAD 4U         /* marks are raised to a multiple of it */
-#define RESTING_MAX 1024 /* blocks of one transaction: 262,144 contexts, 2 MB; workers go on with others meanwhile */
-#define SOON_BLOCKS                                                                                                            \
-	1024 /* before a message comes to a block that rests, these keep a worker busy for longer than a transaction takes */
+#define AHEAD 4U            /* marks are raised to a multiple of it */
+#define RESTING_MAX 1024    /* blocks of one transaction: 262,144 contexts, 2 MB; workers go on with others meanwhile */
+#define SOON_BLOCKS 1024    /* they keep a worker busy for longer than a transaction takes */
 #define LOOKED_AT_MAX 65536 /* blocks that the background looks at in a call */
 #define BACKGROUND_MS 20    /* between two of its transactions */
 #define FAILED_MS 2000      /* so long an error of the store is told at the least */
@@ -409,14 +408,14 @@ block_end(const struct fan_context_table *table, uint32_t block)
 	return RTE_MIN((block + 1) * FAN_BLOCK_CONTEXTS, table->used);
 }
 
-/* A context that has spent nothing for eight turns: what it spent then would count in the next, which has the same number. */
-static bool
-is_of_turn(const struct fan_context *context, uint8_t turn)
+static uint8_t
+next_turn(uint8_t turn)
 {
-	return ((context->since ^ turn) & FAN_MARK_TURN) == 0;
+	return (uint8_t)(turn + FAN_MARK_NEXT_TURN);
 }
 
-/* Whether a checkpoint has contexts with something to tell, or from so many turns ago: most have none, and need not be looked at again. */
+/* Whether the checkpoint that ends a turn has contexts with something to tell, or some that have spent nothing for eight turns, so that what
+ * they spent then would count in the next. Most have none, and need not be looked at again. */
 static bool
 has_news(const struct fan_context_table *table, uint32_t block, uint8_t turn)
 {
@@ -425,7 +424,7 @@ has_news(const struct fan_context_table *table, uint32_t block, uint8_t turn)
 
 	for (uint32_t slot = block * FAN_BLOCK_CONTEXTS; slot < block_end(table, block); slot++)
 		news |= lines_crossed(&table->slots[slot], kind, turn) |
-			is_of_turn(&table->slots[slot], (uint8_t)(turn + FAN_MARK_NEXT_TURN));
+			fan_count_of_turn(&table->slots[slot], next_turn(turn));
 	return news != 0;
 }
 
@@ -444,7 +443,7 @@ put_block(struct fanfare *fanfare, const struct fan_ledger_place *place)
 	return put_entries(fanfare, place->table, first, block_end(table, place->block));
 }
 
-/* In: the turn that begins. */
+/* In: the turn that ends. */
 static void
 tell_news(struct fanfare *fanfare, const struct fan_ledger_place *place, uint8_t turn)
 {
@@ -455,10 +454,9 @@ tell_news(struct fanfare *fanfare, const struct fan_ledger_place *place, uint8_t
 		struct fan_context *context = &table->slots[slot];
 
 		if (fan_context_present(table, slot))
-			add_events(fanfare, place->table, slot,
-				   lines_crossed(context, kind, (uint8_t)(turn - FAN_MARK_NEXT_TURN)));
-		if (is_of_turn(context, turn))
-			fan_count_rest(context, turn);
+			add_events(fanfare, place->table, slot, lines_crossed(context, kind, turn));
+		if (fan_count_of_turn(context, next_turn(turn)))
+			fan_count_rest(context, next_turn(turn));
 	}
 }
 
@@ -468,9 +466,9 @@ begin_again(struct fanfare *fanfare, const struct fan_ledger_place *place)
 {
 	struct fan_ledger_block *at = &fanfare->ledger.tables[place->table].blocks[place->block];
 
-	at->turn = (uint8_t)(at->turn + FAN_MARK_NEXT_TURN);
 	if (at->news)
 		tell_news(fanfare, place, at->turn);
+	at->turn = next_turn(at->turn);
 	at->heard = false;
 	__atomic_store_n(&fanfare->dataplane->tables[place->table].waits[place->block], 0, __ATOMIC_RELAXED);
 	fanfare->ledger.checkpoints++;
@@ -506,6 +504,13 @@ stop_spending(struct fanfare *fanfare)
 	ledger->stopped = true;
 }
 
+/* Blocks with contexts that have ever been there. */
+static uint32_t
+used_blocks(const struct fan_context_table *table)
+{
+	return (table->used + FAN_BLOCK_CONTEXTS - 1) / FAN_BLOCK_CONTEXTS;
+}
+
 /* The first block from one on that a worker waits for; block_count: none. */
 static uint32_t
 next_waiting(const struct fan_context_table *table, uint32_t block, uint32_t block_count)
@@ -528,7 +533,7 @@ leaving_waits(const struct fanfare *fanfare)
 {
 	for (unsigned i = 0; i < fanfare->dataplane->table_count; i++) {
 		const struct fan_context_table *table = &fanfare->dataplane->tables[i];
-		const uint32_t block_count = (table->used + FAN_BLOCK_CONTEXTS - 1) / FAN_BLOCK_CONTEXTS;
+		const uint32_t block_count = used_blocks(table);
 
 		for (uint32_t block = next_waiting(table, 0, block_count); block < block_count;
 		     block = next_waiting(table, block + 1, block_count))
@@ -654,7 +659,7 @@ serve_waiting(struct fanfare *fanfare)
 {
 	for (unsigned i = 0; i < fanfare->dataplane->table_count; i++) {
 		const struct fan_context_table *table = &fanfare->dataplane->tables[i];
-		const uint32_t block_count = (table->used + FAN_BLOCK_CONTEXTS - 1) / FAN_BLOCK_CONTEXTS;
+		const uint32_t block_count = used_blocks(table);
 
 		for (uint32_t block = next_waiting(table, 0, block_count); block < block_count;
 		     block = next_waiting(table, block + 1, block_count))
@@ -833,12 +838,13 @@ fan_ledger_acknowledge(struct fanfare *fanfare, unsigned index, uint32_t slot, u
 {
 	const struct fan_context_table *table = &fanfare->dataplane->tables[index];
 	struct fan_context *context = &table->slots[slot];
-	const struct fan_ledger_table *kept = fanfare->store != NULL ? table_of(fanfare, index) : NULL;
+	const struct fan_ledger_table *kept;
 	struct fan_ledger_block *block;
 	int error;
 
 	if (fanfare->store == NULL)
 		return fan_count_acknowledge(context, count);
+	kept = table_of(fanfare, index);
 	if (kept == NULL)
 		return FAN_E_MEMORY;
 	block = &kept->blocks[slot / FAN_BLOCK_CONTEXTS];
