@@ -73,6 +73,13 @@ Test(lease_ends, come_in_order_whatever_was_changed)
 	for (unsigned i = 0; i < SLOTS; i++)
 		cr_assert(until_ms[0][i] == 0 && until_ms[1][i] == 0);
 	cr_assert_eq(ends.count, 0);
+	/* The clock may be set back, and an end that was taken out be set anew. */
+	for (unsigned i = 0; i < 2; i++) {
+		set(0, 1, now);
+		cr_assert(fan_lease_ends_take(&ends, &end, now) && end.until_ms == now);
+		cr_assert_not(fan_lease_ends_take(&ends, &end, now));
+		cr_assert_eq(fan_lease_end(&ends, 0, slot_of(1)), now);
+	}
 	fan_lease_ends_free(&ends);
 	cr_assert_eq(fan_lease_end(&ends, 0, 0), 0);
 }

@@ -19,7 +19,7 @@ fan_lease_end(const struct fan_lease_ends *ends, unsigned table, uint32_t slot)
 {
 	const int64_t *const until_ms = find(ends, table, slot);
 
-	return until_ms != NULL ? *until_ms : 0;
+	return until_ms != NULL ? llabs(*until_ms) : 0;
 }
 
 static bool
@@ -100,12 +100,17 @@ bool
 fan_lease_ends_take(struct fan_lease_ends *ends, struct fan_lease_end *end, int64_t now_ms)
 {
 	while (ends->count > 0 && due_ms(&ends->heap[0]) <= now_ms) {
+		int64_t *until_ms;
+
 		*end = ends->heap[0];
 		pop(ends);
-		if (fan_lease_end(ends, end->table, end->slot) != end->until_ms)
+		until_ms = find(ends, end->table, end->slot);
+		if (*until_ms != end->until_ms)
 			continue;
-		if (end->told)
+		if (end->told) {
+			*until_ms = -end->until_ms;
 			return true;
+		}
 		end->told = true;
 		push(ends, end);
 		if (end->until_ms > now_ms)

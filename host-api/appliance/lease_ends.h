@@ -20,8 +20,9 @@ struct fan_lease_end {
 
 /* Zeroed: none. */
 struct fan_lease_ends {
-	int64_t **until_ms[FAN_TABLES_MAX]; /* owned: of each table, by steps of slots, NULL where none has an end */
-	struct fan_lease_end *heap;         /* owned: no entry is due later than the two below it */
+	int64_t **until_ms
+		[FAN_TABLES_MAX]; /* owned: of each table, by steps of slots, NULL where none has an end; negative: it was taken out */
+	struct fan_lease_end *heap; /* owned: no entry is due later than the two below it */
 	size_t count, room;
 };
 
