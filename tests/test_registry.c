@@ -4,6 +4,7 @@
  * is not there at all. Of COUNT nothing is said here; that is the ledger's.
  */
 #define _GNU_SOURCE
+#include "../host-api/appliance/clock.h"
 #include "../host-api/appliance/handles.h"
 #include "appliance_fixture.h"
 #include "residue.h"
@@ -16,7 +17,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 TestSuite(registry, .init = fan_test_store_set_up, .fini = fan_test_store_tear_down, .timeout = 120);
@@ -1318,15 +1318,6 @@ send_and_count(enum fan_drop drop)
 	return drop == FAN_DROP_NONE ? result.sent : result.dropped[drop];
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* How often it was told that a lease ends soon. */
 static unsigned
 count_warnings(fan_context_id id)
@@ -1343,7 +1334,7 @@ count_warnings(fan_context_id id)
 static void
 let_leases_end(void)
 {
-	const int64_t begun_ms = now_ms();
+	const int64_t begun_ms = fan_clock_ms(CLOCK_REALTIME);
 	char identity[FAN_IDENTITY_BYTES];
 	fan_context_id id[6];
 
@@ -1358,7 +1349,7 @@ let_leases_end(void)
 	done(fan_ue_lease_until(fanfare, id[3], begun_ms + 2000000));
 	done(fan_ue_reachable(fanfare, id[2], false));
 	cr_assert(send_and_count(FAN_DROP_RESERVATION) == 1 && result.dropped[FAN_DROP_UNREACHABLE] == 1 && result.sent == 4);
-	while (now_ms() <= begun_ms + 300)
+	while (fan_clock_ms(CLOCK_REALTIME) <= begun_ms + 300)
 		usleep(1000);
 	(void)fan_poll(fanfare);
 	cr_assert(send_and_count(FAN_DROP_RESERVATION) == 2 && result.dropped[FAN_DROP_UNREACHABLE] == 1 && result.sent == 3);
@@ -1366,9 +1357,9 @@ let_leases_end(void)
 	cr_assert_eq(send_and_count(FAN_DROP_RESERVATION), 3, "reachable, and its lease is over all the same");
 	cr_assert_eq(fan_ue_lease(fanfare, id[2], 100000), 0);
 	cr_assert_eq(send_and_count(FAN_DROP_RESERVATION), 3, "more COUNTs are not more time");
-	done(fan_ue_lease_until(fanfare, id[2], now_ms() + 1000000));
+	done(fan_ue_lease_until(fanfare, id[2], fan_clock_ms(CLOCK_REALTIME) + 1000000));
 	done(fan_ue_lease_until(fanfare, id[1], 0));
-	done(fan_ue_lease_until(fanfare, id[5], now_ms()));
+	done(fan_ue_lease_until(fanfare, id[5], fan_clock_ms(CLOCK_REALTIME)));
 	cr_assert_eq(send_and_count(FAN_DROP_RESERVATION), 2, "0, and now 5");
 	cr_assert_eq(count_warnings(id[4]), 1, "its lease ends within 60 s");
 	cr_assert_eq(count_warnings(id[1]) + count_warnings(id[5]), 0, "one was over already, and one has an end of now");

@@ -96,8 +96,6 @@ struct fan_server {
 	int64_t watched_ms;
 };
 
-/* Milliseconds of a clock that only rises. */
-int64_t fan_server_clock_ms(void);
 /* Begins to end: nothing new is accepted, files in work are given up. Again, or with `cancel`: messages end where they are. */
 void fan_server_stop(struct fan_server *server, bool cancel);
 /* Reads the configuration again and brings into force what can be. Out: *restart, an array of the keys that need a restart. On an error nothing

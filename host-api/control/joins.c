@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE
 #include "joins.h"
+#include "../appliance/clock.h"
 #include "daemon.h"
 
 #include <search.h>
@@ -128,7 +129,7 @@ join_stride(struct fan_joins *joins, struct fanfare *fanfare, bool create)
 int
 fan_joins_step(struct fan_joins *joins, struct fanfare *fanfare, bool create)
 {
-	const int64_t until_ms = fan_server_clock_ms() + STEP_MS;
+	const int64_t until_ms = fan_clock_ms(CLOCK_MONOTONIC) + STEP_MS;
 	int error = 0;
 
 	if (!joins->sorted && joins->count > 1)
@@ -136,7 +137,7 @@ fan_joins_step(struct fan_joins *joins, struct fanfare *fanfare, bool create)
 	joins->sorted = true;
 	while (error == 0 && joins->next < joins->count) {
 		error = join_stride(joins, fanfare, create);
-		if (fan_server_clock_ms() >= until_ms)
+		if (fan_clock_ms(CLOCK_MONOTONIC) >= until_ms)
 			break;
 	}
 	return error != 0 ? error : joins->next < joins->count;

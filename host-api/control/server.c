@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE
+#include "../appliance/clock.h"
 #include "daemon.h"
-
 #include "job.h"
 
 #include <errno.h>
@@ -16,7 +16,6 @@
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TICK_MS 100 /* fan_poll() runs so often at the least */
@@ -31,15 +30,6 @@ enum source {
 	SOURCE_WAKE,
 	SOURCE_APPLIANCE,
 };
-
-int64_t
-fan_server_clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int
 failed(const char *what)
@@ -142,7 +132,7 @@ fan_server_open(struct fan_server **out, struct fan_configuration *configuration
 	server->configuration = *configuration;
 	*configuration = (struct fan_configuration){ .file = NULL };
 	server->listener = server->epoll = server->signals = server->timer = server->wake = -1;
-	server->started_ms = server->now_ms = fan_server_clock_ms();
+	server->started_ms = server->now_ms = fan_clock_ms(CLOCK_MONOTONIC);
 	for (unsigned i = 0; i < FAN_CONTROL_CLIENTS_MAX; i++)
 		server->clients[i].socket = server->clients[i].descriptor = server->clients[i].coming = -1;
 	error = open_sources(server);
@@ -495,7 +485,7 @@ fan_server_turn(struct fan_server *server, int timeout_ms)
 	const int count = epoll_wait(server->epoll, events, TURN_EVENTS_MAX, at_work ? 0 : timeout_ms);
 	int in_flight = 0;
 
-	server->now_ms = fan_server_clock_ms();
+	server->now_ms = fan_clock_ms(CLOCK_MONOTONIC);
 	serve_waiting_lines(server);
 	for (int i = 0; i < count; i++)
 		take_event(server, &events[i]);

@@ -709,11 +709,12 @@ class Torture:
                     self.read_not_served(message)
 
     def read_not_served(self, message):
-        said = {"next": 0}
-        while said["next"] or not message.not_served:
-            said = self.daemon.call("message.not_served", id=message.id, limit=500, **{"from": said["next"]})
+        start = 0
+        while True:
+            said = self.daemon.call("message.not_served", id=message.id, limit=500, **{"from": start})
             message.not_served.update((u["identity"], u["reason"]) for u in said["ues"])
-            if not said["ues"]:
+            start = said["next"]
+            if start == 0:
                 return
 
     def judge_ended(self):
