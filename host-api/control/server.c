@@ -206,13 +206,16 @@ free_place(struct fan_server *server)
 static void
 turn_away(int socket)
 {
-	char line[FAN_ERROR_BYTES + 128];
-	const int line_bytes = snprintf(line, sizeof(line),
-					"{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":%d,\"message\":\"%s\","
-					"\"data\":{\"exit\":1}}}\n",
-					FAN_CONTROL_FAILED + FAN_E_BUSY, fan_error_detail());
+	char line[2 * FAN_ERROR_BYTES + 128];
+	json_t *object = json_pack("{s:s, s:n, s:o}", "jsonrpc", "2.0", "id", "error",
+				   fan_control_error(FAN_CONTROL_FAILED + FAN_E_BUSY, fan_error_detail(), 1));
+	const size_t line_bytes = json_dumpb(object, line, sizeof(line) - 1, JSON_COMPACT);
 
-	(void)send(socket, line, (size_t)line_bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (line_bytes > 0 && line_bytes < sizeof(line)) {
+		line[line_bytes] = '\n';
+		(void)send(socket, line, line_bytes + 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+	json_decref(object);
 }
 
 /* Whether a client may have the place that it is in: nobody else locks out root and the user who runs this. */
