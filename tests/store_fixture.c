@@ -365,6 +365,19 @@ remove_one(const char *path, const struct stat *stat, int kind, struct FTW *at)
 	return remove(path);
 }
 
+struct fan_options
+fan_test_store_options(void)
+{
+	struct fan_options options;
+
+	fan_options_init(&options);
+	options.egress = "net_null";
+	options.store = fan_test_store.directory;
+	options.store_key_file = fan_test_store.key;
+	options.store_create = true;
+	return options;
+}
+
 void
 fan_test_store_tear_down(void)
 {

@@ -8,6 +8,7 @@
 #ifndef FAN_TEST_STORE_FIXTURE_H
 #define FAN_TEST_STORE_FIXTURE_H
 
+#include "../host-api/fanfare.h"
 #include "../host-api/store/store.h"
 #include "batch.h"
 
@@ -26,6 +27,8 @@ extern struct fan_test_store_paths fan_test_store;
 
 void fan_test_store_set_up(void);
 void fan_test_store_tear_down(void);
+/* Of an appliance that keeps its store there, made where there is none, and whose frames go to net_null. */
+struct fan_options fan_test_store_options(void);
 void fan_test_write_file(const char *path, const void *octets, size_t octet_count, mode_t mode);
 
 /* From the write-th write or sync on (1 is the next), `times` of them fail with that errno; times 0: none does. */

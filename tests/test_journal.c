@@ -98,14 +98,10 @@ add_ues(enum fan_kind kind)
 static void
 open_on(const char *egress, unsigned workers, uint32_t retention_s)
 {
-	struct fan_options options;
+	struct fan_options options = fan_test_store_options();
 
-	fan_options_init(&options);
 	options.egress = egress;
 	options.workers = workers;
-	options.store = fan_test_store.directory;
-	options.store_key_file = fan_test_store.key;
-	options.store_create = true;
 	options.retention_s = retention_s;
 	done(fan_open(&fanfare, &options));
 	for (unsigned i = 0; i < UES; i++) {

@@ -54,13 +54,9 @@ run(void (*step)(void))
 static void
 open_appliance(void)
 {
-	struct fan_options options;
+	struct fan_options options = fan_test_store_options();
 
-	fan_options_init(&options);
 	options.egress = egress;
-	options.store = fan_test_store.directory;
-	options.store_key_file = fan_test_store.key;
-	options.store_create = true;
 	options.retention_s = retention_s;
 	check(fan_open(&fanfare, &options) == 0, "open", 0);
 }

@@ -117,17 +117,12 @@ static void
 fail_while_resting(enum fan_batch_status status)
 {
 	fan_context_id ids[UES];
-	struct fan_options options;
+	struct fan_options options = fan_test_store_options();
 	struct fanfare *fanfare;
 	struct fan_group *one, *both;
 
 	take_operations();
-	fan_options_init(&options);
-	options.egress = "net_null";
 	options.engines = "reference,ipsec-mb";
-	options.store = fan_test_store.directory;
-	options.store_key_file = fan_test_store.key;
-	options.store_create = true;
 	cr_assert_eq(fan_open(&fanfare, &options), 0, "%s", fan_error_detail());
 	add_ues(fanfare, ids);
 	cr_assert_eq(fan_group_create(fanfare, &one, "one@engine.example"), 0);

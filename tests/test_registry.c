@@ -52,23 +52,10 @@ refused(int error, int expected, const char *part)
 	cr_assert_not_null(strstr(fan_error_detail(), part), "\"%s\" is not in: %s", part, fan_error_detail());
 }
 
-static struct fan_options
-options_of_store(void)
-{
-	struct fan_options options;
-
-	fan_options_init(&options);
-	options.egress = "net_null";
-	options.store = fan_test_store.directory;
-	options.store_key_file = fan_test_store.key;
-	options.store_create = true;
-	return options;
-}
-
 static void
 open_appliance(void)
 {
-	const struct fan_options options = options_of_store();
+	const struct fan_options options = fan_test_store_options();
 
 	done(fan_open(&fanfare, &options));
 }
@@ -403,21 +390,21 @@ Test(registry, everything_comes_back_after_a_process_that_just_ended)
 
 Test(registry, a_store_without_its_key_is_refused_and_a_key_without_a_store)
 {
-	struct fan_options options = options_of_store();
+	struct fan_options options = fan_test_store_options();
 
 	options.store_key_file = NULL;
 	refused(fan_open(&fanfare, &options), FAN_E_INVALID, "store_key_file");
-	options = options_of_store();
+	options = fan_test_store_options();
 	options.store = NULL;
 	refused(fan_open(&fanfare, &options), FAN_E_INVALID, "options.store");
-	options = options_of_store();
+	options = fan_test_store_options();
 	options.store_create = false;
 	refused(fan_open(&fanfare, &options), FAN_E_NOT_FOUND, fan_test_store.directory);
 	cr_assert_null(fanfare);
 	open_appliance();
 	add_hops(1);
 	close_appliance();
-	options = options_of_store();
+	options = fan_test_store_options();
 	options.ipv6 = true;
 	refused(fan_open(&fanfare, &options), FAN_E_INVALID, "next hop 0 in the store has an address of IPv4");
 	open_appliance();
@@ -426,7 +413,7 @@ Test(registry, a_store_without_its_key_is_refused_and_a_key_without_a_store)
 
 Test(registry, another_key_opens_it_once_the_key_was_changed)
 {
-	struct fan_options options = options_of_store();
+	struct fan_options options = fan_test_store_options();
 	char other[sizeof(fan_test_store.top) + 16];
 
 	(void)snprintf(other, sizeof(other), "%s/other", fan_test_store.top);

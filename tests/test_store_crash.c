@@ -165,13 +165,8 @@ wait_and_look(void)
 static void
 open_appliance(void)
 {
-	struct fan_options options;
+	const struct fan_options options = fan_test_store_options();
 
-	fan_options_init(&options);
-	options.egress = "net_null";
-	options.store = fan_test_store.directory;
-	options.store_key_file = fan_test_store.key;
-	options.store_create = true;
 	cr_assert_eq(fan_open(&fanfare, &options), 0, "%s", fan_error_detail());
 }
 
