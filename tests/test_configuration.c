@@ -159,6 +159,20 @@ Test(configuration, a_line_has_a_limit)
 	}
 }
 
+/* What is read shall be readable as it is printed, with a blank on both sides of the sign. */
+Test(configuration, a_line_without_blanks_has_the_same_limit)
+{
+	const size_t value_bytes = FAN_CONFIGURATION_LINE_BYTES_MAX - strlen("egress=");
+	struct fan_configuration configuration;
+	char text[512] = NAMED "[dataplane]\negress=";
+
+	memset(text + strlen(text), 'x', value_bytes);
+	cr_assert_eq(read_text(&configuration, text), FAN_E_INVALID);
+	cr_assert_not_null(strstr(fan_error_detail(), "line 4: [dataplane] egress: is longer than 189 octets"), "%s",
+			   fan_error_detail());
+	fan_configuration_free(&configuration);
+}
+
 Test(configuration, what_is_printed_says_the_same)
 {
 	struct fan_configuration configuration, again;

@@ -192,10 +192,11 @@ check_text(struct fan_configuration *configuration, const struct setting *settin
 	return 0;
 }
 
-/* An empty text is as if nothing were said. */
+/* An empty text is as if nothing were said. A line shall be readable as fan_configuration_print() writes it, with blanks around the sign. */
 static int
 set(struct fan_configuration *configuration, const struct setting *setting, const char *text)
 {
+	const size_t value_bytes_max = FAN_CONFIGURATION_LINE_BYTES_MAX - strlen(setting->key) - strlen(" = ");
 	char *place = (char *)configuration + setting->offset;
 	uint64_t number = 0;
 	const bool yes = strcmp(text, "yes") == 0;
@@ -203,6 +204,8 @@ set(struct fan_configuration *configuration, const struct setting *setting, cons
 
 	if (*text == '\0')
 		return 0;
+	if (strlen(text) > value_bytes_max)
+		return fan_fail(FAN_E_INVALID, "is longer than %zu octets", value_bytes_max);
 	switch (setting->type) {
 	case SETTING_NUMBER:
 	case SETTING_MODE:
