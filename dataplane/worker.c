@@ -937,14 +937,12 @@ are_covered(struct fan_worker *worker, const bool renewed[BATCHES_MAX])
 	return covered;
 }
 
-/* An exposed batch takes fresh COUNTs where it is, with all parts of its message, and so do those behind that have a UE in common with one
- * that did: the ring stays in the order of COUNTs, and each UE sees its messages and parts in order. They are protected again; none has
- * left. False: COUNTs are not covered yet, and nothing was done. */
-static bool
-respend(struct fan_worker *worker, unsigned exposed)
+/* An exposed batch takes fresh COUNTs with all parts of its message, and so do those behind that have a UE in common with one that does.
+ * Returns the position of its first part. */
+static unsigned
+choose_renewed(struct fan_worker *worker, bool renewed[BATCHES_MAX], unsigned exposed)
 {
 	const unsigned first = first_part(worker, exposed);
-	bool renewed[BATCHES_MAX] = { false };
 
 	for (unsigned i = first; i < worker->work_count; i++) {
 		const struct work *work = work_at(worker, i);
@@ -953,6 +951,17 @@ respend(struct fan_worker *worker, unsigned exposed)
 		for (unsigned j = first; j < i && !renewed[i]; j++)
 			renewed[i] = renewed[j] && share_ue(&work_at(worker, j)->batch, &work->batch);
 	}
+	return first;
+}
+
+/* Those chosen are renewed where they are: the ring stays in the order of COUNTs, and each UE sees its messages and parts in order. They are
+ * protected again; none has left. False: COUNTs are not covered yet, and nothing was done. */
+static bool
+respend(struct fan_worker *worker, unsigned exposed)
+{
+	bool renewed[BATCHES_MAX] = { false };
+	const unsigned first = choose_renewed(worker, renewed, exposed);
+
 	if (!are_covered(worker, renewed))
 		return false;
 	for (unsigned i = first, parts; i < worker->work_count; i += parts) {
@@ -972,6 +981,25 @@ respend_exposed(struct fan_worker *worker)
 	if (exposed < 0 || any_submitted(worker))
 		return false;
 	return respend(worker, (unsigned)exposed);
+}
+
+void
+fan_worker_each_to_leave(struct fan_worker *worker,
+			 void (*each)(void *user, const struct fan_context_table *table, uint32_t slot, uint32_t count),
+			 void *user)
+{
+	const int exposed = first_exposed(worker);
+	bool renewed[BATCHES_MAX] = { false };
+
+	if (exposed >= 0 && !any_submitted(worker))
+		(void)choose_renewed(worker, renewed, (unsigned)exposed);
+	for (unsigned i = 0; i < worker->work_count; i++) {
+		const struct work *work = work_at(worker, i);
+
+		for (unsigned ue = work->sent; !renewed[i] && ue < work->batch.ue_count; ue++)
+			each(user, work->leg->table, (uint32_t)(work->batch.context[ue] - work->leg->table->slots),
+			     work->batch.count[ue]);
+	}
 }
 
 static void

@@ -44,6 +44,12 @@ void fan_worker_free(struct fan_worker *worker);
 void fan_workers_pause(struct fan_worker *const *workers, unsigned worker_count);
 void fan_workers_resume(struct fan_worker *const *workers, unsigned worker_count);
 
+/* Tells of each PDU that lies in the worker's ring and is to leave under its COUNT, a UE's in the order of their COUNTs; not of those that wait
+ * for fresh COUNTs. Control thread, while the worker pauses. */
+void fan_worker_each_to_leave(struct fan_worker *worker,
+			      void (*each)(void *user, const struct fan_context_table *table, uint32_t slot, uint32_t count),
+			      void *user);
+
 /* The loop; an lcore_function_t. Returns 0 after fan_worker_stop(). */
 int fan_worker_run(void *worker);
 void fan_worker_stop(struct fan_worker *worker);

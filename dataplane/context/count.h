@@ -158,6 +158,14 @@ fan_count_rest(struct fan_context *context, uint8_t mark)
 	__atomic_store_n(&context->since, fan_count_since(fan_count_next(context), mark), __ATOMIC_RELAXED);
 }
 
+/* The last so many COUNTs, up to FAN_MARK_MAX, count as spent in a turn, that of `mark`, and no others: the checkpoint just made durable leaves them
+ * out, for what they were spent for has yet to leave. Control thread, while workers pause. */
+static inline void
+fan_count_hold_back(struct fan_context *context, unsigned counts, uint8_t mark)
+{
+	__atomic_store_n(&context->since, fan_count_since(fan_count_next(context) - counts, mark), __ATOMIC_RELAXED);
+}
+
 /* So many transactions were not opened after all: what was spent for them has not left this host. Thread: as fan_count_spend(). */
 static inline void
 fan_count_close_transactions(struct fan_context *context, unsigned transactions)

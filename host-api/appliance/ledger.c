@@ -361,6 +361,28 @@ put_entry(struct fanfare *fanfare, unsigned index, uint32_t slot, uint16_t unack
 	return fan_store_put(fanfare->store, &record);
 }
 
+static bool
+is_of(const struct fan_ledger_held *held, const struct fan_ledger_place *place)
+{
+	return held->place.table == place->table && held->place.block == place->block;
+}
+
+/* C leaves out what is held of a block. */
+static void
+leave_out(struct fan_record_checkpoint *checkpoint, const struct fan_ledger *ledger, const struct fan_ledger_place *place)
+{
+	for (unsigned i = 0; i < ledger->held_count; i++) {
+		const struct fan_ledger_held *held = &ledger->held[i];
+		const unsigned at = held->slot % FAN_BLOCK_CONTEXTS;
+		uint16_t *unacknowledged = &checkpoint->unacknowledged[at];
+
+		if (!is_of(held, place))
+			continue;
+		checkpoint->count[at] -= held->counts;
+		*unacknowledged = (uint16_t)(*unacknowledged - RTE_MIN(*unacknowledged, held->counts));
+	}
+}
+
 /* Puts C of contexts first .. end - 1, which are all of one block, with others of it as they were. */
 static int
 put_entries(struct fanfare *fanfare, unsigned index, uint32_t first, uint32_t end)
@@ -376,6 +398,7 @@ put_entries(struct fanfare *fanfare, unsigned index, uint32_t first, uint32_t en
 	for (uint32_t slot = first; slot < end; slot++)
 		write_entry(&record.checkpoint, &table->slots[slot], nas, slot % FAN_BLOCK_CONTEXTS,
 			    fan_count_gap(&table->slots[slot]));
+	leave_out(&record.checkpoint, &fanfare->ledger, &(struct fan_ledger_place){ (uint16_t)index, record.checkpoint.block });
 	return fan_store_put(fanfare->store, &record);
 }
 
@@ -428,7 +451,7 @@ has_news(const struct fan_context_table *table, uint32_t block, uint8_t turn)
 	return news != 0;
 }
 
-/* The block's C, and the mark that it needs from now on. */
+/* The block's C, and the mark that it needs from now on: it covers what is held, too, which is of messages on their way. */
 static int
 put_block(struct fanfare *fanfare, const struct fan_ledger_place *place)
 {
@@ -460,6 +483,20 @@ tell_news(struct fanfare *fanfare, const struct fan_ledger_place *place, uint8_t
 	}
 }
 
+/* What the checkpoint left out counts as spent in the turn that begins. */
+static void
+count_held(struct fanfare *fanfare, const struct fan_ledger_place *place, uint8_t turn)
+{
+	struct fan_context *slots = fanfare->dataplane->tables[place->table].slots;
+
+	for (unsigned i = 0; i < fanfare->ledger.held_count; i++) {
+		const struct fan_ledger_held *held = &fanfare->ledger.held[i];
+
+		if (is_of(held, place))
+			fan_count_hold_back(&slots[held->slot], held->counts, turn);
+	}
+}
+
 /* The block's next turn begins: its checkpoint is on the disk. */
 static void
 begin_again(struct fanfare *fanfare, const struct fan_ledger_place *place)
@@ -469,6 +506,7 @@ begin_again(struct fanfare *fanfare, const struct fan_ledger_place *place)
 	if (at->news)
 		tell_news(fanfare, place, at->turn);
 	at->turn = next_turn(at->turn);
+	count_held(fanfare, place, at->turn);
 	at->heard = false;
 	__atomic_store_n(&fanfare->dataplane->tables[place->table].waits[place->block], 0, __ATOMIC_RELAXED);
 	fanfare->ledger.checkpoints++;
@@ -527,6 +565,20 @@ next_waiting(const struct fan_context_table *table, uint32_t block, uint32_t blo
 	return block;
 }
 
+/* Whether all that was spent in them has left: it would be lost to a crash beside what their new marks cover, and a UE skip more than those. */
+static bool
+have_left(const struct fanfare *fanfare)
+{
+	const struct fan_ledger *ledger = &fanfare->ledger;
+
+	if (!ledger->in_use || fanfare->closing)
+		return true;
+	for (unsigned i = 0; i < fanfare->dataplane->running_count; i++)
+		if (batches_of(fanfare->dataplane, i, true) < ledger->begun[i])
+			return false;
+	return true;
+}
+
 /* A batch under way cannot leave before it has fresh COUNTs, and these may wait for this rest, in whatever block they are. */
 static bool
 leaving_waits(const struct fanfare *fanfare)
@@ -543,18 +595,60 @@ leaving_waits(const struct fanfare *fanfare)
 	return false;
 }
 
-/* Whether all that was spent in them has left: it would be lost to a crash beside what their new marks cover, and a UE skip more than those. */
-static bool
-have_left(const struct fanfare *fanfare)
+/* A place for another context that is held. NULL: no memory. */
+static struct fan_ledger_held *
+add_held(struct fan_ledger *ledger)
 {
-	const struct fan_ledger *ledger = &fanfare->ledger;
+	const unsigned room = ledger->held_room * 2 + 1024;
+	struct fan_ledger_held *held = ledger->held_count < ledger->held_room
+					       ? ledger->held
+					       : reallocarray(ledger->held, room, sizeof(*ledger->held));
 
-	if (!ledger->in_use || fanfare->closing)
-		return true;
+	if (held == NULL)
+		return NULL;
+	if (ledger->held_count == ledger->held_room)
+		ledger->held_room = room;
+	ledger->held = held;
+	return &held[ledger->held_count++];
+}
+
+/* Of fan_worker_each_to_leave(). What is not held counts as spent, as it must where a crash moves a context by no mark (fan_resume()). */
+static void
+hold(void *user, const struct fan_context_table *table, uint32_t slot, uint32_t count)
+{
+	struct fanfare *fanfare = user;
+	struct fan_ledger *ledger = &fanfare->ledger;
+	const struct fan_ledger_place place = { (uint16_t)(table - fanfare->dataplane->tables), slot / FAN_BLOCK_CONTEXTS };
+	const struct fan_context *context = &table->slots[slot];
+	const uint32_t counts = fan_count_next(context) - count;
+	struct fan_ledger_held *held;
+
+	if (!ledger->tables[place.table].blocks[place.block].resting || counts > FAN_MARK_MAX ||
+	    __atomic_load_n(&context->flags, __ATOMIC_RELAXED) != FAN_CONTEXT_PRESENT ||
+	    fan_count_gap(context) >= fan_count_rules[table->protection.kind].gap_max + counts)
+		return;
+	for (unsigned i = 0; i < ledger->held_count; i++)
+		if (ledger->held[i].slot == slot && is_of(&ledger->held[i], &place))
+			return;
+	held = add_held(ledger);
+	if (held != NULL)
+		*held = (struct fan_ledger_held){ place, slot, counts };
+}
+
+/* Stops all workers, and finds what of the blocks that are to rest has yet to leave. */
+static void
+begin_to_hold(struct fanfare *fanfare)
+{
+	fan_dataplane_pause(fanfare->dataplane);
 	for (unsigned i = 0; i < fanfare->dataplane->running_count; i++)
-		if (batches_of(fanfare->dataplane, i, true) < ledger->begun[i])
-			return leaving_waits(fanfare);
-	return true;
+		fan_worker_each_to_leave(fanfare->dataplane->worker[i], hold, fanfare);
+}
+
+static void
+end_to_hold(struct fanfare *fanfare)
+{
+	fanfare->ledger.held_count = 0;
+	fan_dataplane_resume(fanfare->dataplane);
 }
 
 /* In: whether the transaction was committed. */
@@ -578,26 +672,31 @@ end_rest(struct fanfare *fanfare, bool committed)
 	ledger->in_use = false;
 }
 
-/* One transaction: all marks that have changed are put, and the blocks of `resting` come to rest, if all that was spent in them has left. When
- * it fails they stay without a mark, and the next call tries again. */
+/* One transaction: all marks that have changed are put, and the blocks of `resting` come to rest, if all that was spent in them has left or
+ * cannot leave before. When it fails they stay without a mark, and the next call tries again. */
 static bool
 write_ledger(struct fanfare *fanfare)
 {
 	const struct fan_ledger *ledger = &fanfare->ledger;
 	int error = fan_ledger_begin(fanfare);
-	bool rests;
+	bool rests, holds;
 
 	if (error == 0)
 		stop_spending(fanfare);
 	rests = ledger->stopped && have_left(fanfare);
-	for (unsigned i = 0; error == 0 && rests && i < ledger->resting_count; i++)
+	holds = ledger->stopped && !rests && leaving_waits(fanfare);
+	if (holds)
+		begin_to_hold(fanfare);
+	for (unsigned i = 0; error == 0 && (rests || holds) && i < ledger->resting_count; i++)
 		error = put_block(fanfare, &ledger->resting[i]);
 	if (error == 0)
 		error = fan_ledger_put_marks(fanfare);
 	error = fan_ledger_end(fanfare, error);
-	if (rests)
+	if (rests || holds)
 		end_rest(fanfare, error == 0);
 	settle_all(fanfare, error == 0);
+	if (holds)
+		end_to_hold(fanfare);
 	return error == 0;
 }
 
@@ -985,5 +1084,6 @@ fan_ledger_free(struct fanfare *fanfare)
 	}
 	free(ledger->resting);
 	free(ledger->receipts);
+	free(ledger->held);
 	free(ledger->events);
 }

@@ -7,6 +7,8 @@
  *	a worker spends         while spent + parts <= m (count.h); else it asks, and waits
  *	a block comes to rest   m is taken from the workers, each begins another turn, and what was spent leaves; C is what is spent next;
  *	                        C and m = 0 are made durable together; then another turn begins, in which nothing is spent
+ *	                        (a batch that failed may wait for this very rest, and what is behind it cannot leave: C leaves it out, and it counts
+ *	                        as spent in the turn that begins)
  *	after a crash           every context goes on at C + m, with m spent
  *
  * A mark is raised some messages ahead, so that most messages raise none. Blocks at rest are checkpointed in the background, so that a crash
@@ -44,6 +46,13 @@ struct fan_ledger_place {
 	uint32_t block;
 };
 
+/* A context with PDUs that have yet to leave when its block's checkpoint is written. */
+struct fan_ledger_held {
+	struct fan_ledger_place place;
+	uint32_t slot;
+	unsigned counts; /* of them: its last ones; up to FAN_MARK_MAX */
+};
+
 /* An acknowledgement that counts once it is durable, for until then a context whose window was used up spends nothing (fan_resume()). */
 struct fan_ledger_receipt {
 	fan_context_id id;
@@ -59,7 +68,9 @@ struct fan_ledger {
 	bool more;    /* some that are to rest found no room in the last transaction */
 	bool stopped; /* nothing is spent in them any more: no other block joins them */
 	bool in_use;  /* messages on their way have members in some of them: what was spent there has to leave first */
-	uint64_t begun[FAN_WORKERS_MAX];    /* batches of each worker when they were stopped */
+	uint64_t begun[FAN_WORKERS_MAX]; /* batches of each worker when they were stopped */
+	struct fan_ledger_held *held;    /* of blocks that come to rest before all has left, owned */
+	unsigned held_count, held_room;
 	struct fan_ledger_place background; /* where looking for blocks at rest goes on */
 	struct fan_event *events;           /* a ring of FAN_LEDGER_EVENTS, owned; NULL before the first */
 	uint64_t event_count;               /* ever */

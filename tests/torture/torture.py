@@ -42,7 +42,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAM = os.environ.get("FANFARE", str(ROOT / "build/fanfare"))
 WITNESS = str(ROOT / "build/tests/torture/witness")
 SKIP_MAX = 16
-SKIP_CARD_MAX = 64
+SKIP_CARD_MAX = 16
 BLOCK = 256
 SHOWN_MAX = 10
 SEEN = struct.Struct("=IIIBBBB")
