@@ -10,6 +10,7 @@ SOVERSION := 0
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
+LIBEXECDIR ?= $(PREFIX)/libexec
 INCLUDEDIR ?= $(PREFIX)/include
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
@@ -99,7 +100,9 @@ x86_rooms := dataplane/engine/ipsec_mb dataplane/engine/lockstep
 library_rooms := dataplane $(addprefix dataplane/,context pdu engine engine/cryptodev engine/reference) $(if $(is_x86),$(x86_rooms)) \
 	driver host-api/store host-api/appliance
 program_rooms := host-api/control host-api/fanout host-api/command ue
-rooms := host-api $(library_rooms) $(program_rooms)
+# The faces are programs of their own; variants whose libraries come from another Debian do without them.
+north_rooms := $(if $(filter arm64 trixie sid,$(VARIANT)),,host-api/north host-api/north/t8)
+rooms := host-api $(library_rooms) $(program_rooms) $(north_rooms)
 
 # Which folder may include, and call, which: its own always, and those behind the colon. A row of one file is for that file alone. No
 # arrow leads back, so that any folder can be read without those that stand on it. `make lint` checks it, README shows it (make rooms).
@@ -122,6 +125,8 @@ host-api/store: dataplane/context host-api
 host-api/appliance: dataplane dataplane/pdu dataplane/engine dataplane/context driver host-api/store host-api
 host-api/fanout: host-api/appliance dataplane/context ue host-api
 host-api/control: host-api/appliance dataplane/context host-api
+host-api/north: host-api/control dataplane/context host-api
+host-api/north/t8: host-api/north host-api/control dataplane/context host-api
 host-api/command: host-api/control host-api/fanout host-api/appliance host-api/store host-api ue
 hw/cosim: hw/sim driver dataplane/context
 hw/tb: *
@@ -129,16 +134,18 @@ endef
 
 library_c := $(wildcard $(library_rooms:%=%/*.c))
 program_c := $(wildcard $(program_rooms:%=%/*.c))
+north_c := $(if $(north_rooms),$(wildcard $(north_rooms:%=%/*.c)))
 x86_test_c := $(addprefix tests/test_,engine_ipsec_mb.c engine_lockstep.c lockstep_stream.c)
-test_c := $(filter-out $(if $(is_x86),,$(x86_test_c)),$(wildcard tests/test_*.c))
-test_support_c := $(filter-out $(test_c) $(x86_test_c) tests/emulated.c,$(wildcard tests/*.c)) $(if $(filter arm64,$(VARIANT)),tests/emulated.c)
+north_test_c := $(wildcard tests/test_north_*.c)
+test_c := $(filter-out $(if $(is_x86),,$(x86_test_c)) $(if $(north_rooms),,$(north_test_c)),$(wildcard tests/test_*.c))
+test_support_c := $(filter-out $(test_c) $(x86_test_c) $(north_test_c) tests/emulated.c,$(wildcard tests/*.c)) $(if $(filter arm64,$(VARIANT)),tests/emulated.c)
 fuzz_c := $(wildcard tests/fuzz/fuzz_*.c)
 bench_c := $(wildcard bench/bench_*.c)
 bench_support_c := $(filter-out $(bench_c),$(wildcard bench/*.c))
 example_c := $(wildcard host-api/examples/*.c)
 ctime_c := $(wildcard tests/ctime/*.c)
 torture_c := $(wildcard tests/torture/*.c)
-all_c := $(library_c) $(program_c) $(test_c) $(test_support_c) tests/emulated.c $(ctime_c) $(torture_c) $(fuzz_c) $(bench_c) $(bench_support_c) $(example_c)
+all_c := $(library_c) $(program_c) $(north_c) $(test_c) $(test_support_c) tests/emulated.c $(ctime_c) $(torture_c) $(fuzz_c) $(bench_c) $(bench_support_c) $(example_c)
 all_h := $(wildcard $(addsuffix /*.h,$(rooms) tests tests/ctime/portable tests/fuzz bench))
 scripts := $(wildcard tests/e2e/*.sh)
 
@@ -152,6 +159,8 @@ witness := $(B)/tests/torture/witness
 library := $(B)/libfanfare.so.$(SOVERSION)
 # All but main(): what tests, fuzzers and benchmarks link, each taking only the objects that it uses.
 archive := $(B)/everything.a
+north_archive := $(B)/north.a
+north := $(if $(north_rooms),$(B)/fanfare-north)
 
 # ---- Targets ---------------------------------------------------------------------------------------------------------------------
 
@@ -159,7 +168,7 @@ archive := $(B)/everything.a
 .PHONY: arm64 trixie sid tsan mutants torture torture-faults lint-mutants rtl rtl-synth cosim all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms rooms \
 	lint-readme fuzz fuzzers cover bench bench-quick bench-compare benches tests examples ctimes constant-time install clean help FORCE
 
-all: $(B)/fanfare $(library) ## build the program (build/fanfare) and the library
+all: $(B)/fanfare $(library) $(north) ## build the program (build/fanfare), the faces and the library
 
 # What varies `make run`: a name on make's command line becomes an option of `fanfare fanout`. The shell reads the values from
 # its environment, so that quotes and blanks in a text survive.
@@ -173,7 +182,7 @@ run_options = $(call option,UES,ues) $(if $(MESSAGE),--message "$$MESSAGE",--tex
 	$(call option,REPEAT,repeat) $(call option,SEED,seed) $(call option,SDU,sdu) $(call option,SDAP,sdap) \
 	$(call option,EGRESS,egress) $(call option,PCAP,pcap) $(call option,CONTEXTS,contexts) $(call flag,IPV6,ipv6) \
 	$(call flag,JSON,json) $(if $(filter 0 no,$(VERIFY)),--no-verify) $(ARGS) $(if $(EAL),-- $(EAL))
-run: all ## send one message to UES=1000000 UEs, check what arrives, print the figures
+run: $(B)/fanfare ## send one message to UES=1000000 UEs, check what arrives, print the figures
 	@$(B)/fanfare fanout $(run_options)
 
 check: tests ## run the quick tests of what changed since they last passed (ALL=1: all of them)
@@ -285,6 +294,7 @@ model_library := build/hw/libfanfare-model.so
 install: all ## install program, library, header, pkg-config file, completion, systemd unit, and the RTL's model if built; DESTDIR= PREFIX=/usr/local
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(COMPLETIONDIR) $(DESTDIR)$(UNITDIR)
 	install -m 755 $(B)/fanfare $(DESTDIR)$(BINDIR)/fanfare
+	$(if $(north),install -d $(DESTDIR)$(LIBEXECDIR)/fanfare && install -m 755 $(north) $(DESTDIR)$(LIBEXECDIR)/fanfare/fanfare-north)
 	install -m 755 $(library) $(DESTDIR)$(LIBDIR)/libfanfare.so.$(SOVERSION)
 	ln -sf libfanfare.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libfanfare.so
 	install -m 644 host-api/fanfare.h $(DESTDIR)$(INCLUDEDIR)/fanfare.h
@@ -358,6 +368,19 @@ $(call objects,$(test_c) $(test_support_c) $(ctime_c)): | $(B)/found-test
 $(archive): $(call objects,$(filter-out host-api/command/main.c,$(library_c) $(program_c)))
 	@rm -f $@
 	$(Q)$(AR) qcs $@ $^
+
+ifneq ($(north_rooms),)
+north_libs = $(shell pkg-config --libs libmicrohttpd libcurl librhonabwy gnutls jansson inih lmdb)
+$(call objects,$(north_c)): | $(B)/found-north
+$(north_archive): $(call objects,$(filter-out host-api/north/main.c,$(north_c)))
+	@rm -f $@
+	$(Q)$(AR) qcs $@ $^
+$(north): $(B)/host-api/north/main.o $(north_archive) $(archive)
+	$(link)
+	$(Q)$(CC) -pie $(link_flags) -o $@ $^ $(north_libs)
+$(north_test_c:%.c=$(B)/%): $(north_archive)
+$(north_test_c:%.c=$(B)/%): program_libs += $(north_libs)
+endif
 
 link = @echo '  LINK  $@'; mkdir -p $(@D)
 $(B)/fanfare: $(B)/host-api/command/main.o $(archive)

@@ -31,6 +31,7 @@ const struct fan_command *const fan_commands[] = {
 	&fan_command_reload,
 	&fan_command_stop,
 	&fan_command_store,
+	&fan_command_t8,
 	&completion,
 	&version,
 	&help,

@@ -24,6 +24,7 @@ extern const struct fan_command fan_command_top;
 extern const struct fan_command fan_command_reload;
 extern const struct fan_command fan_command_stop;
 extern const struct fan_command fan_command_store;
+extern const struct fan_command fan_command_t8;
 
 /* All commands, NULL-terminated, in the order of `fanfare help`. */
 extern const struct fan_command *const fan_commands[];

@@ -1,0 +1,613 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
+#include "http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PEM_BYTES_MAX (1 << 20)
+#define BACKLOG 1024
+#define LOOK_MS 250
+#define STREAM_BLOCK 16384
+
+struct connection {
+	LIST_ENTRY(connection) entry;
+	struct MHD_Connection *connection;
+	int socket;
+	bool suspended;
+	int64_t until_ms; /* when the next answer must be out; 0: never, it streams */
+	bool answering;   /* a request is with the face, which answers in its own time */
+};
+
+struct fan_http {
+	struct fan_face *face;
+	struct fan_http_options options;
+	struct MHD_Daemon *daemon;
+	int epoll;
+	LIST_HEAD(, connection) connections;
+	unsigned connection_count;
+	uint16_t port;
+};
+
+struct fan_http_request {
+	struct fan_http *http;
+	struct MHD_Connection *connection;
+	struct connection *bounds;
+	const char *method, *path;
+	char *body; /* owned */
+	size_t body_bytes, body_room;
+	unsigned refusal;              /* a status that is due before all has been read; 0: none */
+	bool handed;                   /* to the face, which has not answered yet or has */
+	struct MHD_Response *response; /* owned until it is queued */
+	unsigned status;
+	char client[INET6_ADDRSTRLEN];
+};
+
+struct fan_http_stream {
+	struct fan_http *http;
+	struct connection *bounds;
+	ssize_t (*read)(void *user, char *buffer, size_t room);
+	void (*gone)(void *user);
+	void *user;
+};
+
+/* ---- What a request says ------------------------------------------------------------------------------------------------------- */
+
+const char *
+fan_http_method(const struct fan_http_request *request)
+{
+	return request->method;
+}
+
+const char *
+fan_http_path(const struct fan_http_request *request)
+{
+	return request->path;
+}
+
+const char *
+fan_http_header(const struct fan_http_request *request, const char *name)
+{
+	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+const char *
+fan_http_argument(const struct fan_http_request *request, const char *name)
+{
+	return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+const char *
+fan_http_body(const struct fan_http_request *request, size_t *byte_count)
+{
+	*byte_count = request->body_bytes;
+	return request->body != NULL ? request->body : "";
+}
+
+const char *
+fan_http_client(const struct fan_http_request *request)
+{
+	return request->client;
+}
+
+void *
+fan_http_session(const struct fan_http_request *request)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+	return info != NULL ? info->tls_session : NULL;
+}
+
+/* ---- Suspended connections --------------------------------------------------------------------------------------------------- */
+
+static void
+suspend(struct connection *bounds)
+{
+	bounds->suspended = true;
+	MHD_suspend_connection(bounds->connection);
+}
+
+static void
+resume(struct connection *bounds)
+{
+	if (!bounds->suspended)
+		return;
+	bounds->suspended = false;
+	MHD_resume_connection(bounds->connection);
+}
+
+/* ---- Answers ------------------------------------------------------------------------------------------------------------------- */
+
+/* A value with a line's end in it would be two headers: libmicrohttpd refuses it, and the field is left out. */
+static void
+add_fields(struct MHD_Response *response, const struct fan_http_field *fields, size_t field_count)
+{
+	for (size_t i = 0; i < field_count; i++)
+		(void)MHD_add_response_header(response, fields[i].name, fields[i].value);
+}
+
+/* libmicrohttpd calls take_request() again, which hands the answer over. */
+static void
+send_answer(struct fan_http_request *request, unsigned status, struct MHD_Response *response)
+{
+	request->response = response;
+	request->status = status;
+	request->bounds->answering = false;
+	request->bounds->until_ms = fan_face_now_ms(request->http->face) + request->http->options.deadline_ms;
+	resume(request->bounds);
+	fan_face_hurry(request->http->face);
+}
+
+void
+fan_http_answer(struct fan_http_request *request, unsigned status, const struct fan_http_field *fields, size_t field_count,
+		const void *body, size_t body_bytes)
+{
+	char *copy = malloc(body_bytes + 1);
+	struct MHD_Response *response = NULL;
+
+	if (copy != NULL && body_bytes > 0)
+		memcpy(copy, body, body_bytes);
+	if (copy != NULL)
+		response = MHD_create_response_from_buffer(body_bytes, copy, MHD_RESPMEM_MUST_FREE);
+	FAN_REQUIRE(response != NULL);
+	add_fields(response, fields, field_count);
+	send_answer(request, status, response);
+}
+
+/* ---- Streams ------------------------------------------------------------------------------------------------------------------- */
+
+static ssize_t
+read_stream(void *user, uint64_t at, char *buffer, size_t room)
+{
+	struct fan_http_stream *stream = user;
+	const ssize_t got = stream->read(stream->user, buffer, room);
+
+	(void)at;
+	if (got < 0)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	if (got == 0)
+		suspend(stream->bounds);
+	return got;
+}
+
+static void
+free_stream(void *user)
+{
+	struct fan_http_stream *stream = user;
+
+	stream->gone(stream->user);
+	free(stream);
+}
+
+struct fan_http_stream *
+fan_http_stream(struct fan_http_request *request, unsigned status, const struct fan_http_field *fields, size_t field_count,
+		ssize_t (*read)(void *user, char *buffer, size_t room), void (*gone)(void *user), void *user)
+{
+	struct fan_http_stream *stream = malloc(sizeof(*stream));
+	struct MHD_Response *response;
+
+	FAN_REQUIRE(stream != NULL);
+	*stream = (struct fan_http_stream){ request->http, request->bounds, read, gone, user };
+	response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, stream, free_stream);
+	FAN_REQUIRE(response != NULL);
+	add_fields(response, fields, field_count);
+	send_answer(request, status, response);
+	/* Who stops reading is found by libmicrohttpd: nothing moves on the connection for so long. */
+	request->bounds->until_ms = 0;
+	(void)MHD_set_connection_option(request->connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)FAN_HTTP_STALL_S);
+	return stream;
+}
+
+void
+fan_http_wake(struct fan_http_stream *stream)
+{
+	resume(stream->bounds);
+	fan_face_hurry(stream->http->face);
+}
+
+/* ---- Requests ------------------------------------------------------------------------------------------------------------------ */
+
+static struct connection *
+bounds_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info->socket_context;
+}
+
+static void
+name_client(struct fan_http_request *request)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *address = info->client_addr;
+
+	if (address->sa_family == AF_INET6)
+		(void)inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, request->client,
+				sizeof(request->client));
+	else
+		(void)inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, request->client,
+				sizeof(request->client));
+}
+
+static struct fan_http_request *
+new_request(struct fan_http *http, struct MHD_Connection *connection, const char *method, const char *path)
+{
+	struct fan_http_request *request = calloc(1, sizeof(*request));
+	const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
+
+	if (request == NULL)
+		return NULL;
+	request->http = http;
+	request->connection = connection;
+	request->bounds = bounds_of(connection);
+	request->method = method;
+	request->path = path;
+	name_client(request);
+	if (length != NULL && strtoull(length, NULL, 10) > http->options.body_bytes_max)
+		request->refusal = MHD_HTTP_CONTENT_TOO_LARGE;
+	return request;
+}
+
+static bool
+take_body(struct fan_http_request *request, const char *octets, size_t byte_count)
+{
+	char *body;
+
+	if (byte_count > request->http->options.body_bytes_max - request->body_bytes)
+		request->refusal = MHD_HTTP_CONTENT_TOO_LARGE;
+	if (request->refusal != 0)
+		return true; /* what comes is passed over, until its end or the deadline */
+	if (request->body_bytes + byte_count + 1 > request->body_room) {
+		body = realloc(request->body, 2 * (request->body_bytes + byte_count + 1));
+		if (body == NULL)
+			return false;
+		request->body = body;
+		request->body_room = 2 * (request->body_bytes + byte_count + 1);
+	}
+	memcpy(request->body + request->body_bytes, octets, byte_count);
+	request->body_bytes += byte_count;
+	request->body[request->body_bytes] = '\0';
+	return true;
+}
+
+static enum MHD_Result
+queue(struct fan_http_request *request)
+{
+	struct MHD_Response *response = request->response;
+	enum MHD_Result queued;
+
+	request->response = NULL;
+	queued = MHD_queue_response(request->connection, request->status, response);
+	MHD_destroy_response(response);
+	return queued;
+}
+
+static enum MHD_Result
+refuse(struct fan_http_request *request)
+{
+	static const char text[] = "{\"title\":\"Content Too Large\",\"status\":413}\n";
+	static const struct fan_http_field fields[] = { { "Content-Type", "application/problem+json" },
+							{ "Connection", "close" } };
+
+	fan_http_answer(request, request->refusal, fields, 2, text, sizeof(text) - 1);
+	return queue(request);
+}
+
+static enum MHD_Result
+hand_over(struct fan_http_request *request)
+{
+	request->handed = true;
+	request->bounds->answering = true;
+	request->http->options.handle(request->http->options.user, request);
+	if (request->response != NULL)
+		return queue(request);
+	suspend(request->bounds);
+	return MHD_YES;
+}
+
+/* libmicrohttpd's MHD_AccessHandlerCallback: with the headers, with each piece of the body, at its end, and once more when the request was
+ * suspended. */
+static enum MHD_Result
+take_request(void *user, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
+	     const char *octets, size_t *byte_count, void **context)
+{
+	struct fan_http_request *request = *context;
+
+	(void)version;
+	if (request == NULL) {
+		request = new_request(user, connection, method, url);
+		*context = request;
+		if (request == NULL)
+			return MHD_NO;
+		return request->refusal != 0 ? refuse(request) : MHD_YES;
+	}
+	if (*byte_count > 0) {
+		const size_t bytes = *byte_count;
+
+		*byte_count = 0;
+		return take_body(request, octets, bytes) ? MHD_YES : MHD_NO;
+	}
+	if (request->response != NULL)
+		return queue(request);
+	if (request->handed)
+		return MHD_YES;
+	return request->refusal != 0 ? refuse(request) : hand_over(request);
+}
+
+static void
+end_request(void *user, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode why)
+{
+	struct fan_http_request *request = *context;
+
+	(void)user;
+	(void)connection;
+	(void)why;
+	if (request == NULL)
+		return;
+	if (request->response != NULL)
+		MHD_destroy_response(request->response);
+	if (request->body != NULL)
+		explicit_bzero(request->body, request->body_bytes);
+	free(request->body);
+	free(request);
+	*context = NULL;
+}
+
+/* ---- Connections --------------------------------------------------------------------------------------------------------------- */
+
+static void
+notice(void *user, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode what)
+{
+	struct fan_http *http = user;
+	struct connection *bounds = *context;
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		bounds = calloc(1, sizeof(*bounds));
+		FAN_REQUIRE(bounds != NULL);
+		bounds->connection = connection;
+		bounds->socket = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+		bounds->until_ms = fan_face_now_ms(http->face) + http->options.deadline_ms;
+		LIST_INSERT_HEAD(&http->connections, bounds, entry);
+		http->connection_count++;
+		*context = bounds;
+		return;
+	}
+	LIST_REMOVE(bounds, entry);
+	http->connection_count--;
+	free(bounds);
+	*context = NULL;
+}
+
+/* libmicrohttpd's own timeout begins anew with each octet: a client that drips would live for ever. */
+static void
+close_late(void *user)
+{
+	struct fan_http *http = user;
+	const int64_t now_ms = fan_face_now_ms(http->face);
+	const struct connection *bounds;
+
+	LIST_FOREACH(bounds, &http->connections, entry)
+	if (!bounds->answering && bounds->until_ms != 0 && now_ms > bounds->until_ms)
+		(void)shutdown(bounds->socket, SHUT_RDWR);
+}
+
+static int
+run_daemon(void *user)
+{
+	struct fan_http *http = user;
+	MHD_UNSIGNED_LONG_LONG wait_ms;
+
+	(void)MHD_run(http->daemon);
+	if (MHD_get_timeout(http->daemon, &wait_ms) != MHD_YES)
+		return -1;
+	return wait_ms < LOOK_MS ? (int)wait_ms : LOOK_MS;
+}
+
+static void
+take_events(void *user, uint32_t events)
+{
+	const struct fan_http *http = user;
+
+	(void)events;
+	(void)MHD_run(http->daemon);
+}
+
+/* ---- Its life ------------------------------------------------------------------------------------------------------------------- */
+
+/* A whole file, closed by a zero; NULL with an error recorded. */
+static char *
+read_pem(const char *file)
+{
+	FILE *stream = fopen(file, "re");
+	struct stat status;
+	char *text = NULL;
+
+	if (stream == NULL || fstat(fileno(stream), &status) != 0)
+		(void)fan_fail(FAN_E_INVALID, "%s: %s", file, strerror(errno));
+	else if (!S_ISREG(status.st_mode) || status.st_size > PEM_BYTES_MAX)
+		(void)fan_fail(FAN_E_INVALID, "%s: is no file of PEM, or has more than %d octets", file, PEM_BYTES_MAX);
+	else
+		text = calloc(1, (size_t)status.st_size + 1);
+	if (text != NULL && fread(text, 1, (size_t)status.st_size, stream) != (size_t)status.st_size) {
+		(void)fan_fail(FAN_E_INVALID, "%s: cannot be read", file);
+		free(text);
+		text = NULL;
+	}
+	if (stream != NULL)
+		(void)fclose(stream);
+	return text;
+}
+
+static void
+free_secret(char *text)
+{
+	if (text != NULL)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
+static int
+open_listener(uint16_t *port, const struct fan_http_options *options)
+{
+	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(options->port) };
+	struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(options->port) };
+	const bool is_six = inet_pton(AF_INET6, options->address, &six.sin6_addr) == 1;
+	const int one = 1;
+	socklen_t bytes = is_six ? sizeof(six) : sizeof(four);
+	struct sockaddr *name = is_six ? (struct sockaddr *)&six : (struct sockaddr *)&four;
+	int listener;
+
+	if (!is_six && inet_pton(AF_INET, options->address, &four.sin_addr) != 1)
+		return fan_fail(FAN_E_INVALID, "address %.64s: takes an IPv4 or IPv6 address", options->address);
+	listener = socket(name->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (listener >= 0)
+		(void)setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (listener < 0 || bind(listener, name, bytes) != 0 || listen(listener, BACKLOG) != 0 ||
+	    getsockname(listener, name, &bytes) != 0) {
+		(void)fan_fail(FAN_E_IO, "address %.64s port %u: %s", options->address, options->port, strerror(errno));
+		if (listener >= 0)
+			(void)close(listener);
+		return FAN_E_IO;
+	}
+	*port = ntohs(is_six ? six.sin6_port : four.sin_port);
+	return listener;
+}
+
+/* The path is taken apart by the face, octet by octet as it came: a %2F in it is no slash. */
+static size_t
+keep_escapes(void *user, struct MHD_Connection *connection, char *text)
+{
+	(void)user;
+	(void)connection;
+	return strlen(text);
+}
+
+static void
+take_log(void *user, const char *format, va_list arguments)
+{
+	(void)user;
+	(void)format;
+	(void)arguments;
+}
+
+static int
+start_daemon(struct fan_http *http, int listener, char *certificate, char *key, char *trust)
+{
+	static char priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+	const struct fan_http_options *options = &http->options;
+	struct MHD_OptionItem items[20];
+	unsigned count = 0;
+
+	items[count++] = (struct MHD_OptionItem){ MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)take_log, http };
+	items[count++] = (struct MHD_OptionItem){ MHD_OPTION_LISTEN_SOCKET, listener, NULL };
+	items[count++] = (struct MHD_OptionItem){ MHD_OPTION_CONNECTION_LIMIT, options->connections_max, NULL };
+	items[count++] = (struct MHD_OptionItem){ MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connections_of_address_max,
+						  NULL };
+	items[count++] = (struct MHD_OptionItem){ MHD_OPTION_CONNECTION_MEMORY_LIMIT, FAN_HTTP_HEADER_BYTES_MAX, NULL };
+	items[count++] = (struct MHD_OptionItem){ MHD_OPTION_CONNECTION_TIMEOUT, options->deadline_ms / 1000 + 1, NULL };
+	items[count++] = (struct MHD_OptionItem){ MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)end_request, http };
+	items[count++] = (struct MHD_OptionItem){ MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)notice, http };
+	items[count++] = (struct MHD_OptionItem){ MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_escapes, http };
+	items[count++] = (struct MHD_OptionItem){ MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL };
+	items[count++] = (struct MHD_OptionItem){ MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL };
+	if (certificate != NULL) {
+		items[count++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_CERT, 0, certificate };
+		items[count++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_KEY, 0, key };
+		items[count++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_PRIORITIES, 0, priorities };
+	}
+	if (trust != NULL)
+		items[count++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_TRUST, 0, trust };
+	items[count] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
+	http->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+						(certificate != NULL ? MHD_USE_TLS : 0),
+					0, NULL, NULL, take_request, http, MHD_OPTION_ARRAY, items, MHD_OPTION_END);
+	return http->daemon != NULL
+		       ? 0
+		       : fan_fail(FAN_E_INVALID, "the port cannot be served: are certificate and key PEM, and of each other?");
+}
+
+static int
+start(struct fan_http *http)
+{
+	const struct fan_http_options *options = &http->options;
+	char *certificate = NULL, *key = NULL, *trust = NULL;
+	int listener = open_listener(&http->port, options), error = listener < 0 ? listener : 0;
+
+	if (error == 0 && options->certificate_file != NULL) {
+		certificate = read_pem(options->certificate_file);
+		key = certificate != NULL ? read_pem(options->key_file) : NULL;
+		trust = key != NULL && options->trust_file != NULL ? read_pem(options->trust_file) : NULL;
+		error = key == NULL || (options->trust_file != NULL && trust == NULL) ? FAN_E_INVALID : 0;
+	}
+	if (error == 0)
+		error = start_daemon(http, listener, certificate, key, trust);
+	if (error != 0 && listener >= 0 && http->daemon == NULL)
+		(void)close(listener);
+	free(certificate);
+	free_secret(key);
+	free(trust);
+	return error;
+}
+
+int
+fan_http_open(struct fan_http **out, struct fan_face *face, const struct fan_http_options *options)
+{
+	struct fan_http *http = calloc(1, sizeof(*http));
+	int error;
+
+	*out = NULL;
+	if (http == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory for HTTP");
+	http->face = face;
+	http->options = *options;
+	LIST_INIT(&http->connections);
+	error = start(http);
+	if (error == 0) {
+		http->epoll = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+		error = fan_face_watch(face, http->epoll, EPOLLIN, take_events, http);
+	}
+	if (error != 0) {
+		fan_http_close(http);
+		return error;
+	}
+	fan_face_each_turn(face, run_daemon, http);
+	fan_face_every(face, LOOK_MS, close_late, http);
+	*out = http;
+	return 0;
+}
+
+void
+fan_http_close(struct fan_http *http)
+{
+	struct connection *bounds;
+
+	if (http == NULL)
+		return;
+	/* libmicrohttpd does not stop while one is suspended. */
+	LIST_FOREACH(bounds, &http->connections, entry)
+	resume(bounds);
+	if (http->daemon != NULL) {
+		fan_face_unwatch(http->face, http->epoll);
+		MHD_stop_daemon(http->daemon);
+	}
+	free(http);
+}
+
+uint16_t
+fan_http_port(const struct fan_http *http)
+{
+	return http->port;
+}
+
+unsigned
+fan_http_connections(const struct fan_http *http)
+{
+	return http->connection_count;
+}
