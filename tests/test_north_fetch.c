@@ -498,7 +498,7 @@ static const struct refusal {
 	{ "https://example.org/", "host example.org: is not among" },
 	{ "https://test/", "host test: is not among" },
 	{ "https://as.test.example.org/", "is not among" },
-	{ "https://xtest/", "is not among" },
+	{ "https://extratest/", "is not among" },
 	{ "https://localhost/", "host localhost: is not among" },
 	{ "https://localhost./", "none of them a final dot" },
 	{ "https://as.test./", "none of them a final dot" },
@@ -544,6 +544,46 @@ Test(north_fetch, other_forms_of_an_address_are_that_address)
 		cr_assert(answers[i].refused, "%s: %s", refusals[i].url, answers[i].why);
 		cr_assert_null(strstr(answers[i].why, "secret"));
 	}
+}
+
+Test(north_fetch, lists_have_names_and_addresses)
+{
+	static const char *const hosts[] = { "AS.example.org", "*.0.2.1", "192.0.2.7", "2001:DB8:0::7", "*.below.test", NULL };
+	const struct fan_fetch_rule rule = { .hosts = hosts }, nobody = { .hosts = NULL };
+	static const char *const allowed[] = { "https://as.EXAMPLE.org:8443/x?y#z", "https://192.0.2.7/", "https://3221225991/",
+					       "https://[2001:db8::7]/", "HTTPS://a.b.below.test" };
+	static const char *const refused[] = {
+		"https://192.0.2.1/",   "https://[::ffff:192.0.2.7]/", "https://below.test/",
+		"https://example.org/", "https://x.as.example.org/",   "http://as.example.org/"
+	};
+
+	for (unsigned i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+		cr_assert_eq(fan_fetch_check(allowed[i], &rule), 0, "%s: %s", allowed[i], fan_error_detail());
+		cr_assert_eq(fan_fetch_check(allowed[i], &nobody), FAN_E_INVALID, "%s", allowed[i]);
+	}
+	for (unsigned i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		cr_assert_eq(fan_fetch_check(refused[i], &rule), FAN_E_INVALID, "%s", refused[i]);
+}
+
+/* Not even a connection is made. */
+Test(north_fetch, who_may_not_be_asked_is_not_connected_to)
+{
+	struct sockaddr_in name = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t bytes = sizeof(name);
+	const int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	struct fan_fetch_request request = get(NULL, &to_others);
+	char url[64];
+
+	cr_assert_eq(bind(listener, (const struct sockaddr *)&name, bytes), 0);
+	cr_assert_eq(listen(listener, 8), 0);
+	cr_assert_eq(getsockname(listener, (struct sockaddr *)&name, &bytes), 0);
+	(void)snprintf(url, sizeof(url), "https://loop.test:%u/", ntohs(name.sin_port));
+	request.url = url;
+	(void)send_request(&request);
+	run();
+	assert_none(&answers[0], true, "a loopback address");
+	cr_assert_eq(accept(listener, NULL, NULL), -1);
+	close(listener);
 }
 
 Test(north_fetch, what_a_name_stands_for_is_judged)

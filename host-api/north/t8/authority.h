@@ -45,7 +45,7 @@ enum fan_t8_profile {
 	FAN_T8_OAUTH,
 };
 
-/* Whose tokens are taken. */
+/* Whose tokens are taken. No two issuers have a key in common. */
 struct fan_t8_issuer {
 	enum fan_t8_profile profile;
 	const char *
