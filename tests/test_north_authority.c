@@ -489,6 +489,23 @@ Test(north_authority, headers_are_not_believed)
 			  refused_headers[i].header, askings[i].status, askings[i].text);
 }
 
+/* Of two, one would have to be guessed. */
+Test(north_authority, a_token_without_a_kid_is_for_one_key_alone)
+{
+	char *set = write_set(ec, ", \"kid\": \"e\"", other_ec, ", \"kid\": \"f\"");
+
+	open_oauth();
+	write_keys(set);
+	free(set);
+	(void)ask("/3gpp-nidd/as1", make_token("{\"alg\": \"ES256\"}", CLAIMS, ec));
+	(void)ask("/3gpp-nidd/as1", make_token("{\"alg\": \"ES256\", \"kid\": \"f\"}", CLAIMS, other_ec));
+	(void)ask("/3gpp-nidd/as1", make_token("{\"alg\": \"ES256\", \"kid\": \"f\"}", CLAIMS, ec));
+	run();
+	assert_found(&askings[0], 401, "TOKEN_KEY");
+	assert_found(&askings[1], 200, "as1");
+	assert_found(&askings[2], 401, "TOKEN_SIGNATURE");
+}
+
 static char *
 change(char *token, size_t at, char to)
 {

@@ -11,6 +11,7 @@
 #include <strings.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define HOST_BYTES 256
 #define ORIGIN_BYTES (HOST_BYTES + 32)
@@ -18,6 +19,8 @@
 #define CONNECTION_LIFE_S 300L /* then a new one: addresses and certificates change */
 #define IDLE_CONNECTIONS 64L
 #define SHOWN "%.200s"
+/* libcurl's own choice is the folder that this file is beside: 22 ms of CPU for each new connection instead of 5. */
+#define SYSTEM_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
 
 struct transfer {
 	TAILQ_ENTRY(transfer) entry; /* of its lane's waiting, or of the fetcher's running or ended */
@@ -554,12 +557,15 @@ static void
 set_tls(struct transfer *transfer, const struct fan_fetch_request *request)
 {
 	CURL *easy = transfer->easy;
+	const char *ca_file = request->ca_file;
 
+	if (ca_file == NULL && access(SYSTEM_CA_FILE, R_OK) == 0)
+		ca_file = SYSTEM_CA_FILE;
 	(void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	(void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	(void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-	if (request->ca_file != NULL) {
-		(void)curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file);
+	if (ca_file != NULL) {
+		(void)curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
 		(void)curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* or the system's would be trusted beside it */
 	}
 	if (request->certificate_file != NULL) {

@@ -53,9 +53,9 @@ struct fan_fetch_request {
 	const char *content_type;            /* of the body; NULL: none is said */
 	const struct fan_http_field *fields; /* beside those that HTTP needs */
 	size_t field_count;
-	unsigned time_limit_ms;                  /* from fan_fetch() to `done`, waiting included; 0: FAN_FETCH_MS */
-	size_t answer_bytes_max;                 /* of its body; what is more is not read */
-	const char *ca_file;                     /* PEM; NULL: the system's. It replaces them. */
+	unsigned time_limit_ms;  /* from fan_fetch() to `done`, waiting included; 0: FAN_FETCH_MS */
+	size_t answer_bytes_max; /* of its body; what is more is not read */
+	const char *ca_file;     /* PEM; NULL: the system's, 5 ms of CPU for a new connection. It replaces them. */
 	const char *certificate_file, *key_file; /* PEM, to be shown to the target; NULL: none */
 };
 
