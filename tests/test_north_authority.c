@@ -994,6 +994,11 @@ Test(north_authority, keys_that_are_no_good_are_refused)
 			    "has no key");
 	assert_keys_refused(strdup("{\"keys\": [{\"kty\": \"EC\", \"crv\": \"P-256\", \"x\": \"AA\", \"y\": \"AA\"}]}"),
 			    "has no key");
+	/* As long as they should be, and not on the curve. */
+	assert_keys_refused(strdup("{\"keys\": [{\"kty\": \"EC\", \"crv\": \"P-256\", \"x\": "
+				   "\"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE\", \"y\": "
+				   "\"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE\"}]}"),
+			    "has no key");
 	assert_keys_refused(strdup("{\"keys\": {}}"), "takes an object with an array");
 	assert_keys_refused(strdup("[]"), "takes an object with an array");
 	assert_keys_refused(strdup("{\"keys\": [], \"keys\": []}"), "line 1");

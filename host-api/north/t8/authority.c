@@ -458,13 +458,15 @@ fetch_keys(const struct fan_t8_authority *authority, struct source *source)
 	const struct fan_t8_issuer *issuer = source->issuer;
 	const int64_t now_ms = fan_face_now_ms(authority->face);
 	const unsigned refetch_s = authority->options.refetch_s > 0 ? authority->options.refetch_s : FAN_T8_REFETCH_S;
-	const struct fan_fetch_request request = { .owner = "keys",
-						   .method = "GET",
-						   .url = issuer->keys_url,
-						   .rule = issuer->keys_rule,
-						   .ca_file = issuer->ca_file,
-						   .time_limit_ms = KEYS_FETCH_MS,
-						   .answer_bytes_max = FAN_T8_KEYS_BYTES_MAX };
+	const struct fan_fetch_request request = {
+		.owner = "(keys)", /* no scsAsId has brackets, and so nobody shares its lanes */
+		.method = "GET",
+		.url = issuer->keys_url,
+		.rule = issuer->keys_rule,
+		.ca_file = issuer->ca_file,
+		.time_limit_ms = KEYS_FETCH_MS,
+		.answer_bytes_max = FAN_T8_KEYS_BYTES_MAX
+	};
 
 	if (source->fetching || (source->fetched_ms != 0 && now_ms - source->fetched_ms < (int64_t)refetch_s * 1000))
 		return;
