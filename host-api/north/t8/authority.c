@@ -2,21 +2,18 @@
 #define _GNU_SOURCE
 #include "authority.h"
 
+#include "issuer.h"
+
 #include <ctype.h>
-#include <errno.h>
-#include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
-#include <rhonabwy.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #define FINGERPRINT_BYTES 32
 #define SAN_BYTES 512
 #define SANS_MAX 64
-#define KEYS_FETCH_MS 10000
 #define LATER_S 1
 
 enum pin_kind {
@@ -33,37 +30,11 @@ struct pin {
 	const char *name;
 };
 
-struct key {
-	char *kid; /* owned; NULL: it has none */
-	jwa_alg algorithm;
-	jwk_t *jwk; /* owned */
-};
-
-struct key_set {
-	struct key keys[FAN_T8_KEYS_MAX];
-	unsigned count;
-};
-
-/* An issuer's keys. While they are fetched, the fetcher has it too. */
-struct source {
-	struct fan_face *face;
-	const struct fan_t8_issuer *issuer; /* NULL: the authority has been closed, and the fetch that is under way frees it */
-	struct key_set set;
-	bool loaded, fetching;
-	struct timespec changed; /* of the file */
-	off_t bytes;
-	ino_t inode;
-	bool complained;
-	int64_t loaded_ms, fetched_ms;
-};
-
 struct fan_t8_authority {
-	struct fan_face *face;
-	struct fan_fetcher *fetcher;
 	struct fan_t8_authority_options options;
 	struct pin *pins; /* owned */
 	size_t pin_count;
-	struct source *sources[FAN_T8_ISSUERS_MAX]; /* owned */
+	struct fan_t8_source *sources[FAN_T8_ISSUERS_MAX]; /* owned */
 	size_t source_count;
 };
 
@@ -243,249 +214,6 @@ judge_certificate(const struct fan_t8_authority *authority, struct fan_t8_verdic
 	return *found != NULL ? true : deny(verdict, FAN_T8_FOREIGN, "SENDER_UNKNOWN", "the certificate is of no sender here");
 }
 
-/* ---- Keys ---------------------------------------------------------------------------------------------------------------------- */
-
-static void
-clear_keys(struct key_set *set)
-{
-	for (unsigned i = 0; i < set->count; i++) {
-		free(set->keys[i].kid);
-		r_jwk_free(set->keys[i].jwk);
-	}
-	set->count = 0;
-}
-
-static const char *
-text_of(const json_t *object, const char *name)
-{
-	return json_string_value(json_object_get(object, name));
-}
-
-static bool
-is_absent_or(const json_t *object, const char *name, const char *value)
-{
-	const json_t *member = json_object_get(object, name);
-
-	return member == NULL || (json_is_string(member) && strcmp(json_string_value(member), value) == 0);
-}
-
-/* Of a key, what verifying needs and nothing else: no address of a certificate, no private part. */
-static json_t *
-pare_key(const json_t *key, jwa_alg *algorithm)
-{
-	const char *type = text_of(key, "kty");
-
-	if (type == NULL || !is_absent_or(key, "use", "sig"))
-		return NULL;
-	if (strcmp(type, "RSA") == 0 && is_absent_or(key, "alg", "RS256")) {
-		*algorithm = R_JWA_ALG_RS256;
-		return json_pack("{s:s, s:s, s:s}", "kty", "RSA", "n", text_of(key, "n"), "e", text_of(key, "e"));
-	}
-	if (strcmp(type, "EC") == 0 && is_absent_or(key, "alg", "ES256") && json_object_get(key, "crv") != NULL &&
-	    is_absent_or(key, "crv", "P-256")) {
-		*algorithm = R_JWA_ALG_ES256;
-		return json_pack("{s:s, s:s, s:s, s:s}", "kty", "EC", "crv", "P-256", "x", text_of(key, "x"), "y",
-				 text_of(key, "y"));
-	}
-	return NULL;
-}
-
-/* GnuTLS has to be able to verify with it: rhonabwy looks at names and lengths alone. */
-static bool
-is_usable(jwk_t *jwk, jwa_alg algorithm)
-{
-	gnutls_pubkey_t key = r_jwk_export_to_gnutls_pubkey(jwk, R_FLAG_IGNORE_REMOTE);
-	unsigned bits = 0;
-	int kind;
-	bool is;
-
-	if (key == NULL)
-		return false;
-	kind = gnutls_pubkey_get_pk_algorithm(key, &bits);
-	if (algorithm == R_JWA_ALG_ES256)
-		is = kind == GNUTLS_PK_ECDSA && bits == 256;
-	else
-		is = kind == GNUTLS_PK_RSA && bits >= FAN_T8_RSA_BITS_MIN && bits <= FAN_T8_RSA_BITS_MAX;
-	is = is && gnutls_pubkey_verify_params(key) == 0;
-	gnutls_pubkey_deinit(key);
-	return is;
-}
-
-/* Keys of other kinds are passed over. */
-static void
-add_key(struct key_set *set, const json_t *from)
-{
-	struct key *key = &set->keys[set->count];
-	json_t *pared = pare_key(from, &key->algorithm);
-	const char *kid = text_of(from, "kid");
-
-	key->jwk = NULL;
-	if (pared == NULL || r_jwk_init(&key->jwk) != RHN_OK || r_jwk_import_from_json_t(key->jwk, pared) != RHN_OK ||
-	    !is_usable(key->jwk, key->algorithm)) {
-		r_jwk_free(key->jwk);
-	} else {
-		key->kid = kid != NULL ? strdup(kid) : NULL;
-		FAN_REQUIRE((kid == NULL) == (key->kid == NULL));
-		set->count++;
-	}
-	json_decref(pared);
-}
-
-/* What is there stays unless all is well. */
-static int
-load_keys(struct source *source, const char *text, size_t byte_count, const char *from)
-{
-	json_error_t where;
-	json_t *root = json_loadb(text, byte_count, JSON_REJECT_DUPLICATES, &where), *keys = json_object_get(root, "keys");
-	struct key_set set = { .count = 0 };
-	int error = 0;
-
-	if (root == NULL)
-		error = fan_fail(FAN_E_INVALID, "%s: line %d: %.100s", from, where.line, where.text);
-	else if (!json_is_array(keys) || json_array_size(keys) > FAN_T8_KEYS_MAX)
-		error = fan_fail(FAN_E_INVALID, "%s: takes an object with an array \"keys\" of up to %d keys", from,
-				 FAN_T8_KEYS_MAX);
-	for (size_t i = 0; error == 0 && i < json_array_size(keys); i++)
-		add_key(&set, json_array_get(keys, i));
-	json_decref(root);
-	if (error == 0 && set.count == 0)
-		error = fan_fail(FAN_E_INVALID, "%s: has no key for RS256 (RSA of %d to %d bits) or ES256 (P-256)", from,
-				 FAN_T8_RSA_BITS_MIN, FAN_T8_RSA_BITS_MAX);
-	if (error != 0) {
-		clear_keys(&set);
-		return error;
-	}
-	clear_keys(&source->set);
-	source->set = set;
-	source->loaded = true;
-	source->loaded_ms = fan_face_now_ms(source->face);
-	return 0;
-}
-
-static void
-complain(struct source *source, const char *what)
-{
-	if (!source->complained)
-		fan_face_log(source->face, "keys of %s: %s; %s",
-			     source->issuer->issuer != NULL ? source->issuer->issuer : "CAPIF", what,
-			     source->loaded ? "those that are there stay" : "there are none, and its tokens are refused");
-	source->complained = true;
-}
-
-/* ---- Keys in a file ------------------------------------------------------------------------------------------------------------ */
-
-static int
-read_keys(struct source *source)
-{
-	const char *file = source->issuer->keys_file;
-	FILE *stream = fopen(file, "re");
-	char *text = malloc(FAN_T8_KEYS_BYTES_MAX + 1);
-	size_t bytes;
-	int error;
-
-	if (stream == NULL || text == NULL) {
-		error = fan_fail(FAN_E_INVALID, "%s: %s", file, strerror(errno));
-	} else {
-		bytes = fread(text, 1, FAN_T8_KEYS_BYTES_MAX + 1, stream);
-		error = bytes > FAN_T8_KEYS_BYTES_MAX
-				? fan_fail(FAN_E_INVALID, "%s: has more than %d octets", file, FAN_T8_KEYS_BYTES_MAX)
-				: load_keys(source, text, bytes, file);
-	}
-	if (stream != NULL)
-		(void)fclose(stream);
-	free(text);
-	return error;
-}
-
-/* A file that is being written is read until it is whole. */
-static void
-look_at_file(struct source *source)
-{
-	struct stat now;
-
-	if (stat(source->issuer->keys_file, &now) != 0) {
-		complain(source, strerror(errno));
-		return;
-	}
-	if (now.st_mtim.tv_sec == source->changed.tv_sec && now.st_mtim.tv_nsec == source->changed.tv_nsec &&
-	    now.st_size == source->bytes && now.st_ino == source->inode)
-		return;
-	if (read_keys(source) != 0) {
-		complain(source, fan_error_detail());
-		return;
-	}
-	source->complained = false;
-	source->changed = now.st_mtim;
-	source->bytes = now.st_size;
-	source->inode = now.st_ino;
-}
-
-/* ---- Keys at a URL ------------------------------------------------------------------------------------------------------------- */
-
-static void
-free_source(struct source *source)
-{
-	clear_keys(&source->set);
-	free(source);
-}
-
-static void
-take_keys(void *user, const struct fan_fetch_answer *answer)
-{
-	struct source *source = user;
-	char why[128];
-
-	source->fetching = false;
-	if (source->issuer == NULL) {
-		free_source(source);
-		return;
-	}
-	if (answer->status == 200 && !answer->cut) {
-		if (load_keys(source, answer->body, answer->body_bytes, "the answer") == 0)
-			source->complained = false;
-		else
-			complain(source, fan_error_detail());
-		return;
-	}
-	(void)snprintf(why, sizeof(why), "the answer is %u%s", answer->status, answer->cut ? ", and too long" : "");
-	complain(source, answer->status == 0 ? answer->why : why);
-}
-
-/* Begins it, unless one is under way or was just begun. */
-static void
-fetch_keys(const struct fan_t8_authority *authority, struct source *source)
-{
-	const struct fan_t8_issuer *issuer = source->issuer;
-	const int64_t now_ms = fan_face_now_ms(authority->face);
-	const unsigned refetch_s = authority->options.refetch_s > 0 ? authority->options.refetch_s : FAN_T8_REFETCH_S;
-	const struct fan_fetch_request request = {
-		.owner = "(keys)", /* no scsAsId has brackets, and so nobody shares its lanes */
-		.method = "GET",
-		.url = issuer->keys_url,
-		.rule = issuer->keys_rule,
-		.ca_file = issuer->ca_file,
-		.time_limit_ms = KEYS_FETCH_MS,
-		.answer_bytes_max = FAN_T8_KEYS_BYTES_MAX
-	};
-
-	if (source->fetching || (source->fetched_ms != 0 && now_ms - source->fetched_ms < (int64_t)refetch_s * 1000))
-		return;
-	source->fetching = true;
-	source->fetched_ms = now_ms;
-	fan_fetch(authority->fetcher, &request, take_keys, source);
-}
-
-static void
-refresh_keys(const struct fan_t8_authority *authority, struct source *source)
-{
-	const unsigned refresh_s = authority->options.refresh_s > 0 ? authority->options.refresh_s : FAN_T8_REFRESH_S;
-
-	if (source->issuer->keys_file != NULL)
-		look_at_file(source);
-	else if (!source->loaded || fan_face_now_ms(authority->face) - source->loaded_ms >= (int64_t)refresh_s * 1000)
-		fetch_keys(authority, source);
-}
-
 /* ---- Tokens: signature --------------------------------------------------------------------------------------------------------- */
 
 struct token {
@@ -495,6 +223,12 @@ struct token {
 	json_t *header, *claims; /* owned */
 	const char *kid;         /* NULL: it has none */
 };
+
+static const char *
+text_of(const json_t *object, const char *name)
+{
+	return json_string_value(json_object_get(object, name));
+}
 
 /* JSON of base64url without padding; NULL: it is not. */
 static json_t *
@@ -589,7 +323,7 @@ take_header(struct token *token, struct fan_t8_verdict *verdict)
 
 /* A token without a kid is for a set with one key of its algorithm. */
 static bool
-is_key_meant(const struct key_set *set, const struct key *key, const struct token *token)
+is_key_meant(const struct fan_t8_keys *set, const struct fan_t8_key *key, const struct token *token)
 {
 	unsigned count = 0;
 
@@ -598,7 +332,7 @@ is_key_meant(const struct key_set *set, const struct key *key, const struct toke
 	if (token->kid != NULL)
 		return key->kid != NULL && strcmp(key->kid, token->kid) == 0;
 	for (unsigned i = 0; i < set->count; i++)
-		count += set->keys[i].algorithm == token->algorithm;
+		count += set->at[i].algorithm == token->algorithm;
 	return count == 1;
 }
 
@@ -620,13 +354,13 @@ verify_by(const struct token *token, jwk_t *jwk)
 
 /* Out: *meant, whether it has a key for it, valid or not. */
 static bool
-verify_by_set(const struct key_set *set, const struct token *token, bool *meant)
+verify_by_set(const struct fan_t8_keys *set, const struct token *token, bool *meant)
 {
 	for (unsigned i = 0; i < set->count; i++) {
-		if (!is_key_meant(set, &set->keys[i], token))
+		if (!is_key_meant(set, &set->at[i], token))
 			continue;
 		*meant = true;
-		if (verify_by(token, set->keys[i].jwk))
+		if (verify_by(token, set->at[i].jwk))
 			return true;
 	}
 	return false;
@@ -638,22 +372,15 @@ verify_signature(const struct fan_t8_authority *authority, struct fan_t8_verdict
 {
 	bool meant = false, fetching = false;
 
-	for (size_t i = 0; i < authority->source_count; i++) {
-		struct source *source = authority->sources[i];
-
-		refresh_keys(authority, source);
-		if (verify_by_set(&source->set, token, &meant))
-			return source->issuer;
-	}
+	for (size_t i = 0; i < authority->source_count; i++)
+		if (verify_by_set(fan_t8_source_keys(authority->sources[i]), token, &meant))
+			return fan_t8_source_issuer(authority->sources[i]);
 	if (meant) {
 		(void)forged(verdict, "TOKEN_SIGNATURE", "the token's signature is not of the key that it names");
 		return NULL;
 	}
-	for (size_t i = 0; i < authority->source_count; i++) {
-		if (authority->sources[i]->issuer->keys_url != NULL)
-			fetch_keys(authority, authority->sources[i]);
-		fetching = fetching || authority->sources[i]->fetching;
-	}
+	for (size_t i = 0; i < authority->source_count; i++)
+		fetching = fan_t8_source_fetch(authority->sources[i]) || fetching;
 	if (fetching)
 		(void)deny(verdict, FAN_T8_LATER, "KEYS_ARE_FETCHED",
 			   "the keys that tokens are verified with are being fetched");
@@ -907,47 +634,6 @@ open_identities(struct fan_t8_authority *authority)
 	return error;
 }
 
-static int
-check_source(const struct fan_t8_authority *authority, const struct fan_t8_issuer *issuer)
-{
-	const char *name = issuer->issuer != NULL ? issuer->issuer : "CAPIF";
-	char why[FAN_ERROR_BYTES];
-
-	if (issuer->profile == FAN_T8_OAUTH && (issuer->issuer == NULL || issuer->audience == NULL))
-		return fan_fail(FAN_E_INVALID, "issuer %.64s: OAuth needs an issuer and an audience", name);
-	if ((issuer->keys_file == NULL) == (issuer->keys_url == NULL))
-		return fan_fail(FAN_E_INVALID, "issuer %.64s: takes a file of keys or a URL of keys", name);
-	if (issuer->keys_file != NULL)
-		return 0;
-	if (authority->fetcher == NULL || issuer->keys_rule == NULL)
-		return fan_fail(FAN_E_INVALID, "issuer %.64s: a URL of keys needs a rule", name);
-	if (fan_fetch_check(issuer->keys_url, issuer->keys_rule) == 0)
-		return 0;
-	(void)snprintf(why, sizeof(why), "%s", fan_error_detail());
-	return fan_fail(FAN_E_INVALID, "issuer %.64s: keys: %.400s", name, why);
-}
-
-static int
-open_source(struct fan_t8_authority *authority, const struct fan_t8_issuer *issuer)
-{
-	struct source *source;
-
-	if (authority->source_count >= FAN_T8_ISSUERS_MAX)
-		return fan_fail(FAN_E_INVALID, "there are more than %d issuers", FAN_T8_ISSUERS_MAX);
-	if (check_source(authority, issuer) != 0)
-		return FAN_E_INVALID;
-	source = calloc(1, sizeof(*source));
-	if (source == NULL)
-		return fan_fail(FAN_E_MEMORY, "no memory for keys");
-	source->face = authority->face;
-	source->issuer = issuer;
-	authority->sources[authority->source_count++] = source;
-	if (issuer->keys_file != NULL)
-		return read_keys(source);
-	fetch_keys(authority, source);
-	return 0;
-}
-
 int
 fan_t8_authority_open(struct fan_t8_authority **out, struct fan_face *face, struct fan_fetcher *fetcher,
 		      const struct fan_t8_authority_options *options)
@@ -959,12 +645,15 @@ fan_t8_authority_open(struct fan_t8_authority **out, struct fan_face *face, stru
 	if (authority == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory for senders");
 	(void)r_global_init();
-	authority->face = face;
-	authority->fetcher = fetcher;
 	authority->options = *options;
 	error = open_identities(authority);
-	for (size_t i = 0; i < options->issuer_count && error == 0; i++)
-		error = open_source(authority, &options->issuers[i]);
+	if (error == 0 && options->issuer_count > FAN_T8_ISSUERS_MAX)
+		error = fan_fail(FAN_E_INVALID, "there are more than %d issuers", FAN_T8_ISSUERS_MAX);
+	for (size_t i = 0; i < options->issuer_count && error == 0; i++) {
+		error = fan_t8_source_open(&authority->sources[i], face, fetcher, &options->issuers[i], options->refetch_s,
+					   options->refresh_s);
+		authority->source_count += error == 0;
+	}
 	if (error != 0) {
 		fan_t8_authority_close(authority);
 		return error;
@@ -978,11 +667,8 @@ fan_t8_authority_close(struct fan_t8_authority *authority)
 {
 	if (authority == NULL)
 		return;
-	for (size_t i = 0; i < authority->source_count; i++) {
-		authority->sources[i]->issuer = NULL;
-		if (!authority->sources[i]->fetching)
-			free_source(authority->sources[i]);
-	}
+	for (size_t i = 0; i < authority->source_count; i++)
+		fan_t8_source_close(authority->sources[i]);
 	free(authority->pins);
 	free(authority);
 	r_global_close();
