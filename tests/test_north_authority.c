@@ -972,6 +972,10 @@ Test(north_authority, an_authority_may_be_closed_while_it_fetches)
 
 /* ---- Settings ------------------------------------------------------------------------------------------------------------------ */
 
+#define LONG_KID                                                                                                               \
+	"0123456789012345678901234567890123456789012345678901234567890123"                                                     \
+	"0123456789012345678901234567890123456789012345678901234567890123"
+
 static void
 assert_keys_refused(char *set, const char *why)
 {
@@ -999,6 +1003,7 @@ Test(north_authority, keys_that_are_no_good_are_refused)
 				   "\"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE\", \"y\": "
 				   "\"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE\"}]}"),
 			    "has no key");
+	assert_keys_refused(write_set(ec, ", \"kid\": 1", rsa, ", \"kid\": \"" LONG_KID "\""), "has no key");
 	assert_keys_refused(strdup("{\"keys\": {}}"), "takes an object with an array");
 	assert_keys_refused(strdup("[]"), "takes an object with an array");
 	assert_keys_refused(strdup("{\"keys\": [], \"keys\": []}"), "line 1");

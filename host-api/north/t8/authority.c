@@ -330,7 +330,7 @@ is_key_meant(const struct fan_t8_keys *set, const struct fan_t8_key *key, const 
 	if (key->algorithm != token->algorithm)
 		return false;
 	if (token->kid != NULL)
-		return key->kid != NULL && strcmp(key->kid, token->kid) == 0;
+		return token->kid[0] != '\0' && strcmp(key->kid, token->kid) == 0;
 	for (unsigned i = 0; i < set->count; i++)
 		count += set->at[i].algorithm == token->algorithm;
 	return count == 1;

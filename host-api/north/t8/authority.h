@@ -21,6 +21,7 @@
 #define FAN_T8_TOKEN_BYTES_MAX 8192
 #define FAN_T8_ISSUERS_MAX 8
 #define FAN_T8_KEYS_MAX 32          /* of an issuer: a set with more is refused */
+#define FAN_T8_KID_BYTES 128        /* of a key's name, closed by a zero: a key with a longer one is passed over */
 #define FAN_T8_KEYS_BYTES_MAX 65536 /* of their file or answer */
 #define FAN_T8_RSA_BITS_MIN 2048
 #define FAN_T8_RSA_BITS_MAX 8192 /* a longer one takes a client's request too much time */

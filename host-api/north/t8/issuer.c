@@ -28,10 +28,8 @@ struct fan_t8_source {
 static void
 clear_keys(struct fan_t8_keys *set)
 {
-	for (unsigned i = 0; i < set->count; i++) {
-		free(set->at[i].kid);
+	for (unsigned i = 0; i < set->count; i++)
 		r_jwk_free(set->at[i].jwk);
-	}
 	set->count = 0;
 }
 
@@ -97,15 +95,14 @@ add_key(struct fan_t8_keys *set, const json_t *from)
 {
 	struct fan_t8_key *key = &set->at[set->count];
 	json_t *pared = pare_key(from, &key->algorithm);
-	const char *kid = text_of(from, "kid");
+	const char *kid = json_object_get(from, "kid") != NULL ? text_of(from, "kid") : "";
 
 	key->jwk = NULL;
-	if (pared == NULL || r_jwk_init(&key->jwk) != RHN_OK || r_jwk_import_from_json_t(key->jwk, pared) != RHN_OK ||
-	    !is_usable(key->jwk, key->algorithm)) {
+	if (pared == NULL || kid == NULL || strlen(kid) >= FAN_T8_KID_BYTES || r_jwk_init(&key->jwk) != RHN_OK ||
+	    r_jwk_import_from_json_t(key->jwk, pared) != RHN_OK || !is_usable(key->jwk, key->algorithm)) {
 		r_jwk_free(key->jwk);
 	} else {
-		key->kid = kid != NULL ? strdup(kid) : NULL;
-		FAN_REQUIRE((kid == NULL) == (key->kid == NULL));
+		memcpy(key->kid, kid, strlen(kid) + 1);
 		set->count++;
 	}
 	json_decref(pared);

@@ -8,9 +8,9 @@
 #include <rhonabwy.h>
 
 struct fan_t8_key {
-	char *kid;         /* owned; NULL: it has none */
-	jwa_alg algorithm; /* RS256 or ES256, and the key is of that kind */
-	jwk_t *jwk;        /* owned; what verifying needs and nothing else */
+	char kid[FAN_T8_KID_BYTES]; /* "": it has none */
+	jwa_alg algorithm;          /* RS256 or ES256, and the key is of that kind */
+	jwk_t *jwk;                 /* owned; what verifying needs and nothing else */
 };
 
 struct fan_t8_keys {
