@@ -9,7 +9,8 @@
  *	service.c    methods of the daemon itself
  *	ue.c         methods of UEs, leases and acknowledgements
  *	group.c      methods of groups
- *	message.c    methods of messages
+ *	send.c       sending
+ *	message.c    methods of messages that were sent
  *	job.c        files of lines that clients hand in, some lines a turn
  *	import.c     ... of UEs
  *	context_row.c, contexts_csv.c   a UE as a line of text
@@ -62,7 +63,8 @@ struct fan_method {
 	int (*run)(struct fan_request *request);
 };
 
-extern const struct fan_method fan_service_methods[], fan_ue_methods[], fan_group_methods[], fan_message_methods[];
+extern const struct fan_method fan_service_methods[], fan_ue_methods[], fan_group_methods[], fan_message_methods[],
+	fan_send_methods[];
 
 struct fan_sent {
 	struct fan_ticket ticket;
@@ -150,6 +152,9 @@ int fan_context_profile(struct fan_server *server, enum fan_profile *profile, fa
 
 /* ---- Messages ---------------------------------------------------------------------------------------------------------- */
 
+bool fan_message_has_ended(const struct fan_message_status *status);
+/* Out: *status. NOT_FOUND. */
+int fan_message_read(const struct fan_server *server, struct fan_message_status *status, fan_message_id id);
 /* Makes durable what was sent in this turn, and answers. */
 void fan_sends_answer(struct fan_server *server);
 /* Tells those who watch messages how far they are. */
