@@ -560,6 +560,12 @@ typedef uint64_t fan_message_id;
 int fan_send(struct fanfare *fanfare, fan_message_id *id, struct fan_group *group, const struct fan_message *message,
 	     fan_done done, void *user);
 
+/* The same to one context alone, under the profile by which the message shall reach it, as if to a group of this one. With a store a context is
+ * known again after a restart by its identity: if another has its place then, or none, the message ends as "cancelled". INVALID: the profile
+ * is not of the context's kind; NOT_FOUND: there is no such context; BUSY also in a batch. Since version 3. */
+int fan_send_to_ue(struct fanfare *fanfare, fan_message_id *id, fan_context_id context, enum fan_profile profile,
+		   const struct fan_message *message, fan_done done, void *user);
+
 /* Runs the callbacks of messages that have ended. Returns how many are still in flight, or BUSY in a callback. Blocks with a store, for as long as a
  * durable write takes; there it is to be called some times a second, since it raises marks, lets blocks rest and keeps positions. */
 int fan_poll(struct fanfare *fanfare);
@@ -671,6 +677,7 @@ struct fan_message_status {
 	uint64_t waits_ns;
 	/* Since version 3. */
 	char reference[FAN_REFERENCE_BYTES]; /* "": none */
+	char identity[FAN_IDENTITY_BYTES];   /* of the one UE that it is for, where the store has it; then gid is "" */
 };
 
 static inline void

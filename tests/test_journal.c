@@ -590,6 +590,52 @@ Test(journal, messages_go_on_after_a_crash)
 }
 
 static void
+send_to_ues_behind_others(void)
+{
+	struct fan_message message;
+	uint32_t count;
+	uint16_t unacknowledged;
+
+	open_on("net_ring", 1, 0);
+	add_ues(FAN_KIND_EPS_NAS);
+	for (unsigned i = 0; i < 40; i++)
+		(void)send_text("hello", 0, FAN_PROFILE_EPS_NAS_NIDD);
+	fan_test_message(&message, "hello", 5);
+	for (unsigned i = 5; i < 7; i++)
+		done(fan_send_to_ue(fanfare, &seen->message, ids[i], FAN_PROFILE_EPS_NAS_SMS, &message, NULL, NULL));
+	done(fan_sync(fanfare));
+	check(status_of(seen->message).result.created == 0, "it has begun", 0);
+	check(strcmp(status_of(seen->message).identity, "001010000000006") == 0, "identity", 0);
+	done(fan_ue_remove(fanfare, &count, &unacknowledged, ids[5]));
+	die();
+}
+
+static void
+find_one_ue_served(void)
+{
+	struct fan_message_status status;
+
+	open_on("net_ring", 1, 0);
+	run_until(0);
+	status = status_of(seen->message);
+	check(strcmp(status.identity, "001010000000006") == 0 && status.gid[0] == '\0', "whom it is for", 0);
+	check(status.state == FAN_MESSAGE_SENT && status.result.ues == 1 && status.resumed == 1, "state", status.state);
+	check(status.profile[FAN_PROFILE_EPS_NAS_SMS].sent == 1 && status.result.sent == 1, "sent", (long)status.result.sent);
+	status = status_of(seen->message - 1);
+	check(strcmp(status.identity, "001010000000005") == 0, "the UE that has gone", 0);
+	check(status.state == FAN_MESSAGE_CANCELLED && status.ended_ms != 0 && status.result.sent == 0, "it has gone",
+	      status.state);
+	check(status_of(seen->message - 2).gid[0] != '\0' && status_of(seen->message - 2).identity[0] == '\0', "a group", 0);
+}
+
+Test(journal, a_message_to_one_ue_goes_on_after_a_crash)
+{
+	share();
+	live(send_to_ues_behind_others);
+	live(find_one_ue_served);
+}
+
+static void
 cancel_and_die(void)
 {
 	open_on("net_ring", 1, 0);

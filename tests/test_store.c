@@ -147,6 +147,13 @@ sample(enum fan_record_kind kind, uint32_t number)
 		/* What came with version 2, in some: the others are as version 1 wrote them. */
 		if (number % 2 == 1)
 			record.message.message.reference = "order 4711/a";
+		if (number % 4 >= 2 && number > 4) {
+			memset(record.message.gid, 0, sizeof(record.message.gid));
+			memcpy(record.message.recipient.identity, "meter@example.org", 17);
+			record.message.recipient.table = nas;
+			record.message.recipient.slot = 0x01020304;
+			record.message.recipient.profile = FAN_PROFILE_EPS_NAS_SMS;
+		}
 		break;
 	case FAN_RECORD_OUTCOME:
 		record.outcome = (struct fan_record_outcome){ .id = number, .state = FAN_MESSAGE_SENDING, .position = 77 };
@@ -735,8 +742,9 @@ Test(store, a_record_of_version_1_is_one_of_version_2)
 	cr_assert(fan_record_read(&record, key, key_bytes, fields, fields_bytes));
 	cr_assert_null(record.message.message.reference);
 	record.message.message.reference = "order 7";
-	cr_assert_eq(fan_record_write_fields(fields, &record), fields_bytes + 4 + sizeof("order 7"));
-	for (size_t cut = fields_bytes + 1; cut < fields_bytes + 4 + sizeof("order 7"); cut++)
+	/* The text behind its length, no identity, a table, a slot, a profile. */
+	cr_assert_eq(fan_record_write_fields(fields, &record), fields_bytes + 4 + sizeof("order 7") + 1 + 4 + 4 + 1);
+	for (size_t cut = fields_bytes + 1; cut < fields_bytes + 4 + sizeof("order 7") + 1 + 4 + 4 + 1; cut++)
 		cr_assert_not(fan_record_read(&record, key, key_bytes, fields, cut), "cut at %zu", cut);
 }
 

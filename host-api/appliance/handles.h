@@ -95,7 +95,13 @@ int fan_outside_callback(const struct fanfare *fanfare, const char *function);
  */
 int fan_struct_take(void *own, size_t own_bytes, size_t least_bytes, const void *given, const char *name);
 
-/* Accepts a message to a group as it is now. Out: *flight, which no worker has yet. As fan_send(). */
+/* INVALID: a profile is not of a context's kind. */
+int fan_profile_check(enum fan_profile profile, const struct fan_context_table *table);
+
+/* Accepts a message to one UE, whose context is there. Out: *flight, which no worker has yet. As fan_send_to_ue(). */
+int fan_message_accept_one(struct fanfare *fanfare, struct fan_flight **flight, const struct fan_recipient *recipient,
+			   const struct fan_message *message);
+/* The same to a group as it is now. As fan_send(). */
 int fan_message_accept(struct fanfare *fanfare, struct fan_flight **flight, struct fan_group *group,
 		       const struct fan_message *message);
 

@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #include "journal.h"
 #include "clock.h"
-#include "handles.h"
+#include "registry.h"
 
 #include <rte_cycles.h>
 #include <stdlib.h>
@@ -65,10 +65,9 @@ copy_message(struct fan_entry *entry, const struct fan_message *message)
 }
 
 int
-fan_journal_prepare(struct fan_entry *entry, const struct fanfare *fanfare, const char *gid, const struct fan_message *message)
+fan_journal_prepare(struct fan_entry *entry, const struct fanfare *fanfare, const struct fan_message *message)
 {
 	memset(entry, 0, sizeof(*entry));
-	(void)snprintf(entry->gid, sizeof(entry->gid), "%s", gid);
 	(void)snprintf(entry->reference, sizeof(entry->reference), "%s", message->reference != NULL ? message->reference : "");
 	entry->accepted_ms = fan_clock_ms(CLOCK_REALTIME);
 	entry->expires_ms = message->valid_for_ms != 0 ? entry->accepted_ms + message->valid_for_ms : 0;
@@ -248,7 +247,8 @@ put_message(struct fanfare *fanfare, const struct fan_entry *entry)
 						  .expires_ms = entry->expires_ms,
 						  .message = entry->message } };
 
-	(void)snprintf(record.message.gid, sizeof(record.message.gid), "%s", entry->gid);
+	memcpy(record.message.gid, entry->gid, sizeof(record.message.gid));
+	record.message.recipient = entry->recipient;
 	if (entry->reference[0] != '\0')
 		record.message.message.reference = entry->reference;
 	return fan_store_put(fanfare->store, &record);
@@ -743,6 +743,38 @@ struct resumption {
 	struct fan_flight *flight;
 };
 
+/* Whether the UE is where it was: else what was to be protected for it cannot be any more. NOT_FOUND. */
+static int
+check_recipient(const struct fanfare *fanfare, const struct fan_recipient *recipient)
+{
+	const int index = fan_dataplane_find_table(fanfare->dataplane, &recipient->table);
+	struct fan_record record;
+	int error = index >= 0 && recipient->slot < fanfare->dataplane->tables[index].used &&
+				    fan_context_present(&fanfare->dataplane->tables[index], recipient->slot)
+			    ? 0
+			    : FAN_E_NOT_FOUND;
+
+	if (error != 0)
+		return error;
+	error = fan_registry_get_ue(fanfare, &record, (unsigned)index, recipient->slot);
+	fan_registry_wipe(&record);
+	if (error == 0 && strcmp(record.ue.identity, recipient->identity) != 0)
+		error = FAN_E_NOT_FOUND;
+	return error;
+}
+
+static int
+accept_for(struct fanfare *fanfare, struct fan_flight **flight, const struct fan_entry *entry)
+{
+	struct fan_group *group = entry->gid[0] != '\0' ? fan_group_find(fanfare, entry->gid) : NULL;
+	int error;
+
+	if (group != NULL)
+		return fan_message_accept(fanfare, flight, group, &entry->message);
+	error = entry->gid[0] != '\0' ? FAN_E_NOT_FOUND : check_recipient(fanfare, &entry->recipient);
+	return error != 0 ? error : fan_message_accept_one(fanfare, flight, &entry->recipient, &entry->message);
+}
+
 /* It is accepted anew, with what is left of its time: not more than it had at first, though the clock was set back. */
 static int
 accept_again(struct fanfare *fanfare, struct resumption *resumption)
@@ -751,18 +783,18 @@ accept_again(struct fanfare *fanfare, struct resumption *resumption)
 	struct fan_entry *entry = &resumption->entry;
 	const int64_t left_ms = RTE_MIN(message->expires_ms - fan_clock_ms(CLOCK_REALTIME),
 					message->expires_ms - message->accepted_ms);
-	struct fan_group *group = fan_group_find(fanfare, message->gid);
-	int error = group == NULL ? FAN_E_NOT_FOUND : 0;
+	int error;
 
 	if (message->expires_ms != 0)
 		message->message.valid_for_ms = left_ms < 1 ? 1 : left_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)left_ms;
-	if (error == 0)
-		error = fan_journal_prepare(entry, fanfare, message->gid, &message->message);
+	error = fan_journal_prepare(entry, fanfare, &message->message);
 	if (error != 0)
 		return error;
+	memcpy(entry->gid, message->gid, sizeof(entry->gid));
+	entry->recipient = message->recipient;
 	entry->accepted_ms = message->accepted_ms;
 	entry->expires_ms = message->expires_ms;
-	error = fan_message_accept(fanfare, &resumption->flight, group, &entry->message);
+	error = accept_for(fanfare, &resumption->flight, entry);
 	forget_octets(entry);
 	if (error != 0)
 		return error;

@@ -4,7 +4,7 @@
  *
  * A message is accepted by one transaction, which it shares with others: the message, an outcome, and the marks that its members' blocks need.
  * Only then do workers have it. While it is sent, its position is made durable: every member before it has been done with. After a crash
- * the message goes on from there, to those who are members of its group then; the members behind it may have been sent it already, and get it
+ * the message goes on from there, to those who are members of its group then, or to its one UE; the members behind it may have been sent it already, and get it
  * again under a new COUNT: FAN_IN_DOUBT_MAX of them at the most, since workers are let no further than that beyond the position.
  *
  * All of it is the control thread's.
@@ -23,10 +23,12 @@ struct fanfare;
 struct fan_entry {
 	struct fan_flight *flight; /* NULL: the entry is free */
 	bool durable;
-	char gid[FAN_GROUP_BYTES], reference[FAN_REFERENCE_BYTES]; /* reference "": none */
-	int64_t accepted_ms, expires_ms;                           /* since 1970 UTC; 0: no limit */
-	struct fan_message message;                                /* until it is durable; it points into `octets` */
-	uint8_t *octets;                                           /* owned */
+	char gid[FAN_GROUP_BYTES];           /* "": it is for one UE */
+	struct fan_recipient recipient;      /* which one; else all zero */
+	char reference[FAN_REFERENCE_BYTES]; /* "": none */
+	int64_t accepted_ms, expires_ms;     /* since 1970 UTC; 0: no limit */
+	struct fan_message message;          /* until it is durable; it points into `octets` */
+	uint8_t *octets;                     /* owned */
 	uint32_t byte_count;
 	uint64_t ues;
 	uint32_t resumed;                            /* after so many crashes */
@@ -51,9 +53,8 @@ struct fan_journal {
 	struct fan_forgotten forgotten[FAN_FORGOTTEN_MAX]; /* by the transaction in hand */
 };
 
-/* Out: an entry for a message to a group, with copies of what it points to. MEMORY, TOO_LONG. */
-int fan_journal_prepare(struct fan_entry *entry, const struct fanfare *fanfare, const char *gid,
-			const struct fan_message *message);
+/* Out: an entry for a message, with copies of what it points to, and without whom it is for. MEMORY, TOO_LONG. */
+int fan_journal_prepare(struct fan_entry *entry, const struct fanfare *fanfare, const struct fan_message *message);
 /* Frees one that is not added after all. */
 void fan_journal_drop(struct fan_entry *entry);
 /* Notes a message that was accepted, and takes the entry's copies over. Without a store the workers have it from here on. */

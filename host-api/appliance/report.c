@@ -41,6 +41,7 @@ fill_from_entry(struct fan_message_status *status, const struct fanfare *fanfare
 	status->durable = entry->durable;
 	status->priority = entry->flight->priority;
 	(void)snprintf(status->gid, sizeof(status->gid), "%s", entry->gid);
+	(void)snprintf(status->identity, sizeof(status->identity), "%s", entry->recipient.identity);
 	(void)snprintf(status->reference, sizeof(status->reference), "%s", entry->reference);
 	status->byte_count = entry->byte_count;
 	status->accepted_ms = entry->accepted_ms;
@@ -82,6 +83,7 @@ fill_from_store(struct fan_message_status *status, struct fanfare *fanfare, fan_
 	if (error != 0)
 		return error;
 	(void)snprintf(status->gid, sizeof(status->gid), "%s", message->gid);
+	(void)snprintf(status->identity, sizeof(status->identity), "%s", message->recipient.identity);
 	if (message->message.reference != NULL)
 		(void)snprintf(status->reference, sizeof(status->reference), "%s", message->message.reference);
 	status->priority = message->message.priority;

@@ -16,7 +16,7 @@
 
 struct chosen {
 	struct fan_client_options client;
-	const char *text, *message, *reference, *coding, *originator, *service_centre, *sdu, *reason;
+	const char *ue, *profile, *text, *message, *reference, *coding, *originator, *service_centre, *sdu, *reason;
 	uint64_t priority, valid_for_s, trigger, sdap, from, limit;
 	bool wait, progress;
 };
@@ -24,7 +24,7 @@ struct chosen {
 #define AT(field) .offset = offsetof(struct chosen, field)
 #define NUMBER(from, to) .type = FAN_OPTION_NUMBER, .minimum = (from), .maximum = (to)
 
-static const char *const message_columns[] = { "id", "state", "gid", "ues", "created", "sent", "dropped", NULL };
+static const char *const message_columns[] = { "id", "state", "gid", "identity", "ues", "created", "sent", "dropped", NULL };
 
 static int
 parse(const struct fan_command *command, struct chosen *chosen, char ***operands, unsigned count, int argc, char **argv)
@@ -107,6 +107,12 @@ sdu_choice(unsigned index)
 
 static const struct fan_option send_options[] = {
 	FAN_CLIENT_OPTIONS,
+	{ .name = "ue", .value = "IDENTITY", .help = "to this one UE instead of a group", .type = FAN_OPTION_TEXT, AT(ue) },
+	{ .name = "profile",
+	  .value = "NAME",
+	  .help = "with --ue, how it is reached (as its capabilities say)",
+	  .type = FAN_OPTION_TEXT,
+	  AT(profile) },
 	{ .name = "text", .value = "STRING", .help = "the message as a text", .type = FAN_OPTION_TEXT, AT(text) },
 	{ .name = "message",
 	  .value = "FILE",
@@ -187,10 +193,10 @@ put_file(const struct fan_command *command, json_t *params, const char *path)
 static int
 put_options(const struct fan_command *command, json_t *params, const struct chosen *chosen)
 {
-	json_t *options = json_pack("{s:s*, s:I, s:I, s:s*, s:s*, s:s*}", "reference", chosen->reference, "priority",
-				    (json_int_t)chosen->priority, "valid_for_ms", 1000 * (json_int_t)chosen->valid_for_s,
-				    "coding", chosen->coding, "originator", chosen->originator, "service_centre",
-				    chosen->service_centre);
+	json_t *options = json_pack("{s:s*, s:s*, s:s*, s:I, s:I, s:s*, s:s*, s:s*}", "identity", chosen->ue, "profile",
+				    chosen->profile, "reference", chosen->reference, "priority", (json_int_t)chosen->priority,
+				    "valid_for_ms", 1000 * (json_int_t)chosen->valid_for_s, "coding", chosen->coding,
+				    "originator", chosen->originator, "service_centre", chosen->service_centre);
 
 	if (options == NULL)
 		return fan_command_fail(command, FAN_EXIT_USAGE, "an option's text is no UTF-8");
@@ -230,19 +236,34 @@ send_and_wait(const struct fan_command *command, const struct chosen *chosen, js
 	return fail(command, error);
 }
 
+/* One operand, a group, or none and --ue. Out: operands[0], NULL: there is none. */
+static int
+parse_send(const struct fan_command *command, struct chosen *chosen, char ***operands, int argc, char **argv)
+{
+	int exit_code;
+
+	*chosen = (struct chosen){ .trigger = NOT_GIVEN, .sdap = NOT_GIVEN };
+	exit_code = fan_client_parse(command, chosen, operands, 0, 1, argc, argv);
+	if (exit_code == FAN_EXIT_OK && ((*operands)[0] == NULL) == (chosen->ue == NULL))
+		return fan_command_fail(command, FAN_EXIT_USAGE, "a GID or --ue IDENTITY: give one of the two");
+	if (exit_code == FAN_EXIT_OK && chosen->profile != NULL && chosen->ue == NULL)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "--profile goes with --ue: members of a group have theirs");
+	return exit_code;
+}
+
 static int
 run_send(const struct fan_command *command, int argc, char **argv)
 {
 	struct chosen chosen;
 	char **operands;
 	json_t *params;
-	int exit_code = parse(command, &chosen, &operands, 1, argc, argv);
+	int exit_code = parse_send(command, &chosen, &operands, argc, argv);
 
 	if (exit_code != FAN_EXIT_OK)
 		return ended(exit_code);
 	if ((chosen.text != NULL) == (chosen.message != NULL))
 		return fan_command_fail(command, FAN_EXIT_USAGE, "--text STRING or --message FILE: give one of the two");
-	params = json_pack("{s:s, s:s*}", "gid", operands[0], "text", chosen.text);
+	params = json_pack("{s:s*, s:s*}", "gid", operands[0], "text", chosen.text);
 	if (params == NULL)
 		return fan_command_fail(command, FAN_EXIT_USAGE, "--text: no UTF-8; --message FILE takes any octets");
 	if (chosen.message != NULL)
@@ -259,8 +280,8 @@ run_send(const struct fan_command *command, int argc, char **argv)
 
 const struct fan_command fan_command_send = {
 	.name = "send",
-	.summary = "Sends a message to every member of a group",
-	.operands = "GID",
+	.summary = "Sends a message to every member of a group, or to one UE",
+	.operands = "[GID]",
 	.mixes = true,
 	.text = "The answer is the message's id, as soon as it is sure to be sent.",
 	.options = send_options,

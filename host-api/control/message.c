@@ -50,7 +50,8 @@ static json_t *
 describe_briefly(const struct fan_message_status *status)
 {
 	json_t *object = json_pack("{s:I, s:s, s:s, s:b, s:i, s:I}", "id", (json_int_t)status->id, "state",
-				   fan_message_state_name(status->state), "gid", status->gid, "durable", status->durable,
+				   fan_message_state_name(status->state), status->gid[0] != '\0' ? "gid" : "identity",
+				   status->gid[0] != '\0' ? status->gid : status->identity, "durable", status->durable,
 				   "priority", status->priority, "byte_count", (json_int_t)status->byte_count);
 	json_t *times = json_pack("{s:I, s:I, s:I, s:I, s:I, s:s, s:I}", "accepted_ms", (json_int_t)status->accepted_ms,
 				  "expires_ms", (json_int_t)status->expires_ms, "ended_ms", (json_int_t)status->ended_ms,

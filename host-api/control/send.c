@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "../../dataplane/context/profile.h"
 #include "daemon.h"
 
 #include <arpa/inet.h>
@@ -10,13 +11,15 @@
 #define AT(struct_name, field) offsetof(struct struct_name, field)
 
 struct sending {
-	const char *gid, *text, *message, *reference, *coding, *originator, *service_centre, *source_ipv4;
+	const char *gid, *identity, *profile, *text, *message, *reference, *coding, *originator, *service_centre, *source_ipv4;
 	int64_t priority, valid_for_ms, application_port, timestamp_s, sdap_qfi, source_port, destination_port;
 	bool device_trigger, raw;
 };
 
 static const struct fan_param send_params[] = {
-	{ "gid", FAN_PARAM_TEXT, true, 1, 255, AT(sending, gid) },
+	{ "gid", FAN_PARAM_TEXT, false, 1, 255, AT(sending, gid) },
+	{ "identity", FAN_PARAM_TEXT, false, 5, FAN_IDENTITY_BYTES - 1, AT(sending, identity) },
+	{ "profile", FAN_PARAM_TEXT, false, 1, 32, AT(sending, profile) },
 	{ "text", FAN_PARAM_TEXT, false, 1, FAN_CONTROL_LINE_BYTES_MAX, AT(sending, text) },
 	{ "message", FAN_PARAM_TEXT, false, 1, FAN_CONTROL_LINE_BYTES_MAX, AT(sending, message) },
 	{ "reference", FAN_PARAM_TEXT, false, 1, FAN_REFERENCE_BYTES - 1, AT(sending, reference) },
@@ -144,23 +147,105 @@ repeat(struct fan_request *request, fan_message_id id)
 	return 0;
 }
 
+static int
+send_to_group(struct fan_server *server, fan_message_id *id, const char *gid, const struct fan_message *message)
+{
+	struct fan_group *group = fan_group_find(server->fanfare, gid);
+
+	return group == NULL ? FAN_E_NOT_FOUND : fan_send(server->fanfare, id, group, message, NULL, NULL);
+}
+
+/* Whether a message to one UE may take a profile: the one that is named; else those of its capabilities, of which a device trigger, which is a
+ * short message, takes no others. */
+static bool
+may_take(const struct sending *values, const struct fan_ue_status *status, enum fan_profile profile)
+{
+	if (fan_profile_kind(profile) != status->kind)
+		return false;
+	if (values->profile != NULL)
+		return strcmp(fan_profile_name(profile), values->profile) == 0;
+	return (status->capabilities >> profile & 1) != 0 && (!values->device_trigger || fan_profile_is_sms(profile));
+}
+
+static int
+refuse_contexts(const struct sending *values)
+{
+	if (values->profile != NULL)
+		return fan_fail(FAN_E_INVALID, "%.127s: has no context of the kind of %s", values->identity, values->profile);
+	if (values->device_trigger)
+		return fan_fail(FAN_E_INVALID,
+				"%.127s: is reached by no short message, which a device trigger is: name a profile for it",
+				values->identity);
+	return fan_fail(FAN_E_INVALID, "%.127s: its capabilities name no profile of its kind: name one", values->identity);
+}
+
+/* One of a UE's contexts and its profile: a reachable one before others, and then the lowest profile, so that NAS goes before bearers. */
+static int
+choose_context(struct fan_server *server, fan_context_id *id, enum fan_profile *profile, const struct sending *values)
+{
+	fan_context_id ids[FAN_CONTEXTS_OF_ONE_MAX];
+	const int count = fan_contexts_find(server, ids, values->identity);
+	unsigned best = 2 * FAN_PROFILE_COUNT;
+
+	for (int i = 0; i < count; i++) {
+		struct fan_ue_status status;
+		int error;
+
+		fan_ue_status_init(&status);
+		error = fan_ue_status(server->fanfare, &status, ids[i]);
+		if (error != 0)
+			return error;
+		for (unsigned at = 0; at < FAN_PROFILE_COUNT; at++) {
+			const unsigned rank = at + (status.reachable ? 0 : FAN_PROFILE_COUNT);
+
+			if (rank >= best || !may_take(values, &status, (enum fan_profile)at))
+				continue;
+			best = rank;
+			*id = ids[i];
+			*profile = (enum fan_profile)at;
+		}
+	}
+	return count < 0 ? count : best < 2 * FAN_PROFILE_COUNT ? 0 : refuse_contexts(values);
+}
+
+static int
+send_to_ue(struct fan_server *server, fan_message_id *id, const struct sending *values, const struct fan_message *message)
+{
+	fan_context_id context = 0;
+	enum fan_profile profile = FAN_PROFILE_EPS_NAS_NIDD;
+	const int error = choose_context(server, &context, &profile, values);
+
+	return error != 0 ? error : fan_send_to_ue(server->fanfare, id, context, profile, message, NULL, NULL);
+}
+
 /* In: message, ready. */
 static int
-send_it(struct fan_request *request, const char *gid, const struct fan_message *message)
+send_it(struct fan_request *request, const struct sending *values, const struct fan_message *message)
 {
 	struct fan_server *server = request->server;
-	struct fan_group *group;
 	fan_message_id id = 0;
 	int error = reserve_send(server);
 
 	if (error == 0 && message->reference != NULL && fan_message_find(server->fanfare, &id, message->reference) == 0)
 		return repeat(request, id);
-	group = fan_group_find(server->fanfare, gid);
-	if (error == 0 && group == NULL)
-		error = FAN_E_NOT_FOUND;
 	if (error == 0)
-		error = fan_send(server->fanfare, &id, group, message, NULL, NULL);
+		error = values->gid != NULL ? send_to_group(server, &id, values->gid, message)
+					    : send_to_ue(server, &id, values, message);
 	return error != 0 ? error : answer_later(request, id, false);
+}
+
+static int
+check_addressee(const struct sending *values)
+{
+	if ((values->gid == NULL) == (values->identity == NULL))
+		return fan_fail(FAN_E_INVALID, "gid or identity (of one UE): give one of the two");
+	if (values->profile == NULL)
+		return 0;
+	if (values->gid != NULL)
+		return fan_fail(FAN_E_INVALID, "profile: goes with identity; members of a group have theirs");
+	return fan_profile_find(values->profile) >= 0
+		       ? 0
+		       : fan_fail(FAN_E_INVALID, "profile %.32s: there is none of this name", values->profile);
 }
 
 static int
@@ -169,14 +254,16 @@ run_send(struct fan_request *request)
 	static uint8_t octets[FAN_CONTROL_LINE_BYTES_MAX];
 	struct sending values = { .sdap_qfi = -1 };
 	struct fan_message message;
-	int error = fan_request_params(request, &values, send_params, COUNT_OF(send_params));
-	const int byte_count = error != 0 ? error : read_octets(octets, &values);
+	int error = fan_request_params(request, &values, send_params, COUNT_OF(send_params)), byte_count;
 
+	if (error == 0)
+		error = check_addressee(&values);
+	byte_count = error != 0 ? error : read_octets(octets, &values);
 	if (byte_count < 0)
 		return byte_count;
 	fan_message_init(&message, octets, (size_t)byte_count);
 	error = fill_message(&message, &request->server->configuration, &values);
-	return error != 0 ? error : send_it(request, values.gid, &message);
+	return error != 0 ? error : send_it(request, &values, &message);
 }
 
 void

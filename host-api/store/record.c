@@ -198,10 +198,17 @@ goes_on(const struct codec *codec, bool any)
 static void
 message_fields_of_version_2(struct codec *codec, struct fan_record_message *record)
 {
-	if (codec->reading)
+	if (codec->reading) {
 		record->message.reference = NULL;
-	if (goes_on(codec, record->message.reference != NULL))
-		string(codec, &record->message.reference);
+		memset(&record->recipient, 0, sizeof(record->recipient));
+	}
+	if (!goes_on(codec, record->message.reference != NULL || record->recipient.identity[0] != '\0'))
+		return;
+	string(codec, &record->message.reference);
+	text(codec, record->recipient.identity, sizeof(record->recipient.identity));
+	table_key(codec, &record->recipient.table);
+	FIELD(codec, record->recipient.slot);
+	FIELD(codec, record->recipient.profile);
 }
 
 static void
@@ -468,6 +475,24 @@ string_bytes(const char *text_or_null)
 	return text_or_null == NULL ? 0 : strlen(text_or_null) + 1;
 }
 
+/* A group or one UE. */
+static int
+check_recipient(const struct fan_record_message *record)
+{
+	const struct fan_recipient *const recipient = &record->recipient;
+	const size_t identity_bytes = strnlen(recipient->identity, sizeof(recipient->identity));
+
+	if (identity_bytes == 0)
+		return check_gid(record->gid);
+	if (record->gid[0] != '\0' || identity_bytes == sizeof(recipient->identity))
+		return fan_fail(FAN_E_INVALID, "message %lu is for a group, or for one UE of 1 to %d octets", record->id,
+				FAN_IDENTITY_BYTES - 1);
+	if (recipient->profile >= FAN_PROFILE_COUNT)
+		return fan_fail(FAN_E_INVALID, "profile %u of message %lu: 0 to %d", recipient->profile, record->id,
+				FAN_PROFILE_COUNT - 1);
+	return 0;
+}
+
 static int
 check_message(const struct fan_record_message *record)
 {
@@ -483,7 +508,7 @@ check_message(const struct fan_record_message *record)
 	if (message->reference != NULL &&
 	    (message->reference[0] == '\0' || string_bytes(message->reference) > FAN_REFERENCE_BYTES))
 		return fan_fail(FAN_E_INVALID, "reference of message %lu: 1 to %d octets", record->id, FAN_REFERENCE_BYTES - 1);
-	return check_gid(record->gid);
+	return check_recipient(record);
 }
 
 static int

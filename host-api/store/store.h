@@ -109,12 +109,21 @@ struct fan_record_members {
 	uint8_t member[FAN_MEMBERS_CONTEXTS / 8]; /* bit i & 7 of octet i >> 3 is context first_slot + i */
 };
 
+/* The one UE that a message is for, by the context in which it was to be protected. */
+struct fan_recipient {
+	char identity[FAN_IDENTITY_BYTES]; /* as a UE's record has it */
+	struct fan_protection table;
+	uint32_t slot;
+	uint8_t profile; /* enum fan_profile */
+};
+
 /* A message as it was accepted; it is written once. The strings and octets belong to the caller when it is put; when it is read they are
  * the store's, until the next call. */
 struct fan_record_message {
 	uint64_t id;
 	/* ---- */
-	char gid[FAN_GROUP_BYTES];
+	char gid[FAN_GROUP_BYTES];       /* "": it is for one UE */
+	struct fan_recipient recipient;  /* which one; else all zero */
 	int64_t accepted_ms, expires_ms; /* since 1970 UTC; expires_ms 0: no limit. message.valid_for_ms is not stored */
 	struct fan_message message;
 };

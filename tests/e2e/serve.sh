@@ -215,6 +215,42 @@ refused 2 'fanfare send' send flood@example.org --text x --originator '+12x'
 refused 1 'no group is named' send nobody@example.org --text x
 refused 2 '--priority 8: takes a number' send flood@example.org --text x --priority 8
 second=$(sed -n 2p identities)
+
+# To one UE.
+good send --ue meter-1@example.org --text x --wait --json
+json 'o["ues"] == 1 and o["sent"] == 1 and o["identity"] == "meter-1@example.org" and "gid" not in o and list(o["profiles"]) == ["nr-pdcp-18"]'
+good message list --from 5
+grep -q 'meter-1@example.org  *1 ' .out || fault "a list names the UE: $(cat .out)"
+refused 1 '999999999999999: no UE has this identity' send --ue 999999999999999 --text x
+refused 2 'meter-1@example.org: has no context of the kind of eps-nas-sms' send --ue meter-1@example.org --text x --profile eps-nas-sms
+refused 2 'is reached by no short message' send --ue meter-1@example.org --text x --trigger 7
+refused 2 'profile eps: there is none of this name' send --ue meter-1@example.org --text x --profile eps
+refused 2 'a GID or --ue IDENTITY: give one of the two' send --text x
+refused 2 'a GID or --ue IDENTITY: give one of the two' send flood@example.org --ue meter-1@example.org --text x
+refused 2 '--profile goes with --ue' send flood@example.org --text x --profile nr-pdcp-18
+# Two contexts: NAS, by the lowest profile that it is reached by, or by short messages; a bearer where that alone is reachable.
+cat >two.jsonl <<END
+{"identity":"meter-2@example.org","profile":"nr-pdcp-18","cipher":2,"integrity":2,"k_enc":"$key","k_int":"${key}","count":7,"bearer":4,"teid":10,"next_hop":"198.51.100.77","ue_ip":"10.0.0.9"}
+{"identity":"meter-2@example.org","profile":"eps-nas-nidd","capabilities":3,"cipher":2,"integrity":2,"k_enc":"$key","k_int":"${key}","count":7,"bearer":0,"mme_ue_id":9,"ran_ue_id":9,"next_hop":"198.51.100.78"}
+END
+good ue import two.jsonl --format jsonl
+good send --ue meter-2@example.org --text x --wait --json
+json 'list(o["profiles"]) == ["eps-nas-nidd"] and o["sent"] == 1'
+good send --ue meter-2@example.org --text x --trigger 7 --wait --json
+json 'list(o["profiles"]) == ["eps-nas-sms"] and o["sent"] == 1'
+good send --ue meter-2@example.org --text x --profile nr-pdcp-18 --wait --json
+json 'list(o["profiles"]) == ["nr-pdcp-18"] and o["sent"] == 1'
+good ue remove meter-2@example.org
+sed '2s/}$/,"reachable":0}/' two.jsonl >three.jsonl
+good ue import three.jsonl --format jsonl
+good send --ue meter-2@example.org --text x --wait --json
+json 'list(o["profiles"]) == ["nr-pdcp-18"] and o["sent"] == 1'
+good ue reachable meter-2@example.org no
+timeout 60 "$fanfare" send --ue meter-2@example.org --text x --wait --json >.out 2>.err
+[ $? -eq 1 ] || fault 'a message that did not reach its UE: exit code'
+json 'list(o["profiles"]) == ["eps-nas-nidd"] and o["dropped"] == {"unreachable": 1}'
+good ue remove meter-2@example.org
+
 good ue reachable "$first" no
 good ue reachable "$second" no
 timeout 60 "$fanfare" send flood@example.org --text x --wait --json >.out 2>.err
@@ -243,7 +279,7 @@ printf 'meter-1@example.org,nr-pdcp-18,7\nmeter-1@example.org,nr-pdcp-18\n' >ack
 good ack --file acks --json
 json 'o["acknowledged"] == 1 and o["errors"][0]["line"] == 2'
 good release meter-1@example.org --json
-json 'o["contexts"] == [{"kind": "nr-pdcp-18", "bearer": 3, "next_count": 8, "unacknowledged": 0}]'
+json 'o["contexts"] == [{"kind": "nr-pdcp-18", "bearer": 3, "next_count": 9, "unacknowledged": 1}]'
 refused 1 'no UE has this identity' release meter-1@example.org
 sed 's/,"group":"[^"]*"//' ue.jsonl >context.json
 good lease --context context.json --json
