@@ -698,6 +698,22 @@ int fan_message_next(struct fanfare *fanfare, fan_message_id *id, fan_message_id
 int fan_message_not_served(struct fanfare *fanfare, fan_message_id id, enum fan_drop drop,
 			   void (*each)(void *user, fan_context_id id, uint32_t ue, enum fan_drop drop), void *user);
 
+/* What became of a message for one member. The library makes it: fields may be added at its end. */
+struct fan_member_result {
+	const char *identity; /* valid during the call; "": the UE was removed since, and id and ue are 0 */
+	fan_context_id id;
+	uint32_t ue;
+	enum fan_profile profile;
+	enum fan_drop drop; /* NONE: it was sent, all parts of it */
+};
+
+/* Calls `each` for members of a message that has ended, each once, in an order of its own that stays. In: *next, 0 to begin with, else as the
+ * call before left it; limit, for how many at most, 1 or more. Out: *next; 0 at the end. Takes some microseconds a member. A frame that the
+ * port lost after it had taken it counts as sent here (see fan_outcome_count()). NOT_FOUND; BUSY: it has not ended; UNSUPPORTED: a version
+ * before 3 began with it, and kept nothing of whom it was served to; INVALID: another *next. Since version 3. */
+int fan_message_results(struct fanfare *fanfare, fan_message_id id, uint64_t *next, size_t limit,
+			void (*each)(void *user, const struct fan_member_result *result), void *user);
+
 /* What an operator must know. */
 struct fan_health {
 	size_t struct_bytes; /* fan_health_init() */

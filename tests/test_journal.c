@@ -589,6 +589,260 @@ Test(journal, messages_go_on_after_a_crash)
 	live(go_on);
 }
 
+/* ---- What became of each member ------------------------------------------------------------------------------------------------- */
+
+/* What fan_message_results() tells. */
+struct told {
+	uint8_t times[UES], drop[UES];
+	unsigned removed, count, strangers;
+};
+
+static void
+take_result(void *user, const struct fan_member_result *result)
+{
+	struct told *told = user;
+	char identity[FAN_IDENTITY_BYTES];
+
+	told->count++;
+	if (result->identity[0] == '\0') {
+		check(result->id == 0 && result->ue == 0, "a UE that has gone is named", (long)result->id);
+		told->removed++;
+		return;
+	}
+	name_ue(identity, result->ue);
+	if (strcmp(identity, result->identity) != 0 || result->ue >= UES) {
+		told->strangers++;
+		return;
+	}
+	check(result->id == ids[result->ue], "id of UE", result->ue);
+	told->times[result->ue]++;
+	told->drop[result->ue] = (uint8_t)result->drop;
+}
+
+/* In steps of so many members: each but those of the last has as many. */
+static struct told
+results_of(fan_message_id id, size_t limit)
+{
+	struct told told = { .count = 0 };
+	uint64_t next = 0;
+
+	do {
+		const unsigned before = told.count;
+
+		done(fan_message_results(fanfare, id, &next, limit, take_result, &told));
+		check(told.count - before == limit || next == 0, "members in a step", (long)(told.count - before));
+		check(told.count > before, "a step without members", before);
+	} while (next != 0);
+	return told;
+}
+
+/* Each member once; UE 3 has not got it for one reason, all others for another, NONE: they have. */
+static void
+expect_told(const struct told *told, enum fan_drop third, enum fan_drop others)
+{
+	check(told->count == UES && told->removed == 0 && told->strangers == 0, "members", told->count);
+	for (unsigned i = 0; i < UES; i++) {
+		check(told->times[i] == 1, "how often UE", i);
+		check(told->drop[i] == (i == 3 ? third : others), "what became of UE", i);
+	}
+}
+
+static void
+ask_for_results(void)
+{
+	struct told told;
+	struct fan_message message;
+	uint64_t next = 0;
+
+	open_on("net_ring", 1, 0);
+	add_ues(FAN_KIND_EPS_NAS);
+	done(fan_ue_reachable(fanfare, ids[3], false));
+	seen->message = send_text("hello", 0, FAN_PROFILE_EPS_NAS_NIDD);
+	check(fan_message_results(fanfare, seen->message, &next, 1, take_result, &told) == FAN_E_BUSY, "it has not ended", 0);
+	run_until(0);
+	for (size_t limit = 1; limit < 3 * UES; limit = 7 * limit) {
+		told = results_of(seen->message, limit);
+		expect_told(&told, FAN_DROP_UNREACHABLE, FAN_DROP_NONE);
+	}
+	check(fan_message_results(fanfare, seen->message + 1, &next, 1, take_result, &told) == FAN_E_NOT_FOUND, "no message",
+	      0);
+	next = UINT64_MAX;
+	check(fan_message_results(fanfare, seen->message, &next, 1, take_result, &told) == FAN_E_INVALID, "no place", 0);
+	/* To one UE: the others are no members. */
+	fan_test_message(&message, "hello", 5);
+	done(fan_send_to_ue(fanfare, &seen->message, ids[UES - 1], FAN_PROFILE_EPS_NAS_SMS, &message, NULL, NULL));
+	run_until(0);
+	told = results_of(seen->message, 10);
+	check(told.count == 1 && told.times[UES - 1] == 1 && told.drop[UES - 1] == FAN_DROP_NONE, "one UE", told.count);
+	die();
+}
+
+/* UEs that were there are gone, and another has a slot of theirs. */
+static void
+remove_some(void)
+{
+	struct fan_ue ue;
+	fan_context_id id;
+	uint32_t count;
+	uint16_t unacknowledged;
+	struct told told;
+
+	open_on("net_ring", 1, 0);
+	told = results_of(1, 100);
+	expect_told(&told, FAN_DROP_UNREACHABLE, FAN_DROP_NONE);
+	for (unsigned i = 10; i < 13; i++)
+		done(fan_ue_remove(fanfare, &count, &unacknowledged, ids[i]));
+	told = results_of(1, 100);
+	check(told.count == UES && told.removed == 3 && told.times[9] == 1 && told.times[10] == 0, "removed", told.removed);
+	done(fan_close(fanfare));
+	open_on("net_null", 1, 0);
+	fan_ue_init(&ue, FAN_KIND_EPS_NAS);
+	ue.cipher = ue.integrity = 2;
+	ue.count_reserved = 1 << 20;
+	ue.bearer_id = 5;
+	ue.identity = "stranger@example.org";
+	memset(ue.k_enc, 7, sizeof(ue.k_enc));
+	done(fan_ue_add(fanfare, &id, &ue));
+	check((uint32_t)id >= 10 && (uint32_t)id < 13, "it has a slot that was free", (long)id);
+	told = results_of(1, 100);
+	check(told.count == UES && told.removed == 3 && told.strangers == 0, "a stranger has its results", told.strangers);
+	die();
+}
+
+Test(journal, each_member_is_told_of_once)
+{
+	share();
+	live(ask_for_results);
+	live(remove_some);
+}
+
+/* Of those that had not ended when the process died, no result is lost, and none is better than what happened. */
+static void
+ask_after_a_crash(void)
+{
+	open_on("net_ring", 3, 0);
+	run_until(0);
+	for (fan_message_id id = 1; id <= seen->message; id++) {
+		const struct told told = results_of(id, 1000);
+
+		expect_told(&told, FAN_DROP_UNREACHABLE, FAN_DROP_NONE);
+	}
+}
+
+Test(journal, each_member_is_told_of_once_after_a_crash)
+{
+	share();
+	live(send_into_a_full_port);
+	live(ask_after_a_crash);
+}
+
+/* A process dies in the middle of one message after the other. */
+static void
+send_in_pieces(void)
+{
+	open_on("net_ring", 1, 0);
+	if (seen->message == 0)
+		add_ues(FAN_KIND_EPS_NAS);
+	for (unsigned i = 0; seen->message < 20 && i < 20; i++)
+		seen->message = send_text("hello", 0, FAN_PROFILE_EPS_NAS_NIDD);
+	for (unsigned i = 0; i < 60; i++) {
+		(void)fan_poll(fanfare);
+		usleep(2000);
+		(void)fan_loop_receive(fanfare, count_frame, NULL, 17);
+	}
+	check(fan_poll(fanfare) > 0, "all messages have ended", 0);
+	die();
+}
+
+static void
+ask_after_pieces(void)
+{
+	open_on("net_ring", 1, 0);
+	run_until(0);
+	for (fan_message_id id = 1; id <= seen->message; id++) {
+		const struct told told = results_of(id, 1000);
+
+		expect_told(&told, FAN_DROP_NONE, FAN_DROP_NONE);
+	}
+}
+
+Test(journal, results_are_put_together_from_several_lives)
+{
+	share();
+	for (unsigned i = 0; i < 3; i++)
+		live(send_in_pieces);
+	live(ask_after_pieces);
+}
+
+static void
+cancel_in_the_middle(void)
+{
+	struct told told;
+	struct fan_message_status status;
+	unsigned sent = 0;
+
+	open_on("net_ring", 1, 0);
+	add_ues(FAN_KIND_EPS_NAS);
+	for (unsigned i = 0; i < 3; i++)
+		seen->message = send_text("hello", 0, FAN_PROFILE_EPS_NAS_NIDD);
+	done(fan_message_cancel(fanfare, seen->message));
+	run_until(0);
+	told = results_of(seen->message, 1000);
+	status = status_of(seen->message);
+	for (unsigned i = 0; i < UES; i++) {
+		check(told.times[i] == 1 && (told.drop[i] == FAN_DROP_NONE || told.drop[i] == FAN_DROP_CANCELLED), "UE", i);
+		sent += told.drop[i] == FAN_DROP_NONE;
+	}
+	check(status.result.sent == sent, "those that were sent it", sent);
+	check(status.result.dropped[FAN_DROP_CANCELLED] == UES - sent && sent < UES, "those that were not", UES - sent);
+}
+
+Test(journal, results_of_what_was_cancelled_add_up)
+{
+	share();
+	live(cancel_in_the_middle);
+}
+
+/* As version 1 had it, of all messages: what is not known is not made up. */
+static void
+forget_that_served_is_kept(void)
+{
+	struct fan_record record = { .kind = FAN_RECORD_OUTCOME };
+	struct fan_store *store;
+
+	cr_assert_eq(fan_store_open(&store, &(struct fan_store_options){ .directory = fan_test_store.directory,
+									 .key_file = fan_test_store.key }),
+		     0, "%s", fan_error_detail());
+	cr_assert_eq(fan_store_begin(store), 0);
+	for (; fan_store_next(store, &record) == 0; record.outcome.id++) {
+		cr_assert(record.outcome.served_kept);
+		record.outcome.served_kept = false;
+		cr_assert_eq(fan_store_put(store, &record), 0);
+	}
+	cr_assert_eq(fan_store_commit(store), 0);
+	fan_store_close(store);
+}
+
+static void
+ask_what_is_not_known(void)
+{
+	struct told told;
+	uint64_t next = 0;
+
+	open_on("net_ring", 1, 0);
+	run_until(0);
+	for (fan_message_id id = 1; id <= seen->message; id++)
+		check(fan_message_results(fanfare, id, &next, 1, take_result, &told) == FAN_E_UNSUPPORTED, "made up", (long)id);
+}
+
+Test(journal, results_of_version_1_are_not_made_up)
+{
+	share();
+	live(send_into_a_full_port);
+	forget_that_served_is_kept();
+	live(ask_what_is_not_known);
+}
+
 static void
 send_to_ues_behind_others(void)
 {

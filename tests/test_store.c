@@ -92,6 +92,8 @@ sample(enum fan_record_kind kind, uint32_t number)
 		record.ue.slot = number;
 		(void)snprintf(record.ue.identity, sizeof(record.ue.identity), "%015u", number);
 		record.ue.capabilities = 0x01020304;
+		if (number % 2 == 1)
+			record.ue.messages_before = UINT64_C(0x0102030405060708);
 		record.ue.reachable = true;
 		fan_ue_init(ue, FAN_KIND_EPS_NAS);
 		ue->cipher = 2;
@@ -161,6 +163,7 @@ sample(enum fan_record_kind kind, uint32_t number)
 		record.outcome.resumed = 79;
 		record.outcome.in_doubt = 80;
 		record.outcome.ues = 81;
+		record.outcome.served_kept = number % 2 == 1;
 		for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++)
 			record.outcome.profile[i] = (struct fan_result){ .ues = i,
 									 .created = 2,
@@ -174,7 +177,7 @@ sample(enum fan_record_kind kind, uint32_t number)
 		record.unserved.id = number;
 		record.unserved.table = nas;
 		record.unserved.profile = FAN_PROFILE_5GS_NAS_SMS;
-		record.unserved.reason = FAN_DROP_WINDOW;
+		record.unserved.reason = number % 2 == 1 ? FAN_DROP_WINDOW : FAN_DROP_NONE;
 		record.unserved.first_slot = 3 * FAN_UNSERVED_CONTEXTS;
 		record.unserved.bitmap = (const uint8_t *)"a set of slots";
 		record.unserved.bitmap_bytes = 14;

@@ -10,6 +10,7 @@
  *	removal.c     UEs that go
  *	group.c       groups by name
  *	message.c     messages, and what becomes of them
+ *	results.c     ... of each member
  *	ledger.c      COUNT on the disk
  *	journal.c     messages on the disk
  *	references.c  messages by the name that their sender gave them

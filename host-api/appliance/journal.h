@@ -23,6 +23,7 @@ struct fanfare;
 struct fan_entry {
 	struct fan_flight *flight; /* NULL: the entry is free */
 	bool durable;
+	bool served_kept; /* whom it is served to is written, as it is of all messages but those that version 1 of the store began with */
 	char gid[FAN_GROUP_BYTES];           /* "": it is for one UE */
 	struct fan_recipient recipient;      /* which one; else all zero */
 	char reference[FAN_REFERENCE_BYTES]; /* "": none */
@@ -80,7 +81,9 @@ void fan_journal_close(struct fanfare *fanfare);
 void fan_journal_result(const struct fan_entry *entry, struct fan_result *result, enum fan_profile profile);
 void fan_journal_add_result(struct fan_result *sum, const struct fan_result *result);
 enum fan_message_state fan_journal_state(const struct fan_entry *entry, bool ended);
-/* A set of slots as it is stored, the caller's; NULL: it is none. */
+/* Records that there is no such message. Returns NOT_FOUND. */
+int fan_journal_no_message(fan_message_id id);
+/* A set of slots as it is stored, the caller's; NULL: it is none, or there is no memory. */
 roaring_bitmap_t *fan_journal_bitmap(const struct fan_record_unserved *unserved);
 
 /* Goes on with the messages that had not ended, if there is a store. In: how long results are kept; 0: 7 days. */

@@ -102,8 +102,8 @@ entry_of_id(const struct fanfare *fanfare, fan_message_id id)
 	return NULL;
 }
 
-static int
-no_message(fan_message_id id)
+int
+fan_journal_no_message(fan_message_id id)
 {
 	return fan_fail(FAN_E_NOT_FOUND, "no message %lu: it was never accepted, or its results are kept no more", id);
 }
@@ -129,7 +129,7 @@ fan_message_status(struct fanfare *fanfare, struct fan_message_status *given, fa
 	else
 		error = FAN_E_NOT_FOUND;
 	if (error == FAN_E_NOT_FOUND)
-		return no_message(id);
+		return fan_journal_no_message(id);
 	if (error == 0)
 		fan_struct_give(given, &status, sizeof(status));
 	return error;
@@ -186,13 +186,14 @@ fan_message_not_served(struct fanfare *fanfare, fan_message_id id, enum fan_drop
 	if (error == 0)
 		error = fanfare->store == NULL ? FAN_E_NOT_FOUND : fan_store_get(fanfare->store, &record);
 	if (error == FAN_E_NOT_FOUND)
-		return no_message(id);
+		return fan_journal_no_message(id);
 	if (error != 0)
 		return error;
 	record = (struct fan_record){ .kind = FAN_RECORD_UNSERVED, .unserved = { .id = id, .reason = 1 } };
 	fanfare->in_callback = true;
 	while ((error = fan_store_next(fanfare->store, &record)) == 0 && record.unserved.id == id) {
-		if (drop == FAN_DROP_NONE || record.unserved.reason == (unsigned)drop)
+		if (record.unserved.reason != FAN_DROP_NONE &&
+		    (drop == FAN_DROP_NONE || record.unserved.reason == (unsigned)drop))
 			tell_unserved(fanfare, &record.unserved, each, user);
 		record.unserved.first_slot += FAN_UNSERVED_CONTEXTS;
 	}

@@ -294,14 +294,6 @@ const struct fan_command fan_command_send = {
 static const struct fan_option client_options[] = { FAN_CLIENT_OPTIONS };
 
 static int
-read_id(const struct fan_command *command, uint64_t *id, const char *text)
-{
-	if (fan_command_number(id, text) && *id > 0 && *id <= INT64_MAX)
-		return FAN_EXIT_OK;
-	return fan_command_fail(command, FAN_EXIT_USAGE, "%s: takes the id of a message, as send answers it", text);
-}
-
-static int
 ask(const struct fan_command *command, const char *method, int argc, char **argv)
 {
 	struct chosen chosen;
@@ -310,7 +302,7 @@ ask(const struct fan_command *command, const char *method, int argc, char **argv
 	int exit_code = parse(command, &chosen, &operands, 1, argc, argv);
 
 	if (exit_code == FAN_EXIT_OK)
-		exit_code = read_id(command, &id, operands[0]);
+		exit_code = fan_client_read_id(command, &id, operands[0]);
 	if (exit_code != FAN_EXIT_OK)
 		return ended(exit_code);
 	return fan_client_run(command, &chosen.client, method, json_pack("{s:I}", "id", (json_int_t)id), -1, NULL);
@@ -339,7 +331,7 @@ run_watch(const struct fan_command *command, int argc, char **argv)
 	int error, exit_code = parse(command, &chosen, &operands, 1, argc, argv);
 
 	if (exit_code == FAN_EXIT_OK)
-		exit_code = read_id(command, &id, operands[0]);
+		exit_code = fan_client_read_id(command, &id, operands[0]);
 	if (exit_code != FAN_EXIT_OK)
 		return ended(exit_code);
 	error = fan_caller_open(&caller, chosen.client.socket);
@@ -438,7 +430,7 @@ run_not_served(const struct fan_command *command, int argc, char **argv)
 	int exit_code = parse(command, &chosen, &operands, 1, argc, argv);
 
 	if (exit_code == FAN_EXIT_OK)
-		exit_code = read_id(command, &id, operands[0]);
+		exit_code = fan_client_read_id(command, &id, operands[0]);
 	if (exit_code != FAN_EXIT_OK)
 		return ended(exit_code);
 	return fan_client_run(command, &chosen.client, "message.not_served",
@@ -457,7 +449,9 @@ static const struct fan_command not_served = {
 	.run = run_not_served,
 };
 
-static const struct fan_command *const subcommands[] = { &list, &show, &find, &watch, &cancel, &not_served, NULL };
+static const struct fan_command *const subcommands[] = {
+	&list, &show, &find, &watch, &cancel, &not_served, &fan_command_message_results, NULL
+};
 
 const struct fan_command fan_command_message = {
 	.name = "message",

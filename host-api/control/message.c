@@ -45,9 +45,8 @@ describe_result(const struct fan_result *result)
 			 (json_int_t)result->last_ns);
 }
 
-/* Without what each profile had, which would be too long in a list. */
-static json_t *
-describe_briefly(const struct fan_message_status *status)
+json_t *
+fan_message_describe(const struct fan_message_status *status)
 {
 	json_t *object = json_pack("{s:I, s:s, s:s, s:b, s:i, s:I}", "id", (json_int_t)status->id, "state",
 				   fan_message_state_name(status->state), status->gid[0] != '\0' ? "gid" : "identity",
@@ -74,7 +73,7 @@ describe_briefly(const struct fan_message_status *status)
 static json_t *
 describe(const struct fan_message_status *status)
 {
-	json_t *object = describe_briefly(status), *profiles = json_object();
+	json_t *object = fan_message_describe(status), *profiles = json_object();
 
 	for (int i = 0; i < FAN_PROFILE_COUNT; i++)
 		if (status->profile[i].created > 0)
@@ -158,7 +157,7 @@ run_list(struct fan_request *request)
 		struct fan_message_status status;
 
 		if (fan_message_read(request->server, &status, id) == 0)
-			(void)json_array_append_new(messages, describe_briefly(&status));
+			(void)json_array_append_new(messages, fan_message_describe(&status));
 		id = next_message(request->server, id + 1);
 	}
 	/* `next` is 0 at the end of the list. */

@@ -154,6 +154,13 @@ key_fields(struct codec *codec, struct fan_record *record)
 	}
 }
 
+/* Whether fields that came with a later version follow: a record that has none of them ends here. */
+static bool
+goes_on(const struct codec *codec, bool any)
+{
+	return codec->reading ? codec->at < codec->end : any;
+}
+
 /* What the table's name says already is not stored. */
 static void
 ue_fields(struct codec *codec, struct fan_record_ue *record)
@@ -179,6 +186,10 @@ ue_fields(struct codec *codec, struct fan_record_ue *record)
 	FIELD(codec, ue->transactions_open);
 	FIELD(codec, ue->lease_until_ms);
 	FIELD(codec, ue->uplink_teid);
+	if (codec->reading)
+		record->messages_before = 0;
+	if (goes_on(codec, record->messages_before != 0))
+		FIELD(codec, record->messages_before);
 	if (codec->reading) {
 		ue->struct_bytes = sizeof(*ue);
 		ue->identity = NULL;
@@ -186,13 +197,6 @@ ue_fields(struct codec *codec, struct fan_record_ue *record)
 		ue->cipher = record->table.cipher;
 		ue->integrity = record->table.integrity;
 	}
-}
-
-/* Whether fields that came with a later version follow: a record that has none of them ends here. */
-static bool
-goes_on(const struct codec *codec, bool any)
-{
-	return codec->reading ? codec->at < codec->end : any;
 }
 
 static void
@@ -257,6 +261,10 @@ outcome_fields(struct codec *codec, struct fan_record_outcome *record)
 		FIELD(codec, result->first_ns);
 		FIELD(codec, result->last_ns);
 	}
+	if (codec->reading)
+		record->served_kept = false;
+	if (goes_on(codec, record->served_kept))
+		FIELD(codec, record->served_kept);
 }
 
 /* Two records of the longer form fit a page of LMDB: what NAS has in one octet takes one. */
@@ -405,8 +413,8 @@ check_unserved_key(const struct fan_record_unserved *unserved)
 	if (unserved->profile >= FAN_PROFILE_COUNT)
 		return fan_fail(FAN_E_INVALID, "profile %u of message %lu: 0 to %d", unserved->profile, unserved->id,
 				FAN_PROFILE_COUNT - 1);
-	if (unserved->reason == FAN_DROP_NONE || unserved->reason >= FAN_DROP_COUNT)
-		return fan_fail(FAN_E_INVALID, "reason %u of message %lu: 1 to %d", unserved->reason, unserved->id,
+	if (unserved->reason >= FAN_DROP_COUNT)
+		return fan_fail(FAN_E_INVALID, "reason %u of message %lu: 0 to %d", unserved->reason, unserved->id,
 				FAN_DROP_COUNT - 1);
 	return check_multiple("first_slot", unserved->first_slot, FAN_UNSERVED_CONTEXTS);
 }

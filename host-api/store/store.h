@@ -93,6 +93,7 @@ struct fan_record_ue {
 	uint32_t capabilities;             /* the caller's bits */
 	bool reachable;
 	struct fan_ue ue;
+	uint64_t messages_before; /* ids up to this one were given before it was added: they are of whoever had the slot then */
 };
 
 struct fan_record_group {
@@ -139,15 +140,16 @@ struct fan_record_outcome {
 	uint64_t in_doubt; /* PDUs that may have been repeats */
 	uint64_t ues;
 	struct fan_result profile[FAN_PROFILE_COUNT];
+	bool served_kept; /* whom it was served to is kept too; false: version 1 began with it */
 };
 
-/* Members of 65,536 contexts of a table that a message was not served to, under one profile and for one reason. Deleting the message deletes
- * these too. */
+/* Members of 65,536 contexts of a table that a message was not served to, under one profile and for one reason; or that it was served to. Deleting
+ * the message deletes these too. */
 struct fan_record_unserved {
 	uint64_t id;
 	struct fan_protection table;
 	uint8_t profile;     /* enum fan_profile */
-	uint8_t reason;      /* enum fan_drop, not NONE */
+	uint8_t reason;      /* enum fan_drop; NONE: it was served to them */
 	uint32_t first_slot; /* a multiple of 65,536 */
 	/* ---- */
 	const uint8_t *bitmap; /* a set of slots, the caller's encoding; as the octets of a message */

@@ -263,6 +263,48 @@ good message not-served "$id" --limit 1 --from 1 --json
 json 'o["count"] == 2 and o["ues"][0]["identity"] == "'"$second"'" and o["ues"][0]["reason"] == "unreachable" and o["next"] == 0'
 good message not-served "$id" --from 2 --json
 json 'o["ues"] == [] and o["next"] == 0'
+
+# What became of each: in one piece, and in others, into files that are memory alone.
+good message results "$id"
+[ "$(wc -l <.out)" -eq 800 ] || fault "results: $(wc -l <.out) lines"
+[ "$(grep -c ',sent$' .out)" -eq 798 ] || fault 'results: sent'
+grep -qx "$first,[a-z0-9-]*,unreachable" .out && grep -qx "$second,[a-z0-9-]*,unreachable" .out || fault 'results: unreachable'
+cut -d, -f1 .out | sort | cmp -s - <(sort identities) || fault 'results: not each member once'
+[ ! -s .err ] || fault "results: $(cat .err)"
+mv .out results
+refused 1 'no message 99' message results 99
+refused 2 'takes the id of a message' message results x
+python3 - "$id" results >.out <<'END' || fault "message.results: $(tail -1 .out)"
+import array, fcntl, json, os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(os.environ["FANFARE_SOCKET"])
+f = s.makefile("r")
+f.readline()
+def call(method, params, file=None):
+    line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}) + "\n"
+    socket.send_fds(s, [line.encode()], [file] if file is not None else [])
+    return json.loads(f.readline())
+call("hello", {"version": 1})
+id, wanted = int(sys.argv[1]), open(sys.argv[2]).read()
+text, next, steps = "", 0, 0
+while steps == 0 or next:
+    file = os.memfd_create("results", os.MFD_ALLOW_SEALING)
+    o = call("message.results", {"id": id, "from": next, "limit": 300}, file)["result"]
+    assert o["count"] == (300, 300, 200)[steps] and o["removed"] == 0, o
+    assert o["message"]["sent"] == 798 and o["message"]["dropped"] == {"unreachable": 2} and o["message"]["ended"], o
+    assert "errors" not in o and os.fstat(file).st_size == o["bytes"], o
+    text += os.pread(file, o["bytes"], 0).decode()
+    next = o["next"]
+    steps += 1
+    os.close(file)
+assert steps == 3 and text == wanted
+file = os.memfd_create("results", os.MFD_ALLOW_SEALING)
+fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE)
+o = call("message.results", {"id": id}, file)
+assert "cannot be written" in o["error"]["message"], o
+o = call("message.results", {"id": id, "from": 1 << 61}, os.memfd_create("results", os.MFD_ALLOW_SEALING))
+assert o["error"]["data"]["exit"] == 2 and "takes 0, or the `next`" in o["error"]["message"], o
+END
 good ue reachable "$second" yes
 
 # ---- Leases ------------------------------------------------------------------------------------------------------------------
