@@ -479,9 +479,9 @@ static const struct wrong_row {
 	{ FAN_RECORD_MEMBERS, offsetof(struct fan_record, members.first_slot), 1, "first_slot" },
 	{ FAN_RECORD_MESSAGE, offsetof(struct fan_record, message.gid), 0, "GID" },
 	{ FAN_RECORD_MESSAGE, offsetof(struct fan_record, message.message.struct_bytes), 1, "fan_message_init" },
+	{ FAN_RECORD_MESSAGE, offsetof(struct fan_record, message.recipient.identity), 'x', "for a group, or for one UE" },
 	{ FAN_RECORD_OUTCOME, offsetof(struct fan_record, outcome.state), FAN_MESSAGE_STATES, "state" },
 	{ FAN_RECORD_UNSERVED, offsetof(struct fan_record, unserved.profile), FAN_PROFILE_COUNT, "profile" },
-	{ FAN_RECORD_UNSERVED, offsetof(struct fan_record, unserved.reason), FAN_DROP_NONE, "reason" },
 	{ FAN_RECORD_UNSERVED, offsetof(struct fan_record, unserved.reason), FAN_DROP_COUNT, "reason" },
 	{ FAN_RECORD_UNSERVED, offsetof(struct fan_record, unserved.first_slot), 1, "first_slot" },
 	{ FAN_RECORD_MARKS, offsetof(struct fan_record, marks.first_block), 255, "first_block" },
@@ -505,6 +505,16 @@ Test(store, refuses_what_is_out_of_range_and_goes_on)
 	refused(fan_store_put(store, &record), FAN_E_INVALID, "1 to 65000");
 	record.message.message.byte_count = 0;
 	refused(fan_store_put(store, &record), FAN_E_INVALID, "1 to 65000");
+	record = sample(FAN_RECORD_MESSAGE, 6);
+	record.message.recipient.profile = FAN_PROFILE_COUNT;
+	refused(fan_store_put(store, &record), FAN_E_INVALID, "profile 8");
+	memset(record.message.recipient.identity, '1', sizeof(record.message.recipient.identity));
+	refused(fan_store_put(store, &record), FAN_E_INVALID, "1 to 127");
+	record = sample(FAN_RECORD_MESSAGE, 0);
+	record.message.message.reference = "";
+	refused(fan_store_put(store, &record), FAN_E_INVALID, "reference");
+	record.message.message.reference = "12345678901234567890123456789012345678901234567890123456789012345";
+	refused(fan_store_put(store, &record), FAN_E_INVALID, "reference");
 	record = sample(FAN_RECORD_MARKS, 0);
 	put(store, &record);
 	done(fan_store_commit(store));
