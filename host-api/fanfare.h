@@ -689,7 +689,7 @@ fan_message_status_init(struct fan_message_status *status)
 
 /* NOT_FOUND. With a store it knows every message that is kept; without, those in flight. */
 int fan_message_status(struct fanfare *fanfare, struct fan_message_status *status, fan_message_id id);
-/* The message that has a reference. Out: *id. NOT_FOUND. Takes no time per message. */
+/* The message that has a reference. Out: *id. NOT_FOUND. Takes a few steps, however many are kept. */
 int fan_message_find(const struct fanfare *fanfare, fan_message_id *id, const char *reference);
 /* The message of the lowest id from `from` on. Returns 1 with *id, or 0. */
 int fan_message_next(struct fanfare *fanfare, fan_message_id *id, fan_message_id from);

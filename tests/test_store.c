@@ -329,6 +329,32 @@ Test(store, gives_back_every_field_of_every_kind)
 	fan_store_close(store);
 }
 
+/* In any order, records that are not there among them. */
+Test(store, reads_the_same_in_one_go)
+{
+	struct fan_store *store = open_store();
+	struct fan_record none = key_of(FAN_RECORD_UE, EACH);
+
+	fill(store, EACH);
+	done(fan_store_read_begin(store));
+	refused(fan_store_begin(store), FAN_E_BUSY, "being read");
+	for (unsigned kind = 0; kind < FAN_RECORD_KINDS; kind++)
+		for (uint32_t i = 0; i < EACH; i++)
+			expect(store, kind, i * 7 % EACH);
+	refused(fan_store_get(store, &none), FAN_E_NOT_FOUND, "no such record");
+	expect(store, FAN_RECORD_UE, EACH - 1);
+	fan_store_read_end(store);
+	fan_store_read_end(store);
+	done(fan_store_begin(store));
+	done(fan_store_read_begin(store));
+	put(store, &(struct fan_record){ .kind = FAN_RECORD_GROUP, .group.gid = "a@b" });
+	fan_store_read_end(store);
+	done(fan_store_commit(store));
+	done(fan_store_read_begin(store));
+	expect(store, FAN_RECORD_UE, 1);
+	fan_store_close(store);
+}
+
 /* Against an array: puts, replacements and deletions in any order, in transactions of which some are dropped. */
 Test(store, puts_and_deletes_as_an_array_does)
 {

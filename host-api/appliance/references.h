@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which message has a reference (fan_message.reference), of those that are on their way or kept: a message with one takes some 100 octets here.
+ * Which message has a reference (fan_message.reference), of those that are on their way or kept: a message with one takes some 150 octets here.
  * Thread: the control thread.
  */
 #ifndef FAN_REFERENCES_H

@@ -160,9 +160,13 @@ fan_message_results(struct fanfare *fanfare, fan_message_id id, uint64_t *next, 
 
 	if (stops != 0)
 		return stops;
+	stops = fan_store_read_begin(fanfare->store);
+	if (stops != 0)
+		return stops;
 	fanfare->in_callback = true;
 	stops = tell_records(&walk);
 	fanfare->in_callback = false;
+	fan_store_read_end(fanfare->store);
 	*next = stops == 1 ? walk.next : 0;
 	return stops < 0 ? stops : 0;
 }

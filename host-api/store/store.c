@@ -47,9 +47,12 @@ struct fan_store {
 	MDB_cursor *cursor[FAN_RECORD_KINDS];
 	struct head next;
 	bool changed, spoilt; /* it has put something; something that it put failed */
-	bool reading;         /* in a callback */
-	bool broken;          /* a commit failed while its meta page was written: `meta` is what that page said before */
-	bool older;           /* what is on the disk says a version before FAN_STORE_VERSION */
+	bool reading;         /* in a callback, or between fan_store_read_begin() and its end */
+	/* What is read there. */
+	MDB_txn *run; /* NULL: nothing */
+	MDB_cursor *run_cursor[FAN_RECORD_KINDS];
+	bool broken; /* a commit failed while its meta page was written: `meta` is what that page said before */
+	bool older;  /* what is on the disk says a version before FAN_STORE_VERSION */
 	uint8_t meta[META_BYTES];
 	/* A record on its way. */
 	uint8_t name[1 + FAN_RECORD_KEY_BYTES_MAX]; /* its kind and key: what its seal is told */
@@ -696,10 +699,10 @@ begin_reading(struct fan_store *store, MDB_txn **transaction)
 {
 	int answer;
 
-	*transaction = store->transaction;
+	*transaction = store->run != NULL ? store->run : store->transaction;
 	if (store->broken)
 		return fan_fail(FAN_E_IO, "store %s: a commit failed; fan_store_begin() mends it", store->directory);
-	if (store->transaction != NULL)
+	if (*transaction != NULL)
 		return 0;
 	answer = mdb_txn_begin(store->env, NULL, MDB_RDONLY, transaction);
 	return answer == 0 ? 0 : failed(store, "reading", answer);
@@ -708,8 +711,49 @@ begin_reading(struct fan_store *store, MDB_txn **transaction)
 static void
 end_reading(const struct fan_store *store, MDB_txn *transaction)
 {
-	if (transaction != store->transaction)
+	if (transaction != store->transaction && transaction != store->run)
 		mdb_txn_abort(transaction);
+}
+
+int
+fan_store_read_begin(struct fan_store *store)
+{
+	MDB_txn *transaction;
+	const int error = store->transaction != NULL || store->reading ? 0 : begin_reading(store, &transaction);
+
+	if (error != 0 || store->transaction != NULL || store->reading)
+		return error;
+	store->run = transaction;
+	store->reading = true;
+	memset(store->run_cursor, 0, sizeof(store->run_cursor));
+	return 0;
+}
+
+void
+fan_store_read_end(struct fan_store *store)
+{
+	if (store->run == NULL)
+		return;
+	for (unsigned i = 0; i < FAN_RECORD_KINDS; i++)
+		if (store->run_cursor[i] != NULL)
+			mdb_cursor_close(store->run_cursor[i]);
+	mdb_txn_abort(store->run);
+	store->run = NULL;
+	store->reading = false;
+}
+
+/* A cursor that stands near the key finds it without a search from the root. */
+static int
+find(struct fan_store *store, MDB_txn *transaction, enum fan_record_kind kind, MDB_val *key, MDB_val *value)
+{
+	MDB_cursor **cursor = &store->run_cursor[kind];
+	int answer = 0;
+
+	if (transaction != store->run)
+		return mdb_get(transaction, store->database[kind], key, value);
+	if (*cursor == NULL)
+		answer = mdb_cursor_open(transaction, store->database[kind], cursor);
+	return answer != 0 ? answer : mdb_cursor_get(*cursor, key, value, MDB_SET);
 }
 
 int
@@ -724,7 +768,7 @@ fan_store_get(struct fan_store *store, struct fan_record *record)
 	if (error != 0)
 		return error;
 	key = name_record(store, record);
-	answer = mdb_get(transaction, store->database[record->kind], &key, &value);
+	answer = find(store, transaction, record->kind, &key, &value);
 	if (answer == 0)
 		error = read_record(store, record, key.mv_size, &value);
 	else if (answer == MDB_NOTFOUND)
@@ -954,6 +998,7 @@ fan_store_close(struct fan_store *store)
 {
 	if (store == NULL)
 		return;
+	fan_store_read_end(store);
 	drop(store);
 	close_env(store);
 	fan_seal_close(store->seal);

@@ -260,6 +260,10 @@ uint64_t fan_store_count(const struct fan_store *store, enum fan_record_kind kin
 int fan_store_get(struct fan_store *store, struct fan_record *record);
 /* The same for the first record whose key is this one or higher. */
 int fan_store_next(struct fan_store *store, struct fan_record *record);
+/* What is read until fan_store_read_end() is of one moment, and found faster where one record lies near the one before. No transaction begins
+ * meanwhile (BUSY); in one that has begun it changes nothing. IO. */
+int fan_store_read_begin(struct fan_store *store);
+void fan_store_read_end(struct fan_store *store);
 /* Calls `each` for every record of a kind, in ascending order of keys, until it answers other than 0, and returns that. The record is
  * valid inside the call and then wiped. `each` may call fan_store_get(). */
 int fan_store_each(struct fan_store *store, enum fan_record_kind kind, int (*each)(void *user, const struct fan_record *record),
