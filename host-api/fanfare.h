@@ -38,7 +38,7 @@ extern "C" {
 #endif
 
 /* The interface that this header describes. It rises with every change that a program can see; what was there stays. */
-#define FAN_API_VERSION 2
+#define FAN_API_VERSION 3
 
 /* Version of the library in use, "0.1.0", and the FAN_API_VERSION that it was built with. Static storage; any thread. */
 const char *fan_version(void);
@@ -510,7 +510,13 @@ struct fan_message {
 	uint8_t source_ipv4[4];    /* of the packet to the UE; 0.0.0.0: 192.0.2.1 */
 	uint16_t source_port;      /* 0: 40000 */
 	uint16_t destination_port; /* 0: 40000 */
+	/* Since version 3. */
+	const char *
+		reference; /* the sender's own name for the message, 1 to 64 octets of printable ASCII, copied: as long as the message is
+				  known to fan_message_status() no other is sent with it; NULL: none */
 };
+
+#define FAN_REFERENCE_BYTES 65 /* with the closing zero */
 
 /* Fills in the defaults above, sdap_qfi = -1 among them. */
 static inline void
@@ -548,10 +554,17 @@ typedef uint64_t fan_message_id;
  * Sends a message to a group as it is now. Returns 0 once the message is encoded for every profile of the group and handed to
  * the workers; `done` runs later inside fan_poll(), once, in the caller's thread. Out: *id, may be NULL. Takes no time per UE.
  * Errors, with nothing sent: INVALID (empty message or group), TOO_LONG (names the profile and its limit), BUSY (too many
- * messages in flight, or draining), MEMORY.
+ * messages in flight, or draining), MEMORY; EXISTS: a message with this reference is on its way or kept, whatever else it says, and *id is
+ * that one. So who does not know whether a fan_send() was the last thing before a crash sends once more.
  */
 int fan_send(struct fanfare *fanfare, fan_message_id *id, struct fan_group *group, const struct fan_message *message,
 	     fan_done done, void *user);
+
+/* The same to one context alone, under the profile by which the message shall reach it, as if to a group of this one. With a store a context is
+ * known again after a restart by its identity: if another has its place then, or none, the message ends as "cancelled". INVALID: the profile
+ * is not of the context's kind; NOT_FOUND: there is no such context; BUSY also in a batch. Since version 3. */
+int fan_send_to_ue(struct fanfare *fanfare, fan_message_id *id, fan_context_id context, enum fan_profile profile,
+		   const struct fan_message *message, fan_done done, void *user);
 
 /* Runs the callbacks of messages that have ended. Returns how many are still in flight, or BUSY in a callback. Blocks with a store, for as long as a
  * durable write takes; there it is to be called some times a second, since it raises marks, lets blocks rest and keeps positions. */
@@ -662,6 +675,9 @@ struct fan_message_status {
 	struct fan_result profile[FAN_PROFILE_COUNT];
 	enum fan_wait waits_for; /* as fan_message_progress() */
 	uint64_t waits_ns;
+	/* Since version 3. */
+	char reference[FAN_REFERENCE_BYTES]; /* "": none */
+	char identity[FAN_IDENTITY_BYTES];   /* of the one UE that it is for, where the store has it; then gid is "" */
 };
 
 static inline void
@@ -673,12 +689,30 @@ fan_message_status_init(struct fan_message_status *status)
 
 /* NOT_FOUND. With a store it knows every message that is kept; without, those in flight. */
 int fan_message_status(struct fanfare *fanfare, struct fan_message_status *status, fan_message_id id);
+/* The message that has a reference. Out: *id. NOT_FOUND. Takes a few steps, however many are kept. */
+int fan_message_find(const struct fanfare *fanfare, fan_message_id *id, const char *reference);
 /* The message of the lowest id from `from` on. Returns 1 with *id, or 0. */
 int fan_message_next(struct fanfare *fanfare, fan_message_id *id, fan_message_id from);
 /* Calls `each` for every member that a kept message was not served to for a reason (NONE: for any), each once; of a message on its way, those
  * that are durable. NOT_FOUND. */
 int fan_message_not_served(struct fanfare *fanfare, fan_message_id id, enum fan_drop drop,
 			   void (*each)(void *user, fan_context_id id, uint32_t ue, enum fan_drop drop), void *user);
+
+/* What became of a message for one member. The library makes it: fields may be added at its end. */
+struct fan_member_result {
+	const char *identity; /* valid during the call; "": the UE was removed since, and id and ue are 0 */
+	fan_context_id id;
+	uint32_t ue;
+	enum fan_profile profile;
+	enum fan_drop drop; /* NONE: it was sent, all parts of it */
+};
+
+/* Calls `each` for members of a message that has ended, each once, in an order of its own that stays. In: *next, 0 to begin with, else as the
+ * call before left it; limit, for how many at most, 1 or more. Out: *next; 0 at the end. Takes some microseconds a member. A frame that the
+ * port lost after it had taken it counts as sent here (see fan_outcome_count()). NOT_FOUND; BUSY: it has not ended; UNSUPPORTED: a version
+ * before 3 began with it, and kept nothing of whom it was served to; INVALID: another *next. Since version 3. */
+int fan_message_results(struct fanfare *fanfare, fan_message_id id, uint64_t *next, size_t limit,
+			void (*each)(void *user, const struct fan_member_result *result), void *user);
 
 /* What an operator must know. */
 struct fan_health {

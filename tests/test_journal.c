@@ -20,6 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* What is known of a message is large, and a life asks for it several times. */
+#pragma GCC diagnostic ignored "-Wframe-larger-than="
+
 TestSuite(journal, .init = fan_test_store_set_up, .fini = fan_test_store_tear_down, .timeout = 120);
 
 #define UES 600 /* three blocks, the last one not full */
@@ -586,6 +589,334 @@ Test(journal, messages_go_on_after_a_crash)
 	live(go_on);
 }
 
+/* ---- What became of each member ------------------------------------------------------------------------------------------------- */
+
+/* What fan_message_results() tells. */
+struct told {
+	uint8_t times[UES], drop[UES];
+	unsigned removed, count, strangers;
+};
+
+static void
+take_result(void *user, const struct fan_member_result *result)
+{
+	struct told *told = user;
+	char identity[FAN_IDENTITY_BYTES];
+
+	told->count++;
+	if (result->identity[0] == '\0') {
+		check(result->id == 0 && result->ue == 0, "a UE that has gone is named", (long)result->id);
+		told->removed++;
+		return;
+	}
+	name_ue(identity, result->ue);
+	if (strcmp(identity, result->identity) != 0 || result->ue >= UES) {
+		told->strangers++;
+		return;
+	}
+	check(result->id == ids[result->ue], "id of UE", result->ue);
+	told->times[result->ue]++;
+	told->drop[result->ue] = (uint8_t)result->drop;
+}
+
+/* In steps of so many members: each but those of the last has as many. */
+static struct told
+results_of(fan_message_id id, size_t limit)
+{
+	struct told told = { .count = 0 };
+	uint64_t next = 0;
+
+	do {
+		const unsigned before = told.count;
+
+		done(fan_message_results(fanfare, id, &next, limit, take_result, &told));
+		check(told.count - before == limit || next == 0, "members in a step", (long)(told.count - before));
+		check(told.count > before, "a step without members", before);
+	} while (next != 0);
+	return told;
+}
+
+/* Each member once; UE 3 has not got it for one reason, all others for another, NONE: they have. */
+static void
+expect_told(const struct told *told, enum fan_drop third, enum fan_drop others)
+{
+	check(told->count == UES && told->removed == 0 && told->strangers == 0, "members", told->count);
+	for (unsigned i = 0; i < UES; i++) {
+		check(told->times[i] == 1, "how often UE", i);
+		check(told->drop[i] == (i == 3 ? third : others), "what became of UE", i);
+	}
+}
+
+static void
+ask_for_results(void)
+{
+	struct told told;
+	struct fan_message message;
+	uint64_t next = 0;
+
+	open_on("net_ring", 1, 0);
+	add_ues(FAN_KIND_EPS_NAS);
+	done(fan_ue_reachable(fanfare, ids[3], false));
+	seen->message = send_text("hello", 0, FAN_PROFILE_EPS_NAS_NIDD);
+	check(fan_message_results(fanfare, seen->message, &next, 1, take_result, &told) == FAN_E_BUSY, "it has not ended", 0);
+	run_until(0);
+	for (size_t limit = 1; limit < 3 * UES; limit = 7 * limit) {
+		told = results_of(seen->message, limit);
+		expect_told(&told, FAN_DROP_UNREACHABLE, FAN_DROP_NONE);
+	}
+	check(fan_message_results(fanfare, seen->message + 1, &next, 1, take_result, &told) == FAN_E_NOT_FOUND, "no message",
+	      0);
+	next = UINT64_MAX;
+	check(fan_message_results(fanfare, seen->message, &next, 1, take_result, &told) == FAN_E_INVALID, "no place", 0);
+	/* To one UE: the others are no members. */
+	fan_test_message(&message, "hello", 5);
+	done(fan_send_to_ue(fanfare, &seen->message, ids[UES - 1], FAN_PROFILE_EPS_NAS_SMS, &message, NULL, NULL));
+	run_until(0);
+	told = results_of(seen->message, 10);
+	check(told.count == 1 && told.times[UES - 1] == 1 && told.drop[UES - 1] == FAN_DROP_NONE, "one UE", told.count);
+	die();
+}
+
+/* UEs that were there are gone, and another has a slot of theirs. */
+static void
+remove_some(void)
+{
+	struct fan_ue ue;
+	fan_context_id id;
+	uint32_t count;
+	uint16_t unacknowledged;
+	struct told told;
+
+	open_on("net_ring", 1, 0);
+	told = results_of(1, 100);
+	expect_told(&told, FAN_DROP_UNREACHABLE, FAN_DROP_NONE);
+	for (unsigned i = 10; i < 13; i++)
+		done(fan_ue_remove(fanfare, &count, &unacknowledged, ids[i]));
+	told = results_of(1, 100);
+	check(told.count == UES && told.removed == 3 && told.times[9] == 1 && told.times[10] == 0, "removed", told.removed);
+	done(fan_close(fanfare));
+	open_on("net_null", 1, 0);
+	fan_ue_init(&ue, FAN_KIND_EPS_NAS);
+	ue.cipher = ue.integrity = 2;
+	ue.count_reserved = 1 << 20;
+	ue.bearer_id = 5;
+	ue.identity = "stranger@example.org";
+	memset(ue.k_enc, 7, sizeof(ue.k_enc));
+	done(fan_ue_add(fanfare, &id, &ue));
+	check((uint32_t)id >= 10 && (uint32_t)id < 13, "it has a slot that was free", (long)id);
+	told = results_of(1, 100);
+	check(told.count == UES && told.removed == 3 && told.strangers == 0, "a stranger has its results", told.strangers);
+	die();
+}
+
+Test(journal, each_member_is_told_of_once)
+{
+	share();
+	live(ask_for_results);
+	live(remove_some);
+}
+
+/* Of those that had not ended when the process died, no result is lost, and none is better than what happened. */
+static void
+ask_after_a_crash(void)
+{
+	open_on("net_ring", 3, 0);
+	run_until(0);
+	for (fan_message_id id = 1; id <= seen->message; id++) {
+		const struct told told = results_of(id, 1000);
+
+		expect_told(&told, FAN_DROP_UNREACHABLE, FAN_DROP_NONE);
+	}
+}
+
+Test(journal, each_member_is_told_of_once_after_a_crash)
+{
+	share();
+	live(send_into_a_full_port);
+	live(ask_after_a_crash);
+}
+
+/* A process dies in the middle of one message after the other. */
+static void
+send_in_pieces(void)
+{
+	open_on("net_ring", 1, 0);
+	if (seen->message == 0)
+		add_ues(FAN_KIND_EPS_NAS);
+	for (unsigned i = 0; seen->message < 20 && i < 20; i++)
+		seen->message = send_text("hello", 0, FAN_PROFILE_EPS_NAS_NIDD);
+	for (unsigned i = 0; i < 60; i++) {
+		(void)fan_poll(fanfare);
+		usleep(2000);
+		(void)fan_loop_receive(fanfare, count_frame, NULL, 17);
+	}
+	check(fan_poll(fanfare) > 0, "all messages have ended", 0);
+	die();
+}
+
+static void
+ask_after_pieces(void)
+{
+	open_on("net_ring", 1, 0);
+	run_until(0);
+	for (fan_message_id id = 1; id <= seen->message; id++) {
+		const struct told told = results_of(id, 1000);
+
+		expect_told(&told, FAN_DROP_NONE, FAN_DROP_NONE);
+	}
+}
+
+Test(journal, results_are_put_together_from_several_lives)
+{
+	share();
+	for (unsigned i = 0; i < 3; i++)
+		live(send_in_pieces);
+	live(ask_after_pieces);
+}
+
+/* A member is told of as served or as cancelled, and so often as the message counts it. */
+static void
+expect_cut(fan_message_id id)
+{
+	const struct told told = results_of(id, 1000);
+	const struct fan_message_status status = status_of(id);
+	unsigned sent = 0;
+
+	check(told.count == UES, "members", told.count);
+	for (unsigned i = 0; i < UES; i++) {
+		check(told.times[i] == 1 && (told.drop[i] == FAN_DROP_NONE || told.drop[i] == FAN_DROP_CANCELLED), "UE", i);
+		sent += told.drop[i] == FAN_DROP_NONE;
+	}
+	check(status.result.sent == sent, "those that were sent it", sent);
+	check(status.result.dropped[FAN_DROP_CANCELLED] == UES - sent, "those that were not", UES - sent);
+}
+
+/* Whether the disk has results of some message, and not all of them. */
+static bool
+any_written_in_the_middle(void)
+{
+	for (unsigned i = 0; i < FAN_FLIGHTS_MAX; i++)
+		if (fanfare->journal.entries[i].flight != NULL && fanfare->journal.entries[i].kept_place > 0)
+			return true;
+	return false;
+}
+
+static void
+cancel_in_the_middle(void)
+{
+	unsigned cut = 0;
+
+	open_on("net_ring", 1, 0);
+	add_ues(FAN_KIND_EPS_NAS);
+	for (unsigned i = 0; i < 20; i++)
+		seen->message = send_text("hello", 0, FAN_PROFILE_EPS_NAS_NIDD);
+	while (!any_written_in_the_middle()) {
+		check(fan_poll(fanfare) > 0, "none was written in the middle", 0);
+		usleep(2000);
+		(void)fan_loop_receive(fanfare, count_frame, NULL, 17);
+	}
+	for (fan_message_id id = 1; id <= seen->message; id++)
+		(void)fan_message_cancel(fanfare, id);
+	run_until(0);
+	for (fan_message_id id = 1; id <= seen->message; id++) {
+		expect_cut(id);
+		cut += status_of(id).result.sent > 0 && status_of(id).result.sent < UES;
+	}
+	check(cut > 0, "no message was in the middle", cut);
+}
+
+Test(journal, results_of_what_was_cancelled_add_up)
+{
+	share();
+	live(cancel_in_the_middle);
+}
+
+/* As version 1 had it, of all messages: what is not known is not made up. */
+static void
+forget_that_served_is_kept(void)
+{
+	struct fan_record record = { .kind = FAN_RECORD_OUTCOME };
+	struct fan_store *store;
+
+	cr_assert_eq(fan_store_open(&store, &(struct fan_store_options){ .directory = fan_test_store.directory,
+									 .key_file = fan_test_store.key }),
+		     0, "%s", fan_error_detail());
+	cr_assert_eq(fan_store_begin(store), 0);
+	for (; fan_store_next(store, &record) == 0; record.outcome.id++) {
+		cr_assert(record.outcome.served_kept);
+		record.outcome.served_kept = false;
+		cr_assert_eq(fan_store_put(store, &record), 0);
+	}
+	cr_assert_eq(fan_store_commit(store), 0);
+	fan_store_close(store);
+}
+
+static void
+ask_what_is_not_known(void)
+{
+	struct told told;
+	uint64_t next = 0;
+
+	open_on("net_ring", 1, 0);
+	run_until(0);
+	for (fan_message_id id = 1; id <= seen->message; id++)
+		check(fan_message_results(fanfare, id, &next, 1, take_result, &told) == FAN_E_UNSUPPORTED, "made up", (long)id);
+}
+
+Test(journal, results_of_version_1_are_not_made_up)
+{
+	share();
+	live(send_into_a_full_port);
+	forget_that_served_is_kept();
+	live(ask_what_is_not_known);
+}
+
+static void
+send_to_ues_behind_others(void)
+{
+	struct fan_message message;
+	uint32_t count;
+	uint16_t unacknowledged;
+
+	open_on("net_ring", 1, 0);
+	add_ues(FAN_KIND_EPS_NAS);
+	for (unsigned i = 0; i < 40; i++)
+		(void)send_text("hello", 0, FAN_PROFILE_EPS_NAS_NIDD);
+	fan_test_message(&message, "hello", 5);
+	for (unsigned i = 5; i < 7; i++)
+		done(fan_send_to_ue(fanfare, &seen->message, ids[i], FAN_PROFILE_EPS_NAS_SMS, &message, NULL, NULL));
+	done(fan_sync(fanfare));
+	check(status_of(seen->message).result.created == 0, "it has begun", 0);
+	check(strcmp(status_of(seen->message).identity, "001010000000006") == 0, "identity", 0);
+	done(fan_ue_remove(fanfare, &count, &unacknowledged, ids[5]));
+	die();
+}
+
+static void
+find_one_ue_served(void)
+{
+	struct fan_message_status status;
+
+	open_on("net_ring", 1, 0);
+	run_until(0);
+	status = status_of(seen->message);
+	check(strcmp(status.identity, "001010000000006") == 0 && status.gid[0] == '\0', "whom it is for", 0);
+	check(status.state == FAN_MESSAGE_SENT && status.result.ues == 1 && status.resumed == 1, "state", status.state);
+	check(status.profile[FAN_PROFILE_EPS_NAS_SMS].sent == 1 && status.result.sent == 1, "sent", (long)status.result.sent);
+	status = status_of(seen->message - 1);
+	check(strcmp(status.identity, "001010000000005") == 0, "the UE that has gone", 0);
+	check(status.state == FAN_MESSAGE_CANCELLED && status.ended_ms != 0 && status.result.sent == 0, "it has gone",
+	      status.state);
+	check(status_of(seen->message - 2).gid[0] != '\0' && status_of(seen->message - 2).identity[0] == '\0', "a group", 0);
+}
+
+Test(journal, a_message_to_one_ue_goes_on_after_a_crash)
+{
+	share();
+	live(send_to_ues_behind_others);
+	live(find_one_ue_served);
+}
+
 static void
 cancel_and_die(void)
 {
@@ -677,17 +1008,150 @@ Test(journal, what_is_late_after_a_crash_is_reported_and_not_sent)
 	cr_assert_eq(seen->frames, 0);
 }
 
+/* Sends under a reference. Out: *id, of this message or the one that has it. */
+static int
+send_referred(fan_message_id *id, const char *reference)
+{
+	struct fan_message message;
+
+	*id = 0;
+	fan_test_message(&message, "hello", 5);
+	message.reference = reference;
+	return fan_send(fanfare, id, valley(FAN_PROFILE_EPS_NAS_NIDD), &message, NULL, NULL);
+}
+
+static void
+expect_repeated(const char *reference, fan_message_id first)
+{
+	fan_message_id id = 0;
+
+	check(send_referred(&id, reference) == FAN_E_EXISTS, "sent again", (long)id);
+	check(id == first, "another has it", (long)id);
+	done(fan_message_find(fanfare, &id, reference));
+	check(id == first && strcmp(status_of(id).reference, reference) == 0, "found", (long)id);
+}
+
+static void
+send_referred_and_die(void)
+{
+	fan_message_id id;
+
+	open_on("net_ring", 1, 0);
+	add_ues(FAN_KIND_EPS_NAS);
+	check(fan_message_find(fanfare, &id, "order 7") == FAN_E_NOT_FOUND, "found before it is sent", 0);
+	done(send_referred(&seen->message, "order 7"));
+	expect_repeated("order 7", seen->message);
+	done(fan_sync(fanfare));
+	expect_repeated("order 7", seen->message);
+	done(send_referred(&id, "order 8"));
+	done(fan_sync(fanfare));
+	die();
+}
+
+static void
+find_referred(void)
+{
+	fan_message_id id;
+
+	open_on("net_ring", 1, 0);
+	expect_repeated("order 7", seen->message);
+	run_until(0);
+	expect_repeated("order 7", seen->message);
+	expect_repeated("order 8", seen->message + 1);
+	done(send_referred(&id, "order 9"));
+	check(id == seen->message + 2, "ids go on", (long)id);
+	die();
+}
+
+/* What was not durable was never accepted. */
+static void
+find_what_is_durable_alone(void)
+{
+	fan_message_id id;
+
+	open_on("net_ring", 1, 0);
+	expect_repeated("order 8", seen->message + 1);
+	check(fan_message_find(fanfare, &id, "order 9") == FAN_E_NOT_FOUND, "order 9", 0);
+	done(send_referred(&id, "order 9"));
+	run_until(0);
+}
+
+Test(journal, a_reference_is_sent_once_whatever_ends_the_process)
+{
+	share();
+	live(send_referred_and_die);
+	live(find_referred);
+	live(find_what_is_durable_alone);
+}
+
+static void
+refer_on_a_full_disk(void)
+{
+	fan_message_id first, second;
+
+	begin_nas();
+	rest();
+	fan_test_disk_fail(1, 1000000, ENOSPC);
+	done(send_referred(&first, "order 7"));
+	check(fan_sync(fanfare) == FAN_E_IO, "a full disk takes it", 0);
+	expect_repeated("order 7", first);
+	done(fan_message_cancel(fanfare, first));
+	check(fan_message_find(fanfare, &second, "order 7") == FAN_E_NOT_FOUND, "it was never accepted", 0);
+	done(send_referred(&second, "order 7"));
+	check(second == first + 1, "it is another", (long)second);
+	check(fan_poll(fanfare) == 1, "the first has ended", 0);
+	expect_repeated("order 7", second);
+	fan_test_disk_fail(0, 0, 0);
+	done(fan_sync(fanfare));
+	run_until(0);
+	expect_repeated("order 7", second);
+}
+
+Test(journal, what_was_cancelled_before_it_was_durable_leaves_its_reference_free)
+{
+	share();
+	live(refer_on_a_full_disk);
+}
+
+static void
+refuse_references(void)
+{
+	static const char *const bad[] = { "", "a\tb", "caf\303\251", "\177",
+					   "12345678901234567890123456789012345678901234567890123456789012345" };
+	fan_message_id id;
+
+	begin_nas();
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		check(send_referred(&id, bad[i]) == FAN_E_INVALID && strstr(fan_error_detail(), "1 to 64 octets") != NULL,
+		      "a reference that is none, row", (long)i);
+	done(send_referred(&id, bad[4] + 1));
+	done(send_referred(&id, " ~"));
+	/* One that is refused for another reason has no reference either. */
+	done(fan_drain(fanfare, false));
+	check(send_referred(&id, "late") == FAN_E_BUSY, "draining", 0);
+	check(fan_message_find(fanfare, &id, "late") == FAN_E_NOT_FOUND, "refused", 0);
+	expect_repeated(" ~", 2);
+}
+
+Test(journal, a_reference_is_printable)
+{
+	share();
+	live(refuse_references);
+}
+
 static void
 forget(void)
 {
 	struct fan_message_status status;
 	const double end = fan_test_now_s() + 20;
+	fan_message_id id;
 
 	fan_message_status_init(&status);
 	open_on("net_null", 1, 1);
 	add_ues(FAN_KIND_EPS_NAS);
+	(void)valley(FAN_PROFILE_EPS_NAS_NIDD);
 	done(fan_ue_reachable(fanfare, ids[3], false));
-	seen->message = send_text("hello", 0, FAN_PROFILE_EPS_NAS_NIDD);
+	done(send_referred(&seen->message, "order 7"));
 	(void)send_text("hello", 0, FAN_PROFILE_EPS_NAS_NIDD);
 	run_until(0);
 	done(fan_message_status(fanfare, &status, seen->message));
@@ -699,6 +1163,9 @@ forget(void)
 	check(fan_message_next(fanfare, &seen->message, 1) == 1 && seen->message == 2, "the last one stays: ids go on from it",
 	      0);
 	check(send_text("hello", 0, FAN_PROFILE_EPS_NAS_NIDD) == 3, "no id is given twice", 0);
+	check(fan_message_find(fanfare, &id, "order 7") == FAN_E_NOT_FOUND, "a reference outlives its message", 0);
+	done(send_referred(&id, "order 7"));
+	check(id == 4, "the reference is free again", (long)id);
 }
 
 Test(journal, results_are_forgotten_after_their_time)

@@ -440,6 +440,39 @@ Test(server_methods, bad_descriptors)
 	close(client);
 }
 
+#define RESULTS "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"message.results\",\"params\":{\"id\":1}}"
+
+/* Results go to memory alone, which neither waits nor fills a disk. */
+Test(server_methods, files_that_results_are_not_written_to)
+{
+	const int client = greeted(), sealed = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	char path[64];
+	const int files[] = { open("/tmp", O_TMPFILE | O_RDWR, 0600), open("/dev/shm", O_TMPFILE | O_RDWR, 0600), file_of("") };
+	int read_only;
+
+	answers(client, RESULTS, "-32001", "a descriptor of a file must come with this request");
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		cr_assert_geq(files[i], 0);
+		put_with(client, RESULTS, files[i], 1);
+		cr_assert_not(get(client));
+		SAYS("the descriptor is not that of memfd_create() with MFD_ALLOW_SEALING");
+		close(files[i]);
+	}
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", sealed);
+	read_only = open(path, O_RDONLY);
+	put_with(client, RESULTS, read_only, 1);
+	cr_assert_not(get(client));
+	SAYS("the descriptor is not open for writing");
+	put_with(client, RESULTS, sealed, 1);
+	cr_assert_not(get(client));
+	SAYS("no message 1: it was never accepted");
+	SAYS("\"exit\":1");
+	cr_assert_eq(lseek(sealed, 0, SEEK_END), 0);
+	close(read_only);
+	close(sealed);
+	close(client);
+}
+
 #define ASK(method, params) "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\",\"params\":" params "}"
 
 #define SKIP ASK("ue.import", "{\"format\":\"jsonl\",\"on_error\":\"skip\"}")
@@ -540,7 +573,18 @@ Test(server_methods, unknown_and_wrong_params)
 		{ "send", "{\"gid\":\"a@b.org\",\"text\":\"x\",\"priority\":\"1\"}", "priority: takes a whole number" },
 		{ "send", "{\"gid\":\"a@b.org\",\"text\":\"x\",\"raw\":1}", "raw: takes true or false" },
 		{ "send", "{\"gid\":\"a@b.org\",\"text\":7}", "text: takes a text of 1 to" },
-		{ "send", "{\"text\":\"x\"}", "gid: is needed" },
+		{ "send", "{\"text\":\"x\"}", "gid or identity (of one UE): give one of the two" },
+		{ "send", "{\"gid\":\"a@b.org\",\"identity\":\"00101\",\"text\":\"x\"}", "give one of the two" },
+		{ "send", "{\"gid\":\"a@b.org\",\"profile\":\"eps-nas-sms\",\"text\":\"x\"}", "profile: goes with identity" },
+		{ "send", "{\"identity\":\"00101\",\"profile\":\"eps\",\"text\":\"x\"}",
+		  "profile eps: there is none of this name" },
+		{ "send", "{\"identity\":\"0010\",\"text\":\"x\"}", "identity: takes a text of 5 to 127 octets" },
+		{ "send", "{\"identity\":\"00101\",\"text\":\"x\"}", "00101: no UE has this identity" },
+		{ "send", "{\"gid\":\"a@b.org\",\"text\":\"x\",\"reference\":\"\"}",
+		  "reference: takes a text of 1 to 64 octets" },
+		{ "send", "{\"gid\":\"a@b.org\",\"text\":\"x\",\"reference\":7}", "reference: takes a text of 1 to 64 octets" },
+		{ "message.find", "{}", "reference: is needed" },
+		{ "message.find", "{\"reference\":\"order 7\"}", "no message has the reference order 7" },
 		{ "send", "{\"gid\":\"a@b.org\"}", "text or message" },
 		{ "send", "{\"gid\":\"a@b.org\",\"text\":\"x\",\"message\":\"eA==\"}", "give one of the two" },
 		{ "send", "{\"gid\":\"a@b.org\",\"message\":\"e\"}", "message: takes octets in base64" },
@@ -562,6 +606,8 @@ Test(server_methods, unknown_and_wrong_params)
 		{ "lease", "{\"identity\":\"00101\",\"context\":{}}", "give one of the two" },
 		{ "ack", "{\"identity\":\"00101\"}", "takes identity, kind and count" },
 		{ "message.show", "{\"id\":0}", "id: takes a whole number from 1" },
+		{ "message.results", "{\"id\":1,\"limit\":65537}", "limit: takes a whole number from 1 to 65536" },
+		{ "message.results", "{\"id\":1,\"from\":-1}", "from: takes a whole number from 0" },
 		{ "message.not_served", "{\"id\":1,\"reason\":\"x\"}", "reason x: there is none" },
 		{ "stop", "{\"cancel\":\"yes\"}", "cancel: takes true or false" },
 		{ "reload", "{}", "there is no configuration file" },

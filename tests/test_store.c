@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE
+#include "../host-api/store/record.h"
 #include "../host-api/store/store.h"
 #include "batch.h"
 #include "residue.h"
@@ -91,6 +92,8 @@ sample(enum fan_record_kind kind, uint32_t number)
 		record.ue.slot = number;
 		(void)snprintf(record.ue.identity, sizeof(record.ue.identity), "%015u", number);
 		record.ue.capabilities = 0x01020304;
+		if (number % 2 == 1)
+			record.ue.messages_before = UINT64_C(0x0102030405060708);
 		record.ue.reachable = true;
 		fan_ue_init(ue, FAN_KIND_EPS_NAS);
 		ue->cipher = 2;
@@ -143,6 +146,16 @@ sample(enum fan_record_kind kind, uint32_t number)
 		memcpy(record.message.message.source_ipv4, "\xc0\0\x02\x05", 4);
 		record.message.message.source_port = 4712;
 		record.message.message.destination_port = 4713;
+		/* What came with version 2, in some: the others are as version 1 wrote them. */
+		if (number % 2 == 1)
+			record.message.message.reference = "order 4711/a";
+		if (number % 4 >= 2 && number > 4) {
+			memset(record.message.gid, 0, sizeof(record.message.gid));
+			memcpy(record.message.recipient.identity, "meter@example.org", 17);
+			record.message.recipient.table = nas;
+			record.message.recipient.slot = 0x01020304;
+			record.message.recipient.profile = FAN_PROFILE_EPS_NAS_SMS;
+		}
 		break;
 	case FAN_RECORD_OUTCOME:
 		record.outcome = (struct fan_record_outcome){ .id = number, .state = FAN_MESSAGE_SENDING, .position = 77 };
@@ -150,6 +163,7 @@ sample(enum fan_record_kind kind, uint32_t number)
 		record.outcome.resumed = 79;
 		record.outcome.in_doubt = 80;
 		record.outcome.ues = 81;
+		record.outcome.served_kept = number % 2 == 1;
 		for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++)
 			record.outcome.profile[i] = (struct fan_result){ .ues = i,
 									 .created = 2,
@@ -163,7 +177,7 @@ sample(enum fan_record_kind kind, uint32_t number)
 		record.unserved.id = number;
 		record.unserved.table = nas;
 		record.unserved.profile = FAN_PROFILE_5GS_NAS_SMS;
-		record.unserved.reason = FAN_DROP_WINDOW;
+		record.unserved.reason = number % 2 == 1 ? FAN_DROP_WINDOW : FAN_DROP_NONE;
 		record.unserved.first_slot = 3 * FAN_UNSERVED_CONTEXTS;
 		record.unserved.bitmap = (const uint8_t *)"a set of slots";
 		record.unserved.bitmap_bytes = 14;
@@ -220,10 +234,11 @@ same(const struct fan_record *left, const struct fan_record *right)
 	if (left->kind != FAN_RECORD_MESSAGE)
 		return same_octets(left, right);
 	if (a->byte_count != b->byte_count || memcmp(a->bytes, b->bytes, a->byte_count) != 0 ||
-	    !same_text(a->originator, b->originator) || !same_text(a->service_centre, b->service_centre))
+	    !same_text(a->originator, b->originator) || !same_text(a->service_centre, b->service_centre) ||
+	    !same_text(a->reference, b->reference))
 		return false;
 	a->bytes = b->bytes = NULL;
-	a->originator = b->originator = a->service_centre = b->service_centre = NULL;
+	a->originator = b->originator = a->service_centre = b->service_centre = a->reference = b->reference = NULL;
 	return same_octets(&one, &other);
 }
 
@@ -311,6 +326,32 @@ Test(store, gives_back_every_field_of_every_kind)
 		fan_store_close(store);
 		store = open_store();
 	}
+	fan_store_close(store);
+}
+
+/* In any order, records that are not there among them. */
+Test(store, reads_the_same_in_one_go)
+{
+	struct fan_store *store = open_store();
+	struct fan_record none = key_of(FAN_RECORD_UE, EACH);
+
+	fill(store, EACH);
+	done(fan_store_read_begin(store));
+	refused(fan_store_begin(store), FAN_E_BUSY, "being read");
+	for (unsigned kind = 0; kind < FAN_RECORD_KINDS; kind++)
+		for (uint32_t i = 0; i < EACH; i++)
+			expect(store, kind, i * 7 % EACH);
+	refused(fan_store_get(store, &none), FAN_E_NOT_FOUND, "no such record");
+	expect(store, FAN_RECORD_UE, EACH - 1);
+	fan_store_read_end(store);
+	fan_store_read_end(store);
+	done(fan_store_begin(store));
+	done(fan_store_read_begin(store));
+	put(store, &(struct fan_record){ .kind = FAN_RECORD_GROUP, .group.gid = "a@b" });
+	fan_store_read_end(store);
+	done(fan_store_commit(store));
+	done(fan_store_read_begin(store));
+	expect(store, FAN_RECORD_UE, 1);
 	fan_store_close(store);
 }
 
@@ -464,9 +505,9 @@ static const struct wrong_row {
 	{ FAN_RECORD_MEMBERS, offsetof(struct fan_record, members.first_slot), 1, "first_slot" },
 	{ FAN_RECORD_MESSAGE, offsetof(struct fan_record, message.gid), 0, "GID" },
 	{ FAN_RECORD_MESSAGE, offsetof(struct fan_record, message.message.struct_bytes), 1, "fan_message_init" },
+	{ FAN_RECORD_MESSAGE, offsetof(struct fan_record, message.recipient.identity), 'x', "for a group, or for one UE" },
 	{ FAN_RECORD_OUTCOME, offsetof(struct fan_record, outcome.state), FAN_MESSAGE_STATES, "state" },
 	{ FAN_RECORD_UNSERVED, offsetof(struct fan_record, unserved.profile), FAN_PROFILE_COUNT, "profile" },
-	{ FAN_RECORD_UNSERVED, offsetof(struct fan_record, unserved.reason), FAN_DROP_NONE, "reason" },
 	{ FAN_RECORD_UNSERVED, offsetof(struct fan_record, unserved.reason), FAN_DROP_COUNT, "reason" },
 	{ FAN_RECORD_UNSERVED, offsetof(struct fan_record, unserved.first_slot), 1, "first_slot" },
 	{ FAN_RECORD_MARKS, offsetof(struct fan_record, marks.first_block), 255, "first_block" },
@@ -490,6 +531,16 @@ Test(store, refuses_what_is_out_of_range_and_goes_on)
 	refused(fan_store_put(store, &record), FAN_E_INVALID, "1 to 65000");
 	record.message.message.byte_count = 0;
 	refused(fan_store_put(store, &record), FAN_E_INVALID, "1 to 65000");
+	record = sample(FAN_RECORD_MESSAGE, 6);
+	record.message.recipient.profile = FAN_PROFILE_COUNT;
+	refused(fan_store_put(store, &record), FAN_E_INVALID, "profile 8");
+	memset(record.message.recipient.identity, '1', sizeof(record.message.recipient.identity));
+	refused(fan_store_put(store, &record), FAN_E_INVALID, "1 to 127");
+	record = sample(FAN_RECORD_MESSAGE, 0);
+	record.message.message.reference = "";
+	refused(fan_store_put(store, &record), FAN_E_INVALID, "reference");
+	record.message.message.reference = "12345678901234567890123456789012345678901234567890123456789012345";
+	refused(fan_store_put(store, &record), FAN_E_INVALID, "reference");
 	record = sample(FAN_RECORD_MARKS, 0);
 	put(store, &record);
 	done(fan_store_commit(store));
@@ -654,23 +705,86 @@ write_data(const uint8_t *octets, size_t octet_count, size_t at)
 	(void)close(fd);
 }
 
-Test(store, does_not_open_another_version)
+/* Writes another version over the one that the store, which is closed, says in all places. Returns in how many. */
+static unsigned
+say_version(uint8_t version)
 {
-	static const uint8_t record[] = "format\1\0\0";
-	uint8_t *octets, *at;
+	static const uint8_t record[] = "format\2\0\0";
 	size_t octet_count;
+	uint8_t *octets = read_data(&octet_count), *at = octets;
+	unsigned places = 0;
+
+	for (size_t left = octet_count; (at = memmem(at, left, record, sizeof(record))) != NULL;
+	     left = octet_count - (size_t)(at - octets)) {
+		at[6] = version;
+		write_data(at, sizeof(record), (size_t)(at - octets));
+		at += sizeof(record);
+		places++;
+	}
+	free(octets);
+	return places;
+}
+
+Test(store, does_not_open_a_later_version)
+{
 	struct fan_store *store = open_store();
 
 	fan_store_close(store);
-	octets = read_data(&octet_count);
-	at = octets;
-	for (size_t left = octet_count; (at = memmem(at, left, record, sizeof(record))) != NULL;
-	     left = octet_count - (size_t)(at - octets)) {
-		at[6] = 9;
-		write_data(at, sizeof(record), (size_t)(at - octets));
-	}
-	free(octets);
-	refused(try_open(&store), FAN_E_UNSUPPORTED, "version 9, this program has 1");
+	cr_assert_gt(say_version(3), 0);
+	refused(try_open(&store), FAN_E_UNSUPPORTED, "version 3, this program has 1 to 2");
+}
+
+Test(store, does_not_open_a_version_that_never_was)
+{
+	struct fan_store *store = open_store();
+
+	fan_store_close(store);
+	cr_assert_gt(say_version(0), 0);
+	refused(try_open(&store), FAN_E_UNSUPPORTED, "version 0, this program has 1 to 2");
+}
+
+/* What that version wrote is read, and from then on the store says that a program of that version cannot read it. */
+Test(store, opens_version_1_and_makes_it_version_2)
+{
+	const struct fan_record former = sample(FAN_RECORD_MESSAGE, 2), later = sample(FAN_RECORD_MESSAGE, 3);
+	struct fan_store *store = open_store();
+
+	done(fan_store_begin(store));
+	put(store, &former);
+	done(fan_store_commit(store));
+	fan_store_close(store);
+	cr_assert_gt(say_version(1), 0);
+	store = open_store();
+	expect(store, FAN_RECORD_MESSAGE, 2);
+	fan_store_close(store);
+	cr_assert_gt(say_version(2), 0, "the store still says version 1");
+	store = open_store();
+	done(fan_store_begin(store));
+	put(store, &later);
+	done(fan_store_commit(store));
+	expect(store, FAN_RECORD_MESSAGE, 2);
+	expect(store, FAN_RECORD_MESSAGE, 3);
+	fan_store_close(store);
+}
+
+/* A record without what came with version 2 ends where one of version 1 did, octet for octet. */
+Test(store, a_record_of_version_1_is_one_of_version_2)
+{
+	static const uint8_t end[] = { 0xc0, 0, 2, 5, 0x68, 0x12, 0x69, 0x12 }; /* source address and port, destination port */
+	static uint8_t fields[FAN_RECORD_FIELDS_BYTES_MAX], key[FAN_RECORD_KEY_BYTES_MAX];
+	struct fan_record record = sample(FAN_RECORD_MESSAGE, 2);
+	size_t fields_bytes = fan_record_write_fields(fields, &record);
+	const size_t key_bytes = fan_record_write_key(key, &record);
+
+	cr_assert_arr_eq(fields + fields_bytes - sizeof(end), end, sizeof(end));
+	record.message.message.reference = "stays";
+	cr_assert(fan_record_read(&record, key, key_bytes, fields, fields_bytes));
+	cr_assert_null(record.message.message.reference);
+	record.message.message.reference = "order 7";
+	/* The text behind its length, no identity, a table, a slot, a profile. */
+	cr_assert_eq(fan_record_write_fields(fields, &record), fields_bytes + 4 + sizeof("order 7") + 1 + 4 + 4 + 1);
+	for (size_t cut = fields_bytes + 1; cut < fields_bytes + 4 + sizeof("order 7") + 1 + 4 + 4 + 1; cut++)
+		cr_assert_not(fan_record_read(&record, key, key_bytes, fields, cut), "cut at %zu", cut);
 }
 
 /* ---- Keys ------------------------------------------------------------------------------------------------------------------------ */

@@ -234,12 +234,10 @@ check_list(const struct fan_group *group, const fan_context_id *ids, size_t id_c
 	return id_count > 0 ? 0 : fan_fail(FAN_E_INVALID, "a list of no members");
 }
 
-static int
-check_profile(const struct fan_group *group, enum fan_profile profile, unsigned table)
+int
+fan_profile_check(enum fan_profile profile, const struct fan_context_table *table)
 {
-	const enum fan_kind kind = (enum fan_kind)group->fanfare->dataplane->tables[table].protection.kind;
-
-	return (unsigned)profile < FAN_PROFILE_COUNT && fan_profile_kind(profile) == kind
+	return (unsigned)profile < FAN_PROFILE_COUNT && fan_profile_kind(profile) == (enum fan_kind)table->protection.kind
 		       ? 0
 		       : fan_fail(FAN_E_INVALID, "profile %s is not one of the context's kind",
 				  (unsigned)profile < FAN_PROFILE_COUNT ? fan_profile_name(profile) : "(unknown)");
@@ -253,7 +251,7 @@ fan_group_add_list(struct fan_group *group, const fan_context_id *ids, size_t id
 	if (error == 0)
 		error = check_list(group, ids, id_count);
 	if (error == 0)
-		error = check_profile(group, profile, fan_context_table_index(ids[0]));
+		error = fan_profile_check(profile, &group->fanfare->dataplane->tables[fan_context_table_index(ids[0])]);
 	if (error != 0)
 		return error;
 	if (group->fanfare->store != NULL)

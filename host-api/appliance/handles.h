@@ -10,8 +10,10 @@
  *	removal.c     UEs that go
  *	group.c       groups by name
  *	message.c     messages, and what becomes of them
+ *	results.c     ... of each member
  *	ledger.c      COUNT on the disk
  *	journal.c     messages on the disk
+ *	references.c  messages by the name that their sender gave them
  *	receipts.c    proof of reception from the wire
  *	protector.c   bulk protection alone
  */
@@ -30,8 +32,12 @@
 #include "lease_ends.h"
 #include "ledger.h"
 #include "receipts.h"
+#include "references.h"
 
-#define UE_VERSION_1_BYTES offsetof(struct fan_ue, identity) /* of the struct of FAN_API_VERSION 1 */
+/* Of structs as they were before a version of the interface that has made them longer. */
+#define UE_VERSION_1_BYTES offsetof(struct fan_ue, identity)
+#define MESSAGE_VERSION_2_BYTES offsetof(struct fan_message, reference)
+#define MESSAGE_STATUS_VERSION_2_BYTES offsetof(struct fan_message_status, reference)
 
 struct fan_group {
 	char gid[FAN_GID_BYTES_MAX + 1];
@@ -73,6 +79,7 @@ struct fanfare {
 	bool leaving;                                 /* some are */
 	struct fan_ledger ledger;
 	struct fan_journal journal;
+	struct fan_references references; /* of messages on their way and kept */
 	bool draining;
 	bool closing;
 	bool in_callback;
@@ -85,11 +92,17 @@ int fan_outside_callback(const struct fanfare *fanfare, const char *function);
 
 /*
  * Takes over a struct that a caller filled. Out: own[own_bytes], the caller's fields and zeros behind them. In: least_bytes, of the struct
- * in FAN_API_VERSION 1; name, what makes it. INVALID when it was not made by that, UNSUPPORTED for fields that are not known here.
+ * as it was first; name, what makes it. INVALID when it was not made by that, UNSUPPORTED for fields that are not known here.
  */
 int fan_struct_take(void *own, size_t own_bytes, size_t least_bytes, const void *given, const char *name);
 
-/* Accepts a message to a group as it is now. Out: *flight, which no worker has yet. As fan_send(). */
+/* INVALID: a profile is not of a context's kind. */
+int fan_profile_check(enum fan_profile profile, const struct fan_context_table *table);
+
+/* Accepts a message to one UE, whose context is there. Out: *flight, which no worker has yet. As fan_send_to_ue(). */
+int fan_message_accept_one(struct fanfare *fanfare, struct fan_flight **flight, const struct fan_recipient *recipient,
+			   const struct fan_message *message);
+/* The same to a group as it is now. As fan_send(). */
 int fan_message_accept(struct fanfare *fanfare, struct fan_flight **flight, struct fan_group *group,
 		       const struct fan_message *message);
 

@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #include "journal.h"
 #include "clock.h"
-#include "handles.h"
+#include "registry.h"
 
 #include <rte_cycles.h>
 #include <stdlib.h>
@@ -10,7 +10,6 @@
 
 #define KEPT_MS 50                      /* between two writes of positions */
 #define SWEPT_MS 1000                   /* between two looks at old results */
-#define SWEPT_MAX 256                   /* messages that are forgotten in one transaction */
 #define RETENTION_S (7U * 24 * 60 * 60) /* options.retention_s 0 */
 
 static bool
@@ -52,6 +51,7 @@ copy_message(struct fan_entry *entry, const struct fan_message *message)
 	entry->octets = at;
 	entry->message = *message;
 	entry->message.bytes = at;
+	entry->message.reference = NULL;
 	at = mempcpy(at, message->bytes, message->byte_count);
 	if (originator_bytes > 0) {
 		entry->message.originator = (char *)at;
@@ -65,13 +65,14 @@ copy_message(struct fan_entry *entry, const struct fan_message *message)
 }
 
 int
-fan_journal_prepare(struct fan_entry *entry, const struct fanfare *fanfare, const char *gid, const struct fan_message *message)
+fan_journal_prepare(struct fan_entry *entry, const struct fanfare *fanfare, const struct fan_message *message)
 {
 	memset(entry, 0, sizeof(*entry));
-	(void)snprintf(entry->gid, sizeof(entry->gid), "%s", gid);
+	(void)snprintf(entry->reference, sizeof(entry->reference), "%s", message->reference != NULL ? message->reference : "");
 	entry->accepted_ms = fan_clock_ms(CLOCK_REALTIME);
 	entry->expires_ms = message->valid_for_ms != 0 ? entry->accepted_ms + message->valid_for_ms : 0;
 	entry->byte_count = (uint32_t)message->byte_count;
+	entry->served_kept = true;
 	if (fanfare->store != NULL && message->byte_count > FAN_STORED_BYTES_MAX)
 		return fan_fail(FAN_E_TOO_LONG, "a message of %zu octets: a store takes %d", message->byte_count,
 				FAN_STORED_BYTES_MAX);
@@ -231,6 +232,7 @@ put_outcome(struct fanfare *fanfare, const struct fan_entry *entry, uint64_t pos
 	outcome->resumed = entry->resumed;
 	outcome->in_doubt = entry->in_doubt;
 	outcome->ues = entry->ues;
+	outcome->served_kept = entry->served_kept;
 	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++) {
 		fan_journal_result(entry, &outcome->profile[i], (enum fan_profile)i);
 		outcome->profile[i].created = outcome->profile[i].sent + count_dropped(&outcome->profile[i]);
@@ -247,7 +249,10 @@ put_message(struct fanfare *fanfare, const struct fan_entry *entry)
 						  .expires_ms = entry->expires_ms,
 						  .message = entry->message } };
 
-	(void)snprintf(record.message.gid, sizeof(record.message.gid), "%s", entry->gid);
+	memcpy(record.message.gid, entry->gid, sizeof(record.message.gid));
+	record.message.recipient = entry->recipient;
+	if (entry->reference[0] != '\0')
+		record.message.message.reference = entry->reference;
 	return fan_store_put(fanfare->store, &record);
 }
 
@@ -280,38 +285,55 @@ forget_unserved(struct fan_store *store, const struct fan_record *record)
 	return error == FAN_E_NOT_FOUND ? 0 : error;
 }
 
+/* The key of what became of a message for 65,536 slots. */
+static struct fan_record
+record_of(uint64_t id, const struct fan_leg *leg, enum fan_drop reason, uint32_t first_slot)
+{
+	return (struct fan_record){ .kind = FAN_RECORD_UNSERVED,
+				    .unserved = { .id = id,
+						  .table = leg->table->protection,
+						  .profile = leg->profile,
+						  .reason = (uint8_t)reason,
+						  .first_slot = first_slot } };
+}
+
+static int
+no_memory(uint64_t id)
+{
+	return fan_fail(FAN_E_MEMORY, "no memory for the results of message %lu", id);
+}
+
+/* In: record, a key. */
+static int
+put_slots(struct fan_store *store, struct fan_record *record, roaring_bitmap_t *slots)
+{
+	char *octets;
+	int error;
+
+	(void)roaring_bitmap_run_optimize(slots);
+	record->unserved.bitmap_bytes = roaring_bitmap_portable_size_in_bytes(slots);
+	octets = malloc(record->unserved.bitmap_bytes);
+	if (octets == NULL)
+		return no_memory(record->unserved.id);
+	(void)roaring_bitmap_portable_serialize(slots, octets);
+	record->unserved.bitmap = (uint8_t *)octets;
+	error = fan_store_put(store, record);
+	free(octets);
+	return error;
+}
+
 static int
 put_unserved(struct fanfare *fanfare, uint64_t id, const struct fan_leg *leg, enum fan_drop reason, uint32_t first_slot)
 {
-	struct fan_record record = { .kind = FAN_RECORD_UNSERVED,
-				     .unserved = { .id = id,
-						   .table = leg->table->protection,
-						   .profile = leg->profile,
-						   .reason = (uint8_t)reason,
-						   .first_slot = first_slot } };
+	struct fan_record record = record_of(id, leg, reason, first_slot);
 	bool short_of = false;
 	roaring_bitmap_t *slots = read_unserved(leg, reason, first_slot, &short_of);
-	char *octets = NULL;
-	int error = short_of ? FAN_E_MEMORY : 0;
+	int error = short_of ? no_memory(id) : 0;
 
-	if (slots == NULL && error == 0)
-		error = forget_unserved(fanfare->store, &record);
-	if (slots != NULL && error == 0) {
-		(void)roaring_bitmap_run_optimize(slots);
-		record.unserved.bitmap_bytes = roaring_bitmap_portable_size_in_bytes(slots);
-		octets = malloc(record.unserved.bitmap_bytes);
-		error = octets == NULL ? FAN_E_MEMORY : 0;
-	}
-	if (octets != NULL) {
-		(void)roaring_bitmap_portable_serialize(slots, octets);
-		record.unserved.bitmap = (uint8_t *)octets;
-		error = fan_store_put(fanfare->store, &record);
-	}
-	if (error == FAN_E_MEMORY)
-		error = fan_fail(FAN_E_MEMORY, "no memory for the results of message %lu", id);
+	if (error == 0)
+		error = slots == NULL ? forget_unserved(fanfare->store, &record) : put_slots(fanfare->store, &record, slots);
 	if (slots != NULL)
 		roaring_bitmap_free(slots);
-	free(octets);
 	return error;
 }
 
@@ -345,6 +367,108 @@ put_all_unserved(struct fanfare *fanfare, const struct fan_entry *entry, uint64_
 							     (uint32_t)slot);
 	}
 	return error;
+}
+
+/* Takes those out that a leg was not served to. */
+static int
+subtract_unserved(roaring_bitmap_t *slots, const struct fan_entry *entry, const struct fan_leg *leg, uint32_t first_slot)
+{
+	bool short_of = false;
+
+	for (unsigned reason = 1; reason < FAN_DROP_COUNT; reason++) {
+		roaring_bitmap_t *unserved = leg_has_dropped(entry, leg, (enum fan_drop)reason)
+						     ? read_unserved(leg, (enum fan_drop)reason, first_slot, &short_of)
+						     : NULL;
+
+		if (unserved != NULL) {
+			roaring_bitmap_andnot_inplace(slots, unserved);
+			roaring_bitmap_free(unserved);
+		}
+	}
+	return short_of ? no_memory(entry->flight->number) : 0;
+}
+
+/* Adds those that the disk has already. In: record, a key. */
+static int
+add_kept(roaring_bitmap_t *slots, struct fan_store *store, struct fan_record *record)
+{
+	const int error = fan_store_get(store, record);
+	roaring_bitmap_t *kept = error == 0 ? fan_journal_bitmap(&record->unserved) : NULL;
+
+	if (error != 0)
+		return error == FAN_E_NOT_FOUND ? 0 : error;
+	if (kept == NULL)
+		return no_memory(record->unserved.id);
+	roaring_bitmap_or_inplace(slots, kept);
+	roaring_bitmap_free(kept);
+	return 0;
+}
+
+/* Puts whom a leg was served to, of slots `from` to `end` - 1, which lie in one record: it is kept what was put of those before. */
+static int
+put_served(struct fanfare *fanfare, const struct fan_entry *entry, const struct fan_leg *leg, uint64_t from, uint64_t end)
+{
+	const uint32_t first_slot = (uint32_t)(from / FAN_UNSERVED_CONTEXTS * FAN_UNSERVED_CONTEXTS);
+	struct fan_record record = record_of(entry->flight->number, leg, FAN_DROP_NONE, first_slot);
+	roaring_bitmap_t *range = roaring_bitmap_from_range(from, end, 1);
+	roaring_bitmap_t *slots = range == NULL ? NULL : roaring_bitmap_and(leg->slots, range);
+	int error = slots == NULL ? no_memory(entry->flight->number) : subtract_unserved(slots, entry, leg, first_slot);
+
+	if (error == 0 && from > first_slot)
+		error = add_kept(slots, fanfare->store, &record);
+	if (error == 0 && !roaring_bitmap_is_empty(slots))
+		error = put_slots(fanfare->store, &record, slots);
+	if (range != NULL)
+		roaring_bitmap_free(range);
+	if (slots != NULL)
+		roaring_bitmap_free(slots);
+	return error;
+}
+
+/* The same of slots of any number of records, from one that has members to the next. */
+static int
+put_leg_served(struct fanfare *fanfare, const struct fan_entry *entry, const struct fan_leg *leg, uint64_t from, uint64_t end)
+{
+	roaring_uint32_iterator_t at;
+	int error = 0;
+
+	roaring_iterator_init(leg->slots, &at);
+	while (error == 0 && from < end && roaring_uint32_iterator_move_equalorlarger(&at, (uint32_t)from) &&
+	       at.current_value < end) {
+		const uint64_t next = (at.current_value / FAN_UNSERVED_CONTEXTS + UINT64_C(1)) * FAN_UNSERVED_CONTEXTS;
+
+		from = RTE_MAX(from, next - FAN_UNSERVED_CONTEXTS);
+		error = put_served(fanfare, entry, leg, from, RTE_MIN(end, next));
+		from = next;
+	}
+	return error;
+}
+
+/* Puts whom the message was served to, of members from one place up to another: each of them is done with. */
+static int
+put_all_served(struct fanfare *fanfare, const struct fan_entry *entry, uint64_t from, uint64_t end)
+{
+	const struct fan_flight *flight = entry->flight;
+	int error = 0;
+
+	for (uint64_t i = from >> 32; entry->served_kept && error == 0 && i < flight->leg_count && i <= end >> 32; i++) {
+		const struct fan_leg *leg = &flight->legs[i];
+		const uint64_t first = i == from >> 32 ? (uint32_t)from : 0;
+		const uint64_t last = i == end >> 32 ? (uint32_t)end : FAN_CONTEXT_SLOTS_MAX;
+
+		if (leg->from <= UINT32_MAX)
+			error = put_leg_served(fanfare, entry, leg, RTE_MAX(first, leg->from), last);
+	}
+	return error;
+}
+
+/* Puts what became of members from one place up to another. */
+static int
+put_members(struct fanfare *fanfare, const struct fan_entry *entry, uint64_t from, uint64_t end)
+{
+	const int error = put_all_unserved(fanfare, entry, from, end);
+
+	return error != 0 ? error : put_all_served(fanfare, entry, from, end);
 }
 
 /* ---- Acceptance on the disk -------------------------------------------------------------------------------------------------------- */
@@ -450,7 +574,7 @@ put_positions(struct fanfare *fanfare, uint64_t positions[FAN_FLIGHTS_MAX])
 				       : UINT64_MAX;
 		if (positions[i] == UINT64_MAX || positions[i] <= entry->kept_place)
 			continue;
-		error = put_all_unserved(fanfare, entry, entry->kept_place, positions[i]);
+		error = put_members(fanfare, entry, entry->kept_place, positions[i]);
 		if (error == 0)
 			error = put_outcome(fanfare, entry, positions[i], false);
 	}
@@ -528,7 +652,7 @@ fan_journal_end(struct fanfare *fanfare)
 		if (error != 0)
 			return false;
 		any = true;
-		error = put_all_unserved(fanfare, entry, entry->kept_place, UINT64_MAX);
+		error = put_members(fanfare, entry, entry->kept_place, UINT64_MAX);
 		if (error == 0)
 			error = put_outcome(fanfare, entry, UINT64_MAX, true);
 	}
@@ -540,7 +664,11 @@ fan_journal_end(struct fanfare *fanfare)
 void
 fan_journal_remove(struct fanfare *fanfare, const struct fan_flight *flight)
 {
-	fan_journal_drop(entry_of(fanfare, flight));
+	struct fan_entry *entry = entry_of(fanfare, flight);
+
+	if (!entry->durable)
+		fan_references_remove(&fanfare->references, entry->reference, flight->number);
+	fan_journal_drop(entry);
 }
 
 /* By the wall clock and by what it would say had nobody set it since the store was opened: a result goes when both say that it is old. One that
@@ -575,25 +703,39 @@ oldest_to_forget(struct fanfare *fanfare)
 	return 0;
 }
 
+/* Deletes what the store has of a message. Out: *forgotten, its reference. */
+static int
+forget(struct fanfare *fanfare, struct fan_forgotten *forgotten, uint64_t id)
+{
+	struct fan_record record = { .kind = FAN_RECORD_MESSAGE, .message.id = id };
+	int error = fan_store_get(fanfare->store, &record);
+	const char *reference = error == 0 ? record.message.message.reference : NULL;
+
+	forgotten->id = id;
+	(void)snprintf(forgotten->reference, sizeof(forgotten->reference), "%s", reference != NULL ? reference : "");
+	if (error == 0)
+		error = fan_store_delete(fanfare->store, &record);
+	record.kind = FAN_RECORD_OUTCOME;
+	record.outcome.id = id;
+	return error == 0 || error == FAN_E_NOT_FOUND ? fan_store_delete(fanfare->store, &record) : error;
+}
+
+/* A reference is free once its message is gone from the disk. */
 static void
 forget_old(struct fanfare *fanfare)
 {
-	struct fan_record record = { .kind = FAN_RECORD_MESSAGE };
+	struct fan_forgotten *forgotten = fanfare->journal.forgotten;
 	uint64_t id = oldest_to_forget(fanfare);
+	unsigned count = 0;
 	int error = id == 0 ? FAN_E_NOT_FOUND : fan_ledger_begin(fanfare);
 
 	if (error != 0)
 		return;
-	for (unsigned i = 0; error == 0 && id != 0 && i < SWEPT_MAX; i++, id = oldest_to_forget(fanfare)) {
-		record.kind = FAN_RECORD_MESSAGE;
-		record.message.id = id;
-		error = fan_store_delete(fanfare->store, &record);
-		record.kind = FAN_RECORD_OUTCOME;
-		record.outcome.id = id;
-		if (error == 0 || error == FAN_E_NOT_FOUND)
-			error = fan_store_delete(fanfare->store, &record);
-	}
-	(void)fan_ledger_end(fanfare, error);
+	for (; error == 0 && id != 0 && count < FAN_FORGOTTEN_MAX; count++, id = oldest_to_forget(fanfare))
+		error = forget(fanfare, &forgotten[count], id);
+	error = fan_ledger_end(fanfare, error);
+	for (unsigned i = 0; error == 0 && i < count; i++)
+		fan_references_remove(&fanfare->references, forgotten[i].reference, forgotten[i].id);
 }
 
 void
@@ -655,6 +797,7 @@ take_over(struct fanfare *fanfare, struct fan_flight *flight, const struct fan_r
 							  : 0);
 	memcpy(entry->before, outcome->profile, sizeof(entry->before));
 	entry->ues = outcome->ues;
+	entry->served_kept = outcome->served_kept;
 	entry->resumed = outcome->resumed + 1;
 	entry->in_doubt = outcome->in_doubt + pdus_behind(flight, entry->kept_place, FAN_IN_DOUBT_MAX);
 	entry->durable = true;
@@ -683,7 +826,7 @@ take_over_unserved(struct fanfare *fanfare, struct fan_flight *flight)
 	int error;
 
 	while ((error = fan_store_next(fanfare->store, &record)) == 0 && record.unserved.id == flight->number) {
-		struct fan_leg *leg = leg_of(flight, &record.unserved);
+		struct fan_leg *leg = record.unserved.reason != FAN_DROP_NONE ? leg_of(flight, &record.unserved) : NULL;
 		roaring_bitmap_t *slots = leg == NULL ? NULL : fan_journal_bitmap(&record.unserved);
 		roaring_uint32_iterator_t at;
 
@@ -722,6 +865,38 @@ struct resumption {
 	struct fan_flight *flight;
 };
 
+/* Whether the UE is where it was: else what was to be protected for it cannot be any more. NOT_FOUND. */
+static int
+check_recipient(const struct fanfare *fanfare, const struct fan_recipient *recipient)
+{
+	const int index = fan_dataplane_find_table(fanfare->dataplane, &recipient->table);
+	struct fan_record record;
+	int error = index >= 0 && recipient->slot < fanfare->dataplane->tables[index].used &&
+				    fan_context_present(&fanfare->dataplane->tables[index], recipient->slot)
+			    ? 0
+			    : FAN_E_NOT_FOUND;
+
+	if (error != 0)
+		return error;
+	error = fan_registry_get_ue(fanfare, &record, (unsigned)index, recipient->slot);
+	fan_registry_wipe(&record);
+	if (error == 0 && strcmp(record.ue.identity, recipient->identity) != 0)
+		error = FAN_E_NOT_FOUND;
+	return error;
+}
+
+static int
+accept_for(struct fanfare *fanfare, struct fan_flight **flight, const struct fan_entry *entry)
+{
+	struct fan_group *group = entry->gid[0] != '\0' ? fan_group_find(fanfare, entry->gid) : NULL;
+	int error;
+
+	if (group != NULL)
+		return fan_message_accept(fanfare, flight, group, &entry->message);
+	error = entry->gid[0] != '\0' ? FAN_E_NOT_FOUND : check_recipient(fanfare, &entry->recipient);
+	return error != 0 ? error : fan_message_accept_one(fanfare, flight, &entry->recipient, &entry->message);
+}
+
 /* It is accepted anew, with what is left of its time: not more than it had at first, though the clock was set back. */
 static int
 accept_again(struct fanfare *fanfare, struct resumption *resumption)
@@ -730,18 +905,18 @@ accept_again(struct fanfare *fanfare, struct resumption *resumption)
 	struct fan_entry *entry = &resumption->entry;
 	const int64_t left_ms = RTE_MIN(message->expires_ms - fan_clock_ms(CLOCK_REALTIME),
 					message->expires_ms - message->accepted_ms);
-	struct fan_group *group = fan_group_find(fanfare, message->gid);
-	int error = group == NULL ? FAN_E_NOT_FOUND : 0;
+	int error;
 
 	if (message->expires_ms != 0)
 		message->message.valid_for_ms = left_ms < 1 ? 1 : left_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)left_ms;
-	if (error == 0)
-		error = fan_journal_prepare(entry, fanfare, message->gid, &message->message);
+	error = fan_journal_prepare(entry, fanfare, &message->message);
 	if (error != 0)
 		return error;
+	memcpy(entry->gid, message->gid, sizeof(entry->gid));
+	entry->recipient = message->recipient;
 	entry->accepted_ms = message->accepted_ms;
 	entry->expires_ms = message->expires_ms;
-	error = fan_message_accept(fanfare, &resumption->flight, group, &entry->message);
+	error = accept_for(fanfare, &resumption->flight, entry);
 	forget_octets(entry);
 	if (error != 0)
 		return error;
@@ -805,6 +980,14 @@ hand_resumed(struct fanfare *fanfare)
 }
 
 static int
+restore_reference(void *user, const struct fan_record *record)
+{
+	const struct fan_message *message = &record->message.message;
+
+	return message->reference != NULL ? fan_references_add(user, message->reference, record->message.id) : 0;
+}
+
+static int
 load(struct fanfare *fanfare)
 {
 	struct unfinished unfinished = { .count = 0 };
@@ -813,6 +996,8 @@ load(struct fanfare *fanfare)
 
 	if (resumption == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory to go on with messages");
+	if (error == 0)
+		error = fan_store_each(fanfare->store, FAN_RECORD_MESSAGE, restore_reference, &fanfare->references);
 	for (unsigned i = 0; error == 0 && i < unfinished.count; i++)
 		error = resume(fanfare, resumption, unfinished.ids[i]);
 	free(resumption);
@@ -833,4 +1018,5 @@ fan_journal_free(struct fanfare *fanfare)
 {
 	for (unsigned i = 0; i < FAN_FLIGHTS_MAX; i++)
 		fan_journal_drop(&fanfare->journal.entries[i]);
+	fan_references_free(&fanfare->references);
 }

@@ -4,7 +4,7 @@
  *
  * A message is accepted by one transaction, which it shares with others: the message, an outcome, and the marks that its members' blocks need.
  * Only then do workers have it. While it is sent, its position is made durable: every member before it has been done with. After a crash
- * the message goes on from there, to those who are members of its group then; the members behind it may have been sent it already, and get it
+ * the message goes on from there, to those who are members of its group then, or to its one UE; the members behind it may have been sent it already, and get it
  * again under a new COUNT: FAN_IN_DOUBT_MAX of them at the most, since workers are let no further than that beyond the position.
  *
  * All of it is the control thread's.
@@ -23,10 +23,13 @@ struct fanfare;
 struct fan_entry {
 	struct fan_flight *flight; /* NULL: the entry is free */
 	bool durable;
-	char gid[FAN_GROUP_BYTES];
-	int64_t accepted_ms, expires_ms; /* since 1970 UTC; 0: no limit */
-	struct fan_message message;      /* until it is durable; it points into `octets` */
-	uint8_t *octets;                 /* owned */
+	bool served_kept; /* whom it is served to is written, as it is of all messages but those that version 1 of the store began with */
+	char gid[FAN_GROUP_BYTES];           /* "": it is for one UE */
+	struct fan_recipient recipient;      /* which one; else all zero */
+	char reference[FAN_REFERENCE_BYTES]; /* "": none */
+	int64_t accepted_ms, expires_ms;     /* since 1970 UTC; 0: no limit */
+	struct fan_message message;          /* until it is durable; it points into `octets` */
+	uint8_t *octets;                     /* owned */
 	uint32_t byte_count;
 	uint64_t ues;
 	uint32_t resumed;                            /* after so many crashes */
@@ -35,17 +38,24 @@ struct fan_entry {
 	uint64_t kept_place;                         /* the position on the disk, in the flight's own places */
 };
 
+#define FAN_FORGOTTEN_MAX 256 /* messages that are forgotten in one transaction */
+
+struct fan_forgotten {
+	fan_message_id id;
+	char reference[FAN_REFERENCE_BYTES];
+};
+
 struct fan_journal {
 	struct fan_entry entries[FAN_FLIGHTS_MAX]; /* by the flight's place */
 	uint64_t kept_tsc, swept_tsc;              /* when positions were last written, results last looked at */
 	uint64_t retention_ms;
-	int64_t wall_ahead_ms;    /* of the monotonic clock, when the store was opened */
-	struct fan_record record; /* one that is read: a stack may have no room for two */
+	int64_t wall_ahead_ms;                             /* of the monotonic clock, when the store was opened */
+	struct fan_record record;                          /* one that is read: a stack may have no room for two */
+	struct fan_forgotten forgotten[FAN_FORGOTTEN_MAX]; /* by the transaction in hand */
 };
 
-/* Out: an entry for a message to a group, with copies of what it points to. MEMORY, TOO_LONG. */
-int fan_journal_prepare(struct fan_entry *entry, const struct fanfare *fanfare, const char *gid,
-			const struct fan_message *message);
+/* Out: an entry for a message, with copies of what it points to, and without whom it is for. MEMORY, TOO_LONG. */
+int fan_journal_prepare(struct fan_entry *entry, const struct fanfare *fanfare, const struct fan_message *message);
 /* Frees one that is not added after all. */
 void fan_journal_drop(struct fan_entry *entry);
 /* Notes a message that was accepted, and takes the entry's copies over. Without a store the workers have it from here on. */
@@ -71,7 +81,9 @@ void fan_journal_close(struct fanfare *fanfare);
 void fan_journal_result(const struct fan_entry *entry, struct fan_result *result, enum fan_profile profile);
 void fan_journal_add_result(struct fan_result *sum, const struct fan_result *result);
 enum fan_message_state fan_journal_state(const struct fan_entry *entry, bool ended);
-/* A set of slots as it is stored, the caller's; NULL: it is none. */
+/* Records that there is no such message. Returns NOT_FOUND. */
+int fan_journal_no_message(fan_message_id id);
+/* A set of slots as it is stored, the caller's; NULL: it is none, or there is no memory. */
 roaring_bitmap_t *fan_journal_bitmap(const struct fan_record_unserved *unserved);
 
 /* Goes on with the messages that had not ended, if there is a store. In: how long results are kept; 0: 7 days. */

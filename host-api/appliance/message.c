@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "handles.h"
+#include "registry.h"
 
 #include <rte_cycles.h>
 #include <string.h>
@@ -51,6 +51,15 @@ check_sender(const struct fan_snapshot *snapshot, const struct fan_message *mess
 	return 0;
 }
 
+static int
+accept_members(struct fanfare *fanfare, struct fan_flight **flight, struct fan_snapshot *snapshot,
+	       const struct fan_message *message)
+{
+	const int error = check_sender(snapshot, message);
+
+	return error != 0 ? error : fan_dataplane_accept(fanfare->dataplane, flight, snapshot, message, NULL, NULL);
+}
+
 int
 fan_message_accept(struct fanfare *fanfare, struct fan_flight **flight, struct fan_group *group,
 		   const struct fan_message *message)
@@ -59,10 +68,134 @@ fan_message_accept(struct fanfare *fanfare, struct fan_flight **flight, struct f
 
 	if (error == 0 && group->snapshot->members.set_count == 0)
 		error = fan_fail(FAN_E_INVALID, "group %s has no member", group->gid);
+	return error != 0 ? error : accept_members(fanfare, flight, group->snapshot, message);
+}
+
+int
+fan_message_accept_one(struct fanfare *fanfare, struct fan_flight **flight, const struct fan_recipient *recipient,
+		       const struct fan_message *message)
+{
+	const int table = fan_dataplane_find_table(fanfare->dataplane, &recipient->table);
+	struct fan_members members = { .set_count = 0 };
+	struct fan_snapshot *snapshot = NULL;
+	int error = fan_members_add_range(&members, (uint16_t)table, (enum fan_profile)recipient->profile, recipient->slot, 1);
+
 	if (error == 0)
-		error = check_sender(group->snapshot, message);
+		error = fan_snapshot_make(&snapshot, &members);
 	if (error == 0)
-		error = fan_dataplane_accept(fanfare->dataplane, flight, group->snapshot, message, NULL, NULL);
+		error = accept_members(fanfare, flight, snapshot, message);
+	/* The flight has its own reference. */
+	fan_snapshot_release(snapshot);
+	fan_members_free(&members);
+	return error;
+}
+
+/* A message that was cancelled before it was durable was never accepted: its reference is free. */
+static bool
+has_gone_unheard(const struct fanfare *fanfare, fan_message_id id)
+{
+	if (fanfare->store == NULL)
+		return false;
+	for (const struct fan_flight *flight = fanfare->dataplane->flights.first; flight != NULL; flight = flight->next)
+		if (flight->number == id)
+			return !fanfare->journal.entries[flight->place].durable && flight->stop != FAN_DROP_NONE;
+	return false;
+}
+
+/* Out: *id, when a message has the reference. */
+static int
+check_reference(struct fanfare *fanfare, fan_message_id *id, const char *reference)
+{
+	const int error = fan_reference_check(reference);
+	fan_message_id first;
+
+	if (error != 0 || reference == NULL)
+		return error;
+	first = fan_references_find(&fanfare->references, reference);
+	if (first == 0)
+		return 0;
+	if (has_gone_unheard(fanfare, first)) {
+		fan_references_remove(&fanfare->references, reference, first);
+		return 0;
+	}
+	if (id != NULL)
+		*id = first;
+	return fan_fail(FAN_E_EXISTS, "message %lu has the reference %s: nothing more was sent", first, reference);
+}
+
+/* The id that the next message will have. */
+static fan_message_id
+next_id(const struct fanfare *fanfare)
+{
+	return fanfare->dataplane->flights.accepted + 1;
+}
+
+/* Before the message is accepted, for that cannot be taken back when memory is short. */
+static int
+note_reference(struct fanfare *fanfare, const struct fan_message *message)
+{
+	return message->reference != NULL ? fan_references_add(&fanfare->references, message->reference, next_id(fanfare)) : 0;
+}
+
+/* Whom a message is for: a group, or, where that is NULL, one UE. */
+struct addressee {
+	struct fan_group *group;
+	struct fan_recipient recipient;
+};
+
+static int
+accept_for(struct fanfare *fanfare, struct fan_flight **flight, const struct addressee *to, const struct fan_message *message)
+{
+	return to->group != NULL ? fan_message_accept(fanfare, flight, to->group, message)
+				 : fan_message_accept_one(fanfare, flight, &to->recipient, message);
+}
+
+/* In: a message whose reference is noted. */
+static int
+accept_noted(struct fanfare *fanfare, struct fan_flight **flight, const struct addressee *to, const struct fan_message *message)
+{
+	const fan_message_id id = next_id(fanfare);
+	const int error = accept_for(fanfare, flight, to, message);
+
+	if (error != 0 && message->reference != NULL)
+		fan_references_remove(&fanfare->references, message->reference, id);
+	return error;
+}
+
+/* In: message, taken over from the caller's, whose reference is free. Out: *flight, in the journal. */
+static int
+send_to(struct fanfare *fanfare, struct fan_flight **flight, const struct addressee *to, const struct fan_message *message)
+{
+	struct fan_entry entry;
+	int error = fan_journal_prepare(&entry, fanfare, message);
+
+	if (error != 0)
+		return error;
+	if (to->group != NULL)
+		(void)snprintf(entry.gid, sizeof(entry.gid), "%s", to->group->gid);
+	entry.recipient = to->recipient;
+	error = note_reference(fanfare, message);
+	if (error == 0)
+		error = accept_noted(fanfare, flight, to, message);
+	if (error == 0)
+		fan_journal_add(fanfare, *flight, &entry);
+	else
+		fan_journal_drop(&entry);
+	return error;
+}
+
+/* Out: *message, what the caller gave. As fan_send(). */
+static int
+take_message(struct fanfare *fanfare, fan_message_id *id, struct fan_message *message, const struct fan_message *given)
+{
+	int error = fan_in_own_process(fanfare->process);
+
+	if (error == 0)
+		error = fan_struct_take(message, sizeof(*message), MESSAGE_VERSION_2_BYTES, given, "fan_message_init");
+	if (error == 0)
+		error = check_reference(fanfare, id, message->reference);
+	if (error == 0 && fanfare->draining)
+		error = fan_fail(FAN_E_BUSY, "draining: no further message is accepted");
 	return error;
 }
 
@@ -70,30 +203,80 @@ int
 fan_send(struct fanfare *fanfare, fan_message_id *id, struct fan_group *group, const struct fan_message *given, fan_done done,
 	 void *user)
 {
+	const struct addressee to = { .group = group };
 	struct fan_flight *flight;
 	struct fan_message message;
-	struct fan_entry entry;
-	int error = fan_in_own_process(fanfare->process);
+	int error = take_message(fanfare, id, &message, given);
 
 	if (error == 0)
-		error = fan_struct_take(&message, sizeof(message), sizeof(message), given, "fan_message_init");
-	if (error == 0 && fanfare->draining)
-		error = fan_fail(FAN_E_BUSY, "draining: no further message is accepted");
-	if (error == 0)
-		error = fan_journal_prepare(&entry, fanfare, group->gid, &message);
+		error = send_to(fanfare, &flight, &to, &message);
 	if (error != 0)
 		return error;
-	error = fan_message_accept(fanfare, &flight, group, &message);
-	if (error != 0) {
-		fan_journal_drop(&entry);
-		return error;
-	}
 	flight->done = done;
 	flight->user = user;
-	fan_journal_add(fanfare, flight, &entry);
 	if (id != NULL)
 		*id = flight->number;
 	return 0;
+}
+
+/* Out: *recipient. */
+static int
+read_recipient(const struct fanfare *fanfare, struct fan_recipient *recipient, fan_context_id context, enum fan_profile profile)
+{
+	const struct fan_context_table *table = fan_context_find(fanfare, &recipient->slot, context);
+	struct fan_record record;
+	int error = table == NULL ? FAN_E_NOT_FOUND : fan_profile_check(profile, table);
+
+	if (error != 0)
+		return error;
+	recipient->table = table->protection;
+	recipient->profile = (uint8_t)profile;
+	if (fanfare->store == NULL)
+		return 0;
+	error = fan_registry_get_ue(fanfare, &record, fan_context_table_index(context), recipient->slot);
+	if (error == 0)
+		memcpy(recipient->identity, record.ue.identity, sizeof(recipient->identity));
+	fan_registry_wipe(&record);
+	return error;
+}
+
+int
+fan_send_to_ue(struct fanfare *fanfare, fan_message_id *id, fan_context_id context, enum fan_profile profile,
+	       const struct fan_message *given, fan_done done, void *user)
+{
+	struct addressee to = { .group = NULL };
+	struct fan_flight *flight;
+	struct fan_message message;
+	int error = fan_registry_may_change(fanfare, "fan_send_to_ue");
+
+	if (error == 0)
+		error = take_message(fanfare, id, &message, given);
+	if (error == 0)
+		error = read_recipient(fanfare, &to.recipient, context, profile);
+	if (error == 0)
+		error = send_to(fanfare, &flight, &to, &message);
+	if (error != 0)
+		return error;
+	flight->done = done;
+	flight->user = user;
+	if (id != NULL)
+		*id = flight->number;
+	return 0;
+}
+
+int
+fan_message_find(const struct fanfare *fanfare, fan_message_id *id, const char *reference)
+{
+	const int error = fan_in_own_process(fanfare->process);
+
+	if (error != 0)
+		return error;
+	*id = fan_references_find(&fanfare->references, reference);
+	if (*id != 0 && !has_gone_unheard(fanfare, *id))
+		return 0;
+	return fan_fail(FAN_E_NOT_FOUND,
+			"no message has the reference %.64s: it was never accepted, or its results are kept no more",
+			reference);
 }
 
 struct fan_flight *

@@ -322,6 +322,7 @@ compose(const struct fanfare *fanfare, struct fan_record_ue *record, unsigned ta
 	record->capabilities = addition->capabilities;
 	record->reachable = (contexts->slots[record->slot].flags & FAN_CONTEXT_UNREACHABLE) == 0;
 	fan_context_tell(contexts, &record->ue, record->slot);
+	record->messages_before = fanfare->dataplane->flights.accepted;
 	record->ue.emergency = addition->emergency;
 	record->ue.uplink_teid = addition->uplink_teid;
 	record->ue.lease_until_ms = fan_lease_end(&fanfare->lease_ends, table, record->slot);

@@ -41,6 +41,8 @@ fill_from_entry(struct fan_message_status *status, const struct fanfare *fanfare
 	status->durable = entry->durable;
 	status->priority = entry->flight->priority;
 	(void)snprintf(status->gid, sizeof(status->gid), "%s", entry->gid);
+	(void)snprintf(status->identity, sizeof(status->identity), "%s", entry->recipient.identity);
+	(void)snprintf(status->reference, sizeof(status->reference), "%s", entry->reference);
 	status->byte_count = entry->byte_count;
 	status->accepted_ms = entry->accepted_ms;
 	status->expires_ms = entry->expires_ms;
@@ -81,6 +83,9 @@ fill_from_store(struct fan_message_status *status, struct fanfare *fanfare, fan_
 	if (error != 0)
 		return error;
 	(void)snprintf(status->gid, sizeof(status->gid), "%s", message->gid);
+	(void)snprintf(status->identity, sizeof(status->identity), "%s", message->recipient.identity);
+	if (message->message.reference != NULL)
+		(void)snprintf(status->reference, sizeof(status->reference), "%s", message->message.reference);
 	status->priority = message->message.priority;
 	status->byte_count = (uint32_t)message->message.byte_count;
 	status->accepted_ms = message->accepted_ms;
@@ -97,8 +102,8 @@ entry_of_id(const struct fanfare *fanfare, fan_message_id id)
 	return NULL;
 }
 
-static int
-no_message(fan_message_id id)
+int
+fan_journal_no_message(fan_message_id id)
 {
 	return fan_fail(FAN_E_NOT_FOUND, "no message %lu: it was never accepted, or its results are kept no more", id);
 }
@@ -111,7 +116,8 @@ fan_message_status(struct fanfare *fanfare, struct fan_message_status *given, fa
 	int error = fan_in_own_process(fanfare->process);
 
 	if (error == 0)
-		error = fan_struct_take(&status, sizeof(status), sizeof(status), given, "fan_message_status_init");
+		error = fan_struct_take(&status, sizeof(status), MESSAGE_STATUS_VERSION_2_BYTES, given,
+					"fan_message_status_init");
 	if (error != 0)
 		return error;
 	fan_message_status_init(&status);
@@ -123,7 +129,7 @@ fan_message_status(struct fanfare *fanfare, struct fan_message_status *given, fa
 	else
 		error = FAN_E_NOT_FOUND;
 	if (error == FAN_E_NOT_FOUND)
-		return no_message(id);
+		return fan_journal_no_message(id);
 	if (error == 0)
 		fan_struct_give(given, &status, sizeof(status));
 	return error;
@@ -180,13 +186,14 @@ fan_message_not_served(struct fanfare *fanfare, fan_message_id id, enum fan_drop
 	if (error == 0)
 		error = fanfare->store == NULL ? FAN_E_NOT_FOUND : fan_store_get(fanfare->store, &record);
 	if (error == FAN_E_NOT_FOUND)
-		return no_message(id);
+		return fan_journal_no_message(id);
 	if (error != 0)
 		return error;
 	record = (struct fan_record){ .kind = FAN_RECORD_UNSERVED, .unserved = { .id = id, .reason = 1 } };
 	fanfare->in_callback = true;
 	while ((error = fan_store_next(fanfare->store, &record)) == 0 && record.unserved.id == id) {
-		if (drop == FAN_DROP_NONE || record.unserved.reason == (unsigned)drop)
+		if (record.unserved.reason != FAN_DROP_NONE &&
+		    (drop == FAN_DROP_NONE || record.unserved.reason == (unsigned)drop))
 			tell_unserved(fanfare, &record.unserved, each, user);
 		record.unserved.first_slot += FAN_UNSERVED_CONTEXTS;
 	}

@@ -36,6 +36,14 @@ fan_client_parse(const struct fan_command *command, void *values, char ***operan
 	return FAN_EXIT_OK;
 }
 
+int
+fan_client_read_id(const struct fan_command *command, uint64_t *id, const char *text)
+{
+	if (fan_command_number(id, text) && *id > 0 && *id <= INT64_MAX)
+		return FAN_EXIT_OK;
+	return fan_command_fail(command, FAN_EXIT_USAGE, "%s: takes the id of a message, as send answers it", text);
+}
+
 /* ---- Calls ------------------------------------------------------------------------------------------------------------- */
 
 static int

@@ -44,6 +44,9 @@ int fan_client_show(const struct fan_command *command, const struct fan_client_o
 int fan_client_run(const struct fan_command *command, const struct fan_client_options *options, const char *method,
 		   json_t *params, int descriptor, const char *const *columns);
 
+/* The id of a message, which an operand is to be. Returns an exit code, with a line printed unless it is 0. */
+int fan_client_read_id(const struct fan_command *command, uint64_t *id, const char *text);
+
 /* Opens a file that goes along with a call, "-": all of stdin. Out: *descriptor. Returns an exit code, with a line printed unless it is 0. */
 int fan_client_file(const struct fan_command *command, int *descriptor, const char *path);
 

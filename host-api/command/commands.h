@@ -19,6 +19,7 @@ extern const struct fan_command fan_command_ack;
 extern const struct fan_command fan_command_group;
 extern const struct fan_command fan_command_send;
 extern const struct fan_command fan_command_message;
+extern const struct fan_command fan_command_message_results; /* of fan_command_message */
 extern const struct fan_command fan_command_status;
 extern const struct fan_command fan_command_top;
 extern const struct fan_command fan_command_reload;

@@ -16,7 +16,7 @@
 
 struct chosen {
 	struct fan_client_options client;
-	const char *text, *message, *coding, *originator, *service_centre, *sdu, *reason;
+	const char *ue, *profile, *text, *message, *reference, *coding, *originator, *service_centre, *sdu, *reason;
 	uint64_t priority, valid_for_s, trigger, sdap, from, limit;
 	bool wait, progress;
 };
@@ -24,7 +24,7 @@ struct chosen {
 #define AT(field) .offset = offsetof(struct chosen, field)
 #define NUMBER(from, to) .type = FAN_OPTION_NUMBER, .minimum = (from), .maximum = (to)
 
-static const char *const message_columns[] = { "id", "state", "gid", "ues", "created", "sent", "dropped", NULL };
+static const char *const message_columns[] = { "id", "state", "gid", "identity", "ues", "created", "sent", "dropped", NULL };
 
 static int
 parse(const struct fan_command *command, struct chosen *chosen, char ***operands, unsigned count, int argc, char **argv)
@@ -107,12 +107,23 @@ sdu_choice(unsigned index)
 
 static const struct fan_option send_options[] = {
 	FAN_CLIENT_OPTIONS,
+	{ .name = "ue", .value = "IDENTITY", .help = "to this one UE instead of a group", .type = FAN_OPTION_TEXT, AT(ue) },
+	{ .name = "profile",
+	  .value = "NAME",
+	  .help = "with --ue, how it is reached (as its capabilities say)",
+	  .type = FAN_OPTION_TEXT,
+	  AT(profile) },
 	{ .name = "text", .value = "STRING", .help = "the message as a text", .type = FAN_OPTION_TEXT, AT(text) },
 	{ .name = "message",
 	  .value = "FILE",
 	  .help = "the message as octets; - is stdin",
 	  .type = FAN_OPTION_FILE,
 	  AT(message) },
+	{ .name = "reference",
+	  .value = "NAME",
+	  .help = "your name for it: what is sent twice under one goes once",
+	  .type = FAN_OPTION_TEXT,
+	  AT(reference) },
 	{ .name = "priority", .value = "0..7", .help = "a higher one goes first (0)", NUMBER(0, 7), AT(priority) },
 	{ .name = "valid-for",
 	  .value = "S",
@@ -179,13 +190,16 @@ put_file(const struct fan_command *command, json_t *params, const char *path)
 	return FAN_EXIT_OK;
 }
 
-static void
-put_options(json_t *params, const struct chosen *chosen)
+static int
+put_options(const struct fan_command *command, json_t *params, const struct chosen *chosen)
 {
-	json_t *options = json_pack("{s:I, s:I, s:s*, s:s*, s:s*}", "priority", (json_int_t)chosen->priority, "valid_for_ms",
-				    1000 * (json_int_t)chosen->valid_for_s, "coding", chosen->coding, "originator",
-				    chosen->originator, "service_centre", chosen->service_centre);
+	json_t *options = json_pack("{s:s*, s:s*, s:s*, s:I, s:I, s:s*, s:s*, s:s*}", "identity", chosen->ue, "profile",
+				    chosen->profile, "reference", chosen->reference, "priority", (json_int_t)chosen->priority,
+				    "valid_for_ms", 1000 * (json_int_t)chosen->valid_for_s, "coding", chosen->coding,
+				    "originator", chosen->originator, "service_centre", chosen->service_centre);
 
+	if (options == NULL)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "an option's text is no UTF-8");
 	(void)json_object_update(params, options);
 	json_decref(options);
 	if (chosen->trigger != NOT_GIVEN) {
@@ -196,6 +210,7 @@ put_options(json_t *params, const struct chosen *chosen)
 		(void)json_object_set_new(params, "sdap_qfi", json_integer((json_int_t)chosen->sdap));
 	if (chosen->sdu != NULL)
 		(void)json_object_set_new(params, "raw", json_boolean(strcmp(chosen->sdu, "raw") == 0));
+	return FAN_EXIT_OK;
 }
 
 /* Takes params. */
@@ -221,36 +236,52 @@ send_and_wait(const struct fan_command *command, const struct chosen *chosen, js
 	return fail(command, error);
 }
 
+/* One operand, a group, or none and --ue. Out: operands[0], NULL: there is none. */
+static int
+parse_send(const struct fan_command *command, struct chosen *chosen, char ***operands, int argc, char **argv)
+{
+	int exit_code;
+
+	*chosen = (struct chosen){ .trigger = NOT_GIVEN, .sdap = NOT_GIVEN };
+	exit_code = fan_client_parse(command, chosen, operands, 0, 1, argc, argv);
+	if (exit_code == FAN_EXIT_OK && ((*operands)[0] == NULL) == (chosen->ue == NULL))
+		return fan_command_fail(command, FAN_EXIT_USAGE, "a GID or --ue IDENTITY: give one of the two");
+	if (exit_code == FAN_EXIT_OK && chosen->profile != NULL && chosen->ue == NULL)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "--profile goes with --ue: members of a group have theirs");
+	return exit_code;
+}
+
 static int
 run_send(const struct fan_command *command, int argc, char **argv)
 {
 	struct chosen chosen;
 	char **operands;
 	json_t *params;
-	int exit_code = parse(command, &chosen, &operands, 1, argc, argv);
+	int exit_code = parse_send(command, &chosen, &operands, argc, argv);
 
 	if (exit_code != FAN_EXIT_OK)
 		return ended(exit_code);
 	if ((chosen.text != NULL) == (chosen.message != NULL))
 		return fan_command_fail(command, FAN_EXIT_USAGE, "--text STRING or --message FILE: give one of the two");
-	params = json_pack("{s:s, s:s*}", "gid", operands[0], "text", chosen.text);
+	params = json_pack("{s:s*, s:s*}", "gid", operands[0], "text", chosen.text);
 	if (params == NULL)
 		return fan_command_fail(command, FAN_EXIT_USAGE, "--text: no UTF-8; --message FILE takes any octets");
 	if (chosen.message != NULL)
 		exit_code = put_file(command, params, chosen.message);
+	if (exit_code == FAN_EXIT_OK)
+		exit_code = put_options(command, params, &chosen);
 	if (exit_code != FAN_EXIT_OK) {
 		json_decref(params);
 		return exit_code;
 	}
-	put_options(params, &chosen);
 	return chosen.wait || chosen.progress ? send_and_wait(command, &chosen, params)
 					      : fan_client_run(command, &chosen.client, "send", params, -1, NULL);
 }
 
 const struct fan_command fan_command_send = {
 	.name = "send",
-	.summary = "Sends a message to every member of a group",
-	.operands = "GID",
+	.summary = "Sends a message to every member of a group, or to one UE",
+	.operands = "[GID]",
 	.mixes = true,
 	.text = "The answer is the message's id, as soon as it is sure to be sent.",
 	.options = send_options,
@@ -263,14 +294,6 @@ const struct fan_command fan_command_send = {
 static const struct fan_option client_options[] = { FAN_CLIENT_OPTIONS };
 
 static int
-read_id(const struct fan_command *command, uint64_t *id, const char *text)
-{
-	if (fan_command_number(id, text) && *id > 0 && *id <= INT64_MAX)
-		return FAN_EXIT_OK;
-	return fan_command_fail(command, FAN_EXIT_USAGE, "%s: takes the id of a message, as send answers it", text);
-}
-
-static int
 ask(const struct fan_command *command, const char *method, int argc, char **argv)
 {
 	struct chosen chosen;
@@ -279,7 +302,7 @@ ask(const struct fan_command *command, const char *method, int argc, char **argv
 	int exit_code = parse(command, &chosen, &operands, 1, argc, argv);
 
 	if (exit_code == FAN_EXIT_OK)
-		exit_code = read_id(command, &id, operands[0]);
+		exit_code = fan_client_read_id(command, &id, operands[0]);
 	if (exit_code != FAN_EXIT_OK)
 		return ended(exit_code);
 	return fan_client_run(command, &chosen.client, method, json_pack("{s:I}", "id", (json_int_t)id), -1, NULL);
@@ -308,7 +331,7 @@ run_watch(const struct fan_command *command, int argc, char **argv)
 	int error, exit_code = parse(command, &chosen, &operands, 1, argc, argv);
 
 	if (exit_code == FAN_EXIT_OK)
-		exit_code = read_id(command, &id, operands[0]);
+		exit_code = fan_client_read_id(command, &id, operands[0]);
 	if (exit_code != FAN_EXIT_OK)
 		return ended(exit_code);
 	error = fan_caller_open(&caller, chosen.client.socket);
@@ -322,6 +345,22 @@ run_watch(const struct fan_command *command, int argc, char **argv)
 	return fail(command, error);
 }
 
+static int
+run_find(const struct fan_command *command, int argc, char **argv)
+{
+	struct chosen chosen;
+	char **operands;
+	json_t *params;
+	const int exit_code = parse(command, &chosen, &operands, 1, argc, argv);
+
+	if (exit_code != FAN_EXIT_OK)
+		return ended(exit_code);
+	params = json_pack("{s:s}", "reference", operands[0]);
+	if (params == NULL)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "a reference is printable ASCII");
+	return fan_client_run(command, &chosen.client, "message.find", params, -1, NULL);
+}
+
 #define BY_ID(command_name, command_summary, command_run)                                                                      \
 	{                                                                                                                      \
 		.name = (command_name), .summary = (command_summary), .operands = "ID", .mixes = true,                         \
@@ -331,6 +370,16 @@ run_watch(const struct fan_command *command, int argc, char **argv)
 static const struct fan_command show = BY_ID("message show", "Shows what has become of a message", run_show);
 static const struct fan_command watch = BY_ID("message watch", "Follows a message to its end", run_watch);
 static const struct fan_command cancel = BY_ID("message cancel", "Ends a message where it is", run_cancel);
+
+static const struct fan_command find = {
+	.name = "message find",
+	.summary = "Shows the message that was sent with a reference",
+	.operands = "REFERENCE",
+	.mixes = true,
+	.options = client_options,
+	.option_count = COUNT_OF(client_options),
+	.run = run_find,
+};
 
 static const struct fan_option list_options[] = {
 	FAN_CLIENT_OPTIONS,
@@ -381,7 +430,7 @@ run_not_served(const struct fan_command *command, int argc, char **argv)
 	int exit_code = parse(command, &chosen, &operands, 1, argc, argv);
 
 	if (exit_code == FAN_EXIT_OK)
-		exit_code = read_id(command, &id, operands[0]);
+		exit_code = fan_client_read_id(command, &id, operands[0]);
 	if (exit_code != FAN_EXIT_OK)
 		return ended(exit_code);
 	return fan_client_run(command, &chosen.client, "message.not_served",
@@ -400,7 +449,9 @@ static const struct fan_command not_served = {
 	.run = run_not_served,
 };
 
-static const struct fan_command *const subcommands[] = { &list, &show, &watch, &cancel, &not_served, NULL };
+static const struct fan_command *const subcommands[] = {
+	&list, &show, &find, &watch, &cancel, &not_served, &fan_command_message_results, NULL
+};
 
 const struct fan_command fan_command_message = {
 	.name = "message",

@@ -9,7 +9,9 @@
  *	service.c    methods of the daemon itself
  *	ue.c         methods of UEs, leases and acknowledgements
  *	group.c      methods of groups
- *	message.c    methods of messages
+ *	send.c       sending
+ *	message.c    methods of messages that were sent
+ *	results.c    what became of each member, as a file
  *	job.c        files of lines that clients hand in, some lines a turn
  *	import.c     ... of UEs
  *	context_row.c, contexts_csv.c   a UE as a line of text
@@ -62,11 +64,13 @@ struct fan_method {
 	int (*run)(struct fan_request *request);
 };
 
-extern const struct fan_method fan_service_methods[], fan_ue_methods[], fan_group_methods[], fan_message_methods[];
+extern const struct fan_method fan_service_methods[], fan_ue_methods[], fan_group_methods[], fan_message_methods[],
+	fan_send_methods[], fan_result_methods[];
 
 struct fan_sent {
 	struct fan_ticket ticket;
 	fan_message_id id;
+	bool repeated; /* another has sent it */
 };
 
 struct fan_watch {
@@ -149,6 +153,11 @@ int fan_context_profile(struct fan_server *server, enum fan_profile *profile, fa
 
 /* ---- Messages ---------------------------------------------------------------------------------------------------------- */
 
+bool fan_message_has_ended(const struct fan_message_status *status);
+/* Out: *status. NOT_FOUND. */
+int fan_message_read(const struct fan_server *server, struct fan_message_status *status, fan_message_id id);
+/* Without what each profile had, which would be too long in a list. NULL: no memory. */
+json_t *fan_message_describe(const struct fan_message_status *status);
 /* Makes durable what was sent in this turn, and answers. */
 void fan_sends_answer(struct fan_server *server);
 /* Tells those who watch messages how far they are. */

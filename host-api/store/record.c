@@ -154,6 +154,13 @@ key_fields(struct codec *codec, struct fan_record *record)
 	}
 }
 
+/* Whether fields that came with a later version follow: a record that has none of them ends here. */
+static bool
+goes_on(const struct codec *codec, bool any)
+{
+	return codec->reading ? codec->at < codec->end : any;
+}
+
 /* What the table's name says already is not stored. */
 static void
 ue_fields(struct codec *codec, struct fan_record_ue *record)
@@ -179,6 +186,10 @@ ue_fields(struct codec *codec, struct fan_record_ue *record)
 	FIELD(codec, ue->transactions_open);
 	FIELD(codec, ue->lease_until_ms);
 	FIELD(codec, ue->uplink_teid);
+	if (codec->reading)
+		record->messages_before = 0;
+	if (goes_on(codec, record->messages_before != 0))
+		FIELD(codec, record->messages_before);
 	if (codec->reading) {
 		ue->struct_bytes = sizeof(*ue);
 		ue->identity = NULL;
@@ -186,6 +197,22 @@ ue_fields(struct codec *codec, struct fan_record_ue *record)
 		ue->cipher = record->table.cipher;
 		ue->integrity = record->table.integrity;
 	}
+}
+
+static void
+message_fields_of_version_2(struct codec *codec, struct fan_record_message *record)
+{
+	if (codec->reading) {
+		record->message.reference = NULL;
+		memset(&record->recipient, 0, sizeof(record->recipient));
+	}
+	if (!goes_on(codec, record->message.reference != NULL || record->recipient.identity[0] != '\0'))
+		return;
+	string(codec, &record->message.reference);
+	text(codec, record->recipient.identity, sizeof(record->recipient.identity));
+	table_key(codec, &record->recipient.table);
+	FIELD(codec, record->recipient.slot);
+	FIELD(codec, record->recipient.profile);
 }
 
 static void
@@ -209,6 +236,7 @@ message_fields(struct codec *codec, struct fan_record_message *record)
 	FIELD(codec, message->source_ipv4);
 	FIELD(codec, message->source_port);
 	FIELD(codec, message->destination_port);
+	message_fields_of_version_2(codec, record);
 	if (codec->reading)
 		message->struct_bytes = sizeof(*message);
 }
@@ -233,6 +261,10 @@ outcome_fields(struct codec *codec, struct fan_record_outcome *record)
 		FIELD(codec, result->first_ns);
 		FIELD(codec, result->last_ns);
 	}
+	if (codec->reading)
+		record->served_kept = false;
+	if (goes_on(codec, record->served_kept))
+		FIELD(codec, record->served_kept);
 }
 
 /* Two records of the longer form fit a page of LMDB: what NAS has in one octet takes one. */
@@ -381,8 +413,8 @@ check_unserved_key(const struct fan_record_unserved *unserved)
 	if (unserved->profile >= FAN_PROFILE_COUNT)
 		return fan_fail(FAN_E_INVALID, "profile %u of message %lu: 0 to %d", unserved->profile, unserved->id,
 				FAN_PROFILE_COUNT - 1);
-	if (unserved->reason == FAN_DROP_NONE || unserved->reason >= FAN_DROP_COUNT)
-		return fan_fail(FAN_E_INVALID, "reason %u of message %lu: 1 to %d", unserved->reason, unserved->id,
+	if (unserved->reason >= FAN_DROP_COUNT)
+		return fan_fail(FAN_E_INVALID, "reason %u of message %lu: 0 to %d", unserved->reason, unserved->id,
 				FAN_DROP_COUNT - 1);
 	return check_multiple("first_slot", unserved->first_slot, FAN_UNSERVED_CONTEXTS);
 }
@@ -451,6 +483,24 @@ string_bytes(const char *text_or_null)
 	return text_or_null == NULL ? 0 : strlen(text_or_null) + 1;
 }
 
+/* A group or one UE. */
+static int
+check_recipient(const struct fan_record_message *record)
+{
+	const struct fan_recipient *const recipient = &record->recipient;
+	const size_t identity_bytes = strnlen(recipient->identity, sizeof(recipient->identity));
+
+	if (identity_bytes == 0)
+		return check_gid(record->gid);
+	if (record->gid[0] != '\0' || identity_bytes == sizeof(recipient->identity))
+		return fan_fail(FAN_E_INVALID, "message %lu is for a group, or for one UE of 1 to %d octets", record->id,
+				FAN_IDENTITY_BYTES - 1);
+	if (recipient->profile >= FAN_PROFILE_COUNT)
+		return fan_fail(FAN_E_INVALID, "profile %u of message %lu: 0 to %d", recipient->profile, record->id,
+				FAN_PROFILE_COUNT - 1);
+	return 0;
+}
+
 static int
 check_message(const struct fan_record_message *record)
 {
@@ -463,7 +513,10 @@ check_message(const struct fan_record_message *record)
 		    FAN_STORED_BYTES_MAX)
 		return fan_fail(FAN_E_INVALID, "message %lu has %zu octets: 1 to %d, its addresses included", record->id,
 				message->byte_count, FAN_STORED_BYTES_MAX);
-	return check_gid(record->gid);
+	if (message->reference != NULL &&
+	    (message->reference[0] == '\0' || string_bytes(message->reference) > FAN_REFERENCE_BYTES))
+		return fan_fail(FAN_E_INVALID, "reference of message %lu: 1 to %d octets", record->id, FAN_REFERENCE_BYTES - 1);
+	return check_recipient(record);
 }
 
 static int

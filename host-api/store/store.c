@@ -47,8 +47,12 @@ struct fan_store {
 	MDB_cursor *cursor[FAN_RECORD_KINDS];
 	struct head next;
 	bool changed, spoilt; /* it has put something; something that it put failed */
-	bool reading;         /* in a callback */
-	bool broken;          /* a commit failed while its meta page was written: `meta` is what that page said before */
+	bool reading;         /* in a callback, or between fan_store_read_begin() and its end */
+	/* What is read there. */
+	MDB_txn *run; /* NULL: nothing */
+	MDB_cursor *run_cursor[FAN_RECORD_KINDS];
+	bool broken; /* a commit failed while its meta page was written: `meta` is what that page said before */
+	bool older;  /* what is on the disk says a version before FAN_STORE_VERSION */
 	uint8_t meta[META_BYTES];
 	/* A record on its way. */
 	uint8_t name[1 + FAN_RECORD_KEY_BYTES_MAX]; /* its kind and key: what its seal is told */
@@ -164,7 +168,7 @@ read_head(const struct fan_store *store, const struct fan_pages *pages, unsigned
 
 /* Both meta pages have an equal format record and data key, but for a rotation between them: the later speaks. */
 static int
-check_version(const struct fan_store *store, const struct fan_pages *pages, unsigned meta)
+check_version(struct fan_store *store, const struct fan_pages *pages, unsigned meta)
 {
 	const uint8_t *value;
 	size_t value_bytes;
@@ -173,9 +177,10 @@ check_version(const struct fan_store *store, const struct fan_pages *pages, unsi
 	if (!fan_pages_find(pages, meta, FORMAT, &value, &value_bytes) || value_bytes != sizeof(version))
 		return fan_fail(FAN_E_IO, "%s: page %u is damaged: it leads to no record \"" FORMAT "\"", store->data, meta);
 	memcpy(&version, value, sizeof(version));
-	if (version != FAN_STORE_VERSION)
+	store->older = version < FAN_STORE_VERSION;
+	if (version == 0 || version > FAN_STORE_VERSION)
 		return fan_fail(FAN_E_UNSUPPORTED,
-				"store %s has format version %u, this program has %d: use the program that wrote it",
+				"store %s has format version %u, this program has 1 to %d: use the program that wrote it",
 				store->directory, version, FAN_STORE_VERSION);
 	return 0;
 }
@@ -694,10 +699,10 @@ begin_reading(struct fan_store *store, MDB_txn **transaction)
 {
 	int answer;
 
-	*transaction = store->transaction;
+	*transaction = store->run != NULL ? store->run : store->transaction;
 	if (store->broken)
 		return fan_fail(FAN_E_IO, "store %s: a commit failed; fan_store_begin() mends it", store->directory);
-	if (store->transaction != NULL)
+	if (*transaction != NULL)
 		return 0;
 	answer = mdb_txn_begin(store->env, NULL, MDB_RDONLY, transaction);
 	return answer == 0 ? 0 : failed(store, "reading", answer);
@@ -706,8 +711,49 @@ begin_reading(struct fan_store *store, MDB_txn **transaction)
 static void
 end_reading(const struct fan_store *store, MDB_txn *transaction)
 {
-	if (transaction != store->transaction)
+	if (transaction != store->transaction && transaction != store->run)
 		mdb_txn_abort(transaction);
+}
+
+int
+fan_store_read_begin(struct fan_store *store)
+{
+	MDB_txn *transaction;
+	const int error = store->transaction != NULL || store->reading ? 0 : begin_reading(store, &transaction);
+
+	if (error != 0 || store->transaction != NULL || store->reading)
+		return error;
+	store->run = transaction;
+	store->reading = true;
+	memset(store->run_cursor, 0, sizeof(store->run_cursor));
+	return 0;
+}
+
+void
+fan_store_read_end(struct fan_store *store)
+{
+	if (store->run == NULL)
+		return;
+	for (unsigned i = 0; i < FAN_RECORD_KINDS; i++)
+		if (store->run_cursor[i] != NULL)
+			mdb_cursor_close(store->run_cursor[i]);
+	mdb_txn_abort(store->run);
+	store->run = NULL;
+	store->reading = false;
+}
+
+/* A cursor that stands near the key finds it without a search from the root. */
+static int
+find(struct fan_store *store, MDB_txn *transaction, enum fan_record_kind kind, MDB_val *key, MDB_val *value)
+{
+	MDB_cursor **cursor = &store->run_cursor[kind];
+	int answer = 0;
+
+	if (transaction != store->run)
+		return mdb_get(transaction, store->database[kind], key, value);
+	if (*cursor == NULL)
+		answer = mdb_cursor_open(transaction, store->database[kind], cursor);
+	return answer != 0 ? answer : mdb_cursor_get(*cursor, key, value, MDB_SET);
 }
 
 int
@@ -722,7 +768,7 @@ fan_store_get(struct fan_store *store, struct fan_record *record)
 	if (error != 0)
 		return error;
 	key = name_record(store, record);
-	answer = mdb_get(transaction, store->database[record->kind], &key, &value);
+	answer = find(store, transaction, record->kind, &key, &value);
 	if (answer == 0)
 		error = read_record(store, record, key.mv_size, &value);
 	else if (answer == MDB_NOTFOUND)
@@ -842,17 +888,24 @@ fan_store_rotate_key(struct fan_store *store, const char *key_file)
 
 /* ---- Opening and closing -------------------------------------------------------------------------------------------------------- */
 
+static int
+put_version(struct fan_store *store)
+{
+	uint32_t version = FAN_STORE_VERSION;
+
+	return put_own(store, FORMAT, &version, sizeof(version));
+}
+
 /* The first transaction: databases, format, data key, head. */
 static int
 fill(struct fan_store *store, uint8_t wrapped[KEY_BYTES])
 {
-	uint32_t version = FAN_STORE_VERSION;
 	int error = begin(store);
 
 	if (error == 0)
 		error = open_databases(store, store->transaction, MDB_CREATE);
 	if (error == 0)
-		error = put_own(store, FORMAT, &version, sizeof(version));
+		error = put_version(store);
 	if (error == 0)
 		error = put_own(store, KEY, wrapped, KEY_BYTES);
 	return error == 0 ? fan_store_commit(store) : error;
@@ -887,13 +940,14 @@ create(struct fan_store *store, const char *key_file)
 	return error == 0 ? fan_directory_sync(store->directory) : error;
 }
 
-/* A store that was adopted says so, durably, before it is used. */
+/* A store that was adopted, or is of an older version, says what it is now, durably, before it is used. */
 static int
 settle(struct fan_store *store)
 {
-	const int error = begin(store);
+	int error = begin(store);
 
-	store->changed = true;
+	if (error == 0)
+		error = put_version(store);
 	return error == 0 ? fan_store_commit(store) : error;
 }
 
@@ -912,7 +966,7 @@ open_store(struct fan_store *store, const struct fan_store_options *options)
 	if (fresh)
 		return create(store, options->key_file);
 	error = reopen(store);
-	return error == 0 && options->adopt ? settle(store) : error;
+	return error == 0 && (options->adopt || store->older) ? settle(store) : error;
 }
 
 int
@@ -944,6 +998,7 @@ fan_store_close(struct fan_store *store)
 {
 	if (store == NULL)
 		return;
+	fan_store_read_end(store);
 	drop(store);
 	close_env(store);
 	fan_seal_close(store->seal);

@@ -29,6 +29,9 @@
  * that was created, and is refused elsewhere unless `adopt` is given. Not detected: a snapshot of the whole disk or machine that runs in
  * the place of the original, and an older state that was written into the same file.
  *
+ * Versions: what came with version 2 stands at the end of a record, and only where there is something to say: a record of version 1 is one
+ * of version 2. Whoever opens a store of version 1 makes it one of version 2, which programs before then refuse.
+ *
  * Errors: negative enum fan_error, with a line for fan_error_detail(). Threads: any, one at a time. A child of fork() does not use the handle.
  * Everything may block for as long as the disk takes.
  */
@@ -39,7 +42,7 @@
 
 #include <assert.h>
 
-#define FAN_STORE_VERSION 1                     /* of the format; a store of another is refused */
+#define FAN_STORE_VERSION 2 /* of the format; a store of version 1 becomes one, and one of a later version is refused */
 #define FAN_STORE_BYTES_MAX (UINT64_C(1) << 38) /* 256 GiB of address space: 100 M UEs take some 16 GB */
 
 #define FAN_MARKS_BLOCKS 1024 /* blocks of one record of marks */
@@ -90,6 +93,7 @@ struct fan_record_ue {
 	uint32_t capabilities;             /* the caller's bits */
 	bool reachable;
 	struct fan_ue ue;
+	uint64_t messages_before; /* ids up to this one were given before it was added: they are of whoever had the slot then */
 };
 
 struct fan_record_group {
@@ -106,12 +110,21 @@ struct fan_record_members {
 	uint8_t member[FAN_MEMBERS_CONTEXTS / 8]; /* bit i & 7 of octet i >> 3 is context first_slot + i */
 };
 
+/* The one UE that a message is for, by the context in which it was to be protected. */
+struct fan_recipient {
+	char identity[FAN_IDENTITY_BYTES]; /* as a UE's record has it */
+	struct fan_protection table;
+	uint32_t slot;
+	uint8_t profile; /* enum fan_profile */
+};
+
 /* A message as it was accepted; it is written once. The strings and octets belong to the caller when it is put; when it is read they are
  * the store's, until the next call. */
 struct fan_record_message {
 	uint64_t id;
 	/* ---- */
-	char gid[FAN_GROUP_BYTES];
+	char gid[FAN_GROUP_BYTES];       /* "": it is for one UE */
+	struct fan_recipient recipient;  /* which one; else all zero */
 	int64_t accepted_ms, expires_ms; /* since 1970 UTC; expires_ms 0: no limit. message.valid_for_ms is not stored */
 	struct fan_message message;
 };
@@ -127,15 +140,16 @@ struct fan_record_outcome {
 	uint64_t in_doubt; /* PDUs that may have been repeats */
 	uint64_t ues;
 	struct fan_result profile[FAN_PROFILE_COUNT];
+	bool served_kept; /* whom it was served to is kept too; false: version 1 began with it */
 };
 
-/* Members of 65,536 contexts of a table that a message was not served to, under one profile and for one reason. Deleting the message deletes
- * these too. */
+/* Members of 65,536 contexts of a table that a message was not served to, under one profile and for one reason; or that it was served to. Deleting
+ * the message deletes these too. */
 struct fan_record_unserved {
 	uint64_t id;
 	struct fan_protection table;
 	uint8_t profile;     /* enum fan_profile */
-	uint8_t reason;      /* enum fan_drop, not NONE */
+	uint8_t reason;      /* enum fan_drop; NONE: it was served to them */
 	uint32_t first_slot; /* a multiple of 65,536 */
 	/* ---- */
 	const uint8_t *bitmap; /* a set of slots, the caller's encoding; as the octets of a message */
@@ -246,6 +260,10 @@ uint64_t fan_store_count(const struct fan_store *store, enum fan_record_kind kin
 int fan_store_get(struct fan_store *store, struct fan_record *record);
 /* The same for the first record whose key is this one or higher. */
 int fan_store_next(struct fan_store *store, struct fan_record *record);
+/* What is read until fan_store_read_end() is of one moment, and found faster where one record lies near the one before. No transaction begins
+ * meanwhile (BUSY); in one that has begun it changes nothing. IO. */
+int fan_store_read_begin(struct fan_store *store);
+void fan_store_read_end(struct fan_store *store);
 /* Calls `each` for every record of a kind, in ascending order of keys, until it answers other than 0, and returns that. The record is
  * valid inside the call and then wiped. `each` may call fan_store_get(). */
 int fan_store_each(struct fan_store *store, enum fan_record_kind kind, int (*each)(void *user, const struct fan_record *record),

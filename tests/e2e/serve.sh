@@ -192,10 +192,21 @@ good send meters@example.org --message ue.jsonl --priority 3 --valid-for 60 --pr
 json 'o["sent"] == 1 and o["priority"] == 3'
 id=$(python3 -c 'import json; print(json.load(open(".out"))["id"])')
 good message show "$id" --json
-json 'o["gid"] == "meters@example.org"'
+json 'o["gid"] == "meters@example.org" and "reference" not in o and o["expires_ms"] - o["accepted_ms"] == 60000'
 good message watch "$id" --json
 good message list --json
 json 'len(o["messages"]) == 3'
+good send flood@example.org --text once --reference 'order 7' --json
+json 'o == {"id": 4}'
+good send flood@example.org --text twice --reference 'order 7' --wait --json
+json 'o["id"] == 4 and o["sent"] == 800 and o["reference"] == "order 7"'
+good send nobody@example.org --text x --reference 'order 7' --json
+json 'o == {"id": 4, "repeated": True}'
+good message find 'order 7' --json
+json 'o["id"] == 4 and o["profiles"] and o["ended"]'
+refused 1 'no message has the reference order 8' message find 'order 8'
+refused 2 'reference: takes 1 to 64 octets of printable ASCII' send flood@example.org --text x --reference 'bär'
+refused 2 'is no UTF-8' send flood@example.org --text x --reference $'\377'
 refused 1 'no message' message cancel "$id"
 refused 1 'no message 99' message show 99
 refused 2 'takes the id of a message' message show x
@@ -204,6 +215,42 @@ refused 2 'fanfare send' send flood@example.org --text x --originator '+12x'
 refused 1 'no group is named' send nobody@example.org --text x
 refused 2 '--priority 8: takes a number' send flood@example.org --text x --priority 8
 second=$(sed -n 2p identities)
+
+# To one UE.
+good send --ue meter-1@example.org --text x --wait --json
+json 'o["ues"] == 1 and o["sent"] == 1 and o["identity"] == "meter-1@example.org" and "gid" not in o and list(o["profiles"]) == ["nr-pdcp-18"]'
+good message list --from 5
+grep -q 'meter-1@example.org  *1 ' .out || fault "a list names the UE: $(cat .out)"
+refused 1 '999999999999999: no UE has this identity' send --ue 999999999999999 --text x
+refused 2 'meter-1@example.org: has no context of the kind of eps-nas-sms' send --ue meter-1@example.org --text x --profile eps-nas-sms
+refused 2 'is reached by no short message' send --ue meter-1@example.org --text x --trigger 7
+refused 2 'profile eps: there is none of this name' send --ue meter-1@example.org --text x --profile eps
+refused 2 'a GID or --ue IDENTITY: give one of the two' send --text x
+refused 2 'a GID or --ue IDENTITY: give one of the two' send flood@example.org --ue meter-1@example.org --text x
+refused 2 '--profile goes with --ue' send flood@example.org --text x --profile nr-pdcp-18
+# Two contexts: NAS, by the lowest profile that it is reached by, or by short messages; a bearer where that alone is reachable.
+cat >two.jsonl <<END
+{"identity":"meter-2@example.org","profile":"nr-pdcp-18","cipher":2,"integrity":2,"k_enc":"$key","k_int":"${key}","count":7,"bearer":4,"teid":10,"next_hop":"198.51.100.77","ue_ip":"10.0.0.9"}
+{"identity":"meter-2@example.org","profile":"eps-nas-nidd","capabilities":3,"cipher":2,"integrity":2,"k_enc":"$key","k_int":"${key}","count":7,"bearer":0,"mme_ue_id":9,"ran_ue_id":9,"next_hop":"198.51.100.78"}
+END
+good ue import two.jsonl --format jsonl
+good send --ue meter-2@example.org --text x --wait --json
+json 'list(o["profiles"]) == ["eps-nas-nidd"] and o["sent"] == 1'
+good send --ue meter-2@example.org --text x --trigger 7 --wait --json
+json 'list(o["profiles"]) == ["eps-nas-sms"] and o["sent"] == 1'
+good send --ue meter-2@example.org --text x --profile nr-pdcp-18 --wait --json
+json 'list(o["profiles"]) == ["nr-pdcp-18"] and o["sent"] == 1'
+good ue remove meter-2@example.org
+sed '2s/}$/,"reachable":0}/' two.jsonl >three.jsonl
+good ue import three.jsonl --format jsonl
+good send --ue meter-2@example.org --text x --wait --json
+json 'list(o["profiles"]) == ["nr-pdcp-18"] and o["sent"] == 1'
+good ue reachable meter-2@example.org no
+timeout 60 "$fanfare" send --ue meter-2@example.org --text x --wait --json >.out 2>.err
+[ $? -eq 1 ] || fault 'a message that did not reach its UE: exit code'
+json 'list(o["profiles"]) == ["eps-nas-nidd"] and o["dropped"] == {"unreachable": 1}'
+good ue remove meter-2@example.org
+
 good ue reachable "$first" no
 good ue reachable "$second" no
 timeout 60 "$fanfare" send flood@example.org --text x --wait --json >.out 2>.err
@@ -216,6 +263,48 @@ good message not-served "$id" --limit 1 --from 1 --json
 json 'o["count"] == 2 and o["ues"][0]["identity"] == "'"$second"'" and o["ues"][0]["reason"] == "unreachable" and o["next"] == 0'
 good message not-served "$id" --from 2 --json
 json 'o["ues"] == [] and o["next"] == 0'
+
+# What became of each: in one piece, and in others, into files that are memory alone.
+good message results "$id"
+[ "$(wc -l <.out)" -eq 800 ] || fault "results: $(wc -l <.out) lines"
+[ "$(grep -c ',sent$' .out)" -eq 798 ] || fault 'results: sent'
+grep -qx "$first,[a-z0-9-]*,unreachable" .out && grep -qx "$second,[a-z0-9-]*,unreachable" .out || fault 'results: unreachable'
+cut -d, -f1 .out | sort | cmp -s - <(sort identities) || fault 'results: not each member once'
+[ ! -s .err ] || fault "results: $(cat .err)"
+mv .out results
+refused 1 'no message 99' message results 99
+refused 2 'takes the id of a message' message results x
+python3 - "$id" results >.out <<'END' || fault "message.results: $(tail -1 .out)"
+import array, fcntl, json, os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(os.environ["FANFARE_SOCKET"])
+f = s.makefile("r")
+f.readline()
+def call(method, params, file=None):
+    line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}) + "\n"
+    socket.send_fds(s, [line.encode()], [file] if file is not None else [])
+    return json.loads(f.readline())
+call("hello", {"version": 1})
+id, wanted = int(sys.argv[1]), open(sys.argv[2]).read()
+text, next, steps = "", 0, 0
+while steps == 0 or next:
+    file = os.memfd_create("results", os.MFD_ALLOW_SEALING)
+    o = call("message.results", {"id": id, "from": next, "limit": 300}, file)["result"]
+    assert o["count"] == (300, 300, 200)[steps] and o["removed"] == 0, o
+    assert o["message"]["sent"] == 798 and o["message"]["dropped"] == {"unreachable": 2} and o["message"]["ended"], o
+    assert "errors" not in o and os.fstat(file).st_size == o["bytes"], o
+    text += os.pread(file, o["bytes"], 0).decode()
+    next = o["next"]
+    steps += 1
+    os.close(file)
+assert steps == 3 and text == wanted
+file = os.memfd_create("results", os.MFD_ALLOW_SEALING)
+fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE)
+o = call("message.results", {"id": id}, file)
+assert "cannot be written" in o["error"]["message"], o
+o = call("message.results", {"id": id, "from": 1 << 61}, os.memfd_create("results", os.MFD_ALLOW_SEALING))
+assert o["error"]["data"]["exit"] == 2 and "takes 0, or the `next`" in o["error"]["message"], o
+END
 good ue reachable "$second" yes
 
 # ---- Leases ------------------------------------------------------------------------------------------------------------------
@@ -232,7 +321,7 @@ printf 'meter-1@example.org,nr-pdcp-18,7\nmeter-1@example.org,nr-pdcp-18\n' >ack
 good ack --file acks --json
 json 'o["acknowledged"] == 1 and o["errors"][0]["line"] == 2'
 good release meter-1@example.org --json
-json 'o["contexts"] == [{"kind": "nr-pdcp-18", "bearer": 3, "next_count": 8, "unacknowledged": 0}]'
+json 'o["contexts"] == [{"kind": "nr-pdcp-18", "bearer": 3, "next_count": 9, "unacknowledged": 1}]'
 refused 1 'no UE has this identity' release meter-1@example.org
 sed 's/,"group":"[^"]*"//' ue.jsonl >context.json
 good lease --context context.json --json
@@ -314,10 +403,16 @@ sed -i '/^\[serve\]/a sandbox = no' fanfare.ini
 start
 threads Seccomp 0
 sed -i '/^sandbox/d' fanfare.ini
+good send flood@example.org --text again --reference 'order 9' --json
+id=$(python3 -c 'import json; print(json.load(open(".out"))["id"])')
 kill -9 "$daemon"
 wait "$daemon" 2>/dev/null
 daemon=
 start
+good send flood@example.org --text again --reference 'order 9' --json
+json 'o == {"id": '"$id"', "repeated": True}'
+good message find 'order 7' --json
+json 'o["id"] == 4'
 good stop --cancel
 wait "$daemon" || fault "serve, cancelled: exit $?: $(cat serve.err)"
 daemon=
