@@ -379,7 +379,7 @@ $(north): $(B)/host-api/north/main.o $(north_archive) $(archive)
 	$(link)
 	$(Q)$(CC) -pie $(link_flags) -o $@ $^ $(north_libs)
 $(north_test_c:%.c=$(B)/%): $(north_archive)
-$(north_test_c:%.c=$(B)/%): program_libs += $(north_libs)
+$(north_test_c:%.c=$(B)/%): program_libs += $(archive) $(north_libs)
 endif
 
 link = @echo '  LINK  $@'; mkdir -p $(@D)

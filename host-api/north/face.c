@@ -160,10 +160,17 @@ fan_face_call(struct fan_face *face, const char *method, json_t *params, int des
 	fan_upstream_call(face->upstream, method, params, descriptor, done, user);
 }
 
+void
+fan_face_hang_up(struct fan_face *face)
+{
+	fan_upstream_close(face->upstream);
+	face->upstream = NULL;
+}
+
 bool
 fan_face_connected(const struct fan_face *face)
 {
-	return fan_upstream_connected(face->upstream);
+	return face->upstream != NULL && fan_upstream_connected(face->upstream);
 }
 
 void
@@ -254,10 +261,10 @@ fan_face_close(struct fan_face *face)
 	free(face);
 }
 
-/* Nothing that is open needs root. */
-static int
-become(const char *name)
+int
+fan_face_become(struct fan_face *face)
 {
+	const char *name = face->options.user;
 	const struct passwd *user;
 
 	if (name == NULL || name[0] == '\0' || geteuid() != 0)
@@ -339,10 +346,6 @@ turn(struct fan_face *face)
 int
 fan_face_run(struct fan_face *face)
 {
-	const int error = become(face->options.user);
-
-	if (error != 0)
-		return error;
 	notify("READY=1");
 	while (!face->ends)
 		turn(face);

@@ -16,14 +16,16 @@ struct fan_face;
 struct fan_face_options {
 	const char *name;   /* "t8", of its messages */
 	const char *socket; /* of the daemon; NULL: as the commands take it (protocol.h) */
-	const char *user;   /* whom to become with the first turn of the loop, if root starts it; NULL or "": nobody else */
+	const char *user;   /* whom fan_face_become() makes it, if root starts it; NULL or "": nobody else */
 };
 
 /* Makes the loop. It need not find the daemon. From here on SIGTERM and SIGINT end it. In: options, whose texts outlive it. IO, MEMORY. */
 int fan_face_open(struct fan_face **face, const struct fan_face_options *options);
 /* NULL is ignored. Calls that are not answered are told that the daemon has gone. */
 void fan_face_close(struct fan_face *face);
-/* The loop. Returns 0 when a signal has ended it. NOT_FOUND: there is no such user. */
+/* Gives root up, once what needs it is open. NOT_FOUND: there is no such user. */
+int fan_face_become(struct fan_face *face);
+/* The loop. Returns 0 when a signal has ended it. */
 int fan_face_run(struct fan_face *face);
 /* Ends the loop after this turn. */
 void fan_face_stop(struct fan_face *face);
@@ -71,6 +73,8 @@ struct fan_face_answer {
  * after that, -1: none. `done` is called once, from the loop, never from here; what it is told is there for that long. */
 void fan_face_call(struct fan_face *face, const char *method, json_t *params, int descriptor,
 		   void (*done)(void *user, const struct fan_face_answer *answer), void *user);
+/* Ends the connection: calls that are not answered are told that the daemon has gone. At the end of a face. */
+void fan_face_hang_up(struct fan_face *face);
 /* Whether the daemon has greeted us. */
 bool fan_face_connected(const struct fan_face *face);
 /* Calls `connected` each time that the daemon has greeted us. One for a face. */

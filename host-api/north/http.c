@@ -7,7 +7,6 @@
 #include <microhttpd.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,7 +17,7 @@
 #define STREAM_BLOCK 16384
 
 struct connection {
-	LIST_ENTRY(connection) entry;
+	struct connection *next, **link; /* of the list; what points to this one */
 	struct MHD_Connection *connection;
 	int socket;
 	bool suspended;
@@ -31,7 +30,7 @@ struct fan_http {
 	struct fan_http_options options;
 	struct MHD_Daemon *daemon;
 	int epoll;
-	LIST_HEAD(, connection) connections;
+	struct connection *connections;
 	unsigned connection_count;
 	uint16_t port;
 };
@@ -363,6 +362,16 @@ end_request(void *user, struct MHD_Connection *connection, void **context, enum 
 /* ---- Connections --------------------------------------------------------------------------------------------------------------- */
 
 static void
+insert(struct fan_http *http, struct connection *bounds)
+{
+	bounds->next = http->connections;
+	bounds->link = &http->connections;
+	if (bounds->next != NULL)
+		bounds->next->link = &bounds->next;
+	http->connections = bounds;
+}
+
+static void
 notice(void *user, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode what)
 {
 	struct fan_http *http = user;
@@ -374,12 +383,14 @@ notice(void *user, struct MHD_Connection *connection, void **context, enum MHD_C
 		bounds->connection = connection;
 		bounds->socket = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 		bounds->until_ms = fan_face_now_ms(http->face) + http->options.deadline_ms;
-		LIST_INSERT_HEAD(&http->connections, bounds, entry);
+		insert(http, bounds);
 		http->connection_count++;
 		*context = bounds;
 		return;
 	}
-	LIST_REMOVE(bounds, entry);
+	*bounds->link = bounds->next;
+	if (bounds->next != NULL)
+		bounds->next->link = bounds->link;
 	http->connection_count--;
 	free(bounds);
 	*context = NULL;
@@ -393,9 +404,9 @@ close_late(void *user)
 	const int64_t now_ms = fan_face_now_ms(http->face);
 	const struct connection *bounds;
 
-	LIST_FOREACH(bounds, &http->connections, entry)
-	if (!bounds->answering && bounds->until_ms != 0 && now_ms > bounds->until_ms)
-		(void)shutdown(bounds->socket, SHUT_RDWR);
+	for (bounds = http->connections; bounds != NULL; bounds = bounds->next)
+		if (!bounds->answering && bounds->until_ms != 0 && now_ms > bounds->until_ms)
+			(void)shutdown(bounds->socket, SHUT_RDWR);
 }
 
 static int
@@ -567,7 +578,6 @@ fan_http_open(struct fan_http **out, struct fan_face *face, const struct fan_htt
 		return fan_fail(FAN_E_MEMORY, "no memory for HTTP");
 	http->face = face;
 	http->options = *options;
-	LIST_INIT(&http->connections);
 	error = start(http);
 	if (error == 0) {
 		http->epoll = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
@@ -591,8 +601,8 @@ fan_http_close(struct fan_http *http)
 	if (http == NULL)
 		return;
 	/* libmicrohttpd does not stop while one is suspended. */
-	LIST_FOREACH(bounds, &http->connections, entry)
-	resume(bounds);
+	for (bounds = http->connections; bounds != NULL; bounds = bounds->next)
+		resume(bounds);
 	if (http->daemon != NULL) {
 		fan_face_unwatch(http->face, http->epoll);
 		MHD_stop_daemon(http->daemon);

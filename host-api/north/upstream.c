@@ -131,7 +131,7 @@ fan_upstream_call(struct fan_upstream *upstream, const char *method, json_t *par
 		call->failure = "a request is longer than a line of the control socket may be";
 	} else if (upstream->count >= FAN_FACE_CALLS_MAX)
 		call->failure = "too many requests wait for the daemon";
-	else if (!upstream->greeted)
+	else if (upstream->socket < 0)
 		call->failure = "`fanfare serve` does not answer";
 	append(upstream, call);
 	fan_face_hurry(upstream->face);
@@ -419,6 +419,7 @@ fan_upstream_open(struct fan_upstream **out, struct fan_face *face, const char *
 	}
 	(void)snprintf(upstream->path, sizeof(upstream->path), "%s", path);
 	fan_face_each_turn(face, turn, upstream);
+	connect_again(upstream);
 	*out = upstream;
 	return 0;
 }
@@ -428,6 +429,7 @@ fan_upstream_close(struct fan_upstream *upstream)
 {
 	if (upstream == NULL)
 		return;
+	upstream->greeted = false; /* nobody has gone but this face */
 	disconnect(upstream);
 	while (upstream->count > 0)
 		fail_call(upstream, upstream->calls[0], "this face ends");
