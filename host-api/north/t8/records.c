@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
+#include "records.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAP_BYTES ((size_t)16 << 30) /* of addresses, not of memory or disk */
+
+struct fan_t8_records {
+	MDB_env *environment;
+	MDB_dbi database;
+	int lock; /* held as long as this process lives */
+};
+
+static int
+fail(int code, const char *what)
+{
+	return fan_fail(FAN_E_IO, "T8's records: %s: %s", what, mdb_strerror(code));
+}
+
+/* LMDB would let two processes write in turn, and each would have its own idea of what is owed. */
+static int
+take_lock(struct fan_t8_records *records, const char *directory)
+{
+	char path[4096];
+
+	if (mkdir(directory, 0700) != 0 && errno != EEXIST)
+		return fan_fail(FAN_E_IO, "%s: %s", directory, strerror(errno));
+	(void)snprintf(path, sizeof(path), "%s/owner", directory);
+	records->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (records->lock < 0)
+		return fan_fail(FAN_E_IO, "%s: %s", path, strerror(errno));
+	return flock(records->lock, LOCK_EX | LOCK_NB) == 0
+		       ? 0
+		       : fan_fail(FAN_E_BUSY, "%s: another `fanfare t8` keeps its records there", directory);
+}
+
+static int
+open_database(struct fan_t8_records *records)
+{
+	MDB_txn *transaction;
+	int code = mdb_txn_begin(records->environment, NULL, 0, &transaction);
+
+	if (code == 0) {
+		code = mdb_dbi_open(transaction, NULL, 0, &records->database);
+		if (code == 0)
+			code = mdb_txn_commit(transaction);
+		else
+			mdb_txn_abort(transaction);
+	}
+	return code == 0 ? 0 : fail(code, "cannot be opened");
+}
+
+int
+fan_t8_records_open(struct fan_t8_records **out, const char *directory)
+{
+	struct fan_t8_records *records = calloc(1, sizeof(*records));
+	int code, error;
+
+	*out = NULL;
+	if (records == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory for T8's records");
+	records->lock = -1;
+	error = take_lock(records, directory);
+	if (error == 0) {
+		code = mdb_env_create(&records->environment);
+		if (code == 0)
+			code = mdb_env_set_mapsize(records->environment, MAP_BYTES);
+		if (code == 0)
+			code = mdb_env_open(records->environment, directory, 0, 0600);
+		error = code == 0 ? open_database(records) : fail(code, directory);
+	}
+	if (error != 0) {
+		fan_t8_records_close(records);
+		return error;
+	}
+	*out = records;
+	return 0;
+}
+
+void
+fan_t8_records_close(struct fan_t8_records *records)
+{
+	if (records == NULL)
+		return;
+	if (records->environment != NULL)
+		mdb_env_close(records->environment);
+	if (records->lock >= 0)
+		(void)close(records->lock);
+	free(records);
+}
+
+/* LMDB does not write to the key. */
+static MDB_val
+key_of(char room[FAN_T8_KEY_BYTES_MAX + 1], const char *key)
+{
+	(void)snprintf(room, FAN_T8_KEY_BYTES_MAX + 1, "%s", key);
+	return (MDB_val){ strlen(room), room };
+}
+
+/* In: text, NULL: the record goes. */
+static int
+change(struct fan_t8_records *records, const char *key, char *text)
+{
+	char room[FAN_T8_KEY_BYTES_MAX + 1];
+	MDB_val name = key_of(room, key), value = { text == NULL ? 0 : strlen(text), text };
+	MDB_txn *transaction;
+	int code = mdb_txn_begin(records->environment, NULL, 0, &transaction);
+
+	if (code != 0)
+		return fail(code, "cannot be written");
+	code = text != NULL ? mdb_put(transaction, records->database, &name, &value, 0)
+			    : mdb_del(transaction, records->database, &name, NULL);
+	if (code != 0 && code != MDB_NOTFOUND) {
+		mdb_txn_abort(transaction);
+		return fail(code, "cannot be written");
+	}
+	code = mdb_txn_commit(transaction);
+	return code == 0 ? 0 : fail(code, "cannot be written");
+}
+
+int
+fan_t8_records_put(struct fan_t8_records *records, const char *key, const json_t *object)
+{
+	char *text = json_dumps(object, JSON_COMPACT);
+	int error = text == NULL ? fan_fail(FAN_E_MEMORY, "no memory for a record") : change(records, key, text);
+
+	free(text);
+	return error;
+}
+
+int
+fan_t8_records_remove(struct fan_t8_records *records, const char *key)
+{
+	return change(records, key, NULL);
+}
+
+json_t *
+fan_t8_records_get(const struct fan_t8_records *records, const char *key)
+{
+	char room[FAN_T8_KEY_BYTES_MAX + 1];
+	MDB_val name = key_of(room, key), value;
+	MDB_txn *transaction;
+	json_t *object = NULL;
+
+	if (mdb_txn_begin(records->environment, NULL, MDB_RDONLY, &transaction) != 0)
+		return NULL;
+	if (mdb_get(transaction, records->database, &name, &value) == 0)
+		object = json_loadb(value.mv_data, value.mv_size, 0, NULL);
+	mdb_txn_abort(transaction);
+	return object;
+}
+
+static int
+walk(MDB_cursor *cursor, const char *begins, int (*each)(void *user, const char *key, json_t *object), void *user)
+{
+	char room[FAN_T8_KEY_BYTES_MAX + 1], key[FAN_T8_KEY_BYTES_MAX + 1];
+	const size_t begins_bytes = strlen(begins);
+	MDB_val name = key_of(room, begins), value;
+	int code = mdb_cursor_get(cursor, &name, &value, MDB_SET_RANGE), answer = 0;
+
+	while (code == 0 && answer == 0 && name.mv_size >= begins_bytes && memcmp(name.mv_data, begins, begins_bytes) == 0) {
+		json_t *object = json_loadb(value.mv_data, value.mv_size, 0, NULL);
+
+		(void)snprintf(key, sizeof(key), "%.*s", (int)name.mv_size, (const char *)name.mv_data);
+		if (object != NULL)
+			answer = each(user, key, object);
+		json_decref(object);
+		code = mdb_cursor_get(cursor, &name, &value, MDB_NEXT);
+	}
+	return answer;
+}
+
+int
+fan_t8_records_each(const struct fan_t8_records *records, const char *begins,
+		    int (*each)(void *user, const char *key, json_t *object), void *user)
+{
+	MDB_txn *transaction;
+	MDB_cursor *cursor;
+	int answer = 0;
+
+	if (mdb_txn_begin(records->environment, NULL, MDB_RDONLY, &transaction) != 0)
+		return 0;
+	if (mdb_cursor_open(transaction, records->database, &cursor) == 0) {
+		answer = walk(cursor, begins, each, user);
+		mdb_cursor_close(cursor);
+	}
+	mdb_txn_abort(transaction);
+	return answer;
+}
