@@ -1,0 +1,850 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
+#include "delivery.h"
+
+#include "keys.h"
+#include "notices.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TRY_AGAIN_S 5
+#define BUSY_S 1
+#define LOOK_MS 200 /* between two looks at a message */
+
+/* ---- Records ------------------------------------------------------------------------------------------------------------------- */
+
+static const char *
+state_of(const json_t *record)
+{
+	return json_string_value(json_object_get(record, "state"));
+}
+
+static bool
+is_in_state(const struct fan_t8_delivery *delivery, const char *state)
+{
+	return strcmp(state_of(delivery->record), state) == 0;
+}
+
+static int64_t
+number_of(const json_t *record, const char *name)
+{
+	return json_integer_value(json_object_get(record, name));
+}
+
+static void
+set_state(struct fan_t8_delivery *delivery, const char *state)
+{
+	(void)json_object_set_new(delivery->record, "state", json_string(state));
+}
+
+bool
+fan_t8_has_ended(const json_t *record)
+{
+	return strcmp(state_of(record), "ended") == 0;
+}
+
+static const struct fan_t8_sender *
+sender_of(const struct fan_t8_delivery *delivery)
+{
+	return fan_t8_settings_sender(&delivery->t8->settings, json_string_value(json_object_get(delivery->record, "sender")));
+}
+
+static struct fan_t8_account *
+account_of(const struct fan_t8_delivery *delivery)
+{
+	const struct fan_t8_sender *sender = sender_of(delivery);
+
+	return sender != NULL ? fan_t8_account_of(delivery->t8, sender) : NULL;
+}
+
+/* What it takes of the sender's stored_bytes: its payload above all. */
+static size_t
+stored_bytes(const json_t *record)
+{
+	return json_dumpb(record, NULL, 0, JSON_COMPACT);
+}
+
+/* In: bytes, what it takes of the sender's account from now on. */
+static void
+account_for(struct fan_t8_delivery *delivery, size_t bytes)
+{
+	struct fan_t8_account *account = account_of(delivery);
+
+	if (account != NULL)
+		account->stored_bytes += bytes - delivery->stored_bytes;
+	delivery->stored_bytes = bytes;
+}
+
+int
+fan_t8_delivery_keep(struct fan_t8_delivery *delivery)
+{
+	account_for(delivery, stored_bytes(delivery->record));
+	return fan_t8_records_put(delivery->t8->records, delivery->key, delivery->record);
+}
+
+static void
+keep_or_say(struct fan_t8_delivery *delivery)
+{
+	if (fan_t8_delivery_keep(delivery) != 0)
+		fan_face_log(delivery->t8->face, "%s: %s", delivery->key, fan_error_detail());
+}
+
+/* ---- Those that are under way ---------------------------------------------------------------------------------------------------- */
+
+static struct fan_t8_delivery *
+find(const struct fan_t8 *t8, const char *key)
+{
+	for (unsigned i = 0; i < t8->delivery_count; i++)
+		if (strcmp(t8->deliveries[i]->key, key) == 0)
+			return t8->deliveries[i];
+	return NULL;
+}
+
+/* Takes record. NULL: no memory. */
+static struct fan_t8_delivery *
+add(struct fan_t8 *t8, const struct fan_t8_api *api, const char *key, json_t *record)
+{
+	struct fan_t8_delivery *delivery = calloc(1, sizeof(*delivery));
+	const unsigned room = t8->delivery_room * 2 + 64;
+	struct fan_t8_account *account;
+
+	FAN_REQUIRE(delivery != NULL);
+	if (t8->delivery_count == t8->delivery_room) {
+		t8->deliveries = reallocarray(t8->deliveries, room, sizeof(struct fan_t8_delivery *));
+		FAN_REQUIRE(t8->deliveries != NULL);
+		t8->delivery_room = room;
+	}
+	delivery->t8 = t8;
+	delivery->api = api;
+	delivery->record = record;
+	(void)snprintf(delivery->key, sizeof(delivery->key), "%s", key);
+	t8->deliveries[t8->delivery_count++] = delivery;
+	account = account_of(delivery);
+	if (account != NULL)
+		account->in_flight += !fan_t8_has_ended(record);
+	return delivery;
+}
+
+static void
+free_delivery(struct fan_t8_delivery *delivery)
+{
+	fan_t8_notice_free(delivery->notice);
+	json_decref(delivery->replacement);
+	json_decref(delivery->record);
+	free(delivery);
+}
+
+/* It is no longer looked at; what is kept stays. */
+static void
+drop(struct fan_t8_delivery *delivery)
+{
+	struct fan_t8 *t8 = delivery->t8;
+	struct fan_t8_account *account = account_of(delivery);
+	unsigned at = 0;
+
+	if (account != NULL && !fan_t8_has_ended(delivery->record) && account->in_flight > 0)
+		account->in_flight--;
+	while (t8->deliveries[at] != delivery)
+		at++;
+	t8->deliveries[at] = t8->deliveries[--t8->delivery_count];
+	free_delivery(delivery);
+}
+
+/* It is forgotten for good. */
+static void
+forget(struct fan_t8_delivery *delivery)
+{
+	account_for(delivery, 0);
+	if (fan_t8_records_remove(delivery->t8->records, delivery->key) != 0)
+		fan_face_log(delivery->t8->face, "%s: %s", delivery->key, fan_error_detail());
+	drop(delivery);
+}
+
+/* ---- Answers --------------------------------------------------------------------------------------------------------------------- */
+
+static void
+answer_problem(struct fan_t8_delivery *delivery, const struct fan_t8_problem *problem)
+{
+	struct fan_http_request *request = delivery->request;
+
+	delivery->request = NULL;
+	if (request == NULL)
+		return;
+	if (delivery->api->fails_by_failure)
+		fan_t8_answer_failure(request, problem);
+	else
+		fan_t8_answer_problem(request, problem);
+}
+
+static void
+answer_shown(struct fan_t8_delivery *delivery, unsigned status)
+{
+	struct fan_http_request *request = delivery->request;
+	json_t *shown = delivery->api->show(delivery->t8, delivery->key, delivery->record);
+	char path[FAN_T8_URI_BYTES], uri[FAN_T8_URI_BYTES];
+
+	delivery->request = NULL;
+	delivery->api->locate(path, delivery->key);
+	fan_t8_make_uri(delivery->t8, uri, path);
+	if (status == 201)
+		fan_t8_key_answered(delivery->t8, delivery->record, uri, shown);
+	if (request != NULL)
+		fan_t8_answer(request, status, json_incref(shown), status == 201 ? uri : NULL);
+	json_decref(shown);
+}
+
+static void
+say_try_again(struct fan_t8_problem *problem, const char *why)
+{
+	fan_t8_problem_set(problem, 503, "NF_CONGESTION", NULL, "%s: try again", why);
+	problem->retry_after_s = TRY_AGAIN_S;
+}
+
+/* What the daemon refuses a message for. */
+static void
+translate(struct fan_t8_problem *problem, const struct fan_face_answer *answer)
+{
+	switch (answer->code - FAN_CONTROL_FAILED) {
+	case FAN_E_NOT_FOUND:
+		fan_t8_problem_set(problem, 404, "IDENTIFIER_NOT_FOUND", NULL, "%s", answer->why);
+		return;
+	case FAN_E_TOO_LONG:
+		fan_t8_problem_set(problem, 403, "DATA_TOO_LARGE", NULL, "%s", answer->why);
+		return;
+	case FAN_E_BUSY:
+	case FAN_E_IO:
+	case FAN_E_MEMORY:
+		say_try_again(problem, answer->why);
+		return;
+	default:
+		break;
+	}
+	if (answer->code == FAN_CONTROL_DENIED)
+		fan_t8_problem_set(problem, 500, "SYSTEM_FAILURE", NULL, "this face has not the role to send");
+	else
+		fan_t8_problem_set(problem, 400, "INVALID_MSG_FORMAT", NULL, "%s", answer->why);
+}
+
+/* ---- Sending --------------------------------------------------------------------------------------------------------------------- */
+
+static void
+end(struct fan_t8_delivery *delivery, const char *outcome)
+{
+	struct fan_t8_account *account = account_of(delivery);
+
+	if (account != NULL && account->in_flight > 0)
+		account->in_flight--;
+	set_state(delivery, "ended");
+	(void)json_object_set_new(delivery->record, "outcome", json_string(outcome));
+	(void)json_object_set_new(delivery->record, "ended_ms", json_integer(fan_t8_wall_ms()));
+	keep_or_say(delivery);
+}
+
+/* The daemon has it. A record that cannot be kept now says "new", and the daemon knows the reference. */
+static void
+note_sent(struct fan_t8_delivery *delivery, const json_t *result)
+{
+	(void)json_object_set(delivery->record, "message", json_object_get(result, "id"));
+	(void)json_object_set_new(delivery->record, "accepted", json_true());
+	set_state(delivery, "sending");
+	keep_or_say(delivery);
+	answer_shown(delivery, json_is_true(json_object_get(delivery->record, "replaces")) ? 200 : 201);
+}
+
+/* It may have been sent or not. Whoever has given it a key asks again, and it is sent for sure; else nothing of it shall stay. */
+static void
+note_doubt(struct fan_t8_delivery *delivery, const char *why)
+{
+	struct fan_t8_problem problem = { 0 };
+
+	if (delivery->request != NULL && !json_is_true(json_object_get(delivery->record, "keyed"))) {
+		set_state(delivery, "withdrawn");
+		keep_or_say(delivery);
+	}
+	say_try_again(&problem, why);
+	answer_problem(delivery, &problem);
+}
+
+/* One that nobody waits for was accepted: that the daemon refuses it after all is its outcome. */
+static void
+note_refused(struct fan_t8_delivery *delivery, const struct fan_face_answer *answer)
+{
+	struct fan_t8_problem problem = { 0 };
+
+	translate(&problem, answer);
+	if (delivery->request != NULL) {
+		answer_problem(delivery, &problem);
+		fan_t8_key_forget(delivery->t8, delivery->record);
+		forget(delivery);
+	} else if (problem.status != 503 && json_is_true(json_object_get(delivery->record, "accepted"))) {
+		end(delivery, "unknown");
+	} else if (problem.status != 503) {
+		fan_t8_key_forget(delivery->t8, delivery->record);
+		forget(delivery);
+	}
+}
+
+static void
+take_sent(void *user, const struct fan_face_answer *answer)
+{
+	struct fan_t8_delivery *delivery = user;
+
+	delivery->busy = false;
+	if (answer->failure == FAN_FACE_DONE)
+		note_sent(delivery, answer->result);
+	else if (answer->failure == FAN_FACE_GONE)
+		note_doubt(delivery, answer->why);
+	else
+		note_refused(delivery, answer);
+}
+
+static void
+send_it(struct fan_t8_delivery *delivery)
+{
+	json_t *params = json_copy(json_object_get(delivery->record, "params"));
+	const int64_t until_ms = number_of(delivery->record, "until_ms"), left_ms = until_ms - fan_t8_wall_ms();
+
+	if (until_ms != 0 && left_ms <= 0 && delivery->request == NULL) {
+		json_decref(params);
+		end(delivery, "expired");
+		return;
+	}
+	if (until_ms != 0)
+		(void)json_object_set_new(params, "valid_for_ms", json_integer(left_ms > 1 ? left_ms : 1));
+	(void)json_object_set(params, "reference", json_object_get(delivery->record, "reference"));
+	(void)json_object_set(params, json_is_true(json_object_get(delivery->record, "group")) ? "gid" : "identity",
+			      json_object_get(delivery->record, "to"));
+	delivery->busy = true;
+	fan_face_call(delivery->t8->face, "send", params, -1, take_sent, delivery);
+}
+
+/* ---- Looking --------------------------------------------------------------------------------------------------------------------- */
+
+/* What a message of so many UEs takes of what its sender may send: known once the daemon has counted them. */
+static void
+charge(struct fan_t8_delivery *delivery, const json_t *result)
+{
+	struct fan_t8_account *account = account_of(delivery);
+
+	if (!delivery->charged && account != NULL)
+		account->ues -= (double)json_integer_value(json_object_get(result, "ues"));
+	delivery->charged = true;
+}
+
+static json_t *
+totals_of(const json_t *result)
+{
+	json_t *totals = json_object();
+
+	(void)json_object_set(totals, "ues", json_object_get(result, "ues"));
+	(void)json_object_set(totals, "sent", json_object_get(result, "sent"));
+	(void)json_object_set(totals, "dropped", json_object_get(result, "dropped"));
+	(void)json_object_set(totals, "in_doubt", json_object_get(result, "in_doubt"));
+	return totals;
+}
+
+/* Takes the place of one of which nothing was sent. */
+static void
+replace(struct fan_t8_delivery *delivery)
+{
+	struct fan_t8_account *account = account_of(delivery);
+
+	json_decref(delivery->record);
+	delivery->record = delivery->replacement;
+	delivery->replacement = NULL;
+	delivery->charged = false;
+	if (account != NULL)
+		account->in_flight++;
+	keep_or_say(delivery);
+	send_it(delivery);
+}
+
+static void
+note_ended(struct fan_t8_delivery *delivery, const json_t *result)
+{
+	const bool any_sent = json_integer_value(json_object_get(result, "sent")) > 0;
+	struct fan_t8_problem problem = { 0 };
+
+	(void)json_object_set_new(delivery->record, "result", totals_of(result));
+	end(delivery, json_string_value(json_object_get(result, "state")));
+	if (delivery->replacement == NULL)
+		return;
+	if (!any_sent) {
+		replace(delivery);
+		return;
+	}
+	json_decref(delivery->replacement);
+	delivery->replacement = NULL;
+	fan_t8_problem_set(&problem, 409, NULL, NULL,
+			   "it had begun to be sent: it is cancelled, and the rest of it is not sent");
+	answer_problem(delivery, &problem);
+}
+
+static void
+take_look(void *user, const struct fan_face_answer *answer)
+{
+	struct fan_t8_delivery *delivery = user;
+
+	delivery->busy = false;
+	if (answer->failure == FAN_FACE_DONE) {
+		charge(delivery, answer->result);
+		if (json_is_true(json_object_get(answer->result, "ended")))
+			note_ended(delivery, answer->result);
+	} else if (answer->failure == FAN_FACE_REFUSED && answer->code == FAN_CONTROL_FAILED + FAN_E_NOT_FOUND)
+		end(delivery, "unknown");
+}
+
+static void
+look(struct fan_t8_delivery *delivery)
+{
+	delivery->busy = true;
+	fan_face_call(delivery->t8->face, "message.show",
+		      json_pack("{s:I}", "id", (json_int_t)number_of(delivery->record, "message")), -1, take_look, delivery);
+}
+
+/* ---- Withdrawing ------------------------------------------------------------------------------------------------------------------ */
+
+static void
+take_cancelled(void *user, const struct fan_face_answer *answer)
+{
+	struct fan_t8_delivery *delivery = user;
+
+	delivery->busy = false;
+	if (answer->failure != FAN_FACE_GONE)
+		forget(delivery);
+}
+
+static void
+cancel_and_forget(struct fan_t8_delivery *delivery, json_int_t message)
+{
+	delivery->busy = true;
+	fan_face_call(delivery->t8->face, "message.cancel", json_pack("{s:I}", "id", message), -1, take_cancelled, delivery);
+}
+
+static void
+take_found(void *user, const struct fan_face_answer *answer)
+{
+	struct fan_t8_delivery *delivery = user;
+
+	delivery->busy = false;
+	if (answer->failure == FAN_FACE_DONE)
+		cancel_and_forget(delivery, json_integer_value(json_object_get(answer->result, "id")));
+	else if (answer->failure == FAN_FACE_REFUSED)
+		forget(delivery);
+}
+
+static void
+withdraw(struct fan_t8_delivery *delivery)
+{
+	const json_int_t message = number_of(delivery->record, "message");
+
+	if (message != 0) {
+		cancel_and_forget(delivery, message);
+		return;
+	}
+	delivery->busy = true;
+	fan_face_call(delivery->t8->face, "message.find",
+		      json_pack("{s:O}", "reference", json_object_get(delivery->record, "reference")), -1, take_found,
+		      delivery);
+}
+
+/* ---- Going on ---------------------------------------------------------------------------------------------------------------------- */
+
+/* May end the delivery's life. */
+static void
+go_on(struct fan_t8_delivery *delivery)
+{
+	if (delivery->busy)
+		return;
+	if (is_in_state(delivery, "waiting") && number_of(delivery->record, "start_ms") <= fan_t8_wall_ms())
+		set_state(delivery, "new");
+	if (is_in_state(delivery, "new"))
+		send_it(delivery);
+	else if (is_in_state(delivery, "sending"))
+		look(delivery);
+	else if (is_in_state(delivery, "withdrawn"))
+		withdraw(delivery);
+	else if (is_in_state(delivery, "ended") && !fan_t8_notice_go_on(delivery))
+		drop(delivery);
+}
+
+void
+fan_t8_deliveries_tick(void *user)
+{
+	struct fan_t8 *t8 = user;
+
+	for (unsigned i = t8->delivery_count; i-- > 0;)
+		if (i < t8->delivery_count && (fan_face_connected(t8->face) || fan_t8_has_ended(t8->deliveries[i]->record)))
+			go_on(t8->deliveries[i]);
+}
+
+/* ---- What a call wants -------------------------------------------------------------------------------------------------------------- */
+
+/* local@domain (TS 23.682 4.6.2), or, of a UE, 5 to 15 digits. */
+static bool
+is_identity(const char *id, bool group)
+{
+	const char *at = strchr(id, '@');
+
+	for (const char *sign = id; *sign != '\0'; sign++)
+		if (*sign <= ' ' || *sign > '~')
+			return false;
+	if (at == NULL)
+		return !group && strlen(id) >= 5 && strlen(id) <= 15 && strspn(id, "0123456789") == strlen(id);
+	return at != id && at[1] != '\0' && strchr(at + 1, '@') == NULL;
+}
+
+bool
+fan_t8_may_address(struct fan_t8_call *call, const char *name, const char *id, bool group)
+{
+	if (!fan_t8_names_have(group ? &call->sender->groups : &call->sender->ues, id))
+		return fan_t8_problem_set(&call->problem, 401, "UNAUTHORIZED", name, "%s %.64s: this sender may not send there",
+					  name, id);
+	return is_identity(id, group) ||
+	       fan_t8_problem_set(&call->problem, 404, "IDENTIFIER_NOT_FOUND", name, "%s: takes local@domain%s", name,
+				  group ? "" : ", or 5 to 15 digits");
+}
+
+bool
+fan_t8_delivery_may(struct fan_t8_call *call, const json_t *record)
+{
+	const struct fan_t8_sender *sender = call->sender;
+	const struct fan_t8_account *account = fan_t8_account_of(call->t8, sender);
+
+	call->problem.retry_after_s = BUSY_S;
+	if (sender->messages_in_flight != 0 && account->in_flight >= sender->messages_in_flight)
+		return fan_t8_problem_set(&call->problem, 429, "INSUFFICIENT_RESOURCES", NULL,
+					  "%lu messages are in flight, the most of this sender", sender->messages_in_flight);
+	if (sender->ues_per_s != 0 && account->ues <= 0)
+		return fan_t8_problem_set(&call->problem, 429, "INSUFFICIENT_RESOURCES", NULL,
+					  "%lu UEs a second, the most of this sender", sender->ues_per_s);
+	if (sender->stored_bytes != 0 && account->stored_bytes + stored_bytes(record) > sender->stored_bytes)
+		return fan_t8_problem_set(&call->problem, 429, "INSUFFICIENT_RESOURCES", NULL,
+					  "%lu octets are stored, the most of this sender: delete what has ended",
+					  sender->stored_bytes);
+	call->problem.retry_after_s = 0;
+	return true;
+}
+
+json_t *
+fan_t8_delivery_make(const struct fan_t8_call *call, const struct fan_t8_api *api, json_t *body,
+		     const struct fan_t8_order *order)
+{
+	return json_pack("{s:s, s:s, s:o, s:s, s:b, s:{s:s, s:i}, s:I, s:I, s:s}", "api", api->name, "sender",
+			 call->sender->name, "body", body, "to", order->to, "group", order->group, "params", "message",
+			 order->base64, "priority", (int)order->priority, "start_ms", (json_int_t)order->start_ms, "until_ms",
+			 (json_int_t)order->until_ms, "notify", order->notify);
+}
+
+/* Its reference, and the state that it begins with. */
+static void
+prepare(json_t *record)
+{
+	const bool waits = number_of(record, "start_ms") > fan_t8_wall_ms();
+	char id[FAN_T8_ID_BYTES], reference[32];
+
+	fan_t8_make_id(id);
+	(void)snprintf(reference, sizeof(reference), "t8-%s", id);
+	(void)json_object_set_new(record, "reference", json_string(reference));
+	(void)json_object_set_new(record, "state", json_string(waits ? "waiting" : "new"));
+	(void)json_object_set_new(record, "accepted", json_boolean(waits));
+}
+
+void
+fan_t8_delivery_create(struct fan_t8_call *call, const struct fan_t8_api *api, const char *key, json_t *record)
+{
+	struct fan_t8_delivery *delivery;
+	struct fan_t8_problem problem = { 0 };
+
+	prepare(record);
+	if (!fan_t8_delivery_may(call, record)) {
+		fan_t8_key_forget(call->t8, record);
+		json_decref(record);
+		fan_t8_refuse(call);
+		return;
+	}
+	delivery = add(call->t8, api, key, record);
+	delivery->request = call->request;
+	if (fan_t8_delivery_keep(delivery) != 0) {
+		say_try_again(&problem, fan_error_detail());
+		answer_problem(delivery, &problem);
+		fan_t8_key_forget(delivery->t8, record);
+		drop(delivery);
+		return;
+	}
+	if (is_in_state(delivery, "waiting"))
+		answer_shown(delivery, 201);
+	else
+		send_it(delivery);
+}
+
+void
+fan_t8_delivery_create_once(struct fan_t8_call *call, const struct fan_t8_api *api, const char *key, json_t *record)
+{
+	if (fan_t8_key_known(call, key, record)) {
+		json_decref(record);
+	} else if (call->problem.status != 0) {
+		json_decref(record);
+		fan_t8_refuse(call);
+	} else
+		fan_t8_delivery_create(call, api, key, record);
+}
+
+/* The delivery of a key, in memory; NULL: there is none, and the call is answered. */
+static struct fan_t8_delivery *
+find_or_refuse(struct fan_t8_call *call, const struct fan_t8_api *api, const char *key)
+{
+	struct fan_t8_delivery *delivery = find(call->t8, key);
+	json_t *record = delivery == NULL ? fan_t8_records_get(call->t8->records, key) : NULL;
+
+	if (record != NULL) {
+		delivery = add(call->t8, api, key, record);
+		delivery->stored_bytes = stored_bytes(record); /* counted since it was loaded */
+	}
+	if (delivery != NULL && !is_in_state(delivery, "withdrawn"))
+		return delivery;
+	fan_t8_problem_set(&call->problem, 404, "RESOURCE_NOT_FOUND", NULL, "there is no such resource");
+	fan_t8_refuse(call);
+	return NULL;
+}
+
+static void
+take_nothing(void *user, const struct fan_face_answer *answer)
+{
+	(void)user;
+	(void)answer;
+}
+
+void
+fan_t8_delivery_replace(struct fan_t8_call *call, const struct fan_t8_api *api, const char *key, json_t *record)
+{
+	struct fan_t8_delivery *delivery = find_or_refuse(call, api, key);
+
+	if (delivery == NULL) {
+		json_decref(record);
+		return;
+	}
+	prepare(record);
+	(void)json_object_set_new(record, "replaces", json_true());
+	if (is_in_state(delivery, "ended") || is_in_state(delivery, "new") || delivery->replacement != NULL) {
+		json_decref(record);
+		fan_t8_problem_set(&call->problem, 409, NULL, NULL,
+				   is_in_state(delivery, "ended") ? "it has ended" : "it is being handed over: try again");
+		fan_t8_refuse(call);
+		return;
+	}
+	delivery->request = call->request;
+	if (is_in_state(delivery, "waiting")) {
+		json_decref(delivery->record);
+		delivery->record = record;
+		keep_or_say(delivery);
+		if (is_in_state(delivery, "waiting"))
+			answer_shown(delivery, 200);
+		else
+			send_it(delivery);
+		return;
+	}
+	/* When it has ended, look() sees whether anything of it was sent. */
+	delivery->replacement = record;
+	fan_face_call(call->t8->face, "message.cancel",
+		      json_pack("{s:I}", "id", (json_int_t)number_of(delivery->record, "message")), -1, take_nothing, NULL);
+}
+
+/* Whoever waits for it is told. It is forgotten once the daemon has cancelled it. */
+static void
+begin_to_withdraw(struct fan_t8_delivery *delivery)
+{
+	struct fan_t8_problem problem = { 0 };
+
+	fan_t8_problem_set(&problem, 409, NULL, NULL, "it is deleted");
+	answer_problem(delivery, &problem);
+	if (is_in_state(delivery, "ended") || is_in_state(delivery, "waiting")) {
+		if (!delivery->busy) {
+			forget(delivery);
+			return;
+		}
+	}
+	set_state(delivery, "withdrawn");
+	keep_or_say(delivery);
+}
+
+void
+fan_t8_delivery_delete(struct fan_t8_call *call, const struct fan_t8_api *api, const char *key, unsigned status)
+{
+	struct fan_t8_delivery *delivery = find_or_refuse(call, api, key);
+	json_t *shown = NULL;
+
+	if (delivery == NULL)
+		return;
+	if (!fan_t8_has_ended(delivery->record))
+		(void)json_object_set_new(delivery->record, "outcome", json_string("cancelled"));
+	if (status == 200)
+		shown = api->show(call->t8, key, delivery->record);
+	begin_to_withdraw(delivery);
+	fan_t8_answer(call->request, status, shown, NULL);
+}
+
+void
+fan_t8_delivery_forget(struct fan_t8 *t8, const char *key)
+{
+	struct fan_t8_delivery *delivery = find(t8, key);
+
+	if (delivery != NULL)
+		begin_to_withdraw(delivery);
+	else if (fan_t8_records_remove(t8->records, key) != 0)
+		fan_face_log(t8->face, "%s: %s", key, fan_error_detail());
+}
+
+json_t *
+fan_t8_delivery_record(const struct fan_t8 *t8, const char *key)
+{
+	const struct fan_t8_delivery *delivery = find(t8, key);
+	json_t *record = delivery != NULL ? json_incref(delivery->record) : fan_t8_records_get(t8->records, key);
+
+	if (record != NULL && strcmp(state_of(record), "withdrawn") == 0) {
+		json_decref(record);
+		return NULL;
+	}
+	return record;
+}
+
+void
+fan_t8_delivery_show(struct fan_t8_call *call, const struct fan_t8_api *api, const char *key)
+{
+	json_t *record = fan_t8_delivery_record(call->t8, key);
+
+	if (record == NULL) {
+		fan_t8_problem_set(&call->problem, 404, "RESOURCE_NOT_FOUND", NULL, "there is no such resource");
+		fan_t8_refuse(call);
+		return;
+	}
+	fan_t8_answer(call->request, 200, api->show(call->t8, key, record), NULL);
+	json_decref(record);
+}
+
+/* ---- How it stands ------------------------------------------------------------------------------------------------------------------ */
+
+static json_int_t
+dropped(const json_t *record, const char *reason)
+{
+	return json_integer_value(json_object_get(json_object_get(json_object_get(record, "result"), "dropped"), reason));
+}
+
+/* Of a whole group the worst that has befallen one of its UEs. */
+const char *
+fan_t8_delivery_status(const json_t *record)
+{
+	const json_t *result = json_object_get(record, "result");
+	const json_int_t ues = json_integer_value(json_object_get(result, "ues"));
+	const char *outcome = json_string_value(json_object_get(record, "outcome"));
+
+	if (!fan_t8_has_ended(record))
+		return strcmp(state_of(record), "sending") == 0 ? "SENDING" : "BUFFERING";
+	if (outcome != NULL && strcmp(outcome, "expired") == 0)
+		return "FAILURE_TIMEOUT";
+	if (ues > 0 && json_integer_value(json_object_get(result, "sent")) >= ues &&
+	    json_object_size(json_object_get(result, "dropped")) == 0)
+		return "SUCCESS_NEXT_HOP_UNACKNOWLEDGED";
+	if (dropped(record, "port") > 0)
+		return "FAILURE_NEXT_HOP";
+	if (dropped(record, "expired") > 0)
+		return "FAILURE_TIMEOUT";
+	if (dropped(record, "unreachable") > 0 && json_object_size(json_object_get(result, "dropped")) == 1)
+		return "FAILURE_TEMPORARILY_NOT_REACHABLE";
+	return "FAILURE";
+}
+
+static const struct fan_t8_api *const apis[] = { &fan_t8_nidd, &fan_t8_trigger, &fan_t8_mbs };
+#define API_COUNT (sizeof(apis) / sizeof(apis[0]))
+
+/* ---- Coming back --------------------------------------------------------------------------------------------------------------------- */
+
+struct loading {
+	struct fan_t8 *t8;
+	const struct fan_t8_api *api;
+};
+
+static int
+load(void *user, const char *key, json_t *record)
+{
+	const struct loading *loading = user;
+	const char *name = json_string_value(json_object_get(record, "sender"));
+	const struct fan_t8_sender *sender = name == NULL ? NULL : fan_t8_settings_sender(&loading->t8->settings, name);
+
+	if (json_string_value(json_object_get(record, "state")) == NULL)
+		return 0;
+	if (sender != NULL)
+		fan_t8_account_of(loading->t8, sender)->stored_bytes += stored_bytes(record);
+	if (!json_is_true(json_object_get(record, "settled")))
+		add(loading->t8, loading->api, key, json_incref(record))->stored_bytes = stored_bytes(record);
+	return 0;
+}
+
+int
+fan_t8_deliveries_load(struct fan_t8 *t8)
+{
+	for (size_t i = 0; i < API_COUNT; i++) {
+		struct loading loading = { t8, apis[i] };
+		char begins[32];
+
+		(void)snprintf(begins, sizeof(begins), "%s/", apis[i]->name);
+		(void)fan_t8_records_each(t8->records, begins, load, &loading);
+	}
+	return 0;
+}
+
+struct tidying {
+	const struct fan_t8 *t8;
+	json_t *keys;
+};
+
+static int
+collect_old(void *user, const char *key, json_t *record)
+{
+	const struct tidying *tidying = user;
+	const int64_t old_ms = (int64_t)tidying->t8->settings.t8.retention_s * 1000;
+
+	if (json_is_true(json_object_get(record, "settled")) && fan_t8_wall_ms() - number_of(record, "ended_ms") > old_ms)
+		(void)json_array_append_new(tidying->keys, json_string(key));
+	return 0;
+}
+
+/* What a record has of its sender's account is free again. */
+static void
+forget_old(struct fan_t8 *t8, const struct fan_t8_api *api, const char *key)
+{
+	json_t *record = find(t8, key) == NULL ? fan_t8_records_get(t8->records, key) : NULL;
+	struct fan_t8_delivery *delivery;
+
+	if (record == NULL)
+		return;
+	delivery = add(t8, api, key, record);
+	delivery->stored_bytes = stored_bytes(record);
+	forget(delivery);
+}
+
+void
+fan_t8_deliveries_tidy(void *user)
+{
+	struct fan_t8 *t8 = user;
+
+	for (size_t i = 0; i < API_COUNT; i++) {
+		struct tidying tidying = { t8, json_array() };
+		char begins[32];
+
+		(void)snprintf(begins, sizeof(begins), "%s/", apis[i]->name);
+		(void)fan_t8_records_each(t8->records, begins, collect_old, &tidying);
+		for (size_t k = 0; k < json_array_size(tidying.keys); k++)
+			forget_old(t8, apis[i], json_string_value(json_array_get(tidying.keys, k)));
+		json_decref(tidying.keys);
+	}
+}
+
+void
+fan_t8_deliveries_free(struct fan_t8 *t8)
+{
+	for (unsigned i = 0; i < t8->delivery_count; i++)
+		free_delivery(t8->deliveries[i]);
+	free(t8->deliveries);
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "keys.h"
+
+#include <gnutls/crypto.h>
+#include <string.h>
+
+#define KEY_BYTES_MAX 255
+#define HASH_BYTES 32
+
+/* SHA-256 of a text in hexadecimal digits. */
+static void
+digest(char hex[2 * HASH_BYTES + 1], const char *text, size_t text_bytes)
+{
+	unsigned char hash[HASH_BYTES] = { 0 };
+
+	(void)gnutls_hash_fast(GNUTLS_DIG_SHA256, text, text_bytes, hash);
+	for (unsigned i = 0; i < HASH_BYTES; i++)
+		(void)snprintf(hex + 2 * (size_t)i, 3, "%02x", hash[i]);
+}
+
+/* Where a key is kept. */
+static void
+name_key(char name[FAN_T8_KEY_BYTES_MAX + 1], const struct fan_t8_call *call, const char *key)
+{
+	char text[2048], hex[2 * HASH_BYTES + 1];
+
+	(void)snprintf(text, sizeof(text), "%s %s", key, fan_http_path(call->request));
+	digest(hex, text, strlen(text));
+	(void)snprintf(name, FAN_T8_KEY_BYTES_MAX + 1, "idem/%.200s/%s", call->sender->name, hex);
+}
+
+/* Answers as the first was answered; one that has no answer yet is asked to come again. */
+static void
+repeat(struct fan_t8_call *call, const json_t *kept, const char *body_hash)
+{
+	const char *location = json_string_value(json_object_get(kept, "location"));
+
+	if (strcmp(json_string_value(json_object_get(kept, "hash")), body_hash) != 0) {
+		fan_t8_problem_set(&call->problem, 409, NULL, "Idempotency-Key", "Idempotency-Key: was used with another body");
+		fan_t8_refuse(call);
+	} else if (location == NULL) {
+		call->problem.retry_after_s = 1;
+		fan_t8_problem_set(&call->problem, 503, "NF_CONGESTION", "Idempotency-Key",
+				   "the first request of this key is being carried out");
+		fan_t8_refuse(call);
+	} else
+		fan_t8_answer(call->request, 201, json_incref(json_object_get(kept, "answer")), location);
+}
+
+bool
+fan_t8_key_known(struct fan_t8_call *call, const char *key, json_t *record)
+{
+	const char *given = fan_http_header(call->request, "Idempotency-Key");
+	char name[FAN_T8_KEY_BYTES_MAX + 1], body_hash[2 * HASH_BYTES + 1];
+	const char *body;
+	size_t body_bytes;
+	json_t *kept;
+
+	if (given == NULL)
+		return false;
+	if (given[0] == '\0' || strlen(given) > KEY_BYTES_MAX)
+		return fan_t8_problem_set(&call->problem, 400, NULL, "Idempotency-Key", "Idempotency-Key: takes 1 to %d octets",
+					  KEY_BYTES_MAX);
+	name_key(name, call, given);
+	body = fan_http_body(call->request, &body_bytes);
+	digest(body_hash, body, body_bytes);
+	kept = fan_t8_records_get(call->t8->records, name);
+	if (kept != NULL) {
+		repeat(call, kept, body_hash);
+		json_decref(kept);
+		return true;
+	}
+	(void)json_object_set_new(record, "keyed", json_true());
+	(void)json_object_set_new(record, "idempotency", json_string(name));
+	kept = json_pack("{s:s, s:s, s:I}", "hash", body_hash, "key", key, "made_ms", (json_int_t)fan_t8_wall_ms());
+	if (fan_t8_records_put(call->t8->records, name, kept) != 0) {
+		call->problem.retry_after_s = 5;
+		fan_t8_problem_set(&call->problem, 503, "NF_CONGESTION", NULL, "%s", fan_error_detail());
+	}
+	json_decref(kept);
+	return false;
+}
+
+void
+fan_t8_key_answered(struct fan_t8 *t8, const json_t *record, const char *location, const json_t *body)
+{
+	const char *name = json_string_value(json_object_get(record, "idempotency"));
+	json_t *kept = name == NULL ? NULL : fan_t8_records_get(t8->records, name);
+
+	if (kept == NULL)
+		return;
+	(void)json_object_set_new(kept, "location", json_string(location));
+	(void)json_object_set_new(kept, "answer", json_deep_copy(body));
+	if (fan_t8_records_put(t8->records, name, kept) != 0)
+		fan_face_log(t8->face, "an Idempotency-Key: %s", fan_error_detail());
+	json_decref(kept);
+}
+
+void
+fan_t8_key_forget(struct fan_t8 *t8, const json_t *record)
+{
+	const char *name = json_string_value(json_object_get(record, "idempotency"));
+
+	if (name != NULL && fan_t8_records_remove(t8->records, name) != 0)
+		fan_face_log(t8->face, "an Idempotency-Key: %s", fan_error_detail());
+}
+
+static int
+collect_old(void *user, const char *key, json_t *kept)
+{
+	if (fan_t8_wall_ms() - json_integer_value(json_object_get(kept, "made_ms")) > INT64_C(1000) * FAN_T8_KEY_S)
+		(void)json_array_append_new(user, json_string(key));
+	return 0;
+}
+
+void
+fan_t8_keys_tidy(void *user)
+{
+	struct fan_t8 *t8 = user;
+	json_t *old = json_array();
+
+	(void)fan_t8_records_each(t8->records, "idem/", collect_old, old);
+	for (size_t i = 0; i < json_array_size(old); i++)
+		(void)fan_t8_records_remove(t8->records, json_string_value(json_array_get(old, i)));
+	json_decref(old);
+}
