@@ -1,0 +1,472 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Application servers against `fanfare t8`: t8.py PROGRAM FOLDER. Exit code 0: each check was met."""
+import base64
+import http.client
+import http.server
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+PROGRAM, WORK = sys.argv[1], pathlib.Path(sys.argv[2])
+UES = 2500
+WAIT_S = 30
+failures = 0
+
+
+def fault(text):
+    global failures
+    failures += 1
+    print("FAULT:", text, flush=True)
+
+
+def check(condition, text):
+    if not condition:
+        fault(text)
+
+
+def wait_for(condition, text, seconds=WAIT_S):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.05)
+    fault(f"in {seconds} s not: {text}")
+    return condition()
+
+
+# ---- Tokens -------------------------------------------------------------------------------------------------------------------------
+
+KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def b64url(octets):
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+def write_keys(path):
+    numbers = KEY.public_key().public_numbers()
+    e, n = numbers.e.to_bytes(3, "big"), numbers.n.to_bytes(256, "big")
+    path.write_text(json.dumps({"keys": [{"kty": "RSA", "kid": "one", "alg": "RS256", "use": "sig", "n": b64url(n), "e": b64url(e)}]}))
+
+
+def token(subject, **changes):
+    claims = {"iss": "https://issuer.example.org", "aud": "fanfare", "sub": subject, "exp": int(time.time()) + 600} | changes
+    text = b64url(json.dumps({"alg": "RS256", "kid": "one", "typ": "JWT"}).encode()) + "." + b64url(json.dumps(claims).encode())
+    return text + "." + b64url(KEY.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256()))
+
+
+# ---- Who is called back --------------------------------------------------------------------------------------------------------------
+
+class Listener(http.server.ThreadingHTTPServer):
+    """Keeps what it hears, by path; answers 500 as often as it is told."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.heard, self.refuse = {}, 0
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def uri(self, path):
+        return f"http://127.0.0.1:{self.server_port}{path}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.server.refuse > 0:
+            self.server.refuse -= 1
+            self.send_error(500)
+            return
+        self.server.heard.setdefault(self.path, []).append(body)
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+# ---- The two processes ----------------------------------------------------------------------------------------------------------------
+
+class Process:
+    def __init__(self, name, config):
+        self.name, self.config, self.process = name, config, None
+
+    def start(self):
+        log = open(WORK / f"{self.name}.log", "ab")
+        self.process = subprocess.Popen([PROGRAM, self.name, "--config", self.config], stdout=log, stderr=log, cwd=WORK)
+
+    def kill(self, how=signal.SIGKILL):
+        self.process.send_signal(how)
+        return self.process.wait(WAIT_S)
+
+
+def run(*arguments):
+    result = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, cwd=WORK, timeout=120)
+    check(result.returncode == 0, f"fanfare {' '.join(arguments)}: exit {result.returncode}: {result.stderr.strip()}")
+    return result.stdout
+
+
+def status():
+    result = subprocess.run([PROGRAM, "status", "--json"], capture_output=True, text=True, cwd=WORK, timeout=60)
+    return json.loads(result.stdout) if result.returncode == 0 else {}
+
+
+SERVE = """[serve]
+socket = {work}/socket
+[dataplane]
+egress = net_null
+eal = --no-huge -m 512
+[next_hops]
+default_ethernet = 02:00:00:00:00:01
+[store]
+directory = {work}/store
+key_file = {work}/key
+create = yes
+[sms]
+originator = 4917
+service_centre = +491710760000
+"""
+
+T8 = """[t8]
+port = {port}
+api_root = https://scef.example.org
+socket = {work}/socket
+state = {work}/state
+[limits]
+deadline_ms = 2000
+[tokens]
+profile = oauth
+issuer = https://issuer.example.org
+audience = fanfare
+keys = {work}/keys.json
+[callbacks]
+plain_http = yes
+retry_ms = 50
+retry_most_ms = 200
+[sender as1]
+subject = as1
+groups = *@example.org
+ues = *
+callbacks = 127.0.0.1
+requests_per_s = 1000
+[sender as2]
+subject = as2
+groups = *@example.org
+ues = *
+callbacks = 127.0.0.1
+outcomes = failures
+messages_in_flight = 1
+message_bytes = 10
+[sender slow]
+subject = slow
+groups = *@example.org
+callbacks = 127.0.0.1
+requests_per_s = 2
+"""
+
+
+def free_port():
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        return server.server_port
+
+
+class Client:
+    def __init__(self, port, name, sign=None):
+        self.port, self.name, self.token = port, name, (sign or token)(name)
+
+    def ask(self, method, path, body=None, kind="application/json", **fields):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_S)
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        headers |= {name.replace("_", "-"): value for name, value in fields.items()}
+        if body is not None:
+            headers["Content-Type"] = kind
+        connection.request(method, path, body if body is None or isinstance(body, (str, bytes)) else json.dumps(body), headers)
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        return answer, json.loads(text) if text else None
+
+    def expect(self, wanted, method, path, body=None, kind="application/json", **fields):
+        answer, shown = self.ask(method, path, body, kind, **fields)
+        check(answer.status == wanted, f"{method} {path} {str(body)[:80]}: {answer.status}, not {wanted}: {str(shown)[:200]}")
+        if wanted >= 400 and answer.status == wanted:
+            check(answer.getheader("Content-Type") in ("application/problem+json", "application/json"), f"{method} {path}: no problem+json")
+        return answer, shown
+
+
+def raw(client, request):
+    """The status of a request that no library would send."""
+    with socket.create_connection(("127.0.0.1", client.port), WAIT_S) as connection:
+        connection.sendall(request.encode())
+        return int(connection.recv(4096).split()[1])
+
+
+def path_of(answer):
+    location = answer.getheader("Location") or ""
+    check(location.startswith("https://scef.example.org/"), f"Location {location}")
+    return location.removeprefix("https://scef.example.org")
+
+
+DATA = base64.b64encode(b"hello").decode()
+NIDD = "/3gpp-nidd/v1/as1/configurations"
+
+
+# ---- What is checked --------------------------------------------------------------------------------------------------------------------
+
+def configure(client, listener, path, **changes):
+    body = {"externalGroupId": "all@example.org", "notificationDestination": listener.uri(path)} | changes
+    answer, shown = client.expect(201, "POST", f"/3gpp-nidd/v1/{client.name}/configurations", body)
+    return path_of(answer), shown
+
+
+def fetch(client, delivery, query):
+    found, after = [], 0
+    while True:
+        _, page = client.expect(200, "GET", f"{delivery}/results?{query}after={after}")
+        found += [result["externalId"] for result in page["gmdResults"]]
+        after = page["next"]
+        if after == 0:
+            return found
+
+
+def group_message(client, listener, crowd):
+    configuration, shown = configure(client, listener, "/group", unknownAttribute={"x": 1}, supportedFeatures="3F")
+    check("unknownAttribute" not in shown and shown["status"] == "ACTIVE" and shown["supportedFeatures"] == "0", f"configuration {shown}")
+    answer, shown = client.expect(201, "POST", configuration + "/downlink-data-deliveries",
+                                  {"externalGroupId": "all@example.org", "data": DATA, "maximumLatency": 600, "priority": 3})
+    delivery = path_of(answer)
+    check(shown["self"].endswith(delivery), f"self {shown}")
+    pages = wait_for(lambda: sum(len(page["gmdResults"]) for page in listener.heard.get("/group", [])) >= crowd and listener.heard["/group"],
+                     "each UE's outcome was told") or []
+    told = [result["externalId"] for page in pages for result in page["gmdResults"]]
+    check(len(told) == crowd and len(set(told)) == crowd, f"{len(told)} UEs told, {len(set(told))} different, of {crowd}")
+    check(all(page["niddDownlinkDataTransfer"] == shown["self"] and len(page["gmdResults"]) <= 1000 for page in pages), "pages")
+    statuses = {result["externalId"]: result["deliveryStatus"] for page in pages for result in page["gmdResults"]}
+    check(statuses["ue7@example.org"] == "FAILURE_TEMPORARILY_NOT_REACHABLE", f"an unreachable UE: {statuses['ue7@example.org']}")
+    check(statuses["ue8@example.org"] == "SUCCESS_NEXT_HOP_UNACKNOWLEDGED", f"a UE: {statuses['ue8@example.org']}")
+    _, shown = client.expect(200, "GET", delivery)
+    check(shown["deliveryStatus"].startswith("FAILURE"), f"a group of which one was not reached: {shown['deliveryStatus']}")
+    failed = fetch(client, delivery, "status=FAILURE_TEMPORARILY_NOT_REACHABLE&")
+    check(failed == ["ue7@example.org"], f"results: {failed[:10]}")
+    seen = fetch(client, delivery, "")
+    check(len(seen) == crowd and len(set(seen)) == crowd, f"{len(seen)} results fetched, {len(set(seen))} different")
+    _, pending = client.expect(200, "GET", configuration + "/downlink-data-deliveries")
+    check(pending == [], f"pending {pending}")
+    client.expect(409, "PUT", delivery, {"externalGroupId": "all@example.org", "data": DATA})
+    client.expect(204, "DELETE", delivery)
+    client.expect(404, "GET", delivery)
+    return configuration
+
+
+def one_ue(client, listener):
+    configuration, _ = configure(client, listener, "/one", externalGroupId=None, externalId="ue9@example.org", requestTestNotification=True)
+    wait_for(lambda: any("subscription" in body for body in listener.heard.get("/one", [])), "a test notification")
+    answer, shown = client.expect(201, "POST", configuration + "/downlink-data-deliveries", {"externalId": "ue9@example.org", "data": DATA})
+    wait_for(lambda: any(body.get("niddDownlinkDataTransfer") == shown["self"] and body["deliveryStatus"] == "SUCCESS_NEXT_HOP_UNACKNOWLEDGED"
+                         for body in listener.heard["/one"]), "the outcome of one UE")
+    client.expect(404, "POST", configuration.rsplit("/", 1)[0] + "/none/downlink-data-deliveries", {"externalId": "ue9@example.org", "data": DATA})
+    client.expect(204, "DELETE", configuration)
+    client.expect(404, "GET", configuration)
+
+
+def triggers(client, listener):
+    path = f"/3gpp-device-triggering/v1/{client.name}/transactions"
+    body = {"externalId": "sms1@example.org", "validityPeriod": 60, "priority": "PRIORITY", "applicationPortId": 4000, "triggerPayload": DATA,
+            "notificationDestination": listener.uri("/trigger")}
+    answer, shown = client.expect(201, "POST", path, body)
+    check(shown["deliveryResult"] == "TRIGGERED", f"trigger {shown}")
+    wait_for(lambda: {"transaction": shown["self"], "result": "UNCONFIRMED"} in listener.heard.get("/trigger", []), "a trigger's report")
+    client.expect(200, "GET", path_of(answer))
+    client.expect(200, "GET", path)
+    for missing in ("validityPeriod", "priority", "applicationPortId", "triggerPayload", "notificationDestination", "externalId"):
+        client.expect(400, "POST", path, {name: value for name, value in body.items() if name != missing})
+    client.expect(404, "POST", path, body | {"externalId": "nobody@example.org"})
+
+
+def broadcast(client, listener):
+    path, now = "/3gpp-mbs-group-msg/v1/deliveries", time.time()
+    stamp = lambda s: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now + s))
+    body = {"extGroupId": "all@example.org", "payload": DATA, "mbsServArea": {}, "startTime": stamp(3600), "endTime": stamp(7200),
+            "notifUri": listener.uri("/mbs")}
+    answer, _ = client.expect(201, "POST", path, body)
+    delivery = path_of(answer)
+    _, shown = client.expect(200, "GET", path)
+    check(len(shown) == 1, f"deliveries {shown}")
+    client.expect(200, "PATCH", delivery, {"startTime": stamp(-1)}, "application/merge-patch+json")
+    wait_for(lambda: {"delStatus": False} in listener.heard.get("/mbs", []), "an MBS delivery's status")
+    client.expect(403, "POST", path, body | {"endTime": stamp(-5)})
+    client.expect(400, "POST", path, body | {"endTime": "tomorrow"})
+    answer, _ = client.expect(201, "POST", path, body)
+    client.expect(204, "DELETE", path_of(answer))
+    _, shown = client.expect(200, "GET", path)
+    check(shown == [], f"deliveries after DELETE {shown}")
+
+
+def bad_bodies(client, listener, configuration):
+    deliver = configuration + "/downlink-data-deliveries"
+    good = {"externalGroupId": "all@example.org", "data": DATA}
+    for body in ({}, {"data": DATA}, good | {"data": "AQI"}, good | {"data": "?"}, good | {"data": 7}, good | {"externalId": "a@b"},
+                 good | {"maximumLatency": -1}, good | {"priority": "high"}, [], "no JSON", '{"a":1,"a":2}', "[" * 3000):
+        client.expect(400, "POST", deliver, body)
+    for body in (good | {"externalGroupId": "other@example.org"}, good | {"reliableDataService": True}):
+        client.expect(403, "POST", deliver, body)
+    client.expect(403, "POST", deliver, good | {"data": base64.b64encode(b"x" * 1025).decode()})
+    client.expect(415, "POST", deliver, good, "text/plain")
+    client.expect(413, "POST", deliver, good | {"x": "y" * 70000})
+    check(raw(client, f"POST {deliver} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {client.token}\r\n\r\n") == 411, "a POST without length")
+    client.expect(405, "PUT", deliver, good)
+    client.expect(406, "GET", deliver, Accept="text/html")
+    configuration = {"externalGroupId": "all@example.org", "notificationDestination": listener.uri("/x")}
+    for body in ({"notificationDestination": listener.uri("/x")}, {"externalGroupId": "all@example.org"}, configuration | {"msisdn": "49170000"},
+                 configuration | {"notificationDestination": 7}, configuration | {"duration": "soon"}):
+        client.expect(400, "POST", NIDD, body)
+    for change in ({"notificationDestination": "ftp://x"}, {"reliableDataService": True}, {"niddDownlinkDataTransfers": [good]},
+                   {"duration": "2001-01-01T00:00:00Z"}):
+        client.expect(403, "POST", NIDD, configuration | change)
+    for target in ("https://other.example.org/x", "http://[::1]/x", "https://10.0.0.1/"):
+        client.expect(403, "POST", NIDD, {"externalGroupId": "all@example.org", "notificationDestination": target})
+    client.expect(401, "POST", NIDD, {"externalGroupId": "all@example.com", "notificationDestination": listener.uri("/x")})
+    for path in (NIDD + "/none", NIDD + "/" + "x" * 300, NIDD + "/%00", "/", "/3gpp-nidd/v1/as1/rds-ports", NIDD + "/../x"):
+        client.expect(404, "GET", path)
+
+
+def strangers(port, configuration):
+    """Every route with no token, forged, expired and foreign ones."""
+    paths = [NIDD, configuration, configuration + "/downlink-data-deliveries", configuration + "/downlink-data-deliveries/1",
+             configuration + "/downlink-data-deliveries/1/results", "/3gpp-device-triggering/v1/as1/transactions",
+             "/3gpp-device-triggering/v1/as1/transactions/1", "/3gpp-mbs-group-msg/v1/deliveries", "/3gpp-mbs-group-msg/v1/deliveries/1", "/nowhere"]
+    forged = lambda name: token(name)[:-8] + "AAAAAAAA"
+    for path in paths:
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+            body = {} if method in ("POST", "PUT", "PATCH") else None
+            for sign in (lambda _: None, forged, lambda name: token(name, exp=1), lambda name: token(name, aud="other"),
+                         lambda name: token(name, iss="https://evil.example"), lambda _: token("nobody")):
+                answer, _ = Client(port, "as1", sign).ask(method, path, body)
+                check(answer.status in (401, 403), f"{method} {path}: {answer.status} for a stranger")
+            if "/as1/" in path + "/":
+                answer, _ = Client(port, "as2").ask(method, path, body)
+                check(answer.status == 403, f"{method} {path}: {answer.status} for another sender")
+
+
+def limits(port, listener):
+    client = Client(port, "as2")
+    path, _ = configure(client, listener, "/as2")
+    body = {"externalGroupId": "all@example.org", "data": DATA}
+    client.expect(403, "POST", path + "/downlink-data-deliveries", body | {"data": base64.b64encode(b"x" * 11).decode()})
+    client.expect(201, "POST", path + "/downlink-data-deliveries", body)
+    pages = wait_for(lambda: listener.heard.get("/as2"), "failures alone") or []
+    check([r["externalId"] for page in pages for r in page["gmdResults"]] == ["ue7@example.org"], f"failures: {str(pages)[:200]}")
+    slow = Client(port, "slow")
+    answers = [slow.ask("GET", "/3gpp-nidd/v1/slow/configurations")[0] for _ in range(20)]
+    busy = [answer for answer in answers if answer.status == 429]
+    check(len(busy) >= 10 and all(answer.getheader("Retry-After") for answer in busy), f"{len(busy)} of 20 refused")
+
+
+def repeated(client, configuration):
+    deliver = configuration + "/downlink-data-deliveries"
+    body = {"externalGroupId": "all@example.org", "data": DATA}
+    first, shown = client.expect(201, "POST", deliver, body, Idempotency_Key="k1")
+    again, same = client.expect(201, "POST", deliver, body, Idempotency_Key="k1")
+    check(first.getheader("Location") == again.getheader("Location") and shown == same, "a repeated request has another answer")
+    client.expect(409, "POST", deliver, body | {"priority": 1}, Idempotency_Key="k1")
+    other, _ = client.expect(201, "POST", deliver, body, Idempotency_Key="k2")
+    check(other.getheader("Location") != first.getheader("Location"), "another key, the same delivery")
+
+
+def killed(client, listener, configuration, face, daemon):
+    """Both die in between: nothing that was accepted is lost, and each UE's outcome is told."""
+    deliver = configuration + "/downlink-data-deliveries"
+    body = {"externalGroupId": "all@example.org", "data": DATA}
+    accepted = []
+    for turn in range(4):
+        _, shown = client.expect(201, "POST", deliver, body)
+        accepted.append(shown["self"])
+        face.kill()
+        face.start()
+        wait_for(lambda: answers(client), "t8 is back")
+    daemon.kill()
+    wait_for(lambda: client.ask("POST", deliver, body)[0].status == 503, "503 without the daemon")
+    answer, _ = client.expect(503, "POST", deliver, body, Idempotency_Key="k3")
+    check(answer.getheader("Retry-After"), "503 without Retry-After")
+    daemon.start()
+    wait_for(lambda: status().get("state") == "ready", "serve is ready")
+    answer = wait_for(lambda: (lambda pair: pair if pair[0].status == 201 else None)(client.ask("POST", deliver, body, Idempotency_Key="k3")), "201 again")
+    accepted.append(answer[1]["self"])
+
+    def told(uri):
+        return {r["externalId"] for page in listener.heard.get("/group", []) if page["niddDownlinkDataTransfer"] == uri for r in page["gmdResults"]}
+    for uri in accepted:
+        wait_for(lambda uri=uri: len(told(uri)) >= UES, f"the outcomes of {uri}")
+
+
+def answers(client):
+    try:
+        return client.ask("GET", NIDD)[0].status == 200
+    except OSError:
+        return False
+
+
+def main():
+    os.environ["FANFARE_SOCKET"] = str(WORK / "socket")
+    port, listener = free_port(), Listener()
+    (WORK / "serve.ini").write_text(SERVE.format(work=WORK))
+    (WORK / "t8.ini").write_text(T8.format(work=WORK, port=port))
+    (WORK / "key").touch(0o600)
+    (WORK / "key").write_bytes(os.urandom(32))
+    write_keys(WORK / "keys.json")
+    daemon, face = Process("serve", "serve.ini"), Process("t8", "t8.ini")
+    try:
+        daemon.start()
+        wait_for(lambda: status().get("state") == "ready", "serve is ready")
+        provision()
+        face.start()
+        client = Client(port, "as1")
+        wait_for(lambda: answers(client), "t8 answers")
+        configuration = group_message(client, listener, UES)
+        one_ue(client, listener)
+        triggers(client, listener)
+        broadcast(client, listener)
+        bad_bodies(client, listener, configuration)
+        strangers(port, configuration)
+        limits(port, listener)
+        listener.refuse = 3
+        repeated(client, configuration)
+        killed(client, listener, configuration, face, daemon)
+        check(face.kill(signal.SIGTERM) == 0, "t8 does not end well")
+        check(daemon.kill(signal.SIGTERM) == 0, "serve does not end well")
+    finally:
+        for process in (daemon, face):
+            if process.process and process.process.poll() is None:
+                process.kill()
+    logs = (WORK / "t8.log").read_text() + (WORK / "serve.log").read_text()
+    check(DATA not in logs and client.token not in logs and "Sanitizer" not in logs, "a log has a payload, a token or a sanitizer's word")
+    if failures:
+        print(logs[-3000:])
+    sys.exit(1 if failures else 0)
+
+
+def provision():
+    rows = run("population", "--ues", str(UES), "--profile", "eps-nas-nidd").splitlines()
+    more = run("population", "--ues", "1", "--profile", "eps-nas-sms", "--seed", "9").splitlines()
+    lines = [rows[0] + ",identity"]
+    lines += [f"{row},ue{i}@example.org" for i, row in enumerate(rows[1:])]
+    lines += [f"{row},sms{i + 1}@example.org" for i, row in enumerate(more[1:])]
+    (WORK / "ues.csv").write_text("\n".join(lines) + "\n")
+    run("ue", "import", "ues.csv")
+    run("group", "create", "all@example.org")
+    (WORK / "members").write_text("".join(f"ue{i}@example.org\n" for i in range(UES)))
+    run("group", "add", "all@example.org", "--file", "members")
+    run("ue", "reachable", "ue7@example.org", "no")
+
+
+main()

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The parts of the T8 face that need neither daemon nor network: its configuration, attributes of bodies, pages of outcomes, what it keeps. */
+#define _GNU_SOURCE
+#include "../host-api/north/t8/answer.h"
+#include "../host-api/north/t8/records.h"
+#include "../host-api/north/t8/results.h"
+#include "../host-api/north/t8/settings.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+TestSuite(north_t8, .timeout = 60);
+
+#define COUNT_OF(table) (sizeof(table) / sizeof((table)[0]))
+
+/* ---- Configuration --------------------------------------------------------------------------------------------------------------- */
+
+#define ROOT "[t8]\napi_root = https://scef.example.org\n"
+#define SENDER "[sender as1]\ngroups = *@example.org\n"
+
+static int
+read_text(struct fan_t8_settings *settings, const char *text)
+{
+	char file[] = "/tmp/fanfare-t8-XXXXXX";
+	const int descriptor = mkstemp(file);
+	int error;
+
+	cr_assert_eq(write(descriptor, text, strlen(text)), (ssize_t)strlen(text));
+	close(descriptor);
+	error = fan_t8_settings_read(settings, file);
+	unlink(file);
+	return error;
+}
+
+Test(north_t8, a_configuration_is_read)
+{
+	struct fan_t8_settings settings;
+
+	cr_assert_eq(read_text(&settings,
+			       ROOT "port = 1\n" SENDER
+				    "outcomes = failures\nues_per_s = 5\n[sender as2]\n[callbacks]\nplain_http = yes\n"),
+		     0, "%s", fan_error_detail());
+	cr_assert_eq(settings.t8.port, 1);
+	cr_assert_str_eq(settings.t8.address, "127.0.0.1");
+	cr_assert_eq(settings.sender_count, 1, "a section without a key is none");
+	cr_assert_eq(settings.senders[0].outcomes, FAN_T8_OUTCOMES_FAILURES);
+	cr_assert_eq(settings.senders[0].ues_per_s, 5);
+	cr_assert_eq(settings.senders[0].message_bytes, 1024);
+	cr_assert(settings.callbacks.plain_http);
+	cr_assert_eq(fan_t8_settings_sender(&settings, "as1"), &settings.senders[0]);
+	cr_assert_null(fan_t8_settings_sender(&settings, "as"));
+	fan_t8_settings_free(&settings);
+}
+
+Test(north_t8, a_wrong_configuration_is_refused)
+{
+	static const struct {
+		const char *text, *detail;
+	} refused[] = {
+		{ SENDER, "[t8] api_root: is needed" },
+		{ ROOT, "[sender NAME]: at least one is needed" },
+		{ ROOT "port = 65536\n" SENDER, "line 3: [t8] port: takes a number from 0 to 65535" },
+		{ ROOT "port = 1x\n" SENDER, "takes a number" },
+		{ ROOT "ports = 1\n" SENDER, "line 3: [t8] ports: no such key" },
+		{ ROOT "address = 192.0.2.1\n" SENDER, "only a loopback address is served" },
+		{ ROOT "certificate = c.pem\n" SENDER, "certificate and key: give both" },
+		{ ROOT "client_ca = c.pem\n" SENDER, "client_ca: needs certificate" },
+		{ ROOT SENDER "outcomes = some\n", "[sender as1] outcomes: takes all, failures or summary" },
+		{ ROOT SENDER "[tokens]\nprofile = magic\n", "profile: takes capif or oauth" },
+		{ ROOT SENDER "[tokens]\nprofile = capif\n", "keys: are needed" },
+		{ ROOT SENDER "[tokens]\nprofile = oauth\nkeys = k\n", "issuer and audience: are needed" },
+		{ ROOT SENDER "[callbacks]\nplain_http = maybe\n", "takes yes or no" },
+		{ "api_root = x\n", "no such key" },
+	};
+
+	for (unsigned i = 0; i < COUNT_OF(refused); i++) {
+		struct fan_t8_settings settings;
+
+		cr_assert_eq(read_text(&settings, refused[i].text), FAN_E_INVALID, "%s", refused[i].text);
+		cr_assert_not_null(strstr(fan_error_detail(), refused[i].detail), "%s: not in %s", refused[i].detail,
+				   fan_error_detail());
+		fan_t8_settings_free(&settings);
+	}
+}
+
+/* What is printed says the same. */
+Test(north_t8, a_configuration_is_printed_as_it_is_read)
+{
+	struct fan_t8_settings settings, again;
+	char *first = NULL, *second = NULL;
+	size_t first_bytes, second_bytes;
+	FILE *out = open_memstream(&first, &first_bytes);
+
+	cr_assert_eq(read_text(&settings, ROOT SENDER "callbacks = a.example b.example\n"), 0);
+	fan_t8_settings_print(&settings, out);
+	fclose(out);
+	cr_assert_eq(read_text(&again, first), 0, "%s", fan_error_detail());
+	out = open_memstream(&second, &second_bytes);
+	fan_t8_settings_print(&again, out);
+	fclose(out);
+	cr_assert_str_eq(first, second);
+	fan_t8_settings_free(&settings);
+	fan_t8_settings_free(&again);
+	free(first);
+	free(second);
+}
+
+Test(north_t8, a_list_of_names_has_what_it_says)
+{
+	char exact[] = "g@example.org", domain[] = "*@example.net", all[] = "*";
+	const struct fan_t8_names some = { .at = { exact, domain }, .count = 2 }, every = { .at = { all }, .count = 1 };
+	const struct fan_t8_names none = { .count = 0 };
+
+	cr_assert(fan_t8_names_have(&some, "g@example.org"));
+	cr_assert(fan_t8_names_have(&some, "any@example.net"));
+	cr_assert_not(fan_t8_names_have(&some, "h@example.org"));
+	cr_assert_not(fan_t8_names_have(&some, "any@example.net.evil"));
+	cr_assert_not(fan_t8_names_have(&some, "example.net"));
+	cr_assert(fan_t8_names_have(&every, "49170000000"));
+	cr_assert_not(fan_t8_names_have(&none, "g@example.org"), "default deny");
+}
+
+/* ---- Attributes ------------------------------------------------------------------------------------------------------------------- */
+
+Test(north_t8, base64_is_checked)
+{
+	static const struct {
+		const char *text;
+		int bytes; /* -1: refused */
+	} cases[] = { { "AQID", 3 },  { "AQI=", 2 },      { "AQ==", 1 },  { "AQI", -1 },   { "AQ=", -1 },
+		      { "A===", -1 }, { "AQ==AQID", -1 }, { "AQ-_", -1 }, { "A QID", -1 }, { "AQJ=", -1 },
+		      { "AR==", -1 }, { "====", -1 },     { "", -1 } };
+
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		json_t *body = json_pack("{s:s}", "data", cases[i].text);
+		struct fan_t8_problem problem = { 0 };
+		const char *base64 = NULL;
+		size_t bytes = 0;
+
+		cr_assert_eq(fan_t8_bytes(body, "data", true, &base64, &bytes, &problem), cases[i].bytes >= 0, "%s",
+			     cases[i].text);
+		cr_assert_eq(problem.status, cases[i].bytes >= 0 ? 0 : 400, "%s", cases[i].text);
+		if (cases[i].bytes >= 0)
+			cr_assert_eq(bytes, (size_t)cases[i].bytes, "%s", cases[i].text);
+		json_decref(body);
+	}
+}
+
+Test(north_t8, times_are_read)
+{
+	static const struct {
+		const char *text;
+		int64_t ms; /* -1: refused */
+	} cases[] = { { "1970-01-01T00:00:00Z", 0 },
+		      { "2026-01-31T18:40:00.250Z", 1769884800250 },
+		      { "2026-01-31t19:40:00+01:00", 1769884800000 },
+		      { "2026-01-31T18:40:00", -1 },
+		      { "2026-01-31 18:40:00Z", -1 },
+		      { "2026-13-31T18:40:00Z", -1 },
+		      { "2026-01-31T24:40:00Z", -1 },
+		      { "2026-01-31T18:40:00Zjunk", -1 },
+		      { "26-01-31T18:40:00Z", -1 },
+		      { "2026-01-31T18:40:00+0100", -1 } };
+
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		json_t *body = json_pack("{s:s}", "at", cases[i].text);
+		struct fan_t8_problem problem = { 0 };
+		int64_t ms = -1;
+
+		cr_assert_eq(fan_t8_time(body, "at", true, &ms, &problem), cases[i].ms >= 0, "%s", cases[i].text);
+		if (cases[i].ms >= 0)
+			cr_assert_eq(ms, cases[i].ms, "%s: %ld", cases[i].text, (long)ms);
+		json_decref(body);
+	}
+}
+
+Test(north_t8, one_of_three_names_is_whom)
+{
+	static const struct {
+		const char *text;
+		bool group, taken;
+	} cases[] = {
+		{ "{\"externalGroupId\":\"g@example.org\"}", true, true },
+		{ "{\"externalGroupId\":\"g@example.org\"}", false, false },
+		{ "{\"externalId\":\"u@example.org\"}", false, true },
+		{ "{\"msisdn\":\"491700000\"}", false, true },
+		{ "{\"externalId\":\"u@e\",\"msisdn\":\"491700000\"}", false, false },
+		{ "{\"externalId\":7}", false, false },
+		{ "{\"externalId\":null,\"msisdn\":\"491700000\"}", false, true },
+		{ "{}", true, false },
+	};
+
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		json_t *body = json_loads(cases[i].text, 0, NULL);
+		struct fan_t8_problem problem = { 0 };
+		const char *name = NULL, *id = NULL;
+
+		cr_assert_eq(fan_t8_whom(body, cases[i].group, &name, &id, &problem), cases[i].taken, "%s", cases[i].text);
+		cr_assert_eq(problem.status, cases[i].taken ? 0 : 400, "%s", cases[i].text);
+		json_decref(body);
+	}
+}
+
+/* ---- Outcomes ----------------------------------------------------------------------------------------------------------------------- */
+
+static json_t *
+write_page(const char *lines, size_t lines_bytes, size_t *at, unsigned *taken, const struct fan_t8_filter *filter, size_t room)
+{
+	static char page[FAN_T8_PAGE_BYTES_MAX + 16];
+	size_t bytes = 1;
+	unsigned ues = 0;
+	json_t *array;
+
+	page[0] = '[';
+	fan_t8_results_write(page, room, &bytes, &ues, lines, lines_bytes, at, taken, FAN_T8_PAGE_UES_MAX, filter);
+	cr_assert_leq(bytes, room);
+	page[bytes++] = ']';
+	array = json_loadb(page, bytes, 0, NULL);
+	cr_assert_not_null(array, "%.*s", (int)bytes, page);
+	cr_assert_eq(json_array_size(array), ues);
+	return array;
+}
+
+static const char *
+member(const json_t *array, size_t i, const char *name)
+{
+	return json_string_value(json_object_get(json_array_get(array, i), name));
+}
+
+Test(north_t8, outcomes_become_statuses_that_are_no_better)
+{
+	static const char lines[] =
+		"u1@example.org,eps-nas-nidd,sent\n4917000001,eps-nas-nidd,unreachable\nu3@e,x,expired\nu4@e,x,port\n"
+		"u5@e,x,window\nu6@e,x,something-new\nq\"\\@e,x,cancelled\na,b@e,x,sent\nno commas\n,x,sent\n";
+	static const char *const statuses[] = { "SUCCESS_NEXT_HOP_UNACKNOWLEDGED",
+						"FAILURE_TEMPORARILY_NOT_REACHABLE",
+						"FAILURE_TIMEOUT",
+						"FAILURE_NEXT_HOP",
+						"FAILURE",
+						"FAILURE",
+						"FAILURE",
+						"SUCCESS_NEXT_HOP_UNACKNOWLEDGED" };
+	const struct fan_t8_filter none = { .failures = false }, failures = { .failures = true },
+				   timeout = { .status = "FAILURE_TIMEOUT" };
+	size_t at = 0;
+	unsigned taken;
+	json_t *page = write_page(lines, sizeof(lines) - 1, &at, &taken, &none, FAN_T8_PAGE_BYTES_MAX);
+
+	cr_assert_eq(taken, 10);
+	cr_assert_eq(json_array_size(page), COUNT_OF(statuses), "%zu", json_array_size(page));
+	for (size_t i = 0; i < COUNT_OF(statuses); i++)
+		cr_assert_str_eq(member(page, i, "deliveryStatus"), statuses[i]);
+	cr_assert_str_eq(member(page, 0, "externalId"), "u1@example.org");
+	cr_assert_str_eq(member(page, 1, "msisdn"), "4917000001");
+	cr_assert_null(member(page, 1, "externalId"));
+	cr_assert_str_eq(member(page, 6, "externalId"), "q\"\\@e");
+	cr_assert_str_eq(member(page, 7, "externalId"), "a,b@e");
+	json_decref(page);
+	at = 0;
+	page = write_page(lines, sizeof(lines) - 1, &at, &taken, &failures, FAN_T8_PAGE_BYTES_MAX);
+	cr_assert_eq(json_array_size(page), COUNT_OF(statuses) - 2);
+	json_decref(page);
+	at = 0;
+	page = write_page(lines, sizeof(lines) - 1, &at, &taken, &timeout, FAN_T8_PAGE_BYTES_MAX);
+	cr_assert_eq(json_array_size(page), 1);
+	json_decref(page);
+}
+
+/* Pages of 1,000 UEs, or of as many as there is room for, with each UE in one of them. */
+Test(north_t8, pages_have_each_ue_once)
+{
+	static const size_t rooms[] = { FAN_T8_PAGE_BYTES_MAX, 20000, 1100 };
+	const struct fan_t8_filter none = { .failures = false };
+	const unsigned ues = 2500;
+	char *lines = NULL;
+	size_t lines_bytes = 0;
+	FILE *out = open_memstream(&lines, &lines_bytes);
+
+	for (unsigned i = 0; i < ues; i++)
+		fprintf(out, "ue%u@example.org,x,%s\n", i, i % 3 == 0 ? "expired" : "sent");
+	fclose(out);
+	for (unsigned k = 0; k < COUNT_OF(rooms); k++) {
+		unsigned next = 0;
+
+		for (size_t at = 0; at < lines_bytes;) {
+			unsigned taken;
+			json_t *page = write_page(lines, lines_bytes, &at, &taken, &none, rooms[k]);
+
+			cr_assert_gt(taken, 0, "it goes on");
+			cr_assert_leq(json_array_size(page), FAN_T8_PAGE_UES_MAX);
+			for (size_t i = 0; i < json_array_size(page); i++) {
+				char expected[64];
+
+				(void)snprintf(expected, sizeof(expected), "ue%u@example.org", next++);
+				cr_assert_str_eq(member(page, i, "externalId"), expected);
+			}
+			json_decref(page);
+		}
+		cr_assert_eq(next, ues);
+	}
+	free(lines);
+}
+
+/* ---- Records ------------------------------------------------------------------------------------------------------------------------ */
+
+static int
+remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
+{
+	(void)status;
+	(void)kind;
+	(void)walk;
+	return remove(path);
+}
+
+static int
+count(void *user, const char *key, json_t *object)
+{
+	cr_assert_eq(strncmp(key, "a/", 2), 0);
+	cr_assert_not_null(object);
+	++*(unsigned *)user;
+	return 0;
+}
+
+Test(north_t8, records_outlive_the_process_and_have_one_owner)
+{
+	char directory[] = "/tmp/fanfare-t8-XXXXXX";
+	struct fan_t8_records *records, *other;
+	json_t *object = json_pack("{s:i}", "x", 7), *found;
+	unsigned found_count = 0;
+
+	cr_assert_not_null(mkdtemp(directory));
+	cr_assert_eq(fan_t8_records_open(&records, directory), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_t8_records_open(&other, directory), FAN_E_BUSY);
+	cr_assert_not_null(strstr(fan_error_detail(), "another `fanfare t8`"));
+	cr_assert_eq(fan_t8_records_put(records, "a/1", object), 0);
+	cr_assert_eq(fan_t8_records_put(records, "a/2", object), 0);
+	cr_assert_eq(fan_t8_records_put(records, "b/1", object), 0);
+	cr_assert_eq(fan_t8_records_remove(records, "a/2"), 0);
+	cr_assert_eq(fan_t8_records_remove(records, "a/none"), 0);
+	fan_t8_records_close(records);
+	cr_assert_eq(fan_t8_records_open(&records, directory), 0, "%s", fan_error_detail());
+	found = fan_t8_records_get(records, "a/1");
+	cr_assert(json_equal(found, object));
+	cr_assert_null(fan_t8_records_get(records, "a/2"));
+	(void)fan_t8_records_each(records, "a/", count, &found_count);
+	cr_assert_eq(found_count, 1);
+	fan_t8_records_close(records);
+	json_decref(found);
+	json_decref(object);
+	nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
