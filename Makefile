@@ -281,8 +281,11 @@ rtl: | $(B)/found-rtl ## lint, simulate and prove the RTL of hw/ (Verilator, Ica
 rtl-synth: | $(B)/found-rtl ## the area of the RTL on a Xilinx part, by yosys; some 6 minutes
 	@$(MAKE) -C hw synth
 
+# Of the daemon, and of the faces that this program has.
+units = host-api/control/fanfare.service $(foreach face,$(patsubst fanfare-%.service,%,$(notdir $(wildcard host-api/north/*.service))), \
+	$(if $(shell $(B)/fanfare help $(face) 2>/dev/null),host-api/north/fanfare-$(face).service))
 model_library := build/hw/libfanfare-model.so
-install: all ## install program, library, header, pkg-config file, completion, systemd unit, and the RTL's model if built; DESTDIR= PREFIX=/usr/local
+install: all ## install program, library, header, pkg-config file, completion, systemd units, and the RTL's model if built; DESTDIR= PREFIX=/usr/local
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(COMPLETIONDIR) $(DESTDIR)$(UNITDIR)
 	install -m 755 $(B)/fanfare $(DESTDIR)$(BINDIR)/fanfare
 	install -m 755 $(library) $(DESTDIR)$(LIBDIR)/libfanfare.so.$(SOVERSION)
@@ -291,7 +294,7 @@ install: all ## install program, library, header, pkg-config file, completion, s
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
 		host-api/fanfare.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/fanfare.pc
 	$(B)/fanfare completion bash > $(DESTDIR)$(COMPLETIONDIR)/fanfare
-	sed 's|/usr/local/bin|$(BINDIR)|' host-api/control/fanfare.service > $(DESTDIR)$(UNITDIR)/fanfare.service
+	for unit in $(units); do sed 's|/usr/local/bin|$(BINDIR)|' $$unit > $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit; done
 	if [ -e $(model_library) ]; then install -d $(DESTDIR)$(LIBDIR)/fanfare && \
 		install -m 755 $(model_library) $(DESTDIR)$(LIBDIR)/fanfare/libfanfare-model.so && \
 		install -m 755 build/hw/fanfare-cosim $(DESTDIR)$(BINDIR)/fanfare-cosim; fi
@@ -416,7 +419,7 @@ $(benches): $(B)/bench/%: $(B)/bench/%.o $(call objects,$(bench_support_c)) $(ar
 
 # An example sees what an installed library offers, through pkg-config, and nothing of this tree.
 stage := $(CURDIR)/$(B)/stage
-$(B)/staged: $(B)/fanfare $(library) host-api/fanfare.h host-api/fanfare.pc.in Makefile $(wildcard $(model_library) build/hw/fanfare-cosim)
+$(B)/staged: $(B)/fanfare $(library) host-api/fanfare.h host-api/fanfare.pc.in Makefile $(wildcard host-api/*/*.service $(model_library) build/hw/fanfare-cosim)
 	$(Q)rm -rf $(stage) && $(MAKE) -s install DESTDIR=$(stage) PREFIX=/usr/local && touch $@
 examples: $(examples) $(B)/staged
 $(examples): $(B)/examples/%: host-api/examples/%.c $(B)/staged
