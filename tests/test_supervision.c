@@ -86,14 +86,14 @@ says_at(const char *name, const char *expected)
 
 Test(supervision, a_socket_by_path_or_by_name)
 {
-	char name[64], longer[256] = "/";
+	char name[64], longer[128] = "/";
 
 	says_at(path, "STATUS=7 UEs\n");
 	close(manager);
 	(void)snprintf(name, sizeof(name), "@fan-supervision-%d", (int)getpid());
 	listen_at(name);
 	says_at(name, "STATUS=7 UEs\n");
-	memset(longer + 1, 'x', sizeof(longer) - 2);
+	memset(longer + 1, 'x', 120);
 	says_at(longer, "");
 	says_at("", "");
 	says_at("@", "");
