@@ -13,6 +13,7 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+MANDIR ?= $(PREFIX)/share/man
 
 VARIANT ?= release
 B := $(if $(filter release,$(VARIANT)),build,build-$(VARIANT))
@@ -285,7 +286,7 @@ rtl-synth: | $(B)/found-rtl ## the area of the RTL on a Xilinx part, by yosys; s
 units = host-api/control/fanfare.service $(foreach face,$(patsubst fanfare-%.service,%,$(notdir $(wildcard host-api/north/*.service))), \
 	$(if $(shell $(B)/fanfare help $(face) 2>/dev/null),host-api/north/fanfare-$(face).service))
 model_library := build/hw/libfanfare-model.so
-install: all ## install program, library, header, pkg-config file, completion, systemd units, and the RTL's model if built; DESTDIR= PREFIX=/usr/local
+install: all | $(B)/found-py ## install program, library, header, pkg-config file, completion, manual pages, systemd units, and the RTL's model if built; DESTDIR= PREFIX=/usr/local
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(COMPLETIONDIR) $(DESTDIR)$(UNITDIR)
 	install -m 755 $(B)/fanfare $(DESTDIR)$(BINDIR)/fanfare
 	install -m 755 $(library) $(DESTDIR)$(LIBDIR)/libfanfare.so.$(SOVERSION)
@@ -294,6 +295,11 @@ install: all ## install program, library, header, pkg-config file, completion, s
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
 		host-api/fanfare.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/fanfare.pc
 	$(B)/fanfare completion bash > $(DESTDIR)$(COMPLETIONDIR)/fanfare
+	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5
+	$(B)/fanfare help --man > $(DESTDIR)$(MANDIR)/man1/fanfare.1
+	for command in $$($(B)/fanfare help | sed -n 's/^  \([a-z0-9-]*\)  .*/\1/p'); do \
+		$(B)/fanfare help --man $$command > $(DESTDIR)$(MANDIR)/man1/fanfare-$$command.1 || exit; done
+	for page in $$(host-api/manual.py --list); do host-api/manual.py $$page > $(DESTDIR)$(MANDIR)/man5/$$page.5 || exit; done
 	for unit in $(units); do sed 's|/usr/local/bin|$(BINDIR)|' $$unit > $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit; done
 	if [ -e $(model_library) ]; then install -d $(DESTDIR)$(LIBDIR)/fanfare && \
 		install -m 755 $(model_library) $(DESTDIR)$(LIBDIR)/fanfare/libfanfare-model.so && \
@@ -419,7 +425,7 @@ $(benches): $(B)/bench/%: $(B)/bench/%.o $(call objects,$(bench_support_c)) $(ar
 
 # An example sees what an installed library offers, through pkg-config, and nothing of this tree.
 stage := $(CURDIR)/$(B)/stage
-$(B)/staged: $(B)/fanfare $(library) host-api/fanfare.h host-api/fanfare.pc.in Makefile $(wildcard host-api/*/*.service $(model_library) build/hw/fanfare-cosim)
+$(B)/staged: $(B)/fanfare $(library) host-api/fanfare.h host-api/fanfare.pc.in Makefile host-api/manual.py $(wildcard host-api/*/*.service host-api/*/README.md $(model_library) build/hw/fanfare-cosim)
 	$(Q)rm -rf $(stage) && $(MAKE) -s install DESTDIR=$(stage) PREFIX=/usr/local && touch $@
 examples: $(examples) $(B)/staged
 $(examples): $(B)/examples/%: host-api/examples/%.c $(B)/staged

@@ -20,7 +20,14 @@ lib/libfanfare.so
 lib/libfanfare.so.0
 lib/pkgconfig/fanfare.pc
 lib/systemd/system/fanfare.service
-share/bash-completion/completions/fanfare'
+share/bash-completion/completions/fanfare
+share/man/man1/fanfare.1
+share/man/man5/fanfare-ues.5
+share/man/man5/fanfare.ini.5'
+# A page of each command.
+for command in $(build/fanfare help | sed -n 's/^  \([a-z0-9-]*\)  .*/\1/p'); do
+	expected=$(printf '%s\nshare/man/man1/fanfare-%s.1' "$expected" $command)
+done
 # The model of the card comes along where it was built, and the installed program then finds it there.
 model='bin/fanfare-cosim
 lib/fanfare/libfanfare-model.so'
