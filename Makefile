@@ -14,6 +14,7 @@ LIBEXECDIR ?= $(PREFIX)/libexec
 INCLUDEDIR ?= $(PREFIX)/include
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+MANDIR ?= $(PREFIX)/share/man
 
 VARIANT ?= release
 B := $(if $(filter release,$(VARIANT)),build,build-$(VARIANT))
@@ -166,7 +167,7 @@ north := $(if $(north_rooms),$(B)/fanfare-north)
 
 .DEFAULT_GOAL := all
 .PHONY: arm64 trixie sid tsan mutants torture torture-faults lint-mutants rtl rtl-synth cosim all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms rooms \
-	lint-readme fuzz fuzzers cover bench bench-quick bench-compare benches tests examples ctimes constant-time install clean help FORCE
+	lint-readme fuzz fuzzers cover bench bench-quick bench-compare benches tests examples ctimes constant-time install deb clean help FORCE
 
 all: $(B)/fanfare $(library) $(north) ## build the program (build/fanfare), the faces and the library
 
@@ -194,6 +195,7 @@ hw_tests := lint manual-check test-pnr test-pipe test-lane test-snow3g-lane test
 test: | $(B)/found-rtl $(B)/found-arm64 ## run everything: tests by gcc, by clang and under ASan+UBSan, the RTL, end-to-end scripts, examples, fuzzers, lint
 	@$(MAKE) -C hw model model-trace test-programs
 	@$(MAKE) all tests examples benches ctimes
+	@! command -v dh >/dev/null || $(MAKE) deb
 	@$(MAKE) VARIANT=clang all tests
 	@$(MAKE) VARIANT=asan tests
 	@[ -d build-arm64/sysroot ] || ./setup --sysroot build-arm64/sysroot $(debian_arm64) || true
@@ -290,8 +292,11 @@ rtl: | $(B)/found-rtl ## lint, simulate and prove the RTL of hw/ (Verilator, Ica
 rtl-synth: | $(B)/found-rtl ## the area of the RTL on a Xilinx part, by yosys; some 6 minutes
 	@$(MAKE) -C hw synth
 
+# Of the daemon, and of the faces that this program has.
+units = host-api/control/fanfare.service $(foreach face,$(patsubst fanfare-%.service,%,$(notdir $(wildcard host-api/north/*.service))), \
+	$(if $(shell $(B)/fanfare help $(face) 2>/dev/null),host-api/north/fanfare-$(face).service))
 model_library := build/hw/libfanfare-model.so
-install: all ## install program, library, header, pkg-config file, completion, systemd unit, and the RTL's model if built; DESTDIR= PREFIX=/usr/local
+install: all | $(B)/found-py ## install program, library, header, pkg-config file, completion, manual pages, systemd units, and the RTL's model if built; DESTDIR= PREFIX=/usr/local
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(COMPLETIONDIR) $(DESTDIR)$(UNITDIR)
 	install -m 755 $(B)/fanfare $(DESTDIR)$(BINDIR)/fanfare
 	$(if $(north),install -d $(DESTDIR)$(LIBEXECDIR)/fanfare && install -m 755 $(north) $(DESTDIR)$(LIBEXECDIR)/fanfare/fanfare-north)
@@ -301,13 +306,32 @@ install: all ## install program, library, header, pkg-config file, completion, s
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
 		host-api/fanfare.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/fanfare.pc
 	$(B)/fanfare completion bash > $(DESTDIR)$(COMPLETIONDIR)/fanfare
-	sed 's|/usr/local/bin|$(BINDIR)|' host-api/control/fanfare.service > $(DESTDIR)$(UNITDIR)/fanfare.service
+	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5
+	$(B)/fanfare help --man > $(DESTDIR)$(MANDIR)/man1/fanfare.1
+	for command in $$($(B)/fanfare help | sed -n 's/^  \([a-z0-9-]*\)  .*/\1/p'); do \
+		$(B)/fanfare help --man $$command > $(DESTDIR)$(MANDIR)/man1/fanfare-$$command.1 || exit; done
+	for page in $$(host-api/manual.py --list); do host-api/manual.py $$page > $(DESTDIR)$(MANDIR)/man5/$$page.5 || exit; done
+	for unit in $(units); do sed 's|/usr/local/bin|$(BINDIR)|' $$unit > $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit; done
 	if [ -e $(model_library) ]; then install -d $(DESTDIR)$(LIBDIR)/fanfare && \
 		install -m 755 $(model_library) $(DESTDIR)$(LIBDIR)/fanfare/libfanfare-model.so && \
 		install -m 755 build/hw/fanfare-cosim $(DESTDIR)$(BINDIR)/fanfare-cosim; fi
 
+# Of the last change's time, so that the same tree makes the same package.
+debian/changelog: FORCE
+	@printf 'fanfare (%s) unstable; urgency=medium\n\n  * What changed is in the history of the project.\n\n -- %s  %s\n' '$(VERSION)' \
+		"$$(sed -n 's/^Maintainer: //p' debian/control)" "$$(date -uR -d "@$$(git log -1 --format=%ct 2>/dev/null || date +%s)")" > $@.part
+	@cmp -s $@.part $@ || cp $@.part $@; rm -f $@.part
+
+debs := $(CURDIR)/build/deb
+deb: all debian/changelog | $(B)/found-deb ## make Debian packages in build/deb, of what is built, and let lintian look at them
+	$(Q)rm -rf $(debs) && mkdir -p $(debs)
+	$(Q)FANFARE_DEBS=$(debs) debian/rules binary >$(debs)/log 2>&1 || { tail -n 30 $(debs)/log; exit 1; }
+	$(Q)lintian --fail-on error --tag-display-limit 0 $$([ "$$(id -u)" != 0 ] || echo --allow-root) $(debs)/*.deb
+	@ls $(debs)/*.deb
+
+debian_made := $(addprefix debian/,.debhelper changelog debhelper-build-stamp fanfare fanfare-doc files libfanfare0 libfanfare-dev tmp)
 clean: ## remove the build directories of all variants
-	rm -rf build $(addprefix build-,arm64 asan clang cover fuzz mutants sid trixie tsan)
+	rm -rf $(debian_made) debian/*.substvars debian/*.debhelper build $(addprefix build-,arm64 asan clang cover fuzz mutants sid trixie tsan)
 
 help: ## say this
 	@echo 'make TARGET [NAME=VALUE...]      ./setup TARGET... does the same and first installs what is missing'
@@ -328,7 +352,7 @@ help: ## say this
 
 # Looked for once, and again when Debian's list of packages or ./setup changes. The DPDK headers count as system headers: they
 # are not written to these warnings.
-ifneq ($(filter-out help clean format,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help clean format debian/changelog,$(or $(MAKECMDGOALS),all)),)
 include $(B)/libraries.mk
 endif
 $(sysroot):
@@ -439,7 +463,7 @@ $(benches): $(B)/bench/%: $(B)/bench/%.o $(call objects,$(bench_support_c)) $(ar
 
 # An example sees what an installed library offers, through pkg-config, and nothing of this tree.
 stage := $(CURDIR)/$(B)/stage
-$(B)/staged: $(B)/fanfare $(library) host-api/fanfare.h host-api/fanfare.pc.in Makefile $(wildcard $(model_library) build/hw/fanfare-cosim)
+$(B)/staged: $(B)/fanfare $(library) host-api/fanfare.h host-api/fanfare.pc.in Makefile host-api/manual.py $(wildcard host-api/*/*.service host-api/*/README.md $(model_library) build/hw/fanfare-cosim)
 	$(Q)rm -rf $(stage) && $(MAKE) -s install DESTDIR=$(stage) PREFIX=/usr/local && touch $@
 examples: $(examples) $(B)/staged
 $(examples): $(B)/examples/%: host-api/examples/%.c $(B)/staged
@@ -481,7 +505,7 @@ rooms: ## write the table of folders' arrows into README.md
 	$(Q)tests/rooms.py --write
 
 lint-scripts:
-	$(Q)sh -n setup; for s in tests/run .ci/run $(scripts); do bash -n $$s || exit; done
+	$(Q)sh -n setup && sh -n debian/fanfare.postinst && sh -n debian/fanfare.postrm || exit; for s in tests/run .ci/run $(scripts); do bash -n $$s || exit; done
 
 # Measured figures in README.md are those of bench/results; bench/readme.py without --check writes them.
 lint-readme: | $(B)/found-py

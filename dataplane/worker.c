@@ -98,7 +98,7 @@ struct fan_worker {
 	unsigned task_count;               /* tasks in use lie below this index */
 	unsigned task_at, turn_left;       /* whose turn it is, and for how many batches yet */
 	uint64_t tsc_per_ms;
-	uint64_t now_tsc;              /* when this turn of the loop began */
+	uint64_t now_tsc;              /* when this turn of the loop began; the control thread reads it, atomically */
 	uint64_t number_at;            /* of the flight whose turn it was last */
 	uint64_t failures;             /* batches that an engine gave back unprotected */
 	struct work work[BATCHES_MAX]; /* a ring: COUNTs were spent in this order */
@@ -1418,7 +1418,7 @@ fan_worker_run(void *argument)
 	while (!__atomic_load_n(&worker->stop, __ATOMIC_ACQUIRE)) {
 		if (__builtin_expect(__atomic_load_n(&worker->pause, __ATOMIC_ACQUIRE), 0))
 			stand(worker);
-		worker->now_tsc = rte_rdtsc();
+		__atomic_store_n(&worker->now_tsc, rte_rdtsc(), __ATOMIC_RELAXED);
 		if (turn(worker)) {
 			add(&worker->counters.busy_cycles, rte_rdtsc() - worker->now_tsc);
 			idle_turns = 0;
@@ -1450,6 +1450,12 @@ void
 fan_worker_call_at(struct fan_worker *worker, uint64_t left)
 {
 	__atomic_store_n(&worker->call_at, left, __ATOMIC_RELAXED);
+}
+
+uint64_t
+fan_worker_turned_tsc(const struct fan_worker *worker)
+{
+	return __atomic_load_n(&worker->now_tsc, __ATOMIC_RELAXED);
 }
 
 void
@@ -1484,6 +1490,7 @@ fan_worker_make(struct fan_worker **out, const struct fan_worker_config *config)
 	memset(worker, 0, sizeof(*worker));
 	worker->config = *config;
 	worker->tsc_per_ms = rte_get_tsc_hz() / 1000;
+	worker->now_tsc = rte_rdtsc();
 	snprintf(ring_name, sizeof(ring_name), "fan_flights_%u", serial++);
 	worker->flights = rte_ring_create(ring_name, 2 * FAN_FLIGHTS_MAX, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	if (worker->flights == NULL)

@@ -62,4 +62,7 @@ void fan_worker_call_at(struct fan_worker *worker, uint64_t left);
 
 void fan_worker_counters_read(const struct fan_worker *worker, struct fan_worker_counters *counters);
 
+/* When the worker last began a turn of its loop, by the time-stamp counter. One without work does so each second. Control thread. */
+uint64_t fan_worker_turned_tsc(const struct fan_worker *worker);
+
 #endif

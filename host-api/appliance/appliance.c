@@ -186,6 +186,25 @@ fan_totals_read(const struct fanfare *fanfare, struct fan_totals *totals)
 	}
 }
 
+uint64_t
+fan_workers_still_ns(const struct fanfare *fanfare, unsigned *worker)
+{
+	const struct fan_dataplane *dataplane = fanfare->dataplane;
+	uint64_t still_tsc = 0;
+
+	*worker = 0;
+	for (unsigned i = 0; i < dataplane->running_count; i++) {
+		const uint64_t turned_tsc = fan_worker_turned_tsc(dataplane->worker[i]), now_tsc = rte_rdtsc();
+
+		/* The counters of two cores may differ a little. */
+		if (now_tsc <= turned_tsc || now_tsc - turned_tsc <= still_tsc)
+			continue;
+		still_tsc = now_tsc - turned_tsc;
+		*worker = i;
+	}
+	return (uint64_t)((double)still_tsc * 1e9 / (double)rte_get_tsc_hz());
+}
+
 const char *
 fan_engine_name(unsigned index)
 {

@@ -45,6 +45,10 @@ struct fan_totals {
 
 void fan_totals_read(const struct fanfare *fanfare, struct fan_totals *totals);
 
+/* For how long the worker has begun no turn of its loop that has begun none for longest; one without work begins one each second. Out: *worker, its
+ * number. */
+uint64_t fan_workers_still_ns(const struct fanfare *fanfare, unsigned *worker);
+
 /* Frequency of the counter behind busy_cycles. */
 uint64_t fan_tsc_hz(void);
 

@@ -2,6 +2,7 @@
 #include "commands.h"
 
 #include "completion.h"
+#include "manual.h"
 
 #include <string.h>
 
@@ -50,13 +51,11 @@ command_candidate(const void *user, unsigned index)
 static void
 print_commands(FILE *out)
 {
-	fputs("Usage: fanfare COMMAND [OPTION...]\n\n"
-	      "One group message in, one individually protected unicast message out for every member.\n\nCommands:\n",
-	      out);
+	fputs("Usage: fanfare COMMAND [OPTION...]\n\n" FAN_PROGRAM_SUMMARY ".\n\nCommands:\n", out);
 	for (size_t i = 0; fan_commands[i] != NULL; i++)
 		fprintf(out, "  %-12s%s\n", fan_commands[i]->name, fan_commands[i]->summary);
 	fputs("\n'fanfare COMMAND --help' lists the options of a command.\n"
-	      "Exit codes: 0 all well, 1 the run failed or found a fault, 2 the request was wrong.\n",
+	      "Exit codes: " FAN_EXIT_CODES_TEXT "\n",
 	      out);
 }
 
@@ -123,14 +122,42 @@ struct no_values {
 	char none;
 };
 
+struct helping {
+	bool man;
+};
+
+static const struct fan_option help_options[] = {
+	{ .name = "man",
+	  .help = "a manual page, for 'man -l -'",
+	  .type = FAN_OPTION_FLAG,
+	  .offset = offsetof(struct helping, man) },
+};
+
+static int
+print_help_of(const struct helping *chosen, const char *name, const char *subname)
+{
+	const struct fan_command *about = find_command(name), *subcommand;
+
+	if (about == NULL)
+		return refuse_command(name);
+	subcommand = subname != NULL ? fan_subcommand_find(about, subname) : NULL;
+	if (subname != NULL && about->subcommands != NULL && subcommand == NULL)
+		return refuse_subcommand(about, subname);
+	/* The page of a command has its subcommands on it. */
+	if (chosen->man)
+		fan_manual_print(about, fan_commands);
+	else
+		fan_command_help_print(subcommand != NULL ? subcommand : about, stdout);
+	return FAN_EXIT_OK;
+}
+
 static int
 run_help(const struct fan_command *command, int argc, char **argv)
 {
-	const struct fan_command *about;
-	struct no_values no_values;
+	struct helping chosen = { false };
 	int rest;
 
-	switch (fan_command_parse(command, &no_values, &rest, argc, argv)) {
+	switch (fan_command_parse(command, &chosen, &rest, argc, argv)) {
 	case FAN_PARSED:
 		break;
 	case FAN_PARSED_HELP:
@@ -138,21 +165,12 @@ run_help(const struct fan_command *command, int argc, char **argv)
 	case FAN_PARSED_WRONG:
 		return FAN_EXIT_USAGE;
 	}
-	if (rest == argc) {
+	if (rest < argc)
+		return print_help_of(&chosen, argv[rest], rest + 1 < argc ? argv[rest + 1] : NULL);
+	if (chosen.man)
+		fan_manual_print(NULL, fan_commands);
+	else
 		print_commands(stdout);
-		return FAN_EXIT_OK;
-	}
-	about = find_command(argv[rest]);
-	if (about == NULL)
-		return refuse_command(argv[rest]);
-	if (rest + 1 < argc && about->subcommands != NULL) {
-		const struct fan_command *subcommand = fan_subcommand_find(about, argv[rest + 1]);
-
-		if (subcommand == NULL)
-			return refuse_subcommand(about, argv[rest + 1]);
-		about = subcommand;
-	}
-	fan_command_help_print(about, stdout);
 	return FAN_EXIT_OK;
 }
 
@@ -166,6 +184,9 @@ static const struct fan_command help = {
 	.name = "help",
 	.summary = "Lists the commands, or the options of one",
 	.operands = "[COMMAND [SUBCOMMAND]]",
+	.mixes = true,
+	.options = help_options,
+	.option_count = sizeof(help_options) / sizeof(help_options[0]),
 	.operand = command_operand,
 	.run = run_help,
 };

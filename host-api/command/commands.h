@@ -27,6 +27,8 @@ extern const struct fan_command fan_command_stop;
 extern const struct fan_command fan_command_store;
 extern const struct fan_command fan_command_t8;
 
+#define FAN_PROGRAM_SUMMARY "One group message in, one individually protected unicast message out for every member"
+
 /* All commands, NULL-terminated, in the order of `fanfare help`. */
 extern const struct fan_command *const fan_commands[];
 

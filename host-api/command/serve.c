@@ -23,7 +23,7 @@ struct serving {
 static const struct fan_option serve_options[] = {
 	{ .name = "config",
 	  .value = "FILE",
-	  .help = "the configuration; host-api/control/README.md describes it",
+	  .help = "the configuration; fanfare.ini(5) and host-api/control/README.md describe it",
 	  .type = FAN_OPTION_FILE,
 	  .offset = offsetof(struct serving, config) },
 	{ .name = "check",

@@ -114,7 +114,7 @@ static const struct fan_command import = {
 	.operands = "FILE|-",
 	.mixes = true,
 	.text = "The file is what 'fanfare population' writes, with further columns where its header names them, or JSON lines with the\n"
-		"same names. host-api/control/README.md lists the columns.",
+		"same names. fanfare-ues(5) and host-api/control/README.md list the columns.",
 	.options = import_options,
 	.option_count = COUNT_OF(import_options),
 	.run = run_import,

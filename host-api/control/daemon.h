@@ -16,6 +16,7 @@
  *	import.c     ... of UEs
  *	context_row.c, contexts_csv.c   a UE as a line of text
  *	sandbox.c    what the daemon gives up
+ *	supervision.c, notify.c   what the service manager hears
  *	joins.c      many members into many groups, in long strides
  *	hops.c       next hops by address
  */
@@ -24,6 +25,7 @@
 
 #include "../appliance/appliance.h"
 #include "client.h"
+#include "notify.h"
 #include "params.h"
 #include "server.h"
 
@@ -78,6 +80,15 @@ struct fan_watch {
 	fan_message_id id;
 };
 
+/* What the service manager was told. */
+struct fan_supervision {
+	struct fan_notify notify;
+	char told[512]; /* its line */
+	int64_t told_ms;
+	uint64_t done; /* UEs loaded, or PDUs gone, when it was last told */
+	bool stuck;    /* a worker is, and that was said */
+};
+
 struct fan_server {
 	struct fan_configuration configuration;
 	struct fanfare *fanfare; /* owned; NULL until it is open */
@@ -98,6 +109,7 @@ struct fan_server {
 	struct fan_watch watches[FAN_SERVER_WATCHES_MAX];
 	unsigned watch_count;
 	int64_t watched_ms;
+	struct fan_supervision supervision;
 };
 
 /* Begins to end: nothing new is accepted, files in work are given up. Again, or with `cancel`: messages end where they are. */
@@ -135,6 +147,19 @@ int fan_server_confine(struct fan_server *server);
 /* From here on the kernel takes, of every thread of the process, only the system calls of sandbox.c's list. There is no way back. UNSUPPORTED:
  * this kernel has no such filters, or whoever started the process forbids them. */
 int fan_sandbox_enter(void);
+
+/* ---- The service manager ------------------------------------------------------------------------------------------------ */
+
+/* Where it is in its life. */
+enum fan_life {
+	FAN_LIFE_READY,
+	FAN_LIFE_RELOADING, /* until it is READY again */
+	FAN_LIFE_STOPPING,
+};
+
+void fan_supervision_say(const struct fan_server *server, enum fan_life life);
+/* Feeds the watchdog, unless a worker stands still, and tells how it goes. Once a turn of the loop. */
+void fan_supervision_serve(struct fan_server *server);
 
 /* ---- UEs --------------------------------------------------------------------------------------------------------------- */
 

@@ -135,6 +135,7 @@ fan_server_open(struct fan_server **out, struct fan_configuration *configuration
 	server->started_ms = server->now_ms = fan_clock_ms(CLOCK_MONOTONIC);
 	for (unsigned i = 0; i < FAN_CONTROL_CLIENTS_MAX; i++)
 		server->clients[i].socket = server->clients[i].descriptor = server->clients[i].coming = -1;
+	fan_notify_open(&server->supervision.notify);
 	error = open_sources(server);
 	if (error == 0)
 		error = listen_there(server);
@@ -179,6 +180,7 @@ fan_server_close(struct fan_server *server)
 	close_descriptor(server->signals);
 	close_descriptor(server->timer);
 	close_descriptor(server->wake);
+	fan_notify_close(&server->supervision.notify);
 	fan_hops_forget(server);
 	error = fan_close(server->fanfare);
 	for (unsigned i = 0; i < server->send_count; i++)
@@ -395,6 +397,8 @@ serve_waiting_lines(struct fan_server *server)
 static void
 drain(struct fan_server *server)
 {
+	if (server->state != FAN_SERVER_DRAINING)
+		fan_supervision_say(server, FAN_LIFE_STOPPING);
 	server->state = FAN_SERVER_DRAINING;
 	fan_jobs_abandon(server);
 	(void)fan_drain(server->fanfare, server->stops > 1);
@@ -497,6 +501,7 @@ fan_server_turn(struct fan_server *server, int timeout_ms)
 	for (unsigned i = 0; i < FAN_CONTROL_CLIENTS_MAX; i++)
 		if (server->clients[i].socket >= 0)
 			settle_client(server, i);
+	fan_supervision_serve(server);
 	return server->stops == 0 || server->fanfare == NULL || in_flight > 0 || next_put_off(server, 0) != NULL;
 }
 
@@ -527,28 +532,6 @@ fan_server_block_signals(void)
 
 	name_signals(&signals);
 	(void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
-}
-
-/* Tells the service manager, where there is one (sd_notify(3)). */
-static void
-notify(const char *state)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	const size_t path_bytes = path != NULL ? strlen(path) : 0;
-	int to;
-
-	if (path_bytes == 0 || path_bytes >= sizeof(name.sun_path))
-		return;
-	memcpy(name.sun_path, path, path_bytes);
-	if (name.sun_path[0] == '@')
-		name.sun_path[0] = '\0';
-	to = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (to < 0)
-		return;
-	(void)sendto(to, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&name,
-		     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path_bytes));
-	(void)close(to);
 }
 
 /* Answers clients until the appliance is open. */
@@ -625,12 +608,11 @@ fan_server_run(struct fan_server *server)
 		error = fan_server_confine(server);
 	if (error != 0)
 		return error;
-	notify("READY=1");
+	fan_supervision_say(server, FAN_LIFE_READY);
 	/* Someone did not want to wait for it to be loaded. */
 	if (server->stops > 0)
 		drain(server);
 	while (fan_server_turn(server, -1))
 		continue;
-	notify("STOPPING=1");
 	return 0;
 }

@@ -131,8 +131,8 @@ exchange(struct fan_configuration *now, struct fan_configuration *next)
 	memcpy(next->role_texts, before.role_texts, sizeof(next->role_texts));
 }
 
-int
-fan_server_reload(struct fan_server *server, json_t **restart)
+static int
+reload(struct fan_server *server, json_t **restart)
 {
 	struct fan_configuration next;
 	int error = server->configuration.file == NULL ? fan_fail(FAN_E_UNSUPPORTED, "there is no configuration file")
@@ -148,6 +148,20 @@ fan_server_reload(struct fan_server *server, json_t **restart)
 		exchange(&server->configuration, &next);
 	}
 	fan_configuration_free(&next);
+	return error;
+}
+
+int
+fan_server_reload(struct fan_server *server, json_t **restart)
+{
+	const bool stays = server->state != FAN_SERVER_DRAINING;
+	int error;
+
+	if (stays)
+		fan_supervision_say(server, FAN_LIFE_RELOADING);
+	error = reload(server, restart);
+	if (stays)
+		fan_supervision_say(server, FAN_LIFE_READY);
 	return error;
 }
 

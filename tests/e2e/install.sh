@@ -20,10 +20,23 @@ lib/libfanfare.so
 lib/libfanfare.so.0
 lib/pkgconfig/fanfare.pc
 lib/systemd/system/fanfare.service
-share/bash-completion/completions/fanfare'
+share/bash-completion/completions/fanfare
+share/man/man1/fanfare.1
+share/man/man5/fanfare-ues.5
+share/man/man5/fanfare.ini.5'
+# A page of each command.
+for command in $(build/fanfare help | sed -n 's/^  \([a-z0-9-]*\)  .*/\1/p'); do
+	expected=$(printf '%s\nshare/man/man1/fanfare-%s.1' "$expected" $command)
+done
 # The model of the card comes along where it was built, and the installed program then finds it there.
 model='bin/fanfare-cosim
 lib/fanfare/libfanfare-model.so'
+# The unit of each face that this program has.
+for unit in host-api/north/*.service; do
+	face=$(basename $unit .service)
+	! build/fanfare help ${face#fanfare-} >/dev/null 2>&1 || expected=$(printf '%s\nlib/systemd/system/%s' "$expected" $face.service)
+done
+expected=$(echo "$expected" | sort)
 installed=$(cd $prefix && find . \( -type f -o -type l \) -printf '%P\n' | sort)
 if [ -e $prefix/lib/fanfare/libfanfare-model.so ]; then
 	env -u FANFARE_MODEL $prefix/bin/fanfare fanout --engine fpga --ues 64 --quiet || fail "the model is not found where it is installed"
@@ -54,14 +67,30 @@ case $flags in *dpdk* | *rte_* | *roaring* | *IPSec*) fail "fanfare.pc drags in:
 
 bash -n $prefix/share/bash-completion/completions/fanfare || fail "the completion is not shell"
 grep -q 'complete .*fanfare' $prefix/share/bash-completion/completions/fanfare || fail "the completion completes nothing"
-# The unit, but for the program's place, which is not that of this machine.
+# The units, but for the program's place, which is not that of this machine: nothing is wrong with them, and each is exposed to 2.0 of 10 at the most.
 if command -v systemd-analyze >/dev/null; then
-	sed 's,^\(Exec[A-Za-z]*\)=[^ ]*,\1=/bin/true,' $prefix/lib/systemd/system/fanfare.service >"$TMPDIR/fanfare.service"
-	systemd-analyze verify --man=no "$TMPDIR/fanfare.service" >"$TMPDIR/unit" 2>&1 && [ ! -s "$TMPDIR/unit" ] ||
-		fail "fanfare.service: $(cat "$TMPDIR/unit")"
+	mkdir "$TMPDIR/units" || exit
+	for unit in host-api/control/fanfare.service host-api/north/*.service; do
+		sed 's,^\(Exec[A-Za-z]*\)=[^ ]*,\1=/bin/true,' $unit >"$TMPDIR/units/${unit##*/}"
+	done
+	for unit in "$TMPDIR"/units/*; do
+		systemd-analyze verify --man=no "$unit" >"$TMPDIR/unit" 2>&1 && [ ! -s "$TMPDIR/unit" ] || fail "${unit##*/}: $(cat "$TMPDIR/unit")"
+		systemd-analyze security --no-pager --offline=true --threshold=20 "$unit" >"$TMPDIR/unit" 2>&1 ||
+			fail "${unit##*/} is exposed above 2.0: $(tail -n 1 "$TMPDIR/unit"): $(grep '✗' "$TMPDIR/unit")"
+	done
 else
-	echo "install: the unit was not checked: it needs systemd-analyze (systemd)"
+	echo "install: the units were not checked: they need systemd-analyze (systemd)"
 fi
+# What a face may do is the same for all, but for address families, and no face may see keys or store.
+for unit in host-api/north/*.service; do
+	face=$(basename $unit .service)
+	sed -n '/^# From here on/,/^\[Install/p' $unit | grep -v ^RestrictAddressFamilies= >"$TMPDIR/sandbox.$face"
+	[ "$(wc -l <"$TMPDIR/sandbox.$face")" -gt 20 ] && cmp "$TMPDIR/sandbox.$face" "$TMPDIR/sandbox.fanfare-t8" || fail "$face has another sandbox than fanfare-t8"
+	for line in Type=notify User=$face Group=$face SupplementaryGroups=fanfare CapabilityBoundingSet= \
+		"InaccessiblePaths=-/var/lib/fanfare -/etc/fanfare/store.key"; do
+		grep -qx -e "$line" $unit || fail "$face.service does not say $line"
+	done
+done
 # Nothing of the tree's place may stay in what is installed, so that it can be moved and rebuilt.
 readelf -d $library $prefix/bin/fanfare | grep -E 'RPATH|RUNPATH' && fail "a run path is left in an installed file"
 exit $wrong
