@@ -10,6 +10,7 @@ SOVERSION := 0
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
+LIBEXECDIR ?= $(PREFIX)/libexec
 INCLUDEDIR ?= $(PREFIX)/include
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
@@ -98,7 +99,7 @@ program_libs = $(library_libs) $(PROGRAM_LIBS)
 x86_rooms := dataplane/engine/ipsec_mb dataplane/engine/lockstep
 library_rooms := dataplane $(addprefix dataplane/,context pdu engine engine/cryptodev engine/reference) $(if $(is_x86),$(x86_rooms)) \
 	driver host-api/store host-api/appliance
-program_rooms := host-api/control host-api/fanout host-api/command ue
+program_rooms := host-api/control host-api/fanout host-api/command host-api/north/tsp ue
 rooms := host-api $(library_rooms) $(program_rooms)
 
 # Which folder may include, and call, which: its own always, and those behind the colon. A row of one file is for that file alone. No
@@ -122,13 +123,17 @@ host-api/store: dataplane/context host-api
 host-api/appliance: dataplane dataplane/pdu dataplane/engine dataplane/context driver host-api/store host-api
 host-api/fanout: host-api/appliance dataplane/context ue host-api
 host-api/control: host-api/appliance dataplane/context host-api
+host-api/north/tsp: host-api/control dataplane/context host-api
 host-api/command: host-api/control host-api/fanout host-api/appliance host-api/store host-api ue
 hw/cosim: hw/sim driver dataplane/context
 hw/tb: *
 endef
 
 library_c := $(wildcard $(library_rooms:%=%/*.c))
-program_c := $(wildcard $(program_rooms:%=%/*.c))
+# Faces are programs of their own. What of them includes their libraries' headers is compiled for them alone, where those libraries are.
+tsp_c := $(addprefix host-api/north/tsp/,main.c diameter.c dictionary.c)
+program_c := $(filter-out $(tsp_c),$(wildcard $(program_rooms:%=%/*.c)))
+north := $(if $(filter release asan clang,$(VARIANT)),$(B)/fanfare-tsp)
 x86_test_c := $(addprefix tests/test_,engine_ipsec_mb.c engine_lockstep.c lockstep_stream.c)
 test_c := $(filter-out $(if $(is_x86),,$(x86_test_c)),$(wildcard tests/test_*.c))
 test_support_c := $(filter-out $(test_c) $(x86_test_c) tests/emulated.c,$(wildcard tests/*.c)) $(if $(filter arm64,$(VARIANT)),tests/emulated.c)
@@ -138,7 +143,7 @@ bench_support_c := $(filter-out $(bench_c),$(wildcard bench/*.c))
 example_c := $(wildcard host-api/examples/*.c)
 ctime_c := $(wildcard tests/ctime/*.c)
 torture_c := $(wildcard tests/torture/*.c)
-all_c := $(library_c) $(program_c) $(test_c) $(test_support_c) tests/emulated.c $(ctime_c) $(torture_c) $(fuzz_c) $(bench_c) $(bench_support_c) $(example_c)
+all_c := $(library_c) $(program_c) $(tsp_c) $(test_c) $(test_support_c) tests/emulated.c $(ctime_c) $(torture_c) $(fuzz_c) $(bench_c) $(bench_support_c) $(example_c)
 all_h := $(wildcard $(addsuffix /*.h,$(rooms) tests tests/ctime/portable tests/fuzz bench))
 scripts := $(wildcard tests/e2e/*.sh)
 
@@ -159,7 +164,7 @@ archive := $(B)/everything.a
 .PHONY: arm64 trixie sid tsan mutants torture torture-faults lint-mutants rtl rtl-synth cosim all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms rooms \
 	lint-readme fuzz fuzzers cover bench bench-quick bench-compare benches tests examples ctimes constant-time install clean help FORCE
 
-all: $(B)/fanfare $(library) ## build the program (build/fanfare) and the library
+all: $(B)/fanfare $(library) $(north) ## build the program (build/fanfare) and the library
 
 # What varies `make run`: a name on make's command line becomes an option of `fanfare fanout`. The shell reads the values from
 # its environment, so that quotes and blanks in a text survive.
@@ -173,7 +178,7 @@ run_options = $(call option,UES,ues) $(if $(MESSAGE),--message "$$MESSAGE",--tex
 	$(call option,REPEAT,repeat) $(call option,SEED,seed) $(call option,SDU,sdu) $(call option,SDAP,sdap) \
 	$(call option,EGRESS,egress) $(call option,PCAP,pcap) $(call option,CONTEXTS,contexts) $(call flag,IPV6,ipv6) \
 	$(call flag,JSON,json) $(if $(filter 0 no,$(VERIFY)),--no-verify) $(ARGS) $(if $(EAL),-- $(EAL))
-run: all ## send one message to UES=1000000 UEs, check what arrives, print the figures
+run: $(B)/fanfare $(library) ## send one message to UES=1000000 UEs, check what arrives, print the figures
 	@$(B)/fanfare fanout $(run_options)
 
 check: tests ## run the quick tests of what changed since they last passed (ALL=1: all of them)
@@ -211,7 +216,7 @@ mutants: ## plant the faults of tests/mutants one at a time and say which no tes
 
 # ROUNDS=200 kills, some minutes; SEED=N for the choices of an earlier run; ARGS="--keep DIR" leaves store, capture and logs there.
 torture: ROUNDS = 200
-torture: all $(witness) ## kill `fanfare serve` under traffic ROUNDS=200 times and judge it by the frames that leave; root; SEED=N ARGS="--keep DIR"
+torture: $(B)/fanfare $(library) $(witness) ## kill `fanfare serve` under traffic ROUNDS=200 times and judge it by the frames that leave; root; SEED=N ARGS="--keep DIR"
 	@FANFARE=$(CURDIR)/$(B)/fanfare tests/torture/torture.py --rounds $(ROUNDS) $(call option,SEED,seed) $(ARGS)
 	@FANFARE=$(CURDIR)/$(B)/fanfare tests/torture/store_faults.py
 
@@ -239,7 +244,7 @@ lint: lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms lint-readme li
 format: ## lay out every C file by .clang-format
 	$(Q)$(CLANG_FORMAT) -i $(all_c) $(all_h)
 
-constant-time: all ctimes ## show by valgrind that no branch or address of an engine depends on a secret; tests/ctime/engines lists which
+constant-time: $(B)/fanfare $(library) ctimes ## show by valgrind that no branch or address of an engine depends on a secret; tests/ctime/engines lists which
 	@tests/run tests/e2e/constant_time.sh
 
 SECONDS := 20
@@ -258,10 +263,10 @@ cover: ## run the tests and write build-cover/html/index.html: which lines they 
 
 # ARGS goes to bench/run.py: ARGS="--questions engine,path"; its --help tells the rest.
 bench bench-quick: run_bench = @FANFARE=$(CURDIR)/$(B)/fanfare FANFARE_BENCHES=$(CURDIR)/$(B)/bench bench/run.py $(ARGS)
-bench: all benches | $(B)/found-bench ## measure beside the peers: tables, bench/results/*.json, plots; about 5 minutes
+bench: $(B)/fanfare $(library) benches | $(B)/found-bench ## measure beside the peers: tables, bench/results/*.json, plots; about 5 minutes
 	$(run_bench)
 
-bench-quick: all benches | $(B)/found-bench ## less of everything, under a minute; into the same files
+bench-quick: $(B)/fanfare $(library) benches | $(B)/found-bench ## less of everything, under a minute; into the same files
 	$(run_bench) --quick
 
 bench-compare: ## what changed since BASE=FILE (or a git revision) in stored results; measures nothing
@@ -270,7 +275,7 @@ bench-compare: ## what changed since BASE=FILE (or a git revision) in stored res
 # Once for each algorithm that the card computes: its number in EEA and EIA.
 cosim: UES = 20000
 cosim_algorithms = $(if $(filter-out 0,$(or $(LANES),1)),2) $(if $(filter-out 0,$(SNOW3G)),1) $(if $(filter-out 0,$(ZUC)),3)
-cosim: all | $(B)/found-rtl ## the whole path on the Verilated RTL: one message to UES=20000 UEs through engine fpga, each frame checked; LANES=1 SNOW3G=0 ZUC=0
+cosim: $(B)/fanfare $(library) | $(B)/found-rtl ## the whole path on the Verilated RTL: one message to UES=20000 UEs through engine fpga, each frame checked; LANES=1 SNOW3G=0 ZUC=0
 	@$(MAKE) -C hw model
 	@for algorithm in $(cosim_algorithms); do \
 		$(B)/fanfare fanout --engine fpga --ues $(UES) --cipher $$algorithm --integrity $$algorithm $(ARGS) || exit; done
@@ -286,12 +291,15 @@ install: all ## install program, library, header, pkg-config file, completion, s
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(COMPLETIONDIR) $(DESTDIR)$(UNITDIR)
 	install -m 755 $(B)/fanfare $(DESTDIR)$(BINDIR)/fanfare
 	install -m 755 $(library) $(DESTDIR)$(LIBDIR)/libfanfare.so.$(SOVERSION)
+	install -d $(DESTDIR)$(LIBEXECDIR)/fanfare
+	$(if $(north),install -m 755 $(north) $(DESTDIR)$(LIBEXECDIR)/fanfare)
 	ln -sf libfanfare.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libfanfare.so
 	install -m 644 host-api/fanfare.h $(DESTDIR)$(INCLUDEDIR)/fanfare.h
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
 		host-api/fanfare.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/fanfare.pc
 	$(B)/fanfare completion bash > $(DESTDIR)$(COMPLETIONDIR)/fanfare
 	sed 's|/usr/local/bin|$(BINDIR)|' host-api/control/fanfare.service > $(DESTDIR)$(UNITDIR)/fanfare.service
+	$(if $(north),sed 's|/usr/local/bin|$(BINDIR)|' host-api/north/tsp/fanfare-tsp.service > $(DESTDIR)$(UNITDIR)/fanfare-tsp.service)
 	if [ -e $(model_library) ]; then install -d $(DESTDIR)$(LIBDIR)/fanfare && \
 		install -m 755 $(model_library) $(DESTDIR)$(LIBDIR)/fanfare/libfanfare-model.so && \
 		install -m 755 build/hw/fanfare-cosim $(DESTDIR)$(BINDIR)/fanfare-cosim; fi
@@ -360,6 +368,11 @@ $(archive): $(call objects,$(filter-out host-api/command/main.c,$(library_c) $(p
 	$(Q)$(AR) qcs $@ $^
 
 link = @echo '  LINK  $@'; mkdir -p $(@D)
+$(call objects,$(tsp_c)): | $(B)/found-north
+$(B)/fanfare-tsp: $(call objects,$(tsp_c)) $(archive)
+	$(link)
+	$(Q)$(CC) -pie $(link_flags) -o $@ $^ -lfdcore -lfdproto -lgnutls -linih $(OTHER_LIBS)
+
 $(B)/fanfare: $(B)/host-api/command/main.o $(archive)
 	$(link)
 	$(Q)$(CC) -pie $(link_flags) -o $@ $^ $(program_libs)
