@@ -69,24 +69,35 @@ class Gone(Exception):
     """The other side closed the connection."""
 
 
+class Refused(Gone):
+    """The other side said that it wants none of it."""
+
+
 class Peer:
     """One connection. Notifications are answered with `result`, None: not at all; they are kept in `reports` by Reference-Number."""
 
-    def __init__(self, host="scs1.example.org", port=None, tls=None, result=2001, hello=True):
+    def __init__(self, host="scs1.example.org", port=None, context=None, result=2001, tries=20):
         self.host = host.encode()
         self.result = result
         self.reports, self.notified, self.answers = {}, [], {}
-        self.changed = threading.Condition()
+        self.changed, self.lock = threading.Condition(), threading.Lock()
         self.next_id, self.closed = 1, False
-        self.socket = socket.create_connection(("127.0.0.1", port or int(os.environ["TSP_PORT"])), timeout=20)
-        if tls is not None:
-            self.socket = tls.wrap_socket(self.socket, server_hostname="iwf.example.org")
-        self.lock = threading.Lock()
-        if hello:
-            self.greet()
+        while True:
+            tries -= 1
+            try:
+                self.connect(port or int(os.environ["TSP_PORT"]), context)
+                return
+            # freeDiameter closes a connection that comes while it still tidies up behind the one before.
+            except Gone as error:
+                if tries == 0 or isinstance(error, Refused):
+                    raise
+                time.sleep(0.1)
 
-    def greet(self):
-        """Capabilities-Exchange."""
+    def connect(self, port, context):
+        """Socket, TLS, Capabilities-Exchange."""
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        if context is not None:
+            self.socket = context.wrap_socket(self.socket, server_hostname="iwf.example.org")
         request = CapabilitiesExchangeRequest()
         request.origin_host, request.origin_realm = self.host, REALM
         request.host_ip_address = "127.0.0.1"
@@ -98,7 +109,7 @@ class Peer:
         code = value_of(answer.avps, AVP_RESULT_CODE, 0)
         if code != 2001:
             self.close()
-            raise Gone(f"CEA says {code}")
+            raise Refused(f"CEA says {code}")
         threading.Thread(target=self.run, daemon=True).start()
 
     def write(self, octets):
@@ -361,8 +372,204 @@ def flood():
     peer.close()
 
 
+def held_up():
+    """A message to many UEs goes first for a while, so that others wait. Returns once it is on its way."""
+    subprocess.run([os.environ["FANFARE"], "send", "many@example.org", "--text", "x", "--priority", "7"], check=True, capture_output=True)
+
+
+def recall():
+    """Recall and replacement of what waits, of what has left, and of what does not exist any more."""
+    peer = Peer()
+    expect(peer.ask(action(500))[:2], (2001, 0), "a trigger")
+    peer.report(500)
+    expect(peer.ask(action(501, kind=RECALL, old=500, target=None, payload=None))[:2], (2001, 112), "recall of what has left")
+    expect(peer.ask(action(502, kind=REPLACE, old=500))[:2], (2001, 112), "replacement of what has left")
+    before = messages()
+    held_up()
+    expect(peer.ask(action(503))[:2], (2001, 0), "a trigger that waits")
+    expect(peer.ask(action(504))[:2], (2001, 0), "another")
+    expect(peer.ask(action(503, kind=RECALL, target=None, payload=None))[:2], (2001, 0), "recall by its own number")
+    expect(peer.ask(action(505, kind=REPLACE, old=504, payload=b"closed again"))[:2], (2001, 0), "replacement")
+    expect(peer.ask(action(505, kind=REPLACE, old=504, payload=b"closed again"))[:2], (2001, 0), "the same replacement again")
+    for number in (503, 504):
+        outcome, totals, _ = peer.report(number) or (None, {}, None)
+        expect((outcome, totals.get("sent"), totals.get("cancelled")), (3, "0", "100"), f"notification of recalled {number}")
+    outcome, totals, _ = peer.report(505) or (None, {}, None)
+    expect((totals.get("ues"), totals.get("state")), ("100", "sent"), "notification of the replacement")
+    expect(peer.ask(action(506, kind=RECALL, old=503, target=None, payload=None))[:2], (2001, 0), "recall of what was recalled")
+    expect(messages(), before + 4, "messages: the one that held up, two recalled, one replacement")
+    stranger = Peer("scs2.example.org", int(os.environ["TSP_TLS_PORT"]), tls("scs2.example.org"))
+    expect(stranger.ask(action(505, kind=RECALL, target=None, payload=None))[:2], (2001, 111), "recall of another's trigger")
+    stranger.close()
+    peer.close()
+
+
+def tls(name, folder="", client=True):
+    """A TLS context with the certificate of that name."""
+    work = os.environ["TSP_WORK"]
+    context = ssl.create_default_context(cafile=f"{work}/ca.crt")
+    if client:
+        context.load_cert_chain(f"{work}/{folder}{name}.crt", f"{work}/{folder}{name}.key")
+    return context
+
+
+def tls_only(what, host, context):
+    """A connection that must not come about."""
+    try:
+        peer = Peer(host, int(os.environ["TSP_TLS_PORT"]) if context else None, context, tries=1)
+    except (Gone, OSError):
+        return
+    fault(f"{what} is let in")
+    peer.close()
+
+
+def tls_scenario():
+    """Who comes by TLS with which certificate."""
+    peer = Peer("scs2.example.org", int(os.environ["TSP_TLS_PORT"]), tls("scs2.example.org"))
+    expect(peer.ask(action(600))[:2], (2001, 0), "a trigger by TLS")
+    expect((peer.report(600) or (None,))[0], 4, "its notification")
+    expect(peer.ask(action(601, target="many@example.org"))[:2], (2001, 105), "a group that this SCS may not address")
+    peer.close()
+    time.sleep(0.3)
+    tls_only("a certificate for another name", "scs2.example.org", tls("scs3.example.org"))
+    tls_only("a certificate of another CA", "scs2.example.org", tls("scs2.example.org", "rogues/"))
+    tls_only("nobody's certificate", "scs2.example.org", tls("scs2.example.org", client=False))
+    tls_only("one who is not known", "scs9.example.org", tls("scs2.example.org"))
+    tls_only("one without TLS who must have it", "scs2.example.org", None)
+
+
+def comes_back():
+    """Notifications that are not answered, refused, or cannot be delivered, and a peer that comes back for them."""
+    peer = Peer(result=None)
+    expect(peer.ask(action(700))[:2], (2001, 0), "a trigger")
+    if peer.report(700) is None:
+        fault("no notification")
+    peer.close()
+    time.sleep(0.5)
+    peer = Peer()
+    if peer.report(700) is None:
+        fault("a notification that was not answered does not come again")
+    peer.close()
+    time.sleep(0.5)
+    peer = Peer(result=5012)
+    expect(peer.ask(action(701))[:2], (2001, 0), "a trigger")
+    peer.report(701)
+    time.sleep(2.5)
+    expect(peer.notified.count(701), 1, "notifications that the SCS has refused")
+    peer.close()
+    time.sleep(0.5)
+    peer = Peer(result=4002)
+    expect(peer.ask(action(702))[:2], (2001, 0), "a trigger")
+    peer.report(702)
+    time.sleep(2.5)
+    if peer.notified.count(702) < 2:
+        fault("a notification with a passing failure does not come again")
+    peer.result = 2001
+    time.sleep(4)
+    peer.close()
+
+
+def accept(reference):
+    """A trigger whose notification waits."""
+    peer = Peer(result=None)
+    expect(peer.ask(action(int(reference)))[:2], (2001, 0), "a trigger")
+    peer.close()
+
+
+def away():
+    """serve is not there."""
+    peer = Peer(result=None)
+    started = time.monotonic()
+    expect(peer.ask(action(800))[:2], (2001, 201), "a trigger without serve")
+    expect(peer.ask(action(801, kind=RECALL, old=300, target=None, payload=None))[:2], (2001, 201), "a recall without serve")
+    if time.monotonic() - started > 10:
+        fault("an answer without serve takes long")
+    peer.close()
+
+
+def back(reference):
+    """serve is there again."""
+    peer = Peer()
+    for _ in range(50):
+        status = peer.ask(action(800))[1]
+        if status != 201:
+            break
+        time.sleep(0.1)
+    expect(status, 0, "the trigger again, with serve")
+    for number in (int(reference), 800):
+        if peer.report(number) is None:
+            fault(f"no notification of {number} after serve was away")
+    peer.close()
+
+
+def connect_again():
+    """A peer, as soon as the face is there."""
+    for _ in range(200):
+        try:
+            return Peer()
+        except (Gone, OSError):
+            time.sleep(0.05)
+    fault("the face does not come back")
+    sys.exit(1)
+
+
+def killed(rounds):
+    """The face is killed with triggers in every state. None that was accepted is lost, and each is one message."""
+    command = [os.environ["FANFARE"], "tsp", "--config", os.environ["TSP_WORK"] + "/tsp.ini"]
+    before, accepted, reported, reference = messages(), set(), {}, 900
+    held_up()
+    running = fanfare("message", "list", "--limit", "500")["messages"][-1]["id"]
+    with open(os.environ["TSP_WORK"] + "/tsp.log", "a", encoding="utf-8") as log:
+        for i in range(int(rounds)):
+            with subprocess.Popen(command, stdout=log, stderr=log) as face:
+                peer = connect_again()
+                asked = {}
+                # Those of the last round that were not answered are asked again, as an SCS would.
+                for number in range(900, reference + 10):
+                    if number not in accepted:
+                        asked[peer.post(action(number))] = number
+                reference += 10
+                time.sleep(0.004 * i * i)
+                face.kill()
+                face.wait()
+                time.sleep(0.05)
+                accepted |= {asked[number] for number, answer in peer.answers.items()
+                             if value_of(group_avp(answer.avps, DEVICE_NOTIFICATION).value, REQUEST_STATUS) == 0}
+                reported.update(peer.reports)
+                peer.close()
+        with subprocess.Popen(command, stdout=log, stderr=log) as face:
+            peer = connect_again()
+            for number in range(900, reference):
+                if number not in accepted and peer.ask(action(number))[1] == 0:
+                    accepted.add(number)
+            for number in accepted:
+                if number not in reported and peer.report(number, 20) is None:
+                    fault(f"trigger {number} was accepted, and nobody is told what became of it")
+            peer.close()
+            face.terminate()
+            face.wait()
+    print(f"killed {rounds} times: {len(accepted)} triggers accepted, {messages() - before - 1} messages")
+    expect(len(accepted), reference - 900, "triggers accepted in the end")
+    if takes_reference():
+        expect(messages(), before + 1 + len(accepted), "messages, of which none is double")
+    shown = fanfare("message", "show", str(running))
+    expect((shown["state"], shown["ues"]), ("sent", 60000), "the message that was running")
+
+
+def takes_reference():
+    """Whether this serve knows messages again; else a trigger whose answer was lost may be two messages."""
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect(os.environ["FANFARE_SOCKET"])
+        control.sendall(b'{"jsonrpc":"2.0","id":0,"method":"hello","params":{"version":1}}\n'
+                        b'{"jsonrpc":"2.0","id":1,"method":"send","params":{"reference":"0","gid":""}}\n')
+        lines = control.makefile("rb")
+        said = [json.loads(lines.readline()) for _ in range(3)][-1]["error"]["message"]
+    return not said.startswith("reference")
+
+
 def main():
-    globals()[sys.argv[1]](*sys.argv[2:])
+    scenarios = {"tls": tls_scenario}
+    scenarios.get(sys.argv[1], globals().get(sys.argv[1]))(*sys.argv[2:])
     return 1 if faults else 0
 
 

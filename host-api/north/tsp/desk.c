@@ -926,6 +926,7 @@ run(void *user)
 		forget(desk);
 		scan_watches(desk);
 		commit(desk);
+		desk->port->tick(desk->port->user);
 		if (!is_closing(desk))
 			continue;
 		/* Nothing is put into the queue any more, and each turn empties it as far as there is room in work. */

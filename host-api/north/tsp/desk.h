@@ -35,6 +35,8 @@ struct fan_desk_port {
 	void (*answer)(void *user, void *ticket, const struct fan_tsp_action *action, enum fan_tsp_status status, const char *why);
 	/* Sends the notification of a message that has ended. 0: fan_desk_delivered() will be called, once; else it did not go. */
 	int (*notify)(void *user, const struct fan_book_record *record);
+	/* Each turn, every 50 ms at least. */
+	void (*tick)(void *user);
 };
 
 struct fan_desk;

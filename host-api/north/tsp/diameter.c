@@ -18,15 +18,29 @@
 #define NO_STATE_MAINTAINED 1
 #define NOTIFY_TIMEOUT_S 10
 #define SECOND_NS UINT64_C(1000000000)
+#define LINES_PER_S 20 /* of the log, that peers can cause */
+#define PARKED_MAX 64
+#define PARKED_NS (2 * SECOND_NS)
 
-/* All of it is constant once the peers may come, but the rates, which the one dispatching thread has. */
+/* An answer that waits for its peer. */
+struct parked {
+	struct msg *message; /* owned */
+	uint64_t until_ns;
+};
+
+/* All of it is constant once the peers may come, but the rates, which the one dispatching thread has, and what the locks are for. */
 static struct {
 	const struct fan_settings *settings;
 	struct fan_tsp_dictionary dictionary;
 	struct fan_desk *desk;
 	struct fan_rate rates[FAN_TSP_SCS_MAX];
-	bool initialised, started;
-} self;
+	bool initialised;
+	pthread_mutex_t lines_lock; /* of lines */
+	struct fan_rate lines;
+	pthread_mutex_t parked_lock; /* of what stands below; freeDiameter may wait for its own queues under it, never for this */
+	struct parked parked[PARKED_MAX];
+	unsigned parked_count;
+} self = { .lines_lock = PTHREAD_MUTEX_INITIALIZER, .parked_lock = PTHREAD_MUTEX_INITIALIZER };
 
 static uint64_t
 now_ns(void)
@@ -35,6 +49,18 @@ now_ns(void)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+}
+
+/* Whether there is room in the log for a line that a peer has caused: one who sends nonsense must not fill the disk. */
+static bool
+may_log(void)
+{
+	bool may;
+
+	(void)pthread_mutex_lock(&self.lines_lock);
+	may = fan_rate_take(&self.lines, now_ns());
+	(void)pthread_mutex_unlock(&self.lines_lock);
+	return may;
 }
 
 static char *
@@ -128,12 +154,73 @@ add_session_state(struct msg *message)
 
 /* ---- Answers ------------------------------------------------------------------------------------------------------------- */
 
-/* Sends an answer that is made, or lets go of it: the SCS asks again then. Takes *message. */
+/* Whether freeDiameter would send an answer: it drops those to a peer that is not in STATE_OPEN. */
+static bool
+can_go(struct msg *message)
+{
+	struct msg *request = NULL;
+	struct peer_hdr *peer = NULL;
+	DiamId_t source = NULL;
+	size_t source_bytes = 0;
+
+	return fd_msg_answ_getq(message, &request) == 0 && request != NULL &&
+	       fd_msg_source_get(request, &source, &source_bytes) == 0 && source != NULL &&
+	       fd_peer_getbyid(source, source_bytes, 0, &peer) == 0 && peer != NULL && fd_peer_get_state(peer) == STATE_OPEN;
+}
+
+/* Sends it, or lets go of it: the SCS asks again then. Takes message. */
+static void
+send_answer(struct msg *message)
+{
+	if (fd_msg_send(&message, NULL, NULL) != 0 && message != NULL)
+		(void)fd_msg_free(message);
+}
+
+/*
+ * A peer whose last connection broke must first answer three watchdogs (RFC 3539 3.4.1, STATE_REOPEN), and its requests are taken meanwhile:
+ * their answers wait for it here. False: there is no room.
+ */
+static bool
+park(struct msg *message)
+{
+	bool parked;
+
+	(void)pthread_mutex_lock(&self.parked_lock);
+	parked = self.parked_count < PARKED_MAX;
+	if (parked)
+		self.parked[self.parked_count++] = (struct parked){ message, now_ns() + PARKED_NS };
+	(void)pthread_mutex_unlock(&self.parked_lock);
+	return parked;
+}
+
+/* fan_desk_port's tick. */
+static void
+send_parked(void *unused)
+{
+	unsigned left = 0;
+
+	(void)unused;
+	(void)pthread_mutex_lock(&self.parked_lock);
+	for (unsigned i = 0; i < self.parked_count; i++) {
+		if (can_go(self.parked[i].message) || now_ns() > self.parked[i].until_ns)
+			send_answer(self.parked[i].message);
+		else
+			self.parked[left++] = self.parked[i];
+	}
+	self.parked_count = left;
+	(void)pthread_mutex_unlock(&self.parked_lock);
+}
+
+/* Takes *message, an answer that is made, or not. */
 static void
 send_or_drop(struct msg **message, bool good)
 {
-	if (good && fd_msg_send(message, NULL, NULL) == 0)
+	if (good && !can_go(*message) && park(*message))
 		return;
+	if (good) {
+		send_answer(*message);
+		return;
+	}
 	fan_tsp_log("an answer could not be made: no memory");
 	if (*message != NULL)
 		(void)fd_msg_free(*message);
@@ -491,7 +578,7 @@ notify(void *unused, const struct fan_book_record *record)
 	return fan_fail(FAN_E_MEMORY, "no memory for a notification");
 }
 
-static const struct fan_desk_port port = { .answer = answer, .notify = notify };
+static const struct fan_desk_port port = { .answer = answer, .notify = notify, .tick = send_parked };
 
 /* ---- Peers ----------------------------------------------------------------------------------------------------------------- */
 
@@ -517,20 +604,45 @@ validate_peer(struct peer_info *info, int *verdict, int (**unused)(struct peer_i
 {
 	const struct fan_scs *scs = fan_settings_scs(self.settings, info->pi_diamid, info->pi_diamidlen);
 	const bool secured = info->runtime.pir_cert_list != NULL;
+	const char *why = "";
 
 	(void)unused;
 	*verdict = -1;
 	if (scs == NULL)
-		fan_tsp_log("a peer that calls itself %.*s is none of those who may come", (int)info->pi_diamidlen, info->pi_diamid);
+		why = "a peer is none of those who may come";
 	else if (!secured && !scs->plain)
-		fan_tsp_log("scs=%s comes without TLS, and has no plain = yes", scs->label);
+		why = "a peer comes without TLS, and has no plain = yes";
 	else if (secured && !is_certified(info))
-		fan_tsp_log("scs=%s shows a certificate that is not for %s", scs->label, scs->host);
+		why = "a peer shows a certificate that is for another";
 	else
 		*verdict = 1;
+	if (*verdict < 0 && may_log())
+		fan_tsp_log("%s: %.*s", why, (int)info->pi_diamidlen, info->pi_diamid);
 	info->config.pic_flags.sec = secured ? PI_SEC_DEFAULT : PI_SEC_NONE;
 	info->config.pic_flags.persist = PI_PRST_NONE;
 	return 0;
+}
+
+/* Whose connection a message came by, or a peer is; "unknown" for any other. */
+static const char *
+label_of(struct msg *message, const struct peer_hdr *peer)
+{
+	const struct fan_scs *scs = NULL;
+	DiamId_t source = NULL;
+	size_t source_bytes = 0;
+
+	if (peer != NULL)
+		scs = fan_settings_scs(self.settings, peer->info.pi_diamid, peer->info.pi_diamidlen);
+	else if (message != NULL && fd_msg_source_get(message, &source, &source_bytes) == 0 && source != NULL)
+		scs = fan_settings_scs(self.settings, source, source_bytes);
+	return scs != NULL ? scs->label : "unknown";
+}
+
+static bool
+is_worth_a_line(enum fd_hook_type type, const struct msg *message)
+{
+	return type == HOOK_PEER_CONNECT_SUCCESS || type == HOOK_PEER_CONNECT_FAILED || type == HOOK_MESSAGE_DROPPED ||
+	       (type == HOOK_MESSAGE_PARSING_ERROR && message != NULL);
 }
 
 /* Without a hook of ours freeDiameter would log whole messages, payloads among them, where something is wrong with one. */
@@ -538,21 +650,25 @@ static void
 on_event(enum fd_hook_type type, struct msg *message, struct peer_hdr *peer, void *other, struct fd_hook_permsgdata *unused,
 	 void *opaque)
 {
-	const struct fan_scs *scs =
-		peer != NULL ? fan_settings_scs(self.settings, peer->info.pi_diamid, peer->info.pi_diamidlen) : NULL;
+	const struct fan_scs *scs;
 
-	(void)message;
 	(void)unused;
 	(void)opaque;
-	if (type == HOOK_PEER_CONNECT_SUCCESS && scs != NULL) {
-		fan_tsp_log("scs=%s has come", scs->label);
-		fan_desk_arrived(self.desk, scs);
-	} else if (type == HOOK_PEER_CONNECT_FAILED) {
-		fan_tsp_log("scs=%s: no connection: %.200s", scs != NULL ? scs->label : "unknown",
-			    other != NULL ? (const char *)other : "the peer has gone");
-	} else if (type == HOOK_MESSAGE_PARSING_ERROR && message != NULL) {
-		fan_tsp_log("scs=%s: a message breaks the dictionary", scs != NULL ? scs->label : "unknown");
+	if (type == HOOK_PEER_CONNECT_SUCCESS && peer != NULL) {
+		scs = fan_settings_scs(self.settings, peer->info.pi_diamid, peer->info.pi_diamidlen);
+		if (scs != NULL)
+			fan_desk_arrived(self.desk, scs);
 	}
+	if (!is_worth_a_line(type, message) || !may_log())
+		return;
+	if (type == HOOK_PEER_CONNECT_SUCCESS)
+		fan_tsp_log("scs=%s has come", label_of(message, peer));
+	else if (type == HOOK_MESSAGE_PARSING_ERROR)
+		fan_tsp_log("scs=%s sends what breaks the dictionary", label_of(message, peer));
+	else
+		fan_tsp_log("scs=%s: %s: %.200s", label_of(type == HOOK_PEER_CONNECT_FAILED ? NULL : message, peer),
+			    type == HOOK_PEER_CONNECT_FAILED ? "no connection" : "a message did not go",
+			    other != NULL ? (const char *)other : "it has gone");
 }
 
 static bool
@@ -569,7 +685,7 @@ listen_to_events(void)
 
 /* ---- freeDiameter --------------------------------------------------------------------------------------------------------- */
 
-/* Its errors alone, one line each. */
+/* Its errors alone, one line each, without those in which it tells by which functions an error came up ("ERROR: in ..."). */
 static void
 log_line(int level, const char *format, va_list arguments)
 {
@@ -578,7 +694,9 @@ log_line(int level, const char *format, va_list arguments)
 	if (level < FD_LOG_ERROR)
 		return;
 	(void)vsnprintf(line, sizeof(line), format, arguments);
-	fan_tsp_log("freeDiameter: %s", line);
+	if (strncmp(line, "ERROR: in '", strlen("ERROR: in '")) != 0 && strncmp(line, "TODO", strlen("TODO")) != 0 &&
+	    strncmp(line, "Initiating", strlen("Initiating")) != 0 && may_log())
+		fan_tsp_log("freeDiameter: %s", line);
 }
 
 /* freeDiameter's own ListenOn passes over loopback addresses, and would then listen everywhere. */
@@ -610,7 +728,7 @@ write_configuration(FILE *file, const struct fan_settings *settings)
 	(void)fprintf(file, "Identity = \"%s\";\nRealm = \"%s\";\nPort = %llu;\nSecPort = %llu;\n", settings->tsp.identity,
 		      settings->tsp.realm, (unsigned long long)settings->tsp.port, (unsigned long long)settings->tsp.tls_port);
 	/* NoRelay: what is not for this application and this host is refused, never passed on. */
-	(void)fputs("No_SCTP;\nNoRelay;\nAppServThreads = 1;\nTwTimer = 30;\n", file);
+	(void)fputs("No_SCTP;\nNoRelay;\nAppServThreads = 1;\nTwTimer = 10;\n", file);
 	if (settings->tsp.tls_port == 0)
 		return;
 	(void)fprintf(file, "TLS_Cred = \"%s\", \"%s\";\nTLS_CA = \"%s\";\nTLS_Prio = \"SECURE128:-VERS-ALL:+VERS-TLS1.2:+VERS-TLS1.3\";\n",
@@ -655,6 +773,7 @@ fan_diameter_open(const struct fan_settings *settings)
 	self.settings = settings;
 	for (unsigned i = 0; i < settings->scs_count; i++)
 		fan_rate_init(&self.rates[i], settings->scs[i].requests_per_s, now_ns());
+	fan_rate_init(&self.lines, LINES_PER_S, now_ns());
 	(void)fd_log_handler_register(log_line);
 	fd_g_debug_lvl = FD_LOG_ERROR;
 	if (fd_core_initialize() != 0)
@@ -669,7 +788,6 @@ fan_diameter_open(const struct fan_settings *settings)
 		error = fan_fail(FAN_E_IO, "freeDiameter does not take the application; its own line is above");
 	if (error == 0 && (fd_core_start() != 0 || fd_core_waitstartcomplete() != 0))
 		error = fan_fail(FAN_E_IO, "freeDiameter does not listen; its own line is above");
-	self.started = error == 0;
 	return error;
 }
 

@@ -11,13 +11,14 @@
 
 /* ---- Values ------------------------------------------------------------------------------------------------------------ */
 
-/* freeDiameter answers DIAMETER_INVALID_AVP_VALUE with the AVP in Failed-AVP when one of these does not return 0. */
+/* freeDiameter answers DIAMETER_INVALID_AVP_VALUE, with the AVP in Failed-AVP, when one of these returns EBADMSG; with any other error it
+ * drops the message without an answer. */
 
 static int
 refuse(char **why, const char *words)
 {
 	memcpy(why, &words, sizeof(words)); /* it is only read */
-	return EINVAL;
+	return EBADMSG;
 }
 
 static int
