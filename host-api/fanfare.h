@@ -38,7 +38,7 @@ extern "C" {
 #endif
 
 /* The interface that this header describes. It rises with every change that a program can see; what was there stays. */
-#define FAN_API_VERSION 2
+#define FAN_API_VERSION 3
 
 /* Version of the library in use, "0.1.0", and the FAN_API_VERSION that it was built with. Static storage; any thread. */
 const char *fan_version(void);
@@ -510,7 +510,13 @@ struct fan_message {
 	uint8_t source_ipv4[4];    /* of the packet to the UE; 0.0.0.0: 192.0.2.1 */
 	uint16_t source_port;      /* 0: 40000 */
 	uint16_t destination_port; /* 0: 40000 */
+	/* Since version 3. */
+	const char *
+		reference; /* the sender's own name for the message, 1 to 64 octets of printable ASCII, copied: as long as the message is
+				  known to fan_message_status() no other is sent with it; NULL: none */
 };
+
+#define FAN_REFERENCE_BYTES 65 /* with the closing zero */
 
 /* Fills in the defaults above, sdap_qfi = -1 among them. */
 static inline void
@@ -548,7 +554,8 @@ typedef uint64_t fan_message_id;
  * Sends a message to a group as it is now. Returns 0 once the message is encoded for every profile of the group and handed to
  * the workers; `done` runs later inside fan_poll(), once, in the caller's thread. Out: *id, may be NULL. Takes no time per UE.
  * Errors, with nothing sent: INVALID (empty message or group), TOO_LONG (names the profile and its limit), BUSY (too many
- * messages in flight, or draining), MEMORY.
+ * messages in flight, or draining), MEMORY; EXISTS: a message with this reference is on its way or kept, whatever else it says, and *id is
+ * that one. So who does not know whether a fan_send() was the last thing before a crash sends once more.
  */
 int fan_send(struct fanfare *fanfare, fan_message_id *id, struct fan_group *group, const struct fan_message *message,
 	     fan_done done, void *user);
@@ -662,6 +669,8 @@ struct fan_message_status {
 	struct fan_result profile[FAN_PROFILE_COUNT];
 	enum fan_wait waits_for; /* as fan_message_progress() */
 	uint64_t waits_ns;
+	/* Since version 3. */
+	char reference[FAN_REFERENCE_BYTES]; /* "": none */
 };
 
 static inline void
@@ -673,6 +682,8 @@ fan_message_status_init(struct fan_message_status *status)
 
 /* NOT_FOUND. With a store it knows every message that is kept; without, those in flight. */
 int fan_message_status(struct fanfare *fanfare, struct fan_message_status *status, fan_message_id id);
+/* The message that has a reference. Out: *id. NOT_FOUND. Takes no time per message. */
+int fan_message_find(const struct fanfare *fanfare, fan_message_id *id, const char *reference);
 /* The message of the lowest id from `from` on. Returns 1 with *id, or 0. */
 int fan_message_next(struct fanfare *fanfare, fan_message_id *id, fan_message_id from);
 /* Calls `each` for every member that a kept message was not served to for a reason (NONE: for any), each once; of a message on its way, those

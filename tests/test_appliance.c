@@ -775,6 +775,49 @@ Test(appliance, structs_say_how_long_they_are, .timeout = 60)
 	close_all();
 }
 
+/* A program of version 2 has shorter structs: what lies behind them is its own. */
+Test(appliance, structs_of_version_2_are_taken, .timeout = 60)
+{
+	struct fan_message_status status;
+	fan_message_id id;
+
+	open_all(2, NULL);
+	fan_test_message(&message, "hello", 5);
+	message.struct_bytes = offsetof(struct fan_message, reference);
+	message.reference = (const char *)1;
+	cr_assert_eq(fan_send(appliance.fanfare, &id, group, &message, fan_test_done, &appliance), 0, "%s", fan_error_detail());
+	fan_message_status_init(&status);
+	status.struct_bytes = offsetof(struct fan_message_status, reference);
+	memset(status.reference, 'x', sizeof(status.reference));
+	cr_assert_eq(fan_message_status(appliance.fanfare, &status, id), 0, "%s", fan_error_detail());
+	cr_assert(status.id == id && status.struct_bytes == offsetof(struct fan_message_status, reference));
+	cr_assert(status.reference[0] == 'x' && status.reference[sizeof(status.reference) - 1] == 'x');
+	status.struct_bytes--;
+	cr_assert_eq(fan_message_status(appliance.fanfare, &status, id), FAN_E_INVALID);
+	fan_test_run(&appliance, 0);
+	close_all();
+}
+
+/* Without a store it is known for as long as it is on its way. */
+Test(appliance, a_reference_is_free_when_its_message_has_ended, .timeout = 60)
+{
+	fan_message_id id, again;
+
+	open_all(2, NULL);
+	fan_test_message(&message, "hello", 5);
+	message.reference = "order 7";
+	cr_assert_eq(fan_send(appliance.fanfare, &id, group, &message, fan_test_done, &appliance), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_send(appliance.fanfare, &again, group, &message, fan_test_done, &appliance), FAN_E_EXISTS);
+	cr_assert_eq(again, id);
+	fan_test_run(&appliance, 0);
+	cr_assert_eq(fan_message_find(appliance.fanfare, &again, "order 7"), FAN_E_NOT_FOUND);
+	cr_assert_eq(fan_send(appliance.fanfare, &again, group, &message, fan_test_done, &appliance), 0, "%s",
+		     fan_error_detail());
+	cr_assert_eq(again, id + 1);
+	fan_test_run(&appliance, 0);
+	close_all();
+}
+
 /* VLAN tag, DSCP, source addresses and port stand in every frame. */
 static uint8_t last_frame[2048];
 static size_t last_frame_bytes;

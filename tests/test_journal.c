@@ -20,6 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* What is known of a message is large, and a life asks for it several times. */
+#pragma GCC diagnostic ignored "-Wframe-larger-than="
+
 TestSuite(journal, .init = fan_test_store_set_up, .fini = fan_test_store_tear_down, .timeout = 120);
 
 #define UES 600 /* three blocks, the last one not full */
@@ -677,17 +680,150 @@ Test(journal, what_is_late_after_a_crash_is_reported_and_not_sent)
 	cr_assert_eq(seen->frames, 0);
 }
 
+/* Sends under a reference. Out: *id, of this message or the one that has it. */
+static int
+send_referred(fan_message_id *id, const char *reference)
+{
+	struct fan_message message;
+
+	*id = 0;
+	fan_test_message(&message, "hello", 5);
+	message.reference = reference;
+	return fan_send(fanfare, id, valley(FAN_PROFILE_EPS_NAS_NIDD), &message, NULL, NULL);
+}
+
+static void
+expect_repeated(const char *reference, fan_message_id first)
+{
+	fan_message_id id = 0;
+
+	check(send_referred(&id, reference) == FAN_E_EXISTS, "sent again", (long)id);
+	check(id == first, "another has it", (long)id);
+	done(fan_message_find(fanfare, &id, reference));
+	check(id == first && strcmp(status_of(id).reference, reference) == 0, "found", (long)id);
+}
+
+static void
+send_referred_and_die(void)
+{
+	fan_message_id id;
+
+	open_on("net_ring", 1, 0);
+	add_ues(FAN_KIND_EPS_NAS);
+	check(fan_message_find(fanfare, &id, "order 7") == FAN_E_NOT_FOUND, "found before it is sent", 0);
+	done(send_referred(&seen->message, "order 7"));
+	expect_repeated("order 7", seen->message);
+	done(fan_sync(fanfare));
+	expect_repeated("order 7", seen->message);
+	done(send_referred(&id, "order 8"));
+	done(fan_sync(fanfare));
+	die();
+}
+
+static void
+find_referred(void)
+{
+	fan_message_id id;
+
+	open_on("net_ring", 1, 0);
+	expect_repeated("order 7", seen->message);
+	run_until(0);
+	expect_repeated("order 7", seen->message);
+	expect_repeated("order 8", seen->message + 1);
+	done(send_referred(&id, "order 9"));
+	check(id == seen->message + 2, "ids go on", (long)id);
+	die();
+}
+
+/* What was not durable was never accepted. */
+static void
+find_what_is_durable_alone(void)
+{
+	fan_message_id id;
+
+	open_on("net_ring", 1, 0);
+	expect_repeated("order 8", seen->message + 1);
+	check(fan_message_find(fanfare, &id, "order 9") == FAN_E_NOT_FOUND, "order 9", 0);
+	done(send_referred(&id, "order 9"));
+	run_until(0);
+}
+
+Test(journal, a_reference_is_sent_once_whatever_ends_the_process)
+{
+	share();
+	live(send_referred_and_die);
+	live(find_referred);
+	live(find_what_is_durable_alone);
+}
+
+static void
+refer_on_a_full_disk(void)
+{
+	fan_message_id first, second;
+
+	begin_nas();
+	rest();
+	fan_test_disk_fail(1, 1000000, ENOSPC);
+	done(send_referred(&first, "order 7"));
+	check(fan_sync(fanfare) == FAN_E_IO, "a full disk takes it", 0);
+	expect_repeated("order 7", first);
+	done(fan_message_cancel(fanfare, first));
+	check(fan_message_find(fanfare, &second, "order 7") == FAN_E_NOT_FOUND, "it was never accepted", 0);
+	done(send_referred(&second, "order 7"));
+	check(second == first + 1, "it is another", (long)second);
+	check(fan_poll(fanfare) == 1, "the first has ended", 0);
+	expect_repeated("order 7", second);
+	fan_test_disk_fail(0, 0, 0);
+	done(fan_sync(fanfare));
+	run_until(0);
+	expect_repeated("order 7", second);
+}
+
+Test(journal, what_was_cancelled_before_it_was_durable_leaves_its_reference_free)
+{
+	share();
+	live(refer_on_a_full_disk);
+}
+
+static void
+refuse_references(void)
+{
+	static const char *const bad[] = { "", "a\tb", "caf\303\251", "\177",
+					   "12345678901234567890123456789012345678901234567890123456789012345" };
+	fan_message_id id;
+
+	begin_nas();
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		check(send_referred(&id, bad[i]) == FAN_E_INVALID && strstr(fan_error_detail(), "1 to 64 octets") != NULL,
+		      "a reference that is none, row", (long)i);
+	done(send_referred(&id, bad[4] + 1));
+	done(send_referred(&id, " ~"));
+	/* One that is refused for another reason has no reference either. */
+	done(fan_drain(fanfare, false));
+	check(send_referred(&id, "late") == FAN_E_BUSY, "draining", 0);
+	check(fan_message_find(fanfare, &id, "late") == FAN_E_NOT_FOUND, "refused", 0);
+	expect_repeated(" ~", 2);
+}
+
+Test(journal, a_reference_is_printable)
+{
+	share();
+	live(refuse_references);
+}
+
 static void
 forget(void)
 {
 	struct fan_message_status status;
 	const double end = fan_test_now_s() + 20;
+	fan_message_id id;
 
 	fan_message_status_init(&status);
 	open_on("net_null", 1, 1);
 	add_ues(FAN_KIND_EPS_NAS);
+	(void)valley(FAN_PROFILE_EPS_NAS_NIDD);
 	done(fan_ue_reachable(fanfare, ids[3], false));
-	seen->message = send_text("hello", 0, FAN_PROFILE_EPS_NAS_NIDD);
+	done(send_referred(&seen->message, "order 7"));
 	(void)send_text("hello", 0, FAN_PROFILE_EPS_NAS_NIDD);
 	run_until(0);
 	done(fan_message_status(fanfare, &status, seen->message));
@@ -699,6 +835,9 @@ forget(void)
 	check(fan_message_next(fanfare, &seen->message, 1) == 1 && seen->message == 2, "the last one stays: ids go on from it",
 	      0);
 	check(send_text("hello", 0, FAN_PROFILE_EPS_NAS_NIDD) == 3, "no id is given twice", 0);
+	check(fan_message_find(fanfare, &id, "order 7") == FAN_E_NOT_FOUND, "a reference outlives its message", 0);
+	done(send_referred(&id, "order 7"));
+	check(id == 4, "the reference is free again", (long)id);
 }
 
 Test(journal, results_are_forgotten_after_their_time)

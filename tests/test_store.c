@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE
+#include "../host-api/store/record.h"
 #include "../host-api/store/store.h"
 #include "batch.h"
 #include "residue.h"
@@ -143,6 +144,9 @@ sample(enum fan_record_kind kind, uint32_t number)
 		memcpy(record.message.message.source_ipv4, "\xc0\0\x02\x05", 4);
 		record.message.message.source_port = 4712;
 		record.message.message.destination_port = 4713;
+		/* What came with version 2, in some: the others are as version 1 wrote them. */
+		if (number % 2 == 1)
+			record.message.message.reference = "order 4711/a";
 		break;
 	case FAN_RECORD_OUTCOME:
 		record.outcome = (struct fan_record_outcome){ .id = number, .state = FAN_MESSAGE_SENDING, .position = 77 };
@@ -220,10 +224,11 @@ same(const struct fan_record *left, const struct fan_record *right)
 	if (left->kind != FAN_RECORD_MESSAGE)
 		return same_octets(left, right);
 	if (a->byte_count != b->byte_count || memcmp(a->bytes, b->bytes, a->byte_count) != 0 ||
-	    !same_text(a->originator, b->originator) || !same_text(a->service_centre, b->service_centre))
+	    !same_text(a->originator, b->originator) || !same_text(a->service_centre, b->service_centre) ||
+	    !same_text(a->reference, b->reference))
 		return false;
 	a->bytes = b->bytes = NULL;
-	a->originator = b->originator = a->service_centre = b->service_centre = NULL;
+	a->originator = b->originator = a->service_centre = b->service_centre = a->reference = b->reference = NULL;
 	return same_octets(&one, &other);
 }
 
@@ -654,23 +659,85 @@ write_data(const uint8_t *octets, size_t octet_count, size_t at)
 	(void)close(fd);
 }
 
-Test(store, does_not_open_another_version)
+/* Writes another version over the one that the store, which is closed, says in all places. Returns in how many. */
+static unsigned
+say_version(uint8_t version)
 {
-	static const uint8_t record[] = "format\1\0\0";
-	uint8_t *octets, *at;
+	static const uint8_t record[] = "format\2\0\0";
 	size_t octet_count;
+	uint8_t *octets = read_data(&octet_count), *at = octets;
+	unsigned places = 0;
+
+	for (size_t left = octet_count; (at = memmem(at, left, record, sizeof(record))) != NULL;
+	     left = octet_count - (size_t)(at - octets)) {
+		at[6] = version;
+		write_data(at, sizeof(record), (size_t)(at - octets));
+		at += sizeof(record);
+		places++;
+	}
+	free(octets);
+	return places;
+}
+
+Test(store, does_not_open_a_later_version)
+{
 	struct fan_store *store = open_store();
 
 	fan_store_close(store);
-	octets = read_data(&octet_count);
-	at = octets;
-	for (size_t left = octet_count; (at = memmem(at, left, record, sizeof(record))) != NULL;
-	     left = octet_count - (size_t)(at - octets)) {
-		at[6] = 9;
-		write_data(at, sizeof(record), (size_t)(at - octets));
-	}
-	free(octets);
-	refused(try_open(&store), FAN_E_UNSUPPORTED, "version 9, this program has 1");
+	cr_assert_gt(say_version(3), 0);
+	refused(try_open(&store), FAN_E_UNSUPPORTED, "version 3, this program has 1 to 2");
+}
+
+Test(store, does_not_open_a_version_that_never_was)
+{
+	struct fan_store *store = open_store();
+
+	fan_store_close(store);
+	cr_assert_gt(say_version(0), 0);
+	refused(try_open(&store), FAN_E_UNSUPPORTED, "version 0, this program has 1 to 2");
+}
+
+/* What that version wrote is read, and from then on the store says that a program of that version cannot read it. */
+Test(store, opens_version_1_and_makes_it_version_2)
+{
+	const struct fan_record former = sample(FAN_RECORD_MESSAGE, 2), later = sample(FAN_RECORD_MESSAGE, 3);
+	struct fan_store *store = open_store();
+
+	done(fan_store_begin(store));
+	put(store, &former);
+	done(fan_store_commit(store));
+	fan_store_close(store);
+	cr_assert_gt(say_version(1), 0);
+	store = open_store();
+	expect(store, FAN_RECORD_MESSAGE, 2);
+	fan_store_close(store);
+	cr_assert_gt(say_version(2), 0, "the store still says version 1");
+	store = open_store();
+	done(fan_store_begin(store));
+	put(store, &later);
+	done(fan_store_commit(store));
+	expect(store, FAN_RECORD_MESSAGE, 2);
+	expect(store, FAN_RECORD_MESSAGE, 3);
+	fan_store_close(store);
+}
+
+/* A record without what came with version 2 ends where one of version 1 did, octet for octet. */
+Test(store, a_record_of_version_1_is_one_of_version_2)
+{
+	static const uint8_t end[] = { 0xc0, 0, 2, 5, 0x68, 0x12, 0x69, 0x12 }; /* source address and port, destination port */
+	static uint8_t fields[FAN_RECORD_FIELDS_BYTES_MAX], key[FAN_RECORD_KEY_BYTES_MAX];
+	struct fan_record record = sample(FAN_RECORD_MESSAGE, 2);
+	size_t fields_bytes = fan_record_write_fields(fields, &record);
+	const size_t key_bytes = fan_record_write_key(key, &record);
+
+	cr_assert_arr_eq(fields + fields_bytes - sizeof(end), end, sizeof(end));
+	record.message.message.reference = "stays";
+	cr_assert(fan_record_read(&record, key, key_bytes, fields, fields_bytes));
+	cr_assert_null(record.message.message.reference);
+	record.message.message.reference = "order 7";
+	cr_assert_eq(fan_record_write_fields(fields, &record), fields_bytes + 4 + sizeof("order 7"));
+	for (size_t cut = fields_bytes + 1; cut < fields_bytes + 4 + sizeof("order 7"); cut++)
+		cr_assert_not(fan_record_read(&record, key, key_bytes, fields, cut), "cut at %zu", cut);
 }
 
 /* ---- Keys ------------------------------------------------------------------------------------------------------------------------ */

@@ -12,6 +12,7 @@
  *	message.c     messages, and what becomes of them
  *	ledger.c      COUNT on the disk
  *	journal.c     messages on the disk
+ *	references.c  messages by the name that their sender gave them
  *	receipts.c    proof of reception from the wire
  *	protector.c   bulk protection alone
  */
@@ -30,8 +31,12 @@
 #include "lease_ends.h"
 #include "ledger.h"
 #include "receipts.h"
+#include "references.h"
 
-#define UE_VERSION_1_BYTES offsetof(struct fan_ue, identity) /* of the struct of FAN_API_VERSION 1 */
+/* Of structs as they were before a version of the interface that has made them longer. */
+#define UE_VERSION_1_BYTES offsetof(struct fan_ue, identity)
+#define MESSAGE_VERSION_2_BYTES offsetof(struct fan_message, reference)
+#define MESSAGE_STATUS_VERSION_2_BYTES offsetof(struct fan_message_status, reference)
 
 struct fan_group {
 	char gid[FAN_GID_BYTES_MAX + 1];
@@ -73,6 +78,7 @@ struct fanfare {
 	bool leaving;                                 /* some are */
 	struct fan_ledger ledger;
 	struct fan_journal journal;
+	struct fan_references references; /* of messages on their way and kept */
 	bool draining;
 	bool closing;
 	bool in_callback;
@@ -85,7 +91,7 @@ int fan_outside_callback(const struct fanfare *fanfare, const char *function);
 
 /*
  * Takes over a struct that a caller filled. Out: own[own_bytes], the caller's fields and zeros behind them. In: least_bytes, of the struct
- * in FAN_API_VERSION 1; name, what makes it. INVALID when it was not made by that, UNSUPPORTED for fields that are not known here.
+ * as it was first; name, what makes it. INVALID when it was not made by that, UNSUPPORTED for fields that are not known here.
  */
 int fan_struct_take(void *own, size_t own_bytes, size_t least_bytes, const void *given, const char *name);
 

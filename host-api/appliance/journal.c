@@ -10,7 +10,6 @@
 
 #define KEPT_MS 50                      /* between two writes of positions */
 #define SWEPT_MS 1000                   /* between two looks at old results */
-#define SWEPT_MAX 256                   /* messages that are forgotten in one transaction */
 #define RETENTION_S (7U * 24 * 60 * 60) /* options.retention_s 0 */
 
 static bool
@@ -52,6 +51,7 @@ copy_message(struct fan_entry *entry, const struct fan_message *message)
 	entry->octets = at;
 	entry->message = *message;
 	entry->message.bytes = at;
+	entry->message.reference = NULL;
 	at = mempcpy(at, message->bytes, message->byte_count);
 	if (originator_bytes > 0) {
 		entry->message.originator = (char *)at;
@@ -69,6 +69,7 @@ fan_journal_prepare(struct fan_entry *entry, const struct fanfare *fanfare, cons
 {
 	memset(entry, 0, sizeof(*entry));
 	(void)snprintf(entry->gid, sizeof(entry->gid), "%s", gid);
+	(void)snprintf(entry->reference, sizeof(entry->reference), "%s", message->reference != NULL ? message->reference : "");
 	entry->accepted_ms = fan_clock_ms(CLOCK_REALTIME);
 	entry->expires_ms = message->valid_for_ms != 0 ? entry->accepted_ms + message->valid_for_ms : 0;
 	entry->byte_count = (uint32_t)message->byte_count;
@@ -248,6 +249,8 @@ put_message(struct fanfare *fanfare, const struct fan_entry *entry)
 						  .message = entry->message } };
 
 	(void)snprintf(record.message.gid, sizeof(record.message.gid), "%s", entry->gid);
+	if (entry->reference[0] != '\0')
+		record.message.message.reference = entry->reference;
 	return fan_store_put(fanfare->store, &record);
 }
 
@@ -540,7 +543,11 @@ fan_journal_end(struct fanfare *fanfare)
 void
 fan_journal_remove(struct fanfare *fanfare, const struct fan_flight *flight)
 {
-	fan_journal_drop(entry_of(fanfare, flight));
+	struct fan_entry *entry = entry_of(fanfare, flight);
+
+	if (!entry->durable)
+		fan_references_remove(&fanfare->references, entry->reference, flight->number);
+	fan_journal_drop(entry);
 }
 
 /* By the wall clock and by what it would say had nobody set it since the store was opened: a result goes when both say that it is old. One that
@@ -575,25 +582,39 @@ oldest_to_forget(struct fanfare *fanfare)
 	return 0;
 }
 
+/* Deletes what the store has of a message. Out: *forgotten, its reference. */
+static int
+forget(struct fanfare *fanfare, struct fan_forgotten *forgotten, uint64_t id)
+{
+	struct fan_record record = { .kind = FAN_RECORD_MESSAGE, .message.id = id };
+	int error = fan_store_get(fanfare->store, &record);
+	const char *reference = error == 0 ? record.message.message.reference : NULL;
+
+	forgotten->id = id;
+	(void)snprintf(forgotten->reference, sizeof(forgotten->reference), "%s", reference != NULL ? reference : "");
+	if (error == 0)
+		error = fan_store_delete(fanfare->store, &record);
+	record.kind = FAN_RECORD_OUTCOME;
+	record.outcome.id = id;
+	return error == 0 || error == FAN_E_NOT_FOUND ? fan_store_delete(fanfare->store, &record) : error;
+}
+
+/* A reference is free once its message is gone from the disk. */
 static void
 forget_old(struct fanfare *fanfare)
 {
-	struct fan_record record = { .kind = FAN_RECORD_MESSAGE };
+	struct fan_forgotten *forgotten = fanfare->journal.forgotten;
 	uint64_t id = oldest_to_forget(fanfare);
+	unsigned count = 0;
 	int error = id == 0 ? FAN_E_NOT_FOUND : fan_ledger_begin(fanfare);
 
 	if (error != 0)
 		return;
-	for (unsigned i = 0; error == 0 && id != 0 && i < SWEPT_MAX; i++, id = oldest_to_forget(fanfare)) {
-		record.kind = FAN_RECORD_MESSAGE;
-		record.message.id = id;
-		error = fan_store_delete(fanfare->store, &record);
-		record.kind = FAN_RECORD_OUTCOME;
-		record.outcome.id = id;
-		if (error == 0 || error == FAN_E_NOT_FOUND)
-			error = fan_store_delete(fanfare->store, &record);
-	}
-	(void)fan_ledger_end(fanfare, error);
+	for (; error == 0 && id != 0 && count < FAN_FORGOTTEN_MAX; count++, id = oldest_to_forget(fanfare))
+		error = forget(fanfare, &forgotten[count], id);
+	error = fan_ledger_end(fanfare, error);
+	for (unsigned i = 0; error == 0 && i < count; i++)
+		fan_references_remove(&fanfare->references, forgotten[i].reference, forgotten[i].id);
 }
 
 void
@@ -805,6 +826,14 @@ hand_resumed(struct fanfare *fanfare)
 }
 
 static int
+restore_reference(void *user, const struct fan_record *record)
+{
+	const struct fan_message *message = &record->message.message;
+
+	return message->reference != NULL ? fan_references_add(user, message->reference, record->message.id) : 0;
+}
+
+static int
 load(struct fanfare *fanfare)
 {
 	struct unfinished unfinished = { .count = 0 };
@@ -813,6 +842,8 @@ load(struct fanfare *fanfare)
 
 	if (resumption == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory to go on with messages");
+	if (error == 0)
+		error = fan_store_each(fanfare->store, FAN_RECORD_MESSAGE, restore_reference, &fanfare->references);
 	for (unsigned i = 0; error == 0 && i < unfinished.count; i++)
 		error = resume(fanfare, resumption, unfinished.ids[i]);
 	free(resumption);
@@ -833,4 +864,5 @@ fan_journal_free(struct fanfare *fanfare)
 {
 	for (unsigned i = 0; i < FAN_FLIGHTS_MAX; i++)
 		fan_journal_drop(&fanfare->journal.entries[i]);
+	fan_references_free(&fanfare->references);
 }

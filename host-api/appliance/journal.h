@@ -23,10 +23,10 @@ struct fanfare;
 struct fan_entry {
 	struct fan_flight *flight; /* NULL: the entry is free */
 	bool durable;
-	char gid[FAN_GROUP_BYTES];
-	int64_t accepted_ms, expires_ms; /* since 1970 UTC; 0: no limit */
-	struct fan_message message;      /* until it is durable; it points into `octets` */
-	uint8_t *octets;                 /* owned */
+	char gid[FAN_GROUP_BYTES], reference[FAN_REFERENCE_BYTES]; /* reference "": none */
+	int64_t accepted_ms, expires_ms;                           /* since 1970 UTC; 0: no limit */
+	struct fan_message message;                                /* until it is durable; it points into `octets` */
+	uint8_t *octets;                                           /* owned */
 	uint32_t byte_count;
 	uint64_t ues;
 	uint32_t resumed;                            /* after so many crashes */
@@ -35,12 +35,20 @@ struct fan_entry {
 	uint64_t kept_place;                         /* the position on the disk, in the flight's own places */
 };
 
+#define FAN_FORGOTTEN_MAX 256 /* messages that are forgotten in one transaction */
+
+struct fan_forgotten {
+	fan_message_id id;
+	char reference[FAN_REFERENCE_BYTES];
+};
+
 struct fan_journal {
 	struct fan_entry entries[FAN_FLIGHTS_MAX]; /* by the flight's place */
 	uint64_t kept_tsc, swept_tsc;              /* when positions were last written, results last looked at */
 	uint64_t retention_ms;
-	int64_t wall_ahead_ms;    /* of the monotonic clock, when the store was opened */
-	struct fan_record record; /* one that is read: a stack may have no room for two */
+	int64_t wall_ahead_ms;                             /* of the monotonic clock, when the store was opened */
+	struct fan_record record;                          /* one that is read: a stack may have no room for two */
+	struct fan_forgotten forgotten[FAN_FORGOTTEN_MAX]; /* by the transaction in hand */
 };
 
 /* Out: an entry for a message to a group, with copies of what it points to. MEMORY, TOO_LONG. */

@@ -66,6 +66,65 @@ fan_message_accept(struct fanfare *fanfare, struct fan_flight **flight, struct f
 	return error;
 }
 
+/* A message that was cancelled before it was durable was never accepted: its reference is free. */
+static bool
+has_gone_unheard(const struct fanfare *fanfare, fan_message_id id)
+{
+	if (fanfare->store == NULL)
+		return false;
+	for (const struct fan_flight *flight = fanfare->dataplane->flights.first; flight != NULL; flight = flight->next)
+		if (flight->number == id)
+			return !fanfare->journal.entries[flight->place].durable && flight->stop != FAN_DROP_NONE;
+	return false;
+}
+
+/* Out: *id, when a message has the reference. */
+static int
+check_reference(struct fanfare *fanfare, fan_message_id *id, const char *reference)
+{
+	const int error = fan_reference_check(reference);
+	fan_message_id first;
+
+	if (error != 0 || reference == NULL)
+		return error;
+	first = fan_references_find(&fanfare->references, reference);
+	if (first == 0)
+		return 0;
+	if (has_gone_unheard(fanfare, first)) {
+		fan_references_remove(&fanfare->references, reference, first);
+		return 0;
+	}
+	if (id != NULL)
+		*id = first;
+	return fan_fail(FAN_E_EXISTS, "message %lu has the reference %s: nothing more was sent", first, reference);
+}
+
+/* The id that the next message will have. */
+static fan_message_id
+next_id(const struct fanfare *fanfare)
+{
+	return fanfare->dataplane->flights.accepted + 1;
+}
+
+/* Before the message is accepted, for that cannot be taken back when memory is short. */
+static int
+note_reference(struct fanfare *fanfare, const struct fan_message *message)
+{
+	return message->reference != NULL ? fan_references_add(&fanfare->references, message->reference, next_id(fanfare)) : 0;
+}
+
+/* In: a message whose reference is noted. */
+static int
+accept_noted(struct fanfare *fanfare, struct fan_flight **flight, struct fan_group *group, const struct fan_message *message)
+{
+	const fan_message_id id = next_id(fanfare);
+	const int error = fan_message_accept(fanfare, flight, group, message);
+
+	if (error != 0 && message->reference != NULL)
+		fan_references_remove(&fanfare->references, message->reference, id);
+	return error;
+}
+
 int
 fan_send(struct fanfare *fanfare, fan_message_id *id, struct fan_group *group, const struct fan_message *given, fan_done done,
 	 void *user)
@@ -76,14 +135,18 @@ fan_send(struct fanfare *fanfare, fan_message_id *id, struct fan_group *group, c
 	int error = fan_in_own_process(fanfare->process);
 
 	if (error == 0)
-		error = fan_struct_take(&message, sizeof(message), sizeof(message), given, "fan_message_init");
+		error = fan_struct_take(&message, sizeof(message), MESSAGE_VERSION_2_BYTES, given, "fan_message_init");
+	if (error == 0)
+		error = check_reference(fanfare, id, message.reference);
 	if (error == 0 && fanfare->draining)
 		error = fan_fail(FAN_E_BUSY, "draining: no further message is accepted");
 	if (error == 0)
 		error = fan_journal_prepare(&entry, fanfare, group->gid, &message);
 	if (error != 0)
 		return error;
-	error = fan_message_accept(fanfare, &flight, group, &message);
+	error = note_reference(fanfare, &message);
+	if (error == 0)
+		error = accept_noted(fanfare, &flight, group, &message);
 	if (error != 0) {
 		fan_journal_drop(&entry);
 		return error;
@@ -94,6 +157,21 @@ fan_send(struct fanfare *fanfare, fan_message_id *id, struct fan_group *group, c
 	if (id != NULL)
 		*id = flight->number;
 	return 0;
+}
+
+int
+fan_message_find(const struct fanfare *fanfare, fan_message_id *id, const char *reference)
+{
+	const int error = fan_in_own_process(fanfare->process);
+
+	if (error != 0)
+		return error;
+	*id = fan_references_find(&fanfare->references, reference);
+	if (*id != 0 && !has_gone_unheard(fanfare, *id))
+		return 0;
+	return fan_fail(FAN_E_NOT_FOUND,
+			"no message has the reference %.64s: it was never accepted, or its results are kept no more",
+			reference);
 }
 
 struct fan_flight *

@@ -41,6 +41,7 @@ fill_from_entry(struct fan_message_status *status, const struct fanfare *fanfare
 	status->durable = entry->durable;
 	status->priority = entry->flight->priority;
 	(void)snprintf(status->gid, sizeof(status->gid), "%s", entry->gid);
+	(void)snprintf(status->reference, sizeof(status->reference), "%s", entry->reference);
 	status->byte_count = entry->byte_count;
 	status->accepted_ms = entry->accepted_ms;
 	status->expires_ms = entry->expires_ms;
@@ -81,6 +82,8 @@ fill_from_store(struct fan_message_status *status, struct fanfare *fanfare, fan_
 	if (error != 0)
 		return error;
 	(void)snprintf(status->gid, sizeof(status->gid), "%s", message->gid);
+	if (message->message.reference != NULL)
+		(void)snprintf(status->reference, sizeof(status->reference), "%s", message->message.reference);
 	status->priority = message->message.priority;
 	status->byte_count = (uint32_t)message->message.byte_count;
 	status->accepted_ms = message->accepted_ms;
@@ -111,7 +114,8 @@ fan_message_status(struct fanfare *fanfare, struct fan_message_status *given, fa
 	int error = fan_in_own_process(fanfare->process);
 
 	if (error == 0)
-		error = fan_struct_take(&status, sizeof(status), sizeof(status), given, "fan_message_status_init");
+		error = fan_struct_take(&status, sizeof(status), MESSAGE_STATUS_VERSION_2_BYTES, given,
+					"fan_message_status_init");
 	if (error != 0)
 		return error;
 	fan_message_status_init(&status);

@@ -16,7 +16,7 @@
 
 struct chosen {
 	struct fan_client_options client;
-	const char *text, *message, *coding, *originator, *service_centre, *sdu, *reason;
+	const char *text, *message, *reference, *coding, *originator, *service_centre, *sdu, *reason;
 	uint64_t priority, valid_for_s, trigger, sdap, from, limit;
 	bool wait, progress;
 };
@@ -113,6 +113,11 @@ static const struct fan_option send_options[] = {
 	  .help = "the message as octets; - is stdin",
 	  .type = FAN_OPTION_FILE,
 	  AT(message) },
+	{ .name = "reference",
+	  .value = "NAME",
+	  .help = "your name for it: what is sent twice under one goes once",
+	  .type = FAN_OPTION_TEXT,
+	  AT(reference) },
 	{ .name = "priority", .value = "0..7", .help = "a higher one goes first (0)", NUMBER(0, 7), AT(priority) },
 	{ .name = "valid-for",
 	  .value = "S",
@@ -179,13 +184,16 @@ put_file(const struct fan_command *command, json_t *params, const char *path)
 	return FAN_EXIT_OK;
 }
 
-static void
-put_options(json_t *params, const struct chosen *chosen)
+static int
+put_options(const struct fan_command *command, json_t *params, const struct chosen *chosen)
 {
-	json_t *options = json_pack("{s:I, s:I, s:s*, s:s*, s:s*}", "priority", (json_int_t)chosen->priority, "valid_for_ms",
-				    1000 * (json_int_t)chosen->valid_for_s, "coding", chosen->coding, "originator",
-				    chosen->originator, "service_centre", chosen->service_centre);
+	json_t *options = json_pack("{s:s*, s:I, s:I, s:s*, s:s*, s:s*}", "reference", chosen->reference, "priority",
+				    (json_int_t)chosen->priority, "valid_for_ms", 1000 * (json_int_t)chosen->valid_for_s,
+				    "coding", chosen->coding, "originator", chosen->originator, "service_centre",
+				    chosen->service_centre);
 
+	if (options == NULL)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "an option's text is no UTF-8");
 	(void)json_object_update(params, options);
 	json_decref(options);
 	if (chosen->trigger != NOT_GIVEN) {
@@ -196,6 +204,7 @@ put_options(json_t *params, const struct chosen *chosen)
 		(void)json_object_set_new(params, "sdap_qfi", json_integer((json_int_t)chosen->sdap));
 	if (chosen->sdu != NULL)
 		(void)json_object_set_new(params, "raw", json_boolean(strcmp(chosen->sdu, "raw") == 0));
+	return FAN_EXIT_OK;
 }
 
 /* Takes params. */
@@ -238,11 +247,12 @@ run_send(const struct fan_command *command, int argc, char **argv)
 		return fan_command_fail(command, FAN_EXIT_USAGE, "--text: no UTF-8; --message FILE takes any octets");
 	if (chosen.message != NULL)
 		exit_code = put_file(command, params, chosen.message);
+	if (exit_code == FAN_EXIT_OK)
+		exit_code = put_options(command, params, &chosen);
 	if (exit_code != FAN_EXIT_OK) {
 		json_decref(params);
 		return exit_code;
 	}
-	put_options(params, &chosen);
 	return chosen.wait || chosen.progress ? send_and_wait(command, &chosen, params)
 					      : fan_client_run(command, &chosen.client, "send", params, -1, NULL);
 }
@@ -322,6 +332,22 @@ run_watch(const struct fan_command *command, int argc, char **argv)
 	return fail(command, error);
 }
 
+static int
+run_find(const struct fan_command *command, int argc, char **argv)
+{
+	struct chosen chosen;
+	char **operands;
+	json_t *params;
+	const int exit_code = parse(command, &chosen, &operands, 1, argc, argv);
+
+	if (exit_code != FAN_EXIT_OK)
+		return ended(exit_code);
+	params = json_pack("{s:s}", "reference", operands[0]);
+	if (params == NULL)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "a reference is printable ASCII");
+	return fan_client_run(command, &chosen.client, "message.find", params, -1, NULL);
+}
+
 #define BY_ID(command_name, command_summary, command_run)                                                                      \
 	{                                                                                                                      \
 		.name = (command_name), .summary = (command_summary), .operands = "ID", .mixes = true,                         \
@@ -331,6 +357,16 @@ run_watch(const struct fan_command *command, int argc, char **argv)
 static const struct fan_command show = BY_ID("message show", "Shows what has become of a message", run_show);
 static const struct fan_command watch = BY_ID("message watch", "Follows a message to its end", run_watch);
 static const struct fan_command cancel = BY_ID("message cancel", "Ends a message where it is", run_cancel);
+
+static const struct fan_command find = {
+	.name = "message find",
+	.summary = "Shows the message that was sent with a reference",
+	.operands = "REFERENCE",
+	.mixes = true,
+	.options = client_options,
+	.option_count = COUNT_OF(client_options),
+	.run = run_find,
+};
 
 static const struct fan_option list_options[] = {
 	FAN_CLIENT_OPTIONS,
@@ -400,7 +436,7 @@ static const struct fan_command not_served = {
 	.run = run_not_served,
 };
 
-static const struct fan_command *const subcommands[] = { &list, &show, &watch, &cancel, &not_served, NULL };
+static const struct fan_command *const subcommands[] = { &list, &show, &find, &watch, &cancel, &not_served, NULL };
 
 const struct fan_command fan_command_message = {
 	.name = "message",

@@ -67,6 +67,7 @@ extern const struct fan_method fan_service_methods[], fan_ue_methods[], fan_grou
 struct fan_sent {
 	struct fan_ticket ticket;
 	fan_message_id id;
+	bool repeated; /* another has sent it */
 };
 
 struct fan_watch {

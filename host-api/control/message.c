@@ -59,11 +59,15 @@ describe_briefly(const struct fan_message_status *status)
 				  "expires_ms", (json_int_t)status->expires_ms, "ended_ms", (json_int_t)status->ended_ms,
 				  "resumed", (json_int_t)status->resumed, "in_doubt", (json_int_t)status->in_doubt, "waits_for",
 				  fan_wait_name(status->waits_for), "waits_ns", (json_int_t)status->waits_ns);
+	const char *const reference = status->reference[0] != '\0' ? status->reference : NULL;
+	json_t *names = json_pack("{s:s*}", "reference", reference);
 	json_t *result = describe_result(&status->result);
 
+	(void)json_object_update(object, names);
 	(void)json_object_update(object, times);
 	(void)json_object_update(object, result);
 	(void)json_object_set_new(object, "ended", json_boolean(has_ended(status)));
+	json_decref(names);
 	json_decref(times);
 	json_decref(result);
 	return object;
@@ -105,6 +109,31 @@ run_show(struct fan_request *request)
 	struct fan_message_status status;
 	const int error = read_message(request, &status);
 
+	if (error == 0)
+		request->result = describe(&status);
+	return error;
+}
+
+struct by_reference {
+	const char *reference;
+};
+
+static const struct fan_param reference_params[] = {
+	{ "reference", FAN_PARAM_TEXT, true, 1, FAN_REFERENCE_BYTES - 1, AT(by_reference, reference) },
+};
+
+static int
+run_find(struct fan_request *request)
+{
+	struct by_reference values = { NULL };
+	struct fan_message_status status;
+	fan_message_id id;
+	int error = fan_request_params(request, &values, reference_params, COUNT_OF(reference_params));
+
+	if (error == 0)
+		error = fan_message_find(request->server->fanfare, &id, values.reference);
+	if (error == 0)
+		error = read_status(request->server, &status, id);
 	if (error == 0)
 		request->result = describe(&status);
 	return error;
@@ -276,7 +305,7 @@ fan_watches_notify(struct fan_server *server)
 /* ---- Sending ----------------------------------------------------------------------------------------------------------- */
 
 struct sending {
-	const char *gid, *text, *message, *coding, *originator, *service_centre, *source_ipv4;
+	const char *gid, *text, *message, *reference, *coding, *originator, *service_centre, *source_ipv4;
 	int64_t priority, valid_for_ms, application_port, timestamp_s, sdap_qfi, source_port, destination_port;
 	bool device_trigger, raw;
 };
@@ -285,6 +314,7 @@ static const struct fan_param send_params[] = {
 	{ "gid", FAN_PARAM_TEXT, true, 1, 255, AT(sending, gid) },
 	{ "text", FAN_PARAM_TEXT, false, 1, FAN_CONTROL_LINE_BYTES_MAX, AT(sending, text) },
 	{ "message", FAN_PARAM_TEXT, false, 1, FAN_CONTROL_LINE_BYTES_MAX, AT(sending, message) },
+	{ "reference", FAN_PARAM_TEXT, false, 1, FAN_REFERENCE_BYTES - 1, AT(sending, reference) },
 	{ "priority", FAN_PARAM_NUMBER, false, 0, 7, AT(sending, priority) },
 	{ "valid_for_ms", FAN_PARAM_NUMBER, false, 0, UINT32_MAX, AT(sending, valid_for_ms) },
 	{ "coding", FAN_PARAM_TEXT, false, 1, 8, AT(sending, coding) },
@@ -339,6 +369,7 @@ read_octets(uint8_t *octets, const struct sending *values)
 static int
 fill_message(struct fan_message *message, const struct fan_configuration *configuration, const struct sending *values)
 {
+	message->reference = values->reference;
 	message->priority = (uint8_t)values->priority;
 	message->valid_for_ms = (uint32_t)values->valid_for_ms;
 	message->originator = values->originator != NULL ? values->originator : configuration->sms.originator;
@@ -371,21 +402,60 @@ reserve_send(struct fan_server *server)
 	return 0;
 }
 
-/* In: message, ready. Its answer waits for the end of the turn. */
+/* The answer waits for the end of the turn. In: room that was made for it. */
+static int
+answer_later(struct fan_request *request, fan_message_id id, bool repeated)
+{
+	struct fan_server *server = request->server;
+
+	server->sends[server->send_count++] = (struct fan_sent){ .ticket = fan_ticket_take(request),
+								 .id = id,
+								 .repeated = repeated };
+	return FAN_LATER;
+}
+
+static json_t *
+describe_sent(fan_message_id id, bool repeated)
+{
+	json_t *object = json_pack("{s:I}", "id", (json_int_t)id);
+
+	if (repeated)
+		(void)json_object_set_new(object, "repeated", json_true());
+	return object;
+}
+
+/* It was sent before: in this turn, and is not durable, or in another. */
+static int
+repeat(struct fan_request *request, fan_message_id id)
+{
+	struct fan_message_status status;
+	const int error = read_status(request->server, &status, id);
+
+	if (error != 0)
+		return error;
+	if (!status.durable && !has_ended(&status))
+		return answer_later(request, id, true);
+	request->result = describe_sent(id, true);
+	return 0;
+}
+
+/* In: message, ready. */
 static int
 send_it(struct fan_request *request, const char *gid, const struct fan_message *message)
 {
 	struct fan_server *server = request->server;
-	struct fan_group *group = fan_group_find(server->fanfare, gid);
+	struct fan_group *group;
 	fan_message_id id = 0;
-	int error = group == NULL ? FAN_E_NOT_FOUND : reserve_send(server);
+	int error = reserve_send(server);
 
+	if (error == 0 && message->reference != NULL && fan_message_find(server->fanfare, &id, message->reference) == 0)
+		return repeat(request, id);
+	group = fan_group_find(server->fanfare, gid);
+	if (error == 0 && group == NULL)
+		error = FAN_E_NOT_FOUND;
 	if (error == 0)
 		error = fan_send(server->fanfare, &id, group, message, NULL, NULL);
-	if (error != 0)
-		return error;
-	server->sends[server->send_count++] = (struct fan_sent){ .ticket = fan_ticket_take(request), .id = id };
-	return FAN_LATER;
+	return error != 0 ? error : answer_later(request, id, false);
 }
 
 static int
@@ -415,11 +485,11 @@ fan_sends_answer(struct fan_server *server)
 		struct fan_sent *sent = &server->sends[i];
 
 		/* What is answered by an error must not be sent after all. */
-		if (error != 0)
+		if (error != 0 && !sent->repeated)
 			(void)fan_message_cancel(server->fanfare, sent->id);
 		if (error != 0)
 			fan_error_record("%s", detail);
-		fan_ticket_answer(server, &sent->ticket, error, json_pack("{s:I}", "id", (json_int_t)sent->id));
+		fan_ticket_answer(server, &sent->ticket, error, describe_sent(sent->id, sent->repeated));
 	}
 	server->send_count = 0;
 }
@@ -428,6 +498,7 @@ const struct fan_method fan_message_methods[] = {
 	{ "send", FAN_ROLE_SEND, FAN_AFTER_BATCH, run_send },
 	{ "message.list", FAN_ROLE_READ, FAN_LOADED, run_list },
 	{ "message.show", FAN_ROLE_READ, FAN_LOADED, run_show },
+	{ "message.find", FAN_ROLE_READ, FAN_LOADED, run_find },
 	{ "message.cancel", FAN_ROLE_SEND, FAN_LOADED, run_cancel },
 	{ "message.not_served", FAN_ROLE_READ, FAN_LOADED, run_not_served },
 	{ "message.watch", FAN_ROLE_READ, FAN_LOADED, run_watch },

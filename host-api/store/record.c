@@ -188,6 +188,22 @@ ue_fields(struct codec *codec, struct fan_record_ue *record)
 	}
 }
 
+/* Whether fields that came with a later version follow: a record that has none of them ends here. */
+static bool
+goes_on(const struct codec *codec, bool any)
+{
+	return codec->reading ? codec->at < codec->end : any;
+}
+
+static void
+message_fields_of_version_2(struct codec *codec, struct fan_record_message *record)
+{
+	if (codec->reading)
+		record->message.reference = NULL;
+	if (goes_on(codec, record->message.reference != NULL))
+		string(codec, &record->message.reference);
+}
+
 static void
 message_fields(struct codec *codec, struct fan_record_message *record)
 {
@@ -209,6 +225,7 @@ message_fields(struct codec *codec, struct fan_record_message *record)
 	FIELD(codec, message->source_ipv4);
 	FIELD(codec, message->source_port);
 	FIELD(codec, message->destination_port);
+	message_fields_of_version_2(codec, record);
 	if (codec->reading)
 		message->struct_bytes = sizeof(*message);
 }
@@ -463,6 +480,9 @@ check_message(const struct fan_record_message *record)
 		    FAN_STORED_BYTES_MAX)
 		return fan_fail(FAN_E_INVALID, "message %lu has %zu octets: 1 to %d, its addresses included", record->id,
 				message->byte_count, FAN_STORED_BYTES_MAX);
+	if (message->reference != NULL &&
+	    (message->reference[0] == '\0' || string_bytes(message->reference) > FAN_REFERENCE_BYTES))
+		return fan_fail(FAN_E_INVALID, "reference of message %lu: 1 to %d octets", record->id, FAN_REFERENCE_BYTES - 1);
 	return check_gid(record->gid);
 }
 

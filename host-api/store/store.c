@@ -49,6 +49,7 @@ struct fan_store {
 	bool changed, spoilt; /* it has put something; something that it put failed */
 	bool reading;         /* in a callback */
 	bool broken;          /* a commit failed while its meta page was written: `meta` is what that page said before */
+	bool older;           /* what is on the disk says a version before FAN_STORE_VERSION */
 	uint8_t meta[META_BYTES];
 	/* A record on its way. */
 	uint8_t name[1 + FAN_RECORD_KEY_BYTES_MAX]; /* its kind and key: what its seal is told */
@@ -164,7 +165,7 @@ read_head(const struct fan_store *store, const struct fan_pages *pages, unsigned
 
 /* Both meta pages have an equal format record and data key, but for a rotation between them: the later speaks. */
 static int
-check_version(const struct fan_store *store, const struct fan_pages *pages, unsigned meta)
+check_version(struct fan_store *store, const struct fan_pages *pages, unsigned meta)
 {
 	const uint8_t *value;
 	size_t value_bytes;
@@ -173,9 +174,10 @@ check_version(const struct fan_store *store, const struct fan_pages *pages, unsi
 	if (!fan_pages_find(pages, meta, FORMAT, &value, &value_bytes) || value_bytes != sizeof(version))
 		return fan_fail(FAN_E_IO, "%s: page %u is damaged: it leads to no record \"" FORMAT "\"", store->data, meta);
 	memcpy(&version, value, sizeof(version));
-	if (version != FAN_STORE_VERSION)
+	store->older = version < FAN_STORE_VERSION;
+	if (version == 0 || version > FAN_STORE_VERSION)
 		return fan_fail(FAN_E_UNSUPPORTED,
-				"store %s has format version %u, this program has %d: use the program that wrote it",
+				"store %s has format version %u, this program has 1 to %d: use the program that wrote it",
 				store->directory, version, FAN_STORE_VERSION);
 	return 0;
 }
@@ -842,17 +844,24 @@ fan_store_rotate_key(struct fan_store *store, const char *key_file)
 
 /* ---- Opening and closing -------------------------------------------------------------------------------------------------------- */
 
+static int
+put_version(struct fan_store *store)
+{
+	uint32_t version = FAN_STORE_VERSION;
+
+	return put_own(store, FORMAT, &version, sizeof(version));
+}
+
 /* The first transaction: databases, format, data key, head. */
 static int
 fill(struct fan_store *store, uint8_t wrapped[KEY_BYTES])
 {
-	uint32_t version = FAN_STORE_VERSION;
 	int error = begin(store);
 
 	if (error == 0)
 		error = open_databases(store, store->transaction, MDB_CREATE);
 	if (error == 0)
-		error = put_own(store, FORMAT, &version, sizeof(version));
+		error = put_version(store);
 	if (error == 0)
 		error = put_own(store, KEY, wrapped, KEY_BYTES);
 	return error == 0 ? fan_store_commit(store) : error;
@@ -887,13 +896,14 @@ create(struct fan_store *store, const char *key_file)
 	return error == 0 ? fan_directory_sync(store->directory) : error;
 }
 
-/* A store that was adopted says so, durably, before it is used. */
+/* A store that was adopted, or is of an older version, says what it is now, durably, before it is used. */
 static int
 settle(struct fan_store *store)
 {
-	const int error = begin(store);
+	int error = begin(store);
 
-	store->changed = true;
+	if (error == 0)
+		error = put_version(store);
 	return error == 0 ? fan_store_commit(store) : error;
 }
 
@@ -912,7 +922,7 @@ open_store(struct fan_store *store, const struct fan_store_options *options)
 	if (fresh)
 		return create(store, options->key_file);
 	error = reopen(store);
-	return error == 0 && options->adopt ? settle(store) : error;
+	return error == 0 && (options->adopt || store->older) ? settle(store) : error;
 }
 
 int

@@ -29,6 +29,9 @@
  * that was created, and is refused elsewhere unless `adopt` is given. Not detected: a snapshot of the whole disk or machine that runs in
  * the place of the original, and an older state that was written into the same file.
  *
+ * Versions: what came with version 2 stands at the end of a record, and only where there is something to say: a record of version 1 is one
+ * of version 2. Whoever opens a store of version 1 makes it one of version 2, which programs before then refuse.
+ *
  * Errors: negative enum fan_error, with a line for fan_error_detail(). Threads: any, one at a time. A child of fork() does not use the handle.
  * Everything may block for as long as the disk takes.
  */
@@ -39,7 +42,7 @@
 
 #include <assert.h>
 
-#define FAN_STORE_VERSION 1                     /* of the format; a store of another is refused */
+#define FAN_STORE_VERSION 2 /* of the format; a store of version 1 becomes one, and one of a later version is refused */
 #define FAN_STORE_BYTES_MAX (UINT64_C(1) << 38) /* 256 GiB of address space: 100 M UEs take some 16 GB */
 
 #define FAN_MARKS_BLOCKS 1024 /* blocks of one record of marks */

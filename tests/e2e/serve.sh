@@ -192,10 +192,21 @@ good send meters@example.org --message ue.jsonl --priority 3 --valid-for 60 --pr
 json 'o["sent"] == 1 and o["priority"] == 3'
 id=$(python3 -c 'import json; print(json.load(open(".out"))["id"])')
 good message show "$id" --json
-json 'o["gid"] == "meters@example.org"'
+json 'o["gid"] == "meters@example.org" and "reference" not in o and o["expires_ms"] - o["accepted_ms"] == 60000'
 good message watch "$id" --json
 good message list --json
 json 'len(o["messages"]) == 3'
+good send flood@example.org --text once --reference 'order 7' --json
+json 'o == {"id": 4}'
+good send flood@example.org --text twice --reference 'order 7' --wait --json
+json 'o["id"] == 4 and o["sent"] == 800 and o["reference"] == "order 7"'
+good send nobody@example.org --text x --reference 'order 7' --json
+json 'o == {"id": 4, "repeated": True}'
+good message find 'order 7' --json
+json 'o["id"] == 4 and o["profiles"] and o["ended"]'
+refused 1 'no message has the reference order 8' message find 'order 8'
+refused 2 'reference: takes 1 to 64 octets of printable ASCII' send flood@example.org --text x --reference 'bär'
+refused 2 'is no UTF-8' send flood@example.org --text x --reference $'\377'
 refused 1 'no message' message cancel "$id"
 refused 1 'no message 99' message show 99
 refused 2 'takes the id of a message' message show x
@@ -314,10 +325,16 @@ sed -i '/^\[serve\]/a sandbox = no' fanfare.ini
 start
 threads Seccomp 0
 sed -i '/^sandbox/d' fanfare.ini
+good send flood@example.org --text again --reference 'order 9' --json
+id=$(python3 -c 'import json; print(json.load(open(".out"))["id"])')
 kill -9 "$daemon"
 wait "$daemon" 2>/dev/null
 daemon=
 start
+good send flood@example.org --text again --reference 'order 9' --json
+json 'o == {"id": '"$id"', "repeated": True}'
+good message find 'order 7' --json
+json 'o["id"] == 4'
 good stop --cancel
 wait "$daemon" || fault "serve, cancelled: exit $?: $(cat serve.err)"
 daemon=
