@@ -130,10 +130,10 @@ hw/tb: *
 endef
 
 library_c := $(wildcard $(library_rooms:%=%/*.c))
-# Faces are programs of their own. What of them includes their libraries' headers is compiled for them alone, where those libraries are.
+# What of the face tsp includes freeDiameter's headers is compiled for that program alone, and not where libraries come from another Debian.
 tsp_c := $(addprefix host-api/north/tsp/,main.c diameter.c dictionary.c)
 program_c := $(filter-out $(tsp_c),$(wildcard $(program_rooms:%=%/*.c)))
-north := $(if $(filter release asan clang,$(VARIANT)),$(B)/fanfare-tsp)
+tsp := $(if $(filter arm64 trixie sid,$(VARIANT)),,$(B)/fanfare-tsp)
 x86_test_c := $(addprefix tests/test_,engine_ipsec_mb.c engine_lockstep.c lockstep_stream.c)
 test_c := $(filter-out $(if $(is_x86),,$(x86_test_c)),$(wildcard tests/test_*.c))
 test_support_c := $(filter-out $(test_c) $(x86_test_c) tests/emulated.c,$(wildcard tests/*.c)) $(if $(filter arm64,$(VARIANT)),tests/emulated.c)
@@ -164,7 +164,7 @@ archive := $(B)/everything.a
 .PHONY: arm64 trixie sid tsan mutants torture torture-faults lint-mutants rtl rtl-synth cosim all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms rooms \
 	lint-readme fuzz fuzzers cover bench bench-quick bench-compare benches tests examples ctimes constant-time install clean help FORCE
 
-all: $(B)/fanfare $(library) $(north) ## build the program (build/fanfare) and the library
+all: $(B)/fanfare $(library) $(tsp) ## build the program (build/fanfare) and the library
 
 # What varies `make run`: a name on make's command line becomes an option of `fanfare fanout`. The shell reads the values from
 # its environment, so that quotes and blanks in a text survive.
@@ -178,7 +178,7 @@ run_options = $(call option,UES,ues) $(if $(MESSAGE),--message "$$MESSAGE",--tex
 	$(call option,REPEAT,repeat) $(call option,SEED,seed) $(call option,SDU,sdu) $(call option,SDAP,sdap) \
 	$(call option,EGRESS,egress) $(call option,PCAP,pcap) $(call option,CONTEXTS,contexts) $(call flag,IPV6,ipv6) \
 	$(call flag,JSON,json) $(if $(filter 0 no,$(VERIFY)),--no-verify) $(ARGS) $(if $(EAL),-- $(EAL))
-run: $(B)/fanfare $(library) ## send one message to UES=1000000 UEs, check what arrives, print the figures
+run: $(B)/fanfare ## send one message to UES=1000000 UEs, check what arrives, print the figures
 	@$(B)/fanfare fanout $(run_options)
 
 check: tests ## run the quick tests of what changed since they last passed (ALL=1: all of them)
@@ -216,7 +216,7 @@ mutants: ## plant the faults of tests/mutants one at a time and say which no tes
 
 # ROUNDS=200 kills, some minutes; SEED=N for the choices of an earlier run; ARGS="--keep DIR" leaves store, capture and logs there.
 torture: ROUNDS = 200
-torture: $(B)/fanfare $(library) $(witness) ## kill `fanfare serve` under traffic ROUNDS=200 times and judge it by the frames that leave; root; SEED=N ARGS="--keep DIR"
+torture: all $(witness) ## kill `fanfare serve` under traffic ROUNDS=200 times and judge it by the frames that leave; root; SEED=N ARGS="--keep DIR"
 	@FANFARE=$(CURDIR)/$(B)/fanfare tests/torture/torture.py --rounds $(ROUNDS) $(call option,SEED,seed) $(ARGS)
 	@FANFARE=$(CURDIR)/$(B)/fanfare tests/torture/store_faults.py
 
@@ -244,7 +244,7 @@ lint: lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms lint-readme li
 format: ## lay out every C file by .clang-format
 	$(Q)$(CLANG_FORMAT) -i $(all_c) $(all_h)
 
-constant-time: $(B)/fanfare $(library) ctimes ## show by valgrind that no branch or address of an engine depends on a secret; tests/ctime/engines lists which
+constant-time: all ctimes ## show by valgrind that no branch or address of an engine depends on a secret; tests/ctime/engines lists which
 	@tests/run tests/e2e/constant_time.sh
 
 SECONDS := 20
@@ -263,10 +263,10 @@ cover: ## run the tests and write build-cover/html/index.html: which lines they 
 
 # ARGS goes to bench/run.py: ARGS="--questions engine,path"; its --help tells the rest.
 bench bench-quick: run_bench = @FANFARE=$(CURDIR)/$(B)/fanfare FANFARE_BENCHES=$(CURDIR)/$(B)/bench bench/run.py $(ARGS)
-bench: $(B)/fanfare $(library) benches | $(B)/found-bench ## measure beside the peers: tables, bench/results/*.json, plots; about 5 minutes
+bench: all benches | $(B)/found-bench ## measure beside the peers: tables, bench/results/*.json, plots; about 5 minutes
 	$(run_bench)
 
-bench-quick: $(B)/fanfare $(library) benches | $(B)/found-bench ## less of everything, under a minute; into the same files
+bench-quick: all benches | $(B)/found-bench ## less of everything, under a minute; into the same files
 	$(run_bench) --quick
 
 bench-compare: ## what changed since BASE=FILE (or a git revision) in stored results; measures nothing
@@ -275,7 +275,7 @@ bench-compare: ## what changed since BASE=FILE (or a git revision) in stored res
 # Once for each algorithm that the card computes: its number in EEA and EIA.
 cosim: UES = 20000
 cosim_algorithms = $(if $(filter-out 0,$(or $(LANES),1)),2) $(if $(filter-out 0,$(SNOW3G)),1) $(if $(filter-out 0,$(ZUC)),3)
-cosim: $(B)/fanfare $(library) | $(B)/found-rtl ## the whole path on the Verilated RTL: one message to UES=20000 UEs through engine fpga, each frame checked; LANES=1 SNOW3G=0 ZUC=0
+cosim: all | $(B)/found-rtl ## the whole path on the Verilated RTL: one message to UES=20000 UEs through engine fpga, each frame checked; LANES=1 SNOW3G=0 ZUC=0
 	@$(MAKE) -C hw model
 	@for algorithm in $(cosim_algorithms); do \
 		$(B)/fanfare fanout --engine fpga --ues $(UES) --cipher $$algorithm --integrity $$algorithm $(ARGS) || exit; done
@@ -291,15 +291,14 @@ install: all ## install program, library, header, pkg-config file, completion, s
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(COMPLETIONDIR) $(DESTDIR)$(UNITDIR)
 	install -m 755 $(B)/fanfare $(DESTDIR)$(BINDIR)/fanfare
 	install -m 755 $(library) $(DESTDIR)$(LIBDIR)/libfanfare.so.$(SOVERSION)
-	install -d $(DESTDIR)$(LIBEXECDIR)/fanfare
-	$(if $(north),install -m 755 $(north) $(DESTDIR)$(LIBEXECDIR)/fanfare)
+	$(if $(tsp),install -d $(DESTDIR)$(LIBEXECDIR)/fanfare && install -m 755 $(tsp) $(DESTDIR)$(LIBEXECDIR)/fanfare/fanfare-tsp)
 	ln -sf libfanfare.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libfanfare.so
 	install -m 644 host-api/fanfare.h $(DESTDIR)$(INCLUDEDIR)/fanfare.h
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
 		host-api/fanfare.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/fanfare.pc
 	$(B)/fanfare completion bash > $(DESTDIR)$(COMPLETIONDIR)/fanfare
 	sed 's|/usr/local/bin|$(BINDIR)|' host-api/control/fanfare.service > $(DESTDIR)$(UNITDIR)/fanfare.service
-	$(if $(north),sed 's|/usr/local/bin|$(BINDIR)|' host-api/north/tsp/fanfare-tsp.service > $(DESTDIR)$(UNITDIR)/fanfare-tsp.service)
+	$(if $(tsp),sed 's|/usr/local/bin|$(BINDIR)|' host-api/north/tsp/fanfare-tsp.service > $(DESTDIR)$(UNITDIR)/fanfare-tsp.service)
 	if [ -e $(model_library) ]; then install -d $(DESTDIR)$(LIBDIR)/fanfare && \
 		install -m 755 $(model_library) $(DESTDIR)$(LIBDIR)/fanfare/libfanfare-model.so && \
 		install -m 755 build/hw/fanfare-cosim $(DESTDIR)$(BINDIR)/fanfare-cosim; fi

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Commands that are programs of their own: faces towards application servers, which hold no keys and bring libraries that the process with
- * the keys must not map. This one's options are checked here, then it becomes the other.
- */
+/* The faces are programs of their own, which no keys meet; these commands run them. */
 #define _GNU_SOURCE
+#include "client.h"
 #include "commands.h"
 
 #include <errno.h>
@@ -11,25 +9,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COUNT_OF(table) (sizeof(table) / sizeof((table)[0]))
 #define PATH_BYTES 2048
-
-static const struct face {
-	const char *command;
-	const char *executable;
-} faces[] = {
-	{ "tsp", "fanfare-tsp" },
-};
+#define COUNT_OF(table) (sizeof(table) / sizeof((table)[0]))
 
 struct facing {
 	const char *config;
 	bool check;
 };
 
-static const struct fan_option options[] = {
+static const struct fan_option face_options[] = {
 	{ .name = "config",
 	  .value = "FILE",
-	  .help = "the configuration; the manual of each face describes its own",
+	  .help = "its configuration; the manual beside its source describes it",
 	  .type = FAN_OPTION_FILE,
 	  .offset = offsetof(struct facing, config) },
 	{ .name = "check",
@@ -38,76 +29,64 @@ static const struct fan_option options[] = {
 	  .offset = offsetof(struct facing, check) },
 };
 
-static const char *
-executable_of(const struct fan_command *command)
+/* Runs a program of this one's folder, or of ../libexec/fanfare beside it. Returns when there is none. */
+static void
+run_beside(const char *program, char **argv)
 {
-	for (size_t i = 0; i < COUNT_OF(faces); i++)
-		if (strcmp(faces[i].command, command->name) == 0)
-			return faces[i].executable;
-	return NULL;
-}
+	static const char *const folders[] = { "", "../libexec/fanfare/" };
+	char own[PATH_BYTES] = "", path[PATH_BYTES + 64];
+	const ssize_t own_bytes = readlink("/proc/self/exe", own, sizeof(own) - 1);
+	char *name = own_bytes > 0 ? strrchr(own, '/') : NULL;
 
-/* Out: folder[PATH_BYTES], where this program lies, with its closing slash. False: nobody knows. */
-static bool
-find_folder(char *folder)
-{
-	const ssize_t path_bytes = readlink("/proc/self/exe", folder, PATH_BYTES - 1);
-	char *end;
-
-	folder[path_bytes > 0 ? path_bytes : 0] = '\0';
-	end = strrchr(folder, '/');
-	if (end == NULL)
-		return false;
-	end[1] = '\0';
-	return true;
-}
-
-/* Beside this program, as a build has it, and where `make install` puts it. Returns when neither can be started. */
-static int
-become(const struct fan_command *command, const struct facing *chosen)
-{
-	static const char *const places[] = { "", "../libexec/fanfare/" };
-	const char *arguments[] = { "fanfare", "--config", chosen->config, chosen->check ? "--check" : NULL, NULL };
-	const char *executable = executable_of(command);
-	char folder[PATH_BYTES], path[PATH_BYTES + 64], *own[COUNT_OF(arguments)];
-
-	if (!find_folder(folder))
-		return fan_command_fail(command, FAN_EXIT_FAILED, "/proc/self/exe: %s", strerror(errno));
-	memcpy(own, arguments, sizeof(own)); /* execv() reads them alone */
-	for (size_t i = 0; i < COUNT_OF(places); i++) {
-		(void)snprintf(path, sizeof(path), "%s%s%s", folder, places[i], executable);
-		(void)execv(path, own);
-		if (errno != ENOENT)
-			return fan_command_fail(command, FAN_EXIT_FAILED, "%s: %s", path, strerror(errno));
+	if (name == NULL)
+		return;
+	name[1] = '\0';
+	for (size_t i = 0; i < COUNT_OF(folders); i++) {
+		(void)snprintf(path, sizeof(path), "%s%s%s", own, folders[i], program);
+		(void)execv(path, argv);
 	}
-	return fan_command_fail(command, FAN_EXIT_FAILED, "%s%s: is not there, nor in %s: this build has no such face", folder,
-				executable, places[1]);
 }
 
 static int
-run_face(const struct fan_command *command, int argc, char **argv)
+run_face(const struct fan_command *command, const char *program, int argc, char **argv)
 {
 	struct facing chosen = { .config = NULL };
-	int rest;
-	const enum fan_parsed parsed = fan_command_parse(command, &chosen, &rest, argc, argv);
+	char **operands;
+	int exit_code = fan_client_parse(command, &chosen, &operands, 0, 0, argc, argv);
+	char name[32], check[] = "--check", *arguments[5] = { name, name }, *file;
+	unsigned count = 1;
 
-	if (parsed != FAN_PARSED)
-		return parsed == FAN_PARSED_HELP ? FAN_EXIT_OK : FAN_EXIT_USAGE;
-	if (rest < argc)
-		return fan_command_fail(command, FAN_EXIT_USAGE, "unexpected argument '%s': see 'fanfare %s --help'", argv[rest],
-					command->name);
+	if (exit_code != FAN_EXIT_OK)
+		return exit_code < 0 ? FAN_EXIT_OK : exit_code;
 	if (chosen.config == NULL)
 		return fan_command_fail(command, FAN_EXIT_USAGE, "--config FILE: is needed");
-	return become(command, &chosen);
+	(void)snprintf(name, sizeof(name), "%s", command->name);
+	file = strdup(chosen.config);
+	arguments[count++] = name;
+	if (chosen.check)
+		arguments[count++] = check;
+	arguments[count] = file;
+	run_beside(program, arguments);
+	exit_code = fan_command_fail(command, FAN_EXIT_FAILED,
+				     "%s: %s: it belongs beside this program, or into ../libexec/fanfare", program,
+				     strerror(errno));
+	free(file);
+	return exit_code;
+}
+
+static int
+run_tsp(const struct fan_command *command, int argc, char **argv)
+{
+	return run_face(command, "fanfare-tsp", argc, argv);
 }
 
 const struct fan_command fan_command_tsp = {
 	.name = "tsp",
-	.summary = "Takes device triggers over Tsp (Diameter) and hands them to the daemon",
+	.summary = "Takes device triggers from application servers (3GPP Tsp, Diameter) to the daemon",
 	.operands = "",
-	.text = "It stays in the foreground until SIGTERM or SIGINT. host-api/north/tsp/README.md is its manual.\n\n"
+	.text = "It holds no keys, and stays in the foreground until SIGTERM or SIGINT. host-api/north/tsp/README.md is its manual.\n\n"
 		"Exit codes: 0 stopped; 1 it could not start; 2 wrong options or configuration.",
-	.options = options,
-	.option_count = COUNT_OF(options),
-	.run = run_face,
+	.options = face_options,
+	.option_count = COUNT_OF(face_options),
+	.run = run_tsp,
 };

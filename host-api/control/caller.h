@@ -10,7 +10,7 @@
 struct fan_caller {
 	int socket;
 	int next_id;
-	int code;  /* of the last error that the daemon answered (enum fan_control_code); 0: none came from it */
+	int code; /* of the last error that the daemon answered (enum fan_control_code); 0: none came from it */
 	char *in; /* owned */
 	size_t in_bytes, in_room;
 };

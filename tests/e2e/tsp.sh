@@ -188,8 +188,7 @@ done
 if [ -z "${TSP_ONLY:-}" ]; then
 	# Without serve: a temporary error at once. With it again: what was accepted is told, and the same number is taken.
 	played accept 300
-	kill -9 $daemon
-	wait $daemon 2>/dev/null
+	{ kill -9 $daemon && wait $daemon; } 2>/dev/null
 	played away
 	start_serve
 	played back 300

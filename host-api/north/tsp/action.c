@@ -52,8 +52,8 @@ check_content(char *why, const struct fan_tsp_action *action, const struct fan_s
 	if (action->payload == NULL || action->payload_bytes == 0)
 		return refuse(why, FAN_TSP_INVALID_PAYLOAD, "a trigger needs Trigger-Data with a Payload");
 	if (action->payload_bytes > settings->limits.payload_bytes)
-		return refuse(why, FAN_TSP_INVALID_PAYLOAD, "the Payload has %u octets, and the limit is %llu", action->payload_bytes,
-			      (unsigned long long)settings->limits.payload_bytes);
+		return refuse(why, FAN_TSP_INVALID_PAYLOAD, "the Payload has %u octets, and the limit is %llu",
+			      action->payload_bytes, (unsigned long long)settings->limits.payload_bytes);
 	if (action->has_validity && action->validity_s > settings->limits.validity_s)
 		return refuse(why, FAN_TSP_INVALID_PERIOD, "Validity-Time is %u s, and the limit %llu s", action->validity_s,
 			      (unsigned long long)settings->limits.validity_s);
@@ -137,9 +137,9 @@ fan_tsp_action_send(const struct fan_tsp_action *action, const struct fan_settin
 	wrong |= json_object_set_new(params, "priority", json_integer(action->priority ? URGENT_PRIORITY : 0));
 	if (action->has_validity)
 		wrong |= json_object_set_new(params, "valid_for_ms",
-					     json_integer(action->validity_s > 0 ? 1000 * (json_int_t)action->validity_s : AT_ONCE_MS));
-	if (reference != NULL)
-		wrong |= json_object_set_new(params, "reference", json_string(reference));
+					     json_integer(action->validity_s > 0 ? 1000 * (json_int_t)action->validity_s
+										 : AT_ONCE_MS));
+	wrong |= json_object_set_new(params, "reference", json_string(reference));
 	if (wrong == 0)
 		return params;
 	json_decref(params);

@@ -16,9 +16,9 @@ struct fan_tsp_action {
 	uint32_t reference;
 	uint32_t old_reference; /* of a recall or replacement: which one is meant */
 	bool has_old_reference;
-	bool group;                        /* target is a GID */
-	bool msisdn;                       /* target's digits came as an MSISDN */
-	char target[FAN_TSP_TARGET_BYTES]; /* GID, external identifier or digits; "": none was given */
+	bool group;                          /* target is a GID */
+	bool msisdn;                         /* target's digits came as an MSISDN */
+	char target[FAN_TSP_TARGET_BYTES];   /* GID, external identifier or digits; "": none was given */
 	char identity[FAN_TSP_TARGET_BYTES]; /* SCS-Identity; "": none was given */
 	uint8_t *payload;                    /* owned; NULL: none */
 	uint32_t payload_bytes;
@@ -26,7 +26,8 @@ struct fan_tsp_action {
 	uint16_t application_port;
 	uint32_t validity_s;
 	bool has_validity;
-	uint8_t digest[FAN_TSP_DIGEST_BYTES]; /* of all that was asked: tells a repetition from another request of that number */
+	uint8_t digest
+		[FAN_TSP_DIGEST_BYTES]; /* of all that was asked: tells a repetition from another request of that number */
 };
 
 /* Wipes the payload. NULL: nothing. */
@@ -40,7 +41,7 @@ enum fan_tsp_status fan_tsp_action_check(char *why, const struct fan_tsp_action 
 
 /*
  * The parameters of `send` (host-api/control/README.md) for a trigger or replacement. In: reference, under which serve knows the message
- * again, NULL: none, for a serve that does not take the parameter. NULL without memory. The caller's.
+ * again. NULL without memory. The caller's.
  */
 json_t *fan_tsp_action_send(const struct fan_tsp_action *action, const struct fan_settings *settings, const char *reference);
 

@@ -98,10 +98,10 @@ write_record(const struct fan_book_record *record)
 
 	write_hex(digest, record->digest, FAN_TSP_DIGEST_BYTES);
 	object = json_pack("{s:i, s:s, s:I, s:i, s:b, s:b, s:s, s:s, s:I, s:I, s:i, s:s}", "state", record->state, "scs",
-			   record->scs, "reference", (json_int_t)record->reference, "type", record->type, "group", record->group,
-			   "msisdn", record->msisdn, "target", record->target, "digest", digest, "message",
-			   (json_int_t)record->message, "at_ms", (json_int_t)record->at_ms, "outcome", record->outcome, "totals",
-			   record->totals);
+			   record->scs, "reference", (json_int_t)record->reference, "type", record->type, "group",
+			   record->group, "msisdn", record->msisdn, "target", record->target, "digest", digest, "message",
+			   (json_int_t)record->message, "at_ms", (json_int_t)record->at_ms, "outcome", record->outcome,
+			   "totals", record->totals);
 	text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
 	json_decref(object);
 	return text;
@@ -121,9 +121,9 @@ read_record(struct fan_book_record *record, uint64_t number, const MDB_val *valu
 	const char *scs, *target, *digest, *totals;
 	json_int_t reference, message, at_ms;
 	int state, type, group, msisdn, outcome;
-	bool good = json_unpack(object, "{s:i, s:s, s:I, s:i, s:b, s:b, s:s, s:s, s:I, s:I, s:i, s:s}", "state", &state, "scs", &scs,
-				"reference", &reference, "type", &type, "group", &group, "msisdn", &msisdn, "target", &target,
-				"digest", &digest, "message", &message, "at_ms", &at_ms, "outcome", &outcome, "totals",
+	bool good = json_unpack(object, "{s:i, s:s, s:I, s:i, s:b, s:b, s:s, s:s, s:I, s:I, s:i, s:s}", "state", &state, "scs",
+				&scs, "reference", &reference, "type", &type, "group", &group, "msisdn", &msisdn, "target",
+				&target, "digest", &digest, "message", &message, "at_ms", &at_ms, "outcome", &outcome, "totals",
 				&totals) == 0;
 
 	*record = (struct fan_book_record){ .number = number };
@@ -340,7 +340,8 @@ find_old(void *user, const struct fan_book_record *record)
 int
 fan_book_forget(struct fan_book *book, int64_t before_ms, unsigned most)
 {
-	struct forgetting forgetting = { .found = calloc(most, sizeof(struct fan_book_record)), .most = most,
+	struct forgetting forgetting = { .found = calloc(most, sizeof(struct fan_book_record)),
+					 .most = most,
 					 .before_ms = before_ms };
 	int error = forgetting.found == NULL ? fan_fail(FAN_E_MEMORY, "no memory") : fan_book_each(book, find_old, &forgetting);
 
@@ -364,8 +365,8 @@ hold(struct fan_book *book)
 	struct stat found;
 
 	if (mkdir(book->directory, 0700) != 0 && errno != EEXIST)
-		return fan_fail(FAN_E_IO, "%s: %s: [tsp] state names a directory that this user may make, or its own", book->directory,
-				strerror(errno));
+		return fan_fail(FAN_E_IO, "%s: %s: [tsp] state names a directory that this user may make, or its own",
+				book->directory, strerror(errno));
 	book->holder = open(book->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (book->holder < 0 || fstat(book->holder, &found) != 0)
 		return fan_fail(FAN_E_IO, "%s: %s", book->directory, strerror(errno));
@@ -400,12 +401,13 @@ introduce(struct fan_book *book)
 			return fan_fail(FAN_E_IO, "no random octets: %s", strerror(errno));
 		write_hex(book->identity, octets, sizeof(octets));
 		error = put(book, book->about, "version", strlen("version"), VERSION, strlen(VERSION));
-		return error != 0 ? error
-				  : put(book, book->about, "identity", strlen("identity"), book->identity, strlen(book->identity));
+		return error != 0
+			       ? error
+			       : put(book, book->about, "identity", strlen("identity"), book->identity, strlen(book->identity));
 	}
 	if (error == 0 && (value.mv_size != strlen(VERSION) || memcmp(value.mv_data, VERSION, value.mv_size) != 0))
-		return fan_fail(FAN_E_UNSUPPORTED, "%s: is of another version of this program, which reads version %s", book->directory,
-				VERSION);
+		return fan_fail(FAN_E_UNSUPPORTED, "%s: is of another version of this program, which reads version %s",
+				book->directory, VERSION);
 	if (error == 0)
 		error = get(book, &value, book->about, "identity", strlen("identity"));
 	if (error == 0 && value.mv_size != 2 * IDENTITY_BYTES)

@@ -14,17 +14,17 @@
 #include <unistd.h>
 
 enum {
-	CALL_MS = 5000,      /* what serve may take for an answer */
-	RECONNECT_MS = 500,  /* between two attempts to reach serve */
-	TURN_MS = 50,        /* the longest wait of the thread */
-	LOOK_MS_MIN = 50,    /* between two looks at a message: doubled each time */
+	CALL_MS = 5000,     /* what serve may take for an answer */
+	RECONNECT_MS = 500, /* between two attempts to reach serve */
+	TURN_MS = 50,       /* the longest wait of the thread */
+	LOOK_MS_MIN = 50,   /* between two looks at a message: doubled each time */
 	LOOK_MS_MAX = 5000,
 	NOTIFY_MS_MIN = 1000, /* between two attempts to notify: doubled each time */
 	NOTIFY_MS_MAX = 300000,
-	CANCEL_MS = 20,       /* between two looks at a message that was cancelled */
-	CANCELLED_MS = 5000,  /* ... in all */
+	CANCEL_MS = 20,      /* between two looks at a message that was cancelled */
+	CANCELLED_MS = 5000, /* ... in all */
 	CLOSING_MS = 5000,
-	FORGET_MS = 10000,   /* between two times of forgetting */
+	FORGET_MS = 10000, /* between two times of forgetting */
 	FORGET_MAX = 1000,
 	COMPLAIN_MS = 1000,
 };
@@ -65,6 +65,7 @@ struct question {
 	int id; /* 0: none */
 	struct errand *errand;
 	uint64_t number; /* of a watch, where there is no errand */
+	int64_t until_ms;
 };
 
 struct waiting {
@@ -84,7 +85,7 @@ struct fan_desk {
 	bool started;
 	int bell; /* eventfd: something was put in */
 
-	pthread_mutex_t lock; /* of what stands up to the next blank line */
+	pthread_mutex_t lock;  /* of what stands up to the next blank line */
 	struct waiting *queue; /* ring of settings->limits.queued */
 	unsigned queue_first, queue_count;
 	struct delivered delivered[FAN_DESK_NOTIFICATIONS_MAX];
@@ -96,7 +97,7 @@ struct fan_desk {
 	struct fan_book *book;
 	struct fan_caller caller;
 	bool connected;
-	bool takes_reference, takes_identity; /* serve's `send` knows these parameters */
+	bool takes_identity; /* serve's `send` knows this parameter */
 	int64_t now_ms, connect_ms, scan_ms, forget_ms, complain_ms;
 	struct errand errands[FAN_DESK_ERRANDS_MAX];
 	struct question questions[FAN_DESK_QUESTIONS_MAX];
@@ -241,8 +242,9 @@ is_in_hand(const struct fan_desk *desk, const struct errand *own, uint32_t refer
 	for (unsigned i = 0; i < FAN_DESK_ERRANDS_MAX; i++) {
 		const struct errand *other = &desk->errands[i];
 
-		if (other != own && other->step != STEP_FREE && other->step != STEP_DONE && other->action->scs == own->action->scs &&
-		    other->action->reference == reference && other->action->type != FAN_TSP_RECALL)
+		if (other != own && other->step != STEP_FREE && other->step != STEP_DONE &&
+		    other->action->scs == own->action->scs && other->action->reference == reference &&
+		    other->action->type != FAN_TSP_RECALL)
 			return true;
 	}
 	return false;
@@ -325,18 +327,19 @@ lose(struct fan_desk *desk)
 	desk->question_count = 0;
 }
 
-/* Which of the newer parameters of `send` this serve takes: it names the first that it does not know, and nothing is sent, since no GID is empty. */
+/* Whether `send` of this serve takes a single UE. It names the first parameter that it does not know, and nothing is sent, since no GID is empty. */
 static int
-learn(struct fan_desk *desk, const char *parameter, bool *takes)
+learn(struct fan_desk *desk)
 {
-	json_t *params = json_pack("{s:s, s:s}", parameter, "0", "gid", "");
 	json_t *result = NULL;
-	const int error = fan_caller_call(&desk->caller, &result, "send", params, -1, NULL, NULL);
+	const int error = fan_caller_call(&desk->caller, &result, "send", json_pack("{s:s, s:s}", "identity", "0", "gid", ""),
+					  -1, NULL, NULL);
 
 	json_decref(result);
 	if (error != 0 && desk->caller.code == 0)
 		return error;
-	*takes = desk->caller.code == FAN_CONTROL_PARAMS && strncmp(fan_error_detail(), parameter, strlen(parameter)) != 0;
+	desk->takes_identity = desk->caller.code == FAN_CONTROL_PARAMS &&
+			       strncmp(fan_error_detail(), "identity", strlen("identity")) != 0;
 	return 0;
 }
 
@@ -350,7 +353,7 @@ reach(struct fan_desk *desk)
 	if (fan_caller_open_within(&desk->caller, desk->settings->tsp.socket, CALL_MS) != 0)
 		return false;
 	desk->connected = true;
-	if (learn(desk, "reference", &desk->takes_reference) != 0 || learn(desk, "identity", &desk->takes_identity) != 0) {
+	if (learn(desk) != 0) {
 		lose(desk);
 		return false;
 	}
@@ -370,7 +373,9 @@ ask(struct fan_desk *desk, struct errand *errand, uint64_t number, const char *m
 			continue;
 		if (fan_caller_post(&desk->caller, &id, method, params) != 0)
 			return false;
-		*question = (struct question){ .id = id + 1, .errand = errand, .number = number };
+		*question = (struct question){
+			.id = id + 1, .errand = errand, .number = number, .until_ms = desk->now_ms + CALL_MS
+		};
 		desk->question_count++;
 		return true;
 	}
@@ -560,8 +565,8 @@ take_old_end(struct fan_desk *desk, struct errand *errand, const json_t *shown)
 static void
 take_looked(struct fan_desk *desk, struct errand *errand, const json_t *result, const json_t *error)
 {
-	const enum fan_tsp_status failed =
-		errand->action->type == FAN_TSP_RECALL ? FAN_TSP_RECALL_FAILED : FAN_TSP_REPLACE_FAILED;
+	const enum fan_tsp_status failed = errand->action->type == FAN_TSP_RECALL ? FAN_TSP_RECALL_FAILED
+										  : FAN_TSP_REPLACE_FAILED;
 	const unsigned long long sent = fan_tsp_sent(result);
 
 	if (error != NULL) {
@@ -711,6 +716,19 @@ take_answers(struct fan_desk *desk, bool readable)
 	}
 }
 
+/* A daemon that is there and does not answer is as good as one that has gone. */
+static void
+give_up_on_serve(struct fan_desk *desk)
+{
+	for (unsigned i = 0; i < FAN_DESK_QUESTIONS_MAX; i++) {
+		if (desk->questions[i].id == 0 || desk->questions[i].until_ms > desk->now_ms)
+			continue;
+		fan_error_record("no answer in %d ms", CALL_MS);
+		lose(desk);
+		return;
+	}
+}
+
 /* ---- Notifications -------------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -839,7 +857,7 @@ send(struct fan_desk *desk, struct errand *errand)
 	json_t *params;
 
 	fan_book_name(desk->book, name, errand->record.number);
-	params = fan_tsp_action_send(errand->action, desk->settings, desk->takes_reference ? name : NULL);
+	params = fan_tsp_action_send(errand->action, desk->settings, name);
 	errand->step = STEP_SENDING;
 	if (params == NULL || !desk->connected || !ask(desk, errand, 0, "send", params))
 		settle(errand, FAN_TSP_TEMPORARY_ERROR, "fanfare serve cannot be asked now");
@@ -853,8 +871,8 @@ finish(struct fan_desk *desk, struct errand *errand)
 	if (errand->status == FAN_TSP_SUCCESS && errand->record.message != 0)
 		add_watch(desk, &errand->record);
 	if (errand->status == FAN_TSP_SUCCESS && (errand->record.message != 0 || action->type == FAN_TSP_RECALL))
-		fan_tsp_log("%s scs=%s reference=%u message=%llu target=%s", action->type == FAN_TSP_RECALL ? "recalled" : "accepted",
-			    action->scs->label, action->reference,
+		fan_tsp_log("%s scs=%s reference=%u message=%llu target=%s",
+			    action->type == FAN_TSP_RECALL ? "recalled" : "accepted", action->scs->label, action->reference,
 			    (unsigned long long)(errand->record.message != 0 ? errand->record.message : errand->old_message),
 			    action->target);
 	desk->port->answer(desk->port->user, errand->ticket, action, errand->status, errand->why);
@@ -892,7 +910,8 @@ forget(struct fan_desk *desk)
 	if (desk->now_ms < desk->forget_ms)
 		return;
 	/* More at once when there is more to forget. */
-	desk->forget_ms = desk->now_ms + (fan_book_forget(desk->book, before_ms, FORGET_MAX) == FORGET_MAX ? TURN_MS : FORGET_MS);
+	desk->forget_ms = desk->now_ms +
+			  (fan_book_forget(desk->book, before_ms, FORGET_MAX) == FORGET_MAX ? TURN_MS : FORGET_MS);
 }
 
 static void
@@ -920,6 +939,7 @@ run(void *user)
 	for (;;) {
 		wait_for_something(desk, &readable);
 		take_answers(desk, readable);
+		give_up_on_serve(desk);
 		take_events(desk);
 		wake_errands(desk);
 		take_requests(desk);

@@ -16,9 +16,9 @@
 #include "action.h"
 #include "book.h"
 
-#define FAN_DESK_ERRANDS_MAX 32       /* each has one question to serve at a time, which takes 64 of a client */
-#define FAN_DESK_QUESTIONS_MAX 48     /* those of errands and of messages that are followed */
-#define FAN_DESK_WATCHES_MAX 16384    /* 48 octets each */
+#define FAN_DESK_ERRANDS_MAX 32    /* each has one question to serve at a time, which takes 64 of a client */
+#define FAN_DESK_QUESTIONS_MAX 48  /* those of errands and of messages that are followed */
+#define FAN_DESK_WATCHES_MAX 16384 /* 48 octets each */
 #define FAN_DESK_NOTIFICATIONS_MAX 32
 
 /* What became of a notification. */
@@ -32,7 +32,8 @@ enum fan_desk_delivery {
 struct fan_desk_port {
 	void *user;
 	/* Answers a request. Takes ticket, as fan_desk_submit() got it. why: one line for people, "" for none. */
-	void (*answer)(void *user, void *ticket, const struct fan_tsp_action *action, enum fan_tsp_status status, const char *why);
+	void (*answer)(void *user, void *ticket, const struct fan_tsp_action *action, enum fan_tsp_status status,
+		       const char *why);
 	/* Sends the notification of a message that has ended. 0: fan_desk_delivered() will be called, once; else it did not go. */
 	int (*notify)(void *user, const struct fan_book_record *record);
 	/* Each turn, every 50 ms at least. */

@@ -37,7 +37,8 @@ static struct {
 	bool initialised;
 	pthread_mutex_t lines_lock; /* of lines */
 	struct fan_rate lines;
-	pthread_mutex_t parked_lock; /* of what stands below; freeDiameter may wait for its own queues under it, never for this */
+	pthread_mutex_t
+		parked_lock; /* of what stands below; freeDiameter may wait for its own queues under it, never for this */
 	struct parked parked[PARKED_MAX];
 	unsigned parked_count;
 } self = { .lines_lock = PTHREAD_MUTEX_INITIALIZER, .parked_lock = PTHREAD_MUTEX_INITIALIZER };
@@ -271,7 +272,8 @@ answer(void *unused, void *ticket, const struct fan_tsp_action *action, enum fan
 	bool good = fd_msg_new_answer_from_req(fd_g_config->cnf_dict, &message, 0) == 0;
 
 	(void)unused;
-	good = good && fd_msg_rescode_set(message, words("DIAMETER_SUCCESS"), why[0] != '\0' ? words(why) : NULL, NULL, 1) == 0 &&
+	good = good &&
+	       fd_msg_rescode_set(message, words("DIAMETER_SUCCESS"), why[0] != '\0' ? words(why) : NULL, NULL, 1) == 0 &&
 	       add_session_state(message);
 	report = good ? add(message, FAN_AVP_DEVICE_NOTIFICATION, NULL) : NULL;
 	good = report != NULL && add_target(report, action->target, action->group, action->msisdn) &&
@@ -413,9 +415,11 @@ take_group(struct fan_tsp_action *action, struct avp **wrong, struct avp *group,
 static bool
 digest(struct fan_tsp_action *action)
 {
-	const uint32_t numbers[] = { (uint32_t)action->type, action->reference,    action->has_old_reference, action->old_reference,
-				     action->group,          action->msisdn,       action->priority,          action->application_port,
-				     action->has_validity,   action->validity_s,   action->payload_bytes };
+	const uint32_t numbers[] = {
+		(uint32_t)action->type, action->reference,  action->has_old_reference, action->old_reference,
+		action->group,          action->msisdn,     action->priority,          action->application_port,
+		action->has_validity,   action->validity_s, action->payload_bytes
+	};
 	gnutls_hash_hd_t hash;
 
 	if (gnutls_hash_init(&hash, GNUTLS_DIG_SHA256) != 0)
@@ -491,7 +495,8 @@ on_device_action(struct msg **message, struct avp *unused, struct session *sessi
 	*message = NULL;
 	*action = DISP_ACT_CONT;
 	if (scs == NULL)
-		answer_error(request, 0, "DIAMETER_AUTHORIZATION_REJECTED", "Origin-Host is not the peer, or none of those who may ask", NULL);
+		answer_error(request, 0, "DIAMETER_AUTHORIZATION_REJECTED",
+			     "Origin-Host is not the peer, or none of those who may ask", NULL);
 	else if (fd_msg_search_avp(request, self.dictionary.avp[FAN_AVP_DEVICE_ACTION], &group) != 0 || group == NULL)
 		answer_missing(request);
 	else
@@ -568,10 +573,10 @@ notify(void *unused, const struct fan_book_record *record)
 	until.tv_sec += NOTIFY_TIMEOUT_S;
 	good = scs != NULL && fd_msg_new(self.dictionary.device_notification, MSGFL_ALLOC_ETEID, &message) == 0 &&
 	       fd_msg_new_session(message, NULL, 0) == 0 && add_session_state(message) && fd_msg_add_origin(message, 0) == 0 &&
-	       add_text(message, FAN_AVP_DESTINATION_REALM, scs->realm) && add_text(message, FAN_AVP_DESTINATION_HOST, scs->host) &&
-	       add_report(message, scs, record);
-	if (good && fd_msg_send_timeout(&message, on_notification_answer, (void *)(uintptr_t)record->number, on_notification_late,
-					&until) == 0)
+	       add_text(message, FAN_AVP_DESTINATION_REALM, scs->realm) &&
+	       add_text(message, FAN_AVP_DESTINATION_HOST, scs->host) && add_report(message, scs, record);
+	if (good && fd_msg_send_timeout(&message, on_notification_answer, (void *)(uintptr_t)record->number,
+					on_notification_late, &until) == 0)
 		return 0;
 	if (message != NULL)
 		(void)fd_msg_free(message);
@@ -731,8 +736,10 @@ write_configuration(FILE *file, const struct fan_settings *settings)
 	(void)fputs("No_SCTP;\nNoRelay;\nAppServThreads = 1;\nTwTimer = 10;\n", file);
 	if (settings->tsp.tls_port == 0)
 		return;
-	(void)fprintf(file, "TLS_Cred = \"%s\", \"%s\";\nTLS_CA = \"%s\";\nTLS_Prio = \"SECURE128:-VERS-ALL:+VERS-TLS1.2:+VERS-TLS1.3\";\n",
-		      settings->tsp.certificate, settings->tsp.key, settings->tsp.authority);
+	(void)fprintf(
+		file,
+		"TLS_Cred = \"%s\", \"%s\";\nTLS_CA = \"%s\";\nTLS_Prio = \"SECURE128:-VERS-ALL:+VERS-TLS1.2:+VERS-TLS1.3\";\n",
+		settings->tsp.certificate, settings->tsp.key, settings->tsp.authority);
 	if (settings->tsp.revoked != NULL)
 		(void)fprintf(file, "TLS_CRL = \"%s\";\n", settings->tsp.revoked);
 }
@@ -750,7 +757,8 @@ configure(const struct fan_settings *settings)
 	write_configuration(file, settings);
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", descriptor);
 	if (fflush(file) != 0 || fd_core_parseconf(path) != 0)
-		error = fan_fail(FAN_E_INVALID, "freeDiameter does not take what %s says; its own line is above", settings->file);
+		error = fan_fail(FAN_E_INVALID, "freeDiameter does not take what %s says; its own line is above",
+				 settings->file);
 	(void)fclose(file);
 	return error != 0 ? error : listen_on(settings->tsp.listen);
 }

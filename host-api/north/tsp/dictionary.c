@@ -255,18 +255,10 @@ static const struct rule load[] = {
 
 /* Clause 6.6.2. */
 static const struct rule device_action_request[] = {
-	{ FAN_AVP_SESSION_ID, HEAD },
-	{ FAN_AVP_AUTH_APPLICATION_ID, ONE },
-	{ FAN_AVP_AUTH_SESSION_STATE, ONE },
-	{ FAN_AVP_ORIGIN_HOST, ONE },
-	{ FAN_AVP_ORIGIN_REALM, ONE },
-	{ FAN_AVP_DESTINATION_REALM, ONE },
-	{ FAN_AVP_DESTINATION_HOST, OPTIONAL },
-	{ FAN_AVP_ORIGIN_STATE_ID, OPTIONAL },
-	{ FAN_AVP_DEVICE_ACTION, OPTIONAL },
-	{ FAN_AVP_PROXY_INFO, MANY },
-	{ FAN_AVP_ROUTE_RECORD, MANY },
-	{ FAN_AVP_SUPPORTED_FEATURES, MANY },
+	{ FAN_AVP_SESSION_ID, HEAD },           { FAN_AVP_AUTH_APPLICATION_ID, ONE },  { FAN_AVP_AUTH_SESSION_STATE, ONE },
+	{ FAN_AVP_ORIGIN_HOST, ONE },           { FAN_AVP_ORIGIN_REALM, ONE },         { FAN_AVP_DESTINATION_REALM, ONE },
+	{ FAN_AVP_DESTINATION_HOST, OPTIONAL }, { FAN_AVP_ORIGIN_STATE_ID, OPTIONAL }, { FAN_AVP_DEVICE_ACTION, OPTIONAL },
+	{ FAN_AVP_PROXY_INFO, MANY },           { FAN_AVP_ROUTE_RECORD, MANY },        { FAN_AVP_SUPPORTED_FEATURES, MANY },
 };
 
 /* Clause 6.6.3; Device-Notification is required there, and left out of the answers that freeDiameter makes of errors. */
@@ -294,17 +286,10 @@ static const struct rule device_action_answer[] = {
 
 /* Clause 6.6.4. */
 static const struct rule device_notification_request[] = {
-	{ FAN_AVP_SESSION_ID, HEAD },
-	{ FAN_AVP_AUTH_APPLICATION_ID, ONE },
-	{ FAN_AVP_AUTH_SESSION_STATE, ONE },
-	{ FAN_AVP_ORIGIN_HOST, ONE },
-	{ FAN_AVP_ORIGIN_REALM, ONE },
-	{ FAN_AVP_DESTINATION_REALM, ONE },
-	{ FAN_AVP_DESTINATION_HOST, ONE },
-	{ FAN_AVP_ORIGIN_STATE_ID, OPTIONAL },
-	{ FAN_AVP_DEVICE_NOTIFICATION, OPTIONAL },
-	{ FAN_AVP_PROXY_INFO, MANY },
-	{ FAN_AVP_ROUTE_RECORD, MANY },
+	{ FAN_AVP_SESSION_ID, HEAD },      { FAN_AVP_AUTH_APPLICATION_ID, ONE },  { FAN_AVP_AUTH_SESSION_STATE, ONE },
+	{ FAN_AVP_ORIGIN_HOST, ONE },      { FAN_AVP_ORIGIN_REALM, ONE },         { FAN_AVP_DESTINATION_REALM, ONE },
+	{ FAN_AVP_DESTINATION_HOST, ONE }, { FAN_AVP_ORIGIN_STATE_ID, OPTIONAL }, { FAN_AVP_DEVICE_NOTIFICATION, OPTIONAL },
+	{ FAN_AVP_PROXY_INFO, MANY },      { FAN_AVP_ROUTE_RECORD, MANY },
 };
 
 /* Clause 6.6.5. What an SCS forgets here does not make its answer wrong: Result-Code is all that is read. */
@@ -333,7 +318,9 @@ add_rules(const struct fan_tsp_dictionary *dictionary, struct dict_object *paren
 		const bool required = rules[i].how == HEAD || rules[i].how == ONE;
 		struct dict_rule_data data = {
 			.rule_avp = dictionary->avp[rules[i].avp],
-			.rule_position = rules[i].how == HEAD ? RULE_FIXED_HEAD : required ? RULE_REQUIRED : RULE_OPTIONAL,
+			.rule_position = rules[i].how == HEAD ? RULE_FIXED_HEAD
+					 : required           ? RULE_REQUIRED
+							      : RULE_OPTIONAL,
 			.rule_order = rules[i].how == HEAD ? 1 : 0,
 			.rule_min = -1,
 			.rule_max = rules[i].how == MANY ? -1 : 1,

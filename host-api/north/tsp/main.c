@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* `fanfare tsp`: a program of its own, so that the process that holds keys never maps Diameter or TLS code. `fanfare` starts it. */
+/* fanfare-tsp tsp [--check] FILE, which `fanfare tsp` runs: a program of its own, so that the process that holds keys never maps Diameter or TLS
+ * code. */
 #define _GNU_SOURCE
 #include "diameter.h"
 #include "log.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
@@ -23,8 +23,7 @@ enum {
 	EXIT_WRONG = 2,
 };
 
-static int __attribute__((format(printf, 2, 3)))
-fail(int exit_code, const char *format, ...)
+static int __attribute__((format(printf, 2, 3))) fail(int exit_code, const char *format, ...)
 {
 	va_list arguments;
 
@@ -116,48 +115,17 @@ serve(const struct fan_settings *settings)
 	return error;
 }
 
-static void
-print_help(void)
-{
-	(void)puts("Usage: fanfare tsp --config FILE [--check]\n\n"
-		   "Takes device triggers of Services Capability Servers over Tsp (TS 29.368, Diameter) and hands them to `fanfare serve`.\n\n"
-		   "  --config FILE  the configuration; host-api/north/tsp/README.md describes it\n"
-		   "  --check        only print the configuration that would be in force\n\n"
-		   "It stays in the foreground until SIGTERM or SIGINT.\n"
-		   "Exit codes: 0 stopped; 1 it could not start; 2 wrong options or configuration.");
-}
-
 int
 main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "check", no_argument, NULL, 'k' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
+	const bool check = argc == 4 && strcmp(argv[2], "--check") == 0;
 	struct fan_settings settings;
-	const char *file = NULL;
-	bool check = false;
-	int option, error;
+	int error;
 
 	harden();
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (option == 'h') {
-			print_help();
-			return EXIT_GOOD;
-		}
-		if (option == '?')
-			return fail(EXIT_WRONG, "%s: unknown, or without its value: see 'fanfare tsp --help'", argv[optind - 1]);
-		file = option == 'c' ? optarg : file;
-		check = check || option == 'k';
-	}
-	if (optind < argc)
-		return fail(EXIT_WRONG, "unexpected argument '%s': see 'fanfare tsp --help'", argv[optind]);
-	if (file == NULL)
-		return fail(EXIT_WRONG, "--config FILE: is needed");
-	error = fan_settings_read(&settings, file);
+	if (argc != 3 && !check)
+		return fail(EXIT_WRONG, "usage: fanfare-tsp tsp [--check] FILE; it is what `fanfare tsp` runs");
+	error = fan_settings_read(&settings, argv[argc - 1]);
 	if (error != 0)
 		/* The file was named on the command line. */
 		error = fail(EXIT_WRONG, "%s", fan_error_detail());

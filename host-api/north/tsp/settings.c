@@ -78,8 +78,8 @@ is_name(const char *text)
 {
 	static const char *const characters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
 
-	return strspn(text, characters) == strlen(text) && strlen(text) < FAN_TSP_HOST_BYTES && text[0] != '.' && text[0] != '-' &&
-	       strstr(text, "..") == NULL;
+	return strspn(text, characters) == strlen(text) && strlen(text) < FAN_TSP_HOST_BYTES && text[0] != '.' &&
+	       text[0] != '-' && strstr(text, "..") == NULL;
 }
 
 /* Calls `each` with every word of a list, blanks or commas between them, until one answers false. */
@@ -340,19 +340,22 @@ static int
 finish_scs(struct fan_settings *settings, struct fan_scs *scs)
 {
 	if (scs->host == NULL)
-		return fan_fail(FAN_E_INVALID, "%s: [scs %s] host: is needed: its Diameter identity", settings->file, scs->label);
+		return fan_fail(FAN_E_INVALID, "%s: [scs %s] host: is needed: its Diameter identity", settings->file,
+				scs->label);
 	if (scs->realm == NULL && realm_of(scs->host) == NULL)
 		return fan_fail(FAN_E_INVALID, "%s: [scs %s] realm: is needed, since the host has no domain", settings->file,
 				scs->label);
 	for (const struct fan_scs *other = settings->scs; other < scs; other++)
 		if (strcasecmp(other->host, scs->host) == 0)
-			return fan_fail(FAN_E_INVALID, "%s: [scs %s] host: is that of [scs %s], too", settings->file, scs->label,
-					other->label);
+			return fan_fail(FAN_E_INVALID, "%s: [scs %s] host: is that of [scs %s], too", settings->file,
+					scs->label, other->label);
 	if (scs->plain && settings->tsp.port == 0)
 		return fan_fail(FAN_E_INVALID, "%s: [scs %s] plain: needs [tsp] port, which is 0", settings->file, scs->label);
 	scs->requests_per_s = scs->requests_per_s != 0 ? scs->requests_per_s : settings->limits.requests_per_s;
 	scs->messages = scs->messages != 0 ? scs->messages : settings->limits.messages;
-	return default_text(&scs->realm, realm_of(scs->host)) != 0 || default_text(&scs->identity, scs->host) != 0 ? FAN_E_MEMORY : 0;
+	return default_text(&scs->realm, realm_of(scs->host)) != 0 || default_text(&scs->identity, scs->host) != 0
+		       ? FAN_E_MEMORY
+		       : 0;
 }
 
 static int
@@ -375,7 +378,8 @@ finish(struct fan_settings *settings)
 	int error;
 
 	if (settings->tsp.identity == NULL)
-		return fan_fail(FAN_E_INVALID, "%s: [tsp] identity: is needed: this face's Diameter identity, iwf.example.org for example",
+		return fan_fail(FAN_E_INVALID,
+				"%s: [tsp] identity: is needed: this face's Diameter identity, iwf.example.org for example",
 				settings->file);
 	if (settings->tsp.realm == NULL && realm_of(settings->tsp.identity) == NULL)
 		return fan_fail(FAN_E_INVALID, "%s: [tsp] realm: is needed, since identity has no domain", settings->file);

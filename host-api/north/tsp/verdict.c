@@ -33,16 +33,12 @@ static const struct {
 	const char *reason;
 	enum fan_tsp_outcome outcome;
 } reasons[] = {
-	{ "unreachable", FAN_TSP_TEMPORARY },
-	{ "window", FAN_TSP_TEMPORARY },       /* until the UE is resynchronised */
-	{ "reservation", FAN_TSP_TEMPORARY },  /* until its lease is renewed */
-	{ "count-end", FAN_TSP_TEMPORARY },    /* until it has a new key */
-	{ "transactions", FAN_TSP_TEMPORARY }, /* until it has acknowledged */
-	{ "engine", FAN_TSP_TEMPORARY },
-	{ "port", FAN_TSP_TEMPORARY },
-	{ "expired", FAN_TSP_EXPIRED },
-	{ "cancelled", FAN_TSP_UNDELIVERABLE },
-	{ "removed", FAN_TSP_UNDELIVERABLE },
+	{ "unreachable", FAN_TSP_TEMPORARY },   { "window", FAN_TSP_TEMPORARY }, /* until the UE is resynchronised */
+	{ "reservation", FAN_TSP_TEMPORARY },                                    /* until its lease is renewed */
+	{ "count-end", FAN_TSP_TEMPORARY },                                      /* until it has a new key */
+	{ "transactions", FAN_TSP_TEMPORARY },                                   /* until it has acknowledged */
+	{ "engine", FAN_TSP_TEMPORARY },        { "port", FAN_TSP_TEMPORARY },        { "expired", FAN_TSP_EXPIRED },
+	{ "cancelled", FAN_TSP_UNDELIVERABLE }, { "removed", FAN_TSP_UNDELIVERABLE },
 };
 
 static enum fan_tsp_outcome
@@ -58,7 +54,7 @@ static unsigned
 badness(enum fan_tsp_outcome outcome)
 {
 	static const unsigned table[] = {
-		[FAN_TSP_DELIVERED] = 0, [FAN_TSP_UNCONFIRMED] = 1, [FAN_TSP_TEMPORARY] = 2,
+		[FAN_TSP_DELIVERED] = 0, [FAN_TSP_UNCONFIRMED] = 1,   [FAN_TSP_TEMPORARY] = 2,
 		[FAN_TSP_EXPIRED] = 3,   [FAN_TSP_UNDELIVERABLE] = 4,
 	};
 
