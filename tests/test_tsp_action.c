@@ -41,6 +41,12 @@ check(const struct fan_tsp_action *action)
 	return status;
 }
 
+static void
+put(char *place, const char *text)
+{
+	memcpy(place, text, strlen(text) + 1);
+}
+
 #define CHANGED(status, ...)                                                                                                   \
 	do {                                                                                                                   \
 		struct fan_tsp_action action = trigger();                                                                      \
@@ -51,13 +57,13 @@ check(const struct fan_tsp_action *action)
 Test(tsp_action, what_may_be)
 {
 	CHANGED(FAN_TSP_SUCCESS, action.priority = true);
-	CHANGED(FAN_TSP_SUCCESS, strcpy(action.identity, host));
-	CHANGED(FAN_TSP_INVALID_SCS, strcpy(action.identity, "scs1.example.orgx"));
+	CHANGED(FAN_TSP_SUCCESS, put(action.identity, host));
+	CHANGED(FAN_TSP_INVALID_SCS, put(action.identity, "scs1.example.orgx"));
 	CHANGED(FAN_TSP_INVALID_TARGET, action.target[0] = '\0');
 	CHANGED(FAN_TSP_NOT_AUTHORISED, action.group = false);
-	CHANGED(FAN_TSP_NOT_AUTHORISED, strcpy(action.target, "meter@example.org"));
-	CHANGED(FAN_TSP_SUCCESS, action.group = false; strcpy(action.target, "meter@example.org"));
-	CHANGED(FAN_TSP_INVALID_TARGET, action.group = false; action.msisdn = true; strcpy(action.target, "491234"));
+	CHANGED(FAN_TSP_NOT_AUTHORISED, put(action.target, "meter@example.org"));
+	CHANGED(FAN_TSP_SUCCESS, action.group = false; put(action.target, "meter@example.org"));
+	CHANGED(FAN_TSP_INVALID_TARGET, action.group = false; action.msisdn = true; put(action.target, "491234"));
 	CHANGED(FAN_TSP_INVALID_PAYLOAD, action.payload = NULL);
 	CHANGED(FAN_TSP_INVALID_PAYLOAD, action.payload_bytes = 0);
 	CHANGED(FAN_TSP_SUCCESS, action.payload_bytes = 10);
@@ -70,7 +76,7 @@ Test(tsp_action, what_may_be)
 	CHANGED(FAN_TSP_SUCCESS, action.type = FAN_TSP_REPLACE; action.has_old_reference = true; action.old_reference = 6);
 	CHANGED(FAN_TSP_NOT_AUTHORISED, action.type = FAN_TSP_REPLACE; action.has_old_reference = true; action.target[0] = 'x');
 	CHANGED(FAN_TSP_SUCCESS, action.type = FAN_TSP_RECALL; action.payload = NULL; action.target[0] = '\0');
-	CHANGED(FAN_TSP_INVALID_SCS, action.type = FAN_TSP_RECALL; strcpy(action.identity, "x"));
+	CHANGED(FAN_TSP_INVALID_SCS, action.type = FAN_TSP_RECALL; put(action.identity, "x"));
 }
 
 static void
@@ -104,7 +110,7 @@ Test(tsp_action, what_serve_is_asked)
 	action.payload_bytes = 1;
 	action.msisdn = true;
 	settings.tsp.msisdn_domain = domain;
-	strcpy(action.target, "4912345");
+	put(action.target, "4912345");
 	expect_send(
 		&action,
 		"{\"application_port\":65535,\"coding\":\"8bit\",\"device_trigger\":true,\"identity\":"

@@ -1,34 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "../host-api/north/tsp/book.h"
+#include "store_fixture.h"
 
 #include <criterion/criterion.h>
-#include <stdlib.h>
-#include <string.h>
+#include <errno.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define BOOK_BYTES (1 << 24)
 
-static char directory[64];
+static char directory[96];
 
 static void
-make_directory(void)
+set_up(void)
 {
-	strcpy(directory, "/tmp/fanfare-book.XXXXXX");
-	cr_assert_not_null(mkdtemp(directory));
+	fan_test_store_set_up();
+	(void)snprintf(directory, sizeof(directory), "%s/book", fan_test_store.top);
 }
 
-static void
-remove_directory(void)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	cr_assert_eq(system(command), 0);
-}
-
-TestSuite(tsp_book, .init = make_directory, .fini = remove_directory);
+TestSuite(tsp_book, .init = set_up, .fini = fan_test_store_tear_down);
 
 static struct fan_book *
 open_book(void)
@@ -61,7 +53,7 @@ Test(tsp_book, what_is_put_is_read)
 	record.message = UINT64_C(1) << 40;
 	record.at_ms = 1234567890123;
 	record.outcome = FAN_TSP_EXPIRED;
-	strcpy(record.totals, "state=sent");
+	(void)snprintf(record.totals, sizeof(record.totals), "state=sent");
 	cr_assert_eq(fan_book_put(book, &record), 0);
 	cr_assert_eq(record.number, 1);
 	cr_assert_eq(fan_book_commit(book), 0);
@@ -117,8 +109,7 @@ Test(tsp_book, numbers_never_come_again)
 	fan_book_name(book, second, 1);
 	cr_assert_str_eq(first, second, "the book has another name after it was opened again");
 	fan_book_close(book);
-	remove_directory();
-	cr_assert_eq(mkdir(directory, 0700), 0);
+	(void)snprintf(directory, sizeof(directory), "%s/other", fan_test_store.top);
 	book = open_book();
 	fan_book_name(book, second, 1);
 	cr_assert_str_neq(first, second, "two books have one name");
@@ -189,6 +180,21 @@ Test(tsp_book, one_that_is_full_says_so_and_goes_on)
 	cr_assert_not_null(strstr(fan_error_detail(), "state_mb"), "%s", fan_error_detail());
 	fan_book_abort(book);
 	cr_assert_eq(fan_book_read(book, &read, 1), 0, "%s", fan_error_detail());
+	fan_book_close(book);
+}
+
+Test(tsp_book, a_disk_that_fails)
+{
+	struct fan_book *book = open_book();
+	struct fan_book_record record = record_of(1), read;
+
+	fan_test_disk_fail(1, 1, EIO);
+	cr_assert_eq(fan_book_put(book, &record), 0);
+	cr_assert_eq(fan_book_commit(book), FAN_E_IO);
+	cr_assert_eq(fan_book_find(book, &read, "one", 1), FAN_E_NOT_FOUND);
+	cr_assert_eq(fan_book_put(book, &record), 0);
+	cr_assert_eq(fan_book_commit(book), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_book_find(book, &read, "one", 1), 0);
 	fan_book_close(book);
 }
 

@@ -4,8 +4,10 @@
 #include "../host-api/north/tsp/desk.h"
 
 #include "../host-api/control/protocol.h"
+#include "store_fixture.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +19,7 @@
 #define ANSWERS_MAX 128
 #define LOG_MAX 512
 
-static char directory[64], state[96], socket_path[96], host[] = "scs1.example.org", groups[] = "*";
+static char state[96], socket_path[96], host[] = "scs1.example.org", groups[] = "*";
 
 static struct fan_settings settings = {
 	.tsp = { .state = state, .socket = socket_path },
@@ -169,7 +171,7 @@ start_daemon(void)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
 
-	strcpy(name.sun_path, socket_path);
+	(void)snprintf(name.sun_path, sizeof(name.sun_path), "%s", socket_path);
 	(void)unlink(socket_path);
 	daemon_.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	cr_assert_eq(bind(daemon_.listener, (struct sockaddr *)&name, sizeof(name)), 0);
@@ -209,7 +211,7 @@ asked(char *last, const char *method)
 			continue;
 		count++;
 		if (last != NULL)
-			strcpy(last, daemon_.asked[i]);
+			memcpy(last, daemon_.asked[i], sizeof(daemon_.asked[i]));
 	}
 	pthread_mutex_unlock(&lock);
 	return count;
@@ -225,10 +227,12 @@ static struct {
 	int notify_answer;
 } port_;
 
+static char tickets[ANSWERS_MAX]; /* their addresses */
+
 static void
 take_answer(void *user, void *ticket, const struct fan_tsp_action *action, enum fan_tsp_status status, const char *why)
 {
-	const uintptr_t place = (uintptr_t)ticket;
+	const ptrdiff_t place = (char *)ticket - tickets;
 
 	(void)user;
 	(void)why;
@@ -263,14 +267,14 @@ tick(void *user)
 static const struct fan_desk_port port = { .answer = take_answer, .notify = take_notification, .tick = tick };
 
 static struct fan_desk *desk;
-static uintptr_t next_ticket;
+static size_t next_ticket;
 
 /* Submits a request. Returns its ticket, ANSWERS_MAX: it was not taken. digest: what else it says, in a number. */
-static uintptr_t
+static size_t
 submit(enum fan_tsp_action_type type, uint32_t reference, uint32_t old_reference, uint8_t digest)
 {
 	struct fan_tsp_action *action = calloc(1, sizeof(*action));
-	const uintptr_t ticket = next_ticket++;
+	const size_t ticket = next_ticket++;
 
 	action->scs = &settings.scs[0];
 	action->type = type;
@@ -278,12 +282,12 @@ submit(enum fan_tsp_action_type type, uint32_t reference, uint32_t old_reference
 	action->old_reference = old_reference;
 	action->has_old_reference = old_reference != 0;
 	action->group = true;
-	strcpy(action->target, "flood@example.org");
+	(void)snprintf(action->target, sizeof(action->target), "flood@example.org");
 	action->payload = calloc(1, 8);
 	action->payload_bytes = 8;
 	action->digest[0] = digest;
 	cr_assert_lt(ticket, ANSWERS_MAX);
-	if (fan_desk_submit(desk, action, (void *)ticket))
+	if (fan_desk_submit(desk, action, &tickets[ticket]))
 		return ticket;
 	fan_tsp_action_free(action);
 	return ANSWERS_MAX;
@@ -291,7 +295,7 @@ submit(enum fan_tsp_action_type type, uint32_t reference, uint32_t old_reference
 
 /* Waits for an answer; -1: there was none in ten seconds. */
 static int
-wait_for(uintptr_t ticket)
+wait_for(size_t ticket)
 {
 	for (unsigned i = 0; i < 5000; i++, nap()) {
 		bool answered;
@@ -336,10 +340,9 @@ open_desk(void)
 static void
 set_up(void)
 {
-	strcpy(directory, "/tmp/fanfare-desk.XXXXXX");
-	cr_assert_not_null(mkdtemp(directory));
-	snprintf(state, sizeof(state), "%s/state", directory);
-	snprintf(socket_path, sizeof(socket_path), "%s/socket", directory);
+	fan_test_store_set_up();
+	(void)snprintf(state, sizeof(state), "%s/state", fan_test_store.top);
+	(void)snprintf(socket_path, sizeof(socket_path), "%s/socket", fan_test_store.top);
 	start_daemon();
 	open_desk();
 }
@@ -347,11 +350,8 @@ set_up(void)
 static void
 tear_down(void)
 {
-	char command[128];
-
 	fan_desk_close(desk);
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	cr_assert_eq(system(command), 0);
+	fan_test_store_tear_down();
 }
 
 TestSuite(tsp_desk, .init = set_up, .fini = tear_down, .timeout = 60);
@@ -433,13 +433,13 @@ Test(tsp_desk, without_serve_it_says_so_at_once)
 
 Test(tsp_desk, it_takes_no_more_than_it_can_hold)
 {
-	uintptr_t tickets[FAN_DESK_ERRANDS_MAX + 8];
+	size_t asked_for[FAN_DESK_ERRANDS_MAX + 8];
 	unsigned taken = 0;
 
 	behave(SILENT_ON_SEND);
 	for (unsigned i = 0; i < FAN_DESK_ERRANDS_MAX + 8; i++) {
-		tickets[taken] = submit(FAN_TSP_TRIGGER, 1 + i, 0, 0);
-		taken += tickets[taken] != ANSWERS_MAX;
+		asked_for[taken] = submit(FAN_TSP_TRIGGER, 1 + i, 0, 0);
+		taken += asked_for[taken] != ANSWERS_MAX;
 		for (unsigned j = 0; j < 5; j++)
 			nap();
 	}
@@ -447,7 +447,7 @@ Test(tsp_desk, it_takes_no_more_than_it_can_hold)
 	cr_assert_eq(asked(NULL, "send"), FAN_DESK_ERRANDS_MAX);
 	/* Each of them gets an answer once serve is given up. */
 	for (unsigned i = 0; i < taken; i++)
-		cr_assert_eq(wait_for(tickets[i]), FAN_TSP_TEMPORARY_ERROR, "request %u", i);
+		cr_assert_eq(wait_for(asked_for[i]), FAN_TSP_TEMPORARY_ERROR, "request %u", i);
 }
 
 Test(tsp_desk, an_scs_has_so_many_messages_and_no_more)
@@ -467,11 +467,22 @@ Test(tsp_desk, an_scs_has_so_many_messages_and_no_more)
 
 Test(tsp_desk, closing_leaves_nobody_without_an_answer)
 {
-	const uintptr_t ticket = submit(FAN_TSP_TRIGGER, 1, 0, 0);
+	const size_t ticket = submit(FAN_TSP_TRIGGER, 1, 0, 0);
 
 	fan_desk_stop(desk);
 	cr_assert(port_.answered[ticket]);
 	cr_assert_eq(submit(FAN_TSP_TRIGGER, 2, 0, 0), ANSWERS_MAX, "taken by a desk that is closed");
+}
+
+Test(tsp_desk, what_cannot_be_written_is_not_called_accepted)
+{
+	cr_assert_eq(ask(FAN_TSP_TRIGGER, 1, 0, 0), FAN_TSP_SUCCESS);
+	fan_test_disk_fail(1, 1, ENOSPC);
+	cr_assert_eq(ask(FAN_TSP_TRIGGER, 2, 0, 0), FAN_TSP_TEMPORARY_ERROR);
+	cr_assert_eq(asked(NULL, "send"), 1, "serve was asked for what is not written down");
+	cr_assert_eq(ask(FAN_TSP_TRIGGER, 2, 0, 0), FAN_TSP_SUCCESS);
+	set_message(true, 10, 0);
+	cr_assert(notified(2), "a message is not followed after the disk failed");
 }
 
 /* ---- Notifications ----------------------------------------------------------------------------------------------------------- */

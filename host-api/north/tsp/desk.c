@@ -420,6 +420,16 @@ start(struct fan_desk *desk, struct errand *errand)
 		settle_disk(errand);
 }
 
+/* A request that was begun and never finished: the same goes on, another puts it aside. */
+static void
+take_up(struct fan_desk *desk, struct errand *errand, const struct fan_book_record *begun, bool same)
+{
+	if (same)
+		errand->record = *begun;
+	else if (fan_book_erase(desk->book, begun) != 0)
+		settle_disk(errand);
+}
+
 /* Whether the number was used before, which settles the errand unless it was never finished. */
 static bool
 is_known(struct fan_desk *desk, struct errand *errand)
@@ -433,13 +443,11 @@ is_known(struct fan_desk *desk, struct errand *errand)
 		return false;
 	if (error != 0)
 		settle_disk(errand);
-	else if (record.state == FAN_BOOK_STARTED && same)
-		errand->record = record;
-	else if (record.state == FAN_BOOK_STARTED && fan_book_erase(desk->book, &record) != 0)
-		settle_disk(errand);
-	else if (record.state != FAN_BOOK_STARTED && same)
+	else if (record.state == FAN_BOOK_STARTED)
+		take_up(desk, errand, &record, same);
+	else if (same)
 		settle(errand, FAN_TSP_SUCCESS, "%s", "");
-	else if (record.state != FAN_BOOK_STARTED)
+	else
 		settle(errand, FAN_TSP_PERMANENT_ERROR, "Reference-Number %u was used for another request", action->reference);
 	return errand->step == STEP_DONE;
 }

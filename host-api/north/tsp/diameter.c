@@ -8,6 +8,7 @@
 #include "rate.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <gnutls/crypto.h>
 #include <gnutls/x509.h>
 #include <stdlib.h>
@@ -240,14 +241,12 @@ answer_error(struct msg *request, int flags, const char *code, const char *why, 
 
 /* Whether the SCS sent Supported-Features: ours are then said, too. */
 static bool
-wants_features(const struct msg *answer)
+wants_features(struct msg *message)
 {
 	struct msg *request = NULL;
 	struct avp *found = NULL;
-	struct msg *asked;
 
-	memcpy(&asked, &answer, sizeof(answer)); /* it is read alone */
-	return fd_msg_answ_getq(asked, &request) == 0 && request != NULL &&
+	return fd_msg_answ_getq(message, &request) == 0 && request != NULL &&
 	       fd_msg_search_avp(request, self.dictionary.avp[FAN_AVP_SUPPORTED_FEATURES], &found) == 0 && found != NULL;
 }
 
@@ -528,20 +527,40 @@ judge(uint32_t code)
 	return code >= 5000 && code < 6000 ? FAN_DESK_REFUSED : FAN_DESK_AGAIN;
 }
 
-static void
-on_notification_answer(void *number, struct msg **message)
+/* A record's number travels through freeDiameter in place of a pointer. */
+static void *
+as_opaque(uint64_t number)
 {
-	fan_desk_delivered(self.desk, (uint64_t)(uintptr_t)number, judge(result_code(*message)));
+	void *opaque;
+
+	static_assert(sizeof(opaque) == sizeof(number), "a number does not fit a pointer");
+	memcpy(&opaque, &number, sizeof(opaque));
+	return opaque;
+}
+
+static uint64_t
+as_number(void *opaque)
+{
+	uint64_t number;
+
+	memcpy(&number, &opaque, sizeof(number));
+	return number;
+}
+
+static void
+on_notification_answer(void *opaque, struct msg **message)
+{
+	fan_desk_delivered(self.desk, as_number(opaque), judge(result_code(*message)));
 	(void)fd_msg_free(*message);
 	*message = NULL;
 }
 
 static void
-on_notification_late(void *number, DiamId_t peer, size_t peer_bytes, struct msg **message)
+on_notification_late(void *opaque, DiamId_t peer, size_t peer_bytes, struct msg **message)
 {
 	(void)peer;
 	(void)peer_bytes;
-	fan_desk_delivered(self.desk, (uint64_t)(uintptr_t)number, FAN_DESK_AGAIN);
+	fan_desk_delivered(self.desk, as_number(opaque), FAN_DESK_AGAIN);
 	(void)fd_msg_free(*message);
 	*message = NULL;
 }
@@ -575,8 +594,8 @@ notify(void *unused, const struct fan_book_record *record)
 	       fd_msg_new_session(message, NULL, 0) == 0 && add_session_state(message) && fd_msg_add_origin(message, 0) == 0 &&
 	       add_text(message, FAN_AVP_DESTINATION_REALM, scs->realm) &&
 	       add_text(message, FAN_AVP_DESTINATION_HOST, scs->host) && add_report(message, scs, record);
-	if (good && fd_msg_send_timeout(&message, on_notification_answer, (void *)(uintptr_t)record->number,
-					on_notification_late, &until) == 0)
+	if (good &&
+	    fd_msg_send_timeout(&message, on_notification_answer, as_opaque(record->number), on_notification_late, &until) == 0)
 		return 0;
 	if (message != NULL)
 		(void)fd_msg_free(message);
