@@ -127,6 +127,7 @@ name_target(const struct fan_tsp_action *action, const struct fan_settings *sett
 json_t *
 fan_tsp_action_send(const struct fan_tsp_action *action, const struct fan_settings *settings, const char *reference)
 {
+	const json_int_t valid_for_ms = action->validity_s > 0 ? 1000 * (json_int_t)action->validity_s : AT_ONCE_MS;
 	json_t *params = json_object();
 	int wrong = json_object_set_new(params, action->group ? "gid" : "identity", name_target(action, settings));
 
@@ -136,9 +137,7 @@ fan_tsp_action_send(const struct fan_tsp_action *action, const struct fan_settin
 	wrong |= json_object_set_new(params, "application_port", json_integer(action->application_port));
 	wrong |= json_object_set_new(params, "priority", json_integer(action->priority ? URGENT_PRIORITY : 0));
 	if (action->has_validity)
-		wrong |= json_object_set_new(params, "valid_for_ms",
-					     json_integer(action->validity_s > 0 ? 1000 * (json_int_t)action->validity_s
-										 : AT_ONCE_MS));
+		wrong |= json_object_set_new(params, "valid_for_ms", json_integer(valid_for_ms));
 	wrong |= json_object_set_new(params, "reference", json_string(reference));
 	if (wrong == 0)
 		return params;
