@@ -78,6 +78,7 @@ start_serve() {
 start_tsp() {
 	"$fanfare" tsp --config "${1:-tsp.ini}" >>tsp.log 2>&1 &
 	face=$!
+	export TSP_FACE=$face
 	for _ in $(seq 100); do
 		ss_listens && return
 		sleep 0.1
@@ -180,6 +181,11 @@ tail -n +2 ues.csv | cut -d, -f2 | "$fanfare" group add flood@example.org --file
 tail -n +2 many.csv | cut -d, -f2 | "$fanfare" group add many@example.org --file - >/dev/null
 start_tsp
 refused 1 'another `fanfare tsp` has it' tsp --config tsp.ini
+
+# The manual's first trigger: the state machine of python-diameter, too, and not only its codec.
+sed -n '/^```python$/,/^```$/p' "$here/../../host-api/north/tsp/README.md" | sed "1d;\$d;s/:3868/:$TSP_PORT/" >first.py
+timeout 60 "$python" first.py >.out 2>.err || fault "the manual's trigger: $(tail -n 3 .err)"
+grep -qx 'answer 2001 0' .out && grep -q '^outcome 4 state=sent ues=100 ' .out || fault "the manual's trigger: $(cat .out) $(tail -n 3 .err)"
 
 for scenario in ${TSP_ONLY:-trigger refusals recall tls comes_back flood}; do
 	played "$scenario"

@@ -20,7 +20,7 @@ import time
 from diameter.message import Avp, Message, MessageHeader
 from diameter.message.commands import CapabilitiesExchangeRequest, DeviceWatchdogRequest
 from diameter.message.constants import (
-    APP_3GPP_TSP, AVP_AUTH_APPLICATION_ID, AVP_AUTH_SESSION_STATE, AVP_DESTINATION_REALM, AVP_ERROR_MESSAGE, AVP_FAILED_AVP,
+    APP_3GPP_TSP, AVP_AUTH_APPLICATION_ID, AVP_AUTH_SESSION_STATE, AVP_DESTINATION_HOST, AVP_DESTINATION_REALM, AVP_ERROR_MESSAGE, AVP_FAILED_AVP,
     AVP_ORIGIN_HOST, AVP_ORIGIN_REALM, AVP_RESULT_CODE, AVP_SESSION_ID, CMD_3GPP_DEVICE_ACTION, CMD_3GPP_DEVICE_NOTIFICATION,
     VENDOR_TGPP)
 
@@ -81,7 +81,7 @@ class Peer:
         self.result = result
         self.reports, self.notified, self.answers = {}, [], {}
         self.changed, self.lock = threading.Condition(), threading.Lock()
-        self.next_id, self.closed = 1, False
+        self.next_id, self.closed, self.answer_count = 1, False, 0
         while True:
             tries -= 1
             try:
@@ -149,6 +149,7 @@ class Peer:
         if not header.is_request:
             with self.changed:
                 self.answers[header.hop_by_hop_identifier] = message
+                self.answer_count += 1
                 self.changed.notify_all()
         elif isinstance(message, DeviceWatchdogRequest):
             answer = message.to_answer()
@@ -176,8 +177,14 @@ class Peer:
             self.notified.append(number)
             self.changed.notify_all()
 
-    def post(self, device_action, origin=None, application=APP_3GPP_TSP):
+    def post(self, device_action, **more):
         """Sends a Device-Action-Request. None: without Device-Action. Returns its id."""
+        number, octets = self.make(device_action, **more)
+        self.write(octets)
+        return number
+
+    def make(self, device_action, origin=None, application=APP_3GPP_TSP, destination=None):
+        """The octets of one, and its id."""
         with self.lock:
             number, self.next_id = self.next_id, self.next_id + 1
         message = Message(MessageHeader(command_code=CMD_3GPP_DEVICE_ACTION, application_id=application,
@@ -187,10 +194,11 @@ class Peer:
                         Avp.new(AVP_AUTH_APPLICATION_ID, value=application), Avp.new(AVP_AUTH_SESSION_STATE, value=1),
                         Avp.new(AVP_ORIGIN_HOST, value=origin or self.host), Avp.new(AVP_ORIGIN_REALM, value=REALM),
                         Avp.new(AVP_DESTINATION_REALM, value=REALM)]
+        if destination is not None:
+            message.avps = message.avps + [Avp.new(AVP_DESTINATION_HOST, value=destination)]
         if device_action is not None:
             message.avps = message.avps + [tgpp(DEVICE_ACTION, device_action)]
-        self.write(message.as_bytes())
-        return number
+        return number, message.as_bytes()
 
     def wait(self, number, seconds=20):
         """The answer to a request, or None."""
@@ -341,6 +349,7 @@ def refusals():
     expect(messages(), before, "messages after refusals")
     expect(peer.ask(action(124), origin=b"scs2.example.org")[:2], (5003, None), "Origin-Host of another")
     expect(peer.ask(action(125), application=16777310)[0], 3007, "another application")
+    expect(peer.ask(action(127), destination=b"other.example.org")[0], 3002, "another host: nothing is relayed")
     expect(peer.ask(action(126, extra=[raw_avp(4999, VENDOR_TGPP, b"x", False)]))[:2], (2001, 0), "unknown AVP without M")
     peer.close()
 
@@ -350,7 +359,9 @@ def flood():
     peer = Peer()
     before = messages()
     started = time.monotonic()
-    ids = [peer.post(action(100000 + i)) for i in range(10000)]
+    made = [peer.make(action(100000 + i)) for i in range(10000)]
+    ids, started = [number for number, _ in made], time.monotonic()
+    peer.write(b"".join(octets for _, octets in made))
     written = time.monotonic() - started
     counts = {}
     for number in ids:
@@ -367,9 +378,24 @@ def flood():
     if not 0 < taken <= 50 * (passed + 2):
         fault(f"{taken} of a flood were taken in {passed:.1f} s at 50 a second")
     expect(messages(), before + taken, "messages after a flood")
+    blast(peer)
     time.sleep(2)
     expect(peer.ask(action(200000))[:2], (2001, 0), "a trigger after a flood")
     peer.close()
+
+
+def blast(peer):
+    """One request 40,000 times, 56 MB as fast as the socket takes them: what the face has not got to stays out of its memory."""
+    peer.answer_count, peer.closed = 0, False
+    peer.write(peer.make(action(300000, payload=b"x" * 1000))[1] * 40000)
+    with peer.changed:
+        peer.changed.wait_for(lambda: peer.answer_count >= 40000 or peer.closed, 100)
+    expect(peer.answer_count, 40000, "answers to a blast")
+    with open(f"/proc/{os.environ['TSP_FACE']}/status", encoding="ascii") as status:
+        peak_mb = int([line.split()[1] for line in status if line.startswith("VmHWM")][0]) >> 10
+    print(f"blast: the face took {peak_mb} MB at the most")
+    if peak_mb > 40:
+        fault(f"the face took {peak_mb} MB in a blast of 56 MB")
 
 
 def held_up():

@@ -19,6 +19,11 @@
 #define NO_STATE_MAINTAINED 1
 #define NOTIFY_TIMEOUT_S 10
 #define SECOND_NS UINT64_C(1000000000)
+#define QUEUED_MAX 256        /* messages that were read from all connections and not looked at */
+#define UNCHECKED_MAX 32      /* messages of one connection between two looks at that */
+#define UNCHECKED_BYTES 65536 /* ... and octets */
+#define HOLD_NS 5000000
+#define HOLDS_MAX 2000 /* ten seconds: longer than that nobody is held up */
 #define LINES_PER_S 20 /* of the log, that peers can cause */
 #define PARKED_MAX 64
 #define PARKED_NS (2 * SECOND_NS)
@@ -695,12 +700,63 @@ on_event(enum fd_hook_type type, struct msg *message, struct peer_hdr *peer, voi
 			    other != NULL ? (const char *)other : "it has gone");
 }
 
+/* Messages that wait for the state machines of all peers. */
+static unsigned
+count_queued(void)
+{
+	unsigned count = 0;
+
+	/* Who takes peers apart may hold this and wait for the thread that asks. */
+	if (pthread_rwlock_tryrdlock(&fd_g_peers_rw) != 0)
+		return 0;
+	for (struct fd_list *at = fd_g_peers.next; at != &fd_g_peers; at = at->next) {
+		int of_peer = 0;
+
+		if (fd_stat_getstats(STAT_P_PSM, (struct peer_hdr *)at->o, &of_peer, NULL, NULL, NULL, NULL, NULL, NULL) == 0)
+			count += of_peer > 0 ? (unsigned)of_peer : 0;
+	}
+	(void)pthread_rwlock_unlock(&fd_g_peers_rw);
+	return count;
+}
+
+/*
+ * In the thread that reads a connection, behind each message. freeDiameter would read on and on, and keep in memory what its other threads have
+ * not got to: a connection that sends faster is held up here, and TCP holds up the sender. 100,000 requests of 1,400 octets in a second
+ * took 140 MB before.
+ */
+static void
+hold_up(enum fd_hook_type type, struct msg *message, struct peer_hdr *peer, void *other, struct fd_hook_permsgdata *unused,
+	void *opaque)
+{
+	static __thread unsigned messages;
+	static __thread size_t octets;
+	const struct fd_cnx_rcvdata *received = other;
+	const struct timespec moment = { .tv_nsec = HOLD_NS };
+	unsigned allowed;
+
+	(void)type;
+	(void)message;
+	(void)peer;
+	(void)unused;
+	(void)opaque;
+	messages++;
+	octets += received->length;
+	if (messages < UNCHECKED_MAX && octets < UNCHECKED_BYTES)
+		return;
+	allowed = octets < UNCHECKED_BYTES ? QUEUED_MAX : QUEUED_MAX / 16;
+	messages = 0;
+	octets = 0;
+	for (unsigned i = 0; i < HOLDS_MAX && count_queued() > allowed; i++)
+		(void)nanosleep(&moment, NULL);
+}
+
 static bool
 listen_to_events(void)
 {
-	static struct fd_hook_hdl *hooks;
+	static struct fd_hook_hdl *hooks, *data;
 
-	return fd_hook_register(HOOK_MASK(HOOK_MESSAGE_RECEIVED, HOOK_MESSAGE_LOCAL, HOOK_MESSAGE_SENDING, HOOK_MESSAGE_SENT,
+	return fd_hook_register(HOOK_MASK(HOOK_DATA_RECEIVED), hold_up, NULL, NULL, &data) == 0 &&
+	       fd_hook_register(HOOK_MASK(HOOK_MESSAGE_RECEIVED, HOOK_MESSAGE_LOCAL, HOOK_MESSAGE_SENDING, HOOK_MESSAGE_SENT,
 					  HOOK_MESSAGE_FAILOVER, HOOK_MESSAGE_PARSING_ERROR, HOOK_MESSAGE_PARSING_ERROR2,
 					  HOOK_MESSAGE_ROUTING_ERROR, HOOK_MESSAGE_ROUTING_FORWARD, HOOK_MESSAGE_ROUTING_LOCAL,
 					  HOOK_MESSAGE_DROPPED, HOOK_PEER_CONNECT_FAILED, HOOK_PEER_CONNECT_SUCCESS),
