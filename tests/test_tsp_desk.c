@@ -9,6 +9,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -341,6 +342,7 @@ static void
 set_up(void)
 {
 	fan_test_store_set_up();
+	(void)signal(SIGPIPE, SIG_IGN); /* of the daemon that is played here */
 	(void)snprintf(state, sizeof(state), "%s/state", fan_test_store.top);
 	(void)snprintf(socket_path, sizeof(socket_path), "%s/socket", fan_test_store.top);
 	start_daemon();

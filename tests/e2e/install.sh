@@ -19,7 +19,9 @@ include/fanfare.h
 lib/libfanfare.so
 lib/libfanfare.so.0
 lib/pkgconfig/fanfare.pc
+lib/systemd/system/fanfare-tsp.service
 lib/systemd/system/fanfare.service
+libexec/fanfare/fanfare-tsp
 share/bash-completion/completions/fanfare'
 # The model of the card comes along where it was built, and the installed program then finds it there.
 model='bin/fanfare-cosim
@@ -54,11 +56,15 @@ case $flags in *dpdk* | *rte_* | *roaring* | *IPSec*) fail "fanfare.pc drags in:
 
 bash -n $prefix/share/bash-completion/completions/fanfare || fail "the completion is not shell"
 grep -q 'complete .*fanfare' $prefix/share/bash-completion/completions/fanfare || fail "the completion completes nothing"
-# The unit, but for the program's place, which is not that of this machine.
+# The units, but for the program's place, which is not that of this machine. A face is exposed to a network, and to little of this machine.
 if command -v systemd-analyze >/dev/null; then
-	sed 's,^\(Exec[A-Za-z]*\)=[^ ]*,\1=/bin/true,' $prefix/lib/systemd/system/fanfare.service >"$TMPDIR/fanfare.service"
-	systemd-analyze verify --man=no "$TMPDIR/fanfare.service" >"$TMPDIR/unit" 2>&1 && [ ! -s "$TMPDIR/unit" ] ||
-		fail "fanfare.service: $(cat "$TMPDIR/unit")"
+	for unit in fanfare fanfare-tsp; do
+		sed 's,^\(Exec[A-Za-z]*\)=[^ ]*,\1=/bin/true,' $prefix/lib/systemd/system/$unit.service >"$TMPDIR/$unit.service"
+		systemd-analyze verify --man=no "$TMPDIR/$unit.service" >"$TMPDIR/unit" 2>&1 && [ ! -s "$TMPDIR/unit" ] ||
+			fail "$unit.service: $(cat "$TMPDIR/unit")"
+	done
+	systemd-analyze security --offline=true --threshold=20 "$TMPDIR/fanfare-tsp.service" >"$TMPDIR/unit" 2>&1 ||
+		fail "fanfare-tsp.service: $(tail -n 1 "$TMPDIR/unit")"
 else
 	echo "install: the unit was not checked: it needs systemd-analyze (systemd)"
 fi

@@ -134,11 +134,19 @@ check_text(const struct setting *setting, const char *text)
 	return 0;
 }
 
+static int
+keep_text(char **place, const char *text)
+{
+	free(*place);
+	*place = strdup(text);
+	return *place != NULL ? 0 : fan_fail(FAN_E_MEMORY, "no memory");
+}
+
 /* An empty text is as if nothing were said. In: base, the struct that setting->offset is of. */
 static int
 set(void *base, const struct setting *setting, const char *text)
 {
-	char *place = (char *)base + setting->offset, *own;
+	char *place = (char *)base + setting->offset;
 	const bool yes = strcmp(text, "yes") == 0;
 	uint64_t number = 0;
 	int error;
@@ -155,13 +163,7 @@ set(void *base, const struct setting *setting, const char *text)
 		return yes || strcmp(text, "no") == 0 ? 0 : fan_fail(FAN_E_INVALID, "takes yes or no");
 	}
 	error = check_text(setting, text);
-	if (error != 0)
-		return error;
-	memcpy(&own, place, sizeof(own));
-	free(own);
-	own = strdup(text);
-	memcpy(place, &own, sizeof(own));
-	return own != NULL ? 0 : fan_fail(FAN_E_MEMORY, "no memory");
+	return error != 0 ? error : keep_text((char **)(void *)place, text);
 }
 
 /* ---- Reading ----------------------------------------------------------------------------------------------------------- */
