@@ -183,6 +183,31 @@ Test(tsp_book, one_that_is_full_says_so_and_goes_on)
 	fan_book_close(book);
 }
 
+/* The largest records there can be, each written as often as it is in its life: the room for one is enough. */
+Test(tsp_book, there_is_room_for_as_many_as_it_says)
+{
+	struct fan_book *book;
+	uint32_t count;
+
+	cr_assert_eq(fan_book_open(&book, directory, 1), 0);
+	for (count = 0; !fan_book_is_crowded(book); count++) {
+		struct fan_book_record record = record_of(count);
+
+		memset(record.target, 'x', sizeof(record.target) - 1);
+		memset(record.totals, 'x', sizeof(record.totals) - 1);
+		for (int state = FAN_BOOK_STARTED; state <= FAN_BOOK_NOTIFIED; state++) {
+			record.state = (enum fan_book_state)state;
+			cr_assert_eq(fan_book_put(book, &record), 0, "record %u: %s", count, fan_error_detail());
+			cr_assert_eq(fan_book_commit(book), 0, "record %u: %s", count, fan_error_detail());
+		}
+	}
+	cr_assert_eq(count, (1 << 20) / FAN_BOOK_RECORD_BYTES + 1);
+	cr_assert_eq(fan_book_forget(book, INT64_MAX, 1), 1);
+	cr_assert_eq(fan_book_commit(book), 0, "%s", fan_error_detail());
+	cr_assert_not(fan_book_is_crowded(book));
+	fan_book_close(book);
+}
+
 Test(tsp_book, a_disk_that_fails)
 {
 	struct fan_book *book = open_book();

@@ -32,7 +32,7 @@ flock -u 9
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/fanfare-tsp.XXXXXX") || exit
 daemon= face= other=
-trap 'for pid in $daemon $face $other; do kill -9 "$pid" 2>/dev/null; done; rm -rf "$work"' EXIT
+trap '{ kill -9 $daemon $face $other; wait; } 2>/dev/null; rm -rf "$work"' EXIT
 cd "$work" || exit
 read -r TSP_PORT TSP_TLS_PORT < <(python3 -c 'import socket
 places = [socket.socket() for _ in range(2)]
@@ -127,6 +127,7 @@ socket = $work/socket
 [scs one]
 host = scs1.example.org
 groups = *@example.org
+ues = meter-*@example.org
 plain = yes
 [scs two]
 host = scs2.example.org
@@ -173,6 +174,8 @@ for file in ues many; do
 	[ $file = ues ] || sed -i 's/^\([0-9]*\),0010/\1,0020/' many.csv
 	"$fanfare" ue import $file.csv >/dev/null || fault "import of $file.csv"
 done
+echo '{"identity":"meter-1@example.org","profile":"nr-pdcp-18","cipher":2,"integrity":2,"k_enc":"00112233445566778899aabbccddeeff","k_int":"00112233445566778899aabbccddeeff","count":7,"bearer":3,"teid":9,"next_hop":"198.51.100.77","ue_ip":"10.0.0.9"}' >meter.jsonl
+"$fanfare" ue import meter.jsonl --format jsonl >/dev/null || fault 'import of meter.jsonl'
 for group in flood many; do
 	"$fanfare" group create $group@example.org >/dev/null
 	"$fanfare" group create $group@example.net >/dev/null
@@ -187,7 +190,7 @@ sed -n '/^```python$/,/^```$/p' "$here/../../host-api/north/tsp/README.md" | sed
 timeout 60 "$python" first.py >.out 2>.err || fault "the manual's trigger: $(tail -n 3 .err)"
 grep -qx 'answer 2001 0' .out && grep -q '^outcome 4 state=sent ues=100 ' .out || fault "the manual's trigger: $(cat .out) $(tail -n 3 .err)"
 
-for scenario in ${TSP_ONLY:-trigger refusals recall tls comes_back flood}; do
+for scenario in ${TSP_ONLY:-trigger refusals single recall tls comes_back flood}; do
 	played "$scenario"
 done
 

@@ -430,6 +430,27 @@ def recall():
     peer.close()
 
 
+def single():
+    """A trigger for one UE, where serve takes such; where it does not, that is what the answer says."""
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect(os.environ["FANFARE_SOCKET"])
+        control.sendall(b'{"jsonrpc":"2.0","id":0,"method":"hello","params":{"version":1}}\n'
+                        b'{"jsonrpc":"2.0","id":1,"method":"send","params":{"identity":"0","gid":""}}\n')
+        lines = control.makefile("rb")
+        said = [json.loads(lines.readline()) for _ in range(3)][-1]["error"]["message"]
+    peer = Peer()
+    if said.startswith("identity: no such parameter"):
+        print("this serve takes no single UEs")
+        expect(peer.ask(action(400, target="meter-1@example.org", group=False))[:2], (2001, 106), "a single UE")
+    else:
+        expect(peer.ask(action(400, target="meter-1@example.org", group=False))[:2], (2001, 0), "a single UE")
+        outcome, totals, report = peer.report(400) or (None, {}, [])
+        expect((outcome, totals.get("ues")), (4, "1"), "its outcome")
+        expect(group_avp(report, IDENTIFIER_TYPE), None, "Type-Of-External-Identifier of a single UE")
+        expect(peer.ask(action(401, target="meter-2@example.org", group=False))[:2], (2001, 102), "a single UE that is unknown")
+    peer.close()
+
+
 def tls(name, folder="", client=True):
     """A TLS context with the certificate of that name."""
     work = os.environ["TSP_WORK"]

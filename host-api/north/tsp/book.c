@@ -20,6 +20,7 @@ struct fan_book {
 	MDB_env *env;
 	MDB_txn *changes; /* NULL: none since the last commit */
 	MDB_dbi records, references, about;
+	uint64_t records_max;
 	uint64_t next;
 	int holder; /* the directory, locked as long as this is open */
 	char identity[2 * IDENTITY_BYTES + 1];
@@ -351,6 +352,14 @@ fan_book_forget(struct fan_book *book, int64_t before_ms, unsigned most)
 	return error != 0 ? error : (int)forgetting.count;
 }
 
+bool
+fan_book_is_crowded(struct fan_book *book)
+{
+	MDB_stat found;
+
+	return begin(book) == 0 && mdb_stat(book->changes, book->records, &found) == 0 && found.ms_entries > book->records_max;
+}
+
 void
 fan_book_name(const struct fan_book *book, char *name, uint64_t number)
 {
@@ -432,12 +441,14 @@ open_databases(struct fan_book *book)
 static int
 open_environment(struct fan_book *book, uint64_t bytes_max)
 {
+	const uint64_t bytes = bytes_max > MEGABYTE ? bytes_max : MEGABYTE;
 	int answer = mdb_env_create(&book->env);
 
+	book->records_max = bytes / FAN_BOOK_RECORD_BYTES;
 	if (answer == 0)
 		answer = mdb_env_set_maxdbs(book->env, 3);
 	if (answer == 0)
-		answer = mdb_env_set_mapsize(book->env, bytes_max > MEGABYTE ? bytes_max : MEGABYTE);
+		answer = mdb_env_set_mapsize(book->env, bytes);
 	/* The directory's lock keeps other processes away, and there is one thread. */
 	if (answer == 0)
 		answer = mdb_env_open(book->env, book->directory, MDB_NOLOCK, 0600);

@@ -66,6 +66,10 @@ int fan_book_each(struct fan_book *book, bool (*each)(void *user, const struct f
 /* Erases up to `most` records that are NOTIFIED, or STARTED and left so, since before a moment. Returns how many, or IO. */
 int fan_book_forget(struct fan_book *book, int64_t before_ms, unsigned most);
 
+#define FAN_BOOK_RECORD_BYTES 2048 /* room for one, what LMDB needs around it included */
+/* Whether there are more records than bytes_max has room for: then what need not be kept is to be forgotten before its time. */
+bool fan_book_is_crowded(struct fan_book *book);
+
 /* Out: name[FAN_BOOK_NAME_BYTES], what serve is to know a record's message by: no two records of any two books have the same. */
 void fan_book_name(const struct fan_book *book, char *name, uint64_t number);
 

@@ -26,6 +26,7 @@ enum {
 	CLOSING_MS = 5000,
 	FORGET_MS = 10000, /* between two times of forgetting */
 	FORGET_MAX = 1000,
+	CROWDED_MS = 60000, /* what a crowded book keeps at least */
 	COMPLAIN_MS = 1000,
 };
 
@@ -913,10 +914,15 @@ commit(struct fan_desk *desk)
 static void
 forget(struct fan_desk *desk)
 {
-	const int64_t before_ms = clock_ms(CLOCK_REALTIME) - 1000 * (int64_t)desk->settings->limits.retention_s;
+	int64_t kept_ms = 1000 * (int64_t)desk->settings->limits.retention_s;
+	int64_t before_ms;
 
 	if (desk->now_ms < desk->forget_ms)
 		return;
+	/* Not what was begun just now, which its SCS may still ask for. */
+	if (fan_book_is_crowded(desk->book))
+		kept_ms = earlier(kept_ms, CROWDED_MS);
+	before_ms = clock_ms(CLOCK_REALTIME) - kept_ms;
 	/* More at once when there is more to forget. */
 	desk->forget_ms = desk->now_ms +
 			  (fan_book_forget(desk->book, before_ms, FORGET_MAX) == FORGET_MAX ? TURN_MS : FORGET_MS);
