@@ -451,7 +451,7 @@ lint-cppcheck: | $(B)/found-lint
 
 # One stamp per file, so that files are checked in parallel and once; a header's change checks them all again.
 lint-tidy: $(all_c:%=$(B)/lint/%.tidy)
-$(B)/lint/%.tidy: % $(all_h) .clang-tidy $(B)/flags | $(B)/found-lint $(B)/found-test
+$(B)/lint/%.tidy: % $(all_h) .clang-tidy $(B)/flags | $(B)/found-lint $(B)/found-test $(B)/found-north
 	@mkdir -p $(@D)
 	@echo '  TIDY  $<'
 	$(Q)$(CLANG_TIDY) --quiet $< -- -std=gnu11 -Ihost-api -isystem driver/dpdk $(DPDK_CFLAGS) $(test_flags) -DFAN_VERSION='"$(VERSION)"' 2>$@.log || { cat $@.log; exit 1; }
