@@ -100,7 +100,7 @@ program_libs = $(library_libs) $(PROGRAM_LIBS)
 x86_rooms := dataplane/engine/ipsec_mb dataplane/engine/lockstep
 library_rooms := dataplane $(addprefix dataplane/,context pdu engine engine/cryptodev engine/reference) $(if $(is_x86),$(x86_rooms)) \
 	driver host-api/store host-api/appliance
-program_rooms := host-api/control host-api/fanout host-api/command ue
+program_rooms := host-api/control host-api/fanout host-api/command host-api/north/tsp ue
 # The faces are programs of their own; variants whose libraries come from another Debian do without them.
 north_rooms := $(if $(filter arm64 trixie sid,$(VARIANT)),,host-api/north host-api/north/t8)
 rooms := host-api $(library_rooms) $(program_rooms) $(north_rooms)
@@ -128,14 +128,18 @@ host-api/fanout: host-api/appliance dataplane/context ue host-api
 host-api/control: host-api/appliance dataplane/context host-api
 host-api/north: host-api/control dataplane/context host-api
 host-api/north/t8: host-api/north host-api/control dataplane/context host-api
+host-api/north/tsp: host-api/control dataplane/context host-api
 host-api/command: host-api/control host-api/fanout host-api/appliance host-api/store host-api ue
 hw/cosim: hw/sim driver dataplane/context
 hw/tb: *
 endef
 
 library_c := $(wildcard $(library_rooms:%=%/*.c))
-program_c := $(wildcard $(program_rooms:%=%/*.c))
+# What of the face tsp includes freeDiameter's headers is compiled for that program alone, and not where libraries come from another Debian.
+tsp_c := $(addprefix host-api/north/tsp/,main.c diameter.c dictionary.c)
+program_c := $(filter-out $(tsp_c),$(wildcard $(program_rooms:%=%/*.c)))
 north_c := $(if $(north_rooms),$(wildcard $(north_rooms:%=%/*.c)))
+tsp := $(if $(filter arm64 trixie sid,$(VARIANT)),,$(B)/fanfare-tsp)
 x86_test_c := $(addprefix tests/test_,engine_ipsec_mb.c engine_lockstep.c lockstep_stream.c)
 north_test_c := $(wildcard tests/test_north_*.c)
 test_c := $(filter-out $(if $(is_x86),,$(x86_test_c)) $(if $(north_rooms),,$(north_test_c)),$(wildcard tests/test_*.c))
@@ -146,7 +150,7 @@ bench_support_c := $(filter-out $(bench_c),$(wildcard bench/*.c))
 example_c := $(wildcard host-api/examples/*.c)
 ctime_c := $(wildcard tests/ctime/*.c)
 torture_c := $(wildcard tests/torture/*.c)
-all_c := $(library_c) $(program_c) $(north_c) $(test_c) $(test_support_c) tests/emulated.c $(ctime_c) $(torture_c) $(fuzz_c) $(bench_c) $(bench_support_c) $(example_c)
+all_c := $(library_c) $(program_c) $(north_c) $(tsp_c) $(test_c) $(test_support_c) tests/emulated.c $(ctime_c) $(torture_c) $(fuzz_c) $(bench_c) $(bench_support_c) $(example_c)
 all_h := $(wildcard $(addsuffix /*.h,$(rooms) tests tests/ctime/portable tests/fuzz bench))
 scripts := $(wildcard tests/e2e/*.sh)
 
@@ -169,7 +173,7 @@ north := $(if $(north_rooms),$(B)/fanfare-north)
 .PHONY: arm64 trixie sid tsan mutants torture torture-faults lint-mutants rtl rtl-synth cosim all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms rooms \
 	lint-readme fuzz fuzzers cover bench bench-quick bench-compare benches tests examples ctimes constant-time install deb clean help FORCE
 
-all: $(B)/fanfare $(library) $(north) ## build the program (build/fanfare), the faces and the library
+all: $(B)/fanfare $(library) $(north) $(tsp) ## build the program (build/fanfare), the faces and the library
 
 # What varies `make run`: a name on make's command line becomes an option of `fanfare fanout`. The shell reads the values from
 # its environment, so that quotes and blanks in a text survive.
@@ -301,6 +305,7 @@ install: all | $(B)/found-py ## install program, library, header, pkg-config fil
 	install -m 755 $(B)/fanfare $(DESTDIR)$(BINDIR)/fanfare
 	$(if $(north),install -d $(DESTDIR)$(LIBEXECDIR)/fanfare && install -m 755 $(north) $(DESTDIR)$(LIBEXECDIR)/fanfare/fanfare-north)
 	install -m 755 $(library) $(DESTDIR)$(LIBDIR)/libfanfare.so.$(SOVERSION)
+	$(if $(tsp),install -d $(DESTDIR)$(LIBEXECDIR)/fanfare && install -m 755 $(tsp) $(DESTDIR)$(LIBEXECDIR)/fanfare/fanfare-tsp)
 	ln -sf libfanfare.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libfanfare.so
 	install -m 644 host-api/fanfare.h $(DESTDIR)$(INCLUDEDIR)/fanfare.h
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
@@ -407,6 +412,11 @@ $(north_test_c:%.c=$(B)/%): program_libs += $(archive) $(north_libs)
 endif
 
 link = @echo '  LINK  $@'; mkdir -p $(@D)
+$(call objects,$(tsp_c)): | $(B)/found-north
+$(B)/fanfare-tsp: $(call objects,$(tsp_c)) $(archive)
+	$(link)
+	$(Q)$(CC) -pie $(link_flags) -o $@ $^ -lfdcore -lfdproto -lgnutls -linih $(OTHER_LIBS)
+
 $(B)/fanfare: $(B)/host-api/command/main.o $(archive)
 	$(link)
 	$(Q)$(CC) -pie $(link_flags) -o $@ $^ $(program_libs)
@@ -486,7 +496,7 @@ lint-cppcheck: | $(B)/found-lint
 
 # One stamp per file, so that files are checked in parallel and once; a header's change checks them all again.
 lint-tidy: $(all_c:%=$(B)/lint/%.tidy)
-$(B)/lint/%.tidy: % $(all_h) .clang-tidy $(B)/flags | $(B)/found-lint $(B)/found-test
+$(B)/lint/%.tidy: % $(all_h) .clang-tidy $(B)/flags | $(B)/found-lint $(B)/found-test $(B)/found-north
 	@mkdir -p $(@D)
 	@echo '  TIDY  $<'
 	$(Q)$(CLANG_TIDY) --quiet $< -- -std=gnu11 -Ihost-api -isystem driver/dpdk $(DPDK_CFLAGS) $(test_flags) -DFAN_VERSION='"$(VERSION)"' 2>$@.log || { cat $@.log; exit 1; }

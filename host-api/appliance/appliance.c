@@ -13,18 +13,6 @@
 
 #define OPTIONS_VERSION_1_BYTES offsetof(struct fan_options, store)
 
-const char *
-fan_version(void)
-{
-	return FAN_VERSION;
-}
-
-unsigned
-fan_api_version(void)
-{
-	return FAN_API_VERSION;
-}
-
 int
 fan_struct_take(void *own, size_t own_bytes, size_t least_bytes, const void *given, const char *name)
 {

@@ -90,3 +90,20 @@ const struct fan_command fan_command_t8 = {
 	.option_count = COUNT_OF(face_options),
 	.run = run_t8,
 };
+
+static int
+run_tsp(const struct fan_command *command, int argc, char **argv)
+{
+	return run_face(command, "fanfare-tsp", argc, argv);
+}
+
+const struct fan_command fan_command_tsp = {
+	.name = "tsp",
+	.summary = "Takes device triggers from application servers (3GPP Tsp, Diameter) to the daemon",
+	.operands = "",
+	.text = "It holds no keys, and stays in the foreground until SIGTERM or SIGINT. host-api/north/tsp/README.md is its manual.\n\n"
+		"Exit codes: 0 stopped; 1 it could not start; 2 wrong options or configuration.",
+	.options = face_options,
+	.option_count = COUNT_OF(face_options),
+	.run = run_tsp,
+};

@@ -6,14 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define ANSWER_BYTES_MAX (FAN_CONTROL_UNSENT_BYTES_MAX + 1)
 
 static int
-connect_to(const char *path)
+connect_to(const char *path, unsigned timeout_ms)
 {
+	const struct timeval limit = { .tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000 };
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
 	int socket_fd;
 
@@ -22,6 +24,10 @@ connect_to(const char *path)
 				sizeof(name.sun_path) - 1);
 	memcpy(name.sun_path, path, strlen(path) + 1);
 	socket_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (socket_fd >= 0 && timeout_ms > 0) {
+		(void)setsockopt(socket_fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+		(void)setsockopt(socket_fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	}
 	if (socket_fd >= 0 && connect(socket_fd, (const struct sockaddr *)&name, sizeof(name)) == 0)
 		return socket_fd;
 	(void)fan_fail(FAN_E_IO, "%s: %s: is `fanfare serve` running, and is this its [serve] socket?", path, strerror(errno));
@@ -35,6 +41,8 @@ connect_to(const char *path)
 static int
 gone(void)
 {
+	if (errno == EAGAIN)
+		return fan_fail(FAN_E_IO, "the daemon does not answer");
 	return fan_fail(FAN_E_IO, "the daemon has closed the connection");
 }
 
@@ -55,6 +63,8 @@ receive(struct fan_caller *caller)
 	do
 		got = recv(caller->socket, caller->in + caller->in_bytes, caller->in_room - caller->in_bytes, 0);
 	while (got < 0 && errno == EINTR);
+	if (got == 0)
+		errno = 0;
 	if (got <= 0)
 		return gone();
 	caller->in_bytes += (size_t)got;
@@ -137,11 +147,12 @@ send_request(struct fan_caller *caller, const char *method, json_t *params, int 
 /* ---- Calls ------------------------------------------------------------------------------------------------------------- */
 
 static int
-take_error(const json_t *error)
+take_error(struct fan_caller *caller, const json_t *error)
 {
 	const char *message = json_string_value(json_object_get(error, "message"));
 	const json_int_t exit_code = json_integer_value(json_object_get(json_object_get(error, "data"), "exit"));
 
+	caller->code = (int)json_integer_value(json_object_get(error, "code"));
 	return fan_fail(exit_code == 2 ? FAN_E_INVALID : FAN_E_IO, "%s", message != NULL ? message : "an error without words");
 }
 
@@ -152,6 +163,7 @@ fan_caller_call(struct fan_caller *caller, json_t **result, const char *method, 
 	int error = send_request(caller, method, params, descriptor);
 
 	*result = NULL;
+	caller->code = 0;
 	while (error == 0) {
 		json_t *object = next_object(caller);
 		const char *notification = json_string_value(json_object_get(object, "method"));
@@ -162,7 +174,7 @@ fan_caller_call(struct fan_caller *caller, json_t **result, const char *method, 
 		if (notification != NULL && each != NULL)
 			each(user, notification, json_object_get(object, "params"));
 		if (wrong != NULL)
-			error = take_error(wrong);
+			error = take_error(caller, wrong);
 		else if (notification == NULL)
 			*result = json_incref(json_object_get(object, "result"));
 		json_decref(object);
@@ -171,6 +183,23 @@ fan_caller_call(struct fan_caller *caller, json_t **result, const char *method, 
 	}
 	caller->next_id++;
 	return error;
+}
+
+int
+fan_caller_post(struct fan_caller *caller, int *id, const char *method, json_t *params)
+{
+	const int error = send_request(caller, method, params, -1);
+
+	*id = caller->next_id;
+	if (error == 0)
+		caller->next_id++;
+	return error;
+}
+
+bool
+fan_caller_pending(const struct fan_caller *caller)
+{
+	return caller->in_bytes > 0 && memchr(caller->in, '\n', caller->in_bytes) != NULL;
 }
 
 int
@@ -194,7 +223,7 @@ greet(struct fan_caller *caller)
 		return FAN_E_IO;
 	/* One who is turned away is told why instead. */
 	if (json_object_get(greeting, "error") != NULL)
-		error = take_error(json_object_get(greeting, "error"));
+		error = take_error(caller, json_object_get(greeting, "error"));
 	else if (protocol == NULL || strcmp(protocol, FAN_CONTROL_PROTOCOL) != 0)
 		error = fan_fail(FAN_E_IO, "what answers is no %s", FAN_CONTROL_PROTOCOL);
 	else if (version != FAN_CONTROL_VERSION)
@@ -211,19 +240,25 @@ greet(struct fan_caller *caller)
 }
 
 int
-fan_caller_open(struct fan_caller *caller, const char *path)
+fan_caller_open_within(struct fan_caller *caller, const char *path, unsigned timeout_ms)
 {
 	const char *other = getenv(FAN_CONTROL_SOCKET_VARIABLE);
 	int error;
 
 	*caller = (struct fan_caller){ .socket = -1 };
-	caller->socket = connect_to(path != NULL ? path : other != NULL ? other : FAN_CONTROL_SOCKET);
+	caller->socket = connect_to(path != NULL ? path : other != NULL ? other : FAN_CONTROL_SOCKET, timeout_ms);
 	if (caller->socket < 0)
 		return caller->socket;
 	error = greet(caller);
 	if (error != 0)
 		fan_caller_close(caller);
 	return error;
+}
+
+int
+fan_caller_open(struct fan_caller *caller, const char *path)
+{
+	return fan_caller_open_within(caller, path, 0);
 }
 
 void

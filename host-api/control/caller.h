@@ -10,6 +10,7 @@
 struct fan_caller {
 	int socket;
 	int next_id;
+	int code; /* of the last error that the daemon answered (enum fan_control_code); 0: none came from it */
 	char *in; /* owned */
 	size_t in_bytes, in_room;
 };
@@ -17,6 +18,8 @@ struct fan_caller {
 /* Connects and says hello. In: path, NULL: the environment's FANFARE_SOCKET, else FAN_CONTROL_SOCKET. IO: nobody answers there; UNSUPPORTED: another
  * version. */
 int fan_caller_open(struct fan_caller *caller, const char *path);
+/* The same, and neither this nor any later call waits longer than timeout_ms for the daemon; 0: for ever. One that was waited for so long is gone: IO. */
+int fan_caller_open_within(struct fan_caller *caller, const char *path, unsigned timeout_ms);
 void fan_caller_close(struct fan_caller *caller);
 
 /*
@@ -25,7 +28,14 @@ void fan_caller_close(struct fan_caller *caller);
  */
 int fan_caller_call(struct fan_caller *caller, json_t **result, const char *method, json_t *params, int descriptor,
 		    void (*each)(void *user, const char *method, const json_t *params), void *user);
-/* Waits for the next notification. Out: *object, the caller's, as it came. IO: the daemon has gone. */
+/*
+ * Sends a request and does not wait. In: params, which it takes. Out: *id, that of its answer. At most FAN_CONTROL_REQUESTS_MAX may be without their
+ * answers, which come by fan_caller_wait(), in any order. INVALID: longer than a line; IO: the daemon has gone.
+ */
+int fan_caller_post(struct fan_caller *caller, int *id, const char *method, json_t *params);
+/* Whether fan_caller_wait() has an object without reading the socket, for which poll(2) would not wake. */
+bool fan_caller_pending(const struct fan_caller *caller);
+/* Waits for the next notification or posted request's answer. Out: *object, the caller's, as it came. IO: the daemon has gone. */
 int fan_caller_wait(struct fan_caller *caller, json_t **object);
 
 #endif

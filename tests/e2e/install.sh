@@ -20,6 +20,8 @@ lib/libfanfare.so
 lib/libfanfare.so.0
 lib/pkgconfig/fanfare.pc
 lib/systemd/system/fanfare.service
+libexec/fanfare/fanfare-north
+libexec/fanfare/fanfare-tsp
 share/bash-completion/completions/fanfare
 share/man/man1/fanfare.1
 share/man/man5/fanfare-ues.5

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The Diameter side of `fanfare tsp`, which is freeDiameter as a library: transport, TLS, peers and routing are its own, this makes its
+ * configuration, says which peers may come, takes Device-Action-Requests and sends Device-Notification-Requests.
+ *
+ * freeDiameter's state is global: one of these in a process. Its threads call back into here; one of them (AppServThreads) takes requests, so
+ * that what is counted per SCS needs no lock.
+ */
+#ifndef FAN_NORTH_TSP_DIAMETER_H
+#define FAN_NORTH_TSP_DIAMETER_H
+
+#include "settings.h"
+
+/* Opens the desk and listens. settings stays the caller's and must outlive it. Signals that main() waits for are blocked before: the threads inherit
+ * that. INVALID, IO, and what fan_desk_open() answers. */
+int fan_diameter_open(const struct fan_settings *settings);
+/* Turns requests away, ends the desk, takes leave of the peers. Safe when it was not opened. */
+void fan_diameter_close(void);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* fanfare-tsp tsp [--check] FILE, which `fanfare tsp` runs: a program of its own, so that the process that holds keys never maps Diameter or TLS
+ * code. */
+#define _GNU_SOURCE
+#include "diameter.h"
+#include "log.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+	EXIT_GOOD = 0,
+	EXIT_BAD = 1,
+	EXIT_WRONG = 2,
+};
+
+static int __attribute__((format(printf, 2, 3))) fail(int exit_code, const char *format, ...)
+{
+	va_list arguments;
+
+	(void)fputs("fanfare tsp: ", stderr);
+	va_start(arguments, format);
+	(void)vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	(void)fputc('\n', stderr);
+	return exit_code;
+}
+
+static int
+fail_detail(int error)
+{
+	return fail(error == FAN_E_INVALID ? EXIT_WRONG : EXIT_BAD, "%s", fan_error_detail());
+}
+
+/* Payloads pass through this process: no core file of it. */
+static void
+harden(void)
+{
+	const struct rlimit no_core = { 0, 0 };
+
+	(void)setrlimit(RLIMIT_CORE, &no_core);
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static int
+become(const char *name)
+{
+	const struct passwd *user = name != NULL ? getpwnam(name) : NULL;
+
+	if (name == NULL || (user != NULL && user->pw_uid == geteuid()))
+		return 0;
+	if (user == NULL)
+		return fan_fail(FAN_E_INVALID, "[tsp] user %.64s: no such user on this machine", name);
+	if (initgroups(name, user->pw_gid) != 0 || setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0)
+		return fan_fail(FAN_E_IO, "[tsp] user %.64s: %s: only root can become another", name, strerror(errno));
+	return 0;
+}
+
+/* sd_notify(3), the one word of it that this needs. */
+static void
+say_ready(void)
+{
+	static const char word[] = "READY=1";
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int descriptor;
+
+	if (path == NULL || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(name.sun_path))
+		return;
+	memcpy(name.sun_path, path, strlen(path));
+	if (path[0] == '@')
+		name.sun_path[0] = '\0';
+	descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (descriptor < 0)
+		return;
+	(void)sendto(descriptor, word, strlen(word), MSG_NOSIGNAL, (const struct sockaddr *)&name,
+		     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
+	(void)close(descriptor);
+}
+
+static int
+serve(const struct fan_settings *settings)
+{
+	sigset_t signals;
+	int error, got;
+
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	(void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
+	error = become(settings->tsp.user);
+	if (error == 0)
+		error = fan_diameter_open(settings);
+	if (error == 0) {
+		fan_tsp_log("listening as %s", settings->tsp.identity);
+		say_ready();
+		(void)sigwait(&signals, &got);
+		fan_tsp_log("stopping");
+	}
+	if (error != 0)
+		error = fail_detail(error);
+	fan_diameter_close();
+	return error;
+}
+
+int
+main(int argc, char **argv)
+{
+	const bool check = argc == 4 && strcmp(argv[2], "--check") == 0;
+	struct fan_settings settings;
+	int error;
+
+	harden();
+	if (argc != 3 && !check)
+		return fail(EXIT_WRONG, "usage: fanfare-tsp tsp [--check] FILE; it is what `fanfare tsp` runs");
+	error = fan_settings_read(&settings, argv[argc - 1]);
+	if (error != 0)
+		/* The file was named on the command line. */
+		error = fail(EXIT_WRONG, "%s", fan_error_detail());
+	else if (check)
+		fan_settings_print(&settings, stdout);
+	else
+		error = serve(&settings);
+	fan_settings_free(&settings);
+	return error;
+}
