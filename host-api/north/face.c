@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "face.h"
 
+#include "../control/notify.h"
 #include "upstream.h"
 
 #include <errno.h>
@@ -14,8 +15,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,6 +52,7 @@ struct fan_face {
 	struct each_turn turns[FAN_FACE_TICKS_MAX];
 	unsigned turn_count;
 	struct fan_upstream *upstream; /* owned */
+	struct fan_notify notify;
 };
 
 static int64_t
@@ -233,6 +233,7 @@ fan_face_open(struct fan_face **out, const struct fan_face_options *options)
 	for (unsigned i = 0; i < FAN_FACE_WATCHES_MAX; i++)
 		face->watches[i].descriptor = -1;
 	face->signals = -1;
+	fan_notify_open(&face->notify);
 	face->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (face->epoll < 0)
 		error = fan_fail(FAN_E_IO, "an epoll descriptor: %s", strerror(errno));
@@ -254,6 +255,7 @@ fan_face_close(struct fan_face *face)
 	if (face == NULL)
 		return;
 	fan_upstream_close(face->upstream);
+	fan_notify_close(&face->notify);
 	if (face->signals >= 0)
 		(void)close(face->signals);
 	if (face->epoll >= 0)
@@ -276,28 +278,6 @@ fan_face_become(struct fan_face *face)
 	    setresuid(user->pw_uid, user->pw_uid, user->pw_uid) != 0)
 		return fan_fail(FAN_E_IO, "user %s: %s", name, strerror(errno));
 	return 0;
-}
-
-/* Tells the service manager, where there is one (sd_notify(3)). */
-static void
-notify(const char *state)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	const size_t path_bytes = path != NULL ? strlen(path) : 0;
-	int to;
-
-	if (path_bytes == 0 || path_bytes >= sizeof(name.sun_path))
-		return;
-	memcpy(name.sun_path, path, path_bytes);
-	if (name.sun_path[0] == '@')
-		name.sun_path[0] = '\0';
-	to = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (to < 0)
-		return;
-	(void)sendto(to, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&name,
-		     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path_bytes));
-	(void)close(to);
 }
 
 /* Ticks that are due. Returns the milliseconds to the next. */
@@ -346,10 +326,12 @@ turn(struct fan_face *face)
 int
 fan_face_run(struct fan_face *face)
 {
-	notify("READY=1");
-	while (!face->ends)
+	fan_notify_say(&face->notify, "READY=1");
+	while (!face->ends) {
 		turn(face);
-	notify("STOPPING=1");
+		fan_notify_feed(&face->notify, face->now_ms);
+	}
+	fan_notify_say(&face->notify, "STOPPING=1");
 	return 0;
 }
 

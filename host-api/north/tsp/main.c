@@ -2,6 +2,7 @@
 /* fanfare-tsp tsp [--check] FILE, which `fanfare tsp` runs: a program of its own, so that the process that holds keys never maps Diameter or TLS
  * code. */
 #define _GNU_SOURCE
+#include "../../control/notify.h"
 #include "diameter.h"
 #include "log.h"
 
@@ -66,26 +67,14 @@ become(const char *name)
 	return 0;
 }
 
-/* sd_notify(3), the one word of it that this needs. */
 static void
 say_ready(void)
 {
-	static const char word[] = "READY=1";
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	int descriptor;
+	struct fan_notify notify;
 
-	if (path == NULL || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(name.sun_path))
-		return;
-	memcpy(name.sun_path, path, strlen(path));
-	if (path[0] == '@')
-		name.sun_path[0] = '\0';
-	descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (descriptor < 0)
-		return;
-	(void)sendto(descriptor, word, strlen(word), MSG_NOSIGNAL, (const struct sockaddr *)&name,
-		     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
-	(void)close(descriptor);
+	fan_notify_open(&notify);
+	fan_notify_say(&notify, "READY=1");
+	fan_notify_close(&notify);
 }
 
 static int
