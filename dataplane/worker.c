@@ -67,7 +67,7 @@ struct work {
 	bool paced;      /* hop[] counts */
 	uint32_t pauses; /* of the worker when it was begun: what it was written from may have changed in each */
 	uint32_t number[FAN_BATCH_UES_MAX]; /* each UE's own (fan_plan_take_numbers()), for a replay */
-	uint32_t hop[FAN_BATCH_UES_MAX];    /* whose tokens each has; FAN_NO_HOP: none */
+	uint32_t *hop;                      /* whose tokens each has, FAN_NO_HOP: none; one of the worker's work_hops[] */
 };
 static_assert(FAN_ENGINES_MAX <= 8, "a mask of engines has a bit for each");
 static_assert(offsetof(struct work, batch) == 0, "a batch pointer is a work pointer");
@@ -88,10 +88,11 @@ struct task {
 	unsigned under_way;     /* batches */
 	bool exhausted;         /* every member has been taken */
 	uint8_t broken; /* enum fan_drop: a part of the message to these members was given up, and so are those behind it */
-	uint32_t count[FAN_BATCH_UES_MAX];   /* of part spent_at, per slot */
-	bool paced;                          /* hop[] counts */
-	uint32_t hop[FAN_BATCH_UES_MAX];     /* whose tokens each slot has, for all parts to come; FAN_NO_HOP: none */
-	uint32_t put_off[FAN_BATCH_UES_MAX]; /* of those chosen with these slots */
+	uint32_t count[FAN_BATCH_UES_MAX]; /* of part spent_at, per slot */
+	bool paced;                        /* hop[] counts */
+	uint32_t
+		*hop; /* whose tokens each slot has, for all parts to come, FAN_NO_HOP: none; one of the worker's task_hops[] */
+	uint32_t *put_off; /* of those chosen with these slots; the same */
 	unsigned put_off_count;
 	bool late;
 	unsigned legs_left, hops_left; /* late: to be asked for tokens until the next look */
@@ -109,7 +110,6 @@ struct fan_worker {
 	uint64_t call_at; /* the control thread stores it, atomically: batches that it waits for to have left */
 	uint32_t asleep;  /* a futex: 1 from before it sleeps until it is woken; both threads, atomically */
 	struct task task[FAN_FLIGHTS_MAX]; /* by the flight's place */
-	struct task late[FAN_FLIGHTS_MAX]; /* the same: for members that are put off */
 	uint64_t late_members;             /* of all flights, that are not done with */
 	uint64_t late_tsc;                 /* when it last looked for tokens */
 	unsigned late_first;               /* whose turn it was then */
@@ -123,6 +123,10 @@ struct fan_worker {
 	struct work work[BATCHES_MAX]; /* a ring: COUNTs were spent in this order */
 	unsigned work_first, work_count;
 	struct fan_worker_counters counters; /* the control thread reads them, atomically */
+	/* Of next hops with a rate alone: apart from what every batch touches. */
+	struct task late[FAN_FLIGHTS_MAX]; /* as task[], for members that are put off */
+	uint32_t work_hops[BATCHES_MAX][FAN_BATCH_UES_MAX];
+	uint32_t task_hops[3][FAN_FLIGHTS_MAX][FAN_BATCH_UES_MAX]; /* of tasks, of late ones, and those that tasks put off */
 };
 
 /* Single writer: a plain read, a store that a reader on another core never sees torn. */
@@ -264,6 +268,9 @@ accept_flights(struct fan_worker *worker)
 		memset(late, 0, sizeof(*late));
 		task->flight = late->flight = flight;
 		late->late = true;
+		task->hop = worker->task_hops[0][flight->place];
+		late->hop = worker->task_hops[1][flight->place];
+		task->put_off = worker->task_hops[2][flight->place];
 		worker->task_count = RTE_MAX(worker->task_count, flight->place + 1U);
 		begin_leg(worker, task);
 		if (current->flight != NULL && flight->priority > current->flight->priority)
@@ -505,7 +512,7 @@ take_late(struct fan_worker *worker, struct task *task, uint32_t hop, uint32_t s
 
 /* Of the members chosen, those stay that have tokens or need none; the others are put off, and their frames given back. Members of a late task
  * have theirs. */
-static void
+static __attribute__((noinline)) void
 keep_pace(struct fan_worker *worker, struct work *work, struct task *task)
 {
 	const struct fan_tokens tokens = tokens_of(task->leg, 0);
@@ -668,7 +675,7 @@ transactions_of(const struct fan_leg *leg, unsigned parts)
 }
 
 /* Those chosen from the i-th on are chosen again later: its block's mark is too low. In: how many before it were dropped. */
-static void
+static __attribute__((noinline)) void
 put_back(struct fan_worker *worker, struct task *task, unsigned i, unsigned dropped)
 {
 	ask_for_mark(worker, task->leg->table, task->slot[i], FAN_WAITS);
@@ -689,7 +696,7 @@ put_back(struct fan_worker *worker, struct task *task, unsigned i, unsigned drop
 }
 
 /* A member chosen that gets no COUNTs, and that so many have got them before. */
-static void
+static __attribute__((noinline)) void
 drop_chosen(struct fan_worker *worker, struct task *task, const struct fan_context *context, enum fan_drop drop, unsigned kept)
 {
 	count_drop(worker, task->leg, context, drop, task->leg->plans.part_count);
@@ -952,6 +959,7 @@ place_batch(struct fan_worker *worker, struct task *task)
 	work->exposed = false;
 	work->doomed = FAN_DROP_NONE;
 	work->pauses = worker->pauses;
+	work->hop = worker->work_hops[work - worker->work];
 	return work;
 }
 
@@ -1400,7 +1408,7 @@ leave_at_pace(const struct fan_worker *worker, const struct work *work, const ui
 				       most - RTE_MIN(most, (unsigned)frame_octets[i]), now_tsc);
 }
 
-static uint16_t
+static __attribute__((noinline)) uint16_t
 send_at_pace(const struct fan_worker *worker, const struct work *work, struct rte_mbuf **frames, uint16_t frame_count)
 {
 	uint16_t frame_octets[FAN_BATCH_UES_MAX], taken;
