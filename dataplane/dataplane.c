@@ -327,7 +327,7 @@ fan_dataplane_rate(struct fan_dataplane *dataplane, unsigned index, const struct
 		error = fan_pace_check(rate);
 	if (error == 0 && !is_unlimited(rate))
 		error = begin_to_pace(dataplane);
-	if (error != 0)
+	if (error != 0 || !dataplane->paces.used)
 		return error;
 	fan_dataplane_pause(dataplane);
 	dataplane->paces.hops[index].rate = *rate;

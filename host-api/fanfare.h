@@ -145,6 +145,7 @@ const char *fan_drop_name(enum fan_drop drop);
 /* ---- The appliance ----------------------------------------------------------------------------------------------------- */
 
 struct fanfare;
+struct fan_next_hop_rate;
 
 #define FAN_ENGINE_AUTO "auto" /* in place of a list of engines: every automatic one, the fastest for each shape first */
 
@@ -182,6 +183,11 @@ struct fan_options {
 	/* Called inside fan_open() while UEs are read from the store, for each ten thousand; NULL: nobody is told. It calls nothing of this library. */
 	void (*loading)(void *user, uint64_t ues, uint64_t ue_count);
 	void *loading_user;
+	/* Since version 3: the rate that a next hop begins with (see Pace). Called for each that is read from the store inside fan_open(), before any
+	 * message goes on, and for each that fan_next_hop_add() adds. In: its address. In/Out: *rate, as fan_next_hop_rate_init() makes it; one that
+	 * cannot be is the error of that call. NULL: none has any. It calls nothing of this library. */
+	void (*rate)(void *user, struct fan_next_hop_rate *rate, const uint8_t address[16]);
+	void *rate_user;
 };
 
 static inline void
@@ -242,7 +248,7 @@ int fan_next_hop_get(const struct fanfare *fanfare, struct fan_next_hop *next_ho
  * the usual depth that is R + 1 % from 300 PDUs a second on. The parts of a message to one UE leave together, also where they are more than D:
  * alone, and made good before the next. Octets are those of frames, from Ethernet up.
  *
- * Rates are not stored: they are set again after fan_open(). With a store, the position of a message (fan_message_status.in_doubt) stays before the
+ * Rates are not stored: fan_options.rate says what each next hop begins with. With a store, the position of a message (fan_message_status.in_doubt) stays before the
  * first member that is put off, and no worker goes 4,194,304 members beyond that.
  */
 struct fan_next_hop_rate {
@@ -274,10 +280,12 @@ fan_next_hop_rate_init(struct fan_next_hop_rate *rate)
 /* Sets the rate of a next hop, messages in flight or not; no limit at all takes it away. Its buckets begin empty. Blocks for as long as workers
  * take to finish a batch. NOT_FOUND; INVALID: names the field and its limit; MEMORY: nothing has changed. */
 int fan_next_hop_rate(struct fanfare *fanfare, unsigned index, const struct fan_next_hop_rate *rate);
+/* Whether it would: INVALID. Any thread. */
+int fan_next_hop_rate_check(const struct fan_next_hop_rate *rate);
 
 /* The word of the machine that is the next hop, or of whoever speaks for it: no more than so many PDUs a second, 0: none at all, for so many
  * milliseconds, 1..FAN_RELAY_MS_MAX; then it is forgotten, so that one that says nothing more stops nothing for ever. It counts beside the rate that
- * was set: the lower one is in force. The latest word counts; for_ms 0 takes it back. Takes effect within the next fan_poll(). NOT_FOUND, INVALID,
+ * was set: the lower one is in force. The latest word counts; for_ms 0 takes it back. That its time is over is seen by fan_poll(). NOT_FOUND, INVALID,
  * MEMORY. */
 int fan_next_hop_relay(struct fanfare *fanfare, unsigned index, uint64_t pdus_per_s, uint32_t for_ms);
 
@@ -482,7 +490,8 @@ int fan_ue_lease_until(struct fanfare *fanfare, fan_context_id id, int64_t lease
 	X(UNKNOWN, "unknown", "no context of that sender has this id")                                                         \
 	X(AMBIGUOUS, "ambiguous", "several contexts of that sender have this id")                                              \
 	X(NEVER_SENT, "never-sent", "a COUNT or SN that was not spent yet")                                                    \
-	X(NOTHING_NEW, "nothing-new", "no later than the last proof")
+	X(NOTHING_NEW, "nothing-new", "no later than the last proof")                                                          \
+	X(PACE, "pace", "a relay's word on its pace that cannot be: a rate or time beyond its limit")
 
 enum fan_refusal {
 	FAN_REFUSAL_NONE,
@@ -501,11 +510,13 @@ const char *fan_refusal_name(enum fan_refusal refusal);
 /* What has come in since fan_open(): every frame is read or refused once, and so is every acknowledgement in those that were read. The
  * library fills it: fields may be added at its end. */
 struct fan_receipt_figures {
-	size_t struct_bytes;                /* fan_receipt_figures_init() */
-	uint64_t frames;                    /* received */
-	uint64_t acknowledgements;          /* in frames that were not refused */
-	uint64_t accepted;                  /* of these: a window has moved */
-	uint64_t refused[FAN_REFUSALS_MAX]; /* by enum fan_refusal: frames, and from UNKNOWN on acknowledgements */
+	size_t struct_bytes;       /* fan_receipt_figures_init() */
+	uint64_t frames;           /* received */
+	uint64_t acknowledgements; /* in frames that were not refused */
+	uint64_t accepted;         /* of these: a window has moved */
+	uint64_t refused
+		[FAN_REFUSALS_MAX]; /* by enum fan_refusal: frames; from UNKNOWN on acknowledgements, and (PACE) words on a pace */
+	uint64_t paces;             /* words on a pace that were taken */
 };
 
 static inline void

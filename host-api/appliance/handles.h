@@ -73,6 +73,9 @@ struct fanfare {
 	bool leaving;                                 /* some are */
 	struct fan_ledger ledger;
 	struct fan_journal journal;
+	void (*first_rate)(void *user, struct fan_next_hop_rate *rate,
+			   const uint8_t address[16]); /* options.rate; NULL: none */
+	void *first_rate_user;
 	bool draining;
 	bool closing;
 	bool in_callback;
@@ -93,6 +96,8 @@ int fan_struct_take(void *own, size_t own_bytes, size_t least_bytes, const void 
 int fan_message_accept(struct fanfare *fanfare, struct fan_flight **flight, struct fan_group *group,
 		       const struct fan_message *message);
 
+/* Gives a next hop that is new here the rate that it begins with. INVALID, MEMORY. */
+int fan_next_hop_begin(struct fanfare *fanfare, unsigned index);
 /* A message on its way; NULL with NOT_FOUND recorded when it has ended. */
 struct fan_flight *fan_flight_find(const struct fanfare *fanfare, fan_message_id id);
 /* What the worker that has waited longest waits for, and since when. */

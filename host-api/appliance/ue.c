@@ -76,6 +76,20 @@ take_next_hop(struct fan_next_hop *own, const struct fanfare *fanfare, const str
 	return error != 0 ? error : fan_struct_take(own, sizeof(*own), sizeof(*own), given, "fan_next_hop_init");
 }
 
+/* The index may have been another's, whose addition failed. */
+int
+fan_next_hop_begin(struct fanfare *fanfare, unsigned index)
+{
+	struct fan_next_hop_rate rate;
+
+	fan_next_hop_rate_init(&rate);
+	if (fanfare->first_rate != NULL)
+		fanfare->first_rate(fanfare->first_rate_user, &rate, fanfare->dataplane->hops[index].address);
+	else if (!fanfare->dataplane->paces.used)
+		return 0;
+	return fan_dataplane_rate(fanfare->dataplane, index, &rate);
+}
+
 int
 fan_next_hop_add(struct fanfare *fanfare, const struct fan_next_hop *given)
 {
@@ -87,7 +101,9 @@ fan_next_hop_add(struct fanfare *fanfare, const struct fan_next_hop *given)
 	if (error != 0)
 		return error;
 	index = fan_dataplane_next_hop_add(fanfare->dataplane, &next_hop);
-	error = index < 0 ? index : fan_registry_add_hop(fanfare, (unsigned)index, &next_hop);
+	error = index < 0 ? index : fan_next_hop_begin(fanfare, (unsigned)index);
+	if (error == 0)
+		error = fan_registry_add_hop(fanfare, (unsigned)index, &next_hop);
 	if (index >= 0 && error != 0)
 		fanfare->dataplane->hop_count = (unsigned)index;
 	error = fan_additions_end(fanfare, error);
@@ -140,11 +156,24 @@ fan_next_hop_rate(struct fanfare *fanfare, unsigned index, const struct fan_next
 }
 
 int
+fan_next_hop_rate_check(const struct fan_next_hop_rate *given)
+{
+	struct fan_next_hop_rate rate;
+	const int error = fan_struct_take(&rate, sizeof(rate), sizeof(rate), given, "fan_next_hop_rate_init");
+
+	return error == 0 ? fan_pace_check(&rate) : error;
+}
+
+int
 fan_next_hop_relay(struct fanfare *fanfare, unsigned index, uint64_t pdus_per_s, uint32_t for_ms)
 {
-	const int error = fan_in_own_process(fanfare->process);
+	int error = fan_in_own_process(fanfare->process);
 
-	return error == 0 ? fan_dataplane_relay(fanfare->dataplane, index, pdus_per_s, for_ms) : error;
+	if (error == 0)
+		error = fan_dataplane_relay(fanfare->dataplane, index, pdus_per_s, for_ms);
+	if (error == 0)
+		fan_dataplane_paces_serve(fanfare->dataplane);
+	return error;
 }
 
 /* What remains of a relay's word, rounded up: 0 is none. */
