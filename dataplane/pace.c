@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pace.h"
 
+#include <assert.h>
 #include <rte_common.h>
 #include <rte_cycles.h>
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 #include <sys/mman.h>
 
 #define HOPS_BYTES (FAN_NEXT_HOPS_MAX * sizeof(struct fan_pace))
-#define WINDOWS_A_SECOND (1000 / FAN_PACE_WINDOW_MS)
+#define WINDOWS_A_SECOND 100.0
 #define FRAME_OCTETS 2048    /* more than any frame has: a bucket has room for one */
 #define DEFAULT_WINDOWS 2    /* whose PDUs or octets the depth is, unless it is given */
 #define LEAST_DEPTH_PDUS 2   /* the same: one may go late without being lost */
@@ -16,6 +17,8 @@
 #define DEPTH_SECONDS_MAX 10 /* and so many PDUs or frames, where the rate is low: more would be no pace */
 #define DEPTHS_MAX 1000
 #define JUST_BELOW_ONE 0.999 /* of a PDU: a depth of D lets the (D+1)th pass not quite */
+
+static_assert(FAN_PACE_WINDOW_MS == 10, "a second has WINDOWS_A_SECOND of them");
 
 int
 fan_paces_make(struct fan_paces *paces)

@@ -248,6 +248,8 @@ int fan_next_hop_get(const struct fanfare *fanfare, struct fan_next_hop *next_ho
  * the usual depth that is R + 1 % from 300 PDUs a second on. The parts of a message to one UE leave together, also where they are more than D:
  * alone, and made good before the next. Octets are those of frames, from Ethernet up.
  *
+ * A UE that is removed while it is put off is reported when its turn comes or the message ends, and its keys are wiped then.
+ *
  * Rates are not stored: fan_options.rate says what each next hop begins with. With a store, the position of a message (fan_message_status.in_doubt) stays before the
  * first member that is put off, and no worker goes 4,194,304 members beyond that.
  */

@@ -341,6 +341,38 @@ Test(pacing, a_next_hop_that_stands_holds_up_none_of_999_others)
 	close_appliance();
 }
 
+/* All of a thousand have a rate that binds: none has more than its depth, and each has what it may have within three times the time. */
+Test(pacing, a_thousand_next_hops_keep_a_rate_each)
+{
+	const unsigned ues = 40000, hops = 1000, per_s = 100;
+	struct departure *all_departures;
+	unsigned count;
+
+	open_appliance(2, ues, hops);
+	for (unsigned i = 0; i < hops; i++)
+		set_rate(i, per_s, 0);
+	(void)begin(0, 0);
+	poll_until(1);
+	cr_assert_eq(result.sent, ues);
+	count = departure_count;
+	all_departures = malloc(count * sizeof(*all_departures));
+	cr_assert_not_null(all_departures);
+	memcpy(all_departures, departures, count * sizeof(*all_departures));
+	for (unsigned i = 0; i < hops; i += 50) {
+		uint64_t pdus, octets;
+
+		memcpy(departures, all_departures, count * sizeof(*all_departures));
+		departure_count = count;
+		sort_departures_to(i);
+		find_most(&pdus, &octets, 10);
+		cr_assert_leq(pdus, 2, "next hop %u: %lu in 10 ms", i, pdus);
+		cr_assert_eq(departure_count, ues / hops);
+		cr_assert_lt(span_s(), 3.0 * ues / hops / per_s, "next hop %u: %.3f s", i, span_s());
+	}
+	free(all_departures);
+	close_appliance();
+}
+
 Test(pacing, what_is_put_off_is_cancelled_and_expires_as_all_else)
 {
 	fan_message_id id;

@@ -418,8 +418,7 @@ apply_batch(struct fan_receipts *receipts)
 static void
 take_pace(struct fan_receipts *receipts, const struct fan_receipt *receipt, unsigned hop)
 {
-	const bool taken = receipt->number <= FAN_RELAY_MS_MAX &&
-			   fan_dataplane_relay(receipts->dataplane, hop, receipt->id, receipt->number) == 0;
+	const bool taken = fan_dataplane_relay(receipts->dataplane, hop, receipt->id, receipt->number) == 0;
 
 	receipts->figures.paces += taken;
 	receipts->figures.refused[taken ? FAN_REFUSAL_NONE : FAN_REFUSAL_PACE]++;

@@ -111,6 +111,14 @@ fan_hops_rate(void *server, struct fan_next_hop_rate *rate, const uint8_t addres
 	fan_configuration_rate(&((const struct fan_server *)server)->configuration, rate, address);
 }
 
+static bool
+same_rate(const struct fan_next_hop_rate *one, const struct fan_next_hop_rate *other)
+{
+	return one->pdus_per_s == other->pdus_per_s && one->octets_per_s == other->octets_per_s &&
+	       one->depth_pdus == other->depth_pdus && one->depth_octets == other->depth_octets &&
+	       one->urgent_percent == other->urgent_percent;
+}
+
 /* What was set by next_hop.rate stays, unless the file has changed for this next hop. */
 int
 fan_hops_change_rates(struct fan_server *server, const struct fan_configuration *next)
@@ -124,7 +132,7 @@ fan_hops_change_rates(struct fan_server *server, const struct fan_configuration 
 
 		fan_configuration_rate(&server->configuration, &rates[0], hop.address);
 		fan_configuration_rate(next, &rates[1], hop.address);
-		if (memcmp(&rates[0], &rates[1], sizeof(rates[0])) != 0)
+		if (!same_rate(&rates[0], &rates[1]))
 			error = fan_next_hop_rate(server->fanfare, i, &rates[1]);
 	}
 	return error;
