@@ -853,6 +853,8 @@ drop_batch(struct fan_worker *worker, struct work *work, enum fan_drop drop)
 {
 	const unsigned left = (unsigned)work->batch.ue_count - work->sent;
 
+	for (unsigned i = 0; i < work->sent; i++)
+		end_late(worker, work->leg, work->batch.context[i]);
 	for (unsigned i = work->sent; i < work->batch.ue_count; i++) {
 		count_drop(worker, work->leg, work->batch.context[i], drop, 1);
 		give_back_of(worker, work, i);

@@ -209,6 +209,21 @@ Test(pace, octets_that_a_frame_did_not_need_come_back)
 	cr_assert(spared >= 980 && spared <= 1040, "%u", spared);
 }
 
+Test(pace, a_pdu_that_finds_no_octets_takes_no_token_of_the_other_bucket)
+{
+	unsigned taken = 0;
+
+	set_rate(1000, 2048, 0, 0);
+	now += 10000 * ms;
+	while (take(1, false))
+		taken++;
+	cr_assert_gt(taken, 5);
+	for (unsigned i = 0; i < 1000; i++)
+		cr_assert_not(take(1, false));
+	cr_assert_eq(pace->pdus.out, taken);
+	cr_assert_leq(pace->pdus.at, (now + 20 * ms) * FAN_PACE_TICKS, "the bucket of PDUs is not emptied by them");
+}
+
 Test(pace, others_leave_the_urgent_share_and_get_the_whole_rate)
 {
 	unsigned ordinary = 0, urgent = 0;

@@ -399,6 +399,44 @@ Test(pacing, what_is_put_off_is_cancelled_and_expires_as_all_else)
 	close_appliance();
 }
 
+/* The port takes no more, so that members have tokens and do not go; then the message is cancelled. */
+Test(pacing, tokens_of_what_does_not_leave_come_back)
+{
+	struct fan_test_appliance appliance;
+	struct fan_test_side side;
+	struct fan_message message;
+	struct fan_group *group;
+	const unsigned ues = 4000;
+	fan_message_id id;
+	uint64_t sent = 0;
+
+	fan_test_side_open(&side, ues);
+	fan_test_appliance_open(&appliance, &side, NULL);
+	fanfare = appliance.fanfare;
+	for (unsigned i = 0; i < ues; i++)
+		fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_KIND_5GS_NAS, 2, 2));
+	group = fan_test_group(&appliance, GROUP, 0, ues, FAN_PROFILE_5GS_NAS_CIOT);
+	for (unsigned hop = 0; hop < FAN_TEST_HOPS; hop++)
+		set_rate(hop, 20000, 0);
+	fan_test_message(&message, "hello", 5);
+	cr_assert_eq(fan_send(fanfare, &id, group, &message, fan_test_done, &appliance), 0);
+	poll_for(0.5);
+	cr_assert_eq(appliance.ended, 0);
+	cr_assert_eq(fan_message_cancel(fanfare, id), 0);
+	fan_test_run(&appliance, 0);
+	cr_assert_gt(appliance.result.dropped[FAN_DROP_CANCELLED], 0);
+	for (unsigned hop = 0; hop < FAN_TEST_HOPS; hop++) {
+		const struct fan_pace *pace = &fanfare->dataplane->paces.hops[hop];
+
+		cr_assert(pace->pdus.out == 0 && pace->octets.out == 0 && pace->waiting == 0, "next hop %u: %lu out", hop,
+			  pace->pdus.out);
+		sent += pace->pdus_left;
+	}
+	cr_assert_eq(sent, appliance.result.sent);
+	fan_test_appliance_close(&appliance);
+	fan_test_side_close(&side);
+}
+
 /* ---- Changes ------------------------------------------------------------------------------------------------------------------ */
 
 Test(pacing, a_rate_changes_while_a_message_runs)
@@ -516,6 +554,7 @@ move_to(unsigned hop, fan_context_id id, unsigned ue_index)
 	cr_assert_eq(fan_ue_move(fanfare, id, &ue), 0, "%s", fan_error_detail());
 }
 
+/* The first of each worker stays, and the others stood behind it. */
 Test(pacing, ues_that_leave_a_next_hop_that_stands_are_served_by_their_new_one)
 {
 	fan_context_id id = 0;
@@ -532,10 +571,15 @@ Test(pacing, ues_that_leave_a_next_hop_that_stands_are_served_by_their_new_one)
 
 		fan_ue_status_init(&status);
 		cr_assert_eq(fan_ue_status(fanfare, &status, id), 0);
-		if (status.next_hop == 1)
+		if (status.next_hop == 1 && status.ue != 1 && status.ue != FAN_CONTEXT_STRIPE + 1)
 			move_to(0, id, status.ue);
 		id++;
 	}
+	while (__atomic_load_n(&departure_count, __ATOMIC_RELAXED) < 2 * 4000 - 2 * 2)
+		poll_for(0.01); /* the test's own time is its deadline */
+	cr_assert(ended == 0 && departure_count == 2 * 4000 - 2 * 2, "%u", departure_count);
+	cr_assert_eq(pace_of(1).waiting, 2 * 2);
+	cr_assert_eq(fan_next_hop_relay(fanfare, 1, 0, 0), 0);
 	poll_until(2);
 	cr_assert_eq(result.sent, 4000);
 	cr_assert_eq(pace_of(1).waiting, 0);
