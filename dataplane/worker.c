@@ -192,6 +192,7 @@ choose_members(struct task *task)
 {
 	task->part = 0;
 	task->broken = FAN_DROP_NONE;
+	task->paced = false;
 	task->slot_count = fan_member_cursor_next_burst(&task->cursor, task->slot, FAN_BATCH_UES_MAX);
 }
 
@@ -646,10 +647,14 @@ serve_late(struct fan_worker *worker)
 		}
 }
 
-/* Members of a flight that are put off and not done with. */
+/* Whether a late task has something to do yet. A member in the middle of its message, of which a part was given up, has no bit any more. */
 static bool
-has_late(const struct fan_worker *worker, const struct fan_flight *flight)
+has_late(const struct fan_worker *worker, const struct task *task)
 {
+	const struct fan_flight *flight = task->flight;
+
+	if (task->under_way > 0 || task->slot_count > 0)
+		return true;
 	for (unsigned i = 0; worker->late_members > 0 && i < flight->leg_count; i++)
 		if (fan_late_ready(&flight->legs[i].late) && flight->legs[i].late.shares[worker->config.index].members > 0)
 			return true;
@@ -977,8 +982,6 @@ static void
 begin_message(struct fan_worker *worker, struct work *work, struct task *task)
 {
 	task->put_off_count = 0;
-	if (!task->late)
-		task->paced = false;
 	if (!task->late && has_pace(worker))
 		keep_pace(worker, work, task);
 	if (task->slot_count > 0)
@@ -1547,8 +1550,7 @@ report(struct fan_worker *worker)
 		struct task *task = &worker->task[i];
 		struct fan_flight *flight = task->flight;
 
-		if (flight == NULL || !task->exhausted || task->under_way > 0 || worker->late[i].under_way > 0 ||
-		    has_late(worker, flight))
+		if (flight == NULL || !task->exhausted || task->under_way > 0 || has_late(worker, &worker->late[i]))
 			continue;
 		task->flight = worker->late[i].flight = NULL;
 		(void)tell_position(worker, flight, UINT64_MAX);

@@ -686,3 +686,119 @@ Test(pacing, each_ue_gets_its_messages_whole_and_in_order)
 	fan_test_appliance_close(&appliance);
 	fan_test_side_close(&order.side);
 }
+
+/* ---- All at once ---------------------------------------------------------------------------------------------------------------- */
+
+static void
+expect_nothing_left(unsigned hops)
+{
+	const struct fan_dataplane *dataplane = fanfare->dataplane;
+
+	for (unsigned hop = 0; hop < hops; hop++) {
+		const struct fan_pace *pace = &dataplane->paces.hops[hop];
+
+		cr_assert(pace->pdus.out == 0 && pace->octets.out == 0 && pace->waiting == 0,
+			  "next hop %u: %lu PDUs and %lu octets are out, %lu wait", hop, pace->pdus.out, pace->octets.out,
+			  pace->waiting);
+	}
+	cr_assert_eq(rte_mempool_avail_count(dataplane->egress.frames), dataplane->egress.frames->size, "frames are lost");
+}
+
+/* One of many things that may happen at any moment. In: messages, some of which have ended. */
+static void
+disturb(struct fan_test_random *random, const fan_message_id *messages, unsigned message_count)
+{
+	struct fan_test_subscriber *subscriber =
+		&order.side.subscribers[fan_test_random_below(random, order.side.subscriber_count)];
+	const unsigned hop = fan_test_random_below(random, FAN_TEST_HOPS);
+
+	switch (fan_test_random_below(random, 8)) {
+	case 0:
+		set_rate(hop, 1 + fan_test_random_below(random, 3000), 0);
+		break;
+	case 1:
+		set_rate(hop, 0, fan_test_random_below(random, 2) * (2048 + fan_test_random_below(random, 300000)));
+		break;
+	case 2:
+		cr_assert_eq(fan_next_hop_relay(fanfare, hop, fan_test_random_below(random, 2) * 500,
+						fan_test_random_below(random, 60)),
+			     0);
+		break;
+	case 3:
+		if (message_count > 0 && fan_test_random_below(random, 4) == 0)
+			(void)fan_message_cancel(fanfare, messages[fan_test_random_below(random, message_count)]);
+		break;
+	default:
+		subscriber->ue.next_hop = (uint16_t)hop;
+		cr_assert_eq(fan_ue_move(fanfare, subscriber->id, &subscriber->ue), 0, "%s", fan_error_detail());
+	}
+}
+
+static void
+take_any(void *user, const uint8_t *frame, size_t frame_bytes)
+{
+	(void)user;
+	order.wrong += fan_test_side_receive(&order.side, frame, frame_bytes) != FAN_UE_ACCEPTED;
+}
+
+static fan_message_id
+send_any(struct fan_test_random *random, struct fan_group *data, struct fan_group *sms)
+{
+	const bool parts = fan_test_random_below(random, 3) == 0;
+	struct fan_message message;
+	fan_message_id id;
+	char text[200];
+
+	memset(text, 'a', sizeof(text));
+	fan_test_message(&message, text, parts ? sizeof(text) : 20);
+	message.priority = (uint8_t)(fan_test_random_below(random, 4) == 0 ? FAN_PRIORITY_URGENT : 0);
+	message.valid_for_ms = fan_test_random_below(random, 3) == 0 ? 1 + fan_test_random_below(random, 300) : 0;
+	cr_assert_eq(fan_send(fanfare, &id, parts ? sms : data, &message, note_end, NULL), 0, "%s", fan_error_detail());
+	return id;
+}
+
+/* Messages of all kinds, cancelled and expired, rates that change, relays that stop and UEs that move, over a port that is read now and then:
+ * all messages end, every PDU is accounted for, UEs refuse nothing, and no token, frame or member is left over. */
+Test(pacing, nothing_is_left_over_whatever_happens)
+{
+	struct fan_test_random random = fan_test_random_from_environment();
+	struct fan_test_appliance appliance;
+	struct fan_group *data, *sms;
+	fan_message_id messages[24];
+	const double deadline = fan_test_now_s() + WAIT_SECONDS;
+	unsigned message_count = 0;
+
+	memset(&order, 0, sizeof(order));
+	fan_test_side_open(&order.side, 3000);
+	order.side.moves = true;
+	fan_test_appliance_open(&appliance, &order.side, &(struct fan_options){ .workers = 2 });
+	fanfare = appliance.fanfare;
+	for (unsigned i = 0; i < 3000; i++) {
+		struct fan_test_subscriber *subscriber = fan_test_subscribe(&order.side, FAN_KIND_EPS_NAS, 2, 2);
+
+		subscriber->ue.ran_ue_id &= 0xffffff;
+		subscriber->ue.bearer_id = 5;
+		fan_test_provision(&appliance, subscriber);
+	}
+	data = fan_test_group(&appliance, GROUP, 0, 3000, FAN_PROFILE_EPS_NAS_NIDD);
+	sms = fan_test_group(&appliance, "sms@pacing.example", 1000, 1500, FAN_PROFILE_EPS_NAS_SMS);
+	ended = 0;
+	for (unsigned turn = 0; message_count < RTE_DIM(messages) || ended < message_count; turn++) {
+		disturb(&random, messages, message_count);
+		if (message_count < RTE_DIM(messages) && turn % 40 == 0)
+			messages[message_count++] = send_any(&random, data, sms);
+		/* In the end nothing stands in the way. */
+		for (unsigned hop = 0; turn > 2000 && hop < FAN_TEST_HOPS; hop++)
+			set_rate(hop, 100000, 0);
+		for (unsigned i = 0; i < 1 + turn / 1000; i++)
+			(void)fan_loop_receive(fanfare, take_any, NULL, fan_test_random_below(&random, 64));
+		cr_assert_geq(fan_poll(fanfare), 0);
+		cr_assert_lt(fan_test_now_s(), deadline, "%u of %u messages ended", ended, message_count);
+	}
+	while (fan_loop_receive(fanfare, take_any, NULL, 64) > 0)
+		;
+	expect_nothing_left(FAN_TEST_HOPS);
+	cr_assert_eq(order.wrong, 0, "UEs refuse %u PDUs", order.wrong);
+	fan_test_appliance_close(&appliance);
+	fan_test_side_close(&order.side);
+}
