@@ -5,7 +5,9 @@
  * other, so that contexts come from memory. A worker's own cycles while it works are counted, from counters that are exact
  * once a message has ended.
  *
- *	bench_path [engine=ipsec-mb] [ues=1048576] [bytes=155] [workers=1] [passes=3] [eal=ARGUMENT]..
+ *	bench_path [engine=ipsec-mb] [ues=1048576] [bytes=155] [workers=1] [passes=3] [hops=1] [paced=0] [eal=ARGUMENT]..
+ *
+ * UEs belong to the next hops in turn. So many of these, the last ones, have a rate that is never reached: what it costs to keep one.
  *
  * EPS NAS, data over NAS (5 octets more than the message are ciphered), EEA2 and EIA2. Prints one JSON object.
  */
@@ -25,7 +27,7 @@
 
 struct options {
 	const char *engine;
-	unsigned long ues, bytes, workers, passes;
+	unsigned long ues, bytes, workers, passes, hops, paced;
 	const char *eal[EAL_ARGUMENTS_MAX + 1];
 	unsigned eal_count;
 };
@@ -58,12 +60,28 @@ parse_option(struct options *options, const char *argument)
 	return fan_argument_number(&options->ues, argument, "ues", 64, 100000000) ||
 	       fan_argument_number(&options->bytes, argument, "bytes", 1, 1200) ||
 	       fan_argument_number(&options->workers, argument, "workers", 1, 8) ||
+	       fan_argument_number(&options->hops, argument, "hops", 1, 60000) ||
+	       fan_argument_number(&options->paced, argument, "paced", 0, 60000) ||
 	       /* a UE follows 200 messages that it does not acknowledge */
 	       fan_argument_number(&options->passes, argument, "passes", 1, 200);
 }
 
 static int
-add_ue(fan_context_id *id, struct fanfare *fanfare, uint32_t i, uint64_t *state)
+add_hop(struct fanfare *fanfare, unsigned long i, bool paced)
+{
+	const struct fan_next_hop relay = { .struct_bytes = sizeof(struct fan_next_hop),
+					    .ethernet = { 2, 0, 0, 0, 0, 1 },
+					    .address = { 198, 51, (uint8_t)(i >> 8), (uint8_t)i } };
+	struct fan_next_hop_rate rate;
+	const int index = fan_next_hop_add(fanfare, &relay);
+
+	fan_next_hop_rate_init(&rate);
+	rate.pdus_per_s = FAN_RATE_PDUS_MAX;
+	return index >= 0 && paced ? fan_next_hop_rate(fanfare, (unsigned)index, &rate) : index;
+}
+
+static int
+add_ue(fan_context_id *id, struct fanfare *fanfare, uint32_t i, unsigned long hops, uint64_t *state)
 {
 	struct fan_ue ue = { .struct_bytes = sizeof(struct fan_ue),
 			     .kind = FAN_KIND_EPS_NAS,
@@ -72,6 +90,7 @@ add_ue(fan_context_id *id, struct fanfare *fanfare, uint32_t i, uint64_t *state)
 			     .count = 1,
 			     .count_reserved = 1 << 20,
 			     .ue = i,
+			     .next_hop = (uint16_t)(i % hops),
 			     .mme_ue_id = i,
 			     .ran_ue_id = i & 0xffffff,
 			     .bearer_id = 5 };
@@ -82,14 +101,14 @@ add_ue(fan_context_id *id, struct fanfare *fanfare, uint32_t i, uint64_t *state)
 
 /* Out: group[], one for every GROUP_UES UEs. Returns 0 or an error. */
 static int
-populate(struct fan_group **group, struct fanfare *fanfare, unsigned long ues)
+populate(struct fan_group **group, struct fanfare *fanfare, const struct options *options)
 {
-	const struct fan_next_hop relay = { .struct_bytes = sizeof(struct fan_next_hop),
-					    .ethernet = { 2, 0, 0, 0, 0, 1 },
-					    .address = { 198, 51, 100, 1 } };
+	const unsigned long ues = options->ues;
 	uint64_t state = 1;
-	int error = fan_next_hop_add(fanfare, &relay);
+	int error = 0;
 
+	for (unsigned long i = 0; error >= 0 && i < options->hops; i++)
+		error = add_hop(fanfare, i, i + options->paced >= options->hops);
 	if (error >= 0)
 		error = fan_ue_reserve(fanfare, FAN_KIND_EPS_NAS, 2, 2, ues);
 	for (unsigned long at = 0; error >= 0 && at < ues; at += GROUP_UES, group++) {
@@ -100,7 +119,7 @@ populate(struct fan_group **group, struct fanfare *fanfare, unsigned long ues)
 		snprintf(gid, sizeof(gid), "slice-%lu@example.org", at);
 		error = fan_group_create(fanfare, group, gid);
 		for (unsigned long i = 0; error >= 0 && i < count; i++) {
-			error = add_ue(&id, fanfare, (uint32_t)(at + i), &state);
+			error = add_ue(&id, fanfare, (uint32_t)(at + i), options->hops, &state);
 			first = i == 0 ? id : first;
 		}
 		if (error >= 0)
@@ -140,7 +159,7 @@ run_passes(const struct options *options, struct fanfare *fanfare)
 	uint8_t *text = fan_slices_map(options->bytes);
 	struct fan_message message;
 	struct fan_slices slices;
-	int error = populate(group, fanfare, options->ues);
+	int error = populate(group, fanfare, options);
 
 	fan_message_init(&message, text, options->bytes);
 	fan_slices_open(&slices);
@@ -160,7 +179,7 @@ run_passes(const struct options *options, struct fanfare *fanfare)
 int
 main(int argc, char **argv)
 {
-	struct options options = { .engine = "ipsec-mb", .ues = 1 << 20, .bytes = 155, .workers = 1, .passes = 3 };
+	struct options options = { .engine = "ipsec-mb", .ues = 1 << 20, .bytes = 155, .workers = 1, .passes = 3, .hops = 1 };
 	struct fan_options appliance = { .struct_bytes = sizeof(struct fan_options),
 					 .program = "bench_path",
 					 .egress = "net_null" };
@@ -171,7 +190,7 @@ main(int argc, char **argv)
 		if (!parse_option(&options, argv[i])) {
 			fprintf(stderr,
 				"bench_path: cannot use \"%s\"\n"
-				"usage: bench_path [engine=NAME] [ues=N] [bytes=1..1200] [workers=1..8] [passes=1..200] [eal=ARGUMENT]..\n",
+				"usage: bench_path [engine=NAME] [ues=N] [bytes=1..1200] [workers=1..8] [passes=1..200] [hops=1..60000] [paced=0..60000] [eal=ARGUMENT]..\n",
 				argv[i]);
 			return EXIT_FAILURE;
 		}

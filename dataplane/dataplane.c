@@ -87,6 +87,7 @@ start_workers(struct fan_dataplane *dataplane)
 			.egress = &dataplane->egress,
 			.link = &dataplane->link,
 			.hops = dataplane->hops,
+			.paces = &dataplane->paces,
 			.event_fd = dataplane->event_fd,
 		};
 		int error = fan_worker_make(&dataplane->worker[i], &config);
@@ -111,7 +112,7 @@ allocate(struct fan_dataplane *dataplane)
 	dataplane->tables = calloc(FAN_TABLES_MAX, sizeof(*dataplane->tables));
 	if (dataplane->hops == NULL || dataplane->tables == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory for tables");
-	return 0;
+	return fan_paces_make(&dataplane->paces);
 }
 
 int
@@ -193,6 +194,7 @@ fan_dataplane_close(struct fan_dataplane *dataplane)
 	free(dataplane->tables);
 	if (dataplane->hops != NULL)
 		munmap(dataplane->hops, HOPS_BYTES);
+	fan_paces_free(&dataplane->paces);
 	free(dataplane);
 	opened = false;
 	return error;
@@ -282,6 +284,136 @@ fan_dataplane_next_hop_change(struct fan_dataplane *dataplane, unsigned index, c
 	fan_hop_make(&dataplane->hops[index], next_hop);
 	fan_dataplane_resume(dataplane);
 	return 0;
+}
+
+/* ---- Paces ------------------------------------------------------------------------------------------------------------------- */
+
+/* With the first rate of all, messages on their way get room for members that are put off. */
+static int
+begin_to_pace(struct fan_dataplane *dataplane)
+{
+	int error = 0;
+
+	if (dataplane->paces.used)
+		return 0;
+	fan_dataplane_pause(dataplane);
+	for (struct fan_flight *flight = dataplane->flights.first; error == 0 && flight != NULL; flight = flight->next)
+		error = fan_flight_make_late(flight);
+	fan_dataplane_resume(dataplane);
+	dataplane->paces.used = error == 0;
+	return error;
+}
+
+static int
+check_known(const struct fan_dataplane *dataplane, unsigned index)
+{
+	return index < dataplane->hop_count
+		       ? 0
+		       : fan_fail(FAN_E_NOT_FOUND, "next hop %u: %u are known", index, dataplane->hop_count);
+}
+
+static bool
+is_unlimited(const struct fan_next_hop_rate *rate)
+{
+	return rate->pdus_per_s == 0 && rate->octets_per_s == 0;
+}
+
+int
+fan_dataplane_rate(struct fan_dataplane *dataplane, unsigned index, const struct fan_next_hop_rate *rate)
+{
+	int error = check_known(dataplane, index);
+
+	if (error == 0)
+		error = fan_pace_check(rate);
+	if (error == 0 && !is_unlimited(rate))
+		error = begin_to_pace(dataplane);
+	if (error != 0 || !dataplane->paces.used)
+		return error;
+	fan_dataplane_pause(dataplane);
+	dataplane->paces.hops[index].rate = *rate;
+	fan_pace_enforce(&dataplane->paces, index, rte_rdtsc());
+	fan_dataplane_resume(dataplane);
+	return 0;
+}
+
+int
+fan_dataplane_relay(struct fan_dataplane *dataplane, unsigned index, uint64_t pdus_per_s, uint32_t for_ms)
+{
+	const uint64_t until_tsc = rte_rdtsc() + for_ms * (rte_get_tsc_hz() / 1000);
+	struct fan_paces *paces = &dataplane->paces;
+	struct fan_pace *pace;
+	int error = check_known(dataplane, index);
+
+	if (error == 0 && for_ms > FAN_RELAY_MS_MAX)
+		error = fan_fail(FAN_E_INVALID, "for_ms %u: %d at most; who still means it says it again", for_ms,
+				 FAN_RELAY_MS_MAX);
+	if (error == 0 && pdus_per_s > FAN_RATE_PDUS_MAX)
+		error = fan_fail(FAN_E_INVALID, "pdus_per_s %llu: %d at most", (unsigned long long)pdus_per_s,
+				 FAN_RATE_PDUS_MAX);
+	if (error == 0)
+		error = begin_to_pace(dataplane);
+	if (error != 0)
+		return error;
+	pace = &paces->hops[index];
+	paces->told_until_tsc = paces->told_count == 0 ? until_tsc : RTE_MIN(paces->told_until_tsc, until_tsc);
+	paces->told_count += (unsigned)(for_ms != 0) - (unsigned)pace->told;
+	pace->news = pace->news || pace->told != (for_ms != 0) || pace->told_pdus_per_s != pdus_per_s;
+	pace->told = for_ms != 0;
+	pace->told_pdus_per_s = pdus_per_s;
+	pace->told_until_tsc = until_tsc;
+	paces->news = paces->news || pace->news;
+	return 0;
+}
+
+static void
+forget_old_words(struct fan_dataplane *dataplane, uint64_t now_tsc)
+{
+	struct fan_paces *paces = &dataplane->paces;
+
+	if (paces->told_count == 0 || now_tsc < paces->told_until_tsc)
+		return;
+	paces->told_until_tsc = UINT64_MAX;
+	for (unsigned i = 0; i < dataplane->hop_count; i++) {
+		struct fan_pace *pace = &paces->hops[i];
+
+		if (pace->told && now_tsc >= pace->told_until_tsc) {
+			pace->told = false;
+			pace->news = true;
+			paces->told_count--;
+			paces->news = true;
+		} else if (pace->told) {
+			paces->told_until_tsc = RTE_MIN(paces->told_until_tsc, pace->told_until_tsc);
+		}
+	}
+}
+
+void
+fan_dataplane_paces_serve(struct fan_dataplane *dataplane)
+{
+	forget_old_words(dataplane, rte_rdtsc());
+	if (!dataplane->paces.news)
+		return;
+	fan_dataplane_pause(dataplane);
+	for (unsigned i = 0; i < dataplane->hop_count; i++)
+		if (dataplane->paces.hops[i].news)
+			fan_pace_enforce(&dataplane->paces, i, rte_rdtsc());
+	fan_dataplane_resume(dataplane);
+	dataplane->paces.news = false;
+}
+
+void
+fan_dataplane_moved(struct fan_dataplane *dataplane, const struct fan_context_table *table, uint32_t slot, uint32_t from)
+{
+	const uint32_t to = table->slots[slot].next_hop;
+
+	for (struct fan_flight *flight = dataplane->flights.first; from != to && flight != NULL; flight = flight->next)
+		for (unsigned i = 0; i < flight->leg_count; i++) {
+			if (flight->legs[i].table != table || !fan_late_ready(&flight->legs[i].late) ||
+			    !fan_late_move(&flight->legs[i].late, slot, from, to))
+				continue;
+			dataplane->paces.hops[from].waiting--;
+			dataplane->paces.hops[to].waiting++;
+		}
 }
 
 /* A frame that the port cannot carry must be refused before any COUNT is spent. */
@@ -405,6 +537,8 @@ fan_dataplane_accept(struct fan_dataplane *dataplane, struct fan_flight **out, s
 	error = check_frames(dataplane, flight);
 	if (error == 0)
 		error = choose_engines(dataplane, flight);
+	if (error == 0 && dataplane->paces.used)
+		error = fan_flight_make_late(flight);
 	if (error != 0) {
 		fan_flight_free(flight);
 		return error;

@@ -9,7 +9,6 @@
 #include "engines.h"
 #include "worker.h"
 
-#define FAN_NEXT_HOPS_MAX 65536 /* the context's index has 16 bits */
 /* Every protection that fan_protection_check() lets pass: EPS NAS 4 x 4 x 11 EPS bearers, 5GS NAS 4 x 4 x 15 PDU sessions, LTE PDCP
  * 2 x 4, NR PDCP 2 x 4 x 5. */
 #define FAN_TABLES_MAX 464
@@ -26,6 +25,7 @@ struct fan_dataplane {
 	unsigned table_count;
 	struct fan_hop *hops; /* FAN_NEXT_HOPS_MAX, demand-zero */
 	unsigned hop_count;
+	struct fan_paces paces;
 	struct fan_link link;
 	struct fan_egress egress;
 	struct fan_worker *worker[FAN_WORKERS_MAX];
@@ -59,6 +59,14 @@ const char *fan_dataplane_engine_for(const struct fan_dataplane *dataplane, char
 int fan_dataplane_next_hop_change(struct fan_dataplane *dataplane, unsigned index, const struct fan_next_hop *next_hop);
 /* Whether fan_dataplane_next_hop_change() would. */
 int fan_dataplane_next_hop_check(const struct fan_dataplane *dataplane, unsigned index, const struct fan_next_hop *next_hop);
+
+/* As fan_next_hop_rate() and fan_next_hop_relay(). */
+int fan_dataplane_rate(struct fan_dataplane *dataplane, unsigned index, const struct fan_next_hop_rate *rate);
+int fan_dataplane_relay(struct fan_dataplane *dataplane, unsigned index, uint64_t pdus_per_s, uint32_t for_ms);
+/* Brings relays' words into force, and forgets those whose time is over: at any number of them workers pause once. */
+void fan_dataplane_paces_serve(struct fan_dataplane *dataplane);
+/* A context has moved here from another next hop: so do messages that were put off for it. While workers pause. */
+void fan_dataplane_moved(struct fan_dataplane *dataplane, const struct fan_context_table *table, uint32_t slot, uint32_t from);
 
 /* Stops the workers between two turns, or lets them go on: in between the control thread may change what they read. */
 void fan_dataplane_pause(struct fan_dataplane *dataplane);

@@ -152,6 +152,7 @@ fan_flight_free(struct fan_flight *flight)
 		if (leg->not_served != NULL && leg->not_served != MAP_FAILED)
 			munmap(leg->not_served, NOT_SERVED_BYTES(leg));
 		free(leg->tally);
+		fan_late_free(&leg->late);
 	}
 	fan_snapshot_release(flight->snapshot);
 	free(flight->legs);
@@ -180,6 +181,34 @@ fan_flight_position(const struct fan_flight *flight)
 		least = RTE_MIN(least, position);
 	}
 	return least;
+}
+
+uint64_t
+fan_flight_unsent(const struct fan_flight *flight)
+{
+	const uint64_t position = fan_flight_position(flight);
+
+	for (unsigned i = 0; i < flight->leg_count; i++) {
+		const uint64_t slot = fan_late_lowest(&flight->legs[i].late);
+
+		if (slot != UINT64_MAX)
+			return RTE_MIN(position, fan_flight_place(i, slot));
+	}
+	return position;
+}
+
+int
+fan_flight_make_late(struct fan_flight *flight)
+{
+	int error = 0;
+
+	for (unsigned i = 0; error == 0 && i < flight->leg_count; i++) {
+		struct fan_leg *leg = &flight->legs[i];
+
+		if (!fan_late_ready(&leg->late))
+			error = fan_late_make(&leg->late, leg->table->used, flight->worker_count);
+	}
+	return error;
 }
 
 size_t

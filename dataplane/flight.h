@@ -12,6 +12,7 @@
 
 #include "context/table.h"
 #include "engine/calibration.h"
+#include "late.h"
 #include "members.h"
 #include "pdu/plan.h"
 
@@ -36,6 +37,7 @@ struct fan_leg {
 	uint8_t *not_served;
 	size_t reason_bytes;     /* C of one bitmap */
 	struct fan_tally *tally; /* W one per worker, owned; stored atomically, so that progress can be read */
+	struct fan_late late;    /* W members that are put off; C makes it before a worker can need it */
 };
 
 static_assert(FAN_CONTEXT_STRIPE % (8 * 64) == 0, "a stripe's bits are whole cache lines");
@@ -113,6 +115,10 @@ void fan_flight_free(struct fan_flight *flight);
 void fan_flight_begin_at(struct fan_flight *flight, uint32_t leg_name, uint32_t slot);
 /* Place of the first member that some worker may still have to do with; UINT64_MAX: all is done. */
 uint64_t fan_flight_position(const struct fan_flight *flight);
+/* The same with members that are put off: no place before it has one that has yet to be sent or reported, so that it may be made durable. */
+uint64_t fan_flight_unsent(const struct fan_flight *flight);
+/* Makes room for members that are put off, where there is none yet. MEMORY. In: no worker has the flight, or workers pause. */
+int fan_flight_make_late(struct fan_flight *flight);
 /* Longest frame of any leg, octets. */
 size_t fan_flight_frame_bytes_max(const struct fan_flight *flight);
 

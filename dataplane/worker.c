@@ -10,6 +10,10 @@
  *   emit            finished batches leave in the order in which COUNT was spent           emit()
  *   report          tallies per leg; the flight is let go after its last frame           report()
  *
+ * A member whose next hop has no token is put off before any COUNT is spent for it, and the flight goes on with the others. What is put off is the
+ * worker's second task for the flight (`late`), which takes its members out of lists by next hop, as tokens come, instead of the snapshot:
+ * serve_late(). A UE that waits so for one message waits for those of the same priority that come after it.
+ *
  * Batches leave strictly in order, whatever engine finished them first: a UE that gets two parts of a message must see their
  * COUNTs rise (TS 24.301 4.4.3.2). The first part leaves once all are protected, so that no engine can cut a message.
  */
@@ -28,11 +32,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BATCHES_MAX 16       /* under way in one worker: enough for an engine with latency, few enough to stay in L2 */
-#define TURN_BATCHES 8       /* a flight's fair turn; 512 UEs, some 50 us */
-#define FETCHES 16           /* contexts on the way at a time: a core waits for about so many cache lines */
-#define IDLE_TURNS_SPIN 2000 /* turns without work before the worker sleeps */
-#define SLEEP_S 1            /* then it looks around, unless a message wakes it */
+#define BATCHES_MAX 16        /* under way in one worker: enough for an engine with latency, few enough to stay in L2 */
+#define TURN_BATCHES 8        /* a flight's fair turn; 512 UEs, some 50 us */
+#define FETCHES 16            /* contexts on the way at a time: a core waits for about so many cache lines */
+#define IDLE_TURNS_SPIN 2000  /* turns without work before the worker sleeps */
+#define SLEEP_S 1             /* then it looks around, unless a message wakes it */
+#define LATE_US 250           /* between two looks for tokens: a bucket holds what comes in 10 ms */
+#define IDLE_TURNS_LATE 50000 /* turns without work before the worker sleeps between these looks */
 
 enum work_state {
 	WORK_READY,
@@ -58,13 +64,15 @@ struct work {
 	bool captured;
 	bool exposed;    /* its PDUs may have left the host */
 	uint8_t doomed;  /* enum fan_drop: it is dropped once its engine gives it back; NONE: it is not */
+	bool paced;      /* hop[] counts */
 	uint32_t pauses; /* of the worker when it was begun: what it was written from may have changed in each */
 	uint32_t number[FAN_BATCH_UES_MAX]; /* each UE's own (fan_plan_take_numbers()), for a replay */
+	uint32_t *hop;                      /* whose tokens each has, FAN_NO_HOP: none; one of the worker's work_hops[] */
 };
 static_assert(FAN_ENGINES_MAX <= 8, "a mask of engines has a bit for each");
 static_assert(offsetof(struct work, batch) == 0, "a batch pointer is a work pointer");
 
-/* A flight as one worker sees it. */
+/* A flight as one worker sees it: all of its members, or (late) those that were put off. */
 struct task {
 	struct fan_flight *flight; /* NULL: free */
 	struct fan_leg *leg;       /* being worked on */
@@ -81,6 +89,13 @@ struct task {
 	bool exhausted;         /* every member has been taken */
 	uint8_t broken; /* enum fan_drop: a part of the message to these members was given up, and so are those behind it */
 	uint32_t count[FAN_BATCH_UES_MAX]; /* of part spent_at, per slot */
+	bool paced;                        /* hop[] counts */
+	uint32_t
+		*hop; /* whose tokens each slot has, for all parts to come, FAN_NO_HOP: none; one of the worker's task_hops[] */
+	uint32_t *put_off; /* of those chosen with these slots; the same */
+	unsigned put_off_count;
+	bool late;
+	unsigned legs_left, hops_left; /* late: to be asked for tokens until the next look */
 };
 
 /* The worker's alone while its loop runs, but for what is said. */
@@ -95,8 +110,12 @@ struct fan_worker {
 	uint64_t call_at; /* the control thread stores it, atomically: batches that it waits for to have left */
 	uint32_t asleep;  /* a futex: 1 from before it sleeps until it is woken; both threads, atomically */
 	struct task task[FAN_FLIGHTS_MAX]; /* by the flight's place */
+	uint64_t late_members;             /* of all flights, that are not done with */
+	uint64_t late_tsc;                 /* when it last looked for tokens */
+	unsigned late_first;               /* whose turn it was then */
 	unsigned task_count;               /* tasks in use lie below this index */
-	unsigned task_at, turn_left;       /* whose turn it is, and for how many batches yet */
+	struct task *current;              /* whose turn it is ... */
+	unsigned turn_left;                /* ... and for how many batches yet */
 	uint64_t tsc_per_ms;
 	uint64_t now_tsc;              /* when this turn of the loop began; the control thread reads it, atomically */
 	uint64_t number_at;            /* of the flight whose turn it was last */
@@ -104,6 +123,10 @@ struct fan_worker {
 	struct work work[BATCHES_MAX]; /* a ring: COUNTs were spent in this order */
 	unsigned work_first, work_count;
 	struct fan_worker_counters counters; /* the control thread reads them, atomically */
+	/* Of next hops with a rate alone: apart from what every batch touches. */
+	struct task late[FAN_FLIGHTS_MAX]; /* as task[], for members that are put off */
+	uint32_t work_hops[BATCHES_MAX][FAN_BATCH_UES_MAX];
+	uint32_t task_hops[3][FAN_FLIGHTS_MAX][FAN_BATCH_UES_MAX]; /* of tasks, of late ones, and those that tasks put off */
 };
 
 /* Single writer: a plain read, a store that a reader on another core never sees torn. */
@@ -125,6 +148,15 @@ work_at(struct fan_worker *worker, unsigned position)
 	return &worker->work[(worker->work_first + position) % BATCHES_MAX];
 }
 
+/* A member that was put off, or may have been, is done with. */
+static void
+end_late(struct fan_worker *worker, struct fan_leg *leg, const struct fan_context *context)
+{
+	if (worker->late_members > 0 && fan_late_ready(&leg->late) &&
+	    fan_late_done(&leg->late, worker->config.index, (uint32_t)(context - leg->table->slots)))
+		worker->late_members--;
+}
+
 /* `parts` of the message do not go to this UE. */
 static void
 count_drop(struct fan_worker *worker, struct fan_leg *leg, const struct fan_context *context, enum fan_drop drop,
@@ -135,9 +167,9 @@ count_drop(struct fan_worker *worker, struct fan_leg *leg, const struct fan_cont
 	add(&tally_of(worker, leg)->dropped[drop], parts);
 	add(&worker->counters.dropped, parts);
 	/* Named once: with parts that fail one by one, by the first reason. */
-	if (parts < leg->plans.part_count && fan_leg_reason(leg, slot) != FAN_DROP_NONE)
-		return;
-	fan_leg_not_served(leg, drop)[slot / 8] |= (uint8_t)(1U << slot % 8);
+	if (parts == leg->plans.part_count || fan_leg_reason(leg, slot) == FAN_DROP_NONE)
+		fan_leg_not_served(leg, drop)[slot / 8] |= (uint8_t)(1U << slot % 8);
+	end_late(worker, leg, context);
 }
 
 /* Why what is left of a flight is not to be sent: it was cancelled, or its time is over. NONE: it goes on. */
@@ -160,6 +192,7 @@ choose_members(struct task *task)
 {
 	task->part = 0;
 	task->broken = FAN_DROP_NONE;
+	task->paced = false;
 	task->slot_count = fan_member_cursor_next_burst(&task->cursor, task->slot, FAN_BATCH_UES_MAX);
 }
 
@@ -224,16 +257,21 @@ begin_leg(struct fan_worker *worker, struct task *task)
 static bool
 accept_flights(struct fan_worker *worker)
 {
-	const struct task *current = &worker->task[worker->task_at];
+	const struct task *current = worker->current;
 	void *taken;
 	bool any = false;
 
 	while (rte_ring_sc_dequeue(worker->flights, &taken) == 0) {
 		struct fan_flight *flight = taken;
-		struct task *task = &worker->task[flight->place];
+		struct task *task = &worker->task[flight->place], *late = &worker->late[flight->place];
 
 		memset(task, 0, sizeof(*task));
-		task->flight = flight;
+		memset(late, 0, sizeof(*late));
+		task->flight = late->flight = flight;
+		late->late = true;
+		task->hop = worker->task_hops[0][flight->place];
+		late->hop = worker->task_hops[1][flight->place];
+		task->put_off = worker->task_hops[2][flight->place];
 		worker->task_count = RTE_MAX(worker->task_count, flight->place + 1U);
 		begin_leg(worker, task);
 		if (current->flight != NULL && flight->priority > current->flight->priority)
@@ -314,9 +352,9 @@ is_covered(const struct fan_worker *worker, const struct task *task)
 static bool
 may_begin(const struct fan_worker *worker, const struct task *task)
 {
-	if (task->flight == NULL || task->exhausted)
+	if (task->flight == NULL || task->exhausted || (task->late && task->slot_count == 0))
 		return false;
-	if (stopped(worker, task->flight) != FAN_DROP_NONE)
+	if (task->late || stopped(worker, task->flight) != FAN_DROP_NONE)
 		return true;
 	if (!is_covered(worker, task))
 		return false;
@@ -339,35 +377,288 @@ comes_before(const struct fan_worker *worker, const struct task *one, const stru
 	return one->flight->number - worker->number_at - 1 < other->flight->number - worker->number_at - 1;
 }
 
-/* The task whose turn it is. NULL: nothing to begin. Turns change between members, never between the parts of a message to them. */
+/* The first of these tasks to begin, or `best` where that comes first. What is only to be reported needs neither port nor engine, and nothing is
+ * before it. */
+static struct task *
+pick_of(const struct fan_worker *worker, struct task *tasks, struct task *best)
+{
+	for (unsigned i = 0; i < worker->task_count; i++) {
+		struct task *task = &tasks[i];
+
+		if (!may_begin(worker, task))
+			continue;
+		if (stopped(worker, task->flight) != FAN_DROP_NONE)
+			return task;
+		if (best == NULL || comes_before(worker, task, best))
+			best = task;
+	}
+	return best;
+}
+
+/* The task whose turn it is. NULL: nothing to begin. Turns change between members, never between the parts of a message to them. Of a flight's two
+ * tasks the late one goes first: it has no more than tokens are there for. */
 static struct task *
 pick_task(struct fan_worker *worker)
 {
-	struct task *current = &worker->task[worker->task_at], *best = NULL;
+	struct task *current = worker->current, *best;
 
 	if (current->flight != NULL && !current->exhausted && current->part > 0)
 		return current;
 	if (worker->turn_left > 0 && may_begin(worker, current))
 		return current;
-	for (unsigned i = 0; i < worker->task_count; i++) {
-		struct task *task = &worker->task[i];
-
-		if (!may_begin(worker, task))
-			continue;
-		/* What is only to be reported needs neither port nor engine, and nothing is before it. */
-		if (stopped(worker, task->flight) != FAN_DROP_NONE) {
-			best = task;
-			break;
-		}
-		if (best == NULL || comes_before(worker, task, best))
-			best = task;
-	}
+	best = worker->late_members > 0 ? pick_of(worker, worker->late, NULL) : NULL;
+	best = pick_of(worker, worker->task, best);
 	if (best != NULL) {
-		worker->task_at = (unsigned)(best - worker->task);
+		worker->current = best;
 		worker->number_at = best->flight->number;
 		worker->turn_left = TURN_BATCHES;
 	}
 	return best;
+}
+
+/* ---- pace ---------------------------------------------------------------------------------------------------------------- */
+
+/* What a leg's message takes of a next hop's buckets, before it is known how long each frame is. */
+static struct fan_tokens
+tokens_of(const struct fan_leg *leg, unsigned first_part)
+{
+	struct fan_tokens tokens = { .pdus = leg->plans.part_count - first_part };
+
+	for (unsigned part = first_part; part < leg->plans.part_count; part++)
+		tokens.octets += leg->plans.part[part].frame_bytes_max;
+	return tokens;
+}
+
+static inline bool
+is_paced(const struct fan_worker *worker, uint32_t hop)
+{
+	return worker->config.paces != NULL && worker->config.paces->paced[hop] != 0;
+}
+
+/* The tokens of a chosen member for the parts from the task's on are given back. */
+static void
+give_back(const struct fan_worker *worker, struct task *task, unsigned i)
+{
+	if (task->paced && task->hop[i] != FAN_NO_HOP)
+		fan_pace_give_back(&worker->config.paces->hops[task->hop[i]], tokens_of(task->leg, task->part), rte_rdtsc());
+}
+
+/* The same of one PDU that lies in the ring. */
+static void
+give_back_of(const struct fan_worker *worker, const struct work *work, unsigned i)
+{
+	const struct fan_tokens tokens = { 1, work->plan->frame_bytes_max };
+
+	if (work->paced && work->hop[i] != FAN_NO_HOP)
+		fan_pace_give_back(&worker->config.paces->hops[work->hop[i]], tokens, rte_rdtsc());
+}
+
+/* Whether an earlier message, which this one follows, was put off for a UE and is not done with. */
+static bool
+waits_for_earlier(const struct fan_worker *worker, const struct task *task, const struct fan_leg *leg, uint32_t slot)
+{
+	for (uint64_t places = task->flight->follows; places != 0; places &= places - 1) {
+		const struct fan_flight *earlier = worker->task[__builtin_ctzll(places)].flight;
+
+		if (earlier == NULL || earlier->number > task->flight->number || stopped(worker, earlier) != FAN_DROP_NONE)
+			continue;
+		for (unsigned i = 0; i < earlier->leg_count; i++)
+			if (earlier->legs[i].table == leg->table && fan_late_ready(&earlier->legs[i].late) &&
+			    slot < earlier->legs[i].late.slots && fan_late_has(&earlier->legs[i].late, slot))
+				return true;
+	}
+	return false;
+}
+
+/* Takes tokens for a member whose turn it is. Those that were put off before it go first, but for an urgent message. Out: *hop, whose they are. */
+static bool
+take_tokens(const struct fan_worker *worker, const struct task *task, struct fan_tokens tokens, uint32_t *hop, uint32_t slot)
+{
+	const uint32_t next_hop = task->leg->table->slots[slot].next_hop;
+	const bool urgent = fan_pace_is_urgent(task->flight->priority);
+	struct fan_pace *pace;
+
+	*hop = FAN_NO_HOP;
+	if (!is_paced(worker, next_hop))
+		return true;
+	pace = &worker->config.paces->hops[next_hop];
+	if (!task->late && !urgent && __atomic_load_n(&pace->waiting, __ATOMIC_RELAXED) > 0)
+		return false;
+	if (!fan_pace_take(pace, tokens, urgent, worker->now_tsc))
+		return false;
+	*hop = next_hop;
+	return true;
+}
+
+static void
+put_off(struct fan_worker *worker, struct task *task, uint32_t slot)
+{
+	const uint32_t hop = task->leg->table->slots[slot].next_hop;
+	struct fan_pace *pace = &worker->config.paces->hops[hop];
+
+	fan_late_put_off(&task->leg->late, worker->config.index, hop, slot);
+	worker->late_members++;
+	__atomic_fetch_add(&pace->waiting, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&pace->put_off, 1, __ATOMIC_RELAXED);
+	task->put_off[task->put_off_count++] = slot;
+}
+
+/* A member leaves its list. */
+static void
+take_late(struct fan_worker *worker, struct task *task, uint32_t hop, uint32_t slot)
+{
+	fan_late_take(&task->leg->late, worker->config.index, hop, slot);
+	__atomic_fetch_sub(&worker->config.paces->hops[hop].waiting, 1, __ATOMIC_RELAXED);
+}
+
+/* Of the members chosen, those stay that have tokens or need none; the others are put off, and their frames given back. Members of a late task
+ * have theirs. */
+static __attribute__((noinline)) void
+keep_pace(struct fan_worker *worker, struct work *work, struct task *task)
+{
+	const struct fan_tokens tokens = tokens_of(task->leg, 0);
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < task->slot_count; i++) {
+		const uint32_t slot = task->slot[i];
+
+		if ((worker->late_members > 0 && waits_for_earlier(worker, task, task->leg, slot)) ||
+		    !take_tokens(worker, task, tokens, &task->hop[kept], slot)) {
+			put_off(worker, task, slot);
+			continue;
+		}
+		task->slot[kept++] = slot;
+	}
+	task->paced = true;
+	rte_pktmbuf_free_bulk(work->frame + kept, task->slot_count - kept);
+	task->slot_count = kept;
+}
+
+/* Those put off behind a slot are not: they are chosen again with it. */
+static void
+take_back_put_off(struct fan_worker *worker, struct task *task, uint32_t slot)
+{
+	while (task->put_off_count > 0 && task->put_off[task->put_off_count - 1] > slot) {
+		const uint32_t last = task->put_off[--task->put_off_count];
+
+		take_late(worker, task, task->leg->table->slots[last].next_hop, last);
+		end_late(worker, task->leg, &task->leg->table->slots[last]);
+	}
+}
+
+/* Members put off come into a late task's batch in the order of their slots. */
+static void
+insert_late(struct task *task, uint32_t slot, uint32_t hop)
+{
+	unsigned i = task->slot_count++;
+
+	for (; i > 0 && task->slot[i - 1] > slot; i--) {
+		task->slot[i] = task->slot[i - 1];
+		task->hop[i] = task->hop[i - 1];
+	}
+	task->slot[i] = slot;
+	task->hop[i] = hop;
+}
+
+/* Whether a member that was put off may be taken now. In: stop, whether it is only to be reported. */
+static bool
+may_take_late(const struct fan_worker *worker, const struct task *task, struct fan_tokens tokens, uint32_t *hop, uint32_t slot,
+	      bool stop)
+{
+	const struct fan_context_table *table = task->leg->table;
+
+	*hop = FAN_NO_HOP;
+	if (stop)
+		return true;
+	if (table->marks != NULL &&
+	    !fan_count_covered(&table->slots[slot], tokens.pdus, fan_context_mark(table->marks, slot))) {
+		ask_for_mark(worker, table, slot, FAN_WAITS);
+		return false;
+	}
+	return !waits_for_earlier(worker, task, task->leg, slot) && take_tokens(worker, task, tokens, hop, slot);
+}
+
+/* Takes members of the task's leg that were put off, of one next hop after another, until the batch is full or each was asked. */
+static void
+choose_late_of_leg(struct fan_worker *worker, struct task *task, bool stop)
+{
+	struct fan_late *late = &task->leg->late;
+	const struct fan_tokens tokens = tokens_of(task->leg, 0);
+	const unsigned index = worker->config.index;
+
+	while (task->hops_left > 0 && task->slot_count < FAN_BATCH_UES_MAX) {
+		const uint32_t from = fan_late_next_hop(late, index);
+		uint32_t slot, hop;
+
+		task->hops_left--;
+		while (from != FAN_NO_HOP && task->slot_count < FAN_BATCH_UES_MAX && fan_late_first(late, index, from, &slot) &&
+		       may_take_late(worker, task, tokens, &hop, slot, stop)) {
+			take_late(worker, task, from, slot);
+			insert_late(task, slot, hop);
+		}
+	}
+}
+
+/* The next members of a late task: of its legs, one after another, each next hop is asked once for each look. */
+static void
+choose_late(struct fan_worker *worker, struct task *task)
+{
+	const struct fan_flight *flight = task->flight;
+	const bool stop = stopped(worker, flight) != FAN_DROP_NONE;
+
+	task->part = 0;
+	task->broken = FAN_DROP_NONE;
+	task->slot_count = 0;
+	task->paced = true;
+	if (stop && task->legs_left == 0)
+		task->legs_left = flight->leg_count;
+	while (task->legs_left > 0 && task->slot_count == 0) {
+		struct fan_leg *leg = &flight->legs[task->leg_at % flight->leg_count];
+
+		if (task->hops_left == 0) {
+			leg = &flight->legs[++task->leg_at % flight->leg_count];
+			task->hops_left = fan_late_ready(&leg->late) ? leg->late.shares[worker->config.index].hop_count : 0;
+		}
+		task->leg = leg;
+		choose_late_of_leg(worker, task, stop);
+		task->legs_left -= task->hops_left == 0;
+	}
+	if (task->slot_count > 0)
+		ask_engines(worker, task);
+}
+
+/* Looks for tokens for members that were put off: for urgent messages first, among equals for each flight first in turn. */
+static void
+serve_late(struct fan_worker *worker)
+{
+	if (worker->late_members == 0 || worker->now_tsc - worker->late_tsc < LATE_US * worker->tsc_per_ms / 1000)
+		return;
+	worker->late_tsc = worker->now_tsc;
+	worker->late_first++;
+	for (unsigned priority = FAN_PRIORITY_MAX + 1; priority-- > 0;)
+		for (unsigned i = 0; i < worker->task_count; i++) {
+			struct task *late = &worker->late[(worker->late_first + i) % worker->task_count];
+
+			if (late->flight == NULL || late->flight->priority != priority)
+				continue;
+			late->legs_left = late->flight->leg_count;
+			if (late->slot_count == 0)
+				choose_late(worker, late);
+		}
+}
+
+/* Whether a late task has something to do yet. A member in the middle of its message, of which a part was given up, has no bit any more. */
+static bool
+has_late(const struct fan_worker *worker, const struct task *task)
+{
+	const struct fan_flight *flight = task->flight;
+
+	if (task->under_way > 0 || task->slot_count > 0)
+		return true;
+	for (unsigned i = 0; worker->late_members > 0 && i < flight->leg_count; i++)
+		if (fan_late_ready(&flight->legs[i].late) && flight->legs[i].late.shares[worker->config.index].members > 0)
+			return true;
+	return false;
 }
 
 /* ---- spend COUNT, write ----------------------------------------------------------------------------------------------- */
@@ -388,13 +679,36 @@ transactions_of(const struct fan_leg *leg, unsigned parts)
 	return leg->plans.part[0].head == FAN_HEAD_SMS ? parts : 0;
 }
 
-/* Those chosen from the i-th on are chosen again later: its block's mark is too low. */
-static void
-put_back(const struct fan_worker *worker, struct task *task, unsigned i)
+/* Those chosen from the i-th on are chosen again later: its block's mark is too low. In: how many before it were dropped. */
+static __attribute__((noinline)) void
+put_back(struct fan_worker *worker, struct task *task, unsigned i, unsigned dropped)
 {
 	ask_for_mark(worker, task->leg->table, task->slot[i], FAN_WAITS);
-	fan_member_cursor_move(&task->cursor, task->slot[i]);
+	for (unsigned last = task->slot_count; last-- > i;) {
+		const uint32_t slot = task->slot[last], hop = task->leg->table->slots[slot].next_hop;
+
+		give_back(worker, task, last - dropped);
+		if (!task->late)
+			continue;
+		fan_late_put_back(&task->leg->late, worker->config.index, hop, slot);
+		__atomic_fetch_add(&worker->config.paces->hops[hop].waiting, 1, __ATOMIC_RELAXED);
+	}
+	if (!task->late) {
+		take_back_put_off(worker, task, task->slot[i]);
+		fan_member_cursor_move(&task->cursor, task->slot[i]);
+	}
 	task->slot_count = i;
+}
+
+/* A member chosen that gets no COUNTs, and that so many have got them before. */
+static __attribute__((noinline)) void
+drop_chosen(struct fan_worker *worker, struct task *task, const struct fan_context *context, enum fan_drop drop, unsigned kept)
+{
+	count_drop(worker, task->leg, context, drop, task->leg->plans.part_count);
+	if (!task->paced)
+		return;
+	give_back(worker, task, kept);
+	memmove(task->hop + kept, task->hop + kept + 1, (FAN_BATCH_UES_MAX - 1 - kept) * sizeof(task->hop[0]));
 }
 
 /* Spends the COUNTs of all parts for the members chosen, at once: whatever happens before the last part is begun, each UE has COUNTs for
@@ -419,7 +733,7 @@ spend_counts(struct fan_worker *worker, struct work *work, struct task *task)
 							   fan_context_mark(marks, slot));
 
 		if (__builtin_expect(drop == FAN_COUNT_WAITS, 0)) {
-			put_back(worker, task, i);
+			put_back(worker, task, i, i - ue_count);
 			break;
 		}
 		batch->context[ue_count] = context;
@@ -427,7 +741,7 @@ spend_counts(struct fan_worker *worker, struct work *work, struct task *task)
 		if (__builtin_expect(drop == FAN_DROP_NONE, 1))
 			ue_count++;
 		else
-			count_drop(worker, leg, context, drop, parts);
+			drop_chosen(worker, task, context, drop, ue_count);
 	}
 	count_created(worker, task);
 	rte_pktmbuf_free_bulk(work->frame + ue_count, slot_count - ue_count);
@@ -488,6 +802,10 @@ advance(struct fan_worker *worker, struct task *task)
 {
 	if (++task->part < task->leg->plans.part_count && task->slot_count > 0)
 		return;
+	if (task->late) {
+		choose_late(worker, task);
+		return;
+	}
 	choose_members(task);
 	if (task->slot_count == 0) {
 		task->leg_at++;
@@ -505,6 +823,7 @@ refuse_members(struct fan_worker *worker, struct task *task, enum fan_drop drop)
 		struct fan_context *context = &task->leg->table->slots[task->slot[i]];
 
 		count_drop(worker, task->leg, context, drop, parts);
+		give_back(worker, task, i);
 		if (task->part > 0)
 			fan_count_close_transactions(context, transactions_of(task->leg, parts));
 	}
@@ -539,8 +858,11 @@ drop_batch(struct fan_worker *worker, struct work *work, enum fan_drop drop)
 {
 	const unsigned left = (unsigned)work->batch.ue_count - work->sent;
 
+	for (unsigned i = 0; i < work->sent; i++)
+		end_late(worker, work->leg, work->batch.context[i]);
 	for (unsigned i = work->sent; i < work->batch.ue_count; i++) {
 		count_drop(worker, work->leg, work->batch.context[i], drop, 1);
+		give_back_of(worker, work, i);
 		keep_here(work, i);
 	}
 	rte_pktmbuf_free_bulk(work->frame + work->sent, left);
@@ -644,7 +966,27 @@ place_batch(struct fan_worker *worker, struct task *task)
 	work->exposed = false;
 	work->doomed = FAN_DROP_NONE;
 	work->pauses = worker->pauses;
+	work->hop = worker->work_hops[work - worker->work];
 	return work;
+}
+
+/* Whether tokens are to be asked for: some next hop has a rate, or a UE may wait for an earlier message that was put off. */
+static bool
+has_pace(const struct fan_worker *worker)
+{
+	return worker->late_members > 0 || (worker->config.paces != NULL && worker->config.paces->paced_count > 0);
+}
+
+/* Chooses who is served now: members that are put off are out of it. Then their COUNTs are spent. */
+static void
+begin_message(struct fan_worker *worker, struct work *work, struct task *task)
+{
+	task->put_off_count = 0;
+	if (!task->late && has_pace(worker))
+		keep_pace(worker, work, task);
+	if (task->slot_count > 0)
+		spend_counts(worker, work, task);
+	work->batch.ue_count = (uint16_t)task->slot_count;
 }
 
 /* Whether all parts of a message find room in the ring: where marks bound what is spent, no UE has more COUNTs in it than the highest mark
@@ -682,9 +1024,12 @@ begin_batch(struct fan_worker *worker)
 	if (work == NULL)
 		return false;
 	if (task->part == 0)
-		spend_counts(worker, work, task);
+		begin_message(worker, work, task);
 	else
 		take_spent_counts(work, task);
+	work->paced = task->paced;
+	if (task->paced)
+		memcpy(work->hop, task->hop, task->slot_count * sizeof(work->hop[0]));
 	fan_plan_take_numbers(work->number, &work->batch, work->plan, 0, work->batch.ue_count);
 	fetches_ahead = task->fetches_ahead && work->batch.ue_count > 0;
 	if (worker->turn_left > 0)
@@ -831,6 +1176,7 @@ keep_ue(struct work *work, unsigned kept, unsigned i, uint32_t count)
 	work->batch.count[kept] = count;
 	work->frame[kept] = work->frame[i];
 	work->number[kept] = work->number[i];
+	work->hop[kept] = work->hop[i];
 }
 
 /* A message that takes fresh COUNTs: so many parts of it lie in the ring from a position on, and so many are not begun. */
@@ -853,9 +1199,12 @@ spend_fresh_counts(struct fan_worker *worker, const struct renewal *message, uns
 
 	if (drop != FAN_DROP_NONE) {
 		count_drop(worker, first->leg, context, drop, parts);
+		if (message->to_begin > 0)
+			give_back(worker, task, i);
 		fan_count_close_transactions(context, transactions_of(first->leg, message->to_begin));
 		for (unsigned part = message->parts; part-- > 0;) {
 			keep_here(work_at(worker, message->position + part), i);
+			give_back_of(worker, work_at(worker, message->position + part), i);
 			rte_pktmbuf_free(work_at(worker, message->position + part)->frame[i]);
 		}
 		return false;
@@ -864,6 +1213,7 @@ spend_fresh_counts(struct fan_worker *worker, const struct renewal *message, uns
 		keep_ue(work_at(worker, message->position + part), kept, i, count + part);
 	if (message->to_begin > 0) {
 		task->slot[kept] = task->slot[i];
+		task->hop[kept] = task->hop[i];
 		task->count[kept] = count + message->parts;
 	}
 	return true;
@@ -1050,6 +1400,31 @@ frame_bytes(struct rte_mbuf *const *frames, unsigned frame_count)
 	return bytes;
 }
 
+/* In: how long the frames were that the port has taken, which it may have freed. */
+static void
+leave_at_pace(const struct fan_worker *worker, const struct work *work, const uint16_t *frame_octets, uint16_t taken)
+{
+	const uint64_t now_tsc = rte_rdtsc();
+	const unsigned most = work->plan->frame_bytes_max;
+
+	for (unsigned i = 0; i < taken; i++)
+		if (work->hop[work->sent + i] != FAN_NO_HOP)
+			fan_pace_leave(&worker->config.paces->hops[work->hop[work->sent + i]], most,
+				       most - RTE_MIN(most, (unsigned)frame_octets[i]), now_tsc);
+}
+
+static __attribute__((noinline)) uint16_t
+send_at_pace(const struct fan_worker *worker, const struct work *work, struct rte_mbuf **frames, uint16_t frame_count)
+{
+	uint16_t frame_octets[FAN_BATCH_UES_MAX], taken;
+
+	for (unsigned i = 0; i < frame_count; i++)
+		frame_octets[i] = (uint16_t)frames[i]->pkt_len;
+	taken = fan_egress_send_burst(worker->config.egress, (uint16_t)worker->config.index, frames, frame_count);
+	leave_at_pace(worker, work, frame_octets, taken);
+	return taken;
+}
+
 /* Hands the batch's frames to the port; true when it took the last. Frames of a batch differ in length where ids do: a limit that fell
  * holds them all until it fits every UE's, as fan_send() asks. */
 static bool
@@ -1064,9 +1439,11 @@ send_frames(struct fan_worker *worker, struct work *work)
 	/* The first part goes when all can. */
 	const unsigned most = work->plan == plans->part ? plans->frame_bytes_max : work->plan->frame_bytes_max;
 	const bool fits = most <= fan_egress_frame_bytes_max(egress);
-	const uint16_t n = fits && fan_egress_up(egress)
-				   ? fan_egress_send_burst(egress, (uint16_t)worker->config.index, frames, frame_count)
-				   : 0;
+	uint16_t n = 0;
+
+	if (fits && fan_egress_up(egress))
+		n = work->paced ? send_at_pace(worker, work, frames, frame_count)
+				: fan_egress_send_burst(egress, (uint16_t)worker->config.index, frames, frame_count);
 
 	if (n > 0) {
 		const uint32_t bytes_left = frame_bytes(frames + n, frame_count - n);
@@ -1116,13 +1493,17 @@ whole_message_finished(struct fan_worker *worker)
 
 /* The batch at the head of the ring has left: so has all of its flight before it, and with a last part these members are done. */
 static void
-tell_left(const struct fan_worker *worker, const struct work *work)
+tell_left(struct fan_worker *worker, const struct work *work)
 {
 	struct fan_flight *flight = work->task->flight;
-	const struct fan_leg *leg = work->leg;
+	struct fan_leg *leg = work->leg;
 	const struct fan_context *last;
 
 	if (work->batch.ue_count == 0 || work->plan != &leg->plans.part[leg->plans.part_count - 1])
+		return;
+	for (unsigned i = 0; work->task->late && i < work->batch.ue_count; i++)
+		end_late(worker, leg, work->batch.context[i]);
+	if (work->task->late)
 		return;
 	last = work->batch.context[work->batch.ue_count - 1];
 	tell_position(worker, flight,
@@ -1169,9 +1550,9 @@ report(struct fan_worker *worker)
 		struct task *task = &worker->task[i];
 		struct fan_flight *flight = task->flight;
 
-		if (flight == NULL || !task->exhausted || task->under_way > 0)
+		if (flight == NULL || !task->exhausted || task->under_way > 0 || has_late(worker, &worker->late[i]))
 			continue;
-		task->flight = NULL;
+		task->flight = worker->late[i].flight = NULL;
 		(void)tell_position(worker, flight, UINT64_MAX);
 		if (__atomic_fetch_sub(&flight->workers_left, 1, __ATOMIC_RELEASE) == 1)
 			call_control(worker);
@@ -1226,19 +1607,28 @@ drop_stopped_batches(struct fan_worker *worker)
 
 /* ... and goes on with what they have not begun, which needs no room among the batches of others. */
 static bool
+refuse_task(struct fan_worker *worker, struct task *task)
+{
+	enum fan_drop drop = FAN_DROP_NONE;
+
+	if (task->flight != NULL && !task->exhausted)
+		drop = task->part == 0 ? stopped(worker, task->flight) : (enum fan_drop)task->broken;
+	if (drop != FAN_DROP_NONE && task->late && task->slot_count == 0)
+		choose_late(worker, task);
+	if (drop == FAN_DROP_NONE || (task->late && task->slot_count == 0))
+		return false;
+	refuse_members(worker, task, drop);
+	return true;
+}
+
+static bool
 refuse_stopped(struct fan_worker *worker)
 {
 	bool any = false;
 
 	for (unsigned i = 0; i < worker->task_count; i++) {
-		struct task *task = &worker->task[i];
-		enum fan_drop drop = FAN_DROP_NONE;
-
-		if (task->flight != NULL && !task->exhausted)
-			drop = task->part == 0 ? stopped(worker, task->flight) : (enum fan_drop)task->broken;
-		if (drop != FAN_DROP_NONE)
-			refuse_members(worker, task, drop);
-		any = any || drop != FAN_DROP_NONE;
+		any = refuse_task(worker, &worker->task[i]) || any;
+		any = refuse_task(worker, &worker->late[i]) || any;
 	}
 	return any;
 }
@@ -1254,13 +1644,11 @@ wipe_engines(struct fan_worker *worker)
 			worker->engine[i]->ops->wipe(worker->engine[i]);
 }
 
-/* Sleeps until wake(), or for SLEEP_S. What the control thread has done before its wake() is seen either here or, by the kernel, as a
+/* Sleeps until wake(), or for so long. What the control thread has done before its wake() is seen either here or, by the kernel, as a
  * word that is no longer 1. */
 static void
-sleep_until_woken(struct fan_worker *worker)
+sleep_until_woken(struct fan_worker *worker, struct timespec most)
 {
-	const struct timespec most = { .tv_sec = SLEEP_S };
-
 	__atomic_store_n(&worker->asleep, 1, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (rte_ring_empty(worker->flights) && !__atomic_load_n(&worker->stop, __ATOMIC_ACQUIRE) &&
@@ -1287,10 +1675,12 @@ rest(struct fan_worker *worker, unsigned idle_turns)
 	if (worker->task_count > 0) {
 		if (idle_turns % 16 == 0)
 			sched_yield();
+		if (idle_turns >= IDLE_TURNS_LATE && worker->counters.waits_for == FAN_WAIT_PACE)
+			sleep_until_woken(worker, (struct timespec){ .tv_nsec = LATE_US * 1000 });
 	} else if (idle_turns >= IDLE_TURNS_SPIN) {
 		if (idle_turns == IDLE_TURNS_SPIN)
 			wipe_engines(worker);
-		sleep_until_woken(worker);
+		sleep_until_woken(worker, (struct timespec){ .tv_sec = SLEEP_S });
 	}
 }
 
@@ -1303,6 +1693,7 @@ turn(struct fan_worker *worker)
 
 	if (worker->task_count > 0)
 		fan_egress_watch(worker->config.egress, worker->now_tsc);
+	serve_late(worker);
 	any = begin_batch(worker) || any;
 	begin = rte_rdtsc();
 	engines_worked = submit_oldest(worker);
@@ -1350,6 +1741,16 @@ waits_for_store(const struct fan_worker *worker)
 	return false;
 }
 
+/* All that is left of its messages was put off. */
+static bool
+waits_for_pace(const struct fan_worker *worker)
+{
+	for (unsigned i = 0; i < worker->task_count; i++)
+		if ((worker->task[i].flight != NULL && !worker->task[i].exhausted) || worker->late[i].slot_count > 0)
+			return false;
+	return worker->late_members > 0;
+}
+
 /* What keeps a worker from going on. */
 static enum fan_wait
 waits_for(struct fan_worker *worker)
@@ -1357,7 +1758,7 @@ waits_for(struct fan_worker *worker)
 	if (worker->task_count == 0)
 		return FAN_WAIT_NOTHING;
 	if (worker->work_count == 0)
-		return waits_for_store(worker) ? FAN_WAIT_STORE : FAN_WAIT_FRAMES;
+		return waits_for_store(worker) ? FAN_WAIT_STORE : waits_for_pace(worker) ? FAN_WAIT_PACE : FAN_WAIT_FRAMES;
 	if (first_exposed(worker) >= 0 && !any_submitted(worker))
 		return FAN_WAIT_STORE;
 	if (!whole_message_finished(worker))
@@ -1489,6 +1890,7 @@ fan_worker_make(struct fan_worker **out, const struct fan_worker_config *config)
 		return fan_fail(FAN_E_MEMORY, "no memory for worker %u", config->index);
 	memset(worker, 0, sizeof(*worker));
 	worker->config = *config;
+	worker->current = worker->task;
 	worker->tsc_per_ms = rte_get_tsc_hz() / 1000;
 	worker->now_tsc = rte_rdtsc();
 	snprintf(ring_name, sizeof(ring_name), "fan_flights_%u", serial++);

@@ -9,6 +9,7 @@
 #include "egress.h"
 #include "engines.h"
 #include "flight.h"
+#include "pace.h"
 
 /* Written by one worker, each with an atomic store; read by the control thread at any time, one by one: their sum may be of different
  * moments while the worker runs. */
@@ -31,6 +32,7 @@ struct fan_worker_config {
 	struct fan_egress *egress;             /* the capture has a lock; queue `index` of the port is this worker's alone */
 	const struct fan_link *link;
 	const struct fan_hop *hops; /* the control thread appends, and changes while workers pause */
+	struct fan_paces *paces;    /* rates of next hops, shared by all workers; NULL: none has one */
 	int event_fd;               /* an eventfd, written to by the worker that is the last to let go of a flight; -1: none */
 };
 

@@ -145,6 +145,7 @@ const char *fan_drop_name(enum fan_drop drop);
 /* ---- The appliance ----------------------------------------------------------------------------------------------------- */
 
 struct fanfare;
+struct fan_next_hop_rate;
 
 #define FAN_ENGINE_AUTO "auto" /* in place of a list of engines: every automatic one, the fastest for each shape first */
 
@@ -182,6 +183,11 @@ struct fan_options {
 	/* Called inside fan_open() while UEs are read from the store, for each ten thousand; NULL: nobody is told. It calls nothing of this library. */
 	void (*loading)(void *user, uint64_t ues, uint64_t ue_count);
 	void *loading_user;
+	/* Since version 3: the rate that a next hop begins with (see Pace). Called for each that is read from the store inside fan_open(), before any
+	 * message goes on, and for each that fan_next_hop_add() adds. In: its address. In/Out: *rate, as fan_next_hop_rate_init() makes it; one that
+	 * cannot be is the error of that call. NULL: none has any. It calls nothing of this library. */
+	void (*rate)(void *user, struct fan_next_hop_rate *rate, const uint8_t address[16]);
+	void *rate_user;
 };
 
 static inline void
@@ -234,6 +240,82 @@ int fan_next_hop_change(struct fanfare *fanfare, unsigned index, const struct fa
 
 /* Out: *next_hop, what the next hop of an index has now; indices have no gaps. NOT_FOUND. Since version 2. */
 int fan_next_hop_get(const struct fanfare *fanfare, struct fan_next_hop *next_hop, unsigned index);
+
+/*
+ * Pace, since version 3. A next hop may have a rate: then its members of a message are put off while it has no tokens, and others go on. No COUNT
+ * is spent for what is put off, each UE gets messages of one priority in order, and what is not sent within its validity is "expired", as ever.
+ * Of a rate of R a second and a depth of D, frames handed to the port are no more than D in any 10 ms and R + D - R/100 in any second; with
+ * the usual depth that is R + 1 % from 300 PDUs a second on. The parts of a message to one UE leave together, also where they are more than D:
+ * alone, and made good before the next. Octets are those of frames, from Ethernet up.
+ *
+ * A UE that is removed while it is put off is reported when its turn comes or the message ends, and its keys are wiped then.
+ *
+ * Rates are not stored: fan_options.rate says what each next hop begins with. With a store, the position of a message (fan_message_status.in_doubt) stays before the
+ * first member that is put off, and no worker goes 4,194,304 members beyond that.
+ */
+struct fan_next_hop_rate {
+	size_t struct_bytes;   /* fan_next_hop_rate_init() */
+	uint64_t pdus_per_s;   /* 1..FAN_RATE_PDUS_MAX; 0: no limit */
+	uint64_t octets_per_s; /* FAN_RATE_OCTETS_MIN..FAN_RATE_OCTETS_MAX; 0: no limit */
+	/* Of the bucket: 0: what 20 ms have, 2 PDUs or 4,096 octets more than 10 ms have at the least. Given, it has room for a PDU (2,048 octets)
+	 * beside what 10 ms have, and for 1,000 of these beside what 10 s have at the most. */
+	uint64_t depth_pdus, depth_octets;
+	uint8_t urgent_percent; /* 0..FAN_RATE_URGENT_MAX of the bucket are kept for messages of priority FAN_PRIORITY_URGENT and above */
+};
+
+#define FAN_PRIORITY_MAX 7
+#define FAN_PRIORITY_URGENT 4
+#define FAN_RATE_PDUS_MAX 100000000
+#define FAN_RATE_OCTETS_MIN 2048
+#define FAN_RATE_OCTETS_MAX UINT64_C(100000000000)
+#define FAN_RATE_URGENT_MAX 90
+#define FAN_RATE_URGENT 20 /* fan_next_hop_rate_init() */
+
+static inline void
+fan_next_hop_rate_init(struct fan_next_hop_rate *rate)
+{
+	memset(rate, 0, sizeof(*rate));
+	rate->struct_bytes = sizeof(*rate);
+	rate->urgent_percent = FAN_RATE_URGENT;
+}
+
+/* Sets the rate of a next hop, messages in flight or not; no limit at all takes it away. Its buckets begin empty. Blocks for as long as workers
+ * take to finish a batch. NOT_FOUND; INVALID: names the field and its limit; MEMORY: nothing has changed. */
+int fan_next_hop_rate(struct fanfare *fanfare, unsigned index, const struct fan_next_hop_rate *rate);
+/* Whether it would: INVALID. Any thread. */
+int fan_next_hop_rate_check(const struct fan_next_hop_rate *rate);
+
+/* The word of the machine that is the next hop, or of whoever speaks for it: no more than so many PDUs a second, 0: none at all, for so many
+ * milliseconds, 1..FAN_RELAY_MS_MAX; then it is forgotten, so that one that says nothing more stops nothing for ever. It counts beside the rate that
+ * was set: the lower one is in force. The latest word counts; for_ms 0 takes it back. That its time is over is seen by fan_poll(). NOT_FOUND, INVALID,
+ * MEMORY. */
+int fan_next_hop_relay(struct fanfare *fanfare, unsigned index, uint64_t pdus_per_s, uint32_t for_ms);
+
+#define FAN_RELAY_MS_MAX 60000
+
+/* How a next hop keeps its pace. The library fills it: fields may be added at its end. */
+struct fan_next_hop_pace {
+	size_t struct_bytes;           /* fan_next_hop_pace_init() */
+	struct fan_next_hop_rate rate; /* as it was set */
+	bool paced;                    /* some limit is in force */
+	uint64_t pdus_per_s;           /* in force; 0: no limit, or stopped */
+	bool stopped;                  /* by the relay's word */
+	uint32_t relay_ms;             /* for so long that word counts yet; 0: there is none */
+	uint64_t relay_pdus_per_s;     /* what it was */
+	uint64_t pdus, octets;         /* handed to the port, of those that had to have tokens */
+	uint64_t put_off;              /* members that found none, ever */
+	uint64_t waiting;              /* those that wait now, each for each message: back-pressure */
+};
+
+static inline void
+fan_next_hop_pace_init(struct fan_next_hop_pace *pace)
+{
+	memset(pace, 0, sizeof(*pace));
+	pace->struct_bytes = sizeof(*pace);
+}
+
+/* Out: *pace. NOT_FOUND. */
+int fan_next_hop_pace(const struct fanfare *fanfare, struct fan_next_hop_pace *pace, unsigned index);
 
 /* A UE context as leased from the MME, AMF or gNB: keys, the next COUNT to use, and where its messages go. */
 struct fan_ue {
@@ -410,7 +492,8 @@ int fan_ue_lease_until(struct fanfare *fanfare, fan_context_id id, int64_t lease
 	X(UNKNOWN, "unknown", "no context of that sender has this id")                                                         \
 	X(AMBIGUOUS, "ambiguous", "several contexts of that sender have this id")                                              \
 	X(NEVER_SENT, "never-sent", "a COUNT or SN that was not spent yet")                                                    \
-	X(NOTHING_NEW, "nothing-new", "no later than the last proof")
+	X(NOTHING_NEW, "nothing-new", "no later than the last proof")                                                          \
+	X(PACE, "pace", "a relay's word on its pace that cannot be: a rate or time beyond its limit")
 
 enum fan_refusal {
 	FAN_REFUSAL_NONE,
@@ -429,11 +512,13 @@ const char *fan_refusal_name(enum fan_refusal refusal);
 /* What has come in since fan_open(): every frame is read or refused once, and so is every acknowledgement in those that were read. The
  * library fills it: fields may be added at its end. */
 struct fan_receipt_figures {
-	size_t struct_bytes;                /* fan_receipt_figures_init() */
-	uint64_t frames;                    /* received */
-	uint64_t acknowledgements;          /* in frames that were not refused */
-	uint64_t accepted;                  /* of these: a window has moved */
-	uint64_t refused[FAN_REFUSALS_MAX]; /* by enum fan_refusal: frames, and from UNKNOWN on acknowledgements */
+	size_t struct_bytes;       /* fan_receipt_figures_init() */
+	uint64_t frames;           /* received */
+	uint64_t acknowledgements; /* in frames that were not refused */
+	uint64_t accepted;         /* of these: a window has moved */
+	uint64_t refused
+		[FAN_REFUSALS_MAX]; /* by enum fan_refusal: frames; from UNKNOWN on acknowledgements, and (PACE) words on a pace */
+	uint64_t paces;             /* words on a pace that were taken */
 };
 
 static inline void
@@ -584,9 +669,10 @@ enum fan_wait {
 	FAN_WAIT_ENGINE, /* no engine has room, or none gives back what it has */
 	FAN_WAIT_FRAMES, /* all packet buffers are under way */
 	FAN_WAIT_STORE,  /* the COUNTs that it needs are not covered by what is on the disk yet */
+	FAN_WAIT_PACE,   /* next hops of all members that are left have no tokens */
 };
 
-/* "nothing" ... "store". Static storage; any thread. */
+/* "nothing" ... "pace". Static storage; any thread. */
 const char *fan_wait_name(enum fan_wait wait);
 
 struct fan_progress {

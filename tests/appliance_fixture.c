@@ -73,7 +73,9 @@ find(void *user, struct fan_ue_subscriber *out, struct fan_ue_state **state, con
 	subscriber = &side->subscribers[index];
 	ue = &subscriber->ue;
 	hop = fan_test_hop(ue->next_hop, address->ipv6);
-	if (memcmp(hop.address, address->next_hop, address->ipv6 ? 16 : 4) != 0 || address->nas != is_nas(ue->kind))
+	if (!side->moves && memcmp(hop.address, address->next_hop, address->ipv6 ? 16 : 4) != 0)
+		return false;
+	if (address->nas != is_nas(ue->kind))
 		return false;
 	if (address->nas && (address->mme_ue_id != ue->mme_ue_id || address->ran_ue_id != ue->ran_ue_id))
 		return false;

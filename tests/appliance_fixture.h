@@ -40,6 +40,7 @@ struct fan_test_side {
 	struct fan_ue_receiver *receiver;
 	struct fan_test_subscriber *subscribers;
 	unsigned subscriber_count, subscriber_max;
+	bool moves;                        /* UEs do, while frames are on their way: any next hop will do */
 	const struct fan_message *message; /* that deliveries are compared with; NULL: not compared */
 	uint64_t verdicts[FAN_UE_VERDICT_COUNT];
 	uint64_t frames, frame_bytes;

@@ -10,6 +10,7 @@
 #include "store_fixture.h"
 
 #include <criterion/criterion.h>
+#include <rte_ethdev.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -710,4 +711,128 @@ set_the_clock_over_a_lease(void)
 Test(ledger_crash, a_lease_ends_by_the_wall_clock)
 {
 	run(set_the_clock_over_a_lease);
+}
+
+/* ---- Members that are put off ------------------------------------------------------------------------------------------------------ */
+
+#define PACED 3000 /* UEs, of which every other one is behind the next hop that stands */
+
+/* Shared by the steps: what left to each UE. */
+static struct {
+	uint32_t pdus[PACED], last_sn[PACED];
+	uint32_t wrong; /* PDUs under an SN that is not above the last, or to nobody */
+	uint64_t first_message;
+} * left;
+
+/* LTE PDCP in GTP-U over IPv4: the TEID and the SN of 18 bits. */
+static uint16_t
+note_departures(uint16_t port, uint16_t queue, struct rte_mbuf **frames, uint16_t frame_count, void *user)
+{
+	(void)port;
+	(void)queue;
+	(void)user;
+	for (uint16_t i = 0; i < frame_count; i++) {
+		const uint8_t *gtpu = rte_pktmbuf_mtod(frames[i], const uint8_t *) + 14 + 20 + 8;
+		const uint32_t ue = ((uint32_t)gtpu[6] << 8 | gtpu[7]) - 1;
+		const uint32_t sn = (gtpu[8] & 3U) << 16 | (uint32_t)gtpu[9] << 8 | gtpu[10];
+
+		if (ue >= PACED || (left->pdus[ue] > 0 && sn <= left->last_sn[ue])) {
+			left->wrong++;
+			continue;
+		}
+		left->pdus[ue]++;
+		left->last_sn[ue] = sn;
+	}
+	return frame_count;
+}
+
+static void
+open_and_record(void)
+{
+	uint16_t port;
+
+	open_appliance();
+	check(rte_eth_dev_get_port_by_name("net_null0", &port) == 0, "port", 0);
+	check(rte_eth_add_tx_callback(port, 0, note_departures, NULL) != NULL, "callback", 0);
+}
+
+static void
+provision_paced(void)
+{
+	struct fan_group *group;
+	fan_context_id id;
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct fan_next_hop hop = fan_test_hop(i, false);
+
+		check(fan_next_hop_add(fanfare, &hop) == (int)i, "hop", i);
+	}
+	check(fan_group_create(fanfare, &group, GROUP) == 0, "group", 0);
+	check(fan_begin(fanfare) == 0, "batch", 0);
+	for (unsigned i = 0; i < PACED; i++) {
+		struct fan_ue ue = make_ue(FAN_KIND_LTE_PDCP_18, i);
+
+		ue.next_hop = (uint16_t)(i % 2);
+		check(fan_ue_add(fanfare, &id, &ue) == 0, "UE", i);
+	}
+	check(fan_commit(fanfare) == 0, "batch", 0);
+	check(fan_group_add_range(group, id_of(0), PACED, FAN_PROFILE_LTE_PDCP_18) == 0, "members", 0);
+}
+
+/* Two messages wait for a next hop that stands, then one PDU in 2 ms leaves to it, and positions are made durable meanwhile; blocks come to rest,
+ * too. */
+static void
+end_with_some_put_off(void)
+{
+	const struct fan_entry *entry;
+	struct fan_next_hop_rate rate;
+	struct fan_next_hop_pace pace;
+
+	open_and_record();
+	provision_paced();
+	check(fan_next_hop_relay(fanfare, 1, 0, FAN_RELAY_MS_MAX) == 0, "relay", 0);
+	left->first_message = begin("first");
+	(void)begin("second");
+	poll_for(0.3);
+	entry = &fanfare->journal.entries[0];
+	check(entry->durable && entry->kept_place == 1, "the position is that of the first that is put off",
+	      (long)entry->kept_place);
+	fan_next_hop_rate_init(&rate);
+	rate.pdus_per_s = 500;
+	check(fan_next_hop_rate(fanfare, 1, &rate) == 0, "rate", 0);
+	check(fan_next_hop_relay(fanfare, 1, 0, 0) == 0, "relay", 0);
+	poll_for(1.5);
+	fan_next_hop_pace_init(&pace);
+	check(fan_next_hop_pace(fanfare, &pace, 1) == 0, "pace", 0);
+	check(pace.waiting > 1000 && pace.pdus > 100, "some have left, and some wait", (long)pace.waiting);
+	for (unsigned i = 0; i < PACED; i += 2)
+		check(left->pdus[i] == 2, "the other next hop waits", i);
+}
+
+static void
+go_on_with_those_put_off(void)
+{
+	struct fan_message_status status;
+
+	open_and_record();
+	poll_to_the_end();
+	for (uint64_t id = left->first_message; id < left->first_message + 2; id++) {
+		fan_message_status_init(&status);
+		check(fan_message_status(fanfare, &status, id) == 0, "status", (long)id);
+		check(status.state == FAN_MESSAGE_SENT && status.resumed == 1, "state", status.state);
+		check(status.result.sent >= PACED && status.result.sent <= PACED + status.in_doubt, "sent",
+		      (long)status.result.sent);
+	}
+}
+
+/* Each UE has both, under COUNTs that rise, whatever a crash repeats. */
+Test(ledger_crash, nobody_who_was_put_off_is_lost)
+{
+	left = mmap(NULL, sizeof(*left), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	cr_assert_neq(left, MAP_FAILED);
+	run(end_with_some_put_off);
+	run(go_on_with_those_put_off);
+	cr_assert_eq(left->wrong, 0, "%u PDUs are out of order, or repeat a COUNT", left->wrong);
+	for (unsigned i = 0; i < PACED; i++)
+		cr_assert_geq(left->pdus[i], 2, "UE %u has %u", i, left->pdus[i]);
 }

@@ -330,7 +330,7 @@ Test(receipt, a_relays_datagram_is_read)
 		  "0100"
 		  "0001"
 		  "0000000000000001"
-		  "04"
+		  "05"
 		  "00000000aabbccdd"
 		  "00abcdef",
 		  FAN_REFUSAL_MALFORMED },
@@ -355,7 +355,7 @@ Test(receipt, a_datagram_is_full_of_entries)
 	uint8_t frame[FAN_TEST_FRAME_BYTES];
 
 	for (unsigned i = 0; i <= FAN_RECEIPTS_A_FRAME; i++)
-		entries[i] = (struct fan_receipt){ .way = (uint8_t)(1 + i % 3),
+		entries[i] = (struct fan_receipt){ .way = (uint8_t)(1 + i % 4),
 						   .id = UINT64_C(0x0123456789abcdef) * i,
 						   .number = 0x01234567 * i };
 	cr_assert_eq(read_octets(&ipv6, frame, fan_test_relay(frame, &ipv6, 77, entries, FAN_RECEIPTS_A_FRAME)), 0);
@@ -529,5 +529,6 @@ Test(receipt, refusals_have_names)
 	cr_assert_str_eq(fan_refusal_name(FAN_REFUSAL_NOT_OURS), "not-ours");
 	cr_assert_str_eq(fan_refusal_name(FAN_REFUSAL_NEVER_SENT), "never-sent");
 	cr_assert_str_eq(fan_refusal_name(FAN_REFUSAL_NOTHING_NEW), "nothing-new");
+	cr_assert_str_eq(fan_refusal_name(FAN_REFUSAL_PACE), "pace");
 	cr_assert_str_eq(fan_refusal_name(FAN_REFUSAL_COUNT), "unknown");
 }

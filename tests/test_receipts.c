@@ -125,7 +125,7 @@ take(size_t frame_bytes)
 	for (unsigned i = 1; i < FAN_REFUSAL_COUNT; i++)
 		if (figures.refused[i] != before.refused[i])
 			return (enum fan_refusal)i;
-	cr_assert_eq(figures.accepted, before.accepted + 1, "neither accepted nor refused");
+	cr_assert_eq(figures.accepted + figures.paces, before.accepted + before.paces + 1, "neither accepted nor refused");
 	return FAN_REFUSAL_NONE;
 }
 
@@ -154,7 +154,8 @@ check_sums(void)
 
 	fan_receipts_count(receipts, &figures);
 	for (unsigned i = 1; i < FAN_REFUSAL_COUNT; i++)
-		*(i < FAN_REFUSAL_UNKNOWN ? &frames : &entries) += figures.refused[i];
+		if (i != FAN_REFUSAL_PACE)
+			*(i < FAN_REFUSAL_UNKNOWN ? &frames : &entries) += figures.refused[i];
 	cr_assert_leq(frames, figures.frames);
 	cr_assert_eq(entries + figures.accepted, figures.acknowledgements);
 	cr_assert_eq(figures.refused[FAN_REFUSAL_NONE], 0);
@@ -244,7 +245,7 @@ Test(receipts, each_way_reaches_its_own_kind)
 	(void)add(EPS, 0, 5);
 	(void)add(LTE_12, 0, 6);
 	(void)add(NR_12, 0, 8);
-	for (unsigned way = FAN_RECEIPT_EPS_NAS; way < FAN_RECEIPT_WAYS; way++)
+	for (unsigned way = FAN_RECEIPT_EPS_NAS; way < FAN_RECEIPT_PACE; way++)
 		for (uint64_t id = 5; id <= 8; id++) {
 			const bool right = (way == FAN_RECEIPT_EPS_NAS && id == 5) || (way == FAN_RECEIPT_BEARER && id == 6);
 
@@ -255,6 +256,46 @@ Test(receipts, each_way_reaches_its_own_kind)
 	cr_expect_eq(status(0, 6, 999), FAN_REFUSAL_UNKNOWN);
 	cr_expect_eq(status(0, 99, 999), FAN_REFUSAL_UNKNOWN, "the TEID of the other direction");
 	cr_expect_eq(status(0, 8, 999), FAN_REFUSAL_NONE);
+	close_tables();
+}
+
+/* A relay says how fast it takes PDUs: for itself, for some time, by its latest datagram. */
+Test(receipts, a_relays_word_on_its_pace_counts_for_its_own_next_hop)
+{
+	static const struct {
+		uint64_t pdus_per_s;
+		uint32_t for_ms;
+		bool taken, told; /* it is taken; a word counts then */
+	} rows[] = {
+		{ 100, 1000, true, true },
+		{ 0, FAN_RELAY_MS_MAX, true, true },
+		{ 0, FAN_RELAY_MS_MAX + 1, false, true },
+		{ FAN_RATE_PDUS_MAX + UINT64_C(1), 1000, false, true },
+		{ UINT64_MAX, UINT32_MAX, false, true },
+		{ 0, 0, true, false },
+		{ FAN_RATE_PDUS_MAX, 1, true, true },
+	};
+	uint64_t taken = 0;
+
+	open_tables(false);
+	cr_assert_eq(fan_paces_make(&dataplane.paces), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)relay(1, 10 + i, FAN_RECEIPT_PACE, rows[i].pdus_per_s, rows[i].for_ms);
+		taken += rows[i].taken;
+		check_sums();
+		cr_expect_eq(figures.paces, taken, "row %zu", i);
+		cr_expect_eq(figures.refused[FAN_REFUSAL_PACE], i + 1 - taken, "row %zu", i);
+		cr_expect_eq(dataplane.paces.hops[1].told, rows[i].told, "row %zu", i);
+		cr_expect_eq(dataplane.paces.told_count, (unsigned)rows[i].told, "row %zu", i);
+		if (rows[i].taken)
+			cr_expect_eq(dataplane.paces.hops[1].told_pdus_per_s, rows[i].pdus_per_s);
+	}
+	/* One that comes late says nothing any more, and nobody speaks for another. */
+	(void)relay(1, 10, FAN_RECEIPT_PACE, 7, 1000);
+	cr_expect_eq(dataplane.paces.hops[1].told_pdus_per_s, FAN_RATE_PDUS_MAX);
+	cr_expect(!dataplane.paces.hops[0].told && !dataplane.paces.hops[2].told);
+	cr_expect_eq(figures.acknowledgements, 0);
+	fan_paces_free(&dataplane.paces);
 	close_tables();
 }
 

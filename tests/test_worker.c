@@ -273,6 +273,7 @@ static struct bench {
 	struct fan_egress egress;
 	struct fan_engine_list engines;
 	struct fan_flights flights;
+	struct fan_paces paces; /* none has a rate unless a test gives it one */
 	struct fan_worker *worker[4];
 	unsigned lcore[4];
 	unsigned worker_count;
@@ -331,6 +332,7 @@ start_workers(unsigned engine_count)
 			.egress = &bench.egress,
 			.link = &bench.link,
 			.hops = bench.hops,
+			.paces = &bench.paces,
 		};
 
 		cr_assert_eq(fan_worker_make(&bench.worker[i], &config), 0, "%s", fan_error_detail());
@@ -432,7 +434,8 @@ finish(struct fan_flight *flight)
 	fan_flight_result(flight, &result, FAN_PROFILE_COUNT);
 	for (unsigned i = 0; i < FAN_DROP_COUNT; i++)
 		dropped += result.dropped[i];
-	cr_assert_eq(result.created, result.sent + dropped);
+	cr_assert_eq(result.created, result.sent + dropped, "created %lu, sent %lu, dropped %lu", result.created, result.sent,
+		     dropped);
 	return result;
 }
 
@@ -1829,5 +1832,69 @@ Test(worker, fresh_counts_wait_for_their_mark, .timeout = 60)
 			fan_count_acknowledge_all(&bench.table.slots[i]);
 	}
 	expect_pool_full();
+	close_bench();
+}
+
+/* Engines fail while next hops have rates: what takes fresh COUNTs, is tried again or given up keeps its tokens or gives them back, once. */
+Test(worker, tokens_are_counted_whatever_engines_do, .timeout = 60)
+{
+	static const struct behaviour behaviours[] = {
+		{ .fail_every = 3, .fail_as = FAN_BATCH_EXPOSED, .hold = 3, .shuffle = true },
+		{ .fail_every = 2, .fail_as = FAN_BATCH_UNTOUCHED, .refuse = 1 },
+		{ .dies_after = 7, .fail_as = FAN_BATCH_EXPOSED, .hold = 2 },
+		{ .fail_every = 1, .fail_as = FAN_BATCH_UNTOUCHED },
+	};
+	const unsigned ues = 1200;
+	struct fan_message message;
+
+	open_bench("net_ring", ues, 1);
+	cr_assert_eq(fan_paces_make(&bench.paces), 0);
+	fan_test_message(&message, two_parts, sizeof(two_parts) - 1);
+	bench.side.message = &message;
+	for (unsigned hop = 0; hop < FAN_TEST_HOPS; hop++) {
+		fan_next_hop_rate_init(&bench.paces.hops[hop].rate);
+		bench.paces.hops[hop].rate.pdus_per_s = hop == 0 ? 0 : 5000 * hop;
+		fan_pace_enforce(&bench.paces, hop, rte_rdtsc());
+	}
+	for (size_t i = 0; i < RTE_DIM(behaviours); i++) {
+		struct fan_flight *flights[2];
+		struct fan_result result;
+		uint64_t left = 0, sent = 0;
+
+		fakes[0].behaviour = behaviours[i];
+		fakes[1].behaviour = (struct behaviour){ .hold = 1 };
+		start_workers(i < 3 ? 2 : 1);
+		for (unsigned j = 0; j < 2; j++) {
+			flights[j] = make_flight(&message, FAN_PROFILE_EPS_NAS_SMS, 0, ues);
+			cr_assert_eq(fan_flight_make_late(flights[j]), 0);
+			hand(flights[j]);
+		}
+		for (unsigned j = 0; j < 2; j++) {
+			result = finish(flights[j]);
+			sent += result.sent;
+			cr_assert(result.created == 2 * ues);
+			cr_assert(i == 3 ? result.dropped[FAN_DROP_ENGINE] == 2 * ues : result.sent > 0, "row %zu", i);
+			fan_flight_free(flights[j]);
+		}
+		stop_workers();
+		for (unsigned hop = 0; hop < FAN_TEST_HOPS; hop++) {
+			const struct fan_pace *pace = &bench.paces.hops[hop];
+
+			cr_assert(pace->pdus.out == 0 && pace->octets.out == 0 && pace->waiting == 0,
+				  "row %zu: next hop %u: %lu out", i, hop, pace->pdus.out);
+			left += pace->pdus_left;
+			bench.paces.hops[hop].pdus_left = 0;
+		}
+		cr_assert_leq(left, sent);
+		cr_assert(i == 3 || left > sent / 2, "row %zu: %lu of %lu under a rate", i, left, sent);
+		expect_pool_full();
+		for (unsigned j = 0; j < ues; j++)
+			fan_count_acknowledge_all(&bench.table.slots[j]);
+	}
+	expect_no_count_twice();
+	for (unsigned i = 1; i < FAN_UE_VERDICT_COUNT; i++)
+		cr_assert_eq(bench.side.verdicts[i], 0, "%lu x %s", bench.side.verdicts[i],
+			     fan_ue_verdict_name((enum fan_ue_verdict)i));
+	fan_paces_free(&bench.paces);
 	close_bench();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Receipts: what a frame that came in says of PDUs that UEs have received. Two forms: a delivery status of NR-U (TS 38.425 5.5.2.2) in
+ * Receipts: what a frame that came in says of PDUs that UEs have received, and of how fast more may come. Two forms: a delivery status of NR-U (TS 38.425 5.5.2.2) in
  * GTP-U, and the datagram of a relay (RECEIPTS.md). Every octet may be hostile. Nothing is kept from one frame to the next, and whether
  * there is such a UE is asked elsewhere.
  */
@@ -19,6 +19,7 @@ enum fan_receipt_way {
 	FAN_RECEIPT_EPS_NAS, /* MME-UE-S1AP-ID; here and below the number is a COUNT */
 	FAN_RECEIPT_5GS_NAS, /* AMF-UE-NGAP-ID */
 	FAN_RECEIPT_BEARER,  /* the TEID that PDUs are sent to */
+	FAN_RECEIPT_PACE,    /* none: PDUs a second that the sender takes; the number is for how many ms */
 	FAN_RECEIPT_WAYS
 };
 

@@ -104,6 +104,8 @@ fan_open(struct fanfare **out, const struct fan_options *given)
 		return fan_fail(FAN_E_MEMORY, "no memory for an appliance");
 	fanfare->process = fan_process_forks();
 	fan_card_rawdev_register();
+	fanfare->first_rate = options.rate;
+	fanfare->first_rate_user = options.rate_user;
 	error = fan_dataplane_open(&fanfare->dataplane, &options);
 	if (error == 0)
 		fanfare->dataplane->marked = options.store != NULL;

@@ -80,6 +80,9 @@ struct fanfare {
 	struct fan_ledger ledger;
 	struct fan_journal journal;
 	struct fan_references references; /* of messages on their way and kept */
+	void (*first_rate)(void *user, struct fan_next_hop_rate *rate,
+			   const uint8_t address[16]); /* options.rate; NULL: none */
+	void *first_rate_user;
 	bool draining;
 	bool closing;
 	bool in_callback;
@@ -106,6 +109,8 @@ int fan_message_accept_one(struct fanfare *fanfare, struct fan_flight **flight, 
 int fan_message_accept(struct fanfare *fanfare, struct fan_flight **flight, struct fan_group *group,
 		       const struct fan_message *message);
 
+/* Gives a next hop that is new here the rate that it begins with. INVALID, MEMORY. */
+int fan_next_hop_begin(struct fanfare *fanfare, unsigned index);
 /* A message on its way; NULL with NOT_FOUND recorded when it has ended. */
 struct fan_flight *fan_flight_find(const struct fanfare *fanfare, fan_message_id id);
 /* What the worker that has waited longest waits for, and since when. */

@@ -570,7 +570,7 @@ put_positions(struct fanfare *fanfare, uint64_t positions[FAN_FLIGHTS_MAX])
 		const struct fan_entry *entry = &fanfare->journal.entries[i];
 
 		positions[i] = entry->flight != NULL && entry->durable && !entry->flight->settled
-				       ? fan_flight_position(entry->flight)
+				       ? fan_flight_unsent(entry->flight)
 				       : UINT64_MAX;
 		if (positions[i] == UINT64_MAX || positions[i] <= entry->kept_place)
 			continue;
@@ -587,7 +587,7 @@ any_moved(const struct fan_journal *journal)
 {
 	for (unsigned i = 0; i < FAN_FLIGHTS_MAX; i++) {
 		const struct fan_entry *entry = &journal->entries[i];
-		const uint64_t position = entry->flight != NULL && entry->durable ? fan_flight_position(entry->flight)
+		const uint64_t position = entry->flight != NULL && entry->durable ? fan_flight_unsent(entry->flight)
 										  : UINT64_MAX;
 
 		if (position != UINT64_MAX && position > entry->kept_place)

@@ -226,12 +226,19 @@ fan_ledger_claim(struct fanfare *fanfare, const struct fan_flight *flight)
 	return 0;
 }
 
+/* Whether a leg has members in a block that were put off. */
+static bool
+has_late(const struct fan_leg *leg, uint32_t block)
+{
+	return fan_late_ready(&leg->late) && fan_late_any(&leg->late, (uint64_t)block * FAN_BLOCK_CONTEXTS, FAN_BLOCK_CONTEXTS);
+}
+
 /* COUNTs that a leg may still take in a block. */
 static unsigned
 claims_of_leg(const struct fan_leg *leg, unsigned leg_at, uint64_t position, uint32_t block)
 {
 	const uint64_t first = (uint64_t)block * FAN_BLOCK_CONTEXTS, end = first + FAN_BLOCK_CONTEXTS;
-	const bool done = end <= leg->from || position >= fan_flight_place(leg_at, end);
+	const bool done = end <= leg->from || (position >= fan_flight_place(leg_at, end) && !has_late(leg, block));
 
 	return !done && roaring_bitmap_range_cardinality(leg->slots, first, end) > 0 ? leg->plans.part_count : 0;
 }
@@ -812,7 +819,8 @@ is_wanted_soon(const struct fanfare *fanfare, unsigned table, uint32_t block)
 		for (unsigned i = 0; flight->handed && i < flight->leg_count; i++) {
 			const uint32_t next = next_block(&flight->legs[i], i, position);
 
-			if (flight->legs[i].table_index == table && next <= block && block - next < SOON_BLOCKS)
+			if (flight->legs[i].table_index == table &&
+			    ((next <= block && block - next < SOON_BLOCKS) || has_late(&flight->legs[i], block)))
 				return true;
 		}
 	}

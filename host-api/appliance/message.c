@@ -309,6 +309,7 @@ fan_wait_name(enum fan_wait wait)
 	static const char *const names[] = {
 		[FAN_WAIT_NOTHING] = "nothing", [FAN_WAIT_PORT] = "port",     [FAN_WAIT_LINK] = "link",
 		[FAN_WAIT_ENGINE] = "engine",   [FAN_WAIT_FRAMES] = "frames", [FAN_WAIT_STORE] = "store",
+		[FAN_WAIT_PACE] = "pace",
 	};
 
 	return (unsigned)wait < sizeof(names) / sizeof(names[0]) ? names[wait] : "unknown";
@@ -385,6 +386,7 @@ fan_poll(struct fanfare *fanfare)
 		return error;
 	(void)eventfd_read(fanfare->dataplane->event_fd, &ended);
 	fan_receipts_poll(fanfare->receipts);
+	fan_dataplane_paces_serve(fanfare->dataplane);
 	(void)fan_journal_sync(fanfare);
 	fan_ledger_serve(fanfare);
 	fan_dataplane_settle(fanfare->dataplane);

@@ -47,7 +47,7 @@ struct search {
 };
 
 struct fan_receipts {
-	const struct fan_dataplane *dataplane;
+	struct fan_dataplane *dataplane;
 	struct fanfare *fanfare; /* whose ledger is told; NULL: there is none */
 	uint64_t secret;         /* nobody outside can choose ids that fall on one place */
 	uint16_t port;
@@ -414,6 +414,16 @@ apply_batch(struct fan_receipts *receipts)
 	receipts->batch_count = 0;
 }
 
+/* The sender says how fast it takes PDUs. Memory may be short, for its first word. */
+static void
+take_pace(struct fan_receipts *receipts, const struct fan_receipt *receipt, unsigned hop)
+{
+	const bool taken = fan_dataplane_relay(receipts->dataplane, hop, receipt->id, receipt->number) == 0;
+
+	receipts->figures.paces += taken;
+	receipts->figures.refused[taken ? FAN_REFUSAL_NONE : FAN_REFUSAL_PACE]++;
+}
+
 static void
 put_receipt(struct fan_receipts *receipts, const struct fan_receipt *receipt, unsigned hop)
 {
@@ -465,7 +475,10 @@ take_frame(struct fan_receipts *receipts, const struct fan_receipt_octets *octet
 	if (refusal != FAN_REFUSAL_NONE)
 		return;
 	for (unsigned i = 0; i < receipts->frame.count; i++)
-		put_receipt(receipts, &receipts->frame.receipt[i], hop);
+		if (receipts->frame.receipt[i].way == FAN_RECEIPT_PACE)
+			take_pace(receipts, &receipts->frame.receipt[i], hop);
+		else
+			put_receipt(receipts, &receipts->frame.receipt[i], hop);
 }
 
 void
@@ -518,7 +531,7 @@ fan_receipts_poll(struct fan_receipts *receipts)
 /* ---- Life, figures ----------------------------------------------------------------------------------------------------- */
 
 int
-fan_receipts_open(struct fan_receipts **out, const struct fan_dataplane *dataplane, struct fanfare *fanfare, uint16_t port)
+fan_receipts_open(struct fan_receipts **out, struct fan_dataplane *dataplane, struct fanfare *fanfare, uint16_t port)
 {
 	struct fan_receipts *receipts;
 

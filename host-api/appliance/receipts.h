@@ -18,7 +18,7 @@ struct fan_receipts;
 
 /* In: a dataplane, and the appliance whose ledger is told, NULL: none, which outlive it; port, UDP, of relays' datagrams, 0: the default. INVALID (GTP-U's port), UNSUPPORTED (the egress port
  * does not receive), MEMORY, IO (no random octets). */
-int fan_receipts_open(struct fan_receipts **out, const struct fan_dataplane *dataplane, struct fanfare *fanfare, uint16_t port);
+int fan_receipts_open(struct fan_receipts **out, struct fan_dataplane *dataplane, struct fanfare *fanfare, uint16_t port);
 void fan_receipts_close(struct fan_receipts *receipts);
 
 /* A context that was added, or has moved: what comes in for it from its next hop reaches it. In: uplink_teid, of a bearer, as

@@ -56,9 +56,10 @@ check_family(const struct fanfare *fanfare, const struct fan_record_next_hop *ne
 static int
 restore_hop(void *user, const struct fan_record *record)
 {
-	struct fan_dataplane *dataplane = ((const struct restart *)user)->fanfare->dataplane;
+	struct fanfare *fanfare = ((const struct restart *)user)->fanfare;
+	struct fan_dataplane *dataplane = fanfare->dataplane;
 	struct fan_next_hop next_hop;
-	const int error = check_family(((const struct restart *)user)->fanfare, &record->next_hop);
+	const int error = check_family(fanfare, &record->next_hop);
 
 	if (error != 0)
 		return error;
@@ -68,7 +69,7 @@ restore_hop(void *user, const struct fan_record *record)
 	memcpy(next_hop.ethernet, record->next_hop.ethernet, sizeof(next_hop.ethernet));
 	memcpy(next_hop.address, record->next_hop.address, sizeof(next_hop.address));
 	fan_hop_make(&dataplane->hops[dataplane->hop_count++], &next_hop);
-	return 0;
+	return fan_next_hop_begin(fanfare, record->next_hop.index);
 }
 
 static int

@@ -5,6 +5,7 @@
 #include "../../dataplane/context/count.h"
 #include "../../dataplane/context/memory.h"
 
+#include <rte_cycles.h>
 #include <string.h>
 
 /* Room that a process needs beside its contexts: EAL, frames, plans. */
@@ -75,6 +76,20 @@ take_next_hop(struct fan_next_hop *own, const struct fanfare *fanfare, const str
 	return error != 0 ? error : fan_struct_take(own, sizeof(*own), sizeof(*own), given, "fan_next_hop_init");
 }
 
+/* The index may have been another's, whose addition failed. */
+int
+fan_next_hop_begin(struct fanfare *fanfare, unsigned index)
+{
+	struct fan_next_hop_rate rate;
+
+	fan_next_hop_rate_init(&rate);
+	if (fanfare->first_rate != NULL)
+		fanfare->first_rate(fanfare->first_rate_user, &rate, fanfare->dataplane->hops[index].address);
+	else if (!fanfare->dataplane->paces.used)
+		return 0;
+	return fan_dataplane_rate(fanfare->dataplane, index, &rate);
+}
+
 int
 fan_next_hop_add(struct fanfare *fanfare, const struct fan_next_hop *given)
 {
@@ -86,7 +101,9 @@ fan_next_hop_add(struct fanfare *fanfare, const struct fan_next_hop *given)
 	if (error != 0)
 		return error;
 	index = fan_dataplane_next_hop_add(fanfare->dataplane, &next_hop);
-	error = index < 0 ? index : fan_registry_add_hop(fanfare, (unsigned)index, &next_hop);
+	error = index < 0 ? index : fan_next_hop_begin(fanfare, (unsigned)index);
+	if (error == 0)
+		error = fan_registry_add_hop(fanfare, (unsigned)index, &next_hop);
 	if (index >= 0 && error != 0)
 		fanfare->dataplane->hop_count = (unsigned)index;
 	error = fan_additions_end(fanfare, error);
@@ -124,6 +141,78 @@ fan_next_hop_get(const struct fanfare *fanfare, struct fan_next_hop *next_hop, u
 		return error;
 	memcpy(next_hop->ethernet, fanfare->dataplane->hops[index].ethernet, sizeof(next_hop->ethernet));
 	memcpy(next_hop->address, fanfare->dataplane->hops[index].address, sizeof(next_hop->address));
+	return 0;
+}
+
+int
+fan_next_hop_rate(struct fanfare *fanfare, unsigned index, const struct fan_next_hop_rate *given)
+{
+	struct fan_next_hop_rate rate;
+	int error = fan_in_own_process(fanfare->process);
+
+	if (error == 0)
+		error = fan_struct_take(&rate, sizeof(rate), sizeof(rate), given, "fan_next_hop_rate_init");
+	return error == 0 ? fan_dataplane_rate(fanfare->dataplane, index, &rate) : error;
+}
+
+int
+fan_next_hop_rate_check(const struct fan_next_hop_rate *given)
+{
+	struct fan_next_hop_rate rate;
+	const int error = fan_struct_take(&rate, sizeof(rate), sizeof(rate), given, "fan_next_hop_rate_init");
+
+	return error == 0 ? fan_pace_check(&rate) : error;
+}
+
+int
+fan_next_hop_relay(struct fanfare *fanfare, unsigned index, uint64_t pdus_per_s, uint32_t for_ms)
+{
+	int error = fan_in_own_process(fanfare->process);
+
+	if (error == 0)
+		error = fan_dataplane_relay(fanfare->dataplane, index, pdus_per_s, for_ms);
+	if (error == 0)
+		fan_dataplane_paces_serve(fanfare->dataplane);
+	return error;
+}
+
+/* What remains of a relay's word, rounded up: 0 is none. */
+static uint32_t
+told_ms(const struct fan_pace *pace)
+{
+	const int64_t left_tsc = (int64_t)(pace->told_until_tsc - rte_rdtsc());
+
+	return !pace->told || left_tsc <= 0 ? 0 : (uint32_t)((uint64_t)left_tsc / (rte_get_tsc_hz() / 1000)) + 1;
+}
+
+int
+fan_next_hop_pace(const struct fanfare *fanfare, struct fan_next_hop_pace *pace, unsigned index)
+{
+	struct fan_next_hop_pace own;
+	const struct fan_pace *from;
+	int error = fan_in_own_process(fanfare->process);
+
+	if (error == 0)
+		error = fan_struct_take(&own, sizeof(own), sizeof(own), pace, "fan_next_hop_pace_init");
+	if (error == 0 && index >= fanfare->dataplane->hop_count)
+		error = fan_fail(FAN_E_NOT_FOUND, "next hop %u: %u are known", index, fanfare->dataplane->hop_count);
+	if (error != 0)
+		return error;
+	memset(&own, 0, sizeof(own));
+	from = &fanfare->dataplane->paces.hops[index];
+	own.rate = from->rate;
+	if (own.rate.struct_bytes == 0)
+		fan_next_hop_rate_init(&own.rate);
+	own.paced = fanfare->dataplane->paces.paced[index] != 0;
+	own.pdus_per_s = fan_pace_pdus_per_s(from);
+	own.stopped = from->stopped;
+	own.relay_ms = told_ms(from);
+	own.relay_pdus_per_s = own.relay_ms > 0 ? from->told_pdus_per_s : 0;
+	own.pdus = __atomic_load_n(&from->pdus_left, __ATOMIC_RELAXED);
+	own.octets = __atomic_load_n(&from->octets_left, __ATOMIC_RELAXED);
+	own.put_off = __atomic_load_n(&from->put_off, __ATOMIC_RELAXED);
+	own.waiting = __atomic_load_n(&from->waiting, __ATOMIC_RELAXED);
+	fan_struct_give(pace, &own, sizeof(own));
 	return 0;
 }
 
@@ -361,6 +450,7 @@ change_place(struct fan_record_ue *record, const void *value)
 static int
 move(struct fanfare *fanfare, struct fan_context_table *table, fan_context_id id, const struct fan_ue *ue)
 {
+	uint32_t from;
 	int entered;
 	int error = ue->kind == (enum fan_kind)table->protection.kind
 			    ? check_place(fanfare, ue)
@@ -373,8 +463,10 @@ move(struct fanfare *fanfare, struct fan_context_table *table, fan_context_id id
 	if (error != 0)
 		return error;
 	fan_receipts_leave(fanfare->receipts, fan_context_table_index(id), (uint32_t)id);
+	from = table->slots[(uint32_t)id].next_hop;
 	fan_dataplane_pause(fanfare->dataplane);
 	error = fan_context_move(table, (uint32_t)id, ue);
+	fan_dataplane_moved(fanfare->dataplane, table, (uint32_t)id, from);
 	fan_dataplane_resume(fanfare->dataplane);
 	entered = fan_receipts_enter(fanfare->receipts, fan_context_table_index(id), (uint32_t)id, ue->uplink_teid);
 	return error != 0 ? error : entered;

@@ -65,6 +65,12 @@ static const struct setting settings[] = {
 	{ "dscp", "sender", NUMBER(0, 63), AT(sender.dscp), .standard = "0" },
 	{ "udp_source_port", "sender", NUMBER(0, 65535), AT(sender.udp_source_port), .standard = "0" },
 	{ "default_ethernet", "next_hops", .type = SETTING_ETHERNET, .live = true, AT(default_ethernet) },
+	{ "pdus_per_s", "pacing", NUMBER(0, FAN_RATE_PDUS_MAX), .live = true, AT(pacing.pdus_per_s), .standard = "0" },
+	{ "octets_per_s", "pacing", NUMBER(0, FAN_RATE_OCTETS_MAX), .live = true, AT(pacing.octets_per_s), .standard = "0" },
+	{ "depth_pdus", "pacing", NUMBER(0, UINT32_MAX), .live = true, AT(pacing.depth_pdus), .standard = "0" },
+	{ "depth_octets", "pacing", NUMBER(0, UINT64_C(1) << 40), .live = true, AT(pacing.depth_octets), .standard = "0" },
+	{ "urgent_percent", "pacing", NUMBER(0, FAN_RATE_URGENT_MAX), .live = true, AT(pacing.urgent_percent),
+	  .standard = "20" },
 	{ "directory", "store", AT(store.directory) },
 	{ "key_file", "store", AT(store.key_file) },
 	{ "create", "store", .type = SETTING_FLAG, AT(store.create), .standard = "no" },
@@ -83,7 +89,8 @@ static const struct setting settings[] = {
 
 #define SETTING_COUNT (sizeof(settings) / sizeof(settings[0]) - 1)
 
-static const char *const sections[] = { "serve", "dataplane", "sender", "next_hops", "store", "sms", "roles", "limits", NULL };
+static const char *const sections[] = { "serve", "dataplane", "sender", "next_hops", "pacing",
+					"store", "sms",       "roles",  "limits",    NULL };
 
 /* ---- Values ------------------------------------------------------------------------------------------------------------ */
 
@@ -269,8 +276,9 @@ check_section(struct reading *reading, const char *line)
 	if (nearest != NULL)
 		(void)fan_fail(FAN_E_INVALID, "no such section, did you mean [%s]?", nearest);
 	else
-		(void)fan_fail(FAN_E_INVALID,
-			       "no such section; there are serve, dataplane, sender, next_hops, store, sms, roles, limits");
+		(void)fan_fail(
+			FAN_E_INVALID,
+			"no such section; there are serve, dataplane, sender, next_hops, pacing, store, sms, roles, limits");
 	refuse(reading, FAN_E_INVALID, name, "");
 }
 
@@ -319,24 +327,6 @@ add_hop(struct fan_configuration *configuration, const char *address, const char
 	return 0;
 }
 
-/* A line of [next_hops]. libinih ends a key at the first colon, also within an IPv6 address: the two are put together again. */
-static int
-read_hop(struct fan_configuration *configuration, const char *key, const char *value)
-{
-	char whole[FAN_CONFIGURATION_LINE_BYTES_MAX + 2];
-	char *equals, *ethernet;
-
-	if (strchr(value, '=') == NULL)
-		return add_hop(configuration, key, value);
-	(void)snprintf(whole, sizeof(whole), "%s:%s", key, value);
-	equals = strchr(whole, '=');
-	ethernet = equals + 1 + strspn(equals + 1, " \t");
-	while (equals > whole && (equals[-1] == ' ' || equals[-1] == '\t'))
-		equals--;
-	*equals = '\0';
-	return add_hop(configuration, whole, ethernet);
-}
-
 static int
 refuse_key(const char *section, const char *key)
 {
@@ -353,6 +343,72 @@ refuse_key(const char *section, const char *key)
 	return fan_fail(FAN_E_INVALID, "no such key in this section");
 }
 
+/* Digits alone. In/Out: *text, behind them. */
+static bool
+read_digits(uint64_t *number, const char **text)
+{
+	char *end;
+
+	if (**text < '0' || **text > '9')
+		return false;
+	errno = 0;
+	*number = strtoull(*text, &end, 10);
+	*text = end;
+	return errno == 0;
+}
+
+/* "PDUS" or "PDUS OCTETS", a second. */
+static bool
+read_rate(struct fan_configured_rate *rate, const char *text)
+{
+	if (!read_digits(&rate->pdus_per_s, &text))
+		return false;
+	text += strspn(text, " \t");
+	return *text == '\0' || (read_digits(&rate->octets_per_s, &text) && *text == '\0');
+}
+
+static int
+add_rate(struct fan_configuration *configuration, const char *address, const char *text)
+{
+	struct fan_configured_rate rate = { .pdus_per_s = 0 };
+	struct fan_configured_rate *rates;
+
+	if (!fan_address_parse(rate.address, &rate.ipv6, address))
+		return refuse_key("pacing", address);
+	if (!read_rate(&rate, text))
+		return fan_fail(FAN_E_INVALID, "takes PDUs a second, and octets a second behind them; 0 is no limit");
+	for (unsigned i = 0; i < configuration->pacing.rate_count; i++)
+		if (memcmp(configuration->pacing.rates[i].address, rate.address, sizeof(rate.address)) == 0)
+			return fan_fail(FAN_E_INVALID, "is given twice");
+	if (configuration->pacing.rate_count == FAN_CONFIGURED_HOPS_MAX)
+		return fan_fail(FAN_E_INVALID, "more than %d next hops", FAN_CONFIGURED_HOPS_MAX);
+	rates = reallocarray(configuration->pacing.rates, configuration->pacing.rate_count + 1, sizeof(*rates));
+	if (rates == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory");
+	rates[configuration->pacing.rate_count++] = rate;
+	configuration->pacing.rates = rates;
+	return 0;
+}
+
+/* A line whose key is an address. libinih ends a key at the first colon, also within an IPv6 address: the two are put together again. */
+static int
+read_addressed(struct fan_configuration *configuration, const char *key, const char *value,
+	       int (*add)(struct fan_configuration *configuration, const char *address, const char *value))
+{
+	char whole[FAN_CONFIGURATION_LINE_BYTES_MAX + 2];
+	char *equals, *rest;
+
+	if (strchr(value, '=') == NULL)
+		return add(configuration, key, value);
+	(void)snprintf(whole, sizeof(whole), "%s:%s", key, value);
+	equals = strchr(whole, '=');
+	rest = equals + 1 + strspn(equals + 1, " \t");
+	while (equals > whole && (equals[-1] == ' ' || equals[-1] == '\t'))
+		equals--;
+	*equals = '\0';
+	return add(configuration, whole, rest);
+}
+
 static int
 read_setting(struct reading *reading, const char *section, const char *key, const char *value)
 {
@@ -366,7 +422,10 @@ read_setting(struct reading *reading, const char *section, const char *key, cons
 	}
 	if (section[0] == '\0')
 		return fan_fail(FAN_E_INVALID, "a key before the first [section]");
-	return strcmp(section, "next_hops") == 0 ? read_hop(reading->configuration, key, value) : refuse_key(section, key);
+	if (strcmp(section, "next_hops") == 0)
+		return read_addressed(reading->configuration, key, value, add_hop);
+	return strcmp(section, "pacing") == 0 ? read_addressed(reading->configuration, key, value, add_rate)
+					      : refuse_key(section, key);
 }
 
 /* libinih's ini_handler: 1 is good. */
@@ -405,6 +464,28 @@ is_network(const char *egress)
 	return strncmp(egress, "net_", strlen("net_")) != 0 && strncmp(egress, "eth_", strlen("eth_")) != 0;
 }
 
+/* Depths are of the rate that is not of one address; octets of such a rate have a least value of their own. */
+static int
+check_rates(const struct fan_configuration *configuration)
+{
+	static const uint8_t nobody[16];
+	struct fan_next_hop_rate rate;
+	char address[INET6_ADDRSTRLEN] = "", why[FAN_ERROR_BYTES];
+	int error = 0;
+
+	fan_configuration_rate(configuration, &rate, nobody);
+	error = fan_next_hop_rate_check(&rate);
+	for (unsigned i = 0; error == 0 && i < configuration->pacing.rate_count; i++) {
+		const struct fan_configured_rate *own = &configuration->pacing.rates[i];
+
+		fan_configuration_rate(configuration, &rate, own->address);
+		(void)inet_ntop(own->ipv6 ? AF_INET6 : AF_INET, own->address, address, sizeof(address));
+		error = fan_next_hop_rate_check(&rate);
+	}
+	(void)snprintf(why, sizeof(why), "%s", fan_error_detail());
+	return error == 0 ? 0 : fan_fail(error, "%s: [pacing] %s%s%s", configuration->file, address, *address ? ": " : "", why);
+}
+
 /* What no line alone can break. */
 static int
 check_whole(const struct fan_configuration *configuration)
@@ -425,7 +506,7 @@ check_whole(const struct fan_configuration *configuration)
 		return fan_fail(FAN_E_INVALID,
 				"%s: [sender] address %s: is not of the family that [dataplane] ipv6 = %s asks for", file,
 				configuration->sender.address, configuration->dataplane.ipv6 ? "yes" : "no");
-	return 0;
+	return check_rates(configuration);
 }
 
 int
@@ -483,6 +564,7 @@ fan_configuration_free(struct fan_configuration *configuration)
 		if (is_text(&settings[i]))
 			free(text_of(configuration, &settings[i]));
 	free(configuration->hops);
+	free(configuration->pacing.rates);
 	free(configuration->file);
 	*configuration = (struct fan_configuration){ .file = NULL };
 }
@@ -525,6 +607,39 @@ print_hops(const struct fan_configuration *configuration, FILE *out)
 }
 
 void
+fan_configuration_rate(const struct fan_configuration *configuration, struct fan_next_hop_rate *rate, const uint8_t address[16])
+{
+	fan_next_hop_rate_init(rate);
+	rate->urgent_percent = (uint8_t)configuration->pacing.urgent_percent;
+	for (unsigned i = 0; i < configuration->pacing.rate_count; i++) {
+		const struct fan_configured_rate *own = &configuration->pacing.rates[i];
+
+		if (memcmp(own->address, address, sizeof(own->address)) != 0)
+			continue;
+		rate->pdus_per_s = own->pdus_per_s;
+		rate->octets_per_s = own->octets_per_s;
+		return;
+	}
+	rate->pdus_per_s = configuration->pacing.pdus_per_s;
+	rate->octets_per_s = configuration->pacing.octets_per_s;
+	rate->depth_pdus = configuration->pacing.depth_pdus;
+	rate->depth_octets = configuration->pacing.depth_octets;
+}
+
+static void
+print_rates(const struct fan_configuration *configuration, FILE *out)
+{
+	for (unsigned i = 0; i < configuration->pacing.rate_count; i++) {
+		const struct fan_configured_rate *rate = &configuration->pacing.rates[i];
+		char address[INET6_ADDRSTRLEN];
+
+		inet_ntop(rate->ipv6 ? AF_INET6 : AF_INET, rate->address, address, sizeof(address));
+		(void)fprintf(out, "%s = %llu %llu\n", address, (unsigned long long)rate->pdus_per_s,
+			      (unsigned long long)rate->octets_per_s);
+	}
+}
+
+void
 fan_configuration_print(const struct fan_configuration *configuration, FILE *out)
 {
 	char value[FAN_CONFIGURATION_LINE_BYTES_MAX + 2];
@@ -539,6 +654,8 @@ fan_configuration_print(const struct fan_configuration *configuration, FILE *out
 		}
 		if (strcmp(sections[s], "next_hops") == 0)
 			print_hops(configuration, out);
+		if (strcmp(sections[s], "pacing") == 0)
+			print_rates(configuration, out);
 	}
 }
 

@@ -33,6 +33,12 @@ struct fan_configured_hop {
 	uint8_t ethernet[6];
 };
 
+struct fan_configured_rate {
+	uint8_t address[16];
+	bool ipv6;
+	uint64_t pdus_per_s, octets_per_s;
+};
+
 /* Texts are owned, and NULL where nothing was given and there is no default. */
 struct fan_configuration {
 	char *file;
@@ -55,6 +61,12 @@ struct fan_configuration {
 	struct fan_configured_hop *hops; /* owned */
 	unsigned hop_count;
 	struct {
+		uint64_t pdus_per_s, octets_per_s, depth_pdus, depth_octets,
+			urgent_percent;            /* of next hops that are not listed */
+		struct fan_configured_rate *rates; /* owned */
+		unsigned rate_count;
+	} pacing;
+	struct {
 		char *directory, *key_file;
 		bool create, adopt;
 		uint64_t retention_s;
@@ -76,6 +88,10 @@ int fan_configuration_read(struct fan_configuration *configuration, const char *
 int fan_configuration_read_stream(struct fan_configuration *configuration, const char *file, FILE *stream);
 /* Safe on a zeroed struct. */
 void fan_configuration_free(struct fan_configuration *configuration);
+
+/* The rate that [pacing] gives a next hop. Out: *rate, whole. */
+void fan_configuration_rate(const struct fan_configuration *configuration, struct fan_next_hop_rate *rate,
+			    const uint8_t address[16]);
 
 /* Prints what is in force, defaults included, as a file that would say the same. */
 void fan_configuration_print(const struct fan_configuration *configuration, FILE *out);

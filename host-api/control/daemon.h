@@ -66,8 +66,8 @@ struct fan_method {
 	int (*run)(struct fan_request *request);
 };
 
-extern const struct fan_method fan_service_methods[], fan_ue_methods[], fan_group_methods[], fan_message_methods[],
-	fan_send_methods[], fan_result_methods[];
+extern const struct fan_method fan_service_methods[], fan_hop_methods[], fan_ue_methods[], fan_group_methods[],
+	fan_message_methods[], fan_send_methods[], fan_result_methods[];
 
 struct fan_sent {
 	struct fan_ticket ticket;
@@ -170,6 +170,10 @@ int fan_hops_find(struct fan_server *server, const uint8_t address[16], bool ipv
 /* Learns all next hops of the appliance anew. */
 int fan_hops_learn(struct fan_server *server);
 void fan_hops_forget(struct fan_server *server);
+/* fan_options.rate of a server: what [pacing] says of an address. */
+void fan_hops_rate(void *server, struct fan_next_hop_rate *rate, const uint8_t address[16]);
+/* Brings the rates of another configuration into force where it says otherwise than the one in force. */
+int fan_hops_change_rates(struct fan_server *server, const struct fan_configuration *next);
 
 /* The contexts of an identity. Out: ids[FAN_CONTEXTS_OF_ONE_MAX]. Returns how many, or NOT_FOUND. */
 int fan_contexts_find(struct fan_server *server, fan_context_id *ids, const char *identity);

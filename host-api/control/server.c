@@ -562,6 +562,8 @@ open_appliance(struct fan_server *server, struct fanfare **fanfare)
 
 	opening.options.loading = note_loading;
 	opening.options.loading_user = server;
+	opening.options.rate = fan_hops_rate;
+	opening.options.rate_user = server;
 	if (error == 0)
 		error = fan_open(fanfare, &opening.options);
 	fan_opening_free(&opening);

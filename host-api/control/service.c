@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "daemon.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -121,12 +120,14 @@ exchange(struct fan_configuration *now, struct fan_configuration *next)
 	now->default_ethernet = next->default_ethernet;
 	now->hops = next->hops;
 	now->hop_count = next->hop_count;
+	now->pacing = next->pacing;
 	now->sms = next->sms;
 	memcpy(now->role_texts, next->role_texts, sizeof(now->role_texts));
 	memcpy(now->roles, next->roles, sizeof(now->roles));
 	now->limits = next->limits;
 	next->default_ethernet = before.default_ethernet;
 	next->hops = before.hops;
+	next->pacing = before.pacing;
 	next->sms = before.sms;
 	memcpy(next->role_texts, before.role_texts, sizeof(next->role_texts));
 }
@@ -143,6 +144,8 @@ reload(struct fan_server *server, json_t **restart)
 	*restart = json_array();
 	if (error == 0)
 		error = change_hops(server, &next);
+	if (error == 0)
+		error = fan_hops_change_rates(server, &next);
 	if (error == 0) {
 		fan_configuration_restart_keys(&server->configuration, &next, list_key, *restart);
 		exchange(&server->configuration, &next);
@@ -198,7 +201,7 @@ run_stop(struct fan_request *request)
 	return 0;
 }
 
-/* ---- Events, next hops ------------------------------------------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------------------------------------------------------- */
 
 struct subscribing {
 	bool events;
@@ -259,52 +262,8 @@ fan_events_tell(struct fan_server *server)
 			tell(server, &server->clients[i]);
 }
 
-struct hop_listing {
-	int64_t from, limit;
-};
-
-static const struct fan_param hop_params[] = {
-	{ "from", FAN_PARAM_NUMBER, false, 0, UINT16_MAX, AT(hop_listing, from) },
-	{ "limit", FAN_PARAM_NUMBER, false, 1, FAN_CONTROL_LIST_MAX, AT(hop_listing, limit) },
-};
-
-static json_t *
-describe_hop(const struct fan_next_hop *hop, unsigned index, bool ipv6)
-{
-	const uint8_t *mac = hop->ethernet;
-	char address[INET6_ADDRSTRLEN], ethernet[18];
-
-	inet_ntop(ipv6 ? AF_INET6 : AF_INET, hop->address, address, sizeof(address));
-	(void)snprintf(ethernet, sizeof(ethernet), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-		       mac[5]);
-	return json_pack("{s:i, s:s, s:s}", "index", (int)index, "address", address, "ethernet", ethernet);
-}
-
-static int
-run_next_hops(struct fan_request *request)
-{
-	struct hop_listing values = { .limit = 100 };
-	struct fan_next_hop hop;
-	json_t *hops = json_array();
-	const int error = fan_request_params(request, &values, hop_params, COUNT_OF(hop_params));
-
-	fan_next_hop_init(&hop);
-	for (int64_t i = values.from; error == 0 && i < values.from + values.limit; i++) {
-		if (fan_next_hop_get(request->server->fanfare, &hop, (unsigned)i) != 0)
-			break;
-		(void)json_array_append_new(hops,
-					    describe_hop(&hop, (unsigned)i, request->server->configuration.dataplane.ipv6));
-	}
-	request->result = json_pack("{s:o}", "next_hops", hops);
-	return error;
-}
-
 const struct fan_method fan_service_methods[] = {
-	{ "status", FAN_ROLE_READ, FAN_ANY_TIME, run_status },
-	{ "top", FAN_ROLE_READ, FAN_LOADED, run_top },
-	{ "reload", FAN_ROLE_PROVISION, FAN_AFTER_BATCH, run_reload },
-	{ "stop", FAN_ROLE_PROVISION, FAN_ANY_TIME, run_stop },
-	{ "subscribe", FAN_ROLE_READ, FAN_LOADED, run_subscribe },
-	{ "next_hop.list", FAN_ROLE_READ, FAN_LOADED, run_next_hops },
-	{ .name = NULL },
+	{ "status", FAN_ROLE_READ, FAN_ANY_TIME, run_status },         { "top", FAN_ROLE_READ, FAN_LOADED, run_top },
+	{ "reload", FAN_ROLE_PROVISION, FAN_AFTER_BATCH, run_reload }, { "stop", FAN_ROLE_PROVISION, FAN_ANY_TIME, run_stop },
+	{ "subscribe", FAN_ROLE_READ, FAN_LOADED, run_subscribe },     { .name = NULL },
 };
