@@ -235,6 +235,7 @@ if [ -z "${TSP_ONLY:-}" ]; then
 fi
 # What is secret is in no log and no file of the face.
 grep -qa 'sluice' tsp.log serve.log state/data.mdb && fault 'a payload is in a log or in the state'
+! grep 'freeDiameter: ERROR' tsp.log || fault 'freeDiameter is used wrongly'
 ! grep -q 'FAULT\|Sanitizer' serve.log || fault "$(grep 'FAULT\|Sanitizer' serve.log)"
 
 if [ "$failures" -gt 0 ]; then
