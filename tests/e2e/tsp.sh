@@ -169,7 +169,7 @@ grep -q 'nosuch.key' .err || fault "a key that is not there: $(cat .err)"
 # ---- A day in its life -------------------------------------------------------------------------------------------------------
 start_serve
 "$fanfare" population --ues 100 --output ues.csv
-"$fanfare" population --ues 60000 --seed 2 --output many.csv
+"$fanfare" population --ues 60000 --seed 2 --profile eps-nas-nidd --output many.csv
 for file in ues many; do
 	[ $file = ues ] || sed -i 's/^\([0-9]*\),0010/\1,0020/' many.csv
 	"$fanfare" ue import $file.csv >/dev/null || fault "import of $file.csv"
@@ -235,7 +235,8 @@ if [ -z "${TSP_ONLY:-}" ]; then
 fi
 # What is secret is in no log and no file of the face.
 grep -qa 'sluice' tsp.log serve.log state/data.mdb && fault 'a payload is in a log or in the state'
-! grep 'freeDiameter: ERROR' tsp.log || fault 'freeDiameter is used wrongly'
+# But for the queue of a peer that goes while it is looked at.
+! grep 'freeDiameter: ERROR' tsp.log | grep -v queue || fault 'freeDiameter is used wrongly'
 ! grep -q 'FAULT\|Sanitizer' serve.log || fault "$(grep 'FAULT\|Sanitizer' serve.log)"
 
 if [ "$failures" -gt 0 ]; then

@@ -427,9 +427,15 @@ def blast():
     peer.close()
 
 
-def held_up():
-    """A message to many UEs goes first for a while, so that others wait. Returns once it is on its way."""
-    subprocess.run([os.environ["FANFARE"], "send", "many@example.org", "--text", "x", "--priority", "7"], check=True, capture_output=True)
+def held_up(count=1):
+    """Messages to many UEs go first for a while, so that others wait. Returns their ids."""
+    return [fanfare("send", "many@example.org", "--text", "x", "--priority", "7")["id"] for _ in range(count)]
+
+
+def let_go(ids):
+    """Ends those of them that have not ended."""
+    for number in ids:
+        subprocess.run([os.environ["FANFARE"], "message", "cancel", str(number)], check=False, capture_output=True)
 
 
 def recall():
@@ -440,19 +446,20 @@ def recall():
     expect(peer.ask(action(501, kind=RECALL, old=500, target=None, payload=None))[:2], (2001, 112), "recall of what has left")
     expect(peer.ask(action(502, kind=REPLACE, old=500))[:2], (2001, 112), "replacement of what has left")
     before = messages()
-    held_up()
+    held = held_up(12)
     expect(peer.ask(action(503))[:2], (2001, 0), "a trigger that waits")
     expect(peer.ask(action(504))[:2], (2001, 0), "another")
     expect(peer.ask(action(503, kind=RECALL, target=None, payload=None))[:2], (2001, 0), "recall by its own number")
     expect(peer.ask(action(505, kind=REPLACE, old=504, payload=b"closed again"))[:2], (2001, 0), "replacement")
     expect(peer.ask(action(505, kind=REPLACE, old=504, payload=b"closed again"))[:2], (2001, 0), "the same replacement again")
+    let_go(held)
     for number in (503, 504):
         outcome, totals, _ = peer.report(number) or (None, {}, None)
         expect((outcome, totals.get("sent"), totals.get("cancelled")), (3, "0", "100"), f"notification of recalled {number}")
     outcome, totals, _ = peer.report(505) or (None, {}, None)
     expect((totals.get("ues"), totals.get("state")), ("100", "sent"), "notification of the replacement")
     expect(peer.ask(action(506, kind=RECALL, old=503, target=None, payload=None))[:2], (2001, 0), "recall of what was recalled")
-    expect(messages(), before + 4, "messages: the one that held up, two recalled, one replacement")
+    expect(messages(), before + 12 + 3, "messages: those that held up, two recalled, one replacement")
     stranger = Peer("scs2.example.org", int(os.environ["TSP_TLS_PORT"]), tls("scs2.example.org"))
     expect(stranger.ask(action(505, kind=RECALL, target=None, payload=None))[:2], (2001, 111), "recall of another's trigger")
     stranger.close()
@@ -593,8 +600,7 @@ def killed(rounds):
     """The face is killed with triggers in every state. None that was accepted is lost, and each is one message."""
     command = [os.environ["FANFARE"], "tsp", "--config", os.environ["TSP_WORK"] + "/tsp.ini"]
     before, accepted, reported, reference = messages(), set(), {}, 900
-    held_up()
-    running = fanfare("message", "list", "--limit", "500")["messages"][-1]["id"]
+    running = held_up()[0]
     with open(os.environ["TSP_WORK"] + "/tsp.log", "a", encoding="utf-8") as log:
         for i in range(int(rounds)):
             with subprocess.Popen(command, stdout=log, stderr=log) as face:

@@ -714,9 +714,12 @@ count_queued(void)
 	if (pthread_rwlock_tryrdlock(&fd_g_peers_rw) != 0)
 		return 0;
 	for (struct fd_list *at = fd_g_peers.next; at != &fd_g_peers; at = at->next) {
+		const int state = fd_peer_get_state(at->o);
 		int of_peer = 0;
 
-		if (fd_stat_getstats(STAT_P_PSM, (struct peer_hdr *)at->o, &of_peer, NULL, NULL, NULL, NULL, NULL, NULL) == 0)
+		/* Others have no queue, which freeDiameter would complain of. */
+		if ((state == STATE_OPEN || state == STATE_REOPEN || state == STATE_SUSPECT) &&
+		    fd_stat_getstats(STAT_P_PSM, (struct peer_hdr *)at->o, &of_peer, NULL, NULL, NULL, NULL, NULL, NULL) == 0)
 			count += of_peer > 0 ? (unsigned)of_peer : 0;
 	}
 	(void)pthread_rwlock_unlock(&fd_g_peers_rw);
