@@ -169,12 +169,12 @@ grep -q 'nosuch.key' .err || fault "a key that is not there: $(cat .err)"
 # ---- A day in its life -------------------------------------------------------------------------------------------------------
 start_serve
 "$fanfare" population --ues 100 --output ues.csv
-"$fanfare" population --ues 60000 --seed 2 --output many.csv
+"$fanfare" population --ues 60000 --seed 2 --profile eps-nas-nidd --output many.csv
 for file in ues many; do
 	[ $file = ues ] || sed -i 's/^\([0-9]*\),0010/\1,0020/' many.csv
 	"$fanfare" ue import $file.csv >/dev/null || fault "import of $file.csv"
 done
-echo '{"identity":"meter-1@example.org","profile":"nr-pdcp-18","cipher":2,"integrity":2,"k_enc":"00112233445566778899aabbccddeeff","k_int":"00112233445566778899aabbccddeeff","count":7,"bearer":3,"teid":9,"next_hop":"198.51.100.77","ue_ip":"10.0.0.9"}' >meter.jsonl
+echo '{"identity":"meter-1@example.org","profile":"eps-nas-sms","cipher":2,"integrity":2,"k_enc":"00112233445566778899aabbccddeeff","k_int":"00112233445566778899aabbccddeeff","count":7,"bearer":0,"mme_ue_id":9,"ran_ue_id":9,"next_hop":"198.51.100.77"}' >meter.jsonl
 "$fanfare" ue import meter.jsonl --format jsonl >/dev/null || fault 'import of meter.jsonl'
 for group in flood many; do
 	"$fanfare" group create $group@example.org >/dev/null
@@ -235,6 +235,8 @@ if [ -z "${TSP_ONLY:-}" ]; then
 fi
 # What is secret is in no log and no file of the face.
 grep -qa 'sluice' tsp.log serve.log state/data.mdb && fault 'a payload is in a log or in the state'
+# But for the queue of a peer that goes while it is looked at.
+! grep 'freeDiameter: ERROR' tsp.log | grep -v queue || fault 'freeDiameter is used wrongly'
 ! grep -q 'FAULT\|Sanitizer' serve.log || fault "$(grep 'FAULT\|Sanitizer' serve.log)"
 
 if [ "$failures" -gt 0 ]; then

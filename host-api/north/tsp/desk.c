@@ -328,10 +328,11 @@ lose(struct fan_desk *desk)
 	desk->question_count = 0;
 }
 
-/* Whether `send` of this serve takes a single UE. It names the first parameter that it does not know, and nothing is sent, since no GID is empty. */
+/* Whether `send` of this serve takes a single UE: else it does not know the parameter, and says so. Nothing is sent, since no GID is empty. */
 static int
 learn(struct fan_desk *desk)
 {
+	static const char unknown[] = "identity: no such parameter";
 	json_t *result = NULL;
 	const int error = fan_caller_call(&desk->caller, &result, "send", json_pack("{s:s, s:s}", "identity", "0", "gid", ""),
 					  -1, NULL, NULL);
@@ -339,8 +340,7 @@ learn(struct fan_desk *desk)
 	json_decref(result);
 	if (error != 0 && desk->caller.code == 0)
 		return error;
-	desk->takes_identity = desk->caller.code == FAN_CONTROL_PARAMS &&
-			       strncmp(fan_error_detail(), "identity", strlen("identity")) != 0;
+	desk->takes_identity = error == 0 || strncmp(fan_error_detail(), unknown, strlen(unknown)) != 0;
 	return 0;
 }
 

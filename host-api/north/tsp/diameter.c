@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <gnutls/crypto.h>
 #include <gnutls/x509.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -41,6 +42,7 @@ static struct {
 	struct fan_desk *desk;
 	struct fan_rate rates[FAN_TSP_SCS_MAX];
 	bool initialised;
+	atomic_bool started;        /* freeDiameter knows who it is, and can send */
 	pthread_mutex_t lines_lock; /* of lines */
 	struct fan_rate lines;
 	pthread_mutex_t
@@ -593,6 +595,8 @@ notify(void *unused, const struct fan_book_record *record)
 	bool good;
 
 	(void)unused;
+	if (!atomic_load(&self.started))
+		return fan_fail(FAN_E_BUSY, "freeDiameter has not started");
 	(void)clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += NOTIFY_TIMEOUT_S;
 	good = scs != NULL && fd_msg_new(self.dictionary.device_notification, MSGFL_ALLOC_ETEID, &message) == 0 &&
@@ -710,9 +714,12 @@ count_queued(void)
 	if (pthread_rwlock_tryrdlock(&fd_g_peers_rw) != 0)
 		return 0;
 	for (struct fd_list *at = fd_g_peers.next; at != &fd_g_peers; at = at->next) {
+		const int state = fd_peer_get_state(at->o);
 		int of_peer = 0;
 
-		if (fd_stat_getstats(STAT_P_PSM, (struct peer_hdr *)at->o, &of_peer, NULL, NULL, NULL, NULL, NULL, NULL) == 0)
+		/* Others have no queue, which freeDiameter would complain of. */
+		if ((state == STATE_OPEN || state == STATE_REOPEN || state == STATE_SUSPECT) &&
+		    fd_stat_getstats(STAT_P_PSM, (struct peer_hdr *)at->o, &of_peer, NULL, NULL, NULL, NULL, NULL, NULL) == 0)
 			count += of_peer > 0 ? (unsigned)of_peer : 0;
 	}
 	(void)pthread_rwlock_unlock(&fd_g_peers_rw);
@@ -808,7 +815,7 @@ write_configuration(FILE *file, const struct fan_settings *settings)
 	(void)fprintf(file, "Identity = \"%s\";\nRealm = \"%s\";\nPort = %llu;\nSecPort = %llu;\n", settings->tsp.identity,
 		      settings->tsp.realm, (unsigned long long)settings->tsp.port, (unsigned long long)settings->tsp.tls_port);
 	/* NoRelay: what is not for this application and this host is refused, never passed on. */
-	(void)fputs("No_SCTP;\nNoRelay;\nAppServThreads = 1;\nTwTimer = 10;\n", file);
+	(void)fputs("No_SCTP;\nNoRelay;\nAppServThreads = 1;\nTwTimer = 30;\n", file);
 	if (settings->tsp.tls_port == 0)
 		return;
 	(void)fprintf(
@@ -871,6 +878,7 @@ fan_diameter_open(const struct fan_settings *settings)
 		error = fan_fail(FAN_E_IO, "freeDiameter does not take the application; its own line is above");
 	if (error == 0 && (fd_core_start() != 0 || fd_core_waitstartcomplete() != 0))
 		error = fan_fail(FAN_E_IO, "freeDiameter does not listen; its own line is above");
+	atomic_store(&self.started, error == 0);
 	return error;
 }
 
@@ -878,6 +886,7 @@ void
 fan_diameter_close(void)
 {
 	fan_desk_stop(self.desk);
+	atomic_store(&self.started, false);
 	if (self.initialised) {
 		(void)fd_core_shutdown();
 		(void)fd_core_wait_shutdown_complete();
