@@ -213,7 +213,7 @@ Test(pace, a_pdu_that_finds_no_octets_takes_no_token_of_the_other_bucket)
 {
 	unsigned taken = 0;
 
-	set_rate(1000, 2048, 0, 0);
+	set_rate(10000, 2048, 0, 0);
 	now += 10000 * ms;
 	while (take(1, false))
 		taken++;

@@ -58,7 +58,7 @@ record(const char *port_name, unsigned queues)
 	departure_count = 0;
 	cr_assert_not_null(departures);
 	cr_assert_eq(rte_eth_dev_get_port_by_name(port_name, &port), 0);
-	for (uint16_t queue = 0; queue < queues; queue++)
+	for (uint16_t queue = 0; queue < (uint16_t)queues; queue++)
 		cr_assert_not_null(rte_eth_add_tx_callback(port, queue, note_departures, NULL));
 }
 
@@ -243,6 +243,19 @@ poll_for(double seconds)
 		cr_assert_geq(fan_poll(fanfare), 0);
 }
 
+/* Until so many members wait for a next hop. */
+static void
+poll_until_waiting(unsigned hop, uint64_t members)
+{
+	const double deadline = fan_test_now_s() + WAIT_SECONDS;
+
+	while (pace_of(hop).waiting < members) {
+		cr_assert_geq(fan_poll(fanfare), 0);
+		cr_assert_lt(fan_test_now_s(), deadline, "%lu of %lu wait", pace_of(hop).waiting, members);
+		usleep(200);
+	}
+}
+
 /* Until so many PDUs have left to a next hop. */
 static void
 poll_until_left(unsigned hop, uint64_t pdus)
@@ -278,7 +291,7 @@ expect_pace(unsigned workers, uint64_t pdus_per_s, uint64_t octets_per_s, unsign
 		cr_assert_leq(pdus, pdus_per_s / 50, "%lu PDUs in 10 ms", pdus);
 		cr_assert_leq((double)second_pdus, (double)pdus_per_s * 1.02, "%lu PDUs in a second", second_pdus);
 		/* The machine may stand still for longer than a bucket holds: generous. */
-		cr_assert_lt(span_s(), 2 * 2 * ues / (double)pdus_per_s, "%.3f s", span_s());
+		cr_assert_lt(span_s(), 20 * ues / (double)pdus_per_s, "%.3f s", span_s());
 	}
 	if (octets_per_s != 0) {
 		cr_assert_leq(octets, octets_per_s / 50, "%lu octets in 10 ms", octets);
@@ -311,37 +324,33 @@ Test(pacing, the_stricter_of_two_rates_counts)
 
 /* ---- Others go on ------------------------------------------------------------------------------------------------------------- */
 
-/* The member to one next hop of a thousand waits for ever; all others are there at once. */
+/* Members to one next hop of a thousand wait; all others are there at once. */
 Test(pacing, a_next_hop_that_stands_holds_up_none_of_999_others)
 {
 	const unsigned ues = 20000, hops = 1000, to_each = ues / hops;
 	struct fan_progress progress;
 	fan_message_id id;
-	uint64_t sent;
 
 	open_appliance(2, ues, hops);
 	for (unsigned i = 0; i < hops; i++)
 		set_rate(i, i == 77 ? 1 : 1000000, 0);
-	id = begin(0, 3000);
+	id = begin(0, 0);
 	fan_progress_init(&progress);
 	do {
 		poll_for(0.01);
-		if (ended > 0)
-			break;
-		cr_assert_eq(fan_message_progress(fanfare, &progress, id), 0);
+		cr_assert_eq(fan_message_progress(fanfare, &progress, id), 0, "it has ended: nobody waited");
 	} while (progress.sent < ues - to_each);
-	cr_assert_eq(ended, 0, "the others have left before the message's time is over");
-	cr_assert_leq(progress.sent, ues - to_each + 6);
-	cr_assert_geq(pace_of(77).waiting, to_each - 6);
+	cr_assert_lt(progress.sent, ues);
+	cr_assert_eq(pace_of(77).pdus + pace_of(77).waiting, to_each);
+	cr_assert_eq(fan_message_cancel(fanfare, id), 0);
 	poll_until(1);
-	sent = result.sent;
-	cr_assert_eq(result.dropped[FAN_DROP_EXPIRED], ues - sent);
-	cr_assert(sent >= ues - to_each && sent <= ues - to_each + 6, "%lu", sent);
+	cr_assert_gt(result.dropped[FAN_DROP_CANCELLED], 0);
+	cr_assert_eq(result.sent + result.dropped[FAN_DROP_CANCELLED], ues);
 	cr_assert_eq(pace_of(77).waiting, 0);
 	close_appliance();
 }
 
-/* All of a thousand have a rate that binds: none has more than its depth, and each has what it may have within three times the time. */
+/* All of a thousand have a rate that binds: none has more than its depth, and none starves. */
 Test(pacing, a_thousand_next_hops_keep_a_rate_each)
 {
 	const unsigned ues = 40000, hops = 1000, per_s = 100;
@@ -367,7 +376,7 @@ Test(pacing, a_thousand_next_hops_keep_a_rate_each)
 		find_most(&pdus, &octets, 10);
 		cr_assert_leq(pdus, 2, "next hop %u: %lu in 10 ms", i, pdus);
 		cr_assert_eq(departure_count, ues / hops);
-		cr_assert_lt(span_s(), 3.0 * ues / hops / per_s, "next hop %u: %.3f s", i, span_s());
+		cr_assert_lt(span_s(), 30.0 * ues / hops / per_s, "next hop %u: %.3f s", i, span_s());
 	}
 	free(all_departures);
 	close_appliance();
@@ -380,14 +389,13 @@ Test(pacing, what_is_put_off_is_cancelled_and_expires_as_all_else)
 	open_appliance(1, 1000, 2);
 	set_rate(1, 1, 0);
 	id = begin(0, 0);
-	(void)begin(0, 300);
-	poll_for(0.05);
+	poll_until_waiting(1, 400);
 	cr_assert_eq(ended, 0);
-	cr_assert_gt(pace_of(1).waiting, 900);
 	cr_assert_eq(fan_message_cancel(fanfare, id), 0);
 	poll_until(1);
 	cr_assert_eq(result.dropped[FAN_DROP_CANCELLED] + result.sent, 1000);
-	cr_assert_geq(result.sent, 500);
+	cr_assert_lt(result.sent, 600);
+	(void)begin(0, 300);
 	poll_until(2);
 	cr_assert_eq(result.dropped[FAN_DROP_EXPIRED] + result.sent, 1000);
 	cr_assert_eq(pace_of(1).waiting, 0);
@@ -399,7 +407,24 @@ Test(pacing, what_is_put_off_is_cancelled_and_expires_as_all_else)
 	close_appliance();
 }
 
-/* The port takes no more, so that members have tokens and do not go; then the message is cancelled. */
+/* Until the port takes no more of a message. */
+static void
+poll_until_blocked(fan_message_id id)
+{
+	const double deadline = fan_test_now_s() + WAIT_SECONDS;
+	struct fan_progress progress;
+
+	fan_progress_init(&progress);
+	do {
+		cr_assert_eq(fan_poll(fanfare), 1);
+		cr_assert_eq(fan_message_progress(fanfare, &progress, id), 0);
+		cr_assert_lt(fan_test_now_s(), deadline, "the port takes all");
+		usleep(200);
+	} while (progress.waits_for != FAN_WAIT_PORT || progress.waits_ns < 1000000);
+}
+
+/* The port takes no more, often in the middle of a batch, so that members have tokens and do not go; then the message is cancelled. In every other
+ * round next to nobody is put off. */
 Test(pacing, tokens_of_what_does_not_leave_come_back)
 {
 	struct fan_test_appliance appliance;
@@ -407,8 +432,8 @@ Test(pacing, tokens_of_what_does_not_leave_come_back)
 	struct fan_message message;
 	struct fan_group *group;
 	const unsigned ues = 4000;
+	uint64_t sent = 0, left = 0;
 	fan_message_id id;
-	uint64_t sent = 0;
 
 	fan_test_side_open(&side, ues);
 	fan_test_appliance_open(&appliance, &side, NULL);
@@ -416,23 +441,27 @@ Test(pacing, tokens_of_what_does_not_leave_come_back)
 	for (unsigned i = 0; i < ues; i++)
 		fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_KIND_5GS_NAS, 2, 2));
 	group = fan_test_group(&appliance, GROUP, 0, ues, FAN_PROFILE_5GS_NAS_CIOT);
-	for (unsigned hop = 0; hop < FAN_TEST_HOPS; hop++)
-		set_rate(hop, 20000, 0);
 	fan_test_message(&message, "hello", 5);
-	cr_assert_eq(fan_send(fanfare, &id, group, &message, fan_test_done, &appliance), 0);
-	poll_for(0.5);
-	cr_assert_eq(appliance.ended, 0);
-	cr_assert_eq(fan_message_cancel(fanfare, id), 0);
-	fan_test_run(&appliance, 0);
-	cr_assert_gt(appliance.result.dropped[FAN_DROP_CANCELLED], 0);
+	for (unsigned round = 0; round < 8; round++) {
+		for (unsigned hop = 0; hop < FAN_TEST_HOPS; hop++)
+			set_rate(hop, round % 2 == 0 ? 20000 + 777 * round + hop : FAN_RATE_PDUS_MAX, 0);
+		poll_for(0.02); /* buckets begin empty */
+		cr_assert_eq(fan_send(fanfare, &id, group, &message, fan_test_done, &appliance), 0);
+		poll_until_blocked(id);
+		cr_assert_eq(fan_message_cancel(fanfare, id), 0);
+		poll_for(0.02); /* the port stays full until the worker has let go of what it holds */
+		fan_test_run(&appliance, 0);
+		cr_assert_gt(appliance.result.dropped[FAN_DROP_CANCELLED], 0);
+		sent += appliance.result.sent;
+	}
 	for (unsigned hop = 0; hop < FAN_TEST_HOPS; hop++) {
 		const struct fan_pace *pace = &fanfare->dataplane->paces.hops[hop];
 
 		cr_assert(pace->pdus.out == 0 && pace->octets.out == 0 && pace->waiting == 0, "next hop %u: %lu out", hop,
 			  pace->pdus.out);
-		sent += pace->pdus_left;
+		left += pace->pdus_left;
 	}
-	cr_assert_eq(sent, appliance.result.sent);
+	cr_assert_eq(left, sent);
 	fan_test_appliance_close(&appliance);
 	fan_test_side_close(&side);
 }
@@ -456,16 +485,32 @@ Test(pacing, a_rate_changes_while_a_message_runs)
 	close_appliance();
 }
 
-/* A message that began when no next hop had a rate. */
+/* A message that began when no next hop had a rate: the port holds it up until there is one. */
 Test(pacing, a_first_rate_binds_messages_that_run_already)
 {
-	open_appliance(1, 30000, 1);
-	(void)begin(0, 1000);
-	set_rate(0, 1000, 0);
-	poll_until(1);
-	cr_assert_gt(result.dropped[FAN_DROP_EXPIRED], 0);
-	cr_assert_gt(result.sent, 0);
-	close_appliance();
+	struct fan_test_appliance appliance;
+	struct fan_test_side side;
+	struct fan_message message;
+	struct fan_group *group;
+	const unsigned ues = 6000;
+
+	fan_test_side_open(&side, ues);
+	fan_test_appliance_open(&appliance, &side, NULL);
+	fanfare = appliance.fanfare;
+	for (unsigned i = 0; i < ues; i++)
+		fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_KIND_5GS_NAS, 2, 2));
+	group = fan_test_group(&appliance, GROUP, 0, ues, FAN_PROFILE_5GS_NAS_CIOT);
+	fan_test_message(&message, "hello", 5);
+	message.valid_for_ms = 2000;
+	cr_assert_eq(fan_send(fanfare, NULL, group, &message, fan_test_done, &appliance), 0);
+	poll_for(0.05);
+	for (unsigned hop = 0; hop < FAN_TEST_HOPS; hop++)
+		set_rate(hop, 1, 0);
+	fan_test_run(&appliance, 0);
+	cr_assert_gt(appliance.result.dropped[FAN_DROP_EXPIRED], 1000);
+	cr_assert_gt(pace_of(0).put_off, 0);
+	fan_test_appliance_close(&appliance);
+	fan_test_side_close(&side);
 }
 
 Test(pacing, a_relays_word_counts_until_its_time_is_over)
@@ -473,14 +518,13 @@ Test(pacing, a_relays_word_counts_until_its_time_is_over)
 	struct fan_next_hop_pace pace;
 
 	open_appliance(1, 5000, 1);
-	cr_assert_eq(fan_next_hop_relay(fanfare, 0, 0, 500), 0);
-	poll_for(0.01);
+	cr_assert_eq(fan_next_hop_relay(fanfare, 0, 0, 60000), 0);
 	(void)begin(0, 0);
-	poll_for(0.1);
+	poll_until_waiting(0, 5000);
 	pace = pace_of(0);
-	cr_assert(pace.stopped && pace.paced && pace.relay_ms > 0 && pace.relay_ms <= 500 && pace.pdus_per_s == 0);
-	cr_assert_eq(pace.waiting, 5000);
+	cr_assert(pace.stopped && pace.paced && pace.relay_ms > 0 && pace.relay_ms <= 60000 && pace.pdus_per_s == 0);
 	cr_assert_eq(departure_count, 0);
+	cr_assert_eq(fan_next_hop_relay(fanfare, 0, 0, 100), 0);
 	poll_until(1);
 	pace = pace_of(0);
 	cr_assert(!pace.stopped && !pace.paced && pace.relay_ms == 0);
@@ -524,18 +568,24 @@ Test(pacing, what_cannot_be_is_refused_and_changes_nothing)
 
 /* ---- Urgent messages ----------------------------------------------------------------------------------------------------------- */
 
+/* Which of the two has its last frame first; both are to the same UEs. */
 Test(pacing, an_urgent_message_passes_those_that_wait)
 {
-	open_appliance(1, 1000, 1);
-	set_rate(0, 2000, 0);
+	double sent_at_s[2], last_s[2];
+
+	open_appliance(1, 600, 1);
+	set_rate(0, 300, 0);
+	sent_at_s[0] = fan_test_now_s();
 	(void)begin(0, 0);
-	poll_until_left(0, 100);
+	poll_until_left(0, 20);
+	sent_at_s[1] = fan_test_now_s();
 	(void)begin(FAN_PRIORITY_URGENT, 0);
 	poll_until(1);
-	cr_assert_eq(result.sent, 1000);
-	cr_assert_gt(pace_of(0).waiting, 0, "the message accepted first is still on its way");
-	cr_assert_leq(pace_of(0).pdus, 1600);
+	cr_assert_eq(result.sent, 600);
+	last_s[1] = sent_at_s[1] + (double)result.last_ns / 1e9;
 	poll_until(2);
+	last_s[0] = sent_at_s[0] + (double)result.last_ns / 1e9;
+	cr_assert_lt(last_s[1], last_s[0], "the urgent one ends %.3f s later", last_s[1] - last_s[0]);
 	close_appliance();
 }
 
@@ -561,11 +611,9 @@ Test(pacing, ues_that_leave_a_next_hop_that_stands_are_served_by_their_new_one)
 
 	open_appliance(2, 4000, 2);
 	cr_assert_eq(fan_next_hop_relay(fanfare, 1, 0, 60000), 0);
-	poll_for(0.01);
 	(void)begin(0, 0);
 	(void)begin(0, 0);
-	poll_for(0.1);
-	cr_assert_eq(pace_of(1).waiting, 2 * 2000);
+	poll_until_waiting(1, 2 * 2000);
 	while (fan_ue_next(fanfare, &id, id) == 1) {
 		struct fan_ue_status status;
 
@@ -595,7 +643,13 @@ static struct {
 	unsigned wrong;      /* that were not the next */
 } order;
 
-/* Messages begin with their numbers. */
+/* Messages begin with their numbers; 0 stands for a second part. */
+static bool
+is_next(const struct fan_ue_delivery *delivery, char begin)
+{
+	return begin == 0 ? delivery->sms_part == 2 : delivery->data[0] == (uint8_t)begin;
+}
+
 static void
 take_next(void *user, const uint8_t *frame, size_t frame_bytes)
 {
@@ -611,7 +665,8 @@ take_next(void *user, const uint8_t *frame, size_t frame_bytes)
 	}
 	subscriber = (const void *)((const char *)delivery->state - offsetof(struct fan_test_subscriber, state));
 	step = &order.step[subscriber->ue.ue];
-	order.wrong += *step == STEPS || (begins[*step] != 0 ? delivery->data[0] != begins[*step] : delivery->sms_part != 2);
+	if (*step == STEPS || !is_next(delivery, begins[*step]))
+		order.wrong++;
 	++*step;
 }
 
