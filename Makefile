@@ -158,7 +158,7 @@ archive := $(B)/everything.a
 
 .DEFAULT_GOAL := all
 .PHONY: arm64 trixie sid tsan mutants torture torture-faults lint-mutants rtl rtl-synth cosim all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms rooms \
-	lint-readme fuzz fuzzers cover bench bench-quick bench-compare benches tests examples ctimes constant-time install clean help FORCE
+	lint-readme fuzz fuzzers cover bench bench-quick bench-compare benches tests examples ctimes constant-time install deb clean help FORCE
 
 all: $(B)/fanfare $(library) ## build the program (build/fanfare) and the library
 
@@ -305,8 +305,22 @@ install: all | $(B)/found-py ## install program, library, header, pkg-config fil
 		install -m 755 $(model_library) $(DESTDIR)$(LIBDIR)/fanfare/libfanfare-model.so && \
 		install -m 755 build/hw/fanfare-cosim $(DESTDIR)$(BINDIR)/fanfare-cosim; fi
 
+# Of the last change's time, so that the same tree makes the same package.
+debian/changelog: FORCE
+	@printf 'fanfare (%s) unstable; urgency=medium\n\n  * What changed is in the history of the project.\n\n -- %s  %s\n' '$(VERSION)' \
+		"$$(sed -n 's/^Maintainer: //p' debian/control)" "$$(date -uR -d "@$$(git log -1 --format=%ct 2>/dev/null || date +%s)")" > $@.part
+	@cmp -s $@.part $@ || cp $@.part $@; rm -f $@.part
+
+debs := $(CURDIR)/build/deb
+deb: all debian/changelog | $(B)/found-deb ## make Debian packages in build/deb, of what is built, and let lintian look at them
+	$(Q)rm -rf $(debs) && mkdir -p $(debs)
+	$(Q)FANFARE_DEBS=$(debs) debian/rules binary >$(debs)/log 2>&1 || { tail -n 30 $(debs)/log; exit 1; }
+	$(Q)lintian --fail-on error --tag-display-limit 0 $$([ "$$(id -u)" != 0 ] || echo --allow-root) $(debs)/*.deb
+	@ls $(debs)/*.deb
+
+debian_made := $(addprefix debian/,.debhelper changelog debhelper-build-stamp fanfare fanfare-doc files libfanfare0 libfanfare-dev tmp)
 clean: ## remove the build directories of all variants
-	rm -rf build $(addprefix build-,arm64 asan clang cover fuzz mutants sid trixie tsan)
+	rm -rf $(debian_made) debian/*.substvars debian/*.debhelper* build $(addprefix build-,arm64 asan clang cover fuzz mutants sid trixie tsan)
 
 help: ## say this
 	@echo 'make TARGET [NAME=VALUE...]      ./setup TARGET... does the same and first installs what is missing'
@@ -327,7 +341,7 @@ help: ## say this
 
 # Looked for once, and again when Debian's list of packages or ./setup changes. The DPDK headers count as system headers: they
 # are not written to these warnings.
-ifneq ($(filter-out help clean format,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help clean format debian/changelog,$(or $(MAKECMDGOALS),all)),)
 include $(B)/libraries.mk
 endif
 $(sysroot):
