@@ -186,6 +186,7 @@ hw_tests := lint manual-check test-pnr test-pipe test-lane test-snow3g-lane test
 test: | $(B)/found-rtl $(B)/found-arm64 ## run everything: tests by gcc, by clang and under ASan+UBSan, the RTL, end-to-end scripts, examples, fuzzers, lint
 	@$(MAKE) -C hw model model-trace test-programs
 	@$(MAKE) all tests examples benches ctimes
+	@! command -v dh >/dev/null || $(MAKE) deb
 	@$(MAKE) VARIANT=clang all tests
 	@$(MAKE) VARIANT=asan tests
 	@[ -d build-arm64/sysroot ] || ./setup --sysroot build-arm64/sysroot $(debian_arm64) || true
