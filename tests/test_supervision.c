@@ -273,6 +273,22 @@ turn_later(void)
 	(void)fan_server_turn(server, 0);
 }
 
+Test(supervision, it_is_asked_for_time_while_UEs_are_loaded)
+{
+	struct fan_configuration configuration = { .file = NULL };
+
+	cr_assert_eq(fan_server_open(&server, &configuration), 0, "%s", fan_error_detail());
+	(void)fan_server_turn(server, 0);
+	cr_assert_str_eq(hear(), "STATUS=loading: 0 of 0 UEs\n");
+	server->to_load = 10;
+	server->loaded = 5;
+	turn_later();
+	cr_assert_str_eq(hear(), "EXTEND_TIMEOUT_USEC=30000000\nSTATUS=loading: 5 of 10 UEs\n");
+	turn_later();
+	cr_assert_str_eq(hear(), "", "it is asked for more, and nothing was loaded");
+	cr_assert_eq(fan_server_close(server), 0);
+}
+
 Test(supervision, it_hears_of_a_life)
 {
 	json_t *restart = NULL;

@@ -7,7 +7,8 @@ set -u
 fanfare=${FANFARE:-build/fanfare}
 [ -x "$fanfare" ] || { echo "no program at $fanfare"; exit 77; }
 command -v python3 >/dev/null || { echo 'python3 is the service manager: not found'; exit 77; }
-work=$(mktemp -d "${TMPDIR:-/tmp}/fanfare-supervision.XXXXXX") || exit
+# The user that the daemon becomes must reach the manager and the configuration, so not below TMPDIR, which may be another's alone.
+work=$(mktemp -d /tmp/fanfare-supervision.XXXXXX) || exit
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
 user=
