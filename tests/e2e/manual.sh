@@ -46,6 +46,13 @@ if command -v groff >/dev/null; then
 	[ ! -s "$TMPDIR/groff" ] && [ -s "$TMPDIR/text" ] || fail "groff: $(head "$TMPDIR/groff")"
 fi
 
+# Links between the manuals of this folder lead to files.
+for manual in host-api/*.md host-api/*/README.md; do
+	for link in $(grep -o '\](\([^)#]*\)' "$manual" | sed 's/^](//' | grep -v '^https\?:'); do
+		[ -e "$(dirname "$manual")/$link" ] || fail "$manual leads to $link, which is not there"
+	done
+done
+
 # The configuration that --check prints has every key with its default. Those that this file gives have none, and the manual says so.
 printf '[dataplane]\negress = net_null\n[store]\ndirectory = x\nkey_file = x\n' >"$TMPDIR/least.ini"
 "$fanfare" serve --check --config "$TMPDIR/least.ini" | awk '/^\[/ { section = $0 } / =/ { print section, $0 }' |
