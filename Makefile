@@ -102,7 +102,7 @@ library_rooms := dataplane $(addprefix dataplane/,context pdu engine engine/cryp
 	driver host-api/store host-api/appliance
 program_rooms := host-api/control host-api/fanout host-api/command host-api/north/tsp ue
 # The faces are programs of their own; variants whose libraries come from another Debian do without them.
-north_rooms := $(if $(filter arm64 trixie sid,$(VARIANT)),,host-api/north host-api/north/t8)
+north_rooms := $(if $(filter arm64 trixie sid,$(VARIANT)),,host-api/north host-api/north/t8 host-api/north/web host-api/north/program)
 rooms := host-api $(library_rooms) $(program_rooms) $(north_rooms)
 
 # Which folder may include, and call, which: its own always, and those behind the colon. A row of one file is for that file alone. No
@@ -129,6 +129,8 @@ host-api/control: host-api/appliance dataplane/context host-api
 host-api/north: host-api/control dataplane/context host-api
 host-api/north/t8: host-api/north host-api/control dataplane/context host-api
 host-api/north/tsp: host-api/control dataplane/context host-api
+host-api/north/web: host-api/north host-api/control dataplane/context host-api
+host-api/north/program: host-api/north host-api/north/t8 host-api/north/web
 host-api/command: host-api/control host-api/fanout host-api/appliance host-api/store host-api ue
 hw/cosim: hw/sim driver dataplane/context
 hw/tb: *
@@ -193,6 +195,11 @@ run: $(B)/fanfare ## send one message to UES=1000000 UEs, check what arrives, pr
 check: tests ## run the quick tests of what changed since they last passed (ALL=1: all of them)
 	@tests/run $(if $(ALL),,--changed) $(tests)
 
+# Playwright and a parser of OpenMetrics come from PyPI; end-to-end tests that want them are skipped where it cannot be reached.
+build/venv-e2e/done: tests/e2e/requirements.txt
+	@rm -rf $(@D) && python3 -m venv $(@D)
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@
+
 # Each variant is built to the end before the next, then everything runs under one runner, which closes with one line of totals.
 # Lint goes first and alone takes one of the two jobs: it is the longest.
 hw_tests := lint manual-check test-pnr test-pipe test-lane test-snow3g-lane test-zuc-lane test-rate test-fetch test-write test-engine test-sizes formal
@@ -205,6 +212,7 @@ test: | $(B)/found-rtl $(B)/found-arm64 ## run everything: tests by gcc, by clan
 	@[ -d build-arm64/sysroot ] || ./setup --sysroot build-arm64/sysroot $(debian_arm64) || true
 	@[ ! -d build-arm64/sysroot ] || $(MAKE) VARIANT=arm64 all $(arm64_quick)
 	@$(MAKE) fuzzers
+	@$(MAKE) build/venv-e2e/done || true
 	@tests/run --fuzz-seconds $(SECONDS) '$(MAKE) -k lint' $(tests) $(tests:build/%=build-clang/%) $(tests:build/%=build-asan/%) \
 		$$([ ! -d build-arm64/sysroot ] || echo $(arm64_quick)) $(examples) $(scripts) $(fuzzers) $(hw_tests:%='$(MAKE) -C hw %')
 
@@ -304,6 +312,7 @@ install: all | $(B)/found-py ## install program, library, header, pkg-config fil
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(COMPLETIONDIR) $(DESTDIR)$(UNITDIR)
 	install -m 755 $(B)/fanfare $(DESTDIR)$(BINDIR)/fanfare
 	$(if $(north),install -d $(DESTDIR)$(LIBEXECDIR)/fanfare && install -m 755 $(north) $(DESTDIR)$(LIBEXECDIR)/fanfare/fanfare-north)
+	$(if $(north),install -d $(DESTDIR)$(PREFIX)/share/fanfare && install -m 644 $(addprefix host-api/north/web/,alerts.yml dashboard.json) $(DESTDIR)$(PREFIX)/share/fanfare)
 	install -m 755 $(library) $(DESTDIR)$(LIBDIR)/libfanfare.so.$(SOVERSION)
 	$(if $(tsp),install -d $(DESTDIR)$(LIBEXECDIR)/fanfare && install -m 755 $(tsp) $(DESTDIR)$(LIBEXECDIR)/fanfare/fanfare-tsp)
 	ln -sf libfanfare.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libfanfare.so
@@ -336,7 +345,7 @@ deb: all debian/changelog | $(B)/found-deb ## make Debian packages in build/deb,
 
 debian_made := $(addprefix debian/,.debhelper changelog debhelper-build-stamp fanfare fanfare-doc files libfanfare0 libfanfare-dev tmp)
 clean: ## remove the build directories of all variants
-	rm -rf $(debian_made) debian/*.substvars debian/*.debhelper build $(addprefix build-,arm64 asan clang cover fuzz mutants sid trixie tsan)
+	rm -rf $(debian_made) debian/*.substvars debian/*.debhelper* build $(addprefix build-,arm64 asan clang cover fuzz mutants sid trixie tsan)
 
 help: ## say this
 	@echo 'make TARGET [NAME=VALUE...]      ./setup TARGET... does the same and first installs what is missing'
@@ -401,10 +410,21 @@ $(archive): $(call objects,$(filter-out host-api/command/main.c,$(library_c) $(p
 ifneq ($(north_rooms),)
 north_libs = $(shell pkg-config --libs libmicrohttpd libcurl librhonabwy gnutls jansson inih lmdb)
 $(call objects,$(north_c)): | $(B)/found-north
-$(north_archive): $(call objects,$(filter-out host-api/north/main.c,$(north_c)))
+# The page is part of the program. uPlot is there when ./setup could fetch it; the page does without.
+web := host-api/north/web
+uplot := $(if $(wildcard build/uplot/LICENSE),build/uplot,$(B)/no-uplot)
+uplot_files := $(addprefix $(uplot)/,uPlot.iife.min.js uPlot.min.css LICENSE)
+$(addprefix $(B)/no-uplot/,$(notdir $(uplot_files))):
+	@mkdir -p $(@D)
+	@echo '/* This build has no uPlot: ./setup fetches it. */' > $@
+$(B)/$(web)/assets.o: $(web)/assets.S $(addprefix $(web)/page.,html css js) $(uplot_files) $(B)/flags
+	@mkdir -p $(@D)
+	@echo '  AS    $@'
+	$(Q)$(CC) $(compile_flags) -Wa,-I$(uplot) -c -o $@ $<
+$(north_archive): $(call objects,$(filter-out host-api/north/program/main.c,$(north_c))) $(B)/$(web)/assets.o
 	@rm -f $@
 	$(Q)$(AR) qcs $@ $^
-$(north): $(B)/host-api/north/main.o $(north_archive) $(archive)
+$(north): $(B)/host-api/north/program/main.o $(north_archive) $(archive)
 	$(link)
 	$(Q)$(CC) -pie $(link_flags) -o $@ $^ $(north_libs)
 $(north_test_c:%.c=$(B)/%): $(north_archive)

@@ -13,8 +13,10 @@ fail() {
 
 command -v dh >/dev/null && command -v lintian >/dev/null || { echo 'package: debhelper and lintian make Debian packages: not found'; exit 77; }
 debs=build/deb
-fresh=$(find $debs -name 'fanfare_*.deb' -newer build/fanfare -newer build/libfanfare.so.0 2>/dev/null)
-if [ -z "$fresh" ] || [ -n "$(find debian -maxdepth 1 -type f -newer "$fresh" -not -name changelog)" ]; then
+# What they are made of, beside the program and the library; debhelper's own files among it are newer.
+made_of=$(ls debian/control debian/rules debian/*.install debian/*.symbols debian/*.post* debian/fanfare.ini host-api/*/*.service host-api/*.md host-api/manual.py)
+deb=$(ls $debs/fanfare_*.deb 2>/dev/null)
+if [ -z "$deb" ] || [ -n "$(find $made_of build/fanfare build/libfanfare.so.0 -newer "$deb")" ]; then
 	make deb >"$TMPDIR/make" 2>&1 || { cat "$TMPDIR/make"; exit 1; }
 fi
 version=$(sed -n 's/^VERSION := //p' Makefile)

@@ -28,7 +28,7 @@ key_file = $work/key
 create = yes
 END
 (umask 077 && head -c 32 /dev/urandom >"$work/key")
-exec python3 - "$(realpath "$fanfare")" "$work" <<'END'
+python3 - "$(realpath "$fanfare")" "$work" <<'END'
 import ctypes, os, re, socket, subprocess, sys, time
 
 fanfare, work = sys.argv[1:]
