@@ -2,6 +2,7 @@
 #include "dataplane.h"
 
 #include "eal.h"
+#include "telemetry.h"
 
 #include <errno.h>
 #include <rte_cycles.h>
@@ -158,6 +159,7 @@ fan_dataplane_open(struct fan_dataplane **out, const struct fan_options *options
 		(void)fan_dataplane_close(dataplane);
 		return error;
 	}
+	fan_telemetry_show(dataplane);
 	*out = dataplane;
 	return 0;
 }
@@ -169,6 +171,7 @@ fan_dataplane_close(struct fan_dataplane *dataplane)
 
 	if (dataplane == NULL)
 		return 0;
+	fan_telemetry_hide();
 	for (unsigned i = 0; i < dataplane->running_count; i++)
 		fan_worker_stop(dataplane->worker[i]);
 	for (unsigned i = 0; i < dataplane->running_count; i++)

@@ -28,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,6 +40,7 @@
 #define SLEEP_S 1             /* then it looks around, unless a message wakes it */
 #define LATE_US 250           /* between two looks for tokens: a bucket holds what comes in 10 ms */
 #define IDLE_TURNS_LATE 50000 /* turns without work before the worker sleeps between these looks */
+#define HOPS_BYTES (FAN_NEXT_HOPS_MAX * sizeof(uint64_t))
 
 enum work_state {
 	WORK_READY,
@@ -122,7 +124,8 @@ struct fan_worker {
 	uint64_t failures;             /* batches that an engine gave back unprotected */
 	struct work work[BATCHES_MAX]; /* a ring: COUNTs were spent in this order */
 	unsigned work_first, work_count;
-	struct fan_worker_counters counters; /* the control thread reads them, atomically */
+	struct fan_worker_counters counters; /* any thread reads them, atomically */
+	uint64_t *hop_sent;                  /* PDUs by next hop, FAN_NEXT_HOPS_MAX, demand-zero; the same */
 	/* Of next hops with a rate alone: apart from what every batch touches. */
 	struct task late[FAN_FLIGHTS_MAX]; /* as task[], for members that are put off */
 	uint32_t work_hops[BATCHES_MAX][FAN_BATCH_UES_MAX];
@@ -166,6 +169,7 @@ count_drop(struct fan_worker *worker, struct fan_leg *leg, const struct fan_cont
 
 	add(&tally_of(worker, leg)->dropped[drop], parts);
 	add(&worker->counters.dropped, parts);
+	add(&worker->counters.dropped_for[drop], parts);
 	/* Named once: with parts that fail one by one, by the first reason. */
 	if (parts == leg->plans.part_count || fan_leg_reason(leg, slot) == FAN_DROP_NONE)
 		fan_leg_not_served(leg, drop)[slot / 8] |= (uint8_t)(1U << slot % 8);
@@ -1057,6 +1061,7 @@ static bool
 submit(struct fan_worker *worker, struct work *work)
 {
 	struct fan_batch *batch = &work->batch;
+	const uint64_t begin = rte_rdtsc();
 
 	for (unsigned k = 0; k < worker->config.engines->count; k++) {
 		const unsigned i = work->leg->preference[k];
@@ -1067,6 +1072,7 @@ submit(struct fan_worker *worker, struct work *work)
 		if (worker->engine[i]->ops->submit_burst(worker->engine[i], &batch, 1) == 1) {
 			work->engine = (uint8_t)i;
 			work->state = WORK_SUBMITTED;
+			add(&worker->counters.engine_cycles[i], rte_rdtsc() - begin);
 			return true;
 		}
 	}
@@ -1379,11 +1385,15 @@ poll_engines(struct fan_worker *worker)
 	bool any = false;
 
 	for (unsigned i = 0; i < worker->config.engines->count; i++) {
+		const uint64_t begin = rte_rdtsc();
 		const uint16_t n = worker->engine[i]->ops->poll_burst(worker->engine[i], batches, BATCHES_MAX);
 
+		if (n == 0)
+			continue;
+		add(&worker->counters.engine_cycles[i], rte_rdtsc() - begin);
 		for (uint16_t j = 0; j < n; j++)
 			finish(worker, (struct work *)batches[j]);
-		any = any || n > 0;
+		any = true;
 	}
 	return any;
 }
@@ -1425,6 +1435,25 @@ send_at_pace(const struct fan_worker *worker, const struct work *work, struct rt
 	return taken;
 }
 
+/* Of UEs first .. first + count - 1 of a batch, whose contexts lie in the cache still. A run of one next hop is added at once: else each
+ * addition would wait for the one before. */
+static void
+count_by_hop(const struct fan_worker *worker, const struct fan_batch *batch, unsigned first, unsigned count)
+{
+	unsigned hop = batch->context[first]->next_hop, begin = first;
+
+	for (unsigned i = first + 1; i < first + count; i++) {
+		const unsigned other = batch->context[i]->next_hop;
+
+		if (other == hop)
+			continue;
+		add(&worker->hop_sent[hop], i - begin);
+		hop = other;
+		begin = i;
+	}
+	add(&worker->hop_sent[hop], first + count - begin);
+}
+
 /* Hands the batch's frames to the port; true when it took the last. Frames of a batch differ in length where ids do: a limit that fell
  * holds them all until it fits every UE's, as fan_send() asks. */
 static bool
@@ -1457,6 +1486,7 @@ send_frames(struct fan_worker *worker, struct work *work)
 		add(&tally->bytes_out, bytes);
 		add(&worker->counters.sent, n);
 		add(&worker->counters.bytes_out, bytes);
+		count_by_hop(worker, &work->batch, work->sent, n);
 		work->sent = (uint16_t)(work->sent + n);
 	}
 	return n == frame_count;
@@ -1688,20 +1718,15 @@ static bool
 turn(struct fan_worker *worker)
 {
 	bool any = accept_flights(worker);
-	uint64_t begin;
-	bool engines_worked;
 
 	if (worker->task_count > 0)
 		fan_egress_watch(worker->config.egress, worker->now_tsc);
 	serve_late(worker);
 	any = begin_batch(worker) || any;
-	begin = rte_rdtsc();
-	engines_worked = submit_oldest(worker);
-	engines_worked = (worker->work_count > 0 && poll_engines(worker)) || engines_worked;
-	if (engines_worked)
-		add(&worker->counters.engine_cycles, rte_rdtsc() - begin);
+	any = submit_oldest(worker) || any;
+	any = (worker->work_count > 0 && poll_engines(worker)) || any;
 	any = emit(worker) || any;
-	any = report(worker) || any || engines_worked;
+	any = report(worker) || any;
 	if (!any && worker->task_count > 0) {
 		any = drop_stopped_batches(worker);
 		any = refuse_stopped(worker) || any;
@@ -1816,6 +1841,7 @@ fan_worker_run(void *argument)
 	struct fan_worker *worker = argument;
 	unsigned idle_turns = 0;
 
+	__atomic_store_n(&worker->counters.begin_tsc, rte_rdtsc(), __ATOMIC_RELAXED);
 	while (!__atomic_load_n(&worker->stop, __ATOMIC_ACQUIRE)) {
 		if (__builtin_expect(__atomic_load_n(&worker->pause, __ATOMIC_ACQUIRE), 0))
 			stand(worker);
@@ -1825,8 +1851,12 @@ fan_worker_run(void *argument)
 			idle_turns = 0;
 			note_wait(worker, FAN_WAIT_NOTHING);
 		} else {
-			note_wait(worker, waits_for(worker));
+			const enum fan_wait wait = waits_for(worker);
+
+			note_wait(worker, wait);
 			rest(worker, ++idle_turns);
+			if (wait != FAN_WAIT_NOTHING)
+				add(&worker->counters.wait_cycles[wait], rte_rdtsc() - worker->now_tsc);
 		}
 	}
 	drain_engines(worker);
@@ -1859,6 +1889,19 @@ fan_worker_turned_tsc(const struct fan_worker *worker)
 	return __atomic_load_n(&worker->now_tsc, __ATOMIC_RELAXED);
 }
 
+static void
+read_all(uint64_t *to, const uint64_t *from, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+}
+
+uint64_t
+fan_worker_hop_sent(const struct fan_worker *worker, unsigned hop)
+{
+	return __atomic_load_n(&worker->hop_sent[hop], __ATOMIC_RELAXED);
+}
+
 void
 fan_worker_counters_read(const struct fan_worker *worker, struct fan_worker_counters *counters)
 {
@@ -1871,11 +1914,21 @@ fan_worker_counters_read(const struct fan_worker *worker, struct fan_worker_coun
 	counters->dropped = __atomic_load_n(&from->dropped, __ATOMIC_RELAXED);
 	counters->bytes_out = __atomic_load_n(&from->bytes_out, __ATOMIC_RELAXED);
 	counters->busy_cycles = __atomic_load_n(&from->busy_cycles, __ATOMIC_RELAXED);
-	counters->engine_cycles = __atomic_load_n(&from->engine_cycles, __ATOMIC_RELAXED);
-	for (unsigned i = 0; i < FAN_ENGINES_MAX; i++)
-		counters->engine_ues[i] = __atomic_load_n(&from->engine_ues[i], __ATOMIC_RELAXED);
+	read_all(counters->engine_cycles, from->engine_cycles, FAN_ENGINES_MAX);
+	read_all(counters->engine_ues, from->engine_ues, FAN_ENGINES_MAX);
+	read_all(counters->dropped_for, from->dropped_for, FAN_DROP_COUNT);
+	read_all(counters->wait_cycles, from->wait_cycles, FAN_WAIT_KINDS);
+	counters->begin_tsc = __atomic_load_n(&from->begin_tsc, __ATOMIC_RELAXED);
 	counters->waits_for = __atomic_load_n(&from->waits_for, __ATOMIC_RELAXED);
 	counters->waits_since_tsc = __atomic_load_n(&from->waits_since_tsc, __ATOMIC_RELAXED);
+}
+
+static uint64_t *
+allocate_hops(void)
+{
+	void *hops = mmap(NULL, HOPS_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return hops != MAP_FAILED ? hops : NULL;
 }
 
 int
@@ -1891,11 +1944,14 @@ fan_worker_make(struct fan_worker **out, const struct fan_worker_config *config)
 	memset(worker, 0, sizeof(*worker));
 	worker->config = *config;
 	worker->current = worker->task;
+	worker->hop_sent = allocate_hops();
 	worker->tsc_per_ms = rte_get_tsc_hz() / 1000;
 	worker->now_tsc = rte_rdtsc();
 	snprintf(ring_name, sizeof(ring_name), "fan_flights_%u", serial++);
 	worker->flights = rte_ring_create(ring_name, 2 * FAN_FLIGHTS_MAX, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-	if (worker->flights == NULL)
+	if (worker->hop_sent == NULL)
+		error = fan_fail(FAN_E_MEMORY, "no memory for the next hops of worker %u", config->index);
+	else if (worker->flights == NULL)
 		error = fan_fail(FAN_E_MEMORY, "no memory for the ring of flights of worker %u", config->index);
 	for (unsigned i = 0; error == 0 && i < config->engines->count; i++)
 		error = fan_engine_open(&worker->engine[i], &config->engines->choice[i]);
@@ -1921,6 +1977,8 @@ fan_worker_free(struct fan_worker *worker)
 		if (worker->engine[i] != NULL)
 			worker->engine[i]->ops->close(worker->engine[i]);
 	rte_ring_free(worker->flights);
+	if (worker->hop_sent != NULL)
+		munmap(worker->hop_sent, HOPS_BYTES);
 	explicit_bzero(worker, sizeof(*worker));
 	free(worker);
 }

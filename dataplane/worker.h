@@ -15,13 +15,18 @@
  * moments while the worker runs. */
 struct fan_worker_counters {
 	uint64_t created, sent, dropped, bytes_out;
-	uint64_t begun, left;                 /* batches; they leave, or are given up, in the order in which they were begun */
-	uint64_t busy_cycles;                 /* turns that did work */
-	uint64_t engine_cycles;               /* of these, inside engines */
-	uint64_t engine_ues[FAN_ENGINES_MAX]; /* PDUs that left, by the engine that protected them */
-	uint64_t waits_for;                   /* enum fan_wait; NOTHING: it goes on, or has nothing to do */
+	uint64_t begun, left; /* batches; they leave, or are given up, in the order in which they were begun */
+	uint64_t busy_cycles; /* turns that did work */
+	uint64_t engine_cycles[FAN_ENGINES_MAX]; /* of these, inside each engine that took or gave back a batch */
+	uint64_t engine_ues[FAN_ENGINES_MAX];    /* PDUs that left, by the engine that protected them */
+	uint64_t waits_for;                      /* enum fan_wait; NOTHING: it goes on, or has nothing to do */
 	uint64_t waits_since_tsc;
+	uint64_t begin_tsc;                   /* when its loop began; 0: it has not */
+	uint64_t dropped_for[FAN_DROP_COUNT]; /* `dropped`, by enum fan_drop */
+	uint64_t wait_cycles[FAN_WAIT_KINDS]; /* turns that did no work because of an enum fan_wait other than NOTHING */
 } __attribute__((aligned(64)));
+
+#define FAN_NEXT_HOPS_MAX 65536 /* the context's index has 16 bits */
 
 struct fan_worker;
 
@@ -62,7 +67,10 @@ void fan_worker_hand(struct fan_worker *worker, struct fan_flight *flight);
 /* The worker writes to the event descriptor when so many batches have left, if they have not yet. Control thread. */
 void fan_worker_call_at(struct fan_worker *worker, uint64_t left);
 
+/* Any thread. */
 void fan_worker_counters_read(const struct fan_worker *worker, struct fan_worker_counters *counters);
+/* PDUs that the port has taken for a next hop. In: hop, below FAN_NEXT_HOPS_MAX. Any thread. */
+uint64_t fan_worker_hop_sent(const struct fan_worker *worker, unsigned hop);
 
 /* When the worker last began a turn of its loop, by the time-stamp counter. One without work does so each second. Control thread. */
 uint64_t fan_worker_turned_tsc(const struct fan_worker *worker);

@@ -670,6 +670,7 @@ enum fan_wait {
 	FAN_WAIT_FRAMES, /* all packet buffers are under way */
 	FAN_WAIT_STORE,  /* the COUNTs that it needs are not covered by what is on the disk yet */
 	FAN_WAIT_PACE,   /* next hops of all members that are left have no tokens */
+	FAN_WAIT_KINDS
 };
 
 /* "nothing" ... "pace". Static storage; any thread. */

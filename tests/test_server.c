@@ -20,7 +20,8 @@
 #define TEXT(macro) TEXT_OF(macro)
 
 static struct fan_server *server;
-static char *said; /* what the client in hand has read last */
+static struct fanfare *appliance; /* the server's, in tests of its methods */
+static char *said;                /* what the client in hand has read last */
 
 static void
 open_server(void)
@@ -192,6 +193,8 @@ Test(server, without_an_appliance_it_is_loading)
 
 	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ue.show\",\"params\":{\"identity\":\"00101\"}}", "-32007",
 		"loading");
+	/* Who watches is told how far it is. */
+	answers(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"metrics\"}", "\"state\":\"loading\"", "\"to_load\":0");
 	close(client);
 }
 
@@ -350,14 +353,13 @@ Test(server, roles_are_asked_for)
 static void
 open_appliance(void)
 {
-	struct fanfare *fanfare;
 	struct fan_options options;
 
 	fan_options_init(&options);
 	options.egress = "net_null";
 	open_server();
-	cr_assert_eq(fan_open(&fanfare, &options), 0, "%s", fan_error_detail());
-	fan_server_take_appliance(server, fanfare);
+	cr_assert_eq(fan_open(&appliance, &options), 0, "%s", fan_error_detail());
+	fan_server_take_appliance(server, appliance);
 }
 
 TestSuite(server_methods, .init = open_appliance, .fini = close_server, .timeout = 60);
@@ -744,6 +746,27 @@ Test(server_methods, changes_wait_for_an_import)
 	close(importer);
 	close(maker);
 	close(looker);
+}
+
+/* With more next hops than are told one by one the answer has its limit, and none is forgotten. */
+Test(server_methods, metrics_are_bounded)
+{
+	const int client = greeted();
+	struct fan_next_hop hop;
+
+	fan_next_hop_init(&hop);
+	for (unsigned i = 0; i < 1500; i++) {
+		hop.address[0] = 10;
+		hop.address[2] = (uint8_t)(i >> 8);
+		hop.address[3] = (uint8_t)i;
+		cr_assert_eq(fan_next_hop_add(appliance, &hop), (int)i);
+	}
+	answers(client, ASK("metrics", "{}"), "\"next_hop_count\":1500",
+		"{\"address\":\"10.0.3.255\",\"sent\":0,\"put_off\":0,\"waiting\":0,\"stopped\":false}]");
+	cr_assert_lt(strlen(said), 200000);
+	cr_assert_null(strstr(said, "10.0.4.0"));
+	answers(client, ASK("metrics", "{\"all\":true}"), "-32602", "all");
+	close(client);
 }
 
 Test(server_methods, lines_wait_in_the_order_of_coming)

@@ -172,7 +172,8 @@ fan_totals_read(const struct fanfare *fanfare, struct fan_totals *totals)
 		totals->dropped += counters.dropped;
 		totals->bytes_out += counters.bytes_out;
 		totals->busy_cycles += counters.busy_cycles;
-		totals->engine_cycles += counters.engine_cycles;
+		for (unsigned j = 0; j < FAN_ENGINES_MAX; j++)
+			totals->engine_cycles += counters.engine_cycles[j];
 	}
 }
 

@@ -8,6 +8,9 @@
 
 #include "../../dataplane/context/figure.h"
 #include "../fanfare.h"
+#include "../store/commits.h"
+
+#define FAN_ENGINE_SHARES_MAX 8 /* engines that can serve one run */
 
 /* Name of an engine of this build, in the order of `fanfare engines`; NULL past the last. Static storage; any thread. */
 const char *fan_engine_name(unsigned index);
@@ -49,6 +52,56 @@ void fan_totals_read(const struct fanfare *fanfare, struct fan_totals *totals);
  * number. */
 uint64_t fan_workers_still_ns(const struct fanfare *fanfare, unsigned *worker);
 
+/* ---- Metrics ----------------------------------------------------------------------------------------------------------- */
+
+/* What one worker has counted since it began. Counters only rise, and reading changes none; each is of some moment during the call. */
+struct fan_worker_metrics {
+	uint64_t created, sent, dropped; /* PDUs */
+	uint64_t bytes_out;
+	uint64_t busy_ns, all_ns; /* at work, of all the time since its loop began */
+	uint64_t dropped_for[FAN_DROPS_MAX];
+	uint64_t engine_pdus[FAN_ENGINE_SHARES_MAX],
+		engine_cycles[FAN_ENGINE_SHARES_MAX]; /* as fan_engine_shares() has engines */
+	enum fan_wait waits_for;
+	uint64_t waits_ns;                  /* since when */
+	uint64_t waited_ns[FAN_WAIT_KINDS]; /* in all */
+};
+
+/* Contexts by what they have left. A NAS context's window has 200 COUNTs, of which three quarters are 150. */
+struct fan_census_counts {
+	uint64_t contexts;
+	uint64_t window_three_quarters, window_full; /* a full one is among the former too */
+	uint64_t lease_low, lease_used; /* fewer than 256 COUNTs of it are left; none is, and it is among the former too */
+	uint64_t unreachable;
+};
+
+struct fan_metrics {
+	uint64_t contexts, groups, next_hops;
+	uint64_t lost; /* frames that the port lost after it had taken them */
+	bool link_up;
+	uint64_t accepted; /* messages, those that were gone on with after a restart among them */
+	uint64_t ended[FAN_MESSAGE_STATES];
+	int64_t oldest_ms; /* since the oldest message that has not ended was accepted; 0: all have */
+	uint64_t checkpoints;
+	struct fan_store_commits commits;
+	const uint32_t *latency_us; /* steps of commits.within */
+	struct fan_census_counts
+		census; /* of a walk that ended census_age_ms ago and took census_took_ms; -1: none has ended yet */
+	int64_t census_age_ms, census_took_ms;
+};
+
+/* These take no time per UE. Control thread. */
+void fan_metrics_read(const struct fanfare *fanfare, struct fan_metrics *metrics);
+/* False past the last worker. */
+bool fan_worker_metrics_read(const struct fanfare *fanfare, struct fan_worker_metrics *metrics, unsigned index);
+/* PDUs that the port has taken for a next hop. */
+uint64_t fan_next_hop_sent(const struct fanfare *fanfare, unsigned index);
+/* Out: ids[id_max], oldest first. Returns how many there are. */
+unsigned fan_messages_in_flight(const struct fanfare *fanfare, fan_message_id *ids, unsigned id_max);
+#define FAN_MESSAGES_IN_FLIGHT_MAX 64
+/* "DPDK 22.11.9". Static storage. */
+const char *fan_dpdk_version(void);
+
 /* Frequency of the counter behind busy_cycles. */
 uint64_t fan_tsc_hz(void);
 
@@ -61,7 +114,6 @@ struct fan_engine_share {
 	char name[64]; /* as it was asked for; a longer one is cut */
 	uint64_t pdus; /* protected */
 };
-#define FAN_ENGINE_SHARES_MAX 8 /* engines that can serve one run */
 
 /* Out: shares[share_max], in the order of the list. Returns how many engines there are. Exact once nothing is in flight. */
 unsigned fan_engine_shares(const struct fanfare *fanfare, struct fan_engine_share *shares, unsigned share_max);

@@ -15,6 +15,8 @@
  *	journal.c     messages on the disk
  *	references.c  messages by the name that their sender gave them
  *	receipts.c    proof of reception from the wire
+ *	census.c      contexts by what they have left
+ *	metrics.c     what was counted, for those who watch
  *	protector.c   bulk protection alone
  */
 #ifndef FAN_HANDLES_H
@@ -27,6 +29,7 @@
 #include "../store/store.h"
 #include "additions.h"
 #include "appliance.h"
+#include "census.h"
 #include "identities.h"
 #include "journal.h"
 #include "lease_ends.h"
@@ -79,6 +82,8 @@ struct fanfare {
 	bool leaving;                                 /* some are */
 	struct fan_ledger ledger;
 	struct fan_journal journal;
+	struct fan_census census;
+	uint64_t messages_ended[FAN_MESSAGE_STATES];
 	struct fan_references references; /* of messages on their way and kept */
 	void (*first_rate)(void *user, struct fan_next_hop_rate *rate,
 			   const uint8_t address[16]); /* options.rate; NULL: none */

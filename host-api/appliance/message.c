@@ -392,12 +392,14 @@ fan_poll(struct fanfare *fanfare)
 	fan_dataplane_settle(fanfare->dataplane);
 	told = fan_journal_end(fanfare);
 	while (told && (flight = fan_dataplane_take_settled(fanfare->dataplane)) != NULL) {
+		fanfare->messages_ended[fan_journal_state(&fanfare->journal.entries[flight->place], true)]++;
 		fan_journal_remove(fanfare, flight);
 		call_back(fanfare, flight);
 		fan_flight_free(flight);
 	}
 	fan_journal_serve(fanfare);
 	fan_removals_settle(fanfare);
+	fan_census_serve(fanfare);
 	return (int)fanfare->dataplane->flights.count;
 }
 

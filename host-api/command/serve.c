@@ -222,23 +222,29 @@ make_rates(const json_t *now, const json_t *before)
 	const double seconds = (double)rise(now, before, "at_ms") / 1000;
 	const double hz = (double)json_integer_value(json_object_get(now, "tsc_hz"));
 
-	return json_pack("{s:f, s:f, s:f, s:f}", "sent_per_s", (double)rise(now, before, "sent") / seconds, "dropped_per_s",
-			 (double)rise(now, before, "dropped") / seconds, "gbit_per_s",
+	return json_pack("{s:f, s:f, s:f, s:f, s:I, s:s*}", "sent_per_s", (double)rise(now, before, "sent") / seconds,
+			 "dropped_per_s", (double)rise(now, before, "dropped") / seconds, "gbit_per_s",
 			 8e-9 * (double)rise(now, before, "bytes_out") / seconds, "busy_workers",
-			 (double)rise(now, before, "busy_cycles") / hz / seconds);
+			 (double)rise(now, before, "busy_cycles") / hz / seconds, "messages_in_flight",
+			 json_integer_value(json_object_get(now, "messages_in_flight")), "waits_for",
+			 json_string_value(json_object_get(now, "waits_for")));
 }
 
 static void
 print_rates(const json_t *rates, bool json)
 {
+	const char *waits_for = json_string_value(json_object_get(rates, "waits_for"));
+
 	if (json) {
 		(void)json_dumpf(rates, stdout, JSON_COMPACT);
 		putchar('\n');
 	} else {
-		printf("%14.0f %14.0f %10.3f %8.2f\n", json_real_value(json_object_get(rates, "sent_per_s")),
+		printf("%14.0f %14.0f %10.3f %8.2f %9lld  %s\n", json_real_value(json_object_get(rates, "sent_per_s")),
 		       json_real_value(json_object_get(rates, "dropped_per_s")),
 		       json_real_value(json_object_get(rates, "gbit_per_s")),
-		       json_real_value(json_object_get(rates, "busy_workers")));
+		       json_real_value(json_object_get(rates, "busy_workers")),
+		       (long long)json_integer_value(json_object_get(rates, "messages_in_flight")),
+		       waits_for != NULL ? waits_for : "-");
 	}
 	(void)fflush(stdout);
 }
@@ -255,7 +261,7 @@ run_top(const struct fan_command *command, int argc, char **argv)
 		return exit_code < 0 ? FAN_EXIT_OK : exit_code;
 	exit_code = fan_client_call(command, &chosen.client, &before, "top", NULL, -1);
 	if (exit_code == FAN_EXIT_OK && !chosen.client.json)
-		printf("%14s %14s %10s %8s\n", "sent/s", "dropped/s", "Gbit/s", "busy");
+		printf("%14s %14s %10s %8s %9s  %s\n", "sent/s", "dropped/s", "Gbit/s", "busy", "in flight", "waits for");
 	for (uint64_t i = 0; exit_code == FAN_EXIT_OK && (chosen.count == 0 || i < chosen.count); i++) {
 		json_t *rates;
 
@@ -277,7 +283,8 @@ const struct fan_command fan_command_top = {
 	.name = "top",
 	.summary = "Shows again and again what the daemon sends",
 	.operands = "",
-	.text = "busy is how many workers' worth of time the dataplane is at work. --json prints one object a line.",
+	.text = "busy is how many workers' worth of time the dataplane is at work; waits for, what keeps the worker from going on that\n"
+		"has waited longest. --json prints one object a line. 'fanfare web' shows more.",
 	.options = top_options,
 	.option_count = COUNT_OF(top_options),
 	.run = run_top,

@@ -7,6 +7,8 @@
  *	client.c     octets of a client
  *	dispatch.c   lines become requests, requests find their methods
  *	service.c    methods of the daemon itself
+ *	metrics.c    ... of what it has counted
+ *	audit.c      records of what clients change
  *	ue.c         methods of UEs, leases and acknowledgements
  *	group.c      methods of groups
  *	send.c       sending
@@ -24,6 +26,7 @@
 #define FAN_CONTROL_DAEMON_H
 
 #include "../appliance/appliance.h"
+#include "audit.h"
 #include "client.h"
 #include "notify.h"
 #include "params.h"
@@ -40,15 +43,17 @@ struct fan_ticket {
 	unsigned place; /* of the client */
 	uint32_t generation;
 	json_t *id; /* owned; NULL: nobody asked for an answer */
+	struct fan_audit_act act;
 };
 
 struct fan_request {
 	struct fan_server *server;
 	struct fan_client *client;
-	json_t *id;     /* owned; NULL: a notification */
-	json_t *params; /* borrowed; NULL: none */
-	json_t *result; /* owned: what a method answers; NULL: {} */
-	int code;       /* of an error object; 0: by the error */
+	json_t *id;      /* owned; NULL: a notification */
+	json_t *params;  /* borrowed; NULL: none */
+	json_t *result;  /* owned: what a method answers; NULL: {} */
+	int code;        /* of an error object; 0: by the error */
+	const char *act; /* the method, where it is one that is recorded; NULL */
 };
 
 /* When a method is carried out; its line waits until then. */
@@ -110,6 +115,7 @@ struct fan_server {
 	unsigned watch_count;
 	int64_t watched_ms;
 	struct fan_supervision supervision;
+	struct fan_audit audit;
 };
 
 /* Begins to end: nothing new is accepted, files in work are given up. Again, or with `cancel`: messages end where they are. */
@@ -117,6 +123,18 @@ void fan_server_stop(struct fan_server *server, bool cancel);
 /* Reads the configuration again and brings into force what can be. Out: *restart, an array of the keys that need a restart. On an error nothing
  * has changed, but for next hops before the one that is named. */
 int fan_server_reload(struct fan_server *server, json_t **restart);
+
+/* ---- The daemon itself --------------------------------------------------------------------------------------------------- */
+
+/* "loading" ... "failed". Static storage. */
+const char *fan_server_state_name(enum fan_server_state state);
+/* How far it is with reading the store. The caller's. */
+json_t *fan_server_describe_loading(const struct fan_server *server);
+
+#define FAN_METRICS_HOPS_MAX 1024 /* next hops that `metrics` tells one by one */
+
+/* The method `metrics`. */
+int fan_metrics_run(struct fan_request *request);
 
 /* ---- Requests ---------------------------------------------------------------------------------------------------------- */
 
@@ -135,6 +153,8 @@ struct fan_ticket fan_ticket_take(struct fan_request *request);
 struct fan_client *fan_ticket_client(struct fan_server *server, const struct fan_ticket *ticket);
 /* Answers, with the result, which it takes, or with the error that was recorded (`error` not 0), and frees the ticket. */
 void fan_ticket_answer(struct fan_server *server, struct fan_ticket *ticket, int error, json_t *result);
+/* Frees a ticket that nobody will answer. */
+void fan_ticket_drop(struct fan_server *server, struct fan_ticket *ticket);
 /* A notification to the client that waits, if it is still there. Takes params. */
 void fan_ticket_notify(struct fan_server *server, const struct fan_ticket *ticket, const char *method, json_t *params);
 

@@ -48,12 +48,21 @@ answer(struct fan_client *client, json_t *id, int code, int error, json_t *resul
 
 /* ---- Tickets ----------------------------------------------------------------------------------------------------------- */
 
+static struct fan_audit_act
+make_act(const struct fan_request *request)
+{
+	return (struct fan_audit_act){ .method = request->act,
+				       .user = request->client->user,
+				       .subject = request->act != NULL ? fan_audit_subject(request->params) : NULL };
+}
+
 struct fan_ticket
 fan_ticket_take(struct fan_request *request)
 {
 	const struct fan_ticket ticket = { .place = (unsigned)(request->client - request->server->clients),
 					   .generation = request->client->generation,
-					   .id = json_incref(request->id) };
+					   .id = json_incref(request->id),
+					   .act = make_act(request) };
 
 	request->client->requests++;
 	return ticket;
@@ -72,6 +81,7 @@ fan_ticket_answer(struct fan_server *server, struct fan_ticket *ticket, int erro
 {
 	struct fan_client *client = fan_ticket_client(server, ticket);
 
+	fan_audit_record(&server->audit, &ticket->act, error == 0 ? "done" : "refused", error, result);
 	if (client != NULL) {
 		client->requests--;
 		answer(client, ticket->id, 0, error, result);
@@ -79,6 +89,14 @@ fan_ticket_answer(struct fan_server *server, struct fan_ticket *ticket, int erro
 		json_decref(ticket->id);
 		json_decref(result);
 	}
+	ticket->id = NULL;
+}
+
+void
+fan_ticket_drop(struct fan_server *server, struct fan_ticket *ticket)
+{
+	fan_audit_record(&server->audit, &ticket->act, "abandoned", 0, NULL);
+	json_decref(ticket->id);
 	ticket->id = NULL;
 }
 
@@ -177,6 +195,7 @@ call(struct fan_request *request, const char *name)
 	const struct fan_method *method = find_method(name);
 	int error = method == NULL ? refuse_method(request, name) : check_role(request, method);
 
+	request->act = method != NULL && fan_audit_id(method->name) != NULL ? method->name : NULL;
 	if (error != 0)
 		return error;
 	if (request->client->requests >= FAN_CONTROL_REQUESTS_MAX)
@@ -268,6 +287,15 @@ find_fault(const json_t *object)
 	return known == json_object_size(object) ? NULL : "a request has jsonrpc, id, method, params, and nothing else";
 }
 
+static void
+record_act(const struct fan_request *request, int error)
+{
+	struct fan_audit_act act = make_act(request);
+	const char *outcome = error == 0 ? "done" : request->code == FAN_CONTROL_DENIED ? "denied" : "refused";
+
+	fan_audit_record(&request->server->audit, &act, outcome, error, request->result);
+}
+
 /* False: it has to wait. */
 static bool
 take_request(struct fan_server *server, struct fan_client *client, json_t *object)
@@ -279,10 +307,12 @@ take_request(struct fan_server *server, struct fan_client *client, json_t *objec
 	const char *method = json_string_value(json_object_get(object, "method"));
 	const int error = client->greeted ? call(&request, method) : hello(&request, method);
 
-	if (error == FAN_LATER || error == FAN_WAIT)
+	if (error == FAN_LATER || error == FAN_WAIT) {
 		json_decref(request.id);
-	else
+	} else {
+		record_act(&request, error);
 		answer(client, request.id, request.code, error, request.result);
+	}
 	return error != FAN_WAIT;
 }
 

@@ -19,7 +19,7 @@ close_job(struct fan_job *job, bool good)
 		explicit_bzero(job->buffer, BUFFER_BYTES);
 	free(job->buffer);
 	json_decref(job->errors);
-	json_decref(job->ticket.id);
+	fan_ticket_drop(job->server, &job->ticket);
 	free(job);
 }
 

@@ -11,7 +11,8 @@
 #define AT(struct_name, field) offsetof(struct struct_name, field)
 
 struct sending {
-	const char *gid, *identity, *profile, *text, *message, *reference, *coding, *originator, *service_centre, *source_ipv4;
+	const char *gid, *identity, *profile, *text, *message, *reference, *traceparent, *coding, *originator, *service_centre,
+		*source_ipv4;
 	int64_t priority, valid_for_ms, application_port, timestamp_s, sdap_qfi, source_port, destination_port;
 	bool device_trigger, raw;
 };
@@ -23,6 +24,7 @@ static const struct fan_param send_params[] = {
 	{ "text", FAN_PARAM_TEXT, false, 1, FAN_CONTROL_LINE_BYTES_MAX, AT(sending, text) },
 	{ "message", FAN_PARAM_TEXT, false, 1, FAN_CONTROL_LINE_BYTES_MAX, AT(sending, message) },
 	{ "reference", FAN_PARAM_TEXT, false, 1, FAN_REFERENCE_BYTES - 1, AT(sending, reference) },
+	{ "traceparent", FAN_PARAM_TEXT, false, 55, 55, AT(sending, traceparent) },
 	{ "priority", FAN_PARAM_NUMBER, false, 0, 7, AT(sending, priority) },
 	{ "valid_for_ms", FAN_PARAM_NUMBER, false, 0, UINT32_MAX, AT(sending, valid_for_ms) },
 	{ "coding", FAN_PARAM_TEXT, false, 1, 8, AT(sending, coding) },
@@ -248,6 +250,18 @@ check_addressee(const struct sending *values)
 		       : fan_fail(FAN_E_INVALID, "profile %.32s: there is none of this name", values->profile);
 }
 
+/* It is kept in the audit's record alone, where it leads from a sender's trace to a message (W3C Trace Context, 3.2). */
+static int
+check_trace(const char *traceparent)
+{
+	static const char form[] = "00-________________________________-________________-__";
+
+	for (size_t i = 0; traceparent != NULL && i < sizeof(form) - 1; i++)
+		if (form[i] == '_' ? strchr("0123456789abcdef", traceparent[i]) == NULL : traceparent[i] != form[i])
+			return fan_fail(FAN_E_INVALID, "traceparent: takes 00-TRACE-PARENT-FLAGS of 32, 16 and 2 hex digits");
+	return 0;
+}
+
 static int
 run_send(struct fan_request *request)
 {
@@ -258,6 +272,8 @@ run_send(struct fan_request *request)
 
 	if (error == 0)
 		error = check_addressee(&values);
+	if (error == 0)
+		error = check_trace(values.traceparent);
 	byte_count = error != 0 ? error : read_octets(octets, &values);
 	if (byte_count < 0)
 		return byte_count;

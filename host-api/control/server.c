@@ -131,12 +131,15 @@ fan_server_open(struct fan_server **out, struct fan_configuration *configuration
 	}
 	server->configuration = *configuration;
 	*configuration = (struct fan_configuration){ .file = NULL };
-	server->listener = server->epoll = server->signals = server->timer = server->wake = -1;
+	server->audit.journal = server->listener = server->epoll = server->signals = server->timer = server->wake = -1;
 	server->started_ms = server->now_ms = fan_clock_ms(CLOCK_MONOTONIC);
 	for (unsigned i = 0; i < FAN_CONTROL_CLIENTS_MAX; i++)
 		server->clients[i].socket = server->clients[i].descriptor = server->clients[i].coming = -1;
 	fan_notify_open(&server->supervision.notify);
-	error = open_sources(server);
+	error = fan_audit_open(&server->audit,
+			       server->configuration.serve.audit != NULL ? server->configuration.serve.audit : "no");
+	if (error == 0)
+		error = open_sources(server);
 	if (error == 0)
 		error = listen_there(server);
 	if (error != 0) {
@@ -184,8 +187,9 @@ fan_server_close(struct fan_server *server)
 	fan_hops_forget(server);
 	error = fan_close(server->fanfare);
 	for (unsigned i = 0; i < server->send_count; i++)
-		json_decref(server->sends[i].ticket.id);
+		fan_ticket_drop(server, &server->sends[i].ticket);
 	free(server->sends);
+	fan_audit_close(&server->audit);
 	fan_configuration_free(&server->configuration);
 	free(server);
 	if (error == 0)

@@ -10,8 +10,8 @@
 
 /* ---- Status ------------------------------------------------------------------------------------------------------------ */
 
-static const char *
-state_name(enum fan_server_state state)
+const char *
+fan_server_state_name(enum fan_server_state state)
 {
 	static const char *const names[] = { "loading", "ready", "draining", "failed" };
 
@@ -26,8 +26,8 @@ describe_health(const struct fan_health *health)
 			 "checkpoints", (json_int_t)health->checkpoints, "commit_ns_max", (json_int_t)health->commit_ns_max);
 }
 
-static json_t *
-describe_loading(const struct fan_server *server)
+json_t *
+fan_server_describe_loading(const struct fan_server *server)
 {
 	return json_pack("{s:I, s:I}", "loaded", (json_int_t)__atomic_load_n(&server->loaded, __ATOMIC_RELAXED), "to_load",
 			 (json_int_t)__atomic_load_n(&server->to_load, __ATOMIC_RELAXED));
@@ -46,8 +46,8 @@ run_status(struct fan_request *request)
 		error = fan_health(server->fanfare, &health);
 	if (error != 0)
 		return error;
-	more = server->fanfare != NULL ? describe_health(&health) : describe_loading(server);
-	request->result = json_pack("{s:s, s:s*, s:s, s:i, s:I, s:s*}", "state", state_name(server->state), "why",
+	more = server->fanfare != NULL ? describe_health(&health) : fan_server_describe_loading(server);
+	request->result = json_pack("{s:s, s:s*, s:s, s:i, s:I, s:s*}", "state", fan_server_state_name(server->state), "why",
 				    server->state == FAN_SERVER_FAILED ? health.store_detail : NULL, "program", fan_version(),
 				    "pid", (int)getpid(), "uptime_ms", (json_int_t)(server->now_ms - server->started_ms),
 				    "store", server->configuration.store.directory);
@@ -56,12 +56,30 @@ run_status(struct fan_request *request)
 	return 0;
 }
 
+/* What the worker that has waited longest waits for. */
+static enum fan_wait
+longest_wait(const struct fanfare *fanfare)
+{
+	enum fan_wait wait = FAN_WAIT_NOTHING;
+	struct fan_worker_metrics worker;
+	uint64_t longest_ns = 0;
+
+	for (unsigned i = 0; fan_worker_metrics_read(fanfare, &worker, i); i++) {
+		if (worker.waits_ns <= longest_ns)
+			continue;
+		longest_ns = worker.waits_ns;
+		wait = worker.waits_for;
+	}
+	return wait;
+}
+
 static int
 run_top(struct fan_request *request)
 {
 	const struct fan_server *server = request->server;
 	struct fan_engine_share shares[FAN_ENGINE_SHARES_MAX];
 	struct fan_totals totals;
+	struct fan_health health;
 	json_t *engines;
 	unsigned share_count;
 	const int error = fan_request_params(request, NULL, NULL, 0);
@@ -69,15 +87,19 @@ run_top(struct fan_request *request)
 	if (error != 0)
 		return error;
 	engines = json_object();
+	fan_health_init(&health);
+	(void)fan_health(server->fanfare, &health);
 	fan_totals_read(server->fanfare, &totals);
 	share_count = fan_engine_shares(server->fanfare, shares, FAN_ENGINE_SHARES_MAX);
 	for (unsigned i = 0; i < share_count && i < FAN_ENGINE_SHARES_MAX; i++)
 		(void)json_object_set_new(engines, shares[i].name, json_integer((json_int_t)shares[i].pdus));
-	request->result = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "at_ms", (json_int_t)server->now_ms,
-				    "created", (json_int_t)totals.created, "sent", (json_int_t)totals.sent, "dropped",
-				    (json_int_t)totals.dropped, "bytes_out", (json_int_t)totals.bytes_out, "busy_cycles",
-				    (json_int_t)totals.busy_cycles, "engine_cycles", (json_int_t)totals.engine_cycles, "tsc_hz",
-				    (json_int_t)fan_tsc_hz(), "engines", engines);
+	request->result = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:o}", "at_ms",
+				    (json_int_t)server->now_ms, "created", (json_int_t)totals.created, "sent",
+				    (json_int_t)totals.sent, "dropped", (json_int_t)totals.dropped, "bytes_out",
+				    (json_int_t)totals.bytes_out, "busy_cycles", (json_int_t)totals.busy_cycles,
+				    "engine_cycles", (json_int_t)totals.engine_cycles, "tsc_hz", (json_int_t)fan_tsc_hz(),
+				    "messages_in_flight", (json_int_t)health.messages_in_flight, "waits_for",
+				    fan_wait_name(longest_wait(server->fanfare)), "engines", engines);
 	return 0;
 }
 
@@ -197,7 +219,7 @@ run_stop(struct fan_request *request)
 	if (error != 0)
 		return error;
 	fan_server_stop(request->server, values.cancel);
-	request->result = json_pack("{s:s}", "state", state_name(request->server->state));
+	request->result = json_pack("{s:s}", "state", fan_server_state_name(request->server->state));
 	return 0;
 }
 
@@ -263,7 +285,11 @@ fan_events_tell(struct fan_server *server)
 }
 
 const struct fan_method fan_service_methods[] = {
-	{ "status", FAN_ROLE_READ, FAN_ANY_TIME, run_status },         { "top", FAN_ROLE_READ, FAN_LOADED, run_top },
-	{ "reload", FAN_ROLE_PROVISION, FAN_AFTER_BATCH, run_reload }, { "stop", FAN_ROLE_PROVISION, FAN_ANY_TIME, run_stop },
-	{ "subscribe", FAN_ROLE_READ, FAN_LOADED, run_subscribe },     { .name = NULL },
+	{ "status", FAN_ROLE_READ, FAN_ANY_TIME, run_status },
+	{ "top", FAN_ROLE_READ, FAN_LOADED, run_top },
+	{ "metrics", FAN_ROLE_READ, FAN_ANY_TIME, fan_metrics_run },
+	{ "reload", FAN_ROLE_PROVISION, FAN_AFTER_BATCH, run_reload },
+	{ "stop", FAN_ROLE_PROVISION, FAN_ANY_TIME, run_stop },
+	{ "subscribe", FAN_ROLE_READ, FAN_LOADED, run_subscribe },
+	{ .name = NULL },
 };

@@ -11,6 +11,7 @@
 #include <lmdb.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The store's own records, in the main database beside the names of the others. */
@@ -54,6 +55,7 @@ struct fan_store {
 	bool broken; /* a commit failed while its meta page was written: `meta` is what that page said before */
 	bool older;  /* what is on the disk says a version before FAN_STORE_VERSION */
 	uint8_t meta[META_BYTES];
+	struct fan_store_commits commits;
 	/* A record on its way. */
 	uint8_t name[1 + FAN_RECORD_KEY_BYTES_MAX]; /* its kind and key: what its seal is told */
 	uint8_t value[FAN_RECORD_FIELDS_BYTES_MAX + FAN_RECORD_SECRET_BYTES_MAX + FAN_SEAL_BYTES];
@@ -497,15 +499,51 @@ check_transaction(const struct fan_store *store)
 	return 0;
 }
 
+const uint32_t fan_store_latency_us[FAN_STORE_LATENCIES] = { 100,   250,   500,    1000,   2500,   5000,
+							     10000, 25000, 100000, 250000, 500000, 1000000 };
+
+static uint64_t
+now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void
+note_commit(struct fan_store_commits *commits, uint64_t took_ns, int error)
+{
+	commits->count++;
+	commits->failed += error != 0;
+	commits->sum_ns += took_ns;
+	if (took_ns > commits->max_ns)
+		commits->max_ns = took_ns;
+	for (unsigned i = 0; i < FAN_STORE_LATENCIES; i++)
+		if (took_ns <= (uint64_t)fan_store_latency_us[i] * 1000) {
+			commits->within[i]++;
+			return;
+		}
+}
+
+void
+fan_store_commits(const struct fan_store *store, struct fan_store_commits *commits)
+{
+	*commits = store->commits;
+}
+
 int
 fan_store_commit(struct fan_store *store)
 {
+	const uint64_t begin_ns = now_ns();
 	int error = check_transaction(store);
 
 	if (error == 0 && store->changed)
 		error = put_head(store);
-	if (error == 0 && store->changed)
+	if (error == 0 && store->changed) {
 		error = commit(store);
+		note_commit(&store->commits, now_ns() - begin_ns, error);
+	}
 	if (!store->reading)
 		drop(store);
 	return error;

@@ -39,6 +39,7 @@
 #define FAN_STORE_H
 
 #include "../../dataplane/context/count.h"
+#include "commits.h"
 
 #include <assert.h>
 
@@ -238,6 +239,8 @@ void fan_store_close(struct fan_store *store);
 int fan_store_begin(struct fan_store *store);
 /* Makes the transaction durable and ends it. Errors, with the transaction dropped: IO (disk full or failing), MEMORY (the store's limit). */
 int fan_store_commit(struct fan_store *store);
+/* Out: how long commits took that had something to write. */
+void fan_store_commits(const struct fan_store *store, struct fan_store_commits *commits);
 /* Drops the transaction. Ignored when there is none. */
 void fan_store_abort(struct fan_store *store);
 /* Ends the transaction with the error of what was put: commits where that is 0, drops it otherwise. Returns the error. */

@@ -3,7 +3,7 @@
  * fanfare-north: the faces. `fanfare t8` and `fanfare web` run it, with a file that they have been given: fanfare-north FACE [--check] FILE. It is a
  * program of its own, so that no line of HTTP, TLS or JSON Web Tokens is ever mapped into the process that holds keys.
  */
-#include "faces.h"
+#include "../faces.h"
 
 #include <stdio.h>
 #include <string.h>
