@@ -35,6 +35,7 @@ const struct fan_command *const fan_commands[] = {
 	&fan_command_stop,
 	&fan_command_store,
 	&fan_command_t8,
+	&fan_command_web,
 	&completion,
 	&version,
 	&help,

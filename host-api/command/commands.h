@@ -28,6 +28,7 @@ extern const struct fan_command fan_command_reload;
 extern const struct fan_command fan_command_stop;
 extern const struct fan_command fan_command_store;
 extern const struct fan_command fan_command_t8;
+extern const struct fan_command fan_command_web;
 
 #define FAN_PROGRAM_SUMMARY "One group message in, one individually protected unicast message out for every member"
 

@@ -75,7 +75,7 @@ run_face(const struct fan_command *command, const char *program, int argc, char 
 }
 
 static int
-run_t8(const struct fan_command *command, int argc, char **argv)
+run_north(const struct fan_command *command, int argc, char **argv)
 {
 	return run_face(command, "fanfare-north", argc, argv);
 }
@@ -88,7 +88,18 @@ const struct fan_command fan_command_t8 = {
 		"Exit codes: 0 stopped; 1 it could not start; 2 wrong options or configuration.",
 	.options = face_options,
 	.option_count = COUNT_OF(face_options),
-	.run = run_t8,
+	.run = run_north,
+};
+
+const struct fan_command fan_command_web = {
+	.name = "web",
+	.summary = "Shows what the daemon does: metrics for Prometheus, and a live page",
+	.operands = "",
+	.text = "It holds no keys and changes nothing, and stays in the foreground until SIGTERM or SIGINT. host-api/north/web/README.md is its manual.\n\n"
+		"Exit codes: 0 stopped; 1 it could not start; 2 wrong options or configuration.",
+	.options = face_options,
+	.option_count = COUNT_OF(face_options),
+	.run = run_north,
 };
 
 static int

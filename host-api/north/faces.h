@@ -7,5 +7,6 @@
 #include <stdbool.h>
 
 int fan_t8_main(const char *file, bool check);
+int fan_web_main(const char *file, bool check);
 
 #endif

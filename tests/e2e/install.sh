@@ -23,6 +23,8 @@ lib/systemd/system/fanfare.service
 libexec/fanfare/fanfare-north
 libexec/fanfare/fanfare-tsp
 share/bash-completion/completions/fanfare
+share/fanfare/alerts.yml
+share/fanfare/dashboard.json
 share/man/man1/fanfare.1
 share/man/man5/fanfare-ues.5
 share/man/man5/fanfare.ini.5'

@@ -13,6 +13,7 @@ static const struct {
 	int (*run)(const char *file, bool check);
 } faces[] = {
 	{ "t8", fan_t8_main },
+	{ "web", fan_web_main },
 };
 
 int
