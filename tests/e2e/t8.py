@@ -218,6 +218,7 @@ def path_of(answer):
 
 
 DATA = base64.b64encode(b"hello").decode()
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 NIDD = "/3gpp-nidd/v1/as1/configurations"
 
 
@@ -243,7 +244,7 @@ def group_message(client, listener, crowd):
     configuration, shown = configure(client, listener, "/group", unknownAttribute={"x": 1}, supportedFeatures="3F")
     check("unknownAttribute" not in shown and shown["status"] == "ACTIVE" and shown["supportedFeatures"] == "0", f"configuration {shown}")
     answer, shown = client.expect(201, "POST", configuration + "/downlink-data-deliveries",
-                                  {"externalGroupId": "all@example.org", "data": DATA, "maximumLatency": 600, "priority": 3})
+                                  {"externalGroupId": "all@example.org", "data": DATA, "maximumLatency": 600, "priority": 3}, traceparent=TRACE)
     delivery = path_of(answer)
     check(shown["self"].endswith(delivery), f"self {shown}")
     pages = wait_for(lambda: sum(len(page["gmdResults"]) for page in listener.heard.get("/group", [])) >= crowd and listener.heard["/group"],
@@ -450,6 +451,7 @@ def main():
                 process.kill()
     logs = (WORK / "t8.log").read_text() + (WORK / "serve.log").read_text()
     check(DATA not in logs and client.token not in logs and "Sanitizer" not in logs, "a log has a payload, a token or a sanitizer's word")
+    check(TRACE in logs, "the trace of a request is not in the daemon's audit")
     if failures:
         print(logs[-3000:])
     sys.exit(1 if failures else 0)

@@ -527,14 +527,31 @@ fan_t8_delivery_may(struct fan_t8_call *call, const json_t *record)
 	return true;
 }
 
+/* The trace that a request belongs to (W3C Trace Context) goes on in the daemon's audit. One of another form is as if there were none. */
+static void
+add_trace(json_t *params, const struct fan_t8_call *call)
+{
+	static const char form[] = "00-________________________________-________________-__";
+	const char *trace = call->request != NULL ? fan_http_header(call->request, "traceparent") : NULL;
+
+	if (trace == NULL || strlen(trace) != sizeof(form) - 1)
+		return;
+	for (size_t i = 0; i < sizeof(form) - 1; i++)
+		if (form[i] == '_' ? strchr("0123456789abcdef", trace[i]) == NULL : trace[i] != form[i])
+			return;
+	(void)json_object_set_new(params, "traceparent", json_string(trace));
+}
+
 json_t *
 fan_t8_delivery_make(const struct fan_t8_call *call, const struct fan_t8_api *api, json_t *body,
 		     const struct fan_t8_order *order)
 {
-	return json_pack("{s:s, s:s, s:o, s:s, s:b, s:{s:s, s:i}, s:I, s:I, s:s}", "api", api->name, "sender",
-			 call->sender->name, "body", body, "to", order->to, "group", order->group, "params", "message",
-			 order->base64, "priority", (int)order->priority, "start_ms", (json_int_t)order->start_ms, "until_ms",
-			 (json_int_t)order->until_ms, "notify", order->notify);
+	json_t *params = json_pack("{s:s, s:i}", "message", order->base64, "priority", (int)order->priority);
+
+	add_trace(params, call);
+	return json_pack("{s:s, s:s, s:o, s:s, s:b, s:o, s:I, s:I, s:s}", "api", api->name, "sender", call->sender->name,
+			 "body", body, "to", order->to, "group", order->group, "params", params, "start_ms",
+			 (json_int_t)order->start_ms, "until_ms", (json_int_t)order->until_ms, "notify", order->notify);
 }
 
 /* Its reference, and the state that it begins with. */
