@@ -773,7 +773,7 @@ listen_to_events(void)
 /* ---- freeDiameter --------------------------------------------------------------------------------------------------------- */
 
 /* Its errors alone, one line each, without those in which it tells by which functions an error came up ("ERROR: in ..."). */
-static void
+static __attribute__((format(printf, 2, 0))) void
 log_line(int level, const char *format, va_list arguments)
 {
 	char line[512];
