@@ -90,7 +90,7 @@ add_ue(fan_context_id *id, struct fanfare *fanfare, uint32_t i, unsigned long ho
 			     .count = 1,
 			     .count_reserved = 1 << 20,
 			     .ue = i,
-			     .next_hop = (uint16_t)(i % hops),
+			     .next_hop = (uint16_t)(hops > 0 ? i % hops : 0),
 			     .mme_ue_id = i,
 			     .ran_ue_id = i & 0xffffff,
 			     .bearer_id = 5 };

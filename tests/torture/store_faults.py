@@ -133,9 +133,10 @@ class StoreFaults(torture.Torture):
             self.fault("read-only", f"status says {said['state']}, {said.get('why')}")
         print(f"read-only: status: {said.get('why')}")
         self.daemon.kill()
-        self.crashes += 1
         self.witness.settle()
+        # What left before it counts as before.
         self.look()
+        self.crashes += 1
         self.refused("a read-only file system", [str(self.store), "read-only", "mount it"], store=self.store)
         torture.run("umount", disk)
         self.mounted = False
