@@ -235,8 +235,8 @@ if [ -z "${TSP_ONLY:-}" ]; then
 fi
 # What is secret is in no log and no file of the face.
 grep -qa 'sluice' tsp.log serve.log state/data.mdb && fault 'a payload is in a log or in the state'
-# But for the queue of a peer that goes while it is looked at.
-! grep 'freeDiameter: ERROR' tsp.log | grep -v queue || fault 'freeDiameter is used wrongly'
+# But for the queue of a peer that goes while it is looked at, and a connection that ends while freeDiameter writes to it.
+! grep 'freeDiameter: ERROR' tsp.log | grep -v -e queue -e fd_cnx_teststate || fault 'freeDiameter is used wrongly'
 ! grep -q 'FAULT\|Sanitizer' serve.log || fault "$(grep 'FAULT\|Sanitizer' serve.log)"
 
 if [ "$failures" -gt 0 ]; then
