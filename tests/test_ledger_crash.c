@@ -52,12 +52,16 @@ run(void (*step)(void))
 	cr_assert(waitpid(child, &how, 0) == child && how == 0, "a step has failed, see above: %#x", (unsigned)how);
 }
 
+/* The rate that next hops begin with; NULL: none. */
+static void (*first_rate)(void *user, struct fan_next_hop_rate *rate, const uint8_t address[16]);
+
 static void
 open_appliance(void)
 {
 	struct fan_options options = fan_test_store_options();
 
 	options.egress = egress;
+	options.rate = first_rate;
 	options.retention_s = retention_s;
 	check(fan_open(&fanfare, &options) == 0, "open", 0);
 }
@@ -809,12 +813,27 @@ end_with_some_put_off(void)
 		check(left->pdus[i] == 2, "the other next hop waits", i);
 }
 
+/* A bucket begins empty: nothing leaves in the first second. */
+static void
+begin_slowly(void *user, struct fan_next_hop_rate *rate, const uint8_t address[16])
+{
+	(void)user;
+	(void)address;
+	rate->pdus_per_s = 1;
+}
+
+/* Messages go on within fan_open(): none is to leave before the recorder is there. */
 static void
 go_on_with_those_put_off(void)
 {
 	struct fan_message_status status;
+	struct fan_next_hop_rate none;
 
+	first_rate = begin_slowly;
 	open_and_record();
+	fan_next_hop_rate_init(&none);
+	for (unsigned i = 0; i < 2; i++)
+		check(fan_next_hop_rate(fanfare, i, &none) == 0, "rate", i);
 	poll_to_the_end();
 	for (uint64_t id = left->first_message; id < left->first_message + 2; id++) {
 		fan_message_status_init(&status);
