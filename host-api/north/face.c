@@ -173,12 +173,6 @@ fan_face_connected(const struct fan_face *face)
 	return face->upstream != NULL && fan_upstream_connected(face->upstream);
 }
 
-void
-fan_face_on_connect(struct fan_face *face, void (*connected)(void *user), void *user)
-{
-	fan_upstream_on_connect(face->upstream, connected, user);
-}
-
 /* ---- Its life ---------------------------------------------------------------------------------------------------------------- */
 
 static void

@@ -77,8 +77,6 @@ void fan_face_call(struct fan_face *face, const char *method, json_t *params, in
 void fan_face_hang_up(struct fan_face *face);
 /* Whether the daemon has greeted us. */
 bool fan_face_connected(const struct fan_face *face);
-/* Calls `connected` each time that the daemon has greeted us. One for a face. */
-void fan_face_on_connect(struct fan_face *face, void (*connected)(void *user), void *user);
 
 /* ---- Its words --------------------------------------------------------------------------------------------------------------- */
 

@@ -46,7 +46,6 @@ struct fan_http_request {
 	bool handed;                   /* to the face, which has not answered yet or has */
 	struct MHD_Response *response; /* owned until it is queued */
 	unsigned status;
-	char client[INET6_ADDRSTRLEN];
 };
 
 struct fan_http_stream {
@@ -88,12 +87,6 @@ fan_http_body(const struct fan_http_request *request, size_t *byte_count)
 {
 	*byte_count = request->body_bytes;
 	return request->body != NULL ? request->body : "";
-}
-
-const char *
-fan_http_client(const struct fan_http_request *request)
-{
-	return request->client;
 }
 
 void *
@@ -221,20 +214,6 @@ bounds_of(struct MHD_Connection *connection)
 	return info->socket_context;
 }
 
-static void
-name_client(struct fan_http_request *request)
-{
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	const struct sockaddr *address = info->client_addr;
-
-	if (address->sa_family == AF_INET6)
-		(void)inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, request->client,
-				sizeof(request->client));
-	else
-		(void)inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, request->client,
-				sizeof(request->client));
-}
-
 static struct fan_http_request *
 new_request(struct fan_http *http, struct MHD_Connection *connection, const char *method, const char *path)
 {
@@ -248,7 +227,6 @@ new_request(struct fan_http *http, struct MHD_Connection *connection, const char
 	request->bounds = bounds_of(connection);
 	request->method = method;
 	request->path = path;
-	name_client(request);
 	if (length != NULL && strtoull(length, NULL, 10) > http->options.body_bytes_max)
 		request->refusal = MHD_HTTP_CONTENT_TOO_LARGE;
 	return request;

@@ -51,8 +51,6 @@ const char *fan_http_header(const struct fan_http_request *request, const char *
 const char *fan_http_argument(const struct fan_http_request *request, const char *name);
 /* Out: *byte_count. A zero follows. */
 const char *fan_http_body(const struct fan_http_request *request, size_t *byte_count);
-/* The client's address as a text. */
-const char *fan_http_client(const struct fan_http_request *request);
 /* The gnutls_session_t; NULL without TLS. */
 void *fan_http_session(const struct fan_http_request *request);
 

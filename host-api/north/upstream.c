@@ -33,8 +33,6 @@ struct fan_upstream {
 	struct call **calls; /* owned, in the order of calling */
 	unsigned count, room;
 	unsigned told; /* of them, those that the daemon has and has not answered */
-	void (*connected)(void *user);
-	void *user;
 };
 
 /* ---- Calls ------------------------------------------------------------------------------------------------------------------- */
@@ -189,8 +187,6 @@ take_hello(struct fan_upstream *upstream, const json_t *object)
 		return;
 	}
 	upstream->greeted = true;
-	if (upstream->connected != NULL)
-		upstream->connected(upstream->user);
 }
 
 static void
@@ -444,11 +440,4 @@ bool
 fan_upstream_connected(const struct fan_upstream *upstream)
 {
 	return upstream->greeted;
-}
-
-void
-fan_upstream_on_connect(struct fan_upstream *upstream, void (*connected)(void *user), void *user)
-{
-	upstream->connected = connected;
-	upstream->user = user;
 }

@@ -16,6 +16,5 @@ void fan_upstream_close(struct fan_upstream *upstream);
 void fan_upstream_call(struct fan_upstream *upstream, const char *method, json_t *params, int descriptor,
 		       void (*done)(void *user, const struct fan_face_answer *answer), void *user);
 bool fan_upstream_connected(const struct fan_upstream *upstream);
-void fan_upstream_on_connect(struct fan_upstream *upstream, void (*connected)(void *user), void *user);
 
 #endif

@@ -141,8 +141,8 @@ wrong(struct fan_t8_problem *problem, const char *name, const char *rule)
 	return fan_t8_problem_set(problem, 400, "MANDATORY_IE_INCORRECT", name, "%s: %s", name, rule);
 }
 
-bool
-fan_t8_text(const json_t *object, const char *name, bool needed, size_t most, const char **text, struct fan_t8_problem *problem)
+static bool
+take_text(const json_t *object, const char *name, bool needed, size_t most, const char **text, struct fan_t8_problem *problem)
 {
 	const json_t *value = find(object, name, needed, problem);
 
@@ -195,7 +195,7 @@ fan_t8_bytes(const json_t *object, const char *name, bool needed, const char **b
 	const char *text = "";
 	size_t bytes, signs, padding;
 
-	if (!fan_t8_text(object, name, needed, FAN_CONTROL_LINE_BYTES_MAX, &text, problem))
+	if (!take_text(object, name, needed, FAN_CONTROL_LINE_BYTES_MAX, &text, problem))
 		return false;
 	bytes = strlen(text);
 	signs = strspn(text, alphabet);
@@ -298,7 +298,7 @@ fan_t8_time(const json_t *object, const char *name, bool needed, int64_t *ms, st
 {
 	const char *text = "";
 
-	if (!fan_t8_text(object, name, needed, 64, &text, problem))
+	if (!take_text(object, name, needed, 64, &text, problem))
 		return false;
 	return parse_time(ms, text) || wrong(problem, name, "takes a date and time of RFC 3339, like 2026-01-31T18:40:00Z");
 }
@@ -341,14 +341,34 @@ fan_t8_whom(const json_t *object, bool group, const char **name, const char **id
 						group ? "externalId, msisdn, externalGroupId" : "externalId, msisdn");
 }
 
-void
-fan_t8_format_time(char text[32], int64_t ms)
-{
-	const time_t seconds = (time_t)(ms / 1000);
-	struct tm parts;
-	char upto[24];
+/* ---- Bodies -------------------------------------------------------------------------------------------------------------------- */
 
-	(void)gmtime_r(&seconds, &parts);
-	(void)strftime(upto, sizeof(upto), "%Y-%m-%dT%H:%M:%S", &parts);
-	(void)snprintf(text, 32, "%s.%03uZ", upto, (unsigned)(ms % 1000));
+json_t *
+fan_t8_pick(const json_t *body, const char *const *names)
+{
+	json_t *picked = json_object();
+
+	for (; *names != NULL; names++) {
+		json_t *value = json_object_get(body, *names);
+
+		if (value != NULL && !json_is_null(value))
+			(void)json_object_set(picked, *names, value);
+	}
+	return picked;
+}
+
+json_t *
+fan_t8_merge(const json_t *body, const json_t *patch, const char *const *names)
+{
+	json_t *merged = json_deep_copy(body);
+
+	for (; *names != NULL; names++) {
+		json_t *value = json_object_get(patch, *names);
+
+		if (json_is_null(value))
+			(void)json_object_del(merged, *names);
+		else if (value != NULL)
+			(void)json_object_set(merged, *names, value);
+	}
+	return merged;
 }

@@ -30,8 +30,6 @@ json_t *fan_t8_problem_object(const struct fan_t8_problem *problem);
 
 /* Attributes of an object. Each returns whether it is there and right; one that is missing and not needed is no problem. JSON null is as if it
  * were missing. In: needed; the longest text, the range of a number. Out: the value, the object's own. */
-bool fan_t8_text(const json_t *object, const char *name, bool needed, size_t most, const char **text,
-		 struct fan_t8_problem *problem);
 bool fan_t8_number(const json_t *object, const char *name, bool needed, json_int_t least, json_int_t most, json_int_t *number,
 		   struct fan_t8_problem *problem);
 bool fan_t8_flag(const json_t *object, const char *name, bool *flag, struct fan_t8_problem *problem);
@@ -48,7 +46,9 @@ bool fan_t8_link(const json_t *object, const char *name, bool needed, const char
  * or group is seen later. */
 bool fan_t8_whom(const json_t *object, bool group, const char **name, const char **id, struct fan_t8_problem *problem);
 
-/* "2026-01-31T18:40:00.000Z" into text[32]. */
-void fan_t8_format_time(char text[32], int64_t ms);
+/* The attributes of these names that a body has, and no others (TS 29.122 5.2.7): the caller's. In: names, ended by NULL. */
+json_t *fan_t8_pick(const json_t *body, const char *const *names);
+/* A body with a patch's attributes of these names in the place of its own (JSON merge patch, RFC 7396): the caller's. */
+json_t *fan_t8_merge(const json_t *body, const json_t *patch, const char *const *names);
 
 #endif

@@ -10,6 +10,8 @@
 
 #define TRY_AGAIN_S 5
 #define BUSY_S 1
+#define NO_BUFFER_MS 1000 /* what is valid for 0 s leaves at once, or not at all */
+#define VALID_MAX_S 604800
 #define LOOK_MS 200 /* between two looks at a message */
 
 /* ---- Records ------------------------------------------------------------------------------------------------------------------- */
@@ -177,16 +179,24 @@ answer_problem(struct fan_t8_delivery *delivery, const struct fan_t8_problem *pr
 		fan_t8_answer_problem(request, problem);
 }
 
+void
+fan_t8_delivery_uri(const struct fan_t8 *t8, const struct fan_t8_api *api, char uri[FAN_T8_URI_BYTES], const char *key)
+{
+	char path[FAN_T8_URI_BYTES];
+
+	api->locate(path, key);
+	fan_t8_make_uri(t8, uri, path);
+}
+
 static void
 answer_shown(struct fan_t8_delivery *delivery, unsigned status)
 {
 	struct fan_http_request *request = delivery->request;
 	json_t *shown = delivery->api->show(delivery->t8, delivery->key, delivery->record);
-	char path[FAN_T8_URI_BYTES], uri[FAN_T8_URI_BYTES];
+	char uri[FAN_T8_URI_BYTES];
 
 	delivery->request = NULL;
-	delivery->api->locate(path, delivery->key);
-	fan_t8_make_uri(delivery->t8, uri, path);
+	fan_t8_delivery_uri(delivery->t8, delivery->api, uri, delivery->key);
 	if (status == 201)
 		fan_t8_key_answered(delivery->t8, delivery->record, uri, shown);
 	if (request != NULL)
@@ -258,7 +268,7 @@ note_doubt(struct fan_t8_delivery *delivery, const char *why)
 {
 	struct fan_t8_problem problem = { 0 };
 
-	if (delivery->request != NULL && !json_is_true(json_object_get(delivery->record, "keyed"))) {
+	if (delivery->request != NULL && !(json_object_get(delivery->record, "idempotency") != NULL)) {
 		set_state(delivery, "withdrawn");
 		keep_or_say(delivery);
 	}
@@ -507,6 +517,20 @@ fan_t8_may_address(struct fan_t8_call *call, const char *name, const char *id, b
 }
 
 bool
+fan_t8_may_have_size(struct fan_t8_call *call, const char *name, size_t byte_count)
+{
+	return byte_count <= call->sender->message_bytes ||
+	       fan_t8_problem_set(&call->problem, 403, "DATA_TOO_LARGE", name, "%s: has %zu octets, the most is %lu", name,
+				  byte_count, call->sender->message_bytes);
+}
+
+int64_t
+fan_t8_until_ms(json_int_t seconds)
+{
+	return fan_t8_wall_ms() + (seconds == 0 ? NO_BUFFER_MS : (seconds < VALID_MAX_S ? seconds : VALID_MAX_S) * 1000);
+}
+
+bool
 fan_t8_delivery_may(struct fan_t8_call *call, const json_t *record)
 {
 	const struct fan_t8_sender *sender = call->sender;
@@ -554,6 +578,22 @@ fan_t8_delivery_make(const struct fan_t8_call *call, const struct fan_t8_api *ap
 			 (json_int_t)order->start_ms, "until_ms", (json_int_t)order->until_ms, "notify", order->notify);
 }
 
+static void
+make_key(char key[FAN_T8_KEY_BYTES_MAX + 1], const char *begins, const char *id)
+{
+	(void)snprintf(key, FAN_T8_KEY_BYTES_MAX + 1, "%s%.64s", begins, id);
+}
+
+bool
+fan_t8_delivery_key(struct fan_t8_call *call, char key[FAN_T8_KEY_BYTES_MAX + 1], const char *begins, const char *id,
+		    const char *what)
+{
+	make_key(key, begins, id);
+	if (strlen(id) > FAN_T8_PATH_ID_BYTES_MAX)
+		fan_t8_miss(call, what);
+	return call->problem.status == 0;
+}
+
 /* Its reference, and the state that it begins with. */
 static void
 prepare(json_t *record)
@@ -569,11 +609,14 @@ prepare(json_t *record)
 }
 
 void
-fan_t8_delivery_create(struct fan_t8_call *call, const struct fan_t8_api *api, const char *key, json_t *record)
+fan_t8_delivery_create(struct fan_t8_call *call, const struct fan_t8_api *api, const char *begins, json_t *record)
 {
+	char key[FAN_T8_KEY_BYTES_MAX + 1], id[FAN_T8_ID_BYTES];
 	struct fan_t8_delivery *delivery;
 	struct fan_t8_problem problem = { 0 };
 
+	fan_t8_make_id(id);
+	make_key(key, begins, id);
 	prepare(record);
 	if (!fan_t8_delivery_may(call, record)) {
 		fan_t8_key_forget(call->t8, record);
@@ -597,15 +640,15 @@ fan_t8_delivery_create(struct fan_t8_call *call, const struct fan_t8_api *api, c
 }
 
 void
-fan_t8_delivery_create_once(struct fan_t8_call *call, const struct fan_t8_api *api, const char *key, json_t *record)
+fan_t8_delivery_create_once(struct fan_t8_call *call, const struct fan_t8_api *api, const char *begins, json_t *record)
 {
-	if (fan_t8_key_known(call, key, record)) {
+	if (record != NULL && fan_t8_key_known(call, record)) {
 		json_decref(record);
 	} else if (call->problem.status != 0) {
 		json_decref(record);
 		fan_t8_refuse(call);
 	} else
-		fan_t8_delivery_create(call, api, key, record);
+		fan_t8_delivery_create(call, api, begins, record);
 }
 
 /* The delivery of a key, in memory; NULL: there is none, and the call is answered. */
@@ -621,7 +664,7 @@ find_or_refuse(struct fan_t8_call *call, const struct fan_t8_api *api, const cha
 	}
 	if (delivery != NULL && !is_in_state(delivery, "withdrawn"))
 		return delivery;
-	fan_t8_problem_set(&call->problem, 404, "RESOURCE_NOT_FOUND", NULL, "there is no such resource");
+	fan_t8_miss(call, "resource");
 	fan_t8_refuse(call);
 	return NULL;
 }
@@ -636,8 +679,13 @@ take_nothing(void *user, const struct fan_face_answer *answer)
 void
 fan_t8_delivery_replace(struct fan_t8_call *call, const struct fan_t8_api *api, const char *key, json_t *record)
 {
-	struct fan_t8_delivery *delivery = find_or_refuse(call, api, key);
+	struct fan_t8_delivery *delivery;
 
+	if (record == NULL) {
+		fan_t8_refuse(call);
+		return;
+	}
+	delivery = find_or_refuse(call, api, key);
 	if (delivery == NULL) {
 		json_decref(record);
 		return;
@@ -732,12 +780,49 @@ fan_t8_delivery_show(struct fan_t8_call *call, const struct fan_t8_api *api, con
 	json_t *record = fan_t8_delivery_record(call->t8, key);
 
 	if (record == NULL) {
-		fan_t8_problem_set(&call->problem, 404, "RESOURCE_NOT_FOUND", NULL, "there is no such resource");
+		fan_t8_miss(call, "resource");
 		fan_t8_refuse(call);
 		return;
 	}
 	fan_t8_answer(call->request, 200, api->show(call->t8, key, record), NULL);
 	json_decref(record);
+}
+
+json_t *
+fan_t8_delivery_patched(struct fan_t8_call *call, const char *key, const char *const *names, const char *what)
+{
+	json_t *record = fan_t8_delivery_record(call->t8, key);
+	json_t *patched = record != NULL ? fan_t8_merge(json_object_get(record, "body"), call->body, names) : NULL;
+
+	if (record == NULL)
+		fan_t8_miss(call, what);
+	json_decref(record);
+	return patched;
+}
+
+struct listing {
+	const struct fan_t8 *t8;
+	const struct fan_t8_api *api;
+	json_t *list;
+};
+
+static int
+list_one(void *user, const char *key, json_t *record)
+{
+	const struct listing *listing = user;
+
+	if (!fan_t8_has_ended(record))
+		(void)json_array_append_new(listing->list, listing->api->show(listing->t8, key, record));
+	return 0;
+}
+
+void
+fan_t8_deliveries_list(struct fan_t8_call *call, const struct fan_t8_api *api, const char *begins)
+{
+	struct listing listing = { call->t8, api, json_array() };
+
+	(void)fan_t8_records_each(call->t8->records, begins, list_one, &listing);
+	fan_t8_answer(call->request, 200, listing.list, NULL);
 }
 
 /* ---- How it stands ------------------------------------------------------------------------------------------------------------------ */

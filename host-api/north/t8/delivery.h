@@ -11,7 +11,7 @@
  *	state           new: the daemon is or was asked, no answer yet; waiting: until start_ms; sending; ended; withdrawn: it is cancelled and
  *	                forgotten once the daemon says what it knows
  *	accepted        its server was told that it is
- *	keyed           it has an Idempotency-Key: one in doubt is asked for again, not withdrawn
+ *	idempotency     where its Idempotency-Key is kept, if it has one (keys.h): one in doubt is asked for again then, not withdrawn
  *	message         the daemon's id
  *	start_ms, until_ms, ended_ms    since 1970 UTC; until_ms 0: no limit
  *	outcome         sent, cancelled, expired, unknown
@@ -41,6 +41,11 @@ struct fan_t8_delivery {
 /* Whether the sender of a call may send to a UE or group. False: the call has a problem. In: the attribute's name; group. */
 bool fan_t8_may_address(struct fan_t8_call *call, const char *name, const char *id, bool group);
 
+/* Whether its octets are not more than the sender may send. False: the call has a problem. In: the attribute's name. */
+bool fan_t8_may_have_size(struct fan_t8_call *call, const char *name, size_t byte_count);
+/* Until when what is valid for so many seconds may be sent: 0 is at once, and more than a week is a week. Since 1970 UTC. */
+int64_t fan_t8_until_ms(json_int_t seconds);
+
 /* What a message is asked for with. */
 struct fan_t8_order {
 	const char *to; /* a GID, or the identity of one UE */
@@ -64,11 +69,11 @@ void fan_t8_deliveries_tidy(void *t8);
 /* Whether the sender's account allows such a delivery now. False: the call has a problem. */
 bool fan_t8_delivery_may(struct fan_t8_call *call, const json_t *record);
 /* Keeps a delivery, tells the daemon, and answers the call with 201, or with what was wrong. Takes record, in which api, sender, body, to, group, params,
- * start_ms, until_ms and notify are set; lets go of the call. */
-void fan_t8_delivery_create(struct fan_t8_call *call, const struct fan_t8_api *api, const char *key, json_t *record);
-/* The same, unless the call repeats an earlier one (keys.h). */
-void fan_t8_delivery_create_once(struct fan_t8_call *call, const struct fan_t8_api *api, const char *key, json_t *record);
-/* Cancels it and, when nothing of it was sent, sends another in its place: answers with 200, or 409. Takes record, as above. */
+ * start_ms, until_ms and notify are set; lets go of the call. In: begins, what its key begins with; an id follows. */
+void fan_t8_delivery_create(struct fan_t8_call *call, const struct fan_t8_api *api, const char *begins, json_t *record);
+/* The same, unless the call repeats an earlier one (keys.h). In: record, NULL: the call has a problem, with which it is answered. */
+void fan_t8_delivery_create_once(struct fan_t8_call *call, const struct fan_t8_api *api, const char *begins, json_t *record);
+/* Cancels it and, when nothing of it was sent, sends another in its place: answers with 200, or 409. Takes record, as above; NULL: as above. */
 void fan_t8_delivery_replace(struct fan_t8_call *call, const struct fan_t8_api *api, const char *key, json_t *record);
 /* Cancels it, forgets it, and answers with `status`, 204 or 200 and how it is shown then. */
 void fan_t8_delivery_delete(struct fan_t8_call *call, const struct fan_t8_api *api, const char *key, unsigned status);
@@ -76,6 +81,15 @@ void fan_t8_delivery_delete(struct fan_t8_call *call, const struct fan_t8_api *a
 void fan_t8_delivery_forget(struct fan_t8 *t8, const char *key);
 /* Answers with how it is shown. */
 void fan_t8_delivery_show(struct fan_t8_call *call, const struct fan_t8_api *api, const char *key);
+/* Answers with those whose keys begin so and that have not ended. */
+void fan_t8_deliveries_list(struct fan_t8_call *call, const struct fan_t8_api *api, const char *begins);
+/* The key that begins so and ends with an id of the path. False: no id of ours looks so, and the call has a problem. */
+bool fan_t8_delivery_key(struct fan_t8_call *call, char key[FAN_T8_KEY_BYTES_MAX + 1], const char *begins, const char *id,
+			 const char *what);
+/* Its body as a patch of these attributes makes it: the caller's; NULL: there is no such delivery, and the call has a problem. */
+json_t *fan_t8_delivery_patched(struct fan_t8_call *call, const char *key, const char *const *names, const char *what);
+/* Where it is found. */
+void fan_t8_delivery_uri(const struct fan_t8 *t8, const struct fan_t8_api *api, char uri[FAN_T8_URI_BYTES], const char *key);
 /* What is known of one: the caller's; NULL: there is none of that key. */
 json_t *fan_t8_delivery_record(const struct fan_t8 *t8, const char *key);
 

@@ -48,7 +48,7 @@ repeat(struct fan_t8_call *call, const json_t *kept, const char *body_hash)
 }
 
 bool
-fan_t8_key_known(struct fan_t8_call *call, const char *key, json_t *record)
+fan_t8_key_known(struct fan_t8_call *call, json_t *record)
 {
 	const char *given = fan_http_header(call->request, "Idempotency-Key");
 	char name[FAN_T8_KEY_BYTES_MAX + 1], body_hash[2 * HASH_BYTES + 1];
@@ -70,9 +70,8 @@ fan_t8_key_known(struct fan_t8_call *call, const char *key, json_t *record)
 		json_decref(kept);
 		return true;
 	}
-	(void)json_object_set_new(record, "keyed", json_true());
 	(void)json_object_set_new(record, "idempotency", json_string(name));
-	kept = json_pack("{s:s, s:s, s:I}", "hash", body_hash, "key", key, "made_ms", (json_int_t)fan_t8_wall_ms());
+	kept = json_pack("{s:s, s:I}", "hash", body_hash, "made_ms", (json_int_t)fan_t8_wall_ms());
 	if (fan_t8_records_put(call->t8->records, name, kept) != 0) {
 		call->problem.retry_after_s = 5;
 		fan_t8_problem_set(&call->problem, 503, "NF_CONGESTION", NULL, "%s", fan_error_detail());

@@ -11,8 +11,8 @@
 #define FAN_T8_KEY_S 86400
 
 /* Whether the key of a call was used before: then the call is answered, or waits for the first one's answer. False: it was not, or there is none; the
- * record says so from now on, and the key is kept with `key`, that of its delivery. Or the call has a problem. */
-bool fan_t8_key_known(struct fan_t8_call *call, const char *key, json_t *record);
+ * record says so from now on. Or the call has a problem. */
+bool fan_t8_key_known(struct fan_t8_call *call, json_t *record);
 /* Keeps the answer of a delivery that has a key. In: location, body, as they are answered. */
 void fan_t8_key_answered(struct fan_t8 *t8, const json_t *record, const char *location, const json_t *body);
 /* Its delivery was refused: the key is free again. */

@@ -9,10 +9,11 @@
 
 #include <string.h>
 
+/* What the keys of a sender's deliveries begin with. */
 static void
-key_for(char key[FAN_T8_KEY_BYTES_MAX + 1], const char *sender, const char *id)
+begin_key(char begins[FAN_T8_KEY_BYTES_MAX + 1], const struct fan_t8_call *call)
 {
-	(void)snprintf(key, FAN_T8_KEY_BYTES_MAX + 1, "mbs/%s/%.64s", sender, id);
+	(void)snprintf(begins, FAN_T8_KEY_BYTES_MAX + 1, "mbs/%s/", call->sender->name);
 }
 
 static void
@@ -55,16 +56,10 @@ const struct fan_t8_api fan_t8_mbs = { "mbs", false, locate, show, tell };
 static json_t *
 pick(const json_t *body)
 {
-	static const char *const names[] = { "afId",      "extGroupId", "payload",  "mbsServArea",
-					     "startTime", "endTime",    "notifUri", "servAreaWithoutMbs" };
-	json_t *picked = json_object();
+	static const char *const names[] = { "afId",     "extGroupId",         "payload", "mbsServArea", "startTime", "endTime",
+					     "notifUri", "servAreaWithoutMbs", NULL };
+	json_t *picked = fan_t8_pick(body, names);
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		json_t *value = json_object_get(body, names[i]);
-
-		if (value != NULL && !json_is_null(value))
-			(void)json_object_set(picked, names[i], value);
-	}
 	if (json_object_get(body, "suppFeat") != NULL)
 		(void)json_object_set_new(picked, "suppFeat", json_string("0"));
 	return picked;
@@ -117,64 +112,40 @@ make(struct fan_t8_call *call, const json_t *body)
 	order.to = group;
 	/* Whom it is for comes before what it says. */
 	if (fan_t8_may_address(call, "extGroupId", group, true) && fan_t8_notice_may_call(call, order.notify, "notifUri") &&
-	    check_times(call, body, &order) &&
-	    fan_t8_bytes(body, "payload", true, &order.base64, &byte_count, &call->problem) &&
-	    byte_count > call->sender->message_bytes)
-		fan_t8_problem_set(&call->problem, 403, "DATA_TOO_LARGE", "payload", "payload: has %zu octets, the most is %lu",
-				   byte_count, call->sender->message_bytes);
+	    check_times(call, body, &order) && fan_t8_bytes(body, "payload", true, &order.base64, &byte_count, &call->problem))
+		(void)fan_t8_may_have_size(call, "payload", byte_count);
 	return call->problem.status == 0 ? fan_t8_delivery_make(call, &fan_t8_mbs, pick(body), &order) : NULL;
 }
 
 /* ---- Methods ------------------------------------------------------------------------------------------------------------------- */
 
-struct listing {
-	const struct fan_t8 *t8;
-	json_t *list;
-};
-
-static int
-list_one(void *user, const char *key, json_t *record)
-{
-	struct listing *listing = user;
-
-	if (!fan_t8_has_ended(record))
-		(void)json_array_append_new(listing->list, show(listing->t8, key, record));
-	return 0;
-}
-
 void
 fan_t8_mbs_list(struct fan_t8_call *call)
 {
-	struct listing listing = { call->t8, json_array() };
 	char begins[FAN_T8_KEY_BYTES_MAX + 1];
 
-	key_for(begins, call->sender->name, "");
-	(void)fan_t8_records_each(call->t8->records, begins, list_one, &listing);
-	fan_t8_answer(call->request, 200, listing.list, NULL);
+	begin_key(begins, call);
+	fan_t8_deliveries_list(call, &fan_t8_mbs, begins);
 }
 
 void
 fan_t8_mbs_create(struct fan_t8_call *call)
 {
-	char key[FAN_T8_KEY_BYTES_MAX + 1], id[FAN_T8_ID_BYTES];
-	json_t *record = make(call, call->body);
+	char begins[FAN_T8_KEY_BYTES_MAX + 1];
 
-	if (record == NULL) {
-		fan_t8_refuse(call);
-		return;
-	}
-	fan_t8_make_id(id);
-	key_for(key, call->sender->name, id);
-	fan_t8_delivery_create_once(call, &fan_t8_mbs, key, record);
+	begin_key(begins, call);
+	fan_t8_delivery_create_once(call, &fan_t8_mbs, begins, make(call, call->body));
 }
 
+/* False: no id of ours looks so, and the call is answered. */
 static bool
 key_of(struct fan_t8_call *call, char key[FAN_T8_KEY_BYTES_MAX + 1])
 {
-	key_for(key, call->sender->name, call->ids[0]);
-	if (strlen(call->ids[0]) <= 64)
+	char begins[FAN_T8_KEY_BYTES_MAX + 1];
+
+	begin_key(begins, call);
+	if (fan_t8_delivery_key(call, key, begins, call->ids[0], "delivery"))
 		return true;
-	fan_t8_problem_set(&call->problem, 404, "RESOURCE_NOT_FOUND", NULL, "there is no such delivery");
 	fan_t8_refuse(call);
 	return false;
 }
@@ -188,46 +159,18 @@ fan_t8_mbs_show(struct fan_t8_call *call)
 		fan_t8_delivery_show(call, &fan_t8_mbs, key);
 }
 
-/* JSON merge patch (RFC 7396) of what may change. */
-static json_t *
-merge(const json_t *body, const json_t *patch)
-{
-	static const char *const names[] = { "payload", "mbsServArea", "startTime", "endTime", "notifUri" };
-	json_t *merged = json_deep_copy(body);
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		json_t *value = json_object_get(patch, names[i]);
-
-		if (json_is_null(value))
-			(void)json_object_del(merged, names[i]);
-		else if (value != NULL)
-			(void)json_object_set(merged, names[i], value);
-	}
-	return merged;
-}
-
 void
 fan_t8_mbs_change(struct fan_t8_call *call)
 {
+	static const char *const changeable[] = { "payload", "mbsServArea", "startTime", "endTime", "notifUri", NULL };
 	char key[FAN_T8_KEY_BYTES_MAX + 1];
-	json_t *record, *merged, *next;
+	json_t *patched;
 
 	if (!key_of(call, key))
 		return;
-	record = fan_t8_delivery_record(call->t8, key);
-	if (record == NULL) {
-		fan_t8_problem_set(&call->problem, 404, "RESOURCE_NOT_FOUND", NULL, "there is no such delivery");
-		fan_t8_refuse(call);
-		return;
-	}
-	merged = merge(json_object_get(record, "body"), call->body);
-	next = make(call, merged);
-	if (next == NULL)
-		fan_t8_refuse(call);
-	else
-		fan_t8_delivery_replace(call, &fan_t8_mbs, key, next);
-	json_decref(merged);
-	json_decref(record);
+	patched = fan_t8_delivery_patched(call, key, changeable, "delivery");
+	fan_t8_delivery_replace(call, &fan_t8_mbs, key, patched != NULL ? make(call, patched) : NULL);
+	json_decref(patched);
 }
 
 void

@@ -4,12 +4,9 @@
 #include "notices.h"
 #include "resources.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define PRIORITY_MAX 7
-#define LATENCY_MAX_S 604800
-#define NO_BUFFER_MS 1000 /* maximumLatency 0: it leaves at once, or not at all */
 
 /* ---- Configurations -------------------------------------------------------------------------------------------------------------- */
 
@@ -17,21 +14,6 @@ static void
 configuration_key(char key[FAN_T8_KEY_BYTES_MAX + 1], const char *sender, const char *id)
 {
 	(void)snprintf(key, FAN_T8_KEY_BYTES_MAX + 1, "conf/%s/%.64s", sender, id);
-}
-
-/* Of attributes that are taken; all others are ignored (TS 29.122 5.2.7). */
-static json_t *
-pick(const json_t *body, const char *const *names)
-{
-	json_t *picked = json_object();
-
-	for (; *names != NULL; names++) {
-		json_t *value = json_object_get(body, *names);
-
-		if (value != NULL && !json_is_null(value))
-			(void)json_object_set(picked, *names, value);
-	}
-	return picked;
 }
 
 static const char *const configuration_names[] = { "mtcProviderId",
@@ -48,23 +30,15 @@ static const char *const transfer_names[] = {
 	"maximumLatency", "priority", "pdnEstablishmentOption", NULL
 };
 
-static void
-show_link(const struct fan_t8 *t8, json_t *object, const char *path)
-{
-	char uri[FAN_T8_URI_BYTES];
-
-	fan_t8_make_uri(t8, uri, path);
-	(void)json_object_set_new(object, "self", json_string(uri));
-}
-
 static json_t *
 show_configuration(const struct fan_t8_call *call, const char *id, const json_t *record)
 {
 	json_t *shown = json_deep_copy(json_object_get(record, "body"));
-	char path[FAN_T8_URI_BYTES];
+	char path[FAN_T8_URI_BYTES], uri[FAN_T8_URI_BYTES];
 
 	(void)snprintf(path, sizeof(path), "3gpp-nidd/v1/%s/configurations/%s", call->sender->name, id);
-	show_link(call->t8, shown, path);
+	fan_t8_make_uri(call->t8, uri, path);
+	(void)json_object_set_new(shown, "self", json_string(uri));
 	(void)json_object_set_new(shown, "status", json_string("ACTIVE"));
 	(void)json_object_set_new(shown, "maximumPacketSize", json_integer((json_int_t)call->sender->message_bytes * 8));
 	/* None of the optional features (TS 29.122 5.6.4): those of another kind of configuration are not offered. */
@@ -94,10 +68,11 @@ check_configuration(struct fan_t8_call *call, const json_t *body)
 
 	if (!fan_t8_link(body, "notificationDestination", true, &uri, &call->problem) ||
 	    !fan_t8_whom(body, true, &name, &id, &call->problem) || !fan_t8_any_text(body, "mtcProviderId", &call->problem) ||
-	    !fan_t8_any_text(body, "pdnEstablishmentOption", &call->problem) ||
-	    !fan_t8_may_address(call, name, id, strcmp(name, "externalGroupId") == 0))
+	    !fan_t8_any_text(body, "pdnEstablishmentOption", &call->problem))
 		return false;
 	group = strcmp(name, "externalGroupId") == 0;
+	if (!fan_t8_may_address(call, name, id, group))
+		return false;
 	if (fan_t8_time(body, "duration", false, &until_ms, &call->problem) && until_ms <= fan_t8_wall_ms())
 		return fan_t8_problem_set(&call->problem, 403, "OPERATION_NOT_ALLOWED", "duration",
 					  "duration: is over already");
@@ -118,13 +93,13 @@ find_configuration(struct fan_t8_call *call)
 	json_t *record;
 
 	configuration_key(key, call->sender->name, call->ids[1]);
-	record = strlen(call->ids[1]) <= 64 ? fan_t8_records_get(call->t8->records, key) : NULL;
+	record = strlen(call->ids[1]) <= FAN_T8_PATH_ID_BYTES_MAX ? fan_t8_records_get(call->t8->records, key) : NULL;
 	if (record != NULL)
 		(void)fan_t8_time(json_object_get(record, "body"), "duration", false, &until_ms, &none);
 	if (record != NULL && until_ms > fan_t8_wall_ms())
 		return record;
 	json_decref(record);
-	fan_t8_problem_set(&call->problem, 404, "RESOURCE_NOT_FOUND", NULL, "there is no such configuration");
+	fan_t8_miss(call, "configuration");
 	return NULL;
 }
 
@@ -163,7 +138,7 @@ fan_t8_nidd_list(struct fan_t8_call *call)
 }
 
 static json_t *make_delivery(struct fan_t8_call *call, const json_t *configuration, const json_t *body);
-static void delivery_key(char key[FAN_T8_KEY_BYTES_MAX + 1], const char *sender, const char *configuration, const char *id);
+static void begin_key(char begins[FAN_T8_KEY_BYTES_MAX + 1], const struct fan_t8_call *call, const char *configuration);
 
 /* Of one UE, its first message may come with it. NULL: none does, or it is wrong. */
 static json_t *
@@ -191,12 +166,11 @@ static void
 deliver_first(struct fan_t8_call *call, const char *configuration, json_t *delivery)
 {
 	struct fan_t8_call silent = *call;
-	char key[FAN_T8_KEY_BYTES_MAX + 1], id[FAN_T8_ID_BYTES];
+	char begins[FAN_T8_KEY_BYTES_MAX + 1];
 
 	silent.request = NULL;
-	fan_t8_make_id(id);
-	delivery_key(key, call->sender->name, configuration, id);
-	fan_t8_delivery_create(&silent, &fan_t8_nidd, key, delivery);
+	begin_key(begins, call, configuration);
+	fan_t8_delivery_create(&silent, &fan_t8_nidd, begins, delivery);
 }
 
 void
@@ -207,7 +181,7 @@ fan_t8_nidd_create(struct fan_t8_call *call)
 	bool test = false;
 
 	record = check_configuration(call, call->body)
-			 ? json_pack("{s:o, s:{s:O*}}", "body", pick(call->body, configuration_names), "asked",
+			 ? json_pack("{s:o, s:{s:O*}}", "body", fan_t8_pick(call->body, configuration_names), "asked",
 				     "supportedFeatures", json_object_get(call->body, "supportedFeatures"))
 			 : NULL;
 	delivery = record != NULL ? first_transfer(call, record) : NULL;
@@ -242,23 +216,6 @@ fan_t8_nidd_show(struct fan_t8_call *call)
 	json_decref(record);
 }
 
-/* JSON merge patch (RFC 7396) of the attributes that may change. */
-static json_t *
-merge(const json_t *body, const json_t *patch, const char *const *names)
-{
-	json_t *merged = json_deep_copy(body);
-
-	for (; *names != NULL; names++) {
-		json_t *value = json_object_get(patch, *names);
-
-		if (json_is_null(value))
-			(void)json_object_del(merged, *names);
-		else if (value != NULL)
-			(void)json_object_set(merged, *names, value);
-	}
-	return merged;
-}
-
 void
 fan_t8_nidd_change(struct fan_t8_call *call)
 {
@@ -269,7 +226,8 @@ fan_t8_nidd_change(struct fan_t8_call *call)
 
 	if (record != NULL) {
 		configuration_key(key, call->sender->name, call->ids[1]);
-		(void)json_object_set_new(record, "body", merge(json_object_get(record, "body"), call->body, changeable));
+		(void)json_object_set_new(record, "body",
+					  fan_t8_merge(json_object_get(record, "body"), call->body, changeable));
 	}
 	if (record == NULL || !check_configuration(call, json_object_get(record, "body")) || !keep(call, key, record))
 		fan_t8_refuse(call);
@@ -280,10 +238,11 @@ fan_t8_nidd_change(struct fan_t8_call *call)
 
 /* ---- Deliveries -------------------------------------------------------------------------------------------------------------------- */
 
+/* What the keys of a configuration's deliveries begin with. */
 static void
-delivery_key(char key[FAN_T8_KEY_BYTES_MAX + 1], const char *sender, const char *configuration, const char *id)
+begin_key(char begins[FAN_T8_KEY_BYTES_MAX + 1], const struct fan_t8_call *call, const char *configuration)
 {
-	(void)snprintf(key, FAN_T8_KEY_BYTES_MAX + 1, "nidd/%s/%.64s/%.64s", sender, configuration, id);
+	(void)snprintf(begins, FAN_T8_KEY_BYTES_MAX + 1, "nidd/%s/%.64s/", call->sender->name, configuration);
 }
 
 /* nidd/SENDER/CONFIGURATION/ID */
@@ -301,10 +260,10 @@ static json_t *
 show(const struct fan_t8 *t8, const char *key, const json_t *record)
 {
 	json_t *shown = json_deep_copy(json_object_get(record, "body"));
-	char path[FAN_T8_URI_BYTES];
+	char uri[FAN_T8_URI_BYTES];
 
-	locate(path, key);
-	show_link(t8, shown, path);
+	fan_t8_delivery_uri(t8, &fan_t8_nidd, uri, key);
+	(void)json_object_set_new(shown, "self", json_string(uri));
 	(void)json_object_set_new(shown, "deliveryStatus", json_string(fan_t8_delivery_status(record)));
 	return shown;
 }
@@ -313,12 +272,11 @@ show(const struct fan_t8 *t8, const char *key, const json_t *record)
 static json_t *
 tell(const struct fan_t8 *t8, const char *key, const json_t *record)
 {
-	char path[FAN_T8_URI_BYTES], uri[FAN_T8_URI_BYTES];
+	char uri[FAN_T8_URI_BYTES];
 
 	if (json_is_true(json_object_get(record, "group")))
 		return NULL;
-	locate(path, key);
-	fan_t8_make_uri(t8, uri, path);
+	fan_t8_delivery_uri(t8, &fan_t8_nidd, uri, key);
 	return json_pack("{s:s, s:s}", "niddDownlinkDataTransfer", uri, "deliveryStatus", fan_t8_delivery_status(record));
 }
 
@@ -339,14 +297,6 @@ check_whom(struct fan_t8_call *call, const json_t *configuration, const json_t *
 	return fan_t8_may_address(call, *name, *id, strcmp(*name, "externalGroupId") == 0);
 }
 
-static bool
-check_size(struct fan_t8_call *call, size_t byte_count)
-{
-	return byte_count <= call->sender->message_bytes ||
-	       fan_t8_problem_set(&call->problem, 403, "DATA_TOO_LARGE", "data", "data: has %zu octets, the most is %lu",
-				  byte_count, call->sender->message_bytes);
-}
-
 /* NULL: the call has a problem. */
 static json_t *
 make_delivery(struct fan_t8_call *call, const json_t *configuration, const json_t *body)
@@ -358,81 +308,55 @@ make_delivery(struct fan_t8_call *call, const json_t *configuration, const json_
 
 	/* Whom it is for comes first: who may not send there learns nothing else. */
 	if (!check_whom(call, configuration, body, &name, &order.to) ||
-	    !fan_t8_bytes(body, "data", true, &order.base64, &byte_count, &call->problem) || !check_size(call, byte_count))
+	    !fan_t8_bytes(body, "data", true, &order.base64, &byte_count, &call->problem) ||
+	    !fan_t8_may_have_size(call, "data", byte_count))
 		return NULL;
 	order.group = strcmp(name, "externalGroupId") == 0;
 	if (fan_t8_number(body, "maximumLatency", false, 0, INT64_MAX, &latency_s, &call->problem))
-		order.until_ms = fan_t8_wall_ms() + (latency_s == 0
-							     ? NO_BUFFER_MS
-							     : (latency_s < LATENCY_MAX_S ? latency_s : LATENCY_MAX_S) * 1000);
+		order.until_ms = fan_t8_until_ms(latency_s);
 	if (fan_t8_number(body, "priority", false, INT64_MIN, INT64_MAX, &priority, &call->problem))
 		order.priority = priority < 0 ? 0 : priority > PRIORITY_MAX ? PRIORITY_MAX : (unsigned)priority;
 	if (call->problem.status != 0 || !check_reliable(call, body, order.group))
 		return NULL;
 	order.notify = json_string_value(json_object_get(json_object_get(configuration, "body"), "notificationDestination"));
-	return fan_t8_delivery_make(call, &fan_t8_nidd, pick(body, transfer_names), &order);
-}
-
-struct deliveries {
-	const struct fan_t8_call *call;
-	json_t *list;
-	bool delete;
-};
-
-static int
-list_delivery(void *user, const char *key, json_t *record)
-{
-	struct deliveries *deliveries = user;
-
-	if (!fan_t8_has_ended(record))
-		(void)json_array_append_new(deliveries->list, show(deliveries->call->t8, key, record));
-	return 0;
+	return fan_t8_delivery_make(call, &fan_t8_nidd, fan_t8_pick(body, transfer_names), &order);
 }
 
 void
 fan_t8_nidd_deliveries(struct fan_t8_call *call)
 {
-	struct deliveries deliveries = { .call = call, .list = json_array() };
 	char begins[FAN_T8_KEY_BYTES_MAX + 1];
 	json_t *configuration = find_configuration(call);
 
-	if (configuration == NULL) {
-		json_decref(deliveries.list);
+	begin_key(begins, call, call->ids[1]);
+	if (configuration == NULL)
 		fan_t8_refuse(call);
-		return;
-	}
-	delivery_key(begins, call->sender->name, call->ids[1], "");
-	(void)fan_t8_records_each(call->t8->records, begins, list_delivery, &deliveries);
-	fan_t8_answer(call->request, 200, deliveries.list, NULL);
+	else
+		fan_t8_deliveries_list(call, &fan_t8_nidd, begins);
 	json_decref(configuration);
 }
 
 void
 fan_t8_nidd_deliver(struct fan_t8_call *call)
 {
-	json_t *configuration = find_configuration(call), *record;
-	char key[FAN_T8_KEY_BYTES_MAX + 1], id[FAN_T8_ID_BYTES];
+	char begins[FAN_T8_KEY_BYTES_MAX + 1];
+	json_t *configuration = find_configuration(call);
 
-	record = configuration != NULL ? make_delivery(call, configuration, call->body) : NULL;
+	begin_key(begins, call, call->ids[1]);
+	fan_t8_delivery_create_once(call, &fan_t8_nidd, begins,
+				    configuration != NULL ? make_delivery(call, configuration, call->body) : NULL);
 	json_decref(configuration);
-	if (record == NULL) {
-		fan_t8_refuse(call);
-		return;
-	}
-	fan_t8_make_id(id);
-	delivery_key(key, call->sender->name, call->ids[1], id);
-	fan_t8_delivery_create_once(call, &fan_t8_nidd, key, record);
 }
 
 /* The key of the delivery that a call is about. False: its configuration is gone, or its id is none of ours. */
 static bool
 key_of(struct fan_t8_call *call, char key[FAN_T8_KEY_BYTES_MAX + 1], json_t **configuration)
 {
+	char begins[FAN_T8_KEY_BYTES_MAX + 1];
+
 	*configuration = find_configuration(call);
-	if (*configuration != NULL && strlen(call->ids[2]) > 64)
-		fan_t8_problem_set(&call->problem, 404, "RESOURCE_NOT_FOUND", NULL, "there is no such delivery");
-	delivery_key(key, call->sender->name, call->ids[1], call->ids[2]);
-	if (call->problem.status == 0)
+	begin_key(begins, call, call->ids[1]);
+	if (fan_t8_delivery_key(call, key, begins, call->ids[2], "delivery"))
 		return true;
 	json_decref(*configuration);
 	fan_t8_refuse(call);
@@ -451,17 +375,6 @@ fan_t8_nidd_delivery_show(struct fan_t8_call *call)
 	json_decref(configuration);
 }
 
-static void
-replace_by(struct fan_t8_call *call, const char *key, const json_t *configuration, const json_t *body)
-{
-	json_t *record = make_delivery(call, configuration, body);
-
-	if (record == NULL)
-		fan_t8_refuse(call);
-	else
-		fan_t8_delivery_replace(call, &fan_t8_nidd, key, record);
-}
-
 void
 fan_t8_nidd_delivery_replace(struct fan_t8_call *call)
 {
@@ -470,7 +383,7 @@ fan_t8_nidd_delivery_replace(struct fan_t8_call *call)
 
 	if (!key_of(call, key, &configuration))
 		return;
-	replace_by(call, key, configuration, call->body);
+	fan_t8_delivery_replace(call, &fan_t8_nidd, key, make_delivery(call, configuration, call->body));
 	json_decref(configuration);
 }
 
@@ -480,20 +393,13 @@ fan_t8_nidd_delivery_change(struct fan_t8_call *call)
 	static const char *const changeable[] = { "data",     "reliableDataService",    "maximumLatency",
 						  "priority", "pdnEstablishmentOption", NULL };
 	char key[FAN_T8_KEY_BYTES_MAX + 1];
-	json_t *configuration, *record, *merged;
+	json_t *configuration, *patched;
 
 	if (!key_of(call, key, &configuration))
 		return;
-	record = fan_t8_delivery_record(call->t8, key);
-	if (record == NULL) {
-		fan_t8_problem_set(&call->problem, 404, "RESOURCE_NOT_FOUND", NULL, "there is no such delivery");
-		fan_t8_refuse(call);
-	} else {
-		merged = merge(json_object_get(record, "body"), call->body, changeable);
-		replace_by(call, key, configuration, merged);
-		json_decref(merged);
-	}
-	json_decref(record);
+	patched = fan_t8_delivery_patched(call, key, changeable, "delivery");
+	fan_t8_delivery_replace(call, &fan_t8_nidd, key, patched != NULL ? make_delivery(call, configuration, patched) : NULL);
+	json_decref(patched);
 	json_decref(configuration);
 }
 
@@ -540,7 +446,7 @@ fan_t8_nidd_delete(struct fan_t8_call *call)
 	if (record == NULL) {
 		fan_t8_refuse(call);
 	} else {
-		delivery_key(begins, call->sender->name, call->ids[1], "");
+		begin_key(begins, call, call->ids[1]);
 		(void)fan_t8_records_each(call->t8->records, begins, collect, keys);
 		for (size_t i = 0; i < json_array_size(keys); i++)
 			fan_t8_delivery_forget(call->t8, json_string_value(json_array_get(keys, i)));

@@ -258,12 +258,11 @@ tell_page(struct fan_t8_notice *notice, const struct fan_t8_sender *sender)
 	static char page[HEAD_BYTES + FAN_T8_PAGE_BYTES_MAX];
 	const struct fan_t8_filter filter = { .failures = sender->outcomes == FAN_T8_OUTCOMES_FAILURES };
 	struct fan_t8_delivery *delivery = notice->delivery;
-	char path[FAN_T8_URI_BYTES], uri[FAN_T8_URI_BYTES];
+	char uri[FAN_T8_URI_BYTES];
 	size_t bytes;
 	unsigned ues = 0;
 
-	delivery->api->locate(path, delivery->key);
-	fan_t8_make_uri(delivery->t8, uri, path);
+	fan_t8_delivery_uri(delivery->t8, delivery->api, uri, delivery->key);
 	bytes = (size_t)snprintf(page, sizeof(page), "{\"niddDownlinkDataTransfer\":\"%s\",\"gmdResults\":[", uri);
 	notice->page_at = notice->at;
 	fan_t8_results_write(page, sizeof(page) - 2, &bytes, &ues, notice->lines, notice->lines_bytes, &notice->page_at,

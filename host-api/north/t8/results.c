@@ -17,8 +17,9 @@ is(const char *text, size_t text_bytes, const char *other)
 	return strlen(other) == text_bytes && memcmp(text, other, text_bytes) == 0;
 }
 
-const char *
-fan_t8_status_of(const char *outcome, size_t outcome_bytes)
+/* The DeliveryStatus of an outcome, "sent" or a drop's name: never better than what happened. Static. */
+static const char *
+status_of(const char *outcome, size_t outcome_bytes)
 {
 	static const struct {
 		const char *outcome, *status;
@@ -106,7 +107,7 @@ fan_t8_results_write(char *out, size_t room, size_t *out_bytes, unsigned *ues, c
 		(*lines_taken)++;
 		if (!take_apart(&line, text, text_bytes) || line.identity_bytes > ELEMENT_BYTES_MAX / 3)
 			continue;
-		status = fan_t8_status_of(line.outcome, line.outcome_bytes);
+		status = status_of(line.outcome, line.outcome_bytes);
 		if (!passes(&line, status, filter))
 			continue;
 		if ((*ues)++ > 0)

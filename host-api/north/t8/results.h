@@ -18,9 +18,6 @@ struct fan_t8_filter {
 	const char *status; /* only those of this DeliveryStatus; NULL: of any */
 };
 
-/* The DeliveryStatus of an outcome, "sent" or a drop's name: never better than what happened. Static. */
-const char *fan_t8_status_of(const char *outcome, size_t outcome_bytes);
-
 /* Appends elements of gmdResults, with commas between them, to out[*out_bytes], until the page has ues_max of them or room octets. In: lines, whole
  * ones; *at, where to begin; *ues, how many the page has. Out: *at, the first line that was not looked at; *lines_taken, how many were; *ues. */
 void fan_t8_results_write(char *out, size_t room, size_t *out_bytes, unsigned *ues, const char *lines, size_t lines_bytes,

@@ -255,6 +255,12 @@ fan_t8_refuse(struct fan_t8_call *call)
 	fan_t8_answer_problem(call->request, &call->problem);
 }
 
+void
+fan_t8_miss(struct fan_t8_call *call, const char *what)
+{
+	fan_t8_problem_set(&call->problem, 404, "RESOURCE_NOT_FOUND", NULL, "there is no such %s", what);
+}
+
 static void
 refuse_method(struct fan_t8_call *call, const struct route *route)
 {

@@ -87,6 +87,10 @@ void fan_t8_make_uri(const struct fan_t8 *t8, char uri[FAN_T8_URI_BYTES], const 
 /* Answers a call with the problem that it has, and lets go of it; one that nobody waits for has no request. */
 void fan_t8_refuse(struct fan_t8_call *call);
 
+/* The call has a problem: there is none of what it names. In: "delivery" for example. */
+void fan_t8_miss(struct fan_t8_call *call, const char *what);
+#define FAN_T8_PATH_ID_BYTES_MAX 64 /* of an id of ours in a path; a longer one is none */
+
 /* Every request comes here (fan_http_options.handle). */
 void fan_t8_route(void *user, struct fan_http_request *request);
 

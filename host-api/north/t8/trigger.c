@@ -6,14 +6,13 @@
 
 #include <string.h>
 
-#define VALIDITY_MAX_S 604800
 #define PRIORITY_OF_PRIORITY 4
-#define NO_BUFFER_MS 1000 /* validityPeriod 0: it leaves at once, or not at all */
 
+/* What the keys of a sender's triggers begin with. */
 static void
-key_for(char key[FAN_T8_KEY_BYTES_MAX + 1], const char *sender, const char *id)
+begin_key(char begins[FAN_T8_KEY_BYTES_MAX + 1], const struct fan_t8_call *call)
 {
-	(void)snprintf(key, FAN_T8_KEY_BYTES_MAX + 1, "trigger/%s/%.64s", sender, id);
+	(void)snprintf(begins, FAN_T8_KEY_BYTES_MAX + 1, "trigger/%s/", call->sender->name);
 }
 
 static void
@@ -47,10 +46,9 @@ static json_t *
 show(const struct fan_t8 *t8, const char *key, const json_t *record)
 {
 	json_t *shown = json_deep_copy(json_object_get(record, "body"));
-	char path[FAN_T8_URI_BYTES], uri[FAN_T8_URI_BYTES];
+	char uri[FAN_T8_URI_BYTES];
 
-	locate(path, key);
-	fan_t8_make_uri(t8, uri, path);
+	fan_t8_delivery_uri(t8, &fan_t8_trigger, uri, key);
 	(void)json_object_set_new(shown, "self", json_string(uri));
 	(void)json_object_set_new(shown, "deliveryResult", json_string(result_of(record)));
 	return shown;
@@ -59,10 +57,9 @@ show(const struct fan_t8 *t8, const char *key, const json_t *record)
 static json_t *
 tell(const struct fan_t8 *t8, const char *key, const json_t *record)
 {
-	char path[FAN_T8_URI_BYTES], uri[FAN_T8_URI_BYTES];
+	char uri[FAN_T8_URI_BYTES];
 
-	locate(path, key);
-	fan_t8_make_uri(t8, uri, path);
+	fan_t8_delivery_uri(t8, &fan_t8_trigger, uri, key);
 	return json_pack("{s:s, s:s}", "transaction", uri, "result", result_of(record));
 }
 
@@ -73,16 +70,12 @@ const struct fan_t8_api fan_t8_trigger = { "trigger", false, locate, show, tell 
 static json_t *
 pick(const json_t *body)
 {
-	static const char *const names[] = { "externalId",        "msisdn",       "validityPeriod", "priority",
-					     "applicationPortId", "appSrcPortId", "triggerPayload", "notificationDestination" };
-	json_t *picked = json_object();
+	static const char *const names[] = {
+		"externalId",   "msisdn",         "validityPeriod",          "priority", "applicationPortId",
+		"appSrcPortId", "triggerPayload", "notificationDestination", NULL
+	};
+	json_t *picked = fan_t8_pick(body, names);
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		json_t *value = json_object_get(body, names[i]);
-
-		if (value != NULL && !json_is_null(value))
-			(void)json_object_set(picked, names[i], value);
-	}
 	if (json_object_get(body, "supportedFeatures") != NULL)
 		(void)json_object_set_new(picked, "supportedFeatures", json_string("0"));
 	return picked;
@@ -115,16 +108,12 @@ check(struct fan_t8_call *call, const json_t *body, struct fan_t8_order *order, 
 	if (call->problem.status != 0 || !fan_t8_may_address(call, name, order->to, false))
 		return false;
 	if (!fan_t8_notice_may_call(call, order->notify, "notificationDestination") ||
-	    !fan_t8_bytes(body, "triggerPayload", true, &order->base64, &byte_count, &call->problem))
+	    !fan_t8_bytes(body, "triggerPayload", true, &order->base64, &byte_count, &call->problem) ||
+	    !fan_t8_may_have_size(call, "triggerPayload", byte_count))
 		return false;
-	if (byte_count > call->sender->message_bytes)
-		return fan_t8_problem_set(&call->problem, 403, "DATA_TOO_LARGE", "triggerPayload",
-					  "triggerPayload: has %zu octets, the most is %lu", byte_count,
-					  call->sender->message_bytes);
 	order->priority = strcmp(priority, "PRIORITY") == 0 ? PRIORITY_OF_PRIORITY : 0;
-	order->until_ms = fan_t8_wall_ms() +
-			  (validity_s == 0 ? NO_BUFFER_MS : (validity_s < VALIDITY_MAX_S ? validity_s : VALIDITY_MAX_S) * 1000);
-	return call->problem.status == 0;
+	order->until_ms = fan_t8_until_ms(validity_s);
+	return true;
 }
 
 /* NULL: the call has a problem. */
@@ -146,55 +135,33 @@ make(struct fan_t8_call *call, const json_t *body)
 
 /* ---- Methods ------------------------------------------------------------------------------------------------------------------- */
 
-struct listing {
-	const struct fan_t8 *t8;
-	json_t *list;
-};
-
-static int
-list_one(void *user, const char *key, json_t *record)
-{
-	struct listing *listing = user;
-
-	if (!fan_t8_has_ended(record))
-		(void)json_array_append_new(listing->list, show(listing->t8, key, record));
-	return 0;
-}
-
 void
 fan_t8_trigger_list(struct fan_t8_call *call)
 {
-	struct listing listing = { call->t8, json_array() };
 	char begins[FAN_T8_KEY_BYTES_MAX + 1];
 
-	key_for(begins, call->sender->name, "");
-	(void)fan_t8_records_each(call->t8->records, begins, list_one, &listing);
-	fan_t8_answer(call->request, 200, listing.list, NULL);
+	begin_key(begins, call);
+	fan_t8_deliveries_list(call, &fan_t8_trigger, begins);
 }
 
 void
 fan_t8_trigger_create(struct fan_t8_call *call)
 {
-	char key[FAN_T8_KEY_BYTES_MAX + 1], id[FAN_T8_ID_BYTES];
-	json_t *record = make(call, call->body);
+	char begins[FAN_T8_KEY_BYTES_MAX + 1];
 
-	if (record == NULL) {
-		fan_t8_refuse(call);
-		return;
-	}
-	fan_t8_make_id(id);
-	key_for(key, call->sender->name, id);
-	fan_t8_delivery_create_once(call, &fan_t8_trigger, key, record);
+	begin_key(begins, call);
+	fan_t8_delivery_create_once(call, &fan_t8_trigger, begins, make(call, call->body));
 }
 
 /* False: no id of ours looks so, and the call is answered. */
 static bool
 key_of(struct fan_t8_call *call, char key[FAN_T8_KEY_BYTES_MAX + 1])
 {
-	key_for(key, call->sender->name, call->ids[1]);
-	if (strlen(call->ids[1]) <= 64)
+	char begins[FAN_T8_KEY_BYTES_MAX + 1];
+
+	begin_key(begins, call);
+	if (fan_t8_delivery_key(call, key, begins, call->ids[1], "transaction"))
 		return true;
-	fan_t8_problem_set(&call->problem, 404, "RESOURCE_NOT_FOUND", NULL, "there is no such transaction");
 	fan_t8_refuse(call);
 	return false;
 }
@@ -208,50 +175,31 @@ fan_t8_trigger_show(struct fan_t8_call *call)
 		fan_t8_delivery_show(call, &fan_t8_trigger, key);
 }
 
-static void
-replace_by(struct fan_t8_call *call, const char *key, const json_t *body)
-{
-	json_t *record = make(call, body);
-
-	if (record == NULL)
-		fan_t8_refuse(call);
-	else
-		fan_t8_delivery_replace(call, &fan_t8_trigger, key, record);
-}
-
 void
 fan_t8_trigger_replace(struct fan_t8_call *call)
 {
 	char key[FAN_T8_KEY_BYTES_MAX + 1];
 
 	if (key_of(call, key))
-		replace_by(call, key, call->body);
+		fan_t8_delivery_replace(call, &fan_t8_trigger, key, make(call, call->body));
 }
 
+/* Whom it is for is no attribute of a patch. */
 void
 fan_t8_trigger_change(struct fan_t8_call *call)
 {
+	static const char *const changeable[] = {
+		"validityPeriod",          "priority", "applicationPortId", "appSrcPortId", "triggerPayload",
+		"notificationDestination", NULL
+	};
 	char key[FAN_T8_KEY_BYTES_MAX + 1];
-	json_t *record, *merged;
+	json_t *patched;
 
 	if (!key_of(call, key))
 		return;
-	record = fan_t8_delivery_record(call->t8, key);
-	if (record == NULL) {
-		fan_t8_problem_set(&call->problem, 404, "RESOURCE_NOT_FOUND", NULL, "there is no such transaction");
-		fan_t8_refuse(call);
-		return;
-	}
-	merged = json_copy(json_object_get(record, "body"));
-	(void)json_object_update_existing(merged, call->body);
-	if (json_object_get(call->body, "appSrcPortId") != NULL)
-		(void)json_object_set(merged, "appSrcPortId", json_object_get(call->body, "appSrcPortId"));
-	/* Whom it is for is no attribute of a patch. */
-	(void)json_object_set(merged, "externalId", json_object_get(json_object_get(record, "body"), "externalId"));
-	(void)json_object_set(merged, "msisdn", json_object_get(json_object_get(record, "body"), "msisdn"));
-	replace_by(call, key, merged);
-	json_decref(merged);
-	json_decref(record);
+	patched = fan_t8_delivery_patched(call, key, changeable, "transaction");
+	fan_t8_delivery_replace(call, &fan_t8_trigger, key, patched != NULL ? make(call, patched) : NULL);
+	json_decref(patched);
 }
 
 void
