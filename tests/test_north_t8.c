@@ -336,9 +336,9 @@ Test(north_t8, records_outlive_the_process_and_have_one_owner)
 	cr_assert_eq(fan_t8_records_open(&records, directory), 0, "%s", fan_error_detail());
 	cr_assert_eq(fan_t8_records_open(&other, directory), FAN_E_BUSY);
 	cr_assert_not_null(strstr(fan_error_detail(), "another `fanfare t8`"));
-	cr_assert_eq(fan_t8_records_put(records, "a/1", object), 0);
-	cr_assert_eq(fan_t8_records_put(records, "a/2", object), 0);
-	cr_assert_eq(fan_t8_records_put(records, "b/1", object), 0);
+	cr_assert_eq(fan_t8_records_put(records, "a/1", object, NULL), 0);
+	cr_assert_eq(fan_t8_records_put(records, "a/2", object, NULL), 0);
+	cr_assert_eq(fan_t8_records_put(records, "b/1", object, NULL), 0);
 	cr_assert_eq(fan_t8_records_remove(records, "a/2"), 0);
 	cr_assert_eq(fan_t8_records_remove(records, "a/none"), 0);
 	fan_t8_records_close(records);

@@ -81,8 +81,11 @@ account_for(struct fan_t8_delivery *delivery, size_t bytes)
 int
 fan_t8_delivery_keep(struct fan_t8_delivery *delivery)
 {
-	account_for(delivery, stored_bytes(delivery->record));
-	return fan_t8_records_put(delivery->t8->records, delivery->key, delivery->record);
+	size_t byte_count;
+	const int error = fan_t8_records_put(delivery->t8->records, delivery->key, delivery->record, &byte_count);
+
+	account_for(delivery, byte_count);
+	return error;
 }
 
 static void
@@ -873,13 +876,14 @@ load(void *user, const char *key, json_t *record)
 	const struct loading *loading = user;
 	const char *name = json_string_value(json_object_get(record, "sender"));
 	const struct fan_t8_sender *sender = name == NULL ? NULL : fan_t8_settings_sender(&loading->t8->settings, name);
+	const size_t bytes = stored_bytes(record);
 
 	if (json_string_value(json_object_get(record, "state")) == NULL)
 		return 0;
 	if (sender != NULL)
-		fan_t8_account_of(loading->t8, sender)->stored_bytes += stored_bytes(record);
+		fan_t8_account_of(loading->t8, sender)->stored_bytes += bytes;
 	if (!json_is_true(json_object_get(record, "settled")))
-		add(loading->t8, loading->api, key, json_incref(record))->stored_bytes = stored_bytes(record);
+		add(loading->t8, loading->api, key, json_incref(record))->stored_bytes = bytes;
 	return 0;
 }
 

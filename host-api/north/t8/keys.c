@@ -72,7 +72,7 @@ fan_t8_key_known(struct fan_t8_call *call, json_t *record)
 	}
 	(void)json_object_set_new(record, "idempotency", json_string(name));
 	kept = json_pack("{s:s, s:I}", "hash", body_hash, "made_ms", (json_int_t)fan_t8_wall_ms());
-	if (fan_t8_records_put(call->t8->records, name, kept) != 0) {
+	if (fan_t8_records_put(call->t8->records, name, kept, NULL) != 0) {
 		call->problem.retry_after_s = 5;
 		fan_t8_problem_set(&call->problem, 503, "NF_CONGESTION", NULL, "%s", fan_error_detail());
 	}
@@ -90,7 +90,7 @@ fan_t8_key_answered(struct fan_t8 *t8, const json_t *record, const char *locatio
 		return;
 	(void)json_object_set_new(kept, "location", json_string(location));
 	(void)json_object_set_new(kept, "answer", json_deep_copy(body));
-	if (fan_t8_records_put(t8->records, name, kept) != 0)
+	if (fan_t8_records_put(t8->records, name, kept, NULL) != 0)
 		fan_face_log(t8->face, "an Idempotency-Key: %s", fan_error_detail());
 	json_decref(kept);
 }

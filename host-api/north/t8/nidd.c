@@ -106,7 +106,7 @@ find_configuration(struct fan_t8_call *call)
 static bool
 keep(struct fan_t8_call *call, const char *key, const json_t *record)
 {
-	if (fan_t8_records_put(call->t8->records, key, record) == 0)
+	if (fan_t8_records_put(call->t8->records, key, record, NULL) == 0)
 		return true;
 	call->problem.retry_after_s = 5;
 	return fan_t8_problem_set(&call->problem, 503, "NF_CONGESTION", NULL, "%s", fan_error_detail());

@@ -127,11 +127,13 @@ change(struct fan_t8_records *records, const char *key, char *text)
 }
 
 int
-fan_t8_records_put(struct fan_t8_records *records, const char *key, const json_t *object)
+fan_t8_records_put(struct fan_t8_records *records, const char *key, const json_t *object, size_t *byte_count)
 {
 	char *text = json_dumps(object, JSON_COMPACT);
 	int error = text == NULL ? fan_fail(FAN_E_MEMORY, "no memory for a record") : change(records, key, text);
 
+	if (byte_count != NULL)
+		*byte_count = text == NULL ? 0 : strlen(text);
 	free(text);
 	return error;
 }
