@@ -4,7 +4,7 @@
  * anything; the next one begins with what is on the disk.
  */
 #define _GNU_SOURCE
-#include "../host-api/appliance/clock.h"
+#include "../dataplane/context/clock.h"
 #include "../host-api/appliance/handles.h"
 #include "appliance_fixture.h"
 #include "store_fixture.h"

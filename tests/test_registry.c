@@ -4,7 +4,7 @@
  * is not there at all. Of COUNT nothing is said here; that is the ledger's.
  */
 #define _GNU_SOURCE
-#include "../host-api/appliance/clock.h"
+#include "../dataplane/context/clock.h"
 #include "../host-api/appliance/handles.h"
 #include "appliance_fixture.h"
 #include "residue.h"

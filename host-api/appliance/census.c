@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "../../dataplane/context/clock.h"
 #include "../../dataplane/context/count.h"
-#include "clock.h"
 #include "handles.h"
 
 #define STEP_SLOTS (1U << 15) /* 2 MiB of contexts, 0.1 ms; ten of them a second are 3 s for a million contexts */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE
 #include "journal.h"
-#include "clock.h"
+#include "../../dataplane/context/clock.h"
 #include "registry.h"
 
 #include <rte_cycles.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What an appliance has counted, for those who watch it. Reading changes nothing, and costs the same for one UE as for all. */
-#include "clock.h"
+#include "../../dataplane/context/clock.h"
 #include "handles.h"
 
 #include <rte_cycles.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "clock.h"
+#include "../../dataplane/context/clock.h"
 #include "registry.h"
 
 #include "../../dataplane/context/count.h"

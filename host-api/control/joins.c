@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE
 #include "joins.h"
-#include "../appliance/clock.h"
+#include "../../dataplane/context/clock.h"
 #include "daemon.h"
 
 #include <search.h>

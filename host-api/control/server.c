@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE
-#include "../appliance/clock.h"
+#include "../../dataplane/context/clock.h"
 #include "daemon.h"
 #include "job.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "../appliance/clock.h"
+#include "../../dataplane/context/clock.h"
 #include "daemon.h"
 
 #include <inttypes.h>

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "face.h"
 
+#include "../../dataplane/context/clock.h"
 #include "../control/notify.h"
 #include "upstream.h"
 
@@ -15,7 +16,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TURN_EVENTS_MAX 64
@@ -54,15 +54,6 @@ struct fan_face {
 	struct fan_upstream *upstream; /* owned */
 	struct fan_notify notify;
 };
-
-static int64_t
-clock_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ---- Descriptors, times ------------------------------------------------------------------------------------------------------ */
 
@@ -223,7 +214,7 @@ fan_face_open(struct fan_face **out, const struct fan_face_options *options)
 		return fan_fail(FAN_E_MEMORY, "no memory for a face");
 	harden();
 	face->options = *options;
-	face->now_ms = clock_ms();
+	face->now_ms = fan_clock_ms(CLOCK_MONOTONIC);
 	for (unsigned i = 0; i < FAN_FACE_WATCHES_MAX; i++)
 		face->watches[i].descriptor = -1;
 	face->signals = -1;
@@ -308,7 +299,7 @@ turn(struct fan_face *face)
 			wait_ms = most_ms;
 	}
 	count = epoll_wait(face->epoll, events, TURN_EVENTS_MAX, face->hurry ? 0 : wait_ms);
-	face->now_ms = clock_ms();
+	face->now_ms = fan_clock_ms(CLOCK_MONOTONIC);
 	for (int i = 0; i < count; i++) {
 		const struct watch watch = face->watches[events[i].data.u64 & UINT32_MAX];
 

@@ -250,7 +250,7 @@ end(struct fan_t8_delivery *delivery, const char *outcome)
 		account->in_flight--;
 	set_state(delivery, "ended");
 	(void)json_object_set_new(delivery->record, "outcome", json_string(outcome));
-	(void)json_object_set_new(delivery->record, "ended_ms", json_integer(fan_t8_wall_ms()));
+	(void)json_object_set_new(delivery->record, "ended_ms", json_integer(fan_clock_ms(CLOCK_REALTIME)));
 	keep_or_say(delivery);
 }
 
@@ -316,7 +316,7 @@ static void
 send_it(struct fan_t8_delivery *delivery)
 {
 	json_t *params = json_copy(json_object_get(delivery->record, "params"));
-	const int64_t until_ms = number_of(delivery->record, "until_ms"), left_ms = until_ms - fan_t8_wall_ms();
+	const int64_t until_ms = number_of(delivery->record, "until_ms"), left_ms = until_ms - fan_clock_ms(CLOCK_REALTIME);
 
 	if (until_ms != 0 && left_ms <= 0 && delivery->request == NULL) {
 		json_decref(params);
@@ -470,7 +470,7 @@ go_on(struct fan_t8_delivery *delivery)
 {
 	if (delivery->busy)
 		return;
-	if (is_in_state(delivery, "waiting") && number_of(delivery->record, "start_ms") <= fan_t8_wall_ms())
+	if (is_in_state(delivery, "waiting") && number_of(delivery->record, "start_ms") <= fan_clock_ms(CLOCK_REALTIME))
 		set_state(delivery, "new");
 	if (is_in_state(delivery, "new"))
 		send_it(delivery);
@@ -530,7 +530,8 @@ fan_t8_may_have_size(struct fan_t8_call *call, const char *name, size_t byte_cou
 int64_t
 fan_t8_until_ms(json_int_t seconds)
 {
-	return fan_t8_wall_ms() + (seconds == 0 ? NO_BUFFER_MS : (seconds < VALID_MAX_S ? seconds : VALID_MAX_S) * 1000);
+	return fan_clock_ms(CLOCK_REALTIME) +
+	       (seconds == 0 ? NO_BUFFER_MS : (seconds < VALID_MAX_S ? seconds : VALID_MAX_S) * 1000);
 }
 
 bool
@@ -601,7 +602,7 @@ fan_t8_delivery_key(struct fan_t8_call *call, char key[FAN_T8_KEY_BYTES_MAX + 1]
 static void
 prepare(json_t *record)
 {
-	const bool waits = number_of(record, "start_ms") > fan_t8_wall_ms();
+	const bool waits = number_of(record, "start_ms") > fan_clock_ms(CLOCK_REALTIME);
 	char id[FAN_T8_ID_BYTES], reference[32];
 
 	fan_t8_make_id(id);
@@ -911,7 +912,8 @@ collect_old(void *user, const char *key, json_t *record)
 	const struct tidying *tidying = user;
 	const int64_t old_ms = (int64_t)tidying->t8->settings.t8.retention_s * 1000;
 
-	if (json_is_true(json_object_get(record, "settled")) && fan_t8_wall_ms() - number_of(record, "ended_ms") > old_ms)
+	if (json_is_true(json_object_get(record, "settled")) &&
+	    fan_clock_ms(CLOCK_REALTIME) - number_of(record, "ended_ms") > old_ms)
 		(void)json_array_append_new(tidying->keys, json_string(key));
 	return 0;
 }

@@ -71,7 +71,7 @@ fan_t8_key_known(struct fan_t8_call *call, json_t *record)
 		return true;
 	}
 	(void)json_object_set_new(record, "idempotency", json_string(name));
-	kept = json_pack("{s:s, s:I}", "hash", body_hash, "made_ms", (json_int_t)fan_t8_wall_ms());
+	kept = json_pack("{s:s, s:I}", "hash", body_hash, "made_ms", (json_int_t)fan_clock_ms(CLOCK_REALTIME));
 	if (fan_t8_records_put(call->t8->records, name, kept, NULL) != 0) {
 		call->problem.retry_after_s = 5;
 		fan_t8_problem_set(&call->problem, 503, "NF_CONGESTION", NULL, "%s", fan_error_detail());
@@ -107,7 +107,7 @@ fan_t8_key_forget(struct fan_t8 *t8, const json_t *record)
 static int
 collect_old(void *user, const char *key, json_t *kept)
 {
-	if (fan_t8_wall_ms() - json_integer_value(json_object_get(kept, "made_ms")) > INT64_C(1000) * FAN_T8_KEY_S)
+	if (fan_clock_ms(CLOCK_REALTIME) - json_integer_value(json_object_get(kept, "made_ms")) > INT64_C(1000) * FAN_T8_KEY_S)
 		(void)json_array_append_new(user, json_string(key));
 	return 0;
 }

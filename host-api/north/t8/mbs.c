@@ -85,7 +85,7 @@ check_times(struct fan_t8_call *call, const json_t *body, struct fan_t8_order *o
 	if (order->until_ms <= order->start_ms)
 		return fan_t8_problem_set(&call->problem, 403, "OPERATION_NOT_ALLOWED", "endTime",
 					  "endTime: is not after startTime");
-	return order->until_ms > fan_t8_wall_ms() ||
+	return order->until_ms > fan_clock_ms(CLOCK_REALTIME) ||
 	       fan_t8_problem_set(&call->problem, 403, "OPERATION_NOT_ALLOWED", "endTime", "endTime: is over already");
 }
 

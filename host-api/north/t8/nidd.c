@@ -73,7 +73,7 @@ check_configuration(struct fan_t8_call *call, const json_t *body)
 	group = strcmp(name, "externalGroupId") == 0;
 	if (!fan_t8_may_address(call, name, id, group))
 		return false;
-	if (fan_t8_time(body, "duration", false, &until_ms, &call->problem) && until_ms <= fan_t8_wall_ms())
+	if (fan_t8_time(body, "duration", false, &until_ms, &call->problem) && until_ms <= fan_clock_ms(CLOCK_REALTIME))
 		return fan_t8_problem_set(&call->problem, 403, "OPERATION_NOT_ALLOWED", "duration",
 					  "duration: is over already");
 	if (group && json_object_get(body, "niddDownlinkDataTransfers") != NULL)
@@ -96,7 +96,7 @@ find_configuration(struct fan_t8_call *call)
 	record = strlen(call->ids[1]) <= FAN_T8_PATH_ID_BYTES_MAX ? fan_t8_records_get(call->t8->records, key) : NULL;
 	if (record != NULL)
 		(void)fan_t8_time(json_object_get(record, "body"), "duration", false, &until_ms, &none);
-	if (record != NULL && until_ms > fan_t8_wall_ms())
+	if (record != NULL && until_ms > fan_clock_ms(CLOCK_REALTIME))
 		return record;
 	json_decref(record);
 	fan_t8_miss(call, "configuration");

@@ -309,7 +309,7 @@ is_over(const struct fan_t8_delivery *delivery)
 {
 	const int64_t ended_ms = json_integer_value(json_object_get(delivery->record, "ended_ms"));
 
-	return fan_t8_wall_ms() - ended_ms > (int64_t)delivery->t8->settings.callbacks.validity_s * 1000;
+	return fan_clock_ms(CLOCK_REALTIME) - ended_ms > (int64_t)delivery->t8->settings.callbacks.validity_s * 1000;
 }
 
 /* One notification says all. */

@@ -10,20 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 #define TICK_MS 50
 #define TIDY_MS 600000
 #define BURST_S 1 /* of requests and UEs that a sender may ask for at once */
-
-int64_t
-fan_t8_wall_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void
 fan_t8_make_id(char id[FAN_T8_ID_BYTES])

@@ -17,6 +17,7 @@
 #ifndef FAN_T8_T8_H
 #define FAN_T8_T8_H
 
+#include "../../../dataplane/context/clock.h"
 #include "../face.h"
 #include "../http.h"
 #include "answer.h"
@@ -79,8 +80,6 @@ struct fan_t8_call {
 struct fan_t8_account *fan_t8_account_of(struct fan_t8 *t8, const struct fan_t8_sender *sender);
 /* 16 random hexadecimal digits. */
 void fan_t8_make_id(char id[FAN_T8_ID_BYTES]);
-/* Milliseconds since 1970 UTC. */
-int64_t fan_t8_wall_ms(void);
 /* api_root and a path: into uri. */
 void fan_t8_make_uri(const struct fan_t8 *t8, char uri[FAN_T8_URI_BYTES], const char *path);
 

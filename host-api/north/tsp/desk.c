@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE
 #include "desk.h"
+#include "../../../dataplane/context/clock.h"
 
 #include "../../control/caller.h"
 #include "log.h"
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -106,15 +106,6 @@ struct fan_desk {
 	struct watch *watches;
 	unsigned watch_count;
 };
-
-static int64_t
-clock_ms(clockid_t which)
-{
-	struct timespec now;
-
-	(void)clock_gettime(which, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int64_t
 earlier(int64_t a, int64_t b)
@@ -403,7 +394,7 @@ fill_record(struct fan_book_record *record, const struct fan_tsp_action *action)
 		.reference = action->reference,
 		.group = action->group,
 		.msisdn = action->msisdn,
-		.at_ms = clock_ms(CLOCK_REALTIME),
+		.at_ms = fan_clock_ms(CLOCK_REALTIME),
 	};
 	(void)snprintf(record->scs, sizeof(record->scs), "%s", action->scs->label);
 	(void)snprintf(record->target, sizeof(record->target), "%s", action->target);
@@ -547,7 +538,7 @@ take_sent(struct fan_desk *desk, struct errand *errand, const json_t *result, co
 	}
 	errand->record.state = FAN_BOOK_ACCEPTED;
 	errand->record.message = (uint64_t)id;
-	errand->record.at_ms = clock_ms(CLOCK_REALTIME);
+	errand->record.at_ms = fan_clock_ms(CLOCK_REALTIME);
 	settle(errand, FAN_TSP_SUCCESS, "%s", "");
 	if (fan_book_put(desk->book, &errand->record) != 0)
 		settle_disk(errand);
@@ -662,7 +653,7 @@ end_watch(struct fan_desk *desk, struct watch *watch, const json_t *shown)
 		return;
 	}
 	record.state = FAN_BOOK_ENDED;
-	record.at_ms = clock_ms(CLOCK_REALTIME);
+	record.at_ms = fan_clock_ms(CLOCK_REALTIME);
 	record.outcome = shown != NULL ? fan_tsp_outcome_of(shown) : FAN_TSP_UNCONFIRMED;
 	(void)snprintf(record.totals, sizeof(record.totals), "state=unknown");
 	if (shown != NULL)
@@ -747,7 +738,7 @@ close_watch(struct fan_desk *desk, struct watch *watch, const char *how)
 
 	if (fan_book_read(desk->book, &record, watch->number) == 0) {
 		record.state = FAN_BOOK_NOTIFIED;
-		record.at_ms = clock_ms(CLOCK_REALTIME);
+		record.at_ms = fan_clock_ms(CLOCK_REALTIME);
 		if (fan_book_put(desk->book, &record) != 0)
 			return;
 		fan_tsp_log("%s scs=%s reference=%u message=%llu outcome=%d %s", how, record.scs, record.reference,
@@ -809,7 +800,7 @@ notify(struct fan_desk *desk, struct watch *watch)
 	if (fan_book_read(desk->book, &record, watch->number) != 0) {
 		fan_tsp_log("%s", fan_error_detail());
 		postpone(watch, desk->now_ms, NOTIFY_MS_MAX);
-	} else if (clock_ms(CLOCK_REALTIME) - record.at_ms > 1000 * (int64_t)desk->settings->limits.retention_s) {
+	} else if (fan_clock_ms(CLOCK_REALTIME) - record.at_ms > 1000 * (int64_t)desk->settings->limits.retention_s) {
 		close_watch(desk, watch, "notification given up");
 	} else if (desk->port->notify(desk->port->user, &record) == 0) {
 		watch->busy = true;
@@ -922,7 +913,7 @@ forget(struct fan_desk *desk)
 	/* Not what was begun just now, which its SCS may still ask for. */
 	if (fan_book_is_crowded(desk->book))
 		kept_ms = earlier(kept_ms, CROWDED_MS);
-	before_ms = clock_ms(CLOCK_REALTIME) - kept_ms;
+	before_ms = fan_clock_ms(CLOCK_REALTIME) - kept_ms;
 	/* More at once when there is more to forget. */
 	desk->forget_ms = desk->now_ms +
 			  (fan_book_forget(desk->book, before_ms, FORGET_MAX) == FORGET_MAX ? TURN_MS : FORGET_MS);
@@ -939,7 +930,7 @@ wait_for_something(struct fan_desk *desk, bool *readable)
 	*readable = places[1].revents != 0;
 	if (places[0].revents != 0 && read(desk->bell, &rings, sizeof(rings)) != (ssize_t)sizeof(rings))
 		*readable = places[1].revents != 0;
-	desk->now_ms = clock_ms(CLOCK_MONOTONIC);
+	desk->now_ms = fan_clock_ms(CLOCK_MONOTONIC);
 }
 
 static void *
@@ -984,7 +975,7 @@ fan_desk_open(struct fan_desk **opened, const struct fan_settings *settings, con
 	desk->settings = settings;
 	desk->port = port;
 	desk->caller.socket = -1;
-	desk->now_ms = clock_ms(CLOCK_MONOTONIC);
+	desk->now_ms = fan_clock_ms(CLOCK_MONOTONIC);
 	(void)pthread_mutex_init(&desk->lock, NULL);
 	desk->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	desk->queue = calloc(settings->limits.queued, sizeof(*desk->queue));
