@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "configuration.h"
 
+#include "ini_file.h"
 #include "params.h"
 
 #include <arpa/inet.h>
@@ -122,17 +123,10 @@ fan_address_parse(uint8_t address[16], bool *ipv6, const char *text)
 static int
 read_number(uint64_t *number, const struct setting *setting, const char *text)
 {
-	char *end;
+	const bool mode = setting->type == SETTING_MODE;
+	const int error = fan_ini_number(number, text, mode ? 8 : 10, setting->minimum, setting->maximum);
 
-	errno = 0;
-	*number = strtoull(text, &end, setting->type == SETTING_MODE ? 8 : 10);
-	if (errno == 0 && *text >= '0' && *text <= '9' && *end == '\0' && *number >= setting->minimum &&
-	    *number <= setting->maximum)
-		return 0;
-	if (setting->type == SETTING_MODE)
-		return fan_fail(FAN_E_INVALID, "takes a mode from 0 to 0777 in octal");
-	return fan_fail(FAN_E_INVALID, "takes a number from %llu to %llu", (unsigned long long)setting->minimum,
-			(unsigned long long)setting->maximum);
+	return error != 0 && mode ? fan_fail(FAN_E_INVALID, "takes a mode from 0 to 0777 in octal") : error;
 }
 
 /* One "user", "@group" or number of a user. */
@@ -164,14 +158,6 @@ read_principals(struct fan_principals *principals, const char *text)
 			error = add_principal(principals, name);
 	free(copy);
 	return error;
-}
-
-static int
-keep_text(char **place, const char *text)
-{
-	free(*place);
-	*place = strdup(text);
-	return *place != NULL ? 0 : fan_fail(FAN_E_MEMORY, "no memory");
 }
 
 /* A key where its file is to be named; the error does not repeat it. */
@@ -207,7 +193,6 @@ set(struct fan_configuration *configuration, const struct setting *setting, cons
 	const size_t value_bytes_max = FAN_CONFIGURATION_LINE_BYTES_MAX - strlen(setting->key) - strlen(" = ");
 	char *place = (char *)configuration + setting->offset;
 	uint64_t number = 0;
-	const bool yes = strcmp(text, "yes") == 0;
 	int error = 0;
 
 	if (*text == '\0')
@@ -221,8 +206,7 @@ set(struct fan_configuration *configuration, const struct setting *setting, cons
 		memcpy(place, &number, sizeof(number));
 		return error;
 	case SETTING_FLAG:
-		memcpy(place, &yes, sizeof(yes));
-		return yes || strcmp(text, "no") == 0 ? 0 : fan_fail(FAN_E_INVALID, "takes yes or no");
+		return fan_ini_flag((bool *)place, text);
 	case SETTING_TEXT:
 	case SETTING_ADDRESS:
 	case SETTING_ETHERNET:
@@ -230,7 +214,7 @@ set(struct fan_configuration *configuration, const struct setting *setting, cons
 		break;
 	}
 	error = check_text(configuration, setting, text);
-	return error != 0 ? error : keep_text((char **)(void *)place, text);
+	return error != 0 ? error : fan_ini_text((char **)(void *)place, text);
 }
 
 /* ---- Reading ----------------------------------------------------------------------------------------------------------- */
@@ -283,23 +267,20 @@ check_section(struct reading *reading, const char *line)
 	refuse(reading, FAN_E_INVALID, name, "");
 }
 
-/* libinih's ini_reader, as fgets(3). Blanks in front are taken off: it would take the line for a continuation of the one before. */
+/* libinih's ini_reader. */
 static char *
 read_line(char *line, int room, void *user)
 {
 	struct reading *reading = user;
-	size_t blanks;
+	bool whole;
 
-	if (reading->error != 0 || fgets(line, room, reading->stream) == NULL)
+	if (reading->error != 0 || fan_ini_line(line, room, reading->stream, &reading->line, &whole) == NULL)
 		return NULL;
-	reading->line++;
-	if (strchr(line, '\n') == NULL && !feof(reading->stream)) {
+	if (!whole) {
 		(void)fan_fail(FAN_E_INVALID, "the line is longer than %d octets", room - 2);
 		refuse(reading, FAN_E_INVALID, "file", "");
 		return NULL;
 	}
-	blanks = strspn(line, " \t");
-	memmove(line, line + blanks, strlen(line + blanks) + 1);
 	if (line[0] == '[')
 		check_section(reading, line);
 	return line;
@@ -688,7 +669,7 @@ find_key_file(char **path, const char *given)
 	if (given == NULL)
 		return 0;
 	if (strncmp(given, CREDENTIAL, mark_bytes) != 0)
-		return keep_text(path, given);
+		return fan_ini_text(path, given);
 	if (folder == NULL || strchr(given + mark_bytes, '/') != NULL)
 		return fan_fail(
 			FAN_E_INVALID,

@@ -3,6 +3,7 @@
 #include "face.h"
 
 #include "../../dataplane/context/clock.h"
+#include "../control/ini_file.h"
 #include "../control/notify.h"
 #include "upstream.h"
 
@@ -353,20 +354,14 @@ static char *
 read_line(char *line, int room, void *user)
 {
 	struct reading *reading = user;
-	size_t blanks;
+	bool whole;
 
-	if (reading->error != 0 || fgets(line, room, reading->stream) == NULL)
+	if (reading->error != 0 || fan_ini_line(line, room, reading->stream, &reading->line, &whole) == NULL)
 		return NULL;
-	reading->line++;
-	if (strchr(line, '\n') == NULL && !feof(reading->stream)) {
+	if (!whole)
 		reading->error = fan_fail(FAN_E_INVALID, "%s: line %u: is longer than %d octets", reading->file, reading->line,
 					  room - 2);
-		return NULL;
-	}
-	/* libinih would take an indented line for more of the one before. */
-	blanks = strspn(line, " \t");
-	memmove(line, line + blanks, strlen(line + blanks) + 1);
-	return line;
+	return whole ? line : NULL;
 }
 
 static int

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "settings.h"
 
+#include "../../control/ini_file.h"
 #include "../face.h"
 
 #include <arpa/inet.h>
@@ -84,27 +85,6 @@ static const char *const outcomes_names[] = { "all", "failures", "summary" };
 /* ---- Values ------------------------------------------------------------------------------------------------------------------- */
 
 static int
-keep(char **place, const char *text)
-{
-	free(*place);
-	*place = text[0] == '\0' ? NULL : strdup(text);
-	return *place == NULL && text[0] != '\0' ? fan_fail(FAN_E_MEMORY, "no memory") : 0;
-}
-
-static int
-read_number(uint64_t *number, const struct setting *setting, const char *text)
-{
-	char *end;
-
-	errno = 0;
-	*number = strtoull(text, &end, 10);
-	if (errno == 0 && *text >= '0' && *text <= '9' && *end == '\0' && *number >= setting->minimum &&
-	    *number <= setting->maximum)
-		return 0;
-	return fan_fail(FAN_E_INVALID, "takes a number from %lu to %lu", setting->minimum, setting->maximum);
-}
-
-static int
 read_names(struct fan_t8_names *names, const char *text)
 {
 	char *copy = strdup(text), *rest = copy, *name;
@@ -116,7 +96,7 @@ read_names(struct fan_t8_names *names, const char *text)
 		if (names->count == FAN_T8_NAMES_MAX)
 			error = fan_fail(FAN_E_INVALID, "more than %d names", FAN_T8_NAMES_MAX);
 		else
-			error = keep(&names->at[names->count++], name);
+			error = fan_ini_text(&names->at[names->count++], name);
 	}
 	free(copy);
 	return error;
@@ -133,18 +113,29 @@ read_outcomes(enum fan_t8_outcomes *outcomes, const char *text)
 	return fan_fail(FAN_E_INVALID, "takes all, failures or summary");
 }
 
+/* An empty text takes away what was there. */
+static int
+keep(char **place, const char *text)
+{
+	if (text[0] != '\0')
+		return fan_ini_text(place, text);
+	free(*place);
+	*place = NULL;
+	return 0;
+}
+
 static int
 set(void *object, const struct setting *setting, const char *text)
 {
 	void *place = (char *)object + setting->offset;
 
-	if (setting->type != TYPE_TEXT && text[0] == '\0')
+	if (text[0] == '\0' && setting->type != TYPE_TEXT)
 		return 0;
 	switch (setting->type) {
 	case TYPE_TEXT:
 		return keep(place, text);
 	case TYPE_NUMBER:
-		return read_number(place, setting, text);
+		return fan_ini_number(place, text, 10, setting->minimum, setting->maximum);
 	case TYPE_NAMES:
 		return read_names(place, text);
 	case TYPE_OUTCOMES:
@@ -152,8 +143,7 @@ set(void *object, const struct setting *setting, const char *text)
 	case TYPE_FLAG:
 		break;
 	}
-	*(bool *)place = strcmp(text, "yes") == 0;
-	return strcmp(text, "yes") == 0 || strcmp(text, "no") == 0 ? 0 : fan_fail(FAN_E_INVALID, "takes yes or no");
+	return fan_ini_flag(place, text);
 }
 
 /* ---- Reading ------------------------------------------------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "settings.h"
 
+#include "../../control/ini_file.h"
 #include "../../control/params.h"
 
 #include <arpa/inet.h>
@@ -105,20 +106,6 @@ is_address(const char *word, void *user)
 }
 
 static int
-read_number(uint64_t *number, const struct setting *setting, const char *text)
-{
-	char *end;
-
-	errno = 0;
-	*number = strtoull(text, &end, 10);
-	if (errno == 0 && *text >= '0' && *text <= '9' && *end == '\0' && *number >= setting->minimum &&
-	    *number <= setting->maximum)
-		return 0;
-	return fan_fail(FAN_E_INVALID, "takes a number from %llu to %llu", (unsigned long long)setting->minimum,
-			(unsigned long long)setting->maximum);
-}
-
-static int
 check_text(const struct setting *setting, const char *text)
 {
 	const size_t bytes_max = FAN_SETTINGS_LINE_BYTES_MAX - strlen(setting->key) - strlen(" = ");
@@ -134,36 +121,21 @@ check_text(const struct setting *setting, const char *text)
 	return 0;
 }
 
-static int
-keep_text(char **place, const char *text)
-{
-	free(*place);
-	*place = strdup(text);
-	return *place != NULL ? 0 : fan_fail(FAN_E_MEMORY, "no memory");
-}
-
 /* An empty text is as if nothing were said. In: base, the struct that setting->offset is of. */
 static int
 set(void *base, const struct setting *setting, const char *text)
 {
 	char *place = (char *)base + setting->offset;
-	const bool yes = strcmp(text, "yes") == 0;
-	uint64_t number = 0;
 	int error;
 
 	if (*text == '\0')
 		return 0;
-	if (setting->type == SETTING_NUMBER) {
-		error = read_number(&number, setting, text);
-		memcpy(place, &number, sizeof(number));
-		return error;
-	}
-	if (setting->type == SETTING_FLAG) {
-		memcpy(place, &yes, sizeof(yes));
-		return yes || strcmp(text, "no") == 0 ? 0 : fan_fail(FAN_E_INVALID, "takes yes or no");
-	}
+	if (setting->type == SETTING_NUMBER)
+		return fan_ini_number((uint64_t *)(void *)place, text, 10, setting->minimum, setting->maximum);
+	if (setting->type == SETTING_FLAG)
+		return fan_ini_flag((bool *)place, text);
 	error = check_text(setting, text);
-	return error != 0 ? error : keep_text((char **)(void *)place, text);
+	return error != 0 ? error : fan_ini_text((char **)(void *)place, text);
 }
 
 /* ---- Reading ----------------------------------------------------------------------------------------------------------- */
@@ -233,23 +205,20 @@ begin_section(struct reading *reading, const char *line)
 	refuse(reading, FAN_E_INVALID, "");
 }
 
-/* libinih's ini_reader, as fgets(3). Blanks in front are taken off: it would take the line for a continuation of the one before. */
+/* libinih's ini_reader. */
 static char *
 read_line(char *line, int room, void *user)
 {
 	struct reading *reading = user;
-	size_t blanks;
+	bool whole;
 
-	if (reading->error != 0 || fgets(line, room, reading->stream) == NULL)
+	if (reading->error != 0 || fan_ini_line(line, room, reading->stream, &reading->line, &whole) == NULL)
 		return NULL;
-	reading->line++;
-	if (strchr(line, '\n') == NULL && !feof(reading->stream)) {
+	if (!whole) {
 		(void)fan_fail(FAN_E_INVALID, "the line is longer than %d octets", room - 2);
 		refuse(reading, FAN_E_INVALID, "");
 		return NULL;
 	}
-	blanks = strspn(line, " \t");
-	memmove(line, line + blanks, strlen(line + blanks) + 1);
 	if (line[0] == '[')
 		begin_section(reading, line);
 	return line;

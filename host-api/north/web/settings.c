@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "settings.h"
+#include "../../control/ini_file.h"
 #include "../face.h"
 
 #include <stddef.h>
@@ -38,34 +39,15 @@ struct reading {
 };
 
 static int
-take_text(char **text, const char *value)
-{
-	free(*text);
-	*text = strdup(value);
-	return *text != NULL ? 0 : fan_fail(FAN_E_MEMORY, "no memory for a value");
-}
-
-static int
-take_number(unsigned long *number, const char *value, unsigned long least, unsigned long most)
-{
-	char *end;
-
-	*number = strtoul(value, &end, 10);
-	if (value[0] < '0' || value[0] > '9' || *end != '\0' || *number < least || *number > most)
-		return fan_fail(FAN_E_INVALID, "takes a number from %lu to %lu", least, most);
-	return 0;
-}
-
-static int
 take_value(struct fan_web_settings *settings, const struct key *key, const char *value)
 {
 	void *at = (char *)settings + key->at;
-	unsigned long number = 0;
+	uint64_t number = 0;
 	int error;
 
 	if (key->type == TEXT)
-		return take_text(at, value);
-	error = take_number(&number, value, key->type == PORT ? 0 : 1, key->most);
+		return fan_ini_text(at, value);
+	error = fan_ini_number(&number, value, 10, key->type == PORT ? 0 : 1, key->most);
 	if (error == 0 && key->type == PORT)
 		*(uint16_t *)at = (uint16_t)number;
 	else if (error == 0)
@@ -110,7 +92,7 @@ fan_web_settings_read(struct fan_web_settings *settings, const char *file)
 	*settings = (struct fan_web_settings){ .port = DEFAULT_PORT,
 					       .connections = DEFAULT_CONNECTIONS,
 					       .connections_of_one = DEFAULT_CONNECTIONS_OF_ONE };
-	error = take_text(&settings->address, DEFAULT_ADDRESS);
+	error = fan_ini_text(&settings->address, DEFAULT_ADDRESS);
 	if (error == 0)
 		error = fan_face_read_file(file, take, &reading);
 	if (error == 0)

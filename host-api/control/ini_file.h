@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the readers of INI files have in common: `fanfare serve` and its faces each have keys, sections and words of their own, and libinih takes the
+ * lines apart. Any thread.
+ */
+#ifndef FAN_CONTROL_INI_FILE_H
+#define FAN_CONTROL_INI_FILE_H
+
+#include "../../dataplane/context/error.h"
+
+/* A line for libinih's ini_reader, as fgets(3). Blanks in front are taken off: libinih would take the line for a continuation of the one before.
+ * Out: *number, one more; *whole, false: it has more than room - 2 octets and was cut. NULL: the stream has ended. */
+char *fan_ini_line(char *line, int room, FILE *stream, unsigned *number, bool *whole);
+
+/* A value of nothing but digits, within a range. Out: *number. In: base, 8 or 10. INVALID: says which numbers it takes. */
+int fan_ini_number(uint64_t *number, const char *text, int base, uint64_t minimum, uint64_t maximum);
+/* "yes" or "no". INVALID. */
+int fan_ini_flag(bool *flag, const char *text);
+/* A copy of a text in the place of what was there, which is freed. MEMORY. */
+int fan_ini_text(char **place, const char *text);
+
+#endif
