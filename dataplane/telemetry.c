@@ -39,9 +39,9 @@ put_of_engine(struct rte_tel_data *answer, const char *engine, const char *what,
 	put(answer, name, value);
 }
 
-/* All workers together, or one. In: params, its index as text; NULL: all. False: there is none of it. */
+/* All workers together, or one. In: params, its index as text; NULL: all; the lock is held. False: there is none of it. */
 static bool
-read_counters(struct fan_worker_counters *sum, const char *params)
+sum_counters(struct fan_worker_counters *sum, const char *params)
 {
 	const unsigned long only = params != NULL && isdigit((unsigned char)params[0]) ? strtoul(params, NULL, 10) : ULONG_MAX;
 	const bool all = params == NULL;
@@ -70,6 +70,17 @@ read_counters(struct fan_worker_counters *sum, const char *params)
 	return any;
 }
 
+static bool
+read_counters(struct fan_worker_counters *sum, const char *params)
+{
+	bool known;
+
+	pthread_mutex_lock(&lock);
+	known = sum_counters(sum, params);
+	pthread_mutex_unlock(&lock);
+	return known;
+}
+
 static void
 put_pdus(struct rte_tel_data *answer, const struct fan_worker_counters *counters)
 {
@@ -84,15 +95,11 @@ static int
 answer_pdus(const char *command, const char *params, struct rte_tel_data *answer)
 {
 	struct fan_worker_counters counters;
-	bool known;
 
 	(void)command;
 	(void)params;
-	pthread_mutex_lock(&lock);
-	known = read_counters(&counters, NULL);
-	pthread_mutex_unlock(&lock);
 	rte_tel_data_start_dict(answer);
-	if (known)
+	if (read_counters(&counters, NULL))
 		put_pdus(answer, &counters);
 	return 0;
 }
@@ -101,13 +108,9 @@ static int
 answer_worker(const char *command, const char *params, struct rte_tel_data *answer)
 {
 	struct fan_worker_counters counters;
-	bool known;
 
 	(void)command;
-	pthread_mutex_lock(&lock);
-	known = read_counters(&counters, params != NULL ? params : "");
-	pthread_mutex_unlock(&lock);
-	if (!known)
+	if (!read_counters(&counters, params != NULL ? params : ""))
 		return -1;
 	rte_tel_data_start_dict(answer);
 	put_pdus(answer, &counters);
@@ -122,9 +125,7 @@ answer_drops(const char *command, const char *params, struct rte_tel_data *answe
 
 	(void)command;
 	(void)params;
-	pthread_mutex_lock(&lock);
 	known = read_counters(&counters, NULL);
-	pthread_mutex_unlock(&lock);
 	rte_tel_data_start_dict(answer);
 	for (int i = 1; known && i < FAN_DROP_COUNT; i++)
 		put(answer, fan_drop_name((enum fan_drop)i), counters.dropped_for[i]);
@@ -141,7 +142,7 @@ answer_engines(const char *command, const char *params, struct rte_tel_data *ans
 	(void)params;
 	rte_tel_data_start_dict(answer);
 	pthread_mutex_lock(&lock);
-	known = read_counters(&counters, NULL);
+	known = sum_counters(&counters, NULL);
 	for (unsigned i = 0; known && i < shown->engines.count; i++) {
 		put_of_engine(answer, shown->engines.choice[i].name, "pdus", counters.engine_ues[i]);
 		put_of_engine(answer, shown->engines.choice[i].name, "cycles", counters.engine_cycles[i]);
