@@ -81,8 +81,8 @@ void fan_journal_close(struct fanfare *fanfare);
 void fan_journal_result(const struct fan_entry *entry, struct fan_result *result, enum fan_profile profile);
 void fan_journal_add_result(struct fan_result *sum, const struct fan_result *result);
 enum fan_message_state fan_journal_state(const struct fan_entry *entry, bool ended);
-/* Records that there is no such message. Returns NOT_FOUND. */
-int fan_journal_no_message(fan_message_id id);
+/* What has become of a message, as it is kept. Out: *record. NOT_FOUND: there is no such message, or no store. */
+int fan_journal_outcome(struct fanfare *fanfare, struct fan_record *record, fan_message_id id);
 /* A set of slots as it is stored, the caller's; NULL: it is none, or there is no memory. */
 roaring_bitmap_t *fan_journal_bitmap(const struct fan_record_unserved *unserved);
 

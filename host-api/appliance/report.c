@@ -102,10 +102,20 @@ entry_of_id(const struct fanfare *fanfare, fan_message_id id)
 	return NULL;
 }
 
-int
-fan_journal_no_message(fan_message_id id)
+static int
+no_message(fan_message_id id)
 {
 	return fan_fail(FAN_E_NOT_FOUND, "no message %lu: it was never accepted, or its results are kept no more", id);
+}
+
+int
+fan_journal_outcome(struct fanfare *fanfare, struct fan_record *record, fan_message_id id)
+{
+	int error;
+
+	*record = (struct fan_record){ .kind = FAN_RECORD_OUTCOME, .outcome = { .id = id } };
+	error = fanfare->store == NULL ? FAN_E_NOT_FOUND : fan_store_get(fanfare->store, record);
+	return error == FAN_E_NOT_FOUND ? no_message(id) : error;
 }
 
 int
@@ -129,7 +139,7 @@ fan_message_status(struct fanfare *fanfare, struct fan_message_status *given, fa
 	else
 		error = FAN_E_NOT_FOUND;
 	if (error == FAN_E_NOT_FOUND)
-		return fan_journal_no_message(id);
+		return no_message(id);
 	if (error == 0)
 		fan_struct_give(given, &status, sizeof(status));
 	return error;
@@ -180,13 +190,11 @@ int
 fan_message_not_served(struct fanfare *fanfare, fan_message_id id, enum fan_drop drop,
 		       void (*each)(void *user, fan_context_id id, uint32_t ue, enum fan_drop drop), void *user)
 {
-	struct fan_record record = { .kind = FAN_RECORD_OUTCOME, .outcome = { .id = id } };
+	struct fan_record record;
 	int error = fan_outside_callback(fanfare, "fan_message_not_served");
 
 	if (error == 0)
-		error = fanfare->store == NULL ? FAN_E_NOT_FOUND : fan_store_get(fanfare->store, &record);
-	if (error == FAN_E_NOT_FOUND)
-		return fan_journal_no_message(id);
+		error = fan_journal_outcome(fanfare, &record, id);
 	if (error != 0)
 		return error;
 	record = (struct fan_record){ .kind = FAN_RECORD_UNSERVED, .unserved = { .id = id, .reason = 1 } };

@@ -106,13 +106,11 @@ tell_record(struct walk *walk, const struct fan_record_unserved *of)
 static int
 check_ended(struct fanfare *fanfare, fan_message_id id)
 {
-	struct fan_record record = { .kind = FAN_RECORD_OUTCOME, .outcome = { .id = id } };
+	struct fan_record record;
 	int error = fan_outside_callback(fanfare, "fan_message_results");
 
 	if (error == 0)
-		error = fanfare->store == NULL ? FAN_E_NOT_FOUND : fan_store_get(fanfare->store, &record);
-	if (error == FAN_E_NOT_FOUND)
-		return fan_journal_no_message(id);
+		error = fan_journal_outcome(fanfare, &record, id);
 	if (error != 0)
 		return error;
 	if (record.outcome.ended_ms == 0)
