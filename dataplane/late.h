@@ -5,7 +5,7 @@
  *
  * A bit says of each member that it was put off and is not done with: it lies in a list, was taken out of it and waits for its batch, or is on
  * its way. So a leg's members that are still to be served are those with a bit and those from the worker's position on; what a crash may not lose
- * is found by that alone (fan_flight_unsent()), and so is whether a UE waits for an earlier message (worker.c).
+ * is found by that alone (fan_flight_unsent()), and so is whether a UE waits for an earlier message (put_off.c).
  *
  * Who writes: the worker that owns the slot, and the control thread while workers pause (fan_late_move()). Bits are stored atomically: the control
  * thread reads them at any time. Slots of two workers share no cache line of bits or links, since a stripe is whole lines of either.
