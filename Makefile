@@ -443,8 +443,8 @@ $(B)/fanfare: $(B)/host-api/command/main.o $(archive)
 
 # The functions that fanfare.h declares are exported, and nothing else.
 $(B)/libfanfare.map: host-api/fanfare.h $(B)/flags
-	$(Q){ echo 'FANFARE_$(SOVERSION) { global:'; $(CC) -E -P -x c $< | grep -o 'fan_[a-z0-9_]*(' | tr '(' ';' | sort -u; \
-	   echo 'local: *; };'; } > $@
+	$(Q)$(CC) $(sysroot_flags) -E -P -x c $< > $@.c
+	$(Q){ echo 'FANFARE_$(SOVERSION) { global:'; grep -o 'fan_[a-z0-9_]*(' $@.c | tr '(' ';' | sort -u; echo 'local: *; };'; } > $@
 $(library): $(call objects,$(library_c)) $(B)/libfanfare.map
 	$(link)
 	$(Q)$(CC) -shared $(link_flags) -Wl,-z,defs -Wl,-soname,$(@F) -Wl,--version-script=$(B)/libfanfare.map -o $@ \
