@@ -384,6 +384,30 @@ def repeated(client, configuration):
     check(other.getheader("Location") != first.getheader("Location"), "another key, the same delivery")
 
 
+def deleted_meanwhile(client, listener, daemon):
+    """What is deleted while the daemon is asked about it does not come back with the daemon's answer."""
+    configuration, _ = configure(client, listener, "/deleted")
+    deliver, body = configuration + "/downlink-data-deliveries", {"externalGroupId": "all@example.org", "data": DATA}
+    statuses = []
+    daemon.process.send_signal(signal.SIGSTOP)
+    first = threading.Thread(target=lambda: statuses.append(client.ask("POST", deliver, body)[0].status))
+    first.start()
+    pending = wait_for(lambda: client.ask("GET", deliver)[1], "the delivery is listed") or [{"self": ""}]
+    deleted = pending[0]["self"]
+    client.expect(204, "DELETE", deliver + "/" + deleted.rsplit("/", 1)[1])
+    first.join(WAIT_S)
+    check(statuses == [409], f"a POST whose delivery is deleted: {statuses}")
+    check(client.ask("GET", deliver)[1] == [], "what is deleted is listed")
+    daemon.process.send_signal(signal.SIGCONT)
+    # Its answer comes behind that of the first.
+    _, shown = client.expect(201, "POST", deliver, body)
+    client.expect(404, "GET", deliver + "/" + deleted.rsplit("/", 1)[1])
+    told = lambda: {page["niddDownlinkDataTransfer"] for page in listener.heard.get("/deleted", [])}
+    wait_for(lambda: shown["self"] in told(), "the second is told")
+    check(deleted not in told(), "what is deleted is told")
+    client.expect(204, "DELETE", configuration)
+
+
 def killed(client, listener, configuration, face, daemon):
     """Both die in between: nothing that was accepted is lost, and each UE's outcome is told."""
     deliver = configuration + "/downlink-data-deliveries"
@@ -395,14 +419,28 @@ def killed(client, listener, configuration, face, daemon):
         face.kill()
         face.start()
         wait_for(lambda: answers(client), "t8 is back")
+    stamp = lambda s: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + s))
+    answer, later = client.expect(201, "POST", "/3gpp-mbs-group-msg/v1/deliveries", {
+        "extGroupId": "all@example.org", "payload": DATA, "mbsServArea": {}, "startTime": stamp(3600), "endTime": stamp(7200),
+        "notifUri": listener.uri("/later")})
+    later_path = path_of(answer)
     daemon.kill()
     wait_for(lambda: client.ask("POST", deliver, body)[0].status == 503, "503 without the daemon")
+    # A change that fails leaves what it was to change, also when this process dies then.
+    client.expect(503, "PATCH", later_path, {"startTime": stamp(-1)}, "application/merge-patch+json")
+    check(client.ask("GET", later_path)[1] == later, "a change that failed has changed it")
+    face.kill()
+    face.start()
+    wait_for(lambda: answers(client), "t8 is back")
     answer, _ = client.expect(503, "POST", deliver, body, Idempotency_Key="k3")
     check(answer.getheader("Retry-After"), "503 without Retry-After")
     daemon.start()
     wait_for(lambda: status().get("state") == "ready", "serve is ready")
     answer = wait_for(lambda: (lambda pair: pair if pair[0].status == 201 else None)(client.ask("POST", deliver, body, Idempotency_Key="k3")), "201 again")
     accepted.append(answer[1]["self"])
+    check(wait_for(lambda: client.ask("GET", later_path)[1], "what was to be changed is there") == later, "a change that failed has changed it")
+    client.expect(204, "DELETE", later_path)
+    client.expect(404, "GET", later_path)
 
     def told(uri):
         return {r["externalId"] for page in listener.heard.get("/group", []) if page["niddDownlinkDataTransfer"] == uri for r in page["gmdResults"]}
@@ -442,6 +480,7 @@ def main():
         limits(port, listener)
         listener.refuse = 3
         repeated(client, configuration)
+        deleted_meanwhile(client, listener, daemon)
         killed(client, listener, configuration, face, daemon)
         check(face.kill(signal.SIGTERM) == 0, "t8 does not end well")
         check(daemon.kill(signal.SIGTERM) == 0, "serve does not end well")

@@ -160,6 +160,7 @@ drop(struct fan_t8_delivery *delivery)
 static void
 forget(struct fan_t8_delivery *delivery)
 {
+	fan_t8_key_forget(delivery->t8, delivery->record);
 	account_for(delivery, 0);
 	if (fan_t8_records_remove(delivery->t8->records, delivery->key) != 0)
 		fan_face_log(delivery->t8->face, "%s: %s", delivery->key, fan_error_detail());
@@ -248,6 +249,7 @@ end(struct fan_t8_delivery *delivery, const char *outcome)
 
 	if (account != NULL && account->in_flight > 0)
 		account->in_flight--;
+	(void)json_object_del(delivery->record, "former");
 	set_state(delivery, "ended");
 	(void)json_object_set_new(delivery->record, "outcome", json_string(outcome));
 	(void)json_object_set_new(delivery->record, "ended_ms", json_integer(fan_clock_ms(CLOCK_REALTIME)));
@@ -260,6 +262,7 @@ note_sent(struct fan_t8_delivery *delivery, const json_t *result)
 {
 	(void)json_object_set(delivery->record, "message", json_object_get(result, "id"));
 	(void)json_object_set_new(delivery->record, "accepted", json_true());
+	(void)json_object_del(delivery->record, "former");
 	set_state(delivery, "sending");
 	keep_or_say(delivery);
 	answer_shown(delivery, json_is_true(json_object_get(delivery->record, "replaces")) ? 200 : 201);
@@ -279,6 +282,24 @@ note_doubt(struct fan_t8_delivery *delivery, const char *why)
 	answer_problem(delivery, &problem);
 }
 
+/* Nothing of it stays but what it was to take the place of, if there was such. */
+static void
+give_up(struct fan_t8_delivery *delivery)
+{
+	json_t *former = json_incref(json_object_get(delivery->record, "former"));
+	struct fan_t8_account *account = account_of(delivery);
+
+	if (former == NULL) {
+		forget(delivery);
+		return;
+	}
+	json_decref(delivery->record);
+	delivery->record = former;
+	if (account != NULL && fan_t8_has_ended(former) && account->in_flight > 0)
+		account->in_flight--;
+	keep_or_say(delivery);
+}
+
 /* One that nobody waits for was accepted: that the daemon refuses it after all is its outcome. */
 static void
 note_refused(struct fan_t8_delivery *delivery, const struct fan_face_answer *answer)
@@ -288,14 +309,11 @@ note_refused(struct fan_t8_delivery *delivery, const struct fan_face_answer *ans
 	translate(&problem, answer);
 	if (delivery->request != NULL) {
 		answer_problem(delivery, &problem);
-		fan_t8_key_forget(delivery->t8, delivery->record);
-		forget(delivery);
+		give_up(delivery);
 	} else if (problem.status != 503 && json_is_true(json_object_get(delivery->record, "accepted"))) {
 		end(delivery, "unknown");
-	} else if (problem.status != 503) {
-		fan_t8_key_forget(delivery->t8, delivery->record);
-		forget(delivery);
-	}
+	} else if (problem.status != 503)
+		give_up(delivery);
 }
 
 static void
@@ -304,6 +322,8 @@ take_sent(void *user, const struct fan_face_answer *answer)
 	struct fan_t8_delivery *delivery = user;
 
 	delivery->busy = false;
+	if (is_in_state(delivery, "withdrawn"))
+		return; /* meanwhile: what the daemon has of it is found by its reference, and cancelled */
 	if (answer->failure == FAN_FACE_DONE)
 		note_sent(delivery, answer->result);
 	else if (answer->failure == FAN_FACE_GONE)
@@ -312,17 +332,40 @@ take_sent(void *user, const struct fan_face_answer *answer)
 		note_refused(delivery, answer);
 }
 
+/* One whose time is over: only the daemon knows whether it had it before that. */
+static void
+take_late(void *user, const struct fan_face_answer *answer)
+{
+	struct fan_t8_delivery *delivery = user;
+
+	delivery->busy = false;
+	if (is_in_state(delivery, "withdrawn"))
+		return;
+	if (answer->failure == FAN_FACE_DONE)
+		note_sent(delivery, answer->result);
+	else if (answer->failure == FAN_FACE_REFUSED && answer->code == FAN_CONTROL_FAILED + FAN_E_NOT_FOUND)
+		end(delivery, "expired");
+}
+
+static void
+ask_by_reference(struct fan_t8_delivery *delivery, void (*take)(void *user, const struct fan_face_answer *answer))
+{
+	delivery->busy = true;
+	fan_face_call(delivery->t8->face, "message.find",
+		      json_pack("{s:O}", "reference", json_object_get(delivery->record, "reference")), -1, take, delivery);
+}
+
 static void
 send_it(struct fan_t8_delivery *delivery)
 {
-	json_t *params = json_copy(json_object_get(delivery->record, "params"));
 	const int64_t until_ms = number_of(delivery->record, "until_ms"), left_ms = until_ms - fan_clock_ms(CLOCK_REALTIME);
+	json_t *params;
 
 	if (until_ms != 0 && left_ms <= 0 && delivery->request == NULL) {
-		json_decref(params);
-		end(delivery, "expired");
+		ask_by_reference(delivery, take_late);
 		return;
 	}
+	params = json_copy(json_object_get(delivery->record, "params"));
 	if (until_ms != 0)
 		(void)json_object_set_new(params, "valid_for_ms", json_integer(left_ms > 1 ? left_ms : 1));
 	(void)json_object_set(params, "reference", json_object_get(delivery->record, "reference"));
@@ -332,7 +375,7 @@ send_it(struct fan_t8_delivery *delivery)
 	fan_face_call(delivery->t8->face, "send", params, -1, take_sent, delivery);
 }
 
-/* ---- Looking --------------------------------------------------------------------------------------------------------------------- */
+/* ---- What the daemon says of a message --------------------------------------------------------------------------------------------- */
 
 /* What a message of so many UEs takes of what its sender may send: known once the daemon has counted them. */
 static void
@@ -357,41 +400,99 @@ totals_of(const json_t *result)
 	return totals;
 }
 
-/* Takes the place of one of which nothing was sent. */
-static void
-replace(struct fan_t8_delivery *delivery)
-{
-	struct fan_t8_account *account = account_of(delivery);
+/* ---- Replacing --------------------------------------------------------------------------------------------------------------------- */
 
-	json_decref(delivery->record);
-	delivery->record = delivery->replacement;
-	delivery->replacement = NULL;
-	delivery->charged = false;
-	if (account != NULL)
+/* Another record takes the place of one of which nothing was sent, and has that one in it until the daemon has taken it over. Takes record. */
+static void
+supersede(struct fan_t8_delivery *delivery, json_t *record)
+{
+	const bool waits = strcmp(state_of(record), "waiting") == 0;
+	struct fan_t8_account *account = account_of(delivery);
+	struct fan_t8_problem problem = { 0 };
+	json_t *former = delivery->record;
+
+	if (!waits)
+		(void)json_object_set(record, "former", former);
+	delivery->record = record;
+	if (fan_t8_delivery_keep(delivery) != 0) {
+		delivery->record = former;
+		account_for(delivery, stored_bytes(former));
+		json_decref(record);
+		say_try_again(&problem, fan_error_detail());
+		answer_problem(delivery, &problem);
+		return;
+	}
+	if (account != NULL && fan_t8_has_ended(former))
 		account->in_flight++;
-	keep_or_say(delivery);
-	send_it(delivery);
+	delivery->charged = false;
+	json_decref(former);
+	if (waits)
+		answer_shown(delivery, 200);
+	else
+		send_it(delivery);
+}
+
+/* Nothing takes its place. */
+static void
+keep_place(struct fan_t8_delivery *delivery, const struct fan_t8_problem *problem)
+{
+	json_decref(delivery->replacement);
+	delivery->replacement = NULL;
+	answer_problem(delivery, problem);
 }
 
 static void
-note_ended(struct fan_t8_delivery *delivery, const json_t *result)
+keep_place_for_now(struct fan_t8_delivery *delivery, const char *why)
 {
-	const bool any_sent = json_integer_value(json_object_get(result, "sent")) > 0;
 	struct fan_t8_problem problem = { 0 };
 
-	(void)json_object_set_new(delivery->record, "result", totals_of(result));
-	end(delivery, json_string_value(json_object_get(result, "state")));
-	if (delivery->replacement == NULL)
+	say_try_again(&problem, why);
+	keep_place(delivery, &problem);
+}
+
+/* When it has ended, take_look() sees whether anything of it was sent. */
+static void
+take_stopped(void *user, const struct fan_face_answer *answer)
+{
+	struct fan_t8_delivery *delivery = user;
+
+	delivery->busy = false;
+	delivery->stopped = true;
+	if (answer->failure == FAN_FACE_GONE && delivery->replacement != NULL)
+		keep_place_for_now(delivery, answer->why);
+}
+
+static void
+make_place(struct fan_t8_delivery *delivery)
+{
+	delivery->busy = true;
+	fan_face_call(delivery->t8->face, "message.cancel",
+		      json_pack("{s:I}", "id", (json_int_t)number_of(delivery->record, "message")), -1, take_stopped, delivery);
+}
+
+/* ---- Looking --------------------------------------------------------------------------------------------------------------------- */
+
+static void
+note_ended(struct fan_t8_delivery *delivery, const json_t *result, const char *state)
+{
+	const bool is_known = result != NULL, any_sent = json_integer_value(json_object_get(result, "sent")) > 0;
+	json_t *replacement = delivery->replacement;
+	struct fan_t8_problem problem = { 0 };
+
+	if (is_known)
+		(void)json_object_set_new(delivery->record, "result", totals_of(result));
+	end(delivery, state);
+	if (replacement == NULL)
 		return;
-	if (!any_sent) {
-		replace(delivery);
+	if (is_known && !any_sent) {
+		delivery->replacement = NULL;
+		supersede(delivery, replacement);
 		return;
 	}
-	json_decref(delivery->replacement);
-	delivery->replacement = NULL;
-	fan_t8_problem_set(&problem, 409, NULL, NULL,
-			   "it had begun to be sent: it is cancelled, and the rest of it is not sent");
-	answer_problem(delivery, &problem);
+	fan_t8_problem_set(&problem, 409, NULL, NULL, "%s",
+			   is_known ? "it had begun to be sent: it is cancelled, and the rest of it is not sent"
+				    : "what has become of it is not known any more");
+	keep_place(delivery, &problem);
 }
 
 static void
@@ -400,12 +501,16 @@ take_look(void *user, const struct fan_face_answer *answer)
 	struct fan_t8_delivery *delivery = user;
 
 	delivery->busy = false;
-	if (answer->failure == FAN_FACE_DONE) {
+	if (answer->failure == FAN_FACE_DONE)
 		charge(delivery, answer->result);
-		if (json_is_true(json_object_get(answer->result, "ended")))
-			note_ended(delivery, answer->result);
-	} else if (answer->failure == FAN_FACE_REFUSED && answer->code == FAN_CONTROL_FAILED + FAN_E_NOT_FOUND)
-		end(delivery, "unknown");
+	if (is_in_state(delivery, "withdrawn"))
+		return;
+	if (answer->failure == FAN_FACE_DONE && json_is_true(json_object_get(answer->result, "ended")))
+		note_ended(delivery, answer->result, json_string_value(json_object_get(answer->result, "state")));
+	else if (answer->failure == FAN_FACE_REFUSED && answer->code == FAN_CONTROL_FAILED + FAN_E_NOT_FOUND)
+		note_ended(delivery, NULL, "unknown");
+	else if (answer->failure == FAN_FACE_GONE && delivery->replacement != NULL)
+		keep_place_for_now(delivery, answer->why);
 }
 
 static void
@@ -425,41 +530,23 @@ take_cancelled(void *user, const struct fan_face_answer *answer)
 
 	delivery->busy = false;
 	if (answer->failure != FAN_FACE_GONE)
-		forget(delivery);
+		give_up(delivery);
 }
 
-static void
-cancel_and_forget(struct fan_t8_delivery *delivery, json_int_t message)
-{
-	delivery->busy = true;
-	fan_face_call(delivery->t8->face, "message.cancel", json_pack("{s:I}", "id", message), -1, take_cancelled, delivery);
-}
-
+/* What it has sent until then is its sender's to account for. */
 static void
 take_found(void *user, const struct fan_face_answer *answer)
 {
 	struct fan_t8_delivery *delivery = user;
 
 	delivery->busy = false;
-	if (answer->failure == FAN_FACE_DONE)
-		cancel_and_forget(delivery, json_integer_value(json_object_get(answer->result, "id")));
-	else if (answer->failure == FAN_FACE_REFUSED)
-		forget(delivery);
-}
-
-static void
-withdraw(struct fan_t8_delivery *delivery)
-{
-	const json_int_t message = number_of(delivery->record, "message");
-
-	if (message != 0) {
-		cancel_and_forget(delivery, message);
-		return;
-	}
-	delivery->busy = true;
-	fan_face_call(delivery->t8->face, "message.find",
-		      json_pack("{s:O}", "reference", json_object_get(delivery->record, "reference")), -1, take_found,
-		      delivery);
+	if (answer->failure == FAN_FACE_DONE) {
+		charge(delivery, answer->result);
+		delivery->busy = true;
+		fan_face_call(delivery->t8->face, "message.cancel",
+			      json_pack("{s:O}", "id", json_object_get(answer->result, "id")), -1, take_cancelled, delivery);
+	} else if (answer->failure == FAN_FACE_REFUSED)
+		give_up(delivery);
 }
 
 /* ---- Going on ---------------------------------------------------------------------------------------------------------------------- */
@@ -474,10 +561,12 @@ go_on(struct fan_t8_delivery *delivery)
 		set_state(delivery, "new");
 	if (is_in_state(delivery, "new"))
 		send_it(delivery);
+	else if (is_in_state(delivery, "sending") && delivery->replacement != NULL && !delivery->stopped)
+		make_place(delivery);
 	else if (is_in_state(delivery, "sending"))
 		look(delivery);
 	else if (is_in_state(delivery, "withdrawn"))
-		withdraw(delivery);
+		ask_by_reference(delivery, take_found);
 	else if (is_in_state(delivery, "ended") && !fan_t8_notice_go_on(delivery))
 		drop(delivery);
 }
@@ -633,8 +722,7 @@ fan_t8_delivery_create(struct fan_t8_call *call, const struct fan_t8_api *api, c
 	if (fan_t8_delivery_keep(delivery) != 0) {
 		say_try_again(&problem, fan_error_detail());
 		answer_problem(delivery, &problem);
-		fan_t8_key_forget(delivery->t8, record);
-		drop(delivery);
+		forget(delivery);
 		return;
 	}
 	if (is_in_state(delivery, "waiting"))
@@ -655,6 +743,13 @@ fan_t8_delivery_create_once(struct fan_t8_call *call, const struct fan_t8_api *a
 		fan_t8_delivery_create(call, api, begins, record);
 }
 
+/* What is to be seen of a record: one that did not take the place of another is none, and that other is. NULL: nothing. */
+static json_t *
+visible(json_t *record)
+{
+	return strcmp(state_of(record), "withdrawn") == 0 ? json_object_get(record, "former") : record;
+}
+
 /* The delivery of a key, in memory; NULL: there is none, and the call is answered. */
 static struct fan_t8_delivery *
 find_or_refuse(struct fan_t8_call *call, const struct fan_t8_api *api, const char *key)
@@ -666,18 +761,11 @@ find_or_refuse(struct fan_t8_call *call, const struct fan_t8_api *api, const cha
 		delivery = add(call->t8, api, key, record);
 		delivery->stored_bytes = stored_bytes(record); /* counted since it was loaded */
 	}
-	if (delivery != NULL && !is_in_state(delivery, "withdrawn"))
+	if (delivery != NULL && visible(delivery->record) != NULL)
 		return delivery;
 	fan_t8_miss(call, "resource");
 	fan_t8_refuse(call);
 	return NULL;
-}
-
-static void
-take_nothing(void *user, const struct fan_face_answer *answer)
-{
-	(void)user;
-	(void)answer;
 }
 
 void
@@ -696,7 +784,7 @@ fan_t8_delivery_replace(struct fan_t8_call *call, const struct fan_t8_api *api, 
 	}
 	prepare(record);
 	(void)json_object_set_new(record, "replaces", json_true());
-	if (is_in_state(delivery, "ended") || is_in_state(delivery, "new") || delivery->replacement != NULL) {
+	if ((!is_in_state(delivery, "waiting") && !is_in_state(delivery, "sending")) || delivery->replacement != NULL) {
 		json_decref(record);
 		fan_t8_problem_set(&call->problem, 409, NULL, NULL,
 				   is_in_state(delivery, "ended") ? "it has ended" : "it is being handed over: try again");
@@ -705,19 +793,11 @@ fan_t8_delivery_replace(struct fan_t8_call *call, const struct fan_t8_api *api, 
 	}
 	delivery->request = call->request;
 	if (is_in_state(delivery, "waiting")) {
-		json_decref(delivery->record);
-		delivery->record = record;
-		keep_or_say(delivery);
-		if (is_in_state(delivery, "waiting"))
-			answer_shown(delivery, 200);
-		else
-			send_it(delivery);
+		supersede(delivery, record);
 		return;
 	}
-	/* When it has ended, look() sees whether anything of it was sent. */
+	delivery->stopped = false;
 	delivery->replacement = record;
-	fan_face_call(call->t8->face, "message.cancel",
-		      json_pack("{s:I}", "id", (json_int_t)number_of(delivery->record, "message")), -1, take_nothing, NULL);
 }
 
 /* Whoever waits for it is told. It is forgotten once the daemon has cancelled it. */
@@ -727,7 +807,8 @@ begin_to_withdraw(struct fan_t8_delivery *delivery)
 	struct fan_t8_problem problem = { 0 };
 
 	fan_t8_problem_set(&problem, 409, NULL, NULL, "it is deleted");
-	answer_problem(delivery, &problem);
+	keep_place(delivery, &problem);
+	(void)json_object_del(delivery->record, "former");
 	if (is_in_state(delivery, "ended") || is_in_state(delivery, "waiting")) {
 		if (!delivery->busy) {
 			forget(delivery);
@@ -770,12 +851,10 @@ fan_t8_delivery_record(const struct fan_t8 *t8, const char *key)
 {
 	const struct fan_t8_delivery *delivery = find(t8, key);
 	json_t *record = delivery != NULL ? json_incref(delivery->record) : fan_t8_records_get(t8->records, key);
+	json_t *seen = record != NULL ? json_incref(visible(record)) : NULL;
 
-	if (record != NULL && strcmp(state_of(record), "withdrawn") == 0) {
-		json_decref(record);
-		return NULL;
-	}
-	return record;
+	json_decref(record);
+	return seen;
 }
 
 void
@@ -815,7 +894,8 @@ list_one(void *user, const char *key, json_t *record)
 {
 	const struct listing *listing = user;
 
-	if (!fan_t8_has_ended(record))
+	record = visible(record);
+	if (record != NULL && !fan_t8_has_ended(record))
 		(void)json_array_append_new(listing->list, listing->api->show(listing->t8, key, record));
 	return 0;
 }

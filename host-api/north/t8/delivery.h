@@ -9,7 +9,8 @@
  *	params          of `send`: payload, priority and so on
  *	reference       by which the daemon knows it
  *	state           new: the daemon is or was asked, no answer yet; waiting: until start_ms; sending; ended; withdrawn: it is cancelled and
- *	                forgotten once the daemon says what it knows
+ *	                forgotten once the daemon says what it knows, whatever it answers to what it was asked before
+ *	former          the record that it takes the place of, until the daemon has taken it; if it does not, that one is there again
  *	accepted        its server was told that it is
  *	idempotency     where its Idempotency-Key is kept, if it has one (keys.h): one in doubt is asked for again then, not withdrawn
  *	message         the daemon's id
@@ -35,6 +36,7 @@ struct fan_t8_delivery {
 	size_t stored_bytes;              /* that it has of the sender's account */
 	bool charged;                     /* its UEs were taken from the sender's account */
 	json_t *replacement;          /* owned: the record that takes its place when nothing of it was sent; NULL: none does */
+	bool stopped;                 /* the daemon was told to cancel it for that */
 	struct fan_t8_notice *notice; /* owned: what is being told of it; NULL: nothing is */
 };
 

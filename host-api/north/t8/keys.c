@@ -99,9 +99,11 @@ void
 fan_t8_key_forget(struct fan_t8 *t8, const json_t *record)
 {
 	const char *name = json_string_value(json_object_get(record, "idempotency"));
+	json_t *kept = name == NULL ? NULL : fan_t8_records_get(t8->records, name);
 
-	if (name != NULL && fan_t8_records_remove(t8->records, name) != 0)
+	if (kept != NULL && json_object_get(kept, "location") == NULL && fan_t8_records_remove(t8->records, name) != 0)
 		fan_face_log(t8->face, "an Idempotency-Key: %s", fan_error_detail());
+	json_decref(kept);
 }
 
 static int

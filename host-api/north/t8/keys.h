@@ -15,7 +15,7 @@
 bool fan_t8_key_known(struct fan_t8_call *call, json_t *record);
 /* Keeps the answer of a delivery that has a key. In: location, body, as they are answered. */
 void fan_t8_key_answered(struct fan_t8 *t8, const json_t *record, const char *location, const json_t *body);
-/* Its delivery was refused: the key is free again. */
+/* Its delivery is gone: a key that was not answered is free again. */
 void fan_t8_key_forget(struct fan_t8 *t8, const json_t *record);
 /* Forgets keys that are old. */
 void fan_t8_keys_tidy(void *t8);
