@@ -2,6 +2,7 @@
 /* The parts of the T8 face that need neither daemon nor network: its configuration, attributes of bodies, pages of outcomes, what it keeps. */
 #define _GNU_SOURCE
 #include "../host-api/north/t8/answer.h"
+#include "../host-api/north/t8/delivery.h"
 #include "../host-api/north/t8/records.h"
 #include "../host-api/north/t8/results.h"
 #include "../host-api/north/t8/settings.h"
@@ -351,5 +352,58 @@ Test(north_t8, records_outlive_the_process_and_have_one_owner)
 	fan_t8_records_close(records);
 	json_decref(found);
 	json_decref(object);
+	nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* What a process that died has left: how it had got on with the request of each key. */
+static const struct {
+	const char *key, *state; /* NULL: it has no delivery yet */
+	bool kept, answered;
+} keys_left[] = {
+	{ "idem/as1/none", NULL, false, false },    { "idem/as1/asked", "new", true, false },
+	{ "idem/as1/sent", "sending", true, true }, { "idem/as1/later", "waiting", true, true },
+	{ "idem/as1/ended", "ended", true, true },  { "idem/as1/deleted", "withdrawn", true, false },
+};
+
+static void
+leave_keys(struct fan_t8_records *records)
+{
+	for (unsigned i = 0; i < COUNT_OF(keys_left); i++) {
+		json_t *key = json_pack("{s:s, s:i}", "hash", "", "made_ms", 0);
+		json_t *delivery = keys_left[i].state == NULL
+					   ? NULL
+					   : json_pack("{s:s, s:s, s:{}, s:s}", "sender", "as1", "idempotency",
+						       keys_left[i].key, "body", "state", keys_left[i].state);
+		char name[64];
+
+		(void)snprintf(name, sizeof(name), "nidd/as1/c/%u", i);
+		cr_assert_eq(fan_t8_records_put(records, keys_left[i].key, key, NULL), 0);
+		if (delivery != NULL)
+			cr_assert_eq(fan_t8_records_put(records, name, delivery, NULL), 0);
+		json_decref(key);
+		json_decref(delivery);
+	}
+}
+
+Test(north_t8, a_key_whose_request_was_interrupted_is_answered_or_free)
+{
+	char directory[] = "/tmp/fanfare-t8-XXXXXX";
+	struct fan_t8 t8 = { .delivery_count = 0 };
+
+	cr_assert_not_null(mkdtemp(directory));
+	cr_assert_eq(fan_t8_records_open(&t8.records, directory), 0, "%s", fan_error_detail());
+	cr_assert_eq(read_text(&t8.settings, ROOT "[sender other]\ngroups = *\n"), 0, "%s", fan_error_detail());
+	leave_keys(t8.records);
+	cr_assert_eq(fan_t8_deliveries_load(&t8), 0);
+	for (unsigned i = 0; i < COUNT_OF(keys_left); i++) {
+		json_t *key = fan_t8_records_get(t8.records, keys_left[i].key);
+
+		cr_assert_eq(key != NULL, keys_left[i].kept, "%s", keys_left[i].key);
+		cr_assert_eq(json_object_get(key, "location") != NULL, keys_left[i].answered, "%s", keys_left[i].key);
+		json_decref(key);
+	}
+	fan_t8_deliveries_free(&t8);
+	fan_t8_settings_free(&t8.settings);
+	fan_t8_records_close(t8.records);
 	nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }

@@ -373,7 +373,7 @@ def limits(port, listener):
     check(len(busy) >= 10 and all(answer.getheader("Retry-After") for answer in busy), f"{len(busy)} of 20 refused")
 
 
-def repeated(client, configuration):
+def repeated(client, configuration, client_uri):
     deliver = configuration + "/downlink-data-deliveries"
     body = {"externalGroupId": "all@example.org", "data": DATA}
     first, shown = client.expect(201, "POST", deliver, body, Idempotency_Key="k1")
@@ -382,6 +382,15 @@ def repeated(client, configuration):
     client.expect(409, "POST", deliver, body | {"priority": 1}, Idempotency_Key="k1")
     other, _ = client.expect(201, "POST", deliver, body, Idempotency_Key="k2")
     check(other.getheader("Location") != first.getheader("Location"), "another key, the same delivery")
+    # Its time may be over when it is repeated.
+    path, end_s = "/3gpp-mbs-group-msg/v1/deliveries", int(time.time()) + 2
+    stamp = lambda s: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(s))
+    body = {"extGroupId": "all@example.org", "payload": DATA, "mbsServArea": {}, "startTime": stamp(end_s - 60), "endTime": stamp(end_s),
+            "notifUri": client_uri}
+    first, _ = client.expect(201, "POST", path, body, Idempotency_Key="k4")
+    wait_for(lambda: time.time() > end_s, "its end")
+    again, _ = client.expect(201, "POST", path, body, Idempotency_Key="k4")
+    check(first.getheader("Location") == again.getheader("Location"), "what is repeated after its end has another answer")
 
 
 def deleted_meanwhile(client, listener, daemon):
@@ -479,7 +488,7 @@ def main():
         strangers(port, configuration)
         limits(port, listener)
         listener.refuse = 3
-        repeated(client, configuration)
+        repeated(client, configuration, listener.uri("/repeated"))
         deleted_meanwhile(client, listener, daemon)
         killed(client, listener, configuration, face, daemon)
         check(face.kill(signal.SIGTERM) == 0, "t8 does not end well")

@@ -734,13 +734,12 @@ fan_t8_delivery_create(struct fan_t8_call *call, const struct fan_t8_api *api, c
 void
 fan_t8_delivery_create_once(struct fan_t8_call *call, const struct fan_t8_api *api, const char *begins, json_t *record)
 {
-	if (record != NULL && fan_t8_key_known(call, record)) {
-		json_decref(record);
-	} else if (call->problem.status != 0) {
-		json_decref(record);
-		fan_t8_refuse(call);
-	} else
+	if (record != NULL && fan_t8_key_claim(call, record)) {
 		fan_t8_delivery_create(call, api, begins, record);
+		return;
+	}
+	json_decref(record);
+	fan_t8_refuse(call);
 }
 
 /* What is to be seen of a record: one that did not take the place of another is none, and that other is. NULL: nothing. */
@@ -968,6 +967,34 @@ load(void *user, const char *key, json_t *record)
 	return 0;
 }
 
+/* A key whose answer is not kept: its request was being carried out when this process died. Its delivery answers it, now or when the daemon has
+ * said its word; without one, nothing of it has happened, and the key is free. */
+static void
+mend_key(struct fan_t8 *t8, const char *name)
+{
+	for (unsigned i = 0; i < t8->delivery_count; i++) {
+		struct fan_t8_delivery *delivery = t8->deliveries[i];
+		const char *own = json_string_value(json_object_get(delivery->record, "idempotency"));
+
+		if (own == NULL || strcmp(own, name) != 0)
+			continue;
+		if (!is_in_state(delivery, "new") && !is_in_state(delivery, "withdrawn"))
+			answer_shown(delivery, 201);
+		return;
+	}
+	(void)fan_t8_records_remove(t8->records, name);
+}
+
+static void
+mend_keys(struct fan_t8 *t8)
+{
+	json_t *names = fan_t8_keys_unanswered(t8);
+
+	for (size_t i = 0; i < json_array_size(names); i++)
+		mend_key(t8, json_string_value(json_array_get(names, i)));
+	json_decref(names);
+}
+
 int
 fan_t8_deliveries_load(struct fan_t8 *t8)
 {
@@ -978,6 +1005,7 @@ fan_t8_deliveries_load(struct fan_t8 *t8)
 		(void)snprintf(begins, sizeof(begins), "%s/", apis[i]->name);
 		(void)fan_t8_records_each(t8->records, begins, load, &loading);
 	}
+	mend_keys(t8);
 	return 0;
 }
 

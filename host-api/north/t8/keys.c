@@ -47,37 +47,61 @@ repeat(struct fan_t8_call *call, const json_t *kept, const char *body_hash)
 		fan_t8_answer(call->request, 201, json_incref(json_object_get(kept, "answer")), location);
 }
 
+/* Where a call's key is kept, and what its body is known by. */
+static void
+read_key(char name[FAN_T8_KEY_BYTES_MAX + 1], char body_hash[2 * HASH_BYTES + 1], const struct fan_t8_call *call,
+	 const char *key)
+{
+	size_t body_bytes;
+	const char *body = fan_http_body(call->request, &body_bytes);
+
+	name_key(name, call, key);
+	digest(body_hash, body, body_bytes);
+}
+
 bool
-fan_t8_key_known(struct fan_t8_call *call, json_t *record)
+fan_t8_key_repeats(struct fan_t8_call *call)
 {
 	const char *given = fan_http_header(call->request, "Idempotency-Key");
 	char name[FAN_T8_KEY_BYTES_MAX + 1], body_hash[2 * HASH_BYTES + 1];
-	const char *body;
-	size_t body_bytes;
 	json_t *kept;
 
 	if (given == NULL)
 		return false;
-	if (given[0] == '\0' || strlen(given) > KEY_BYTES_MAX)
-		return fan_t8_problem_set(&call->problem, 400, NULL, "Idempotency-Key", "Idempotency-Key: takes 1 to %d octets",
-					  KEY_BYTES_MAX);
-	name_key(name, call, given);
-	body = fan_http_body(call->request, &body_bytes);
-	digest(body_hash, body, body_bytes);
-	kept = fan_t8_records_get(call->t8->records, name);
-	if (kept != NULL) {
-		repeat(call, kept, body_hash);
-		json_decref(kept);
+	if (given[0] == '\0' || strlen(given) > KEY_BYTES_MAX) {
+		fan_t8_problem_set(&call->problem, 400, NULL, "Idempotency-Key", "Idempotency-Key: takes 1 to %d octets",
+				   KEY_BYTES_MAX);
+		fan_t8_refuse(call);
 		return true;
 	}
+	read_key(name, body_hash, call, given);
+	kept = fan_t8_records_get(call->t8->records, name);
+	if (kept == NULL)
+		return false;
+	repeat(call, kept, body_hash);
+	json_decref(kept);
+	return true;
+}
+
+bool
+fan_t8_key_claim(struct fan_t8_call *call, json_t *record)
+{
+	const char *given = fan_http_header(call->request, "Idempotency-Key");
+	char name[FAN_T8_KEY_BYTES_MAX + 1], body_hash[2 * HASH_BYTES + 1];
+	json_t *kept;
+	int error;
+
+	if (given == NULL)
+		return true;
+	read_key(name, body_hash, call, given);
 	(void)json_object_set_new(record, "idempotency", json_string(name));
 	kept = json_pack("{s:s, s:I}", "hash", body_hash, "made_ms", (json_int_t)fan_clock_ms(CLOCK_REALTIME));
-	if (fan_t8_records_put(call->t8->records, name, kept, NULL) != 0) {
-		call->problem.retry_after_s = 5;
-		fan_t8_problem_set(&call->problem, 503, "NF_CONGESTION", NULL, "%s", fan_error_detail());
-	}
+	error = fan_t8_records_put(call->t8->records, name, kept, NULL);
 	json_decref(kept);
-	return false;
+	if (error == 0)
+		return true;
+	call->problem.retry_after_s = 5;
+	return fan_t8_problem_set(&call->problem, 503, "NF_CONGESTION", NULL, "%s", fan_error_detail());
 }
 
 void
@@ -104,6 +128,23 @@ fan_t8_key_forget(struct fan_t8 *t8, const json_t *record)
 	if (kept != NULL && json_object_get(kept, "location") == NULL && fan_t8_records_remove(t8->records, name) != 0)
 		fan_face_log(t8->face, "an Idempotency-Key: %s", fan_error_detail());
 	json_decref(kept);
+}
+
+static int
+collect_unanswered(void *user, const char *key, json_t *kept)
+{
+	if (json_object_get(kept, "location") == NULL)
+		(void)json_array_append_new(user, json_string(key));
+	return 0;
+}
+
+json_t *
+fan_t8_keys_unanswered(const struct fan_t8 *t8)
+{
+	json_t *keys = json_array();
+
+	(void)fan_t8_records_each(t8->records, "idem/", collect_unanswered, keys);
+	return keys;
 }
 
 static int

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE
 #include "authority.h"
+#include "keys.h"
 #include "resources.h"
 
 #include <string.h>
@@ -303,7 +304,7 @@ fan_t8_route(void *user, struct fan_http_request *request)
 		refuse_method(&call, route);
 	else if (call.problem.status != 0 || !is_ready(&call, method))
 		fan_t8_refuse(&call);
-	else
+	else if (strcmp(method->name, "POST") != 0 || !fan_t8_key_repeats(&call))
 		method->run(&call);
 	json_decref(call.body);
 }
