@@ -121,6 +121,8 @@ Test(north_t8, a_list_of_names_has_what_it_says)
 	cr_assert_not(fan_t8_names_have(&some, "h@example.org"));
 	cr_assert_not(fan_t8_names_have(&some, "any@example.net.evil"));
 	cr_assert_not(fan_t8_names_have(&some, "example.net"));
+	cr_assert_not(fan_t8_names_have(&some, "G@example.org"), "is another group to the daemon");
+	cr_assert_not(fan_t8_names_have(&some, "any@EXAMPLE.NET"));
 	cr_assert(fan_t8_names_have(&every, "49170000000"));
 	cr_assert_not(fan_t8_names_have(&none, "g@example.org"), "default deny");
 }

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define NAME_BYTES_MAX 64 /* of a sender: it is part of keys and paths */
 
@@ -346,8 +345,8 @@ fan_t8_names_have(const struct fan_t8_names *names, const char *name)
 		const char *at = names->at[i];
 		const size_t tail_bytes = at[0] == '*' ? strlen(at + 1) : 0;
 
-		if (strcasecmp(at, name) == 0 ||
-		    (at[0] == '*' && name_bytes >= tail_bytes && strcasecmp(name + name_bytes - tail_bytes, at + 1) == 0))
+		if (strcmp(at, name) == 0 ||
+		    (at[0] == '*' && name_bytes >= tail_bytes && strcmp(name + name_bytes - tail_bytes, at + 1) == 0))
 			return true;
 	}
 	return false;
