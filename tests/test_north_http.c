@@ -232,6 +232,26 @@ Test(north_http, what_is_too_long_is_refused)
 	close(client);
 }
 
+Test(north_http, what_can_be_read_in_two_ways_is_refused)
+{
+	static const char *const twice[] = { "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n",
+					     "Content-Length: 3\r\nContent-Length: 5\r\n",
+					     "Content-Length: 3\r\ncontent-length: 3\r\n",
+					     "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+					     "Transfer-Encoding: gzip, chunked\r\n",
+					     "Transfer-Encoding: identity\r\n",
+					     "Host: y\r\n",
+					     "Content-Length: 3\r\nIdempotency-Key: a\r\nIdempotency-Key: b\r\n" };
+	char request[512];
+
+	for (unsigned i = 0; i < sizeof(twice) / sizeof(twice[0]); i++) {
+		(void)snprintf(request, sizeof(request), "POST / HTTP/1.1\r\nHost: x\r\n%s\r\nabc", twice[i]);
+		assert_answer(request, "HTTP/1.1 400", "Bad Request");
+	}
+	assert_answer("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "HTTP/1.1 200",
+		      "abc");
+}
+
 /* It keeps saying something, and would be heard for ever. */
 Test(north_http, a_client_that_drips_is_closed)
 {

@@ -214,6 +214,37 @@ bounds_of(struct MHD_Connection *connection)
 	return info->socket_context;
 }
 
+/* What may stand in a request once: of two, a proxy in front might go by the one and this face by the other. */
+static const char *const single_fields[] = { "Authorization", "Content-Length",  "Content-Type",
+					     "Host",          "Idempotency-Key", "Transfer-Encoding" };
+#define SINGLE_FIELDS (sizeof(single_fields) / sizeof(single_fields[0]))
+
+static enum MHD_Result
+count_field(void *user, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	unsigned *counts = user;
+
+	(void)kind;
+	(void)value;
+	for (size_t i = 0; i < SINGLE_FIELDS; i++)
+		counts[i] += strcasecmp(name, single_fields[i]) == 0;
+	return MHD_YES;
+}
+
+/* Whether it can be read in one way alone (RFC 9112, 6.3 and 11.2). */
+static bool
+is_unambiguous(struct MHD_Connection *connection, const char *length)
+{
+	const char *coding = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding");
+	unsigned counts[SINGLE_FIELDS] = { 0 };
+
+	(void)MHD_get_connection_values(connection, MHD_HEADER_KIND, count_field, counts);
+	for (size_t i = 0; i < SINGLE_FIELDS; i++)
+		if (counts[i] > 1)
+			return false;
+	return coding == NULL || (length == NULL && strcasecmp(coding, "chunked") == 0);
+}
+
 static struct fan_http_request *
 new_request(struct fan_http *http, struct MHD_Connection *connection, const char *method, const char *path)
 {
@@ -229,6 +260,8 @@ new_request(struct fan_http *http, struct MHD_Connection *connection, const char
 	request->path = path;
 	if (length != NULL && strtoull(length, NULL, 10) > http->options.body_bytes_max)
 		request->refusal = MHD_HTTP_CONTENT_TOO_LARGE;
+	if (!is_unambiguous(connection, length))
+		request->refusal = MHD_HTTP_BAD_REQUEST;
 	return request;
 }
 
@@ -269,11 +302,14 @@ queue(struct fan_http_request *request)
 static enum MHD_Result
 refuse(struct fan_http_request *request)
 {
-	static const char text[] = "{\"title\":\"Content Too Large\",\"status\":413}\n";
+	static const char too_large[] = "{\"title\":\"Content Too Large\",\"status\":413}\n";
+	static const char ambiguous[] =
+		"{\"title\":\"Bad Request\",\"status\":400,\"detail\":\"a header stands there twice, or the body has two lengths\"}\n";
 	static const struct fan_http_field fields[] = { { "Content-Type", "application/problem+json" },
 							{ "Connection", "close" } };
+	const char *text = request->refusal == MHD_HTTP_BAD_REQUEST ? ambiguous : too_large;
 
-	fan_http_answer(request, request->refusal, fields, 2, text, sizeof(text) - 1);
+	fan_http_answer(request, request->refusal, fields, 2, text, strlen(text));
 	return queue(request);
 }
 
