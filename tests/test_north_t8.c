@@ -193,12 +193,13 @@ Test(north_t8, one_of_three_names_is_whom)
 		{ "{\"msisdn\":\"491700000\"}", false, true },
 		{ "{\"externalId\":\"u@e\",\"msisdn\":\"491700000\"}", false, false },
 		{ "{\"externalId\":7}", false, false },
+		{ "{\"externalId\":\"u@example.org\\u0000x\"}", false, false },
 		{ "{\"externalId\":null,\"msisdn\":\"491700000\"}", false, true },
 		{ "{}", true, false },
 	};
 
 	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
-		json_t *body = json_loads(cases[i].text, 0, NULL);
+		json_t *body = json_loads(cases[i].text, JSON_ALLOW_NUL, NULL);
 		struct fan_t8_problem problem = { 0 };
 		const char *name = NULL, *id = NULL;
 

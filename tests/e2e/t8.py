@@ -307,6 +307,7 @@ def broadcast(client, listener):
     wait_for(lambda: {"delStatus": False} in listener.heard.get("/mbs", []), "an MBS delivery's status")
     client.expect(403, "POST", path, body | {"endTime": stamp(-5)})
     client.expect(400, "POST", path, body | {"endTime": "tomorrow"})
+    client.expect(400, "POST", path, body | {"extGroupId": "all@example.org\0x"})
     answer, _ = client.expect(201, "POST", path, body)
     client.expect(204, "DELETE", path_of(answer))
     _, shown = client.expect(200, "GET", path)

@@ -330,8 +330,8 @@ fan_t8_whom(const json_t *object, bool group, const char **name, const char **id
 
 		if (value == NULL)
 			continue;
-		if (!json_is_string(value))
-			return wrong(problem, names[i], "takes a text");
+		if (!json_is_string(value) || strlen(json_string_value(value)) != json_string_length(value))
+			return wrong(problem, names[i], "takes a text without an octet of zero");
 		*name = names[i];
 		*id = json_string_value(value);
 		found++;

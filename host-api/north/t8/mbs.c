@@ -92,8 +92,10 @@ check_times(struct fan_t8_call *call, const json_t *body, struct fan_t8_order *o
 static bool
 take_group(const json_t *body, const char **group, struct fan_t8_problem *problem)
 {
-	*group = json_string_value(json_object_get(body, "extGroupId"));
-	return *group != NULL ||
+	const json_t *value = json_object_get(body, "extGroupId");
+
+	*group = json_string_value(value);
+	return (*group != NULL && strlen(*group) == json_string_length(value)) ||
 	       fan_t8_problem_set(problem, 400, "MANDATORY_IE_MISSING", "extGroupId", "extGroupId: is needed, local@domain");
 }
 
