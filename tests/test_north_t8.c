@@ -320,6 +320,12 @@ remove_one(const char *path, const struct stat *status, int kind, struct FTW *wa
 	return remove(path);
 }
 
+static void
+sum(void *user, const char *key, int64_t growth_bytes)
+{
+	*(int64_t *)user += key[0] == 'a' ? growth_bytes : 0;
+}
+
 static int
 count(void *user, const char *key, json_t *object)
 {
@@ -335,14 +341,15 @@ Test(north_t8, records_outlive_the_process_and_have_one_owner)
 	struct fan_t8_records *records, *other;
 	json_t *object = json_pack("{s:i}", "x", 7), *found;
 	unsigned found_count = 0;
+	int64_t bytes = 0;
 
 	cr_assert_not_null(mkdtemp(directory));
 	cr_assert_eq(fan_t8_records_open(&records, directory), 0, "%s", fan_error_detail());
 	cr_assert_eq(fan_t8_records_open(&other, directory), FAN_E_BUSY);
 	cr_assert_not_null(strstr(fan_error_detail(), "another `fanfare t8`"));
-	cr_assert_eq(fan_t8_records_put(records, "a/1", object, NULL), 0);
-	cr_assert_eq(fan_t8_records_put(records, "a/2", object, NULL), 0);
-	cr_assert_eq(fan_t8_records_put(records, "b/1", object, NULL), 0);
+	cr_assert_eq(fan_t8_records_put(records, "a/1", object), 0);
+	cr_assert_eq(fan_t8_records_put(records, "a/2", object), 0);
+	cr_assert_eq(fan_t8_records_put(records, "b/1", object), 0);
 	cr_assert_eq(fan_t8_records_remove(records, "a/2"), 0);
 	cr_assert_eq(fan_t8_records_remove(records, "a/none"), 0);
 	fan_t8_records_close(records);
@@ -352,6 +359,15 @@ Test(north_t8, records_outlive_the_process_and_have_one_owner)
 	cr_assert_null(fan_t8_records_get(records, "a/2"));
 	(void)fan_t8_records_each(records, "a/", count, &found_count);
 	cr_assert_eq(found_count, 1);
+	fan_t8_records_watch(records, sum, &bytes);
+	cr_assert_eq(bytes, 7, "{\"x\":7} has 7 octets, not %lld", (long long)bytes);
+	(void)json_object_set_new(object, "x", json_integer(77));
+	cr_assert_eq(fan_t8_records_put(records, "a/1", object), 0);
+	cr_assert_eq(fan_t8_records_put(records, "a/3", object), 0);
+	cr_assert_eq(bytes, 16);
+	cr_assert_eq(fan_t8_records_remove(records, "a/1"), 0);
+	cr_assert_eq(fan_t8_records_remove(records, "a/1"), 0);
+	cr_assert_eq(bytes, 8);
 	fan_t8_records_close(records);
 	json_decref(found);
 	json_decref(object);
@@ -380,9 +396,9 @@ leave_keys(struct fan_t8_records *records)
 		char name[64];
 
 		(void)snprintf(name, sizeof(name), "nidd/as1/c/%u", i);
-		cr_assert_eq(fan_t8_records_put(records, keys_left[i].key, key, NULL), 0);
+		cr_assert_eq(fan_t8_records_put(records, keys_left[i].key, key), 0);
 		if (delivery != NULL)
-			cr_assert_eq(fan_t8_records_put(records, name, delivery, NULL), 0);
+			cr_assert_eq(fan_t8_records_put(records, name, delivery), 0);
 		json_decref(key);
 		json_decref(delivery);
 	}

@@ -167,6 +167,11 @@ callbacks = 127.0.0.1
 outcomes = failures
 messages_in_flight = 1
 message_bytes = 10
+[sender small]
+subject = small
+groups = *@example.org
+callbacks = 127.0.0.1
+stored_bytes = 3000
 [sender slow]
 subject = slow
 groups = *@example.org
@@ -368,6 +373,17 @@ def limits(port, listener):
     client.expect(201, "POST", path + "/downlink-data-deliveries", body)
     pages = wait_for(lambda: listener.heard.get("/as2"), "failures alone") or []
     check([r["externalId"] for page in pages for r in page["gmdResults"]] == ["ue7@example.org"], f"failures: {str(pages)[:200]}")
+    small = Client(port, "small")
+    path, body = "/3gpp-nidd/v1/small/configurations", {"externalGroupId": "all@example.org", "notificationDestination": listener.uri("/small")}
+    client.expect(403, "POST", path, body)
+    made = [small.ask("POST", path, body | {"mtcProviderId": "x" * 1000}) for _ in range(3)]
+    check([answer.status for answer, _ in made] == [201, 201, 429], f"configurations beyond what may be stored: {[a.status for a, _ in made]}")
+    small.expect(204, "DELETE", path_of(made[0][0]))
+    end_s = int(time.time()) + 2
+    answer, shown = small.expect(201, "POST", path, body | {"duration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end_s))})
+    wait_for(lambda: time.time() > end_s, "its end")
+    small.expect(404, "GET", path_of(answer))
+    check(shown["self"] not in [one["self"] for one in small.ask("GET", path)[1]], "a configuration whose duration is over is listed")
     slow = Client(port, "slow")
     answers = [slow.ask("GET", "/3gpp-nidd/v1/slow/configurations")[0] for _ in range(20)]
     busy = [answer for answer in answers if answer.status == 429]

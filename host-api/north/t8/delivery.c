@@ -60,32 +60,10 @@ account_of(const struct fan_t8_delivery *delivery)
 	return sender != NULL ? fan_t8_account_of(delivery->t8, sender) : NULL;
 }
 
-/* What it takes of the sender's stored_bytes: its payload above all. */
-static size_t
-stored_bytes(const json_t *record)
-{
-	return json_dumpb(record, NULL, 0, JSON_COMPACT);
-}
-
-/* In: bytes, what it takes of the sender's account from now on. */
-static void
-account_for(struct fan_t8_delivery *delivery, size_t bytes)
-{
-	struct fan_t8_account *account = account_of(delivery);
-
-	if (account != NULL)
-		account->stored_bytes += bytes - delivery->stored_bytes;
-	delivery->stored_bytes = bytes;
-}
-
 int
 fan_t8_delivery_keep(struct fan_t8_delivery *delivery)
 {
-	size_t byte_count;
-	const int error = fan_t8_records_put(delivery->t8->records, delivery->key, delivery->record, &byte_count);
-
-	account_for(delivery, byte_count);
-	return error;
+	return fan_t8_records_put(delivery->t8->records, delivery->key, delivery->record);
 }
 
 static void
@@ -161,7 +139,6 @@ static void
 forget(struct fan_t8_delivery *delivery)
 {
 	fan_t8_key_forget(delivery->t8, delivery->record);
-	account_for(delivery, 0);
 	if (fan_t8_records_remove(delivery->t8->records, delivery->key) != 0)
 		fan_face_log(delivery->t8->face, "%s: %s", delivery->key, fan_error_detail());
 	drop(delivery);
@@ -416,7 +393,6 @@ supersede(struct fan_t8_delivery *delivery, json_t *record)
 	delivery->record = record;
 	if (fan_t8_delivery_keep(delivery) != 0) {
 		delivery->record = former;
-		account_for(delivery, stored_bytes(former));
 		json_decref(record);
 		say_try_again(&problem, fan_error_detail());
 		answer_problem(delivery, &problem);
@@ -636,12 +612,8 @@ fan_t8_delivery_may(struct fan_t8_call *call, const json_t *record)
 	if (sender->ues_per_s != 0 && account->ues <= 0)
 		return fan_t8_problem_set(&call->problem, 429, "INSUFFICIENT_RESOURCES", NULL,
 					  "%lu UEs a second, the most of this sender", sender->ues_per_s);
-	if (sender->stored_bytes != 0 && account->stored_bytes + stored_bytes(record) > sender->stored_bytes)
-		return fan_t8_problem_set(&call->problem, 429, "INSUFFICIENT_RESOURCES", NULL,
-					  "%lu octets are stored, the most of this sender: delete what has ended",
-					  sender->stored_bytes);
 	call->problem.retry_after_s = 0;
-	return true;
+	return fan_t8_may_store(call, record);
 }
 
 /* The trace that a request belongs to (W3C Trace Context) goes on in the daemon's audit. One of another form is as if there were none. */
@@ -756,10 +728,8 @@ find_or_refuse(struct fan_t8_call *call, const struct fan_t8_api *api, const cha
 	struct fan_t8_delivery *delivery = find(call->t8, key);
 	json_t *record = delivery == NULL ? fan_t8_records_get(call->t8->records, key) : NULL;
 
-	if (record != NULL) {
+	if (record != NULL)
 		delivery = add(call->t8, api, key, record);
-		delivery->stored_bytes = stored_bytes(record); /* counted since it was loaded */
-	}
 	if (delivery != NULL && visible(delivery->record) != NULL)
 		return delivery;
 	fan_t8_miss(call, "resource");
@@ -954,16 +924,9 @@ static int
 load(void *user, const char *key, json_t *record)
 {
 	const struct loading *loading = user;
-	const char *name = json_string_value(json_object_get(record, "sender"));
-	const struct fan_t8_sender *sender = name == NULL ? NULL : fan_t8_settings_sender(&loading->t8->settings, name);
-	const size_t bytes = stored_bytes(record);
 
-	if (json_string_value(json_object_get(record, "state")) == NULL)
-		return 0;
-	if (sender != NULL)
-		fan_t8_account_of(loading->t8, sender)->stored_bytes += bytes;
-	if (!json_is_true(json_object_get(record, "settled")))
-		add(loading->t8, loading->api, key, json_incref(record))->stored_bytes = bytes;
+	if (json_string_value(json_object_get(record, "state")) != NULL && !json_is_true(json_object_get(record, "settled")))
+		(void)add(loading->t8, loading->api, key, json_incref(record));
 	return 0;
 }
 
@@ -1026,20 +989,6 @@ collect_old(void *user, const char *key, json_t *record)
 	return 0;
 }
 
-/* What a record has of its sender's account is free again. */
-static void
-forget_old(struct fan_t8 *t8, const struct fan_t8_api *api, const char *key)
-{
-	json_t *record = find(t8, key) == NULL ? fan_t8_records_get(t8->records, key) : NULL;
-	struct fan_t8_delivery *delivery;
-
-	if (record == NULL)
-		return;
-	delivery = add(t8, api, key, record);
-	delivery->stored_bytes = stored_bytes(record);
-	forget(delivery);
-}
-
 void
 fan_t8_deliveries_tidy(void *user)
 {
@@ -1052,7 +1001,7 @@ fan_t8_deliveries_tidy(void *user)
 		(void)snprintf(begins, sizeof(begins), "%s/", apis[i]->name);
 		(void)fan_t8_records_each(t8->records, begins, collect_old, &tidying);
 		for (size_t k = 0; k < json_array_size(tidying.keys); k++)
-			forget_old(t8, apis[i], json_string_value(json_array_get(tidying.keys, k)));
+			(void)fan_t8_records_remove(t8->records, json_string_value(json_array_get(tidying.keys, k)));
 		json_decref(tidying.keys);
 	}
 }

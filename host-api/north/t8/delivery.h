@@ -33,7 +33,6 @@ struct fan_t8_delivery {
 	struct fan_http_request *request; /* waits for the daemon's word; NULL: none does */
 	bool busy;                        /* the daemon is asked about it */
 	int64_t look_ms;                  /* when the daemon is asked how it stands */
-	size_t stored_bytes;              /* that it has of the sender's account */
 	bool charged;                     /* its UEs were taken from the sender's account */
 	json_t *replacement;          /* owned: the record that takes its place when nothing of it was sent; NULL: none does */
 	bool stopped;                 /* the daemon was told to cancel it for that */

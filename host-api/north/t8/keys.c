@@ -96,7 +96,7 @@ fan_t8_key_claim(struct fan_t8_call *call, json_t *record)
 	read_key(name, body_hash, call, given);
 	(void)json_object_set_new(record, "idempotency", json_string(name));
 	kept = json_pack("{s:s, s:I}", "hash", body_hash, "made_ms", (json_int_t)fan_clock_ms(CLOCK_REALTIME));
-	error = fan_t8_records_put(call->t8->records, name, kept, NULL);
+	error = fan_t8_records_put(call->t8->records, name, kept);
 	json_decref(kept);
 	if (error == 0)
 		return true;
@@ -114,7 +114,7 @@ fan_t8_key_answered(struct fan_t8 *t8, const json_t *record, const char *locatio
 		return;
 	(void)json_object_set_new(kept, "location", json_string(location));
 	(void)json_object_set_new(kept, "answer", json_deep_copy(body));
-	if (fan_t8_records_put(t8->records, name, kept, NULL) != 0)
+	if (fan_t8_records_put(t8->records, name, kept) != 0)
 		fan_face_log(t8->face, "an Idempotency-Key: %s", fan_error_detail());
 	json_decref(kept);
 }

@@ -83,20 +83,26 @@ check_configuration(struct fan_t8_call *call, const json_t *body)
 	return fan_t8_notice_may_call(call, uri, "notificationDestination") && check_reliable(call, body, group);
 }
 
+static bool
+is_over(const json_t *record)
+{
+	struct fan_t8_problem none = { 0 };
+	int64_t until_ms = INT64_MAX;
+
+	(void)fan_t8_time(json_object_get(record, "body"), "duration", false, &until_ms, &none);
+	return until_ms <= fan_clock_ms(CLOCK_REALTIME);
+}
+
 /* The configuration of a call; NULL: there is none, or no longer, and the call has a problem. The caller's. */
 static json_t *
 find_configuration(struct fan_t8_call *call)
 {
 	char key[FAN_T8_KEY_BYTES_MAX + 1];
-	struct fan_t8_problem none = { 0 };
-	int64_t until_ms = INT64_MAX;
 	json_t *record;
 
 	configuration_key(key, call->sender->name, call->ids[1]);
 	record = strlen(call->ids[1]) <= FAN_T8_PATH_ID_BYTES_MAX ? fan_t8_records_get(call->t8->records, key) : NULL;
-	if (record != NULL)
-		(void)fan_t8_time(json_object_get(record, "body"), "duration", false, &until_ms, &none);
-	if (record != NULL && until_ms > fan_clock_ms(CLOCK_REALTIME))
+	if (record != NULL && !is_over(record))
 		return record;
 	json_decref(record);
 	fan_t8_miss(call, "configuration");
@@ -106,7 +112,9 @@ find_configuration(struct fan_t8_call *call)
 static bool
 keep(struct fan_t8_call *call, const char *key, const json_t *record)
 {
-	if (fan_t8_records_put(call->t8->records, key, record, NULL) == 0)
+	if (!fan_t8_may_store(call, record))
+		return false;
+	if (fan_t8_records_put(call->t8->records, key, record) == 0)
 		return true;
 	call->problem.retry_after_s = 5;
 	return fan_t8_problem_set(&call->problem, 503, "NF_CONGESTION", NULL, "%s", fan_error_detail());
@@ -122,7 +130,8 @@ list_configuration(void *user, const char *key, json_t *record)
 {
 	struct listing *listing = user;
 
-	(void)json_array_append_new(listing->list, show_configuration(listing->call, strrchr(key, '/') + 1, record));
+	if (!is_over(record))
+		(void)json_array_append_new(listing->list, show_configuration(listing->call, strrchr(key, '/') + 1, record));
 	return 0;
 }
 
@@ -459,5 +468,25 @@ fan_t8_nidd_delete(struct fan_t8_call *call)
 		}
 	}
 	json_decref(record);
+	json_decref(keys);
+}
+
+static int
+collect_over(void *user, const char *key, json_t *record)
+{
+	if (is_over(record))
+		(void)json_array_append_new(user, json_string(key));
+	return 0;
+}
+
+void
+fan_t8_nidd_tidy(void *user)
+{
+	struct fan_t8 *t8 = user;
+	json_t *keys = json_array();
+
+	(void)fan_t8_records_each(t8->records, "conf/", collect_over, keys);
+	for (size_t i = 0; i < json_array_size(keys); i++)
+		(void)fan_t8_records_remove(t8->records, json_string_value(json_array_get(keys, i)));
 	json_decref(keys);
 }

@@ -17,6 +17,8 @@ struct fan_t8_records {
 	MDB_env *environment;
 	MDB_dbi database;
 	int lock; /* held as long as this process lives */
+	void (*changed)(void *user, const char *key, int64_t growth_bytes);
+	void *user;
 };
 
 static int
@@ -110,12 +112,15 @@ static int
 change(struct fan_t8_records *records, const char *key, char *text)
 {
 	char room[FAN_T8_KEY_BYTES_MAX + 1];
-	MDB_val name = key_of(room, key), value = { text == NULL ? 0 : strlen(text), text };
+	MDB_val name = key_of(room, key), value = { text == NULL ? 0 : strlen(text), text }, former = { 0, NULL };
+	const int64_t bytes = (int64_t)value.mv_size;
 	MDB_txn *transaction;
+	int64_t former_bytes;
 	int code = mdb_txn_begin(records->environment, NULL, 0, &transaction);
 
 	if (code != 0)
 		return fail(code, "cannot be written");
+	former_bytes = mdb_get(transaction, records->database, &name, &former) == 0 ? (int64_t)former.mv_size : 0;
 	code = text != NULL ? mdb_put(transaction, records->database, &name, &value, 0)
 			    : mdb_del(transaction, records->database, &name, NULL);
 	if (code != 0 && code != MDB_NOTFOUND) {
@@ -123,17 +128,19 @@ change(struct fan_t8_records *records, const char *key, char *text)
 		return fail(code, "cannot be written");
 	}
 	code = mdb_txn_commit(transaction);
-	return code == 0 ? 0 : fail(code, "cannot be written");
+	if (code != 0)
+		return fail(code, "cannot be written");
+	if (records->changed != NULL)
+		records->changed(records->user, key, bytes - former_bytes);
+	return 0;
 }
 
 int
-fan_t8_records_put(struct fan_t8_records *records, const char *key, const json_t *object, size_t *byte_count)
+fan_t8_records_put(struct fan_t8_records *records, const char *key, const json_t *object)
 {
 	char *text = json_dumps(object, JSON_COMPACT);
 	int error = text == NULL ? fan_fail(FAN_E_MEMORY, "no memory for a record") : change(records, key, text);
 
-	if (byte_count != NULL)
-		*byte_count = text == NULL ? 0 : strlen(text);
 	free(text);
 	return error;
 }
@@ -196,4 +203,35 @@ fan_t8_records_each(const struct fan_t8_records *records, const char *begins,
 	}
 	mdb_txn_abort(transaction);
 	return answer;
+}
+
+static void
+tell_all(struct fan_t8_records *records, MDB_cursor *cursor)
+{
+	MDB_val name, value;
+	char key[FAN_T8_KEY_BYTES_MAX + 1];
+
+	for (int code = mdb_cursor_get(cursor, &name, &value, MDB_FIRST); code == 0;
+	     code = mdb_cursor_get(cursor, &name, &value, MDB_NEXT)) {
+		(void)snprintf(key, sizeof(key), "%.*s", (int)name.mv_size, (const char *)name.mv_data);
+		records->changed(records->user, key, (int64_t)value.mv_size);
+	}
+}
+
+void
+fan_t8_records_watch(struct fan_t8_records *records, void (*changed)(void *user, const char *key, int64_t growth_bytes),
+		     void *user)
+{
+	MDB_txn *transaction;
+	MDB_cursor *cursor;
+
+	records->changed = changed;
+	records->user = user;
+	if (mdb_txn_begin(records->environment, NULL, MDB_RDONLY, &transaction) != 0)
+		return;
+	if (mdb_cursor_open(transaction, records->database, &cursor) == 0) {
+		tell_all(records, cursor);
+		mdb_cursor_close(cursor);
+	}
+	mdb_txn_abort(transaction);
 }

@@ -17,9 +17,12 @@ int fan_t8_records_open(struct fan_t8_records **records, const char *directory);
 /* NULL is ignored. */
 void fan_t8_records_close(struct fan_t8_records *records);
 
-/* Keeps an object, which stays the caller's, in the place of what was kept under the key. Out: *byte_count that it has there; NULL: nobody asks. IO:
- * nothing has changed. */
-int fan_t8_records_put(struct fan_t8_records *records, const char *key, const json_t *object, size_t *byte_count);
+/* Calls `changed` for all that is kept, and from now on after each change: with the octets that a record has, or has more or less than before. */
+void fan_t8_records_watch(struct fan_t8_records *records, void (*changed)(void *user, const char *key, int64_t growth_bytes),
+			  void *user);
+
+/* Keeps an object, which stays the caller's, in the place of what was kept under the key. IO: nothing has changed. */
+int fan_t8_records_put(struct fan_t8_records *records, const char *key, const json_t *object);
 /* Nothing under the key is fine. */
 int fan_t8_records_remove(struct fan_t8_records *records, const char *key);
 /* What is kept under a key: the caller's; NULL: nothing is. */

@@ -8,6 +8,8 @@
 
 #include "t8.h"
 
+/* Forgets configurations whose duration is over; what became of their deliveries is still told. */
+void fan_t8_nidd_tidy(void *t8);
 void fan_t8_nidd_list(struct fan_t8_call *call);
 void fan_t8_nidd_create(struct fan_t8_call *call);
 void fan_t8_nidd_show(struct fan_t8_call *call);

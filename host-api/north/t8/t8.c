@@ -6,6 +6,7 @@
 #include "authority.h"
 #include "delivery.h"
 #include "keys.h"
+#include "resources.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,36 @@ open_accounts(struct fan_t8 *t8)
 		t8->accounts[i].ues = (double)t8->settings.senders[i].ues_per_s * BURST_S;
 	}
 	return 0;
+}
+
+/* The second part of a record's key is its sender. */
+static void
+note_stored(void *user, const char *key, int64_t growth_bytes)
+{
+	struct fan_t8 *t8 = user;
+	const char *begin = strchr(key, '/');
+	const size_t name_bytes = begin != NULL ? strcspn(begin + 1, "/") : 0;
+
+	for (unsigned i = 0; i < t8->settings.sender_count && begin != NULL; i++) {
+		const char *name = t8->settings.senders[i].name;
+
+		if (strlen(name) == name_bytes && memcmp(name, begin + 1, name_bytes) == 0)
+			t8->accounts[i].stored_bytes += growth_bytes;
+	}
+}
+
+bool
+fan_t8_may_store(struct fan_t8_call *call, const json_t *record)
+{
+	const struct fan_t8_account *account = fan_t8_account_of(call->t8, call->sender);
+	const uint64_t most = call->sender->stored_bytes;
+	const size_t bytes = json_dumpb(record, NULL, 0, JSON_COMPACT);
+
+	if (most == 0 || account->stored_bytes + (int64_t)bytes <= (int64_t)most)
+		return true;
+	call->problem.retry_after_s = 1;
+	return fan_t8_problem_set(&call->problem, 429, "INSUFFICIENT_RESOURCES", NULL,
+				  "%lu octets are stored, the most of this sender: delete what has ended", most);
 }
 
 /* ---- Who may ---------------------------------------------------------------------------------------------------------------------- */
@@ -186,7 +217,10 @@ open_all(struct fan_t8 *t8)
 		error = name_senders(t8);
 	if (error == 0)
 		error = open_authority(t8);
-	return error == 0 ? fan_t8_deliveries_load(t8) : error;
+	if (error != 0)
+		return error;
+	fan_t8_records_watch(t8->records, note_stored, t8);
+	return fan_t8_deliveries_load(t8);
 }
 
 static void
@@ -216,6 +250,7 @@ run(struct fan_t8 *t8)
 		fan_face_every(t8->face, TICK_MS, fill_accounts, t8);
 		fan_face_every(t8->face, TIDY_MS, fan_t8_keys_tidy, t8);
 		fan_face_every(t8->face, TIDY_MS, fan_t8_deliveries_tidy, t8);
+		fan_face_every(t8->face, TIDY_MS, fan_t8_nidd_tidy, t8);
 		fan_face_log(t8->face, "serves %s port %u, %u senders", t8->settings.t8.address, fan_http_port(t8->http),
 			     t8->settings.sender_count);
 		error = fan_face_run(t8->face);

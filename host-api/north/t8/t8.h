@@ -35,8 +35,8 @@ struct fan_t8_delivery;
 struct fan_t8_account {
 	double requests, ues; /* tokens: what is allowed now; of UEs it may be less than 0 */
 	int64_t filled_ms;
-	unsigned in_flight;    /* deliveries that have not ended */
-	uint64_t stored_bytes; /* of its records */
+	unsigned in_flight;   /* deliveries that have not ended */
+	int64_t stored_bytes; /* of its records: deliveries, configurations and keys */
 };
 
 /* What differs between the APIs. */
@@ -79,6 +79,8 @@ struct fan_t8_call {
 
 struct fan_t8_account *fan_t8_account_of(struct fan_t8 *t8, const struct fan_t8_sender *sender);
 /* 16 random hexadecimal digits. */
+/* Whether a record may come to those that a call's sender has. False: the call has a problem. */
+bool fan_t8_may_store(struct fan_t8_call *call, const json_t *record);
 void fan_t8_make_id(char id[FAN_T8_ID_BYTES]);
 /* api_root and a path: into uri. */
 void fan_t8_make_uri(const struct fan_t8 *t8, char uri[FAN_T8_URI_BYTES], const char *path);
