@@ -363,7 +363,8 @@ next_failed(const struct fan_upstream *upstream)
 	return NULL;
 }
 
-/* One that the daemon has keeps its place until it is answered: the daemon counts it. */
+/* One that the daemon has keeps its place until it is answered: the daemon counts it. So does one of which it has the beginning: the rest follows,
+ * or the next one would be taken for that. */
 static void
 fail_late(struct call *call)
 {
@@ -385,7 +386,7 @@ turn(void *user)
 	if (upstream->greeted)
 		send_waiting(upstream);
 	while ((call = next_failed(upstream)) != NULL) {
-		if (call->failure == NULL && call->line == NULL)
+		if (call->failure == NULL && (call->line == NULL || call->sent > 0))
 			fail_late(call);
 		else
 			fail_call(upstream, call,
