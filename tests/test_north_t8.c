@@ -21,6 +21,7 @@ TestSuite(north_t8, .timeout = 60);
 /* ---- Configuration --------------------------------------------------------------------------------------------------------------- */
 
 #define ROOT "[t8]\napi_root = https://scef.example.org\n"
+#define NAME_OF_41 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define SENDER "[sender as1]\ngroups = *@example.org\n"
 
 static int
@@ -76,6 +77,8 @@ Test(north_t8, a_wrong_configuration_is_refused)
 		{ ROOT SENDER "[tokens]\nprofile = oauth\nkeys = k\n", "issuer and audience: are needed" },
 		{ ROOT SENDER "[callbacks]\nplain_http = maybe\n", "takes yes or no" },
 		{ "api_root = x\n", "no such key" },
+		{ ROOT "[sender " NAME_OF_41 "x]\ngroups = *\n", "the name of a section has up to 48 octets" },
+		{ ROOT "[sender " NAME_OF_41 "aX]\ngroups = *\n[sender " NAME_OF_41 "aY]\nues = *\n", "up to 48 octets" },
 	};
 
 	for (unsigned i = 0; i < COUNT_OF(refused); i++) {

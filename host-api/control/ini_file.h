@@ -8,6 +8,9 @@
 
 #include "../../dataplane/context/error.h"
 
+/* libinih cuts the name of a section that has more, and what is meant for two would be one's. */
+#define FAN_INI_SECTION_BYTES_MAX 48
+
 /* A line for libinih's ini_reader, as fgets(3). Blanks in front are taken off: libinih would take the line for a continuation of the one before.
  * Out: *number, one more; *whole, false: it has more than room - 2 octets and was cut. NULL: the stream has ended. */
 char *fan_ini_line(char *line, int room, FILE *stream, unsigned *number, bool *whole);

@@ -370,9 +370,13 @@ take_key(void *user, const char *section, const char *key, const char *value)
 	struct reading *reading = user;
 	char why[FAN_ERROR_BYTES];
 
-	if (reading->error != 0)
+	if (reading->error == 0 && strlen(section) > FAN_INI_SECTION_BYTES_MAX)
+		reading->error = fan_fail(FAN_E_INVALID, "the name of a section has up to %d octets",
+					  FAN_INI_SECTION_BYTES_MAX);
+	else if (reading->error != 0)
 		return 0;
-	reading->error = reading->take(reading->user, section, key, value[0] == ';' ? "" : value);
+	else
+		reading->error = reading->take(reading->user, section, key, value[0] == ';' ? "" : value);
 	if (reading->error == 0)
 		return 1;
 	(void)snprintf(why, sizeof(why), "%s", fan_error_detail());

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_BYTES_MAX 64 /* of a sender: it is part of keys and paths */
+#define SENDER_PREFIX "sender "
+#define NAME_BYTES_MAX (FAN_INI_SECTION_BYTES_MAX - sizeof(SENDER_PREFIX) + 1) /* of a sender */
 
 enum type {
 	TYPE_TEXT,
@@ -178,7 +179,7 @@ sender_of(struct fan_t8_settings *settings, const char *name)
 		if (strcmp(senders[i].name, name) == 0)
 			return &senders[i];
 	if (name[0] == '\0' || strlen(name) > NAME_BYTES_MAX || strpbrk(name, "/ \t%") != NULL) {
-		(void)fan_fail(FAN_E_INVALID, "a sender's name has 1 to %d octets, and no blank, slash or percent sign",
+		(void)fan_fail(FAN_E_INVALID, "a sender's name has 1 to %zu octets, and no blank, slash or percent sign",
 			       NAME_BYTES_MAX);
 		return NULL;
 	}
@@ -203,9 +204,9 @@ take(void *user, const char *section, const char *key, const char *value)
 	struct fan_t8_settings *settings = user;
 	struct fan_t8_sender *sender;
 
-	if (strncmp(section, "sender ", 7) != 0)
+	if (strncmp(section, SENDER_PREFIX, sizeof(SENDER_PREFIX) - 1) != 0)
 		return set_key(settings, settings_of_file, section, key, value);
-	sender = sender_of(settings, section + 7);
+	sender = sender_of(settings, section + sizeof(SENDER_PREFIX) - 1);
 	return sender == NULL ? FAN_E_INVALID : set_key(sender, settings_of_sender, "sender", key, value);
 }
 
