@@ -474,6 +474,94 @@ def killed(client, listener, configuration, face, daemon):
         wait_for(lambda uri=uri: len(told(uri)) >= UES, f"the outcomes of {uri}")
 
 
+class OddDaemon:
+    """Plays `fanfare serve` where the real one is too fast or too sound: messages stay in flight until they are told to end."""
+
+    def __init__(self, path):
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen()
+        self.messages, self.pages = {}, {0: ("ue0@example.org,eps-nas-nidd,sent\n", 0)}
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            with self.listener.accept()[0] as peer:
+                peer.sendall(b'{"jsonrpc":"2.0","method":"hello","params":{}}\n')
+                text, files = b"", []
+                while True:
+                    octets, more, _, _ = socket.recv_fds(peer, 65536, 8)
+                    if not octets:
+                        break
+                    text, files = text + octets, files + more
+                    while b"\n" in text:
+                        line, text = text.split(b"\n", 1)
+                        request = json.loads(line)
+                        what = {"error": {"code": -32001, "message": "there is none"}}
+                        result = self.answer(request["method"], request["params"], files)
+                        if result is not None:
+                            what = {"result": result}
+                        peer.sendall(json.dumps({"jsonrpc": "2.0", "id": request["id"]} | what).encode() + b"\n")
+
+    def answer(self, method, params, files):
+        if method == "send":
+            self.messages[len(self.messages) + 1] = {"reference": params["reference"], "state": "sending", "ended": False, "ues": 1, "sent": 0, "dropped": {}}
+            return {"id": len(self.messages)}
+        if method == "message.results":
+            lines, following = self.pages[params["from"]]
+            os.pwrite(files[0], lines.encode(), 0)
+            os.close(files.pop(0))
+            return {"count": lines.count("\n"), "next": following}
+        if method == "message.find":
+            return next(({"id": at} | message for at, message in self.messages.items() if message["reference"] == params["reference"]), None)
+        if method == "message.cancel":
+            self.messages[params["id"]] |= {"state": "cancelled", "ended": True}
+        return self.messages.get(params.get("id"), {})
+
+
+def odd_daemon(listener):
+    """What a daemon that has sent nothing yet, or has lost UEs, makes of deliveries."""
+    port, long_name = free_port(), "n" * 41
+    config = T8.replace("{work}/socket", "{work}/odd.socket").replace("{work}/state", "{work}/odd").format(work=WORK, port=port)
+    (WORK / "odd.ini").write_text(config + f"[sender {long_name}]\nsubject = {long_name}\ngroups = *\ncallbacks = 127.0.0.1\n")
+    daemon, face = OddDaemon(WORK / "odd.socket"), Process("t8", "odd.ini")
+    face.start()
+    client = Client(port, "as1")
+    wait_for(lambda: answers(client), "t8 answers")
+    try:
+        replaced(client, listener, daemon)
+        # The first page's UEs were removed since; and the longest name of a sender is one to call back.
+        daemon.pages = {0: ("", 8192), 8192: ("ue1@example.org,eps-nas-nidd,sent\n", 0)}
+        client = Client(port, long_name)
+        configuration, _ = configure(client, listener, "/long")
+        client.expect(201, "POST", configuration + "/downlink-data-deliveries", {"externalGroupId": "all@example.org", "data": DATA})
+        daemon.messages[len(daemon.messages)] |= {"state": "sent", "ended": True, "sent": 1}
+        wait_for(lambda: listener.heard.get("/long"), "a UE behind those that were removed is told of")
+    finally:
+        check(face.kill(signal.SIGTERM) == 0, "t8 does not end well")
+
+
+def replaced(client, listener, daemon):
+    stamp = lambda s: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + s))
+    configuration, _ = configure(client, listener, "/odd")
+    deliver, body = configuration + "/downlink-data-deliveries", {"externalGroupId": "all@example.org", "data": DATA}
+    answer, _ = client.expect(201, "POST", deliver, body)
+    _, shown = client.expect(200, "PUT", path_of(answer), body | {"priority": 2})
+    check(shown["priority"] == 2 and [message["ended"] for message in daemon.messages.values()] == [True, False], f"replaced: {daemon.messages}")
+    daemon.messages[2]["sent"] = 1
+    client.expect(409, "PUT", path_of(answer), body | {"priority": 3})
+    check(len(daemon.messages) == 2, "what had begun to be sent is sent anew")
+    # One that takes its place later is not sent before.
+    answer, _ = client.expect(201, "POST", "/3gpp-mbs-group-msg/v1/deliveries", {
+        "extGroupId": "all@example.org", "payload": DATA, "mbsServArea": {}, "startTime": stamp(-5), "endTime": stamp(7200), "notifUri": listener.uri("/odd")})
+    client.expect(200, "PATCH", path_of(answer), {"startTime": stamp(3600)}, "application/merge-patch+json")
+    check(len(daemon.messages) == 3 and daemon.messages[3]["ended"], f"put off: {daemon.messages}")
+    client.expect(204, "DELETE", path_of(answer))
+    # The second of two is in flight when it is deleted: neither is sent.
+    client.expect(204, "DELETE", configuration)
+    wait_for(lambda: all(message["ended"] for message in daemon.messages.values()), "what was deleted is cancelled")
+
+
 def answers(client):
     try:
         return client.ask("GET", NIDD)[0].status == 200
@@ -508,6 +596,7 @@ def main():
         repeated(client, configuration, listener.uri("/repeated"))
         deleted_meanwhile(client, listener, daemon)
         killed(client, listener, configuration, face, daemon)
+        odd_daemon(listener)
         check(face.kill(signal.SIGTERM) == 0, "t8 does not end well")
         check(daemon.kill(signal.SIGTERM) == 0, "serve does not end well")
     finally:

@@ -99,6 +99,18 @@ number_of(const json_t *record, const char *name)
 	return json_integer_value(json_object_get(record, name));
 }
 
+/* All lines that are there have been told. */
+static void
+pass_lines_there(struct fan_t8_notice *notice)
+{
+	json_t *record = notice->delivery->record;
+
+	(void)json_object_set_new(record, "told_from", json_integer(notice->next));
+	(void)json_object_set_new(record, "told_lines", json_integer(0));
+	if (notice->next == 0)
+		(void)json_object_set_new(record, "settled", json_true());
+}
+
 /* The page has been told: where that leaves off is kept. */
 static void
 pass_page(struct fan_t8_notice *notice)
@@ -106,15 +118,11 @@ pass_page(struct fan_t8_notice *notice)
 	json_t *record = notice->delivery->record;
 
 	notice->at = notice->page_at;
-	if (notice->at < notice->lines_bytes) {
+	if (notice->at >= notice->lines_bytes)
+		pass_lines_there(notice);
+	else
 		(void)json_object_set_new(record, "told_lines",
 					  json_integer(number_of(record, "told_lines") + notice->page_lines));
-		return;
-	}
-	(void)json_object_set_new(record, "told_from", json_integer(notice->next));
-	(void)json_object_set_new(record, "told_lines", json_integer(0));
-	if (notice->next == 0)
-		(void)json_object_set_new(record, "settled", json_true());
 }
 
 static void
@@ -226,6 +234,9 @@ take_results(void *user, const struct fan_face_answer *answer)
 		notice->lines = read_file(file, &notice->lines_bytes);
 		notice->next = number_of(answer->result, "next");
 		notice->at = pass_lines(notice, (unsigned)number_of(delivery->record, "told_lines"));
+		/* UEs that were removed since have none: others may stand behind them. */
+		if (notice->lines != NULL && notice->at >= notice->lines_bytes && notice->next != 0)
+			pass_lines_there(notice);
 	} else if (answer->failure == FAN_FACE_REFUSED && answer->code == FAN_CONTROL_FAILED + FAN_E_NOT_FOUND)
 		settle(delivery);
 	else
@@ -337,7 +348,7 @@ fan_t8_notice_go_on(struct fan_t8_delivery *delivery)
 	if (json_is_true(json_object_get(delivery->record, "settled")))
 		return false;
 	notice = notice_of(delivery);
-	if (notice->busy || fan_face_now_ms(delivery->t8->face) < notice->next_ms)
+	if (notice->busy || (fan_face_now_ms(delivery->t8->face) < notice->next_ms && !is_over(delivery)))
 		return true;
 	body = sender != NULL && !is_over(delivery) ? delivery->api->tell(delivery->t8, delivery->key, delivery->record) : NULL;
 	if (body != NULL)
