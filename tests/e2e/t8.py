@@ -537,8 +537,26 @@ def odd_daemon(listener):
         client.expect(201, "POST", configuration + "/downlink-data-deliveries", {"externalGroupId": "all@example.org", "data": DATA})
         daemon.messages[len(daemon.messages)] |= {"state": "sent", "ended": True, "sent": 1}
         wait_for(lambda: listener.heard.get("/long"), "a UE behind those that were removed is told of")
+        refused_for_now(client, listener, daemon, face)
     finally:
         check(face.kill(signal.SIGTERM) == 0, "t8 does not end well")
+
+
+def refused_for_now(client, listener, daemon, face):
+    """A server that may not be called now, by its address or by the settings, is told when it may again."""
+    configuration, _ = configure(client, listener, "/refused")
+    client.expect(201, "POST", configuration + "/downlink-data-deliveries", {"externalGroupId": "all@example.org", "data": DATA})
+    face.kill()
+    daemon.messages[len(daemon.messages)] |= {"state": "sent", "ended": True, "sent": 1}
+    (WORK / "other.ini").write_text((WORK / "odd.ini").read_text().replace("callbacks = 127.0.0.1", "callbacks = other.example.org"))
+    other = Process("t8", "other.ini")
+    other.start()
+    name = configuration.rsplit("/", 1)[1]
+    wait_for(lambda: any(name in line and "is not told" in line for line in (WORK / "t8.log").read_text().splitlines()), "it is refused")
+    wait_for(lambda: answers(Client(client.port, "as1")), "t8 goes on after that")
+    other.kill()
+    face.start()
+    wait_for(lambda: listener.heard.get("/refused"), "who may be called again is told")
 
 
 def replaced(client, listener, daemon):

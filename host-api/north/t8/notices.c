@@ -136,11 +136,9 @@ take_heard(void *user, const struct fan_fetch_answer *answer)
 		fan_t8_notice_free(notice);
 		return;
 	}
-	if (answer->refused) {
+	/* What a name stands for, or who may be called, may be right again before the day is over. */
+	if (answer->refused && notice->failures == 0)
 		fan_face_log(delivery->t8->face, "%s: is not told: %s", delivery->key, answer->why);
-		settle(delivery);
-		return;
-	}
 	if (answer->status < 200 || answer->status > 299) {
 		put_off(notice, answer->retry_after_s);
 		return;
