@@ -156,7 +156,7 @@ def ask(port, request):
 
 
 def get(port, path, method='GET', more=''):
-    return ask(port, f'{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{more}\r\n')
+    return ask(port, f'{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{more}\r\n')
 
 
 def check_files(port):
@@ -183,6 +183,12 @@ def check_refusals(port):
     for i, (status, answer) in enumerate(rows):
         if answer[0] != status:
             stop(f'row {i}: {answer} instead of {status}')
+    for host, status in (('evil.example', 403), ('localhost.evil.example:80', 403), ('127.0.0.1.evil.example', 403), ('', 403),
+                         ('[evil]', 403), ('127.0.0.1:9464', 200), ('LocalHost', 200), ('[::1]:9464', 200)):
+        for path in ('/', '/metrics'):
+            got, _, _ = ask(port, f'GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n')
+            if got != status:
+                stop(f'Host {host!r} {path}: {got} instead of {status}')
     if rows[0][1][1]['allow'] != 'GET, HEAD':
         stop(f'Allow: {rows[0][1][1]}')
     ask(port, 'GET / HTTP/1.1\r\n' + ''.join(f'X-{i}: {"b" * 100}\r\n' for i in range(10000)) + '\r\n')
@@ -194,7 +200,7 @@ def kib(pid):
 
 def subscribe(port):
     client = socket.create_connection(('127.0.0.1', port), timeout=20)
-    client.sendall(b'GET /events HTTP/1.1\r\nHost: x\r\n\r\n')
+    client.sendall(b'GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n')
     return client, client.recv(4096)
 
 
@@ -217,7 +223,7 @@ def clients(port, pid):
     # Scrapes at once share an answer, and all get it.
     scrapes = [socket.create_connection(('127.0.0.1', port), timeout=20) for _ in range(16)]
     for client in scrapes:
-        client.sendall(b'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n')
+        client.sendall(b'GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n')
     for client in scrapes:
         if not client.recv(4096).startswith(b'HTTP/1.1 200'):
             stop('a scrape that has no answer')
