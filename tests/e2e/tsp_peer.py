@@ -363,6 +363,12 @@ def refusals():
     expect(peer.ask(action(125), application=16777310)[0], 3007, "another application")
     expect(peer.ask(action(127), destination=b"other.example.org")[0], 3002, "another host: nothing is relayed")
     expect(peer.ask(action(126, extra=[raw_avp(4999, VENDOR_TGPP, b"x", False)]))[:2], (2001, 0), "unknown AVP without M")
+    # It ends freeDiameter, unless somebody takes care.
+    number, octets = peer.make(action(128, target="nobody@example.org"))
+    peer.write(octets.replace(b"scs1.example.org;", b"scs1.example.org\0", 1))
+    answer = peer.wait(number)
+    expect(answer and value_of(answer.avps, AVP_RESULT_CODE, 0), 2001, "a Session-Id with an octet of zero")
+    expect(peer.ask(action(129, target="nobody@example.org"))[:2], (2001, 102), "a request after that")
     peer.close()
 
 

@@ -16,5 +16,7 @@
 int fan_diameter_open(const struct fan_settings *settings);
 /* Turns requests away, ends the desk, takes leave of the peers. Safe when it was not opened. */
 void fan_diameter_close(void);
+/* Whether freeDiameter has ended without being told to; the process then gets SIGTERM. */
+bool fan_diameter_broke(void);
 
 #endif

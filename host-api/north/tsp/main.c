@@ -95,6 +95,8 @@ serve(const struct fan_settings *settings)
 		say_ready();
 		(void)sigwait(&signals, &got);
 		fan_tsp_log("stopping");
+		if (fan_diameter_broke())
+			error = fan_fail(FAN_E_IO, "freeDiameter has ended by itself; its own line is above");
 	}
 	if (error != 0)
 		error = fail_detail(error);
