@@ -307,6 +307,20 @@ begin_to_pace(struct fan_dataplane *dataplane)
 	return error;
 }
 
+int
+fan_dataplane_put_off(struct fan_dataplane *dataplane, struct fan_flight *flight, unsigned leg_at, uint32_t slot)
+{
+	struct fan_leg *leg = &flight->legs[leg_at];
+	const uint32_t hop = leg->table->slots[slot].next_hop;
+	const int error = begin_to_pace(dataplane);
+
+	if (error != 0)
+		return error;
+	fan_late_put_off(&leg->late, slot / FAN_CONTEXT_STRIPE % flight->worker_count, hop, slot);
+	dataplane->paces.hops[hop].waiting++;
+	return 0;
+}
+
 static int
 check_known(const struct fan_dataplane *dataplane, unsigned index)
 {

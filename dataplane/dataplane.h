@@ -65,6 +65,9 @@ int fan_dataplane_rate(struct fan_dataplane *dataplane, unsigned index, const st
 int fan_dataplane_relay(struct fan_dataplane *dataplane, unsigned index, uint64_t pdus_per_s, uint32_t for_ms);
 /* Brings relays' words into force, and forgets those whose time is over: at any number of them workers pause once. */
 void fan_dataplane_paces_serve(struct fan_dataplane *dataplane);
+/* Puts a member off that was put off in an earlier process: it lies before those that the flight begins with. In: a flight that no worker has; a
+ * member that is not put off yet. MEMORY. */
+int fan_dataplane_put_off(struct fan_dataplane *dataplane, struct fan_flight *flight, unsigned leg_at, uint32_t slot);
 /* A context has moved here from another next hop: so do messages that were put off for it. While workers pause. */
 void fan_dataplane_moved(struct fan_dataplane *dataplane, const struct fan_context_table *table, uint32_t slot, uint32_t from);
 

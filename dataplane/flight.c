@@ -134,6 +134,8 @@ fan_flight_make(struct fan_flight **out, struct fan_snapshot *snapshot, struct f
 	flight->priority = message->priority;
 	flight->deadline_tsc = UINT64_MAX;
 	flight->limit = UINT64_MAX;
+	for (unsigned i = 0; i < worker_count; i++)
+		flight->span[i].late_limit = UINT64_MAX;
 	flight->worker_count = worker_count;
 	flight->workers_left = worker_count;
 	*out = flight;
@@ -181,20 +183,6 @@ fan_flight_position(const struct fan_flight *flight)
 		least = RTE_MIN(least, position);
 	}
 	return least;
-}
-
-uint64_t
-fan_flight_unsent(const struct fan_flight *flight)
-{
-	const uint64_t position = fan_flight_position(flight);
-
-	for (unsigned i = 0; i < flight->leg_count; i++) {
-		const uint64_t slot = fan_late_lowest(&flight->legs[i].late);
-
-		if (slot != UINT64_MAX)
-			return RTE_MIN(position, fan_flight_place(i, slot));
-	}
-	return position;
 }
 
 int

@@ -63,6 +63,8 @@ struct fan_span {
 	/* Place of the first member that this worker may still have to do with; it only rises. Stored atomically: what became of those before
 	 * is there to be read. UINT64_MAX: it is done. */
 	uint64_t position;
+	uint64_t late_taken; /* members that it took out of lists of those put off; it only rises, stored atomically */
+	uint64_t late_limit; /* the control thread stores it, atomically: so many it may take; it only rises */
 } __attribute__((aligned(64)));
 
 /* A leg's name in every process, after which legs are ordered: protection and profile. */
@@ -113,10 +115,8 @@ int fan_flight_make(struct fan_flight **flight, struct fan_snapshot *snapshot, s
 void fan_flight_free(struct fan_flight *flight);
 /* Of a flight that no worker has: it begins at a leg of this name, or the next, and there at a slot. What was before counts as done. */
 void fan_flight_begin_at(struct fan_flight *flight, uint32_t leg_name, uint32_t slot);
-/* Place of the first member that some worker may still have to do with; UINT64_MAX: all is done. */
+/* Place of the first member that some worker may still have to do with, but for those before it that are put off (late.h); UINT64_MAX: all is done. */
 uint64_t fan_flight_position(const struct fan_flight *flight);
-/* The same with members that are put off: no place before it has one that has yet to be sent or reported, so that it may be made durable. */
-uint64_t fan_flight_unsent(const struct fan_flight *flight);
 /* Makes room for members that are put off, where there is none yet. MEMORY. In: no worker has the flight, or workers pause. */
 int fan_flight_make_late(struct fan_flight *flight);
 /* Longest frame of any leg, octets. */

@@ -178,8 +178,8 @@ fan_late_move(struct fan_late *late, uint32_t slot, uint32_t from, uint32_t to)
 	return true;
 }
 
-static uint64_t
-load_word(const struct fan_late *late, uint64_t first)
+uint64_t
+fan_late_word(const struct fan_late *late, uint64_t first)
 {
 	return __atomic_load_n((const uint64_t *)(const void *)(late->bits + first / 8), __ATOMIC_ACQUIRE);
 }
@@ -190,28 +190,7 @@ fan_late_any(const struct fan_late *late, uint64_t first, uint64_t count)
 	const uint64_t end = first + count < late->slots ? first + count : late->slots;
 
 	for (; first < end; first += 64)
-		if (load_word(late, first) != 0)
+		if (fan_late_word(late, first) != 0)
 			return true;
 	return false;
-}
-
-static bool
-has_members(const struct fan_late *late)
-{
-	for (unsigned i = 0; i < late->worker_count; i++)
-		if (__atomic_load_n(&late->shares[i].members, __ATOMIC_ACQUIRE) != 0)
-			return true;
-	return false;
-}
-
-uint64_t
-fan_late_lowest(const struct fan_late *late)
-{
-	for (uint64_t first = has_members(late) ? 0 : late->slots; first < late->slots; first += 64) {
-		const uint64_t word = load_word(late, first);
-
-		if (word != 0)
-			return first + (unsigned)__builtin_ctzll(word);
-	}
-	return UINT64_MAX;
 }

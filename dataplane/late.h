@@ -5,7 +5,7 @@
  *
  * A bit says of each member that it was put off and is not done with: it lies in a list, was taken out of it and waits for its batch, or is on
  * its way. So a leg's members that are still to be served are those with a bit and those from the worker's position on; what a crash may not lose
- * is found by that alone (fan_flight_unsent()), and so is whether a UE waits for an earlier message (put_off.c).
+ * is found by that alone (journal.c), and so is whether a UE waits for an earlier message (put_off.c).
  *
  * Who writes: the worker that owns the slot, and the control thread while workers pause (fan_late_move()). Bits are stored atomically: the control
  * thread reads them at any time. Slots of two workers share no cache line of bits or links, since a stripe is whole lines of either.
@@ -79,9 +79,10 @@ uint32_t fan_late_next_hop(struct fan_late *late, unsigned worker);
 
 /* A UE has another next hop from now on: it goes with that one's members. False: it is in no list. Control thread, while workers pause. */
 bool fan_late_move(struct fan_late *late, uint32_t slot, uint32_t from, uint32_t to);
+/* Which of 64 slots have one that is not done with, a bit each; what became of the others is there to be read. In: first, a multiple of 64 below
+ * `slots`. Any thread. */
+uint64_t fan_late_word(const struct fan_late *late, uint64_t first);
 /* Whether slots first .. first + count - 1 have a member that is not done with. In: first and count multiples of 64. Any thread. */
 bool fan_late_any(const struct fan_late *late, uint64_t first, uint64_t count);
-/* The first of all; UINT64_MAX: none. Any thread. */
-uint64_t fan_late_lowest(const struct fan_late *late);
 
 #endif

@@ -191,6 +191,19 @@ may_take_late(const struct fan_worker *worker, const struct fan_task *task, stru
 	return !waits_for_earlier(worker, task, task->leg, slot) && take_tokens(worker, task, tokens, hop, slot);
 }
 
+/* Whether what a crash would have sent again lets a task take more of those put off; else the control thread is called, who makes durable which are
+ * done with. */
+static bool
+may_take_more(const struct fan_worker *worker, const struct fan_task *task)
+{
+	const struct fan_span *span = &task->flight->span[worker->config.index];
+
+	if (span->late_taken < __atomic_load_n(&span->late_limit, __ATOMIC_RELAXED))
+		return true;
+	fan_worker_call_control(worker);
+	return false;
+}
+
 /* Takes members of the task's leg that were put off, of one next hop after another, until the batch is full or each was asked. */
 static void
 choose_late_of_leg(struct fan_worker *worker, struct fan_task *task, bool stop)
@@ -207,6 +220,7 @@ choose_late_of_leg(struct fan_worker *worker, struct fan_task *task, bool stop)
 		while (from != FAN_NO_HOP && task->slot_count < FAN_BATCH_UES_MAX && fan_late_first(late, index, from, &slot) &&
 		       may_take_late(worker, task, tokens, &hop, slot, stop)) {
 			take_late(worker, task, from, slot);
+			fan_counter_add(&task->flight->span[index].late_taken, 1);
 			insert_late(task, slot, hop);
 		}
 	}
@@ -225,6 +239,8 @@ fan_task_choose_late(struct fan_worker *worker, struct fan_task *task)
 	task->paced = true;
 	if (stop && task->legs_left == 0)
 		task->legs_left = flight->leg_count;
+	if (!stop && task->legs_left > 0 && !may_take_more(worker, task))
+		task->legs_left = 0;
 	while (task->legs_left > 0 && task->slot_count == 0) {
 		struct fan_leg *leg = &flight->legs[task->leg_at % flight->leg_count];
 

@@ -226,6 +226,8 @@ fan_leg_transactions(const struct fan_leg *leg, unsigned parts)
 /* `parts` of the message do not go to this UE. */
 void fan_worker_count_drop(struct fan_worker *worker, struct fan_leg *leg, const struct fan_context *context,
 			   enum fan_drop drop, unsigned parts);
+/* The control thread learns that a flight cannot go on without it. */
+void fan_worker_call_control(const struct fan_worker *worker);
 /* A context's block needs a higher mark. In: why, FAN_WAITS_. */
 void fan_worker_ask_for_mark(const struct fan_worker *worker, const struct fan_context_table *table, uint32_t slot,
 			     uint8_t why);

@@ -141,6 +141,9 @@ accept_flights(struct fan_worker *worker)
 		late->hop = worker->task_hops[1][flight->place];
 		task->put_off = worker->task_hops[2][flight->place];
 		worker->task_count = RTE_MAX(worker->task_count, flight->place + 1U);
+		for (unsigned i = 0; i < flight->leg_count; i++)
+			if (fan_late_ready(&flight->legs[i].late))
+				worker->late_members += flight->legs[i].late.shares[worker->config.index].members;
 		begin_leg(worker, task);
 		if (current->flight != NULL && flight->priority > current->flight->priority)
 			worker->turn_left = 0;
@@ -161,9 +164,8 @@ has_passed(const struct fan_task *earlier, const struct fan_task *task)
 	return true;
 }
 
-/* The control thread learns that a flight cannot go on without it. */
-static void
-call_control(const struct fan_worker *worker)
+void
+fan_worker_call_control(const struct fan_worker *worker)
 {
 	if (worker->config.event_fd >= 0)
 		(void)eventfd_write(worker->config.event_fd, 1);
@@ -178,7 +180,7 @@ fan_worker_ask_for_mark(const struct fan_worker *worker, const struct fan_contex
 	if (__atomic_load_n(waits, __ATOMIC_RELAXED) >= why)
 		return;
 	__atomic_store_n(waits, why, __ATOMIC_RELAXED);
-	call_control(worker);
+	fan_worker_call_control(worker);
 }
 
 /* The first member that is still to be done lies at a place. True when that is news. */
@@ -211,7 +213,7 @@ is_covered(const struct fan_worker *worker, const struct fan_task *task)
 	if (fan_flight_place(task->leg_at, first) < __atomic_load_n(&task->flight->limit, __ATOMIC_RELAXED))
 		return true;
 	if (task->under_way == 0 && tell_position(worker, task->flight, fan_flight_place(task->leg_at, first)))
-		call_control(worker);
+		fan_worker_call_control(worker);
 	return false;
 }
 
@@ -890,7 +892,7 @@ emit(struct fan_worker *worker)
 		worker->work_count--;
 		fan_counter_add(&worker->counters.left, 1);
 		if (__builtin_expect(worker->counters.left == __atomic_load_n(&worker->call_at, __ATOMIC_RELAXED), 0))
-			call_control(worker);
+			fan_worker_call_control(worker);
 		/* An empty ring begins anew, in the work that lies in the cache. */
 		worker->work_first = worker->work_count > 0 ? (worker->work_first + 1) % BATCHES_MAX : 0;
 		any = true;
@@ -913,7 +915,7 @@ report(struct fan_worker *worker)
 		task->flight = worker->late[i].flight = NULL;
 		(void)tell_position(worker, flight, UINT64_MAX);
 		if (__atomic_fetch_sub(&flight->workers_left, 1, __ATOMIC_RELEASE) == 1)
-			call_control(worker);
+			fan_worker_call_control(worker);
 		any = true;
 	}
 	while (worker->task_count > 0 && worker->task[worker->task_count - 1].flight == NULL)

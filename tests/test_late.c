@@ -112,19 +112,20 @@ Test(late, a_ue_that_moves_goes_with_the_members_of_its_new_next_hop)
 	expect_first(6, 22);
 }
 
-Test(late, the_lowest_that_is_not_done_with_is_found)
+Test(late, a_bit_stays_until_a_member_is_done_with)
 {
-	cr_assert_eq(fan_late_lowest(&late), UINT64_MAX);
+	cr_assert_eq(fan_late_word(&late, 256), 0);
 	fan_late_put_off(&late, 0, 1, 4999);
 	fan_late_put_off(&late, 0, 1, 300);
 	fan_late_put_off(&late, 0, 1, 301);
-	cr_assert_eq(fan_late_lowest(&late), 300);
+	cr_assert_eq(fan_late_word(&late, 256), UINT64_C(3) << 44);
+	cr_assert_eq(fan_late_word(&late, 4992), UINT64_C(1) << 7);
 	cr_assert(fan_late_any(&late, 256, 256) && !fan_late_any(&late, 0, 256) && !fan_late_any(&late, 512, 4096 + 256));
 	cr_assert(fan_late_any(&late, 4864, 256), "at the end of what there is");
 	fan_late_take(&late, 0, 1, 300);
-	cr_assert_eq(fan_late_lowest(&late), 300, "it has not left");
+	cr_assert_eq(fan_late_word(&late, 256), UINT64_C(3) << 44, "it has not left");
 	(void)fan_late_done(&late, 0, 300);
-	cr_assert_eq(fan_late_lowest(&late), 301);
+	cr_assert_eq(fan_late_word(&late, 256), UINT64_C(1) << 45);
 	(void)fan_late_done(&late, 0, 301);
-	cr_assert_eq(fan_late_lowest(&late), 4999);
+	cr_assert(!fan_late_any(&late, 256, 256) && fan_late_any(&late, 4864, 256));
 }

@@ -177,7 +177,9 @@ sample(enum fan_record_kind kind, uint32_t number)
 		record.unserved.id = number;
 		record.unserved.table = nas;
 		record.unserved.profile = FAN_PROFILE_5GS_NAS_SMS;
-		record.unserved.reason = number % 2 == 1 ? FAN_DROP_WINDOW : FAN_DROP_NONE;
+		record.unserved.reason = number % 3 == 1   ? FAN_DROP_WINDOW
+					 : number % 3 == 2 ? FAN_UNSERVED_PUT_OFF
+							   : FAN_DROP_NONE;
 		record.unserved.first_slot = 3 * FAN_UNSERVED_CONTEXTS;
 		record.unserved.bitmap = (const uint8_t *)"a set of slots";
 		record.unserved.bitmap_bytes = 14;
@@ -709,7 +711,7 @@ write_data(const uint8_t *octets, size_t octet_count, size_t at)
 static unsigned
 say_version(uint8_t version)
 {
-	static const uint8_t record[] = "format\2\0\0";
+	static const uint8_t record[] = "format\3\0\0";
 	size_t octet_count;
 	uint8_t *octets = read_data(&octet_count), *at = octets;
 	unsigned places = 0;
@@ -730,8 +732,8 @@ Test(store, does_not_open_a_later_version)
 	struct fan_store *store = open_store();
 
 	fan_store_close(store);
-	cr_assert_gt(say_version(3), 0);
-	refused(try_open(&store), FAN_E_UNSUPPORTED, "version 3, this program has 1 to 2");
+	cr_assert_gt(say_version(4), 0);
+	refused(try_open(&store), FAN_E_UNSUPPORTED, "version 4, this program has 1 to 3");
 }
 
 Test(store, does_not_open_a_version_that_never_was)
@@ -740,11 +742,12 @@ Test(store, does_not_open_a_version_that_never_was)
 
 	fan_store_close(store);
 	cr_assert_gt(say_version(0), 0);
-	refused(try_open(&store), FAN_E_UNSUPPORTED, "version 0, this program has 1 to 2");
+	refused(try_open(&store), FAN_E_UNSUPPORTED, "version 0, this program has 1 to 3");
 }
 
 /* What that version wrote is read, and from then on the store says that a program of that version cannot read it. */
-Test(store, opens_version_1_and_makes_it_version_2)
+static void
+expect_version_3_of(uint8_t version)
 {
 	const struct fan_record former = sample(FAN_RECORD_MESSAGE, 2), later = sample(FAN_RECORD_MESSAGE, 3);
 	struct fan_store *store = open_store();
@@ -753,11 +756,11 @@ Test(store, opens_version_1_and_makes_it_version_2)
 	put(store, &former);
 	done(fan_store_commit(store));
 	fan_store_close(store);
-	cr_assert_gt(say_version(1), 0);
+	cr_assert_gt(say_version(version), 0);
 	store = open_store();
 	expect(store, FAN_RECORD_MESSAGE, 2);
 	fan_store_close(store);
-	cr_assert_gt(say_version(2), 0, "the store still says version 1");
+	cr_assert_gt(say_version(3), 0, "the store still says version %u", version);
 	store = open_store();
 	done(fan_store_begin(store));
 	put(store, &later);
@@ -765,6 +768,16 @@ Test(store, opens_version_1_and_makes_it_version_2)
 	expect(store, FAN_RECORD_MESSAGE, 2);
 	expect(store, FAN_RECORD_MESSAGE, 3);
 	fan_store_close(store);
+}
+
+Test(store, opens_version_1_and_makes_it_version_3)
+{
+	expect_version_3_of(1);
+}
+
+Test(store, opens_version_2_and_makes_it_version_3)
+{
+	expect_version_3_of(2);
 }
 
 /* A record without what came with version 2 ends where one of version 1 did, octet for octet. */

@@ -1764,6 +1764,43 @@ Test(worker, a_batch_that_begins_before_the_limit_goes, .timeout = 60)
 	close_bench();
 }
 
+/* Members that were put off in an earlier process are served beside those from a slot on; of the former no more than the control thread allows, but
+ * for a batch that begins before that. */
+Test(worker, those_put_off_are_served_up_to_their_limit, .timeout = 60)
+{
+	static const char text[] = "some of them waited";
+	const uint32_t from = 100, ues = 200;
+	struct fan_message message;
+	struct fan_flight *flight;
+
+	open_bench("net_ring", ues, 1);
+	cr_assert_eq(fan_paces_make(&bench.paces), 0);
+	start_workers(1);
+	fan_test_message(&message, text, sizeof(text) - 1);
+	flight = make_flight(&message, FAN_PROFILE_EPS_NAS_NIDD, 0, ues);
+	cr_assert_eq(fan_flight_make_late(flight), 0);
+	flight->legs[0].from = from;
+	flight->span[0].late_limit = 10;
+	for (uint32_t slot = 0; slot < from; slot++) {
+		fan_late_put_off(&flight->legs[0].late, 0, bench.table.slots[slot].next_hop, slot);
+		bench.paces.hops[bench.table.slots[slot].next_hop].waiting++;
+	}
+	hand(flight);
+	wait_until_still();
+	while (receive() > 0)
+		;
+	cr_assert_eq(bench.side.frames, ues - from + FAN_BATCH_UES_MAX, "%lu frames", bench.side.frames);
+	cr_assert_eq(flight->span[0].late_taken, FAN_BATCH_UES_MAX);
+	__atomic_store_n(&flight->span[0].late_limit, UINT64_MAX, __ATOMIC_RELAXED);
+	cr_assert_eq(finish(flight).sent, ues);
+	for (unsigned hop = 0; hop < FAN_TEST_HOPS; hop++)
+		cr_assert_eq(bench.paces.hops[hop].waiting, 0);
+	fan_flight_free(flight);
+	stop_workers();
+	fan_paces_free(&bench.paces);
+	close_bench();
+}
+
 /* What the ledger does for a worker that waits, on a disk that takes everything: a higher mark, or a checkpoint. Returns how many there were. */
 static unsigned
 serve_marks(unsigned ues)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define KEPT_MS 50                      /* between two writes of positions */
+#define LATE_KEPT_MS 1000               /* between two writes of who is put off, unless much has changed */
 #define SWEPT_MS 1000                   /* between two looks at old results */
 #define RETENTION_S (7U * 24 * 60 * 60) /* options.retention_s 0 */
 
@@ -36,6 +37,23 @@ forget_octets(struct fan_entry *entry)
 {
 	free(entry->octets);
 	entry->octets = NULL;
+}
+
+static void
+forget_put_off(struct fan_entry *entry)
+{
+	for (unsigned i = 0; entry->put_off != NULL && i < entry->put_off_count; i++) {
+		struct fan_put_off *leg = &entry->put_off[i];
+
+		for (unsigned j = 0; j < leg->part_count; j++)
+			if (leg->parts[j] != NULL)
+				roaring_bitmap_free(leg->parts[j]);
+		free(leg->parts);
+		if (leg->resumed != NULL)
+			roaring_bitmap_free(leg->resumed);
+	}
+	free(entry->put_off);
+	entry->put_off = NULL;
 }
 
 /* Copies what the message points to. */
@@ -83,6 +101,7 @@ void
 fan_journal_drop(struct fan_entry *entry)
 {
 	forget_octets(entry);
+	forget_put_off(entry);
 	memset(entry, 0, sizeof(*entry));
 }
 
@@ -180,7 +199,24 @@ place_ahead(const struct fan_flight *flight, uint64_t place, uint64_t members)
 static uint64_t
 limit_ahead(const struct fan_flight *flight, uint64_t position)
 {
-	return place_ahead(flight, position, FAN_IN_DOUBT_MAX - (uint64_t)FAN_BATCH_UES_MAX * flight->worker_count);
+	return place_ahead(flight, position,
+			   FAN_IN_DOUBT_MAX - FAN_LATE_IN_DOUBT_MAX - (uint64_t)FAN_BATCH_UES_MAX * flight->worker_count);
+}
+
+static_assert(FAN_LATE_IN_DOUBT_MAX / FAN_WORKERS_MAX / 4 > 17 * FAN_BATCH_UES_MAX, "room for a worker's ring, and a batch");
+
+/* So many of those put off a worker is let take beyond those that the disk knows to be done with, or those that its ring had then. */
+static uint64_t
+late_share(const struct fan_flight *flight)
+{
+	return FAN_LATE_IN_DOUBT_MAX / flight->worker_count - FAN_LATE_IN_DOUBT_MAX / FAN_WORKERS_MAX / 4;
+}
+
+static void
+limit_late(struct fan_flight *flight, const uint64_t taken[FAN_WORKERS_MAX])
+{
+	for (unsigned i = 0; i < flight->worker_count; i++)
+		__atomic_store_n(&flight->span[i].late_limit, taken[i] + late_share(flight), __ATOMIC_RELAXED);
 }
 
 /* PDUs of the members from a place on, of no more than `most` of these. */
@@ -256,6 +292,17 @@ put_message(struct fanfare *fanfare, const struct fan_entry *entry)
 	return fan_store_put(fanfare->store, &record);
 }
 
+/* Adds 64 slots, a bit each. In and out: *slots, NULL: none yet. False: there is no memory. */
+static bool
+add_word(roaring_bitmap_t **slots, uint64_t first, uint64_t bits)
+{
+	if (bits != 0 && *slots == NULL)
+		*slots = roaring_bitmap_create();
+	for (; bits != 0 && *slots != NULL; bits &= bits - 1)
+		roaring_bitmap_add(*slots, (uint32_t)first + (uint32_t)__builtin_ctzll(bits));
+	return bits == 0;
+}
+
 /* The members among 65,536 slots that a leg was not served to for a reason. NULL: none, or no memory, which `short_of` says. */
 static roaring_bitmap_t *
 read_unserved(const struct fan_leg *leg, enum fan_drop reason, uint32_t first_slot, bool *short_of)
@@ -267,11 +314,22 @@ read_unserved(const struct fan_leg *leg, enum fan_drop reason, uint32_t first_sl
 
 	for (size_t at = first; at < end && !*short_of; at += sizeof(bits)) {
 		memcpy(&bits, octets + at, sizeof(bits));
-		if (bits != 0 && slots == NULL)
-			slots = roaring_bitmap_create();
-		*short_of = bits != 0 && slots == NULL;
-		for (; bits != 0 && slots != NULL; bits &= bits - 1)
-			roaring_bitmap_add(slots, (uint32_t)(8 * at) + (uint32_t)__builtin_ctzll(bits));
+		*short_of = !add_word(&slots, 8 * at, bits);
+	}
+	return slots;
+}
+
+/* The members among 65,536 slots, below an end, that are put off and not done with. The same. */
+static roaring_bitmap_t *
+read_put_off(const struct fan_leg *leg, uint32_t first_slot, uint64_t end, bool *short_of)
+{
+	const uint64_t last = RTE_MIN(RTE_MIN(end, leg->late.slots), first_slot + (uint64_t)FAN_UNSERVED_CONTEXTS);
+	roaring_bitmap_t *slots = NULL;
+
+	for (uint64_t at = first_slot; at < last && !*short_of; at += 64) {
+		const uint64_t before_end = last - at < 64 ? (UINT64_C(1) << (last - at)) - 1 : UINT64_MAX;
+
+		*short_of = !add_word(&slots, at, fan_late_word(&leg->late, at) & before_end);
 	}
 	return slots;
 }
@@ -346,29 +404,6 @@ leg_has_dropped(const struct fan_entry *entry, const struct fan_leg *leg, enum f
 	return entry->resumed > 0;
 }
 
-/* Puts whom the message was not served to, of members from one place up to another. */
-static int
-put_all_unserved(struct fanfare *fanfare, const struct fan_entry *entry, uint64_t from, uint64_t end)
-{
-	const struct fan_flight *flight = entry->flight;
-	int error = 0;
-
-	for (uint64_t i = from >> 32; i < flight->leg_count && i <= end >> 32; i++) {
-		const struct fan_leg *leg = &flight->legs[i];
-		const uint64_t slots = 8 * leg->reason_bytes;
-		const uint64_t first = i == from >> 32 ? (uint32_t)from : 0;
-		const uint64_t last = i == end >> 32 ? RTE_MIN((uint64_t)(uint32_t)end, slots) : slots;
-
-		for (uint64_t slot = first / FAN_UNSERVED_CONTEXTS * FAN_UNSERVED_CONTEXTS; slot < last;
-		     slot += FAN_UNSERVED_CONTEXTS)
-			for (unsigned reason = 1; error == 0 && reason < FAN_DROP_COUNT; reason++)
-				if (leg_has_dropped(entry, leg, (enum fan_drop)reason))
-					error = put_unserved(fanfare, flight->number, leg, (enum fan_drop)reason,
-							     (uint32_t)slot);
-	}
-	return error;
-}
-
 /* Takes those out that a leg was not served to. */
 static int
 subtract_unserved(roaring_bitmap_t *slots, const struct fan_entry *entry, const struct fan_leg *leg, uint32_t first_slot)
@@ -404,71 +439,170 @@ add_kept(roaring_bitmap_t *slots, struct fan_store *store, struct fan_record *re
 	return 0;
 }
 
-/* Puts whom a leg was served to, of slots `from` to `end` - 1, which lie in one record: it is kept what was put of those before. */
+/* Out: whom a leg was served to among 65,536 slots, of those below an end: who was in an earlier process is on the disk already. In: put_off, those
+ * that are to be served yet, or NULL. */
 static int
-put_served(struct fanfare *fanfare, const struct fan_entry *entry, const struct fan_leg *leg, uint64_t from, uint64_t end)
+find_served(roaring_bitmap_t *served, const struct fan_entry *entry, unsigned leg_at, uint32_t first_slot, uint64_t end,
+	    const roaring_bitmap_t *put_off)
 {
-	const uint32_t first_slot = (uint32_t)(from / FAN_UNSERVED_CONTEXTS * FAN_UNSERVED_CONTEXTS);
-	struct fan_record record = record_of(entry->flight->number, leg, FAN_DROP_NONE, first_slot);
-	roaring_bitmap_t *range = roaring_bitmap_from_range(from, end, 1);
-	roaring_bitmap_t *slots = range == NULL ? NULL : roaring_bitmap_and(leg->slots, range);
-	int error = slots == NULL ? no_memory(entry->flight->number) : subtract_unserved(slots, entry, leg, first_slot);
+	const struct fan_leg *leg = &entry->flight->legs[leg_at];
+	const uint64_t last = RTE_MIN(end, first_slot + (uint64_t)FAN_UNSERVED_CONTEXTS);
+	const roaring_bitmap_t *resumed = entry->put_off != NULL ? entry->put_off[leg_at].resumed : NULL;
+	const uint64_t from = RTE_MAX((uint64_t)first_slot, leg->from);
 
-	if (error == 0 && from > first_slot)
-		error = add_kept(slots, fanfare->store, &record);
-	if (error == 0 && !roaring_bitmap_is_empty(slots))
-		error = put_slots(fanfare->store, &record, slots);
-	if (range != NULL)
+	if (from < last)
+		roaring_bitmap_add_range(served, from, last);
+	roaring_bitmap_and_inplace(served, leg->slots);
+	if (resumed != NULL) {
+		roaring_bitmap_t *range = roaring_bitmap_from_range(first_slot, last, 1);
+
+		if (range == NULL)
+			return no_memory(entry->flight->number);
+		roaring_bitmap_and_inplace(range, resumed);
+		roaring_bitmap_or_inplace(served, range);
 		roaring_bitmap_free(range);
-	if (slots != NULL)
-		roaring_bitmap_free(slots);
-	return error;
-}
-
-/* The same of slots of any number of records, from one that has members to the next. */
-static int
-put_leg_served(struct fanfare *fanfare, const struct fan_entry *entry, const struct fan_leg *leg, uint64_t from, uint64_t end)
-{
-	roaring_uint32_iterator_t at;
-	int error = 0;
-
-	roaring_iterator_init(leg->slots, &at);
-	while (error == 0 && from < end && roaring_uint32_iterator_move_equalorlarger(&at, (uint32_t)from) &&
-	       at.current_value < end) {
-		const uint64_t next = (at.current_value / FAN_UNSERVED_CONTEXTS + UINT64_C(1)) * FAN_UNSERVED_CONTEXTS;
-
-		from = RTE_MAX(from, next - FAN_UNSERVED_CONTEXTS);
-		error = put_served(fanfare, entry, leg, from, RTE_MIN(end, next));
-		from = next;
 	}
+	if (put_off != NULL)
+		roaring_bitmap_andnot_inplace(served, put_off);
+	return subtract_unserved(served, entry, leg, first_slot);
+}
+
+static int
+put_served(struct fanfare *fanfare, const struct fan_entry *entry, unsigned leg_at, uint32_t first_slot, uint64_t end,
+	   const roaring_bitmap_t *put_off)
+{
+	const struct fan_leg *leg = &entry->flight->legs[leg_at];
+	struct fan_record record = record_of(entry->flight->number, leg, FAN_DROP_NONE, first_slot);
+	roaring_bitmap_t *served = roaring_bitmap_create();
+	int error = served == NULL ? no_memory(entry->flight->number)
+				   : find_served(served, entry, leg_at, first_slot, end, put_off);
+
+	if (error == 0 && leg->from > first_slot)
+		error = add_kept(served, fanfare->store, &record);
+	if (error == 0 && !roaring_bitmap_is_empty(served))
+		error = put_slots(fanfare->store, &record, served);
+	if (served != NULL)
+		roaring_bitmap_free(served);
 	return error;
 }
 
-/* Puts whom the message was served to, of members from one place up to another: each of them is done with. */
 static int
-put_all_served(struct fanfare *fanfare, const struct fan_entry *entry, uint64_t from, uint64_t end)
+put_put_off(struct fanfare *fanfare, const struct fan_entry *entry, const struct fan_leg *leg, uint32_t first_slot,
+	    roaring_bitmap_t *put_off)
+{
+	struct fan_record record = record_of(entry->flight->number, leg, FAN_DROP_NONE, first_slot);
+
+	record.unserved.reason = FAN_UNSERVED_PUT_OFF;
+	return put_off != NULL ? put_slots(fanfare->store, &record, put_off) : forget_unserved(fanfare->store, &record);
+}
+
+/* Where it is noted whom the disk knows to be put off, of 65,536 slots. Out: *kept. */
+static int
+find_kept(struct fan_entry *entry, roaring_bitmap_t ***kept, unsigned leg_at, uint32_t first_slot)
 {
 	const struct fan_flight *flight = entry->flight;
+	struct fan_put_off *leg;
+
+	if (entry->put_off == NULL) {
+		entry->put_off = calloc(flight->leg_count, sizeof(*entry->put_off));
+		entry->put_off_count = flight->leg_count;
+	}
+	if (entry->put_off == NULL)
+		return no_memory(flight->number);
+	leg = &entry->put_off[leg_at];
+	if (leg->parts == NULL) {
+		leg->part_count = (unsigned)(flight->legs[leg_at].late.slots / FAN_UNSERVED_CONTEXTS + 1);
+		leg->parts = calloc(leg->part_count, sizeof(roaring_bitmap_t *));
+	}
+	if (leg->parts == NULL)
+		return no_memory(flight->number);
+	*kept = &leg->parts[first_slot / FAN_UNSERVED_CONTEXTS];
+	return 0;
+}
+
+static bool
+are_equal(const roaring_bitmap_t *one, const roaring_bitmap_t *other)
+{
+	return one == NULL || other == NULL ? one == other : roaring_bitmap_equals(one, other);
+}
+
+/* Puts what became of the members among 65,536 slots, of those below an end, all together: of each it is told that it was served, or why not, or that
+ * it is put off. Who is put off is read first: of who is not it is there to be read what became of it. */
+static int
+put_outcomes(struct fanfare *fanfare, const struct fan_entry *entry, unsigned leg_at, uint32_t first_slot, uint64_t end,
+	     roaring_bitmap_t *put_off)
+{
+	const struct fan_leg *leg = &entry->flight->legs[leg_at];
 	int error = 0;
 
-	for (uint64_t i = from >> 32; entry->served_kept && error == 0 && i < flight->leg_count && i <= end >> 32; i++) {
-		const struct fan_leg *leg = &flight->legs[i];
-		const uint64_t first = i == from >> 32 ? (uint32_t)from : 0;
-		const uint64_t last = i == end >> 32 ? (uint32_t)end : FAN_CONTEXT_SLOTS_MAX;
+	for (unsigned reason = 1; error == 0 && reason < FAN_DROP_COUNT; reason++)
+		if (first_slot < 8 * leg->reason_bytes && leg_has_dropped(entry, leg, (enum fan_drop)reason))
+			error = put_unserved(fanfare, entry->flight->number, leg, (enum fan_drop)reason, first_slot);
+	if (error == 0 && entry->served_kept)
+		error = put_served(fanfare, entry, leg_at, first_slot, end, put_off);
+	return error;
+}
 
-		if (leg->from <= UINT32_MAX)
-			error = put_leg_served(fanfare, entry, leg, RTE_MAX(first, leg->from), last);
+/* The same of a leg in which members may be put off. In: must, whether they are to be put though nobody more or less is put off. */
+static int
+put_late_outcomes(struct fanfare *fanfare, struct fan_entry *entry, unsigned leg_at, uint32_t first_slot, uint64_t end,
+		  bool must)
+{
+	const struct fan_leg *leg = &entry->flight->legs[leg_at];
+	bool short_of = false;
+	roaring_bitmap_t *put_off = read_put_off(leg, first_slot, end, &short_of), **kept;
+	int error = short_of ? no_memory(entry->flight->number) : find_kept(entry, &kept, leg_at, first_slot);
+
+	if (error == 0 && (must || !are_equal(put_off, *kept))) {
+		error = put_outcomes(fanfare, entry, leg_at, first_slot, end, put_off);
+		if (error == 0 && (put_off != NULL || *kept != NULL || entry->put_off_unsure))
+			error = put_put_off(fanfare, entry, leg, first_slot, put_off);
+		if (*kept != NULL)
+			roaring_bitmap_free(*kept);
+		*kept = put_off;
+		put_off = NULL;
+	}
+	if (put_off != NULL)
+		roaring_bitmap_free(put_off);
+	return error;
+}
+
+/* Puts what became of a leg's members of slots from .. end - 1; and, if it is asked for, of those before that were put off. */
+static int
+put_leg(struct fanfare *fanfare, struct fan_entry *entry, unsigned leg_at, uint64_t from, uint64_t end, bool late)
+{
+	const struct fan_leg *leg = &entry->flight->legs[leg_at];
+	const bool may_be_late = fan_late_ready(&leg->late);
+	uint64_t at = may_be_late && late ? 0 : from;
+	roaring_uint32_iterator_t member;
+	int error = 0;
+
+	roaring_iterator_init(leg->slots, &member);
+	while (error == 0 && at < end && roaring_uint32_iterator_move_equalorlarger(&member, (uint32_t)at) &&
+	       member.current_value < end) {
+		const uint32_t first_slot = member.current_value / FAN_UNSERVED_CONTEXTS * FAN_UNSERVED_CONTEXTS;
+		const bool must = from < end && first_slot + (uint64_t)FAN_UNSERVED_CONTEXTS > from;
+
+		error = may_be_late ? put_late_outcomes(fanfare, entry, leg_at, first_slot, end, must || entry->put_off_unsure)
+				    : put_outcomes(fanfare, entry, leg_at, first_slot, end, NULL);
+		at = first_slot + (uint64_t)FAN_UNSERVED_CONTEXTS;
 	}
 	return error;
 }
 
-/* Puts what became of members from one place up to another. */
+/* Puts what became of members from one place up to another. In: late, whether of those before too that were put off. */
 static int
-put_members(struct fanfare *fanfare, const struct fan_entry *entry, uint64_t from, uint64_t end)
+put_members(struct fanfare *fanfare, struct fan_entry *entry, uint64_t from, uint64_t end, bool late)
 {
-	const int error = put_all_unserved(fanfare, entry, from, end);
+	int error = 0;
 
-	return error != 0 ? error : put_all_served(fanfare, entry, from, end);
+	for (unsigned i = late ? 0 : (unsigned)RTE_MIN(from >> 32, (uint64_t)entry->flight->leg_count);
+	     error == 0 && i < entry->flight->leg_count && i <= end >> 32; i++) {
+		const uint64_t last = i == end >> 32 ? (uint32_t)end : FAN_CONTEXT_SLOTS_MAX;
+
+		error = put_leg(fanfare, entry, i, i < from >> 32 ? last : i == from >> 32 ? (uint32_t)from : 0, last, late);
+	}
+	return error;
 }
 
 /* ---- Acceptance on the disk -------------------------------------------------------------------------------------------------------- */
@@ -524,6 +658,7 @@ hand_pending(struct fanfare *fanfare)
 		entry->durable = true;
 		forget_octets(entry);
 		flight->limit = limit_ahead(flight, 0);
+		limit_late(flight, entry->put_off_taken);
 		fan_dataplane_hand(fanfare->dataplane, flight);
 	}
 }
@@ -561,58 +696,105 @@ fan_journal_sync(struct fanfare *fanfare)
 
 /* ---- Positions, ends, retention ------------------------------------------------------------------------------------------------------ */
 
-static int
-put_positions(struct fanfare *fanfare, uint64_t positions[FAN_FLIGHTS_MAX])
+static uint64_t
+count_put_off(const struct fan_flight *flight)
 {
-	int error = 0;
+	uint64_t count = 0;
 
-	for (unsigned i = 0; error == 0 && i < FAN_FLIGHTS_MAX; i++) {
-		const struct fan_entry *entry = &fanfare->journal.entries[i];
-
-		positions[i] = entry->flight != NULL && entry->durable && !entry->flight->settled
-				       ? fan_flight_unsent(entry->flight)
-				       : UINT64_MAX;
-		if (positions[i] == UINT64_MAX || positions[i] <= entry->kept_place)
-			continue;
-		error = put_members(fanfare, entry, entry->kept_place, positions[i]);
-		if (error == 0)
-			error = put_outcome(fanfare, entry, positions[i], false);
-	}
-	return error;
+	for (unsigned i = 0; i < flight->leg_count; i++)
+		for (unsigned j = 0; fan_late_ready(&flight->legs[i].late) && j < flight->worker_count; j++)
+			count += __atomic_load_n(&flight->legs[i].late.shares[j].members, __ATOMIC_ACQUIRE);
+	return count;
 }
 
-/* Some message has got further than the disk knows. */
+/* Whether there are others put off than the disk knows of, and that for so long, or so many, that it is to know. In: whether it is the last time. */
 static bool
-any_moved(const struct fan_journal *journal)
+is_late_due(const struct fan_entry *entry, const struct fan_advance *progress, bool last)
 {
-	for (unsigned i = 0; i < FAN_FLIGHTS_MAX; i++) {
-		const struct fan_entry *entry = &journal->entries[i];
-		const uint64_t position = entry->flight != NULL && entry->durable ? fan_flight_unsent(entry->flight)
-										  : UINT64_MAX;
+	const struct fan_flight *flight = entry->flight;
+	bool changed = progress->left != entry->put_off_left || entry->put_off_unsure, soon = false;
 
-		if (position != UINT64_MAX && position > entry->kept_place)
-			return true;
+	for (unsigned i = 0; i < flight->worker_count; i++) {
+		const uint64_t taken = progress->taken[i] - entry->put_off_taken[i];
+
+		changed = changed || taken > 0;
+		soon = soon || taken > late_share(flight) / 2;
 	}
-	return false;
+	return changed && (last || soon || rte_rdtsc() - entry->put_off_tsc > LATE_KEPT_MS * (rte_get_tsc_hz() / 1000));
 }
 
-static void
-write_positions(struct fanfare *fanfare)
+/* What is read first is no later than what is read behind it: of who was taken by then, and of who lies before the position, it is known by then
+ * whether it is put off. */
+static struct fan_advance
+look_at(const struct fan_entry *entry, bool last)
 {
-	uint64_t positions[FAN_FLIGHTS_MAX] = { 0 };
-	int error = any_moved(&fanfare->journal) ? fan_ledger_begin(fanfare) : FAN_E_NOT_FOUND;
+	struct fan_advance progress = { .place = UINT64_MAX };
 
+	if (entry->flight == NULL || !entry->durable || entry->flight->settled)
+		return progress;
+	for (unsigned i = 0; i < entry->flight->worker_count; i++)
+		progress.taken[i] = __atomic_load_n(&entry->flight->span[i].late_taken, __ATOMIC_ACQUIRE);
+	progress.left = count_put_off(entry->flight);
+	progress.place = fan_flight_position(entry->flight);
+	if (progress.place == UINT64_MAX)
+		return progress;
+	progress.moved = progress.place > entry->kept_place;
+	progress.place = RTE_MAX(progress.place, entry->kept_place);
+	progress.late = is_late_due(entry, &progress, last);
+	return progress;
+}
+
+static int
+put_progress(struct fanfare *fanfare, struct fan_entry *entry, const struct fan_advance *progress)
+{
+	const int error = put_members(fanfare, entry, entry->kept_place, progress->place, progress->late);
+
+	return error != 0 ? error : put_outcome(fanfare, entry, progress->place, false);
+}
+
+/* It is durable: so much further may workers go. */
+static void
+keep_progress(struct fan_entry *entry, const struct fan_advance *progress)
+{
+	struct fan_flight *flight = entry->flight;
+
+	entry->kept_place = progress->place;
+	__atomic_store_n(&flight->limit, limit_ahead(flight, progress->place), __ATOMIC_RELAXED);
+	if (!progress->late)
+		return;
+	entry->put_off_unsure = false;
+	entry->put_off_left = progress->left;
+	entry->put_off_tsc = rte_rdtsc();
+	memcpy(entry->put_off_taken, progress->taken, sizeof(entry->put_off_taken));
+	limit_late(flight, progress->taken);
+}
+
+/* In: last, whether nobody will ask again. */
+static void
+write_positions(struct fanfare *fanfare, bool last)
+{
+	struct fan_advance *progress = fanfare->journal.progress;
+	bool any = false;
+	int error;
+
+	for (unsigned i = 0; i < FAN_FLIGHTS_MAX; i++) {
+		progress[i] = look_at(&fanfare->journal.entries[i], last);
+		any = any || progress[i].moved || progress[i].late;
+	}
+	error = any ? fan_ledger_begin(fanfare) : FAN_E_NOT_FOUND;
 	if (error != 0)
 		return;
-	error = put_positions(fanfare, positions);
+	for (unsigned i = 0; error == 0 && i < FAN_FLIGHTS_MAX; i++)
+		if (progress[i].moved || progress[i].late)
+			error = put_progress(fanfare, &fanfare->journal.entries[i], &progress[i]);
 	error = fan_ledger_end(fanfare, error);
-	for (unsigned i = 0; error == 0 && i < FAN_FLIGHTS_MAX; i++) {
+	for (unsigned i = 0; i < FAN_FLIGHTS_MAX; i++) {
 		struct fan_entry *entry = &fanfare->journal.entries[i];
 
-		if (positions[i] == UINT64_MAX || positions[i] <= entry->kept_place)
-			continue;
-		entry->kept_place = positions[i];
-		__atomic_store_n(&entry->flight->limit, limit_ahead(entry->flight, positions[i]), __ATOMIC_RELAXED);
+		if ((progress[i].moved || progress[i].late) && error == 0)
+			keep_progress(entry, &progress[i]);
+		else if (progress[i].moved || progress[i].late)
+			entry->put_off_unsure = true;
 	}
 }
 
@@ -643,7 +825,7 @@ fan_journal_end(struct fanfare *fanfare)
 		return true;
 	for (const struct fan_flight *flight = fanfare->dataplane->flights.first; error == 0 && flight != NULL;
 	     flight = flight->next) {
-		const struct fan_entry *entry = entry_of(fanfare, flight);
+		struct fan_entry *entry = entry_of(fanfare, flight);
 
 		if (!flight->settled || !entry->durable)
 			continue;
@@ -652,12 +834,14 @@ fan_journal_end(struct fanfare *fanfare)
 		if (error != 0)
 			return false;
 		any = true;
-		error = put_members(fanfare, entry, entry->kept_place, UINT64_MAX);
+		error = put_members(fanfare, entry, entry->kept_place, UINT64_MAX, true);
 		if (error == 0)
 			error = put_outcome(fanfare, entry, UINT64_MAX, true);
 	}
 	if (any)
 		error = fan_ledger_end(fanfare, error);
+	for (struct fan_flight *flight = fanfare->dataplane->flights.first; error != 0 && flight != NULL; flight = flight->next)
+		entry_of(fanfare, flight)->put_off_unsure = true;
 	return error == 0;
 }
 
@@ -744,7 +928,7 @@ fan_journal_serve(struct fanfare *fanfare)
 	if (fanfare->store == NULL || fanfare->batching)
 		return;
 	if (is_time(&fanfare->journal.kept_tsc, KEPT_MS))
-		write_positions(fanfare);
+		write_positions(fanfare, false);
 	if (is_time(&fanfare->journal.swept_tsc, SWEPT_MS))
 		forget_old(fanfare);
 }
@@ -756,7 +940,7 @@ fan_journal_close(struct fanfare *fanfare)
 		return;
 	fan_dataplane_settle(fanfare->dataplane);
 	if (fan_journal_end(fanfare))
-		write_positions(fanfare);
+		write_positions(fanfare, true);
 }
 
 /* ---- After a crash ----------------------------------------------------------------------------------------------------------------- */
@@ -819,6 +1003,78 @@ fan_journal_bitmap(const struct fan_record_unserved *unserved)
 	return roaring_bitmap_portable_deserialize_safe((const char *)unserved->bitmap, unserved->bitmap_bytes);
 }
 
+/* One whom it was put off for gets it yet, as if no process had ended. */
+static int
+put_off_again(struct fanfare *fanfare, struct fan_flight *flight, struct fan_leg *leg, uint32_t slot)
+{
+	for (unsigned drop = 1; drop < FAN_DROP_COUNT; drop++)
+		fan_leg_not_served(leg, (enum fan_drop)drop)[slot / 8] &= (uint8_t) ~(1U << slot % 8);
+	return fan_dataplane_put_off(fanfare->dataplane, flight, (unsigned)(leg - flight->legs), slot);
+}
+
+/* Notes who was put off when the process began. In: slots, taken over. */
+static int
+note_put_off(struct fan_entry *entry, unsigned leg_at, uint32_t first_slot, roaring_bitmap_t *slots)
+{
+	roaring_bitmap_t **resumed, **kept;
+	const int error = find_kept(entry, &kept, leg_at, first_slot);
+
+	if (error != 0) {
+		roaring_bitmap_free(slots);
+		return error;
+	}
+	*kept = slots;
+	resumed = &entry->put_off[leg_at].resumed;
+	if (*resumed != NULL)
+		roaring_bitmap_or_inplace(*resumed, slots);
+	else
+		*resumed = roaring_bitmap_copy(slots);
+	return *resumed != NULL ? 0 : no_memory(entry->flight->number);
+}
+
+/* The members among 65,536 slots that a message was put off for, and that are members still. */
+static int
+take_over_put_off(struct fanfare *fanfare, struct fan_flight *flight, struct fan_leg *leg, const struct fan_record_unserved *of)
+{
+	struct fan_entry *entry = entry_of(fanfare, flight);
+	roaring_bitmap_t *slots = fan_journal_bitmap(of);
+	roaring_uint32_iterator_t at;
+	uint64_t in_doubt;
+	int error = 0;
+
+	if (slots == NULL)
+		return no_memory(of->id);
+	roaring_bitmap_and_inplace(slots, leg->slots);
+	for (roaring_iterator_init(slots, &at); error == 0 && at.has_value && at.current_value < leg->from;
+	     roaring_uint32_iterator_advance(&at))
+		error = put_off_again(fanfare, flight, leg, at.current_value);
+	in_doubt = RTE_MIN(roaring_bitmap_get_cardinality(slots), FAN_LATE_IN_DOUBT_MAX - entry->late_in_doubt);
+	entry->late_in_doubt += (uint32_t)in_doubt;
+	entry->in_doubt += in_doubt * leg->plans.part_count;
+	if (error == 0)
+		return note_put_off(entry, (unsigned)(leg - flight->legs), of->first_slot, slots);
+	roaring_bitmap_free(slots);
+	return error;
+}
+
+/* What became of those from the position on is found out anew. */
+static int
+take_over_reason(struct fan_leg *leg, const struct fan_record_unserved *of)
+{
+	roaring_bitmap_t *slots = fan_journal_bitmap(of);
+	roaring_uint32_iterator_t at;
+
+	if (slots == NULL)
+		return no_memory(of->id);
+	for (roaring_iterator_init(slots, &at); at.has_value && at.current_value < leg->from;
+	     roaring_uint32_iterator_advance(&at))
+		if (at.current_value / 8 < leg->reason_bytes)
+			fan_leg_not_served(leg, (enum fan_drop)of->reason)[at.current_value / 8] |=
+				(uint8_t)(1U << at.current_value % 8);
+	roaring_bitmap_free(slots);
+	return 0;
+}
+
 static int
 take_over_unserved(struct fanfare *fanfare, struct fan_flight *flight)
 {
@@ -827,18 +1083,13 @@ take_over_unserved(struct fanfare *fanfare, struct fan_flight *flight)
 
 	while ((error = fan_store_next(fanfare->store, &record)) == 0 && record.unserved.id == flight->number) {
 		struct fan_leg *leg = record.unserved.reason != FAN_DROP_NONE ? leg_of(flight, &record.unserved) : NULL;
-		roaring_bitmap_t *slots = leg == NULL ? NULL : fan_journal_bitmap(&record.unserved);
-		roaring_uint32_iterator_t at;
 
-		if (slots != NULL) {
-			/* What became of those from the position on is found out anew. */
-			for (roaring_iterator_init(slots, &at); at.has_value && at.current_value < leg->from;
-			     roaring_uint32_iterator_advance(&at))
-				if (at.current_value / 8 < leg->reason_bytes)
-					fan_leg_not_served(leg, (enum fan_drop)record.unserved.reason)[at.current_value / 8] |=
-						(uint8_t)(1U << at.current_value % 8);
-			roaring_bitmap_free(slots);
-		}
+		if (leg != NULL && record.unserved.reason == FAN_UNSERVED_PUT_OFF)
+			error = take_over_put_off(fanfare, flight, leg, &record.unserved);
+		else if (leg != NULL)
+			error = take_over_reason(leg, &record.unserved);
+		if (error != 0)
+			return error;
 		record.unserved.first_slot += FAN_UNSERVED_CONTEXTS;
 	}
 	return error == FAN_E_NOT_FOUND ? 0 : error;
@@ -974,6 +1225,7 @@ hand_resumed(struct fanfare *fanfare)
 	fan_ledger_publish(fanfare);
 	for (struct fan_flight *flight = fanfare->dataplane->flights.first; flight != NULL; flight = flight->next) {
 		flight->limit = limit_ahead(flight, entry_of(fanfare, flight)->kept_place);
+		limit_late(flight, entry_of(fanfare, flight)->put_off_taken);
 		fan_dataplane_hand(fanfare->dataplane, flight);
 	}
 	return 0;

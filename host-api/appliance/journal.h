@@ -3,9 +3,10 @@
  * The journal: the lives of messages, from fan_send() to the end of the time for which their results are kept.
  *
  * A message is accepted by one transaction, which it shares with others: the message, an outcome, and the marks that its members' blocks need.
- * Only then do workers have it. While it is sent, its position is made durable: every member before it has been done with. After a crash
- * the message goes on from there, to those who are members of its group then, or to its one UE; the members behind it may have been sent it already, and get it
- * again under a new COUNT: FAN_IN_DOUBT_MAX of them at the most, since workers are let no further than that beyond the position.
+ * Only then do workers have it. While it is sent, its position is made durable, and who before it is put off (late.h): every other member before it
+ * has been done with. After a crash the message goes on from there, to those who are members of its group then, or to its one UE; those put off and
+ * the members behind the position may have been sent it already, and get it again under a new COUNT: FAN_IN_DOUBT_MAX of them at the most, since
+ * workers are let no further than that beyond what is durable.
  *
  * All of it is the control thread's.
  */
@@ -15,9 +16,25 @@
 #include "../../dataplane/dataplane.h"
 #include "../store/store.h"
 
-#define FAN_IN_DOUBT_MAX (1U << 22) /* members of one message */
+#define FAN_IN_DOUBT_MAX (1U << 22)      /* members of one message ... */
+#define FAN_LATE_IN_DOUBT_MAX (1U << 19) /* ... of which so many may be of those put off */
 
 struct fanfare;
+
+/* Whom of a leg a message is put off for. */
+struct fan_put_off {
+	roaring_bitmap_t **parts;  /* as the disk has it, of 65,536 slots each; owned, NULL: nobody, or no parts */
+	roaring_bitmap_t *resumed; /* those that the process began with; owned, NULL: nobody */
+	unsigned part_count;
+};
+
+/* How far a message has got since the disk knew. */
+struct fan_advance {
+	uint64_t place;
+	bool moved; /* beyond the position on the disk */
+	bool late;  /* it is time to write who is put off */
+	uint64_t taken[FAN_WORKERS_MAX], left;
+};
 
 /* A message on its way. */
 struct fan_entry {
@@ -36,6 +53,13 @@ struct fan_entry {
 	uint64_t in_doubt;                           /* PDUs to members that may have had them before */
 	struct fan_result before[FAN_PROFILE_COUNT]; /* what was known to have become of it before the last crash */
 	uint64_t kept_place;                         /* the position on the disk, in the flight's own places */
+	struct fan_put_off *put_off;                 /* by leg, owned; NULL: nobody was yet */
+	unsigned put_off_count;                      /* legs */
+	uint64_t put_off_tsc;                        /* when it was last written who is, of all members */
+	uint64_t put_off_left;                       /* how many were then */
+	uint64_t put_off_taken[FAN_WORKERS_MAX];     /* the spans' late_taken before that */
+	bool put_off_unsure;                         /* the disk may have others: a transaction has failed */
+	uint32_t late_in_doubt;                      /* of in_doubt, members that were put off */
 };
 
 #define FAN_FORGOTTEN_MAX 256 /* messages that are forgotten in one transaction */
@@ -50,6 +74,7 @@ struct fan_journal {
 	uint64_t kept_tsc, swept_tsc;              /* when positions were last written, results last looked at */
 	uint64_t retention_ms;
 	int64_t wall_ahead_ms;                             /* of the monotonic clock, when the store was opened */
+	struct fan_advance progress[FAN_FLIGHTS_MAX];      /* that is written: a stack may have no room for it */
 	struct fan_record record;                          /* one that is read: a stack may have no room for two */
 	struct fan_forgotten forgotten[FAN_FORGOTTEN_MAX]; /* by the transaction in hand */
 };

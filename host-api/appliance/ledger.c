@@ -202,6 +202,13 @@ claim_block(struct fan_ledger_table *table, uint32_t block, unsigned parts, uint
 	at->used_at = second;
 }
 
+/* Whether a leg has members in a block that were put off. */
+static bool
+has_late(const struct fan_leg *leg, uint32_t block)
+{
+	return fan_late_ready(&leg->late) && fan_late_any(&leg->late, (uint64_t)block * FAN_BLOCK_CONTEXTS, FAN_BLOCK_CONTEXTS);
+}
+
 int
 fan_ledger_claim(struct fanfare *fanfare, const struct fan_flight *flight)
 {
@@ -212,25 +219,17 @@ fan_ledger_claim(struct fanfare *fanfare, const struct fan_flight *flight)
 
 		if (table == NULL)
 			return FAN_E_MEMORY;
-		if (leg->from > UINT32_MAX)
-			continue;
 		roaring_iterator_init(leg->slots, &at);
-		(void)roaring_uint32_iterator_move_equalorlarger(&at, (uint32_t)leg->from);
 		while (at.has_value) {
 			const uint32_t block = at.current_value / FAN_BLOCK_CONTEXTS;
 
-			claim_block(table, block, leg->plans.part_count, fanfare->ledger.second);
+			/* After a crash it goes to those from a slot on, and to those before that were put off. */
+			if ((block + UINT64_C(1)) * FAN_BLOCK_CONTEXTS > leg->from || has_late(leg, block))
+				claim_block(table, block, leg->plans.part_count, fanfare->ledger.second);
 			(void)roaring_uint32_iterator_move_equalorlarger(&at, (block + 1) * FAN_BLOCK_CONTEXTS);
 		}
 	}
 	return 0;
-}
-
-/* Whether a leg has members in a block that were put off. */
-static bool
-has_late(const struct fan_leg *leg, uint32_t block)
-{
-	return fan_late_ready(&leg->late) && fan_late_any(&leg->late, (uint64_t)block * FAN_BLOCK_CONTEXTS, FAN_BLOCK_CONTEXTS);
 }
 
 /* COUNTs that a leg may still take in a block. */
@@ -238,7 +237,8 @@ static unsigned
 claims_of_leg(const struct fan_leg *leg, unsigned leg_at, uint64_t position, uint32_t block)
 {
 	const uint64_t first = (uint64_t)block * FAN_BLOCK_CONTEXTS, end = first + FAN_BLOCK_CONTEXTS;
-	const bool done = end <= leg->from || (position >= fan_flight_place(leg_at, end) && !has_late(leg, block));
+	const bool passed = end <= leg->from || position >= fan_flight_place(leg_at, end),
+		   done = passed && !has_late(leg, block);
 
 	return !done && roaring_bitmap_range_cardinality(leg->slots, first, end) > 0 ? leg->plans.part_count : 0;
 }

@@ -200,7 +200,7 @@ fan_message_not_served(struct fanfare *fanfare, fan_message_id id, enum fan_drop
 	record = (struct fan_record){ .kind = FAN_RECORD_UNSERVED, .unserved = { .id = id, .reason = 1 } };
 	fanfare->in_callback = true;
 	while ((error = fan_store_next(fanfare->store, &record)) == 0 && record.unserved.id == id) {
-		if (record.unserved.reason != FAN_DROP_NONE &&
+		if (record.unserved.reason != FAN_DROP_NONE && record.unserved.reason != FAN_UNSERVED_PUT_OFF &&
 		    (drop == FAN_DROP_NONE || record.unserved.reason == (unsigned)drop))
 			tell_unserved(fanfare, &record.unserved, each, user);
 		record.unserved.first_slot += FAN_UNSERVED_CONTEXTS;

@@ -136,7 +136,9 @@ tell_records(struct walk *walk)
 
 		if (error == FAN_E_NOT_FOUND || (error == 0 && record.unserved.id != walk->id))
 			return 0;
-		stops = error != 0 ? error : tell_record(walk, &record.unserved);
+		/* What is left of the latter is of a message that could not go on after a crash. */
+		if (error != 0 || record.unserved.reason != FAN_UNSERVED_PUT_OFF)
+			stops = error != 0 ? error : tell_record(walk, &record.unserved);
 		record.unserved.first_slot += FAN_UNSERVED_CONTEXTS;
 	}
 	return stops;

@@ -413,7 +413,7 @@ check_unserved_key(const struct fan_record_unserved *unserved)
 	if (unserved->profile >= FAN_PROFILE_COUNT)
 		return fan_fail(FAN_E_INVALID, "profile %u of message %lu: 0 to %d", unserved->profile, unserved->id,
 				FAN_PROFILE_COUNT - 1);
-	if (unserved->reason >= FAN_DROP_COUNT)
+	if (unserved->reason >= FAN_DROP_COUNT && unserved->reason != FAN_UNSERVED_PUT_OFF)
 		return fan_fail(FAN_E_INVALID, "reason %u of message %lu: 0 to %d", unserved->reason, unserved->id,
 				FAN_DROP_COUNT - 1);
 	return check_multiple("first_slot", unserved->first_slot, FAN_UNSERVED_CONTEXTS);

@@ -30,7 +30,8 @@
  * the place of the original, and an older state that was written into the same file.
  *
  * Versions: what came with version 2 stands at the end of a record, and only where there is something to say: a record of version 1 is one
- * of version 2. Whoever opens a store of version 1 makes it one of version 2, which programs before then refuse.
+ * of version 2. Version 3 has records of whom a message is put off for, and no other. Whoever opens a store of an earlier version makes it one of
+ * version 3, which programs before then refuse.
  *
  * Errors: negative enum fan_error, with a line for fan_error_detail(). Threads: any, one at a time. A child of fork() does not use the handle.
  * Everything may block for as long as the disk takes.
@@ -43,7 +44,8 @@
 
 #include <assert.h>
 
-#define FAN_STORE_VERSION 2 /* of the format; a store of version 1 becomes one, and one of a later version is refused */
+#define FAN_STORE_VERSION                                                                                                      \
+	3 /* of the format; a store of an earlier version becomes one, and one of a later version is refused */
 #define FAN_STORE_BYTES_MAX (UINT64_C(1) << 38) /* 256 GiB of address space: 100 M UEs take some 16 GB */
 
 #define FAN_MARKS_BLOCKS 1024 /* blocks of one record of marks */
@@ -144,13 +146,16 @@ struct fan_record_outcome {
 	bool served_kept; /* whom it was served to is kept too; false: version 1 began with it */
 };
 
-/* Members of 65,536 contexts of a table that a message was not served to, under one profile and for one reason; or that it was served to. Deleting
- * the message deletes these too. */
+#define FAN_UNSERVED_PUT_OFF                                                                                                   \
+	UINT8_MAX /* of a message on its way: it is still to go to them, though they lie before its position */
+
+/* Members of 65,536 contexts of a table that a message was not served to, under one profile and for one reason; or that it was served to, or is put
+ * off for. Deleting the message deletes these too. */
 struct fan_record_unserved {
 	uint64_t id;
 	struct fan_protection table;
 	uint8_t profile;     /* enum fan_profile */
-	uint8_t reason;      /* enum fan_drop; NONE: it was served to them */
+	uint8_t reason;      /* enum fan_drop; NONE: it was served to them; or PUT_OFF */
 	uint32_t first_slot; /* a multiple of 65,536 */
 	/* ---- */
 	const uint8_t *bitmap; /* a set of slots, the caller's encoding; as the octets of a message */
