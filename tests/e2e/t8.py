@@ -223,6 +223,7 @@ def path_of(answer):
 
 
 DATA = base64.b64encode(b"hello").decode()
+AREA = {"taiList": [{"plmnId": {"mcc": "262", "mnc": "01"}, "tac": "0001"}]}
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 NIDD = "/3gpp-nidd/v1/as1/configurations"
 
@@ -302,7 +303,7 @@ def triggers(client, listener):
 def broadcast(client, listener):
     path, now = "/3gpp-mbs-group-msg/v1/deliveries", time.time()
     stamp = lambda s: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now + s))
-    body = {"extGroupId": "all@example.org", "payload": DATA, "mbsServArea": {}, "startTime": stamp(3600), "endTime": stamp(7200),
+    body = {"extGroupId": "all@example.org", "payload": DATA, "mbsServArea": AREA, "startTime": stamp(3600), "endTime": stamp(7200),
             "notifUri": listener.uri("/mbs")}
     answer, _ = client.expect(201, "POST", path, body)
     delivery = path_of(answer)
@@ -310,6 +311,8 @@ def broadcast(client, listener):
     check(len(shown) == 1, f"deliveries {shown}")
     client.expect(200, "PATCH", delivery, {"startTime": stamp(-1)}, "application/merge-patch+json")
     wait_for(lambda: {"delStatus": False} in listener.heard.get("/mbs", []), "an MBS delivery's status")
+    for nowhere in ({}, [], {"taiList": []}, {"intendedServAreaList": [{}]}, AREA | {"civicAddressList": [{"country": "DE"}]}):
+        client.expect(400, "POST", path, body | {"mbsServArea": nowhere})
     client.expect(403, "POST", path, body | {"endTime": stamp(-5)})
     client.expect(400, "POST", path, body | {"endTime": "tomorrow"})
     client.expect(400, "POST", path, body | {"extGroupId": "all@example.org\0x"})
@@ -402,7 +405,7 @@ def repeated(client, configuration, client_uri):
     # Its time may be over when it is repeated.
     path, end_s = "/3gpp-mbs-group-msg/v1/deliveries", int(time.time()) + 2
     stamp = lambda s: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(s))
-    body = {"extGroupId": "all@example.org", "payload": DATA, "mbsServArea": {}, "startTime": stamp(end_s - 60), "endTime": stamp(end_s),
+    body = {"extGroupId": "all@example.org", "payload": DATA, "mbsServArea": AREA, "startTime": stamp(end_s - 60), "endTime": stamp(end_s),
             "notifUri": client_uri}
     first, _ = client.expect(201, "POST", path, body, Idempotency_Key="k4")
     wait_for(lambda: time.time() > end_s, "its end")
@@ -447,7 +450,7 @@ def killed(client, listener, configuration, face, daemon):
         wait_for(lambda: answers(client), "t8 is back")
     stamp = lambda s: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + s))
     answer, later = client.expect(201, "POST", "/3gpp-mbs-group-msg/v1/deliveries", {
-        "extGroupId": "all@example.org", "payload": DATA, "mbsServArea": {}, "startTime": stamp(3600), "endTime": stamp(7200),
+        "extGroupId": "all@example.org", "payload": DATA, "mbsServArea": AREA, "startTime": stamp(3600), "endTime": stamp(7200),
         "notifUri": listener.uri("/later")})
     later_path = path_of(answer)
     daemon.kill()
@@ -571,7 +574,7 @@ def replaced(client, listener, daemon):
     check(len(daemon.messages) == 2, "what had begun to be sent is sent anew")
     # One that takes its place later is not sent before.
     answer, _ = client.expect(201, "POST", "/3gpp-mbs-group-msg/v1/deliveries", {
-        "extGroupId": "all@example.org", "payload": DATA, "mbsServArea": {}, "startTime": stamp(-5), "endTime": stamp(7200), "notifUri": listener.uri("/odd")})
+        "extGroupId": "all@example.org", "payload": DATA, "mbsServArea": AREA, "startTime": stamp(-5), "endTime": stamp(7200), "notifUri": listener.uri("/odd")})
     client.expect(200, "PATCH", path_of(answer), {"startTime": stamp(3600)}, "application/merge-patch+json")
     check(len(daemon.messages) == 3 and daemon.messages[3]["ended"], f"put off: {daemon.messages}")
     client.expect(204, "DELETE", path_of(answer))

@@ -65,6 +65,33 @@ pick(const json_t *body)
 	return picked;
 }
 
+/* How many of these lists an area has; -1: one of them is no list, or has nothing in it. In: names, ended by NULL. */
+static int
+count_lists(const json_t *area, const char *const *names)
+{
+	int count = 0;
+
+	for (; *names != NULL; names++) {
+		const json_t *list = json_object_get(area, *names);
+
+		if (list != NULL && json_array_size(list) == 0)
+			return -1;
+		count += list != NULL;
+	}
+	return count;
+}
+
+/* MbsServArea: cells and tracking areas, or geographic areas, or addresses. What is in the lists is the core's business. */
+static bool
+is_area(const json_t *area)
+{
+	static const char *const cells[] = { "ncgiList", "taiList", NULL }, *const further[] = { "intendedServAreaList", NULL },
+				 *const places[] = { "geographicAreaList", "civicAddressList", NULL };
+	const bool by_cells = count_lists(area, cells) > 0 && count_lists(area, further) >= 0;
+
+	return json_is_object(area) && by_cells != (count_lists(area, places) == 1);
+}
+
 static bool
 check_area(struct fan_t8_call *call, const json_t *body, const char *name, bool needed)
 {
@@ -72,8 +99,9 @@ check_area(struct fan_t8_call *call, const json_t *body, const char *name, bool 
 
 	if (area == NULL && needed)
 		return fan_t8_problem_set(&call->problem, 400, "MANDATORY_IE_MISSING", name, "%s: is needed", name);
-	return area == NULL || json_is_object(area) ||
-	       fan_t8_problem_set(&call->problem, 400, "MANDATORY_IE_INCORRECT", name, "%s: takes an object", name);
+	return area == NULL || is_area(area) ||
+	       fan_t8_problem_set(&call->problem, 400, "MANDATORY_IE_INCORRECT", name,
+				  "%s: takes ncgiList and taiList, or geographicAreaList, or civicAddressList", name);
 }
 
 static bool
