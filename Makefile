@@ -195,7 +195,7 @@ run: $(B)/fanfare ## send one message to UES=1000000 UEs, check what arrives, pr
 check: tests ## run the quick tests of what changed since they last passed (ALL=1: all of them)
 	@tests/run $(if $(ALL),,--changed) $(tests)
 
-# Playwright and a parser of OpenMetrics come from PyPI; end-to-end tests that want them are skipped where it cannot be reached.
+# Playwright and readers of OpenMetrics and OpenAPI come from PyPI; end-to-end tests that want them are skipped where it cannot be reached.
 build/venv-e2e/done: tests/e2e/requirements.txt
 	@rm -rf $(@D) && python3 -m venv $(@D)
 	@$(@D)/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@

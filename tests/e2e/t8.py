@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Application servers against `fanfare t8`: t8.py PROGRAM FOLDER. Exit code 0: each check was met."""
+"""Application servers against `fanfare t8`: t8.py PROGRAM FOLDER. Exit code 0: each check was met; 77: each but those for which something is missing."""
 import base64
 import http.client
 import http.server
@@ -17,10 +17,16 @@ import time
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+import openapi
+
 PROGRAM, WORK = sys.argv[1], pathlib.Path(sys.argv[2])
 UES = 2500
 WAIT_S = 30
 failures = 0
+try:
+    published, absent = openapi.Published(), None
+except openapi.Absent as why:
+    published, absent = None, str(why)
 
 
 def fault(text):
@@ -82,7 +88,13 @@ class Listener(http.server.ThreadingHTTPServer):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        text = self.rfile.read(int(self.headers["Content-Length"]))
+        try:
+            body = json.loads(text)
+        except ValueError:
+            body = None
+        wrong = published and published.callback_fault(self.server.uri(self.path), body)
+        check(body is not None and not wrong, f"callback {self.path}: {wrong}: {text[:200]}")
         if self.server.refuse > 0:
             self.server.refuse -= 1
             self.send_error(500)
@@ -195,11 +207,13 @@ class Client:
         headers |= {name.replace("_", "-"): value for name, value in fields.items()}
         if body is not None:
             headers["Content-Type"] = kind
+        if published:
+            published.expect_callbacks(method, path, body)
         connection.request(method, path, body if body is None or isinstance(body, (str, bytes)) else json.dumps(body), headers)
         answer = connection.getresponse()
-        text = answer.read()
+        shown = read_body(method, path, answer)
         connection.close()
-        return answer, json.loads(text) if text else None
+        return answer, shown
 
     def expect(self, wanted, method, path, body=None, kind="application/json", **fields):
         answer, shown = self.ask(method, path, body, kind, **fields)
@@ -209,11 +223,35 @@ class Client:
         return answer, shown
 
 
+def read_body(method, path, answer):
+    """The body of an answer, which is as the published files want it. None: it has none."""
+    text = answer.read()
+    body = json.loads(text) if text else None
+    wrong = published and published.answer_fault(method, path, answer.status, answer.getheader("Content-Type"), body)
+    check(not wrong, f"{method} {path}: {answer.status}: {wrong}: {text[:200]}")
+    return body
+
+
 def raw(client, request):
     """The status of a request that no library would send."""
+    method, path, _ = request.split(" ", 2)
     with socket.create_connection(("127.0.0.1", client.port), WAIT_S) as connection:
         connection.sendall(request.encode())
-        return int(connection.recv(4096).split()[1])
+        answer = http.client.HTTPResponse(connection, method=method)
+        answer.begin()
+        read_body(method, path, answer)
+        return answer.status
+
+
+def wrong_types_are_seen(listener, delivery, shown, page):
+    """Or nothing would be seen at all."""
+    if published:
+        for wrong in (shown | {"self": 7}, shown | {"externalGroupId": None}, [shown]):
+            check(published.answer_fault("GET", delivery, 200, "application/json", wrong), f"an answer passes: {wrong}")
+        check(published.answer_fault("GET", delivery, 404, "application/json", {}), "a problem of another media type passes")
+        check(published.answer_fault("GET", delivery, 404, "application/problem+json", {"status": "404"}), "a status that is a text passes")
+        for wrong in (page | {"gmdResults": []}, page | {"gmdResults": [{"externalId": "a@b"}]}, page | {"niddDownlinkDataTransfer": 7}, {}):
+            check(published.callback_fault(listener.uri("/group"), wrong), f"a callback passes: {wrong}")
 
 
 def path_of(answer):
@@ -269,6 +307,7 @@ def group_message(client, listener, crowd):
     check(len(seen) == crowd and len(set(seen)) == crowd, f"{len(seen)} results fetched, {len(set(seen))} different")
     _, pending = client.expect(200, "GET", configuration + "/downlink-data-deliveries")
     check(pending == [], f"pending {pending}")
+    wrong_types_are_seen(listener, delivery, shown, pages[0])
     client.expect(409, "PUT", delivery, {"externalGroupId": "all@example.org", "data": DATA})
     client.expect(204, "DELETE", delivery)
     client.expect(404, "GET", delivery)
@@ -574,7 +613,7 @@ def replaced(client, listener, daemon):
     check(len(daemon.messages) == 2, "what had begun to be sent is sent anew")
     # One that takes its place later is not sent before.
     answer, _ = client.expect(201, "POST", "/3gpp-mbs-group-msg/v1/deliveries", {
-        "extGroupId": "all@example.org", "payload": DATA, "mbsServArea": AREA, "startTime": stamp(-5), "endTime": stamp(7200), "notifUri": listener.uri("/odd")})
+        "extGroupId": "all@example.org", "payload": DATA, "mbsServArea": AREA, "startTime": stamp(-5), "endTime": stamp(7200), "notifUri": listener.uri("/mbs")})
     client.expect(200, "PATCH", path_of(answer), {"startTime": stamp(3600)}, "application/merge-patch+json")
     check(len(daemon.messages) == 3 and daemon.messages[3]["ended"], f"put off: {daemon.messages}")
     client.expect(204, "DELETE", path_of(answer))
@@ -629,7 +668,11 @@ def main():
     check(TRACE in logs, "the trace of a request is not in the daemon's audit")
     if failures:
         print(logs[-3000:])
-    sys.exit(1 if failures else 0)
+    elif published:
+        print(f"{published.answers_seen} answers and {published.callbacks_seen} callbacks are as the API files want them")
+    else:
+        print(f"all else is well; no body was compared with its schema: {absent}")
+    sys.exit(1 if failures else 77 if absent else 0)
 
 
 def provision():
