@@ -5,7 +5,6 @@
 #include "../host-api/north/t8/delivery.h"
 #include "../host-api/north/t8/records.h"
 #include "../host-api/north/t8/results.h"
-#include "../host-api/north/t8/settings.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -310,6 +309,60 @@ Test(north_t8, pages_have_each_ue_once)
 		cr_assert_eq(next, ues);
 	}
 	free(lines);
+}
+
+/* What is told of a delivery whose sender wants outcomes so. The caller's; NULL: pages are. In: the record's other members. */
+static json_t *
+told(const char *outcomes, const char *members)
+{
+	static struct fan_t8 t8;
+	char text[256];
+	json_t *record = json_loads(members, 0, NULL), *body;
+
+	(void)snprintf(text, sizeof(text), ROOT SENDER "outcomes = %s\n", outcomes);
+	cr_assert_eq(read_text(&t8.settings, text), 0, "%s", fan_error_detail());
+	cr_assert_not_null(record);
+	(void)json_object_set_new(record, "sender", json_string("as1"));
+	(void)json_object_set_new(record, "state", json_string("ended"));
+	body = fan_t8_nidd.tell(&t8, "nidd/as1/c/d", record);
+	json_decref(record);
+	fan_t8_settings_free(&t8.settings);
+	return body;
+}
+
+Test(north_t8, one_notification_says_what_became_of_a_group_for_who_wants_a_summary)
+{
+	static const struct {
+		const char *outcomes, *members, *status; /* NULL: it is told by pages */
+	} cases[] = {
+		{ "all", "{\"group\":true,\"message\":7}", NULL },
+		{ "failures", "{\"group\":true,\"message\":7}", NULL },
+		{ "summary", "{\"group\":true,\"message\":7,\"result\":{\"ues\":3,\"sent\":3,\"dropped\":{}}}",
+		  "SUCCESS_NEXT_HOP_UNACKNOWLEDGED" },
+		{ "summary", "{\"group\":true,\"message\":7,\"result\":{\"ues\":3,\"sent\":2,\"dropped\":{\"unreachable\":1}}}",
+		  "FAILURE_TEMPORARILY_NOT_REACHABLE" },
+		{ "summary",
+		  "{\"group\":true,\"message\":7,\"result\":{\"ues\":3,\"sent\":1,\"dropped\":{\"unreachable\":1,\"window\":1}}}",
+		  "FAILURE" },
+		{ "all", "{\"group\":true,\"outcome\":\"expired\"}", "FAILURE_TIMEOUT" },
+		{ "all", "{\"group\":false,\"message\":7,\"result\":{\"ues\":1,\"sent\":1,\"dropped\":{}}}",
+		  "SUCCESS_NEXT_HOP_UNACKNOWLEDGED" },
+	};
+
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		json_t *body = told(cases[i].outcomes, cases[i].members);
+		const char *status = json_string_value(json_object_get(body, "deliveryStatus"));
+
+		if (cases[i].status == NULL)
+			cr_assert_null(body, "%s", cases[i].members);
+		else {
+			cr_assert_str_eq(status, cases[i].status, "%s: %s", cases[i].members, status);
+			cr_assert_str_eq(
+				json_string_value(json_object_get(body, "niddDownlinkDataTransfer")),
+				"https://scef.example.org/3gpp-nidd/v1/as1/configurations/c/downlink-data-deliveries/d");
+		}
+		json_decref(body);
+	}
 }
 
 /* ---- Records ------------------------------------------------------------------------------------------------------------------------ */

@@ -184,6 +184,11 @@ subject = small
 groups = *@example.org
 callbacks = 127.0.0.1
 stored_bytes = 3000
+[sender sum]
+subject = sum
+groups = *@example.org
+callbacks = 127.0.0.1
+outcomes = summary
 [sender slow]
 subject = slow
 groups = *@example.org
@@ -432,6 +437,26 @@ def limits(port, listener):
     check(len(busy) >= 10 and all(answer.getheader("Retry-After") for answer in busy), f"{len(busy)} of 20 refused")
 
 
+def summary(port, listener, face):
+    """One notification says what became of a group, and neither a server that does not take it nor the face's death keeps it away."""
+    client = Client(port, "sum")
+    path, _ = configure(client, listener, "/sum")
+    listener.refuse = 1 << 30
+    answer, shown = client.expect(201, "POST", path + "/downlink-data-deliveries", {"externalGroupId": "all@example.org", "data": DATA})
+    ended = lambda: client.expect(200, "GET", path_of(answer))[1]["deliveryStatus"] not in ("SENDING", "BUFFERING")
+    wait_for(ended, "a message of a sender who wants a summary has ended")
+    wait_for(lambda: listener.refuse < (1 << 30) - 1, "a summary is tried again")
+    face.kill()
+    listener.refuse = 0
+    face.start()
+    told = wait_for(lambda: listener.heard.get("/sum"), "a summary is told") or []
+    _, shown = client.expect(200, "GET", path_of(answer))
+    check(shown["deliveryStatus"].startswith("FAILURE"), f"one UE was not reached: {shown['deliveryStatus']}")
+    whole = {"niddDownlinkDataTransfer": shown["self"], "deliveryStatus": shown["deliveryStatus"]}
+    check(all(body == whole for body in told), f"a summary: {told}")
+    check(fetch(client, path_of(answer), "status=FAILURE_TEMPORARILY_NOT_REACHABLE&") == ["ue7@example.org"], "whom a summary does not name")
+
+
 def repeated(client, configuration, client_uri):
     deliver = configuration + "/downlink-data-deliveries"
     body = {"externalGroupId": "all@example.org", "data": DATA}
@@ -652,6 +677,7 @@ def main():
         bad_bodies(client, listener, configuration)
         strangers(port, configuration)
         limits(port, listener)
+        summary(port, listener, face)
         listener.refuse = 3
         repeated(client, configuration, listener.uri("/repeated"))
         deleted_meanwhile(client, listener, daemon)

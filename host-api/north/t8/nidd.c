@@ -277,13 +277,24 @@ show(const struct fan_t8 *t8, const char *key, const json_t *record)
 	return shown;
 }
 
-/* Of one UE; a group is told of page by page. */
+/* A group is told of page by page, unless its sender wants the one outcome of all (TS 23.682 5.5.3) or there is none of single UEs, since
+ * nothing was handed to the daemon. */
+static bool
+is_told_by_pages(const struct fan_t8 *t8, const json_t *record)
+{
+	const struct fan_t8_sender *sender = fan_t8_settings_sender(&t8->settings,
+								    json_string_value(json_object_get(record, "sender")));
+
+	return json_is_true(json_object_get(record, "group")) && json_object_get(record, "message") != NULL &&
+	       sender->outcomes != FAN_T8_OUTCOMES_SUMMARY;
+}
+
 static json_t *
 tell(const struct fan_t8 *t8, const char *key, const json_t *record)
 {
 	char uri[FAN_T8_URI_BYTES];
 
-	if (json_is_true(json_object_get(record, "group")))
+	if (is_told_by_pages(t8, record))
 		return NULL;
 	fan_t8_delivery_uri(t8, &fan_t8_nidd, uri, key);
 	return json_pack("{s:s, s:s}", "niddDownlinkDataTransfer", uri, "deliveryStatus", fan_t8_delivery_status(record));

@@ -288,8 +288,6 @@ tell_page(struct fan_t8_notice *notice, const struct fan_t8_sender *sender)
 static bool
 go_on_with_pages(struct fan_t8_notice *notice, const struct fan_t8_sender *sender)
 {
-	if (sender->outcomes == FAN_T8_OUTCOMES_SUMMARY || json_object_get(notice->delivery->record, "message") == NULL)
-		return false;
 	if (notice->lines != NULL && notice->at >= notice->lines_bytes && notice->next == 0)
 		return false;
 	if (notice->lines == NULL || notice->at >= notice->lines_bytes)

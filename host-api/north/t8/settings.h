@@ -21,7 +21,7 @@ struct fan_t8_names {
 enum fan_t8_outcomes {
 	FAN_T8_OUTCOMES_ALL,
 	FAN_T8_OUTCOMES_FAILURES,
-	FAN_T8_OUTCOMES_SUMMARY, /* of a group one notification with no page of UEs is not possible in T8: none is sent, and results can be fetched */
+	FAN_T8_OUTCOMES_SUMMARY, /* of a group one notification with the outcome of all; those of its UEs can be fetched */
 };
 
 /* An application server, by its scsAsId. Numbers: 0 is no limit. */

@@ -47,7 +47,7 @@ struct fan_t8_api {
 	void (*locate)(char uri[FAN_T8_URI_BYTES], const char *key);
 	/* How a delivery is shown: the caller's. */
 	json_t *(*show)(const struct fan_t8 *t8, const char *key, const json_t *record);
-	/* The notification of one that has ended; NULL: it is told page by page (gmdResults). The caller's. */
+	/* The notification of one that has ended, whose sender is in the settings; NULL: it is told page by page (gmdResults). The caller's. */
 	json_t *(*tell)(const struct fan_t8 *t8, const char *key, const json_t *record);
 };
 
