@@ -41,15 +41,17 @@ Test(north_t8, a_configuration_is_read)
 {
 	struct fan_t8_settings settings;
 
-	cr_assert_eq(read_text(&settings,
-			       ROOT "port = 1\n" SENDER
-				    "outcomes = failures\nues_per_s = 5\n[sender as2]\n[callbacks]\nplain_http = yes\n"),
-		     0, "%s", fan_error_detail());
+	cr_assert_eq(
+		read_text(&settings, ROOT
+			  "port = 1\n" SENDER
+			  "outcomes = failures\nues_per_s = 5\npdus_per_s = 9\n[sender as2]\n[callbacks]\nplain_http = yes\n"),
+		0, "%s", fan_error_detail());
 	cr_assert_eq(settings.t8.port, 1);
 	cr_assert_str_eq(settings.t8.address, "127.0.0.1");
 	cr_assert_eq(settings.sender_count, 1, "a section without a key is none");
 	cr_assert_eq(settings.senders[0].outcomes, FAN_T8_OUTCOMES_FAILURES);
 	cr_assert_eq(settings.senders[0].ues_per_s, 5);
+	cr_assert_eq(settings.senders[0].pdus_per_s, 9);
 	cr_assert_eq(settings.senders[0].message_bytes, 1024);
 	cr_assert(settings.callbacks.plain_http);
 	cr_assert_eq(fan_t8_settings_sender(&settings, "as1"), &settings.senders[0]);
@@ -362,6 +364,41 @@ Test(north_t8, one_notification_says_what_became_of_a_group_for_who_wants_a_summ
 				"https://scef.example.org/3gpp-nidd/v1/as1/configurations/c/downlink-data-deliveries/d");
 		}
 		json_decref(body);
+	}
+}
+
+/* ---- Accounts ----------------------------------------------------------------------------------------------------------------------- */
+
+Test(north_t8, a_sender_over_its_rate_is_told_when_to_come_again)
+{
+	static const struct {
+		const char *limits;
+		double ues, pdus;
+		unsigned status, retry_after_s;
+	} cases[] = {
+		{ "", -5, -5, 0, 0 },
+		{ "ues_per_s = 10\npdus_per_s = 10\n", 1, 1, 0, 0 },
+		{ "ues_per_s = 10\n", -25, 0, 429, 3 },
+		{ "pdus_per_s = 10\n", 0, -25, 429, 3 },
+		{ "ues_per_s = 10\npdus_per_s = 10\n", 1, 0, 429, 1 },
+		{ "pdus_per_s = 1\n", 0, -1e12, 429, 86401 },
+	};
+
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		struct fan_t8_account account = { .ues = cases[i].ues, .pdus = cases[i].pdus };
+		struct fan_t8 t8 = { .accounts = &account };
+		struct fan_t8_call call = { .t8 = &t8 };
+		json_t *record = json_object();
+		char text[256];
+
+		(void)snprintf(text, sizeof(text), ROOT SENDER "%s", cases[i].limits);
+		cr_assert_eq(read_text(&t8.settings, text), 0, "%s", fan_error_detail());
+		call.sender = t8.settings.senders;
+		cr_assert_eq(fan_t8_delivery_may(&call, record), cases[i].status == 0, "case %u", i);
+		cr_assert_eq(call.problem.status, cases[i].status, "case %u", i);
+		cr_assert_eq(call.problem.retry_after_s, cases[i].retry_after_s, "case %u: %u", i, call.problem.retry_after_s);
+		json_decref(record);
+		fan_t8_settings_free(&t8.settings);
 	}
 }
 

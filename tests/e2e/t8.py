@@ -21,6 +21,7 @@ import openapi
 
 PROGRAM, WORK = sys.argv[1], pathlib.Path(sys.argv[2])
 UES = 2500
+SMS_UES = 50
 WAIT_S = 30
 failures = 0
 try:
@@ -184,6 +185,16 @@ subject = small
 groups = *@example.org
 callbacks = 127.0.0.1
 stored_bytes = 3000
+[sender parts]
+subject = parts
+groups = *@example.org
+callbacks = 127.0.0.1
+pdus_per_s = 1
+[sender heads]
+subject = heads
+groups = *@example.org
+callbacks = 127.0.0.1
+ues_per_s = 1
 [sender sum]
 subject = sum
 groups = *@example.org
@@ -437,6 +448,19 @@ def limits(port, listener):
     check(len(busy) >= 10 and all(answer.getheader("Retry-After") for answer in busy), f"{len(busy)} of 20 refused")
 
 
+def rates(port, listener):
+    """A message of several parts costs as many PDUs a UE: who is over the rate is told how long, which gives away how many were counted."""
+    for name, least_s, most_s in (("heads", 0, SMS_UES), ("parts", 3 * SMS_UES, 8 * SMS_UES)):
+        client = Client(port, name)
+        path, _ = configure(client, listener, "/" + name, externalGroupId="sms@example.org")
+        body = {"externalGroupId": "sms@example.org", "data": base64.b64encode(b"x" * 1000).decode()}
+        client.expect(201, "POST", path + "/downlink-data-deliveries", body)
+        wait_for(lambda name=name: listener.heard.get("/" + name), f"the outcome of a message of {name}")
+        answer, shown = client.expect(429, "POST", path + "/downlink-data-deliveries", body)
+        retry_s = int(answer.getheader("Retry-After") or 0)
+        check(least_s < retry_s <= most_s, f"{name}: Retry-After {retry_s}, not {least_s} to {most_s}: {shown}")
+
+
 def summary(port, listener, face):
     """One notification says what became of a group, and neither a server that does not take it nor the face's death keeps it away."""
     client = Client(port, "sum")
@@ -677,6 +701,7 @@ def main():
         bad_bodies(client, listener, configuration)
         strangers(port, configuration)
         limits(port, listener)
+        rates(port, listener)
         summary(port, listener, face)
         listener.refuse = 3
         repeated(client, configuration, listener.uri("/repeated"))
@@ -703,7 +728,7 @@ def main():
 
 def provision():
     rows = run("population", "--ues", str(UES), "--profile", "eps-nas-nidd").splitlines()
-    more = run("population", "--ues", "1", "--profile", "eps-nas-sms", "--seed", "9").splitlines()
+    more = run("population", "--ues", str(SMS_UES), "--profile", "eps-nas-sms", "--seed", "9").splitlines()
     lines = [rows[0] + ",identity"]
     lines += [f"{row},ue{i}@example.org" for i, row in enumerate(rows[1:])]
     lines += [f"{row},sms{i + 1}@example.org" for i, row in enumerate(more[1:])]
@@ -712,6 +737,9 @@ def provision():
     run("group", "create", "all@example.org")
     (WORK / "members").write_text("".join(f"ue{i}@example.org\n" for i in range(UES)))
     run("group", "add", "all@example.org", "--file", "members")
+    run("group", "create", "sms@example.org")
+    (WORK / "members").write_text("".join(f"sms{i + 1}@example.org\n" for i in range(SMS_UES)))
+    run("group", "add", "sms@example.org", "--file", "members")
     run("ue", "reachable", "ue7@example.org", "no")
 
 

@@ -10,7 +10,8 @@
 
 #define TRY_AGAIN_S 5
 #define BUSY_S 1
-#define NO_BUFFER_MS 1000 /* what is valid for 0 s leaves at once, or not at all */
+#define RATE_WAIT_MAX_S 86400 /* a sender is told of no longer wait */
+#define NO_BUFFER_MS 1000     /* what is valid for 0 s leaves at once, or not at all */
 #define VALID_MAX_S 604800
 #define LOOK_MS 200 /* between two looks at a message */
 
@@ -354,15 +355,29 @@ send_it(struct fan_t8_delivery *delivery)
 
 /* ---- What the daemon says of a message --------------------------------------------------------------------------------------------- */
 
-/* What a message of so many UEs takes of what its sender may send: known once the daemon has counted them. */
+/* By how much more is known now than was charged. A daemon that was killed counts again what was under way: then it is less for a while. */
+static double
+rise(uint64_t *charged, uint64_t known)
+{
+	const uint64_t more = known > *charged ? known - *charged : 0;
+
+	*charged += more;
+	return (double)more;
+}
+
+/* What is known of a message's UEs and PDUs is taken of what its sender may send: its UEs once the daemon has counted them, each as one PDU
+ * at the least; the PDUs of further parts as the daemon makes them. */
 static void
 charge(struct fan_t8_delivery *delivery, const json_t *result)
 {
 	struct fan_t8_account *account = account_of(delivery);
+	const uint64_t ues = (uint64_t)number_of(result, "ues"), created = (uint64_t)number_of(result, "created");
+	const uint64_t pdus = created > ues ? created : ues;
 
-	if (!delivery->charged && account != NULL)
-		account->ues -= (double)json_integer_value(json_object_get(result, "ues"));
-	delivery->charged = true;
+	if (account == NULL)
+		return;
+	account->ues -= rise(&delivery->ues_charged, ues);
+	account->pdus -= rise(&delivery->pdus_charged, pdus);
 }
 
 static json_t *
@@ -400,7 +415,7 @@ supersede(struct fan_t8_delivery *delivery, json_t *record)
 	}
 	if (account != NULL && fan_t8_has_ended(former))
 		account->in_flight++;
-	delivery->charged = false;
+	delivery->ues_charged = delivery->pdus_charged = 0;
 	json_decref(former);
 	if (waits)
 		answer_shown(delivery, 200);
@@ -599,6 +614,19 @@ fan_t8_until_ms(json_int_t seconds)
 	       (seconds == 0 ? NO_BUFFER_MS : (seconds < VALID_MAX_S ? seconds : VALID_MAX_S) * 1000);
 }
 
+/* Whether tokens are left of a rate, 0 being none. False: the call has a problem, which says when there will be. */
+static bool
+has_rate(struct fan_t8_call *call, double tokens, uint64_t per_s, const char *what)
+{
+	const uint64_t wait_s = per_s == 0 || tokens > 0 ? 0 : (uint64_t)-tokens / per_s;
+
+	if (per_s == 0 || tokens > 0)
+		return true;
+	call->problem.retry_after_s = (unsigned)(wait_s < RATE_WAIT_MAX_S ? wait_s : RATE_WAIT_MAX_S) + BUSY_S;
+	return fan_t8_problem_set(&call->problem, 429, "INSUFFICIENT_RESOURCES", NULL,
+				  "%lu %s a second, the most of this sender", per_s, what);
+}
+
 bool
 fan_t8_delivery_may(struct fan_t8_call *call, const json_t *record)
 {
@@ -609,9 +637,9 @@ fan_t8_delivery_may(struct fan_t8_call *call, const json_t *record)
 	if (sender->messages_in_flight != 0 && account->in_flight >= sender->messages_in_flight)
 		return fan_t8_problem_set(&call->problem, 429, "INSUFFICIENT_RESOURCES", NULL,
 					  "%lu messages are in flight, the most of this sender", sender->messages_in_flight);
-	if (sender->ues_per_s != 0 && account->ues <= 0)
-		return fan_t8_problem_set(&call->problem, 429, "INSUFFICIENT_RESOURCES", NULL,
-					  "%lu UEs a second, the most of this sender", sender->ues_per_s);
+	if (!has_rate(call, account->ues, sender->ues_per_s, "UEs") ||
+	    !has_rate(call, account->pdus, sender->pdus_per_s, "PDUs"))
+		return false;
 	call->problem.retry_after_s = 0;
 	return fan_t8_may_store(call, record);
 }

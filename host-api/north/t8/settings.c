@@ -73,6 +73,7 @@ static const struct setting settings_of_sender[] = {
 	{ "sender", "callbacks", .type = TYPE_NAMES, OF(callbacks) },
 	{ "sender", "outcomes", .type = TYPE_OUTCOMES, OF(outcomes), .standard = "all" },
 	{ "sender", "ues_per_s", NUMBER(0, UINT32_MAX), OF(ues_per_s), .standard = "0" },
+	{ "sender", "pdus_per_s", NUMBER(0, UINT32_MAX), OF(pdus_per_s), .standard = "0" },
 	{ "sender", "requests_per_s", NUMBER(0, 100000), OF(requests_per_s), .standard = "100" },
 	{ "sender", "messages_in_flight", NUMBER(0, 64), OF(messages_in_flight), .standard = "16" },
 	{ "sender", "message_bytes", NUMBER(1, 1 << 16), OF(message_bytes), .standard = "1024" },

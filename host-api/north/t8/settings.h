@@ -33,7 +33,7 @@ struct fan_t8_sender {
 	struct fan_t8_names ues;          /* the same of single UEs */
 	struct fan_t8_names callbacks;    /* hosts that it may be called back at, or *.DOMAIN */
 	enum fan_t8_outcomes outcomes;
-	uint64_t ues_per_s, requests_per_s, messages_in_flight, message_bytes, stored_bytes;
+	uint64_t ues_per_s, pdus_per_s, requests_per_s, messages_in_flight, message_bytes, stored_bytes;
 };
 
 struct fan_t8_settings {

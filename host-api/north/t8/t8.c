@@ -14,7 +14,7 @@
 
 #define TICK_MS 50
 #define TIDY_MS 600000
-#define BURST_S 1 /* of requests and UEs that a sender may ask for at once */
+#define BURST_S 1 /* of requests, UEs and PDUs that a sender may ask for at once */
 
 void
 fan_t8_make_id(char id[FAN_T8_ID_BYTES])
@@ -65,6 +65,7 @@ fill_accounts(void *user)
 
 		account->requests = fill(account->requests, sender->requests_per_s, seconds);
 		account->ues = fill(account->ues, sender->ues_per_s, seconds);
+		account->pdus = fill(account->pdus, sender->pdus_per_s, seconds);
 		account->filled_ms = now_ms;
 	}
 }
@@ -79,6 +80,7 @@ open_accounts(struct fan_t8 *t8)
 		t8->accounts[i].filled_ms = fan_face_now_ms(t8->face);
 		t8->accounts[i].requests = (double)t8->settings.senders[i].requests_per_s * BURST_S;
 		t8->accounts[i].ues = (double)t8->settings.senders[i].ues_per_s * BURST_S;
+		t8->accounts[i].pdus = (double)t8->settings.senders[i].pdus_per_s * BURST_S;
 	}
 	return 0;
 }

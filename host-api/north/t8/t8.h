@@ -33,7 +33,7 @@ struct fan_t8_delivery;
 
 /* What a sender has used up. */
 struct fan_t8_account {
-	double requests, ues; /* tokens: what is allowed now; of UEs it may be less than 0 */
+	double requests, ues, pdus; /* tokens: what is allowed now; of UEs and PDUs it may be less than 0 */
 	int64_t filled_ms;
 	unsigned in_flight;   /* deliveries that have not ended */
 	int64_t stored_bytes; /* of its records: deliveries, configurations and keys */
