@@ -130,6 +130,8 @@ make(struct fan_t8_call *call, const json_t *body)
 	params = json_object_get(record, "params");
 	(void)json_object_set_new(params, "device_trigger", json_true());
 	(void)json_object_set_new(params, "application_port", json_integer(port));
+	/* Octets for an application: also those that would pass for a text arrive as they are. */
+	(void)json_object_set_new(params, "coding", json_string("8bit"));
 	return record;
 }
 
