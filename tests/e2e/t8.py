@@ -138,6 +138,7 @@ SERVE = """[serve]
 socket = {work}/socket
 [dataplane]
 egress = net_null
+capture = {work}/sent.pcap
 eal = --no-huge -m 512
 [next_hops]
 default_ethernet = 02:00:00:00:00:01
@@ -353,6 +354,86 @@ def triggers(client, listener):
     for missing in ("validityPeriod", "priority", "applicationPortId", "triggerPayload", "notificationDestination", "externalId"):
         client.expect(400, "POST", path, {name: value for name, value in body.items() if name != missing})
     client.expect(404, "POST", path, body | {"externalId": "nobody@example.org"})
+
+
+class Held:
+    """The relay of a UE's next hop takes nothing in the meantime: what is for that UE waits."""
+
+    def __init__(self, identity):
+        rows = [row.split(",") for row in (WORK / "ues.csv").read_text().splitlines()]
+        self.address = next(row[rows[0].index("next_hop")] for row in rows[1:] if row[-1] == identity)
+
+    def __enter__(self):
+        run("next-hop", "relay", self.address, "--pdus", "0", "--for-ms", "60000")
+
+    def __exit__(self, *_):
+        run("next-hop", "relay", self.address, "--pdus", "0", "--for-ms", "0")
+
+
+def octets(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+def transfer_with_configuration(client, listener):
+    with Held("ue10@example.org"):
+        configuration, _ = configure(client, listener, "/with", externalGroupId=None, externalId="ue10@example.org", niddDownlinkDataTransfers=[
+            {"externalId": "ue10@example.org", "data": octets("comes with it"), "maximumLatency": 600}])
+        _, pending = client.expect(200, "GET", configuration + "/downlink-data-deliveries")
+        check(len(pending) == 1 and pending[0]["data"] == octets("comes with it"), f"what came with a configuration: {pending}")
+        delivery = pending[0]["self"].removeprefix("https://scef.example.org")
+        _, shown = client.expect(200, "GET", delivery)
+        check(shown["deliveryStatus"] in ("SENDING", "BUFFERING"), f"it waits: {shown}")
+    told = wait_for(lambda: listener.heard.get("/with"), "the outcome of what came with a configuration") or [{}]
+    check(told[0] == {"niddDownlinkDataTransfer": pending[0]["self"], "deliveryStatus": "SUCCESS_NEXT_HOP_UNACKNOWLEDGED"}, f"its outcome: {told}")
+    _, shown = client.expect(200, "GET", delivery)
+    check(shown["deliveryStatus"] == "SUCCESS_NEXT_HOP_UNACKNOWLEDGED", f"it was sent: {shown}")
+    client.expect(400, "POST", NIDD, {"externalId": "ue10@example.org", "notificationDestination": listener.uri("/with"), "niddDownlinkDataTransfers": [7]})
+    return delivery
+
+
+def replaced_triggers(client, listener):
+    path = f"/3gpp-device-triggering/v1/{client.name}/transactions"
+    body = {"externalId": "sms2@example.org", "validityPeriod": 60, "priority": "PRIORITY", "applicationPortId": 4000,
+            "triggerPayload": octets("the first"), "notificationDestination": listener.uri("/replaced")}
+    with Held("sms2@example.org"):
+        answer, _ = client.expect(201, "POST", path, body)
+        trigger = path_of(answer)
+        _, shown = client.expect(200, "PUT", trigger, body | {"triggerPayload": octets("the second")})
+        check(shown["deliveryResult"] == "REPLACED" and shown["triggerPayload"] == octets("the second"), f"a trigger replaced: {shown}")
+        _, shown = client.expect(200, "PATCH", trigger, {"triggerPayload": octets("the third"), "applicationPortId": 4001})
+        check(shown["triggerPayload"] == octets("the third") and shown["applicationPortId"] == 4001, f"a trigger changed: {shown}")
+        check(shown["externalId"] == "sms2@example.org", f"whom a trigger is for: {shown}")
+        client.expect(400, "PATCH", trigger, {"triggerPayload": "?"})
+    told = wait_for(lambda: listener.heard.get("/replaced"), "a replaced trigger's report") or []
+    check(told == [{"transaction": shown["self"], "result": "UNCONFIRMED"}], f"a replaced trigger's report: {told}")
+    client.expect(409, "PUT", trigger, body)
+    with Held("sms2@example.org"):
+        answer, _ = client.expect(201, "POST", path, body | {"triggerPayload": octets("the recalled")})
+        _, shown = client.expect(200, "DELETE", path_of(answer))
+        check(shown["deliveryResult"] == "TERMINATE", f"a trigger recalled: {shown}")
+        client.expect(404, "GET", path_of(answer))
+        wait_for(lambda: status().get("messages_in_flight") == 0, "a recalled trigger is cancelled")
+    client.expect(201, "POST", path, body | {"triggerPayload": octets("the last"), "notificationDestination": listener.uri("/last")})
+    wait_for(lambda: listener.heard.get("/last"), "the last trigger's report")
+
+
+def frames_with(text):
+    """How many frames that `serve` has sent have a text in them: the UEs that are looked at have cipher 0."""
+    capture, at, count = (WORK / "sent.pcap").read_bytes(), 24, 0
+    while at < len(capture):
+        octet_count = int.from_bytes(capture[at + 8:at + 12], "little")
+        count += text.encode() in capture[at + 16:at + 16 + octet_count]
+        at += 16 + octet_count
+    return count
+
+
+def what_has_left(client, daemon, delivery):
+    """The daemon closes its capture when it ends."""
+    check(daemon.kill(signal.SIGTERM) == 0, "serve does not end well")
+    for text, wanted in (("comes with it", 1), ("the first", 0), ("the second", 0), ("the third", 1), ("the recalled", 0), ("the last", 1)):
+        check(frames_with(text) == wanted, f'"{text}" is in {frames_with(text)} frames, not in {wanted}')
+    daemon.start()
+    wait_for(lambda: client.ask("GET", delivery + "/results")[0].status == 200, "serve is back, and t8 knows")
 
 
 def broadcast(client, listener):
@@ -697,6 +778,9 @@ def main():
         configuration = group_message(client, listener, UES)
         one_ue(client, listener)
         triggers(client, listener)
+        delivery = transfer_with_configuration(client, listener)
+        replaced_triggers(client, listener)
+        what_has_left(client, daemon, delivery)
         broadcast(client, listener)
         bad_bodies(client, listener, configuration)
         strangers(port, configuration)
@@ -726,12 +810,20 @@ def main():
     sys.exit(1 if failures else 77 if absent else 0)
 
 
+def without_cipher(line):
+    """What leaves for such a UE can be read."""
+    fields = line.split(",")
+    fields[3] = "0"
+    return ",".join(fields)
+
+
 def provision():
     rows = run("population", "--ues", str(UES), "--profile", "eps-nas-nidd").splitlines()
     more = run("population", "--ues", str(SMS_UES), "--profile", "eps-nas-sms", "--seed", "9").splitlines()
     lines = [rows[0] + ",identity"]
     lines += [f"{row},ue{i}@example.org" for i, row in enumerate(rows[1:])]
     lines += [f"{row},sms{i + 1}@example.org" for i, row in enumerate(more[1:])]
+    lines = [line if "ue10@" not in line and "sms2@" not in line else without_cipher(line) for line in lines]
     (WORK / "ues.csv").write_text("\n".join(lines) + "\n")
     run("ue", "import", "ues.csv")
     run("group", "create", "all@example.org")
