@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What `fanfare web` makes of an answer of the daemon, and of its own file; and that manual, dashboard and alerts name what there is. */
 #include "../dataplane/context/error.h"
-#include "../host-api/north/web/exposition.h"
+#include "../host-api/north/web/metrics.h"
 #include "../host-api/north/web/settings.h"
 
 #include <criterion/criterion.h>
@@ -37,7 +37,7 @@ expose(const char *json, enum fan_exposition format)
 	char *text;
 
 	cr_assert_not_null(metrics, "%s", json);
-	text = fan_exposition_write(&bytes, metrics, format);
+	text = fan_exposition_write(&bytes, fan_web_metrics, metrics, format);
 	cr_assert_not_null(text);
 	cr_assert_eq(strlen(text), bytes);
 	json_decref(metrics);
@@ -60,22 +60,20 @@ ends_with(const char *name, const char *end)
 
 Test(north_web, metrics_are_named_as_prometheus_wants)
 {
-	const struct fan_metric_row *row;
-
-	for (unsigned i = 0; (row = fan_exposition_metric(i)) != NULL; i++) {
-		const char *name = fan_metric_name(row), *help = fan_metric_help(row);
+	for (const struct fan_metric_row *row = fan_web_metrics; row->name != NULL; row++) {
+		const char *name = row->name, *help = row->help;
 
 		cr_assert_eq(strncmp(name, "fanfare_", 8), 0, "%s", name);
 		for (const char *octet = name; *octet != '\0'; octet++)
 			cr_assert(islower((unsigned char)*octet) || *octet == '_', "%s", name);
-		cr_assert_eq(ends_with(name, "_total"), fan_metric_type(row) == FAN_METRIC_COUNTER, "%s", name);
-		cr_assert_eq(ends_with(name, "_info"), fan_metric_type(row) == FAN_METRIC_INFO, "%s", name);
+		cr_assert_eq(ends_with(name, "_total"), row->type == FAN_METRIC_COUNTER, "%s", name);
+		cr_assert_eq(ends_with(name, "_info"), row->type == FAN_METRIC_INFO, "%s", name);
 		cr_assert_null(strstr(name, "_ms"), "%s", name);
 		cr_assert_null(strstr(name, "_ns"), "%s", name);
 		cr_assert(strlen(help) > 5 && ends_with(help, ".") && strchr(help, '\n') == NULL && strchr(help, '\\') == NULL,
 			  "%s", name);
-		for (unsigned j = 0; j < i; j++)
-			cr_assert_neq(strcmp(fan_metric_name(fan_exposition_metric(j)), name), 0, "%s twice", name);
+		for (const struct fan_metric_row *other = fan_web_metrics; other < row; other++)
+			cr_assert_neq(strcmp(other->name, name), 0, "%s twice", name);
 	}
 }
 
@@ -83,18 +81,16 @@ Test(north_web, metrics_are_named_as_prometheus_wants)
 Test(north_web, every_metric_is_in_a_scrape)
 {
 	char *text = expose(answer, FAN_EXPOSITION_TEXT);
-	const struct fan_metric_row *row;
-
-	for (unsigned i = 0; (row = fan_exposition_metric(i)) != NULL; i++) {
+	for (const struct fan_metric_row *row = fan_web_metrics; row->name != NULL; row++) {
 		char help[512], sample[128];
 
-		(void)snprintf(help, sizeof(help), "# HELP %s %s", fan_metric_name(row), fan_metric_help(row));
+		(void)snprintf(help, sizeof(help), "# HELP %s %s", row->name, row->help);
 		has(text, help);
-		(void)snprintf(sample, sizeof(sample), "\n%s%s", fan_metric_name(row),
-			       fan_metric_type(row) == FAN_METRIC_HISTOGRAM ? "_bucket{"
-			       : fan_metric_labels(row)[0] != '\0'          ? "{"
-									    : " ");
-		cr_assert_not_null(strstr(text, sample), "%s has no sample in %s", fan_metric_name(row), text);
+		(void)snprintf(sample, sizeof(sample), "\n%s%s", row->name,
+			       row->type == FAN_METRIC_HISTOGRAM   ? "_bucket{"
+			       : fan_metric_labels(row)[0] != '\0' ? "{"
+								   : " ");
+		cr_assert_not_null(strstr(text, sample), "%s has no sample in %s", row->name, text);
 	}
 	free(text);
 }
@@ -225,13 +221,11 @@ read_file(const char *path)
 static bool
 is_known(const char *name, size_t name_bytes)
 {
-	const struct fan_metric_row *row;
+	for (const struct fan_metric_row *row = fan_web_metrics; row->name != NULL; row++) {
+		const size_t bytes = strlen(row->name);
+		const bool histogram = row->type == FAN_METRIC_HISTOGRAM;
 
-	for (unsigned i = 0; (row = fan_exposition_metric(i)) != NULL; i++) {
-		const size_t bytes = strlen(fan_metric_name(row));
-		const bool histogram = fan_metric_type(row) == FAN_METRIC_HISTOGRAM;
-
-		if (name_bytes < bytes || strncmp(fan_metric_name(row), name, bytes) != 0)
+		if (name_bytes < bytes || strncmp(row->name, name, bytes) != 0)
 			continue;
 		if (!histogram && name_bytes == bytes)
 			return true;
@@ -264,14 +258,13 @@ Test(north_web, dashboard_and_alerts_name_what_there_is)
 Test(north_web, the_manual_has_every_metric)
 {
 	const char *manual = read_file(FOLDER "README.md");
-	const struct fan_metric_row *row;
 	unsigned count = 0, named = 0;
 
-	for (; (row = fan_exposition_metric(count)) != NULL; count++) {
+	for (const struct fan_metric_row *row = fan_web_metrics; row->name != NULL; row++, count++) {
 		char line[512];
 
-		(void)snprintf(line, sizeof(line), "| `%s` | %s | %s | %s |", fan_metric_name(row),
-			       fan_metric_type_name(fan_metric_type(row)), fan_metric_labels(row), fan_metric_help(row));
+		(void)snprintf(line, sizeof(line), "| `%s` | %s | %s | %s |", row->name, fan_metric_type_name(row->type),
+			       fan_metric_labels(row), row->help);
 		cr_assert_not_null(strstr(manual, line), "README.md lacks: %s", line);
 	}
 	for (const char *at = manual; (at = strstr(at, "\n| `fanfare_")) != NULL; at++)

@@ -7,7 +7,7 @@
 #include "../http.h"
 #include "assets.h"
 #include "events.h"
-#include "exposition.h"
+#include "metrics.h"
 #include "settings.h"
 
 #include <arpa/inet.h>
@@ -115,7 +115,7 @@ answer_scrape(struct web *web, struct fan_http_request *request)
 
 	web->scrapes_answered++;
 	all = describe(web);
-	text = fan_exposition_write(&bytes, all, format);
+	text = fan_exposition_write(&bytes, fan_web_metrics, all, format);
 	json_decref(all);
 	if (text != NULL)
 		fan_http_answer(request, 200, fields, COUNT_OF(fields), text, bytes);
