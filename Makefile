@@ -147,8 +147,9 @@ north_test_c := $(wildcard tests/test_north_*.c)
 test_c := $(filter-out $(if $(is_x86),,$(x86_test_c)) $(if $(north_rooms),,$(north_test_c)),$(wildcard tests/test_*.c))
 test_support_c := $(filter-out $(test_c) $(x86_test_c) $(north_test_c) tests/emulated.c,$(wildcard tests/*.c)) $(if $(filter arm64,$(VARIANT)),tests/emulated.c)
 fuzz_c := $(wildcard tests/fuzz/fuzz_*.c)
-bench_c := $(wildcard bench/bench_*.c)
-bench_support_c := $(filter-out $(bench_c),$(wildcard bench/*.c))
+north_bench_c := bench/bench_pages.c
+bench_c := $(filter-out $(if $(north_rooms),,$(north_bench_c)),$(wildcard bench/bench_*.c))
+bench_support_c := $(filter-out $(bench_c) $(north_bench_c),$(wildcard bench/*.c))
 example_c := $(wildcard host-api/examples/*.c)
 ctime_c := $(wildcard tests/ctime/*.c)
 torture_c := $(wildcard tests/torture/*.c)
@@ -427,7 +428,7 @@ $(north_archive): $(call objects,$(filter-out host-api/north/program/main.c,$(no
 $(north): $(B)/host-api/north/program/main.o $(north_archive) $(archive)
 	$(link)
 	$(Q)$(CC) -pie $(link_flags) -o $@ $^ $(north_libs)
-$(north_test_c:%.c=$(B)/%): $(north_archive)
+$(north_test_c:%.c=$(B)/%) $(north_bench_c:%.c=$(B)/%): $(north_archive)
 $(north_test_c:%.c=$(B)/%): program_libs += $(archive) $(north_libs)
 endif
 
