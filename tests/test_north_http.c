@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The HTTP of faces, served by a process of its own to clients that are well-behaved, slow, long-winded or many. */
 #include "../host-api/north/http.h"
+#include "certificates.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -301,4 +304,48 @@ Test(north_http, one_more_than_the_limit_waits_for_a_place)
 	cr_assert_not_null(strstr(hear(clients[CONNECTIONS_MAX], "/one"), " 200 "));
 	for (unsigned i = 1; i < CONNECTIONS_MAX + 1; i++)
 		close(clients[i]);
+}
+
+/* ---- Certificates --------------------------------------------------------------------------------------------------------------- */
+
+static void
+append_file(FILE *out, const char *path)
+{
+	char text[4096];
+	FILE *in = fopen(path, "r");
+	const size_t bytes = in != NULL ? fread(text, 1, sizeof(text), in) : 0;
+
+	cr_assert(bytes > 0 && bytes < sizeof(text) && fwrite(text, 1, bytes, out) == bytes);
+	(void)fclose(in);
+}
+
+/* Of a chain, and of CAs, it is the first that matters. */
+Test(north_http, a_file_expires_with_the_first_of_its_certificates)
+{
+	static const long ends_s[] = { 300000, 100000, 200000 };
+	char chain[] = "/tmp/fanfare-chain-XXXXXX", one[] = "/tmp/fanfare-one-XXXXXX";
+	FILE *out = fdopen(mkstemp(chain), "w");
+	const int64_t now_s = (int64_t)time(NULL);
+	int64_t expiry_s = 0;
+
+	(void)close(mkstemp(one));
+	for (size_t i = 0; i < sizeof(ends_s) / sizeof(ends_s[0]); i++) {
+		const struct fan_test_certificate_order order = { .name = "as.test", .from_s = -10, .to_s = ends_s[i] };
+		struct fan_test_certificate certificate = fan_test_certificate_new(&order, NULL);
+
+		fan_test_certificate_write(&certificate, one, NULL);
+		append_file(out, one);
+		fan_test_certificate_free(&certificate);
+	}
+	(void)fclose(out);
+	cr_assert_eq(fan_http_read_expiry(&expiry_s, chain), 0, "%s", fan_error_detail());
+	cr_assert(expiry_s >= now_s + 100000 && expiry_s < now_s + 200000, "%ld", (long)(expiry_s - now_s));
+	out = fopen(one, "w");
+	fputs("no certificate\n", out);
+	(void)fclose(out);
+	cr_assert_eq(fan_http_read_expiry(&expiry_s, one), FAN_E_INVALID);
+	cr_assert_not_null(strstr(fan_error_detail(), one), "%s", fan_error_detail());
+	cr_assert_eq(fan_http_read_expiry(&expiry_s, "/nowhere.pem"), FAN_E_INVALID);
+	unlink(chain);
+	unlink(one);
 }

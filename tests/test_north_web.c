@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What `fanfare web` makes of an answer of the daemon, and of its own file; and that manual, dashboard and alerts name what there is. */
+/* What `fanfare web` makes of an answer of the daemon, and of its own file; and that manuals, dashboard and alerts name what there is. */
 #include "../dataplane/context/error.h"
+#include "../host-api/north/t8/metrics.h"
 #include "../host-api/north/web/metrics.h"
 #include "../host-api/north/web/settings.h"
 
@@ -29,19 +30,40 @@ static const char answer[] =
 	"\"age_ms\":1200,\"took_ms\":100},"
 	"\"audit\":{\"written\":3,\"lost\":1},\"web\":{\"connections\":1,\"subscribers\":1,\"scrapes\":5,\"certificate_s\":1800000000}}";
 
+/* All that the face t8 tells. */
+static const char t8_answer[] =
+	"{\"connected\":true,\"connections\":2,\"requests\":{\"200\":7,\"429\":1},\"deliveries\":3,"
+	"\"callbacks\":{\"tries\":{\"heard\":5,\"failed\":2,\"given_up\":1},\"waiting\":4,\"backlog_ms\":1500},"
+	"\"certificates\":{\"certificate\":1800000000,\"client_ca\":-1},\"scrapes\":6}";
+
+static const struct {
+	const struct fan_metric_row *rows;
+	const char *answer, *manual;
+} tables[] = {
+	{ fan_web_metrics, answer, FOLDER "README.md" },
+	{ fan_t8_metrics, t8_answer, FAN_SOURCE_DIR "/host-api/north/t8/README.md" },
+};
+#define TABLE_COUNT (sizeof(tables) / sizeof(tables[0]))
+
 static char *
-expose(const char *json, enum fan_exposition format)
+expose_rows(const struct fan_metric_row *rows, const char *json, enum fan_exposition format)
 {
 	json_t *metrics = json_loads(json, 0, NULL);
 	size_t bytes = 0;
 	char *text;
 
 	cr_assert_not_null(metrics, "%s", json);
-	text = fan_exposition_write(&bytes, fan_web_metrics, metrics, format);
+	text = fan_exposition_write(&bytes, rows, metrics, format);
 	cr_assert_not_null(text);
 	cr_assert_eq(strlen(text), bytes);
 	json_decref(metrics);
 	return text;
+}
+
+static char *
+expose(const char *json, enum fan_exposition format)
+{
+	return expose_rows(fan_web_metrics, json, format);
 }
 
 static void
@@ -58,30 +80,37 @@ ends_with(const char *name, const char *end)
 	return strlen(name) > strlen(end) && strcmp(name + strlen(name) - strlen(end), end) == 0;
 }
 
-Test(north_web, metrics_are_named_as_prometheus_wants)
+static void
+check_names(const struct fan_metric_row *rows)
 {
-	for (const struct fan_metric_row *row = fan_web_metrics; row->name != NULL; row++) {
+	for (const struct fan_metric_row *row = rows; row->name != NULL; row++) {
 		const char *name = row->name, *help = row->help;
 
 		cr_assert_eq(strncmp(name, "fanfare_", 8), 0, "%s", name);
 		for (const char *octet = name; *octet != '\0'; octet++)
-			cr_assert(islower((unsigned char)*octet) || *octet == '_', "%s", name);
+			cr_assert(islower((unsigned char)*octet) || isdigit((unsigned char)*octet) || *octet == '_', "%s",
+				  name);
 		cr_assert_eq(ends_with(name, "_total"), row->type == FAN_METRIC_COUNTER, "%s", name);
 		cr_assert_eq(ends_with(name, "_info"), row->type == FAN_METRIC_INFO, "%s", name);
 		cr_assert_null(strstr(name, "_ms"), "%s", name);
 		cr_assert_null(strstr(name, "_ns"), "%s", name);
 		cr_assert(strlen(help) > 5 && ends_with(help, ".") && strchr(help, '\n') == NULL && strchr(help, '\\') == NULL,
 			  "%s", name);
-		for (const struct fan_metric_row *other = fan_web_metrics; other < row; other++)
+		for (const struct fan_metric_row *other = rows; other < row; other++)
 			cr_assert_neq(strcmp(other->name, name), 0, "%s twice", name);
 	}
 }
 
-/* Nothing in the table is without a sample when the daemon tells all. */
-Test(north_web, every_metric_is_in_a_scrape)
+Test(north_web, metrics_are_named_as_prometheus_wants)
 {
-	char *text = expose(answer, FAN_EXPOSITION_TEXT);
-	for (const struct fan_metric_row *row = fan_web_metrics; row->name != NULL; row++) {
+	for (size_t i = 0; i < TABLE_COUNT; i++)
+		check_names(tables[i].rows);
+}
+
+static void
+check_samples(const struct fan_metric_row *rows, const char *text)
+{
+	for (const struct fan_metric_row *row = rows; row->name != NULL; row++) {
 		char help[512], sample[128];
 
 		(void)snprintf(help, sizeof(help), "# HELP %s %s", row->name, row->help);
@@ -92,6 +121,28 @@ Test(north_web, every_metric_is_in_a_scrape)
 								   : " ");
 		cr_assert_not_null(strstr(text, sample), "%s has no sample in %s", row->name, text);
 	}
+}
+
+/* Nothing in a table is without a sample when all is told. */
+Test(north_web, every_metric_is_in_a_scrape)
+{
+	for (size_t i = 0; i < TABLE_COUNT; i++) {
+		char *text = expose_rows(tables[i].rows, tables[i].answer, FAN_EXPOSITION_TEXT);
+
+		check_samples(tables[i].rows, text);
+		free(text);
+	}
+}
+
+Test(north_web, what_t8_tells_has_its_labels)
+{
+	char *text = expose_rows(fan_t8_metrics, t8_answer, FAN_EXPOSITION_TEXT);
+
+	has(text, "fanfare_t8_requests_total{status=\"429\"} 1");
+	has(text, "fanfare_t8_callbacks_total{result=\"given_up\"} 1");
+	has(text, "fanfare_t8_callback_backlog_age_seconds 1.5");
+	has(text, "fanfare_t8_certificate_expiry_timestamp_seconds{file=\"certificate\"} 1800000000");
+	cr_assert_null(strstr(text, "client_ca\"}"), "none is left out");
 	free(text);
 }
 
@@ -219,21 +270,26 @@ read_file(const char *path)
 
 /* In: a name as it stands in a query, which may be that of a histogram's part. */
 static bool
+is_of(const struct fan_metric_row *row, const char *name, size_t name_bytes)
+{
+	const size_t bytes = strlen(row->name);
+	const size_t rest = name_bytes - bytes;
+
+	if (name_bytes < bytes || strncmp(row->name, name, bytes) != 0)
+		return false;
+	if (row->type != FAN_METRIC_HISTOGRAM)
+		return rest == 0;
+	return strncmp(name + bytes, "_bucket", rest) == 0 || strncmp(name + bytes, "_sum", rest) == 0 ||
+	       strncmp(name + bytes, "_count", rest) == 0;
+}
+
+static bool
 is_known(const char *name, size_t name_bytes)
 {
-	for (const struct fan_metric_row *row = fan_web_metrics; row->name != NULL; row++) {
-		const size_t bytes = strlen(row->name);
-		const bool histogram = row->type == FAN_METRIC_HISTOGRAM;
-
-		if (name_bytes < bytes || strncmp(row->name, name, bytes) != 0)
-			continue;
-		if (!histogram && name_bytes == bytes)
-			return true;
-		if (histogram && (strncmp(name + bytes, "_bucket", name_bytes - bytes) == 0 ||
-				  strncmp(name + bytes, "_sum", name_bytes - bytes) == 0 ||
-				  strncmp(name + bytes, "_count", name_bytes - bytes) == 0))
-			return true;
-	}
+	for (size_t i = 0; i < TABLE_COUNT; i++)
+		for (const struct fan_metric_row *row = tables[i].rows; row->name != NULL; row++)
+			if (is_of(row, name, name_bytes))
+				return true;
 	return false;
 }
 
@@ -245,7 +301,7 @@ Test(north_web, dashboard_and_alerts_name_what_there_is)
 		unsigned names = 0;
 
 		for (const char *at = read_file(files[i]); (at = strstr(at, "fanfare_")) != NULL; names++) {
-			const size_t bytes = strspn(at, "abcdefghijklmnopqrstuvwxyz_");
+			const size_t bytes = strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789_");
 
 			cr_assert(is_known(at, bytes), "%s: there is no metric %.*s", files[i], (int)bytes, at);
 			at += bytes;
@@ -254,22 +310,29 @@ Test(north_web, dashboard_and_alerts_name_what_there_is)
 	}
 }
 
-/* The manual has each metric in a row, in the words of the table. */
-Test(north_web, the_manual_has_every_metric)
+/* A manual has each metric of its face in a row, in the words of the table, and no other. */
+static void
+check_manual(const struct fan_metric_row *rows, const char *path)
 {
-	const char *manual = read_file(FOLDER "README.md");
+	const char *manual = read_file(path);
 	unsigned count = 0, named = 0;
 
-	for (const struct fan_metric_row *row = fan_web_metrics; row->name != NULL; row++, count++) {
+	for (const struct fan_metric_row *row = rows; row->name != NULL; row++, count++) {
 		char line[512];
 
 		(void)snprintf(line, sizeof(line), "| `%s` | %s | %s | %s |", row->name, fan_metric_type_name(row->type),
 			       fan_metric_labels(row), row->help);
-		cr_assert_not_null(strstr(manual, line), "README.md lacks: %s", line);
+		cr_assert_not_null(strstr(manual, line), "%s lacks: %s", path, line);
 	}
 	for (const char *at = manual; (at = strstr(at, "\n| `fanfare_")) != NULL; at++)
 		named++;
-	cr_assert_eq(named, count, "README.md has a row of a metric that there is not");
+	cr_assert_eq(named, count, "%s has a row of a metric that there is not", path);
+}
+
+Test(north_web, the_manuals_have_every_metric)
+{
+	for (size_t i = 0; i < TABLE_COUNT; i++)
+		check_manual(tables[i].rows, tables[i].manual);
 }
 
 /* ---- Settings ---------------------------------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <gnutls/x509.h>
 #include <microhttpd.h>
 #include <string.h>
 #include <strings.h>
@@ -15,6 +16,8 @@
 #define BACKLOG 1024
 #define LOOK_MS 250
 #define STREAM_BLOCK 16384
+#define STATUS_FIRST 100
+#define STATUS_END 600
 
 struct connection {
 	struct connection *next, **link; /* of the list; what points to this one */
@@ -33,6 +36,7 @@ struct fan_http {
 	struct connection *connections;
 	unsigned connection_count;
 	uint16_t port;
+	uint64_t answers[STATUS_END - STATUS_FIRST];
 };
 
 struct fan_http_request {
@@ -131,6 +135,7 @@ send_answer(struct fan_http_request *request, unsigned status, struct MHD_Respon
 {
 	request->response = response;
 	request->status = status;
+	request->http->answers[status - STATUS_FIRST]++;
 	request->bounds->answering = false;
 	request->bounds->until_ms = fan_face_now_ms(request->http->face) + request->http->options.deadline_ms;
 	resume(request->bounds);
@@ -634,4 +639,32 @@ unsigned
 fan_http_connections(const struct fan_http *http)
 {
 	return http->connection_count;
+}
+
+uint64_t
+fan_http_answers(const struct fan_http *http, unsigned status)
+{
+	return http->answers[status - STATUS_FIRST];
+}
+
+int
+fan_http_read_expiry(int64_t *expiry_s, const char *file)
+{
+	gnutls_x509_crt_t *certificates = NULL;
+	gnutls_datum_t text = { NULL, 0 };
+	unsigned count = 0;
+	int failed = gnutls_load_file(file, &text);
+
+	if (failed == 0)
+		failed = gnutls_x509_crt_list_import2(&certificates, &count, &text, GNUTLS_X509_FMT_PEM, 0);
+	*expiry_s = INT64_MAX;
+	for (unsigned i = 0; i < count; i++) {
+		const int64_t one_s = gnutls_x509_crt_get_expiration_time(certificates[i]);
+
+		*expiry_s = one_s < *expiry_s ? one_s : *expiry_s;
+		gnutls_x509_crt_deinit(certificates[i]);
+	}
+	gnutls_free(certificates);
+	gnutls_free(text.data);
+	return failed >= 0 && count > 0 ? 0 : fan_fail(FAN_E_INVALID, "%s: %s", file, gnutls_strerror(failed));
 }

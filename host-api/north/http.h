@@ -40,6 +40,11 @@ void fan_http_close(struct fan_http *http);
 uint16_t fan_http_port(const struct fan_http *http);
 /* Connections now. */
 unsigned fan_http_connections(const struct fan_http *http);
+/* Answers of a status since the port was opened, those of this file to what is no request of the face among them. In: status, 100 to 599. */
+uint64_t fan_http_answers(const struct fan_http *http, unsigned status);
+
+/* When the first of a PEM file's certificates expires, in seconds since 1970 UTC. INVALID. */
+int fan_http_read_expiry(int64_t *expiry_s, const char *file);
 
 /* Of a request, until it is answered. Static or the request's. */
 const char *fan_http_method(const struct fan_http_request *request);

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Application servers against `fanfare t8`: t8.py PROGRAM FOLDER. Exit code 0: each check was met; 77: each but those for which something is missing."""
 import base64
+import datetime
 import http.client
 import http.server
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -14,7 +16,8 @@ import sys
 import threading
 import time
 
-from cryptography.hazmat.primitives import hashes
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 import openapi
@@ -82,6 +85,10 @@ class Listener(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.heard, self.refuse = {}, 0
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, request, client_address):
+        """A face that is killed does not wait for an answer."""
+        check(isinstance(sys.exc_info()[1], ConnectionError), f"a callback: {sys.exc_info()[1]}")
 
     def uri(self, path):
         return f"http://127.0.0.1:{self.server_port}{path}"
@@ -153,6 +160,7 @@ service_centre = +491710760000
 
 T8 = """[t8]
 port = {port}
+metrics_port = {metrics_port}
 api_root = https://scef.example.org
 socket = {work}/socket
 state = {work}/state
@@ -212,6 +220,59 @@ requests_per_s = 2
 def free_port():
     with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
         return server.server_port
+
+
+# ---- What the face says of itself -----------------------------------------------------------------------------------------------------
+
+class Metrics:
+    """Scrapes of a face, of which each metric is to move in one."""
+
+    def __init__(self, port):
+        self.port, self.scrapes = port, []
+
+    def ask(self, path="/metrics", method="GET", **fields):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_S)
+        connection.request(method, path, headers=fields)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer, text
+
+    def scrape(self):
+        _, text = self.ask()
+        self.scrapes.append({sample: float(value) for sample, value in re.findall(r"^([^# ]\S*) (\S+)$", text, re.M)})
+        return self.scrapes[-1]
+
+    def answers(self):
+        try:
+            return self.ask()[0].status == 200
+        except OSError:
+            return False
+
+    def until(self, sample, condition, text):
+        wait_for(lambda: condition(self.scrape().get(sample, -1)), f"{sample}: {text}")
+
+    def check_moves(self, but):
+        families = re.findall(r"^# TYPE (\S+)", self.ask()[1], re.M)
+        check(len(families) >= 9, f"metrics: {families}")
+        for family in families:
+            values = {tuple((sample, value) for sample, value in sorted(scrape.items()) if sample.split("{")[0] == family) for scrape in self.scrapes}
+            check((len(values) > 1) != (family in but), f"{family} in {len(self.scrapes)} scrapes: {values}")
+        for before, after in zip(self.scrapes, self.scrapes[1:]):
+            fallen = [sample for sample, value in before.items() if "_total" in sample and after[sample] < value]
+            check(not fallen, f"fell: {fallen}")
+
+    def check_formats(self):
+        answer, _ = self.ask()
+        check(answer.getheader("Content-Type") == "text/plain; version=0.0.4; charset=utf-8", answer.getheader("Content-Type"))
+        answer, text = self.ask(Accept="application/openmetrics-text;version=1.0.0")
+        check(answer.getheader("Content-Type").startswith("application/openmetrics-text") and text.endswith("# EOF\n"), text[-200:])
+        check(self.ask("/")[0].status == 404 and self.ask(method="POST")[0].status == 405, "what is no scrape")
+        try:
+            from prometheus_client.openmetrics import parser
+        except ImportError:
+            return
+        check(len(list(parser.text_string_to_metric_families(text))) >= 9, text)
 
 
 class Client:
@@ -374,7 +435,7 @@ def octets(text):
     return base64.b64encode(text.encode()).decode()
 
 
-def transfer_with_configuration(client, listener):
+def transfer_with_configuration(client, listener, metrics):
     with Held("ue10@example.org"):
         configuration, _ = configure(client, listener, "/with", externalGroupId=None, externalId="ue10@example.org", niddDownlinkDataTransfers=[
             {"externalId": "ue10@example.org", "data": octets("comes with it"), "maximumLatency": 600}])
@@ -383,6 +444,10 @@ def transfer_with_configuration(client, listener):
         delivery = pending[0]["self"].removeprefix("https://scef.example.org")
         _, shown = client.expect(200, "GET", delivery)
         check(shown["deliveryStatus"] in ("SENDING", "BUFFERING"), f"it waits: {shown}")
+        check(metrics.scrape()["fanfare_t8_deliveries"] == 1, f"deliveries: {metrics.scrapes[-1]}")
+        with socket.create_connection(("127.0.0.1", client.port), WAIT_S):
+            metrics.until("fanfare_t8_connections", lambda value: value >= 1, "one is open")
+        metrics.until("fanfare_t8_connections", lambda value: value == 0, "none is open")
     told = wait_for(lambda: listener.heard.get("/with"), "the outcome of what came with a configuration") or [{}]
     check(told[0] == {"niddDownlinkDataTransfer": pending[0]["self"], "deliveryStatus": "SUCCESS_NEXT_HOP_UNACKNOWLEDGED"}, f"its outcome: {told}")
     _, shown = client.expect(200, "GET", delivery)
@@ -427,9 +492,10 @@ def frames_with(text):
     return count
 
 
-def what_has_left(client, daemon, delivery):
+def what_has_left(client, daemon, delivery, metrics):
     """The daemon closes its capture when it ends."""
     check(daemon.kill(signal.SIGTERM) == 0, "serve does not end well")
+    metrics.until("fanfare_t8_daemon_connected", lambda value: value == 0, "serve has ended")
     for text, wanted in (("comes with it", 1), ("the first", 0), ("the second", 0), ("the third", 1), ("the recalled", 0), ("the last", 1)):
         check(frames_with(text) == wanted, f'"{text}" is in {frames_with(text)} frames, not in {wanted}')
     daemon.start()
@@ -542,7 +608,7 @@ def rates(port, listener):
         check(least_s < retry_s <= most_s, f"{name}: Retry-After {retry_s}, not {least_s} to {most_s}: {shown}")
 
 
-def summary(port, listener, face):
+def summary(port, listener, face, metrics):
     """One notification says what became of a group, and neither a server that does not take it nor the face's death keeps it away."""
     client = Client(port, "sum")
     path, _ = configure(client, listener, "/sum")
@@ -551,6 +617,11 @@ def summary(port, listener, face):
     ended = lambda: client.expect(200, "GET", path_of(answer))[1]["deliveryStatus"] not in ("SENDING", "BUFFERING")
     wait_for(ended, "a message of a sender who wants a summary has ended")
     wait_for(lambda: listener.refuse < (1 << 30) - 1, "a summary is tried again")
+    metrics.until("fanfare_t8_callback_backlog_age_seconds", lambda value: value > 0, "a server does not take what it is told")
+    metrics.until("fanfare_t8_callbacks_waiting", lambda value: value == 1, "one delivery is not told of")
+    check(metrics.scrape()['fanfare_t8_callbacks_total{result="failed"}'] >= 2, "tries that failed are counted")
+    metrics.check_moves(but=("fanfare_t8_certificate_expiry_timestamp_seconds", ))
+    metrics.check_formats()
     face.kill()
     listener.refuse = 0
     face.start()
@@ -560,6 +631,28 @@ def summary(port, listener, face):
     whole = {"niddDownlinkDataTransfer": shown["self"], "deliveryStatus": shown["deliveryStatus"]}
     check(all(body == whole for body in told), f"a summary: {told}")
     check(fetch(client, path_of(answer), "status=FAILURE_TEMPORARILY_NOT_REACHABLE&") == ["ue7@example.org"], "whom a summary does not name")
+
+
+def expiry(face):
+    """Another face, with TLS."""
+    port, metrics_port, ends = free_port(), free_port(), {}
+    for name, days in (("server", 20), ("ca", 10)):
+        subject, begin = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]), datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+        ends[name] = begin + datetime.timedelta(days=days)
+        certificate = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(KEY.public_key()).serial_number(7)
+        certificate = certificate.not_valid_before(begin).not_valid_after(ends[name]).sign(KEY, hashes.SHA256())
+        (WORK / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (WORK / "server.key").touch(0o600)
+    (WORK / "server.key").write_bytes(KEY.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    text = T8.format(work=WORK, port=port, metrics_port=metrics_port).replace(f"{WORK}/state", f"{WORK}/tls")
+    (WORK / "tls.ini").write_text(text.replace("[limits]", "certificate = server.pem\nkey = server.key\nclient_ca = ca.pem\n[limits]"))
+    face.start()
+    metrics = Metrics(metrics_port)
+    wait_for(metrics.answers, "a face with TLS tells of itself")
+    for name, file in (("server", "certificate"), ("ca", "client_ca")):
+        told = metrics.scrape().get(f'fanfare_t8_certificate_expiry_timestamp_seconds{{file="{file}"}}')
+        check(told == ends[name].timestamp(), f"{file} expires at {told}, not {ends[name].timestamp()}")
+    check(face.kill(signal.SIGTERM) == 0, "a face with TLS does not end well")
 
 
 def repeated(client, configuration, client_uri):
@@ -694,7 +787,7 @@ class OddDaemon:
 def odd_daemon(listener):
     """What a daemon that has sent nothing yet, or has lost UEs, makes of deliveries."""
     port, long_name = free_port(), "n" * 41
-    config = T8.replace("{work}/socket", "{work}/odd.socket").replace("{work}/state", "{work}/odd").format(work=WORK, port=port)
+    config = T8.replace("{work}/socket", "{work}/odd.socket").replace("{work}/state", "{work}/odd").format(work=WORK, port=port, metrics_port=0)
     (WORK / "odd.ini").write_text(config + f"[sender {long_name}]\nsubject = {long_name}\ngroups = *\ncallbacks = 127.0.0.1\n")
     daemon, face = OddDaemon(WORK / "odd.socket"), Process("t8", "odd.ini")
     face.start()
@@ -761,32 +854,34 @@ def answers(client):
 
 def main():
     os.environ["FANFARE_SOCKET"] = str(WORK / "socket")
-    port, listener = free_port(), Listener()
+    port, metrics_port, listener = free_port(), free_port(), Listener()
     (WORK / "serve.ini").write_text(SERVE.format(work=WORK))
-    (WORK / "t8.ini").write_text(T8.format(work=WORK, port=port))
+    (WORK / "t8.ini").write_text(T8.format(work=WORK, port=port, metrics_port=metrics_port))
     (WORK / "key").touch(0o600)
     (WORK / "key").write_bytes(os.urandom(32))
     write_keys(WORK / "keys.json")
-    daemon, face = Process("serve", "serve.ini"), Process("t8", "t8.ini")
+    daemon, face, other = Process("serve", "serve.ini"), Process("t8", "t8.ini"), Process("t8", "tls.ini")
     try:
         daemon.start()
         wait_for(lambda: status().get("state") == "ready", "serve is ready")
         provision()
         face.start()
-        client = Client(port, "as1")
+        client, metrics = Client(port, "as1"), Metrics(metrics_port)
         wait_for(lambda: answers(client), "t8 answers")
         configuration = group_message(client, listener, UES)
         one_ue(client, listener)
         triggers(client, listener)
-        delivery = transfer_with_configuration(client, listener)
+        delivery = transfer_with_configuration(client, listener, metrics)
         replaced_triggers(client, listener)
-        what_has_left(client, daemon, delivery)
+        what_has_left(client, daemon, delivery, metrics)
         broadcast(client, listener)
         bad_bodies(client, listener, configuration)
         strangers(port, configuration)
         limits(port, listener)
         rates(port, listener)
-        summary(port, listener, face)
+        check(metrics.scrape()['fanfare_t8_requests_total{status="429"}'] >= 10, "requests over the limits")
+        summary(port, listener, face, metrics)
+        expiry(other)
         listener.refuse = 3
         repeated(client, configuration, listener.uri("/repeated"))
         deleted_meanwhile(client, listener, daemon)
@@ -795,7 +890,7 @@ def main():
         check(face.kill(signal.SIGTERM) == 0, "t8 does not end well")
         check(daemon.kill(signal.SIGTERM) == 0, "serve does not end well")
     finally:
-        for process in (daemon, face):
+        for process in (daemon, face, other):
             if process.process and process.process.poll() is None:
                 process.kill()
     logs = (WORK / "t8.log").read_text() + (WORK / "serve.log").read_text()

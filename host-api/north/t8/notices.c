@@ -140,9 +140,11 @@ take_heard(void *user, const struct fan_fetch_answer *answer)
 	if (answer->refused && notice->failures == 0)
 		fan_face_log(delivery->t8->face, "%s: is not told: %s", delivery->key, answer->why);
 	if (answer->status < 200 || answer->status > 299) {
+		delivery->t8->told.failed++;
 		put_off(notice, answer->retry_after_s);
 		return;
 	}
+	delivery->t8->told.heard++;
 	notice->failures = 0;
 	if (notice->lines == NULL) {
 		settle(delivery);
@@ -350,8 +352,10 @@ fan_t8_notice_go_on(struct fan_t8_delivery *delivery)
 	if (body != NULL)
 		tell_whole(notice, sender, body);
 	else if (sender == NULL || is_over(delivery) || !go_on_with_pages(notice, sender)) {
-		if (is_over(delivery))
+		if (is_over(delivery)) {
 			fan_face_log(delivery->t8->face, "%s: its server has not heard of it in time", delivery->key);
+			delivery->t8->told.given_up++;
+		}
 		settle(delivery);
 		return false;
 	}

@@ -36,6 +36,7 @@ struct setting {
 static const struct setting settings_of_file[] = {
 	{ "t8", "address", AT(t8.address), .standard = "127.0.0.1" },
 	{ "t8", "port", NUMBER(0, 65535), AT(t8.port), .standard = "8443" },
+	{ "t8", "metrics_port", NUMBER(0, 65535), AT(t8.metrics_port), .standard = "0" },
 	{ "t8", "api_root", AT(t8.api_root) },
 	{ "t8", "certificate", AT(t8.certificate_file) },
 	{ "t8", "key", AT(t8.key_file) },

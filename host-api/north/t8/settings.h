@@ -40,7 +40,7 @@ struct fan_t8_settings {
 	char *file;
 	struct {
 		char *address, *api_root, *certificate_file, *key_file, *client_ca_file, *socket, *user, *state;
-		uint64_t port, retention_s;
+		uint64_t port, metrics_port, retention_s; /* metrics_port 0: none */
 	} t8;
 	struct {
 		uint64_t connections, connections_of_address, body_bytes, deadline_ms;

@@ -6,6 +6,7 @@
 #include "authority.h"
 #include "delivery.h"
 #include "keys.h"
+#include "metrics.h"
 #include "resources.h"
 
 #include <stdlib.h>
@@ -210,6 +211,8 @@ open_all(struct fan_t8 *t8)
 	if (error == 0)
 		error = open_port(t8);
 	if (error == 0)
+		error = fan_t8_metrics_open(t8);
+	if (error == 0)
 		error = fan_face_become(t8->face);
 	if (error == 0)
 		error = fan_t8_records_open(&t8->records, t8->settings.t8.state);
@@ -232,6 +235,7 @@ close_all(struct fan_t8 *t8)
 	if (t8->face != NULL)
 		fan_face_hang_up(t8->face);
 	fan_http_close(t8->http);
+	fan_http_close(t8->metrics);
 	fan_t8_authority_close(t8->authority);
 	fan_fetcher_close(t8->fetcher);
 	if (t8->records != NULL)

@@ -11,6 +11,7 @@
  *	keys.c         Idempotency-Key
  *	notices.c      what application servers are told, until they have heard it
  *	results.c      outcomes of UEs as JSON
+ *	metrics.c      what Prometheus is told
  *	records.c      what is kept
  *	answer.c       answers, problems, attributes
  */
@@ -55,8 +56,8 @@ extern const struct fan_t8_api fan_t8_nidd, fan_t8_trigger, fan_t8_mbs;
 
 struct fan_t8 {
 	struct fan_t8_settings settings;
-	struct fan_face *face; /* owned, as all below */
-	struct fan_http *http;
+	struct fan_face *face;           /* owned, as all below */
+	struct fan_http *http, *metrics; /* for application servers; for Prometheus, NULL: nobody asks */
 	struct fan_t8_records *records;
 	struct fan_fetcher *fetcher;
 	struct fan_t8_authority *authority;
@@ -65,6 +66,11 @@ struct fan_t8 {
 	struct fan_t8_delivery **deliveries; /* that have not ended, or of which something is to be told */
 	unsigned delivery_count, delivery_room;
 	struct fan_t8_account *accounts; /* by sender */
+	struct {
+		uint64_t heard, failed, given_up; /* notifications, by what came of them */
+	} told;
+	uint64_t scrapes;
+	int64_t certificate_s, client_ca_s; /* when they expire, since 1970 UTC; -1: there are none */
 };
 
 /* A request on its way through routes.c. */

@@ -36,7 +36,7 @@ struct web {
 	struct fan_http_request **scrapes; /* that wait for it; as many as there may be connections */
 	unsigned scrape_count;
 	json_int_t scrapes_answered;
-	json_int_t certificate_s; /* when it expires; -1: there is none */
+	int64_t certificate_s; /* when it expires; -1: there is none */
 };
 
 /* ---- Answers ------------------------------------------------------------------------------------------------------------------- */
@@ -97,7 +97,7 @@ describe(struct web *web)
 	(void)json_object_set_new(all, "web",
 				  json_pack("{s:i, s:i, s:I, s:I}", "connections", (int)fan_http_connections(web->http),
 					    "subscribers", (int)fan_web_events_subscribers(web->events), "scrapes",
-					    web->scrapes_answered, "certificate_s", web->certificate_s));
+					    web->scrapes_answered, "certificate_s", (json_int_t)web->certificate_s));
 	return all;
 }
 
@@ -298,25 +298,6 @@ handle(void *user, struct fan_http_request *request)
 
 /* ---- Its life ------------------------------------------------------------------------------------------------------------------- */
 
-/* When a certificate expires, in seconds since 1970 UTC. INVALID. */
-static int
-read_expiry(json_int_t *expiry_s, const char *file)
-{
-	gnutls_x509_crt_t certificate;
-	gnutls_datum_t text = { NULL, 0 };
-	int failed = gnutls_load_file(file, &text);
-
-	if (failed == 0)
-		failed = gnutls_x509_crt_init(&certificate);
-	if (failed == 0) {
-		failed = gnutls_x509_crt_import(certificate, &text, GNUTLS_X509_FMT_PEM);
-		*expiry_s = failed == 0 ? gnutls_x509_crt_get_expiration_time(certificate) : -1;
-		gnutls_x509_crt_deinit(certificate);
-	}
-	gnutls_free(text.data);
-	return failed == 0 ? 0 : fan_fail(FAN_E_INVALID, "%s: %s", file, gnutls_strerror(failed));
-}
-
 static int
 open_http(struct web *web)
 {
@@ -332,7 +313,7 @@ open_http(struct web *web)
 						  .deadline_ms = DEADLINE_MS,
 						  .handle = handle,
 						  .user = web };
-	const int error = settings->certificate != NULL ? read_expiry(&web->certificate_s, settings->certificate) : 0;
+	const int error = settings->certificate != NULL ? fan_http_read_expiry(&web->certificate_s, settings->certificate) : 0;
 
 	return error != 0 ? error : fan_http_open(&web->http, web->face, &options);
 }
