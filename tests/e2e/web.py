@@ -191,7 +191,10 @@ def check_refusals(port):
                 stop(f'Host {host!r} {path}: {got} instead of {status}')
     if rows[0][1][1]['allow'] != 'GET, HEAD':
         stop(f'Allow: {rows[0][1][1]}')
-    ask(port, 'GET / HTTP/1.1\r\n' + ''.join(f'X-{i}: {"b" * 100}\r\n' for i in range(10000)) + '\r\n')
+    try:
+        ask(port, 'GET / HTTP/1.1\r\n' + ''.join(f'X-{i}: {"b" * 100}\r\n' for i in range(10000)) + '\r\n')
+    except ConnectionError:
+        pass  # the face need not hear all of it
 
 
 def kib(pid):
