@@ -47,7 +47,7 @@ if command -v groff >/dev/null; then
 fi
 
 # Links between the manuals of this folder lead to files.
-for manual in host-api/*.md host-api/*/README.md; do
+for manual in host-api/*.md host-api/*/README.md host-api/north/*/README.md; do
 	for link in $(grep -o '\](\([^)#]*\)' "$manual" | sed 's/^](//' | grep -v '^https\?:'); do
 		[ -e "$(dirname "$manual")/$link" ] || fail "$manual leads to $link, which is not there"
 	done
