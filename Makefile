@@ -305,15 +305,16 @@ rtl: | $(B)/found-rtl ## lint, simulate and prove the RTL of hw/ (Verilator, Ica
 rtl-synth: | $(B)/found-rtl ## the area of the RTL on a Xilinx part, by yosys; some 6 minutes
 	@$(MAKE) -C hw synth
 
-# Of the daemon, and of the faces that this program has.
-units = host-api/control/fanfare.service $(foreach face,$(patsubst fanfare-%.service,%,$(notdir $(wildcard host-api/north/*.service))), \
-	$(if $(shell $(B)/fanfare help $(face) 2>/dev/null),host-api/north/fanfare-$(face).service))
+# Each has a unit, a manual page of its configuration, and a sample of that.
+faces = $(if $(north),t8 web) $(if $(tsp),tsp)
+units = host-api/control/fanfare.service $(faces:%=host-api/north/fanfare-%.service)
 model_library := build/hw/libfanfare-model.so
-install: all | $(B)/found-py ## install program, library, header, pkg-config file, completion, manual pages, systemd units, and the RTL's model if built; DESTDIR= PREFIX=/usr/local
+install: all | $(B)/found-py ## install program, library, header, pkg-config file, completion, manual pages, systemd units, samples of configurations, and the RTL's model if built; DESTDIR= PREFIX=/usr/local
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(COMPLETIONDIR) $(DESTDIR)$(UNITDIR)
 	install -m 755 $(B)/fanfare $(DESTDIR)$(BINDIR)/fanfare
 	$(if $(north),install -d $(DESTDIR)$(LIBEXECDIR)/fanfare && install -m 755 $(north) $(DESTDIR)$(LIBEXECDIR)/fanfare/fanfare-north)
-	$(if $(north),install -d $(DESTDIR)$(PREFIX)/share/fanfare && install -m 644 $(addprefix host-api/north/web/,alerts.yml dashboard.json) $(DESTDIR)$(PREFIX)/share/fanfare)
+	$(if $(north),install -d $(DESTDIR)$(PREFIX)/share/fanfare && install -m 644 $(addprefix host-api/north/,web/alerts.yml web/dashboard.json t8/haproxy.cfg) $(DESTDIR)$(PREFIX)/share/fanfare)
+	for face in $(faces); do host-api/manual.py fanfare-$$face.ini --sample > $(DESTDIR)$(PREFIX)/share/fanfare/$$face.ini || exit; done
 	install -m 755 $(library) $(DESTDIR)$(LIBDIR)/libfanfare.so.$(SOVERSION)
 	$(if $(tsp),install -d $(DESTDIR)$(LIBEXECDIR)/fanfare && install -m 755 $(tsp) $(DESTDIR)$(LIBEXECDIR)/fanfare/fanfare-tsp)
 	ln -sf libfanfare.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libfanfare.so
@@ -494,7 +495,7 @@ $(benches): $(B)/bench/%: $(B)/bench/%.o $(call objects,$(bench_support_c)) $(ar
 
 # An example sees what an installed library offers, through pkg-config, and nothing of this tree.
 stage := $(CURDIR)/$(B)/stage
-$(B)/staged: $(B)/fanfare $(library) host-api/fanfare.h host-api/fanfare.pc.in Makefile host-api/manual.py $(wildcard host-api/*/*.service host-api/*/README.md $(model_library) build/hw/fanfare-cosim)
+$(B)/staged: $(B)/fanfare $(library) host-api/fanfare.h host-api/fanfare.pc.in Makefile host-api/manual.py $(wildcard host-api/*/*.service host-api/*/README.md host-api/north/*/README.md $(model_library) build/hw/fanfare-cosim)
 	$(Q)rm -rf $(stage) && $(MAKE) -s install DESTDIR=$(stage) PREFIX=/usr/local && touch $@
 examples: $(examples) $(B)/staged
 $(examples): $(B)/examples/%: host-api/examples/%.c $(B)/staged

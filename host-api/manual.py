@@ -4,20 +4,25 @@
 
     manual.py NAME              prints a page of PAGES, in mdoc
     manual.py NAME --keys       only what its tables describe, a line each: "[section] key = default" or "column"
+    manual.py NAME --sample     a file of that format to begin with: every key with its default, in comments but for those that must be given
     manual.py --list            the pages' names
 
-What it understands of Markdown: paragraphs, tables, ```code```, `code`, **bold** and [links](...).
+What it understands of Markdown: paragraphs, tables, ```code```, `code`, **bold**, [links](...) and ### headings.
 """
 import argparse
 import datetime
 import os
 import pathlib
 import re
+import textwrap
 
 HERE = pathlib.Path(__file__).resolve().parent
 # The page, what is described, where, the sections' headings, and a file that is one.
 PAGES = {
     "fanfare.ini": ("configuration of fanfare serve", "control/README.md", ("Configuration", "Roles"), "/etc/fanfare/fanfare.ini"),
+    "fanfare-t8.ini": ("configuration of fanfare t8", "north/t8/README.md", ("Configuration", "Who may"), "/etc/fanfare/t8.ini"),
+    "fanfare-tsp.ini": ("configuration of fanfare tsp", "north/tsp/README.md", ("Configuration",), "/etc/fanfare/tsp.ini"),
+    "fanfare-web.ini": ("configuration of fanfare web", "north/web/README.md", ("Settings",), "/etc/fanfare/web.ini"),
     "fanfare-ues": ("files of UEs for fanfare ue import", "control/README.md", ("Files of UEs",), None),
 }
 
@@ -73,11 +78,17 @@ def rows_of(lines):
         yield dict(zip(names, row))
 
 
+def is_needed(row):
+    return row.get("default", "").startswith(("to be given", "needed"))
+
+
 def told(row):
     """What a row says of its key."""
     text = row.get("meaning") or row["values"]
     if row.get("default") == "to be given":
         text += ". It must be given"
+    elif is_needed(row):
+        text += f". It is {row['default']}"
     elif row.get("default"):
         text += f". Default: {row['default']}"
     if row.get("reload") == "yes":
@@ -98,16 +109,64 @@ def table(lines):
     return out + [".El"]
 
 
-def keys(name):
+def all_rows(name):
     for _, lines in sections_of(name):
         cells = [line for line in lines if line.startswith("|")]
-        for row in rows_of(cells) if cells else ():
-            for key in re.findall(r"`([^`]*)`", row.get("key") or row.get("column") or ""):
-                if "section" not in row:
-                    yield key
-                else:
-                    default = "" if row["default"] == "to be given" else row["default"]
-                    yield f"{row['section']} {key} = {default}".replace("`", "").rstrip()
+        yield from rows_of(cells) if cells else ()
+
+
+def keys_of(row):
+    """[(key, default)] of a row of keys: each has its own default, where there are as many, else all have the one. One that is said in words is none."""
+    names = re.findall(r"`([^`]*)`", row["key"])
+    defaults = row["default"].split(", ")
+    if len(defaults) != len(names):
+        defaults = [row["default"]] * len(names)
+    return [(key, default.strip("`") if re.fullmatch("`[^`]*`", default) else "") for key, default in zip(names, defaults)]
+
+
+def keys(name):
+    for row in all_rows(name):
+        if "section" in row:
+            yield from (f"{row['section']} {key} = {default}".replace("`", "").rstrip() for key, default in keys_of(row))
+        else:
+            yield from re.findall(r"`([^`]*)`", row.get("column", ""))
+
+
+# ---- Samples -----------------------------------------------------------------------------------------------------------------------
+
+
+def examples(name):
+    """{first word of a section's name: (its whole name, {key: value})} of the first ```ini block, which gives what a table cannot."""
+    found, section = {}, None
+    block = re.search(r"^```ini\n(.*?)^```", "\n".join(line for _, lines in sections_of(name) for line in lines) + "\n", re.M | re.S)
+    for line in block.group(1).splitlines() if block else ():
+        if line.startswith("["):
+            section = found.setdefault(line.strip("[]").split()[0], (line, {}))
+        elif " = " in line:
+            section[1].update([line.split(" = ", 1)])
+    return found
+
+
+def sample(name):
+    what, _, _, file = PAGES[name]
+    given, section, out = examples(name), None, []
+    out += ["; SPDX-License-Identifier: BSD-3-Clause", ";"]
+    out += commented(f"{what[0].upper()}{what[1:]}: every key, with its default or, where it has none, an example; what is a comment is not in force. {name}(5) describes it, and "
+                     f"`{what.removeprefix('configuration of ')} --config {file} --check prints all that is in force. Secrets are in the files that are named here, never in this one.")
+    for row in all_rows(name):
+        title, values = given.get(row["section"].strip("`[]").split()[0], (row["section"].strip("`"), {}))
+        if title != section:
+            section = title
+            out += ["", title]
+        out += commented(re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", told(row)))
+        for key, default in keys_of(row):
+            out.append(f"{'' if is_needed(row) else '; '}{key} = {default or values.get(key, '')}".rstrip())
+    return out
+
+
+def commented(text):
+    """Lines of a comment. What begins with code is not a sentence's beginning."""
+    return textwrap.wrap((text[0].upper() + text[1:]).replace("`", ""), 120, initial_indent="; ", subsequent_indent="; ", break_on_hyphens=False)
 
 
 # ---- Pages -------------------------------------------------------------------------------------------------------------------------
@@ -123,6 +182,8 @@ def body(lines):
                 end += 1
             out += [".Bd -literal -offset indent"] + [escaped(line) for line in lines[at + 1:end]] + [".Ed"]
             end += 1
+        elif lines[at].startswith("### "):
+            out.append(f".Ss {inline(lines[at][4:])}")
         elif lines[at].startswith("|"):
             while end < len(lines) and lines[end].startswith("|"):
                 end += 1
@@ -130,7 +191,7 @@ def body(lines):
         elif lines[at]:
             while end < len(lines) and lines[end] and lines[end][0] not in "|`#" or end < len(lines) and re.match("`[^`]", lines[end]):
                 end += 1
-            out += [".Pp"] * bool(out) + filled(" ".join(lines[at:end]))
+            out += [".Pp"] * (bool(out) and not out[-1].startswith(".Ss")) + filled(" ".join(lines[at:end]))
         at = end
     return out
 
@@ -145,7 +206,8 @@ def page(name):
     if file:
         out += [".Sh FILES", f".Pa {file}"]
     others = sorted(other for other in PAGES if other != name)
-    out += [".Sh SEE ALSO", ".Xr fanfare 1 ,", ".Xr fanfare-serve 1 ,", ".Xr fanfare-ue 1 ,"]
+    out += [".Sh SEE ALSO", ".Xr fanfare 1 ,", ".Xr fanfare-serve 1 ,"]
+    out += [f".Xr fanfare-{command} 1 ," for command in ("t8", "tsp", "ue", "web")]
     return out + [f".Xr {other} 5 ," for other in others[:-1]] + [f".Xr {others[-1]} 5"]
 
 
@@ -153,12 +215,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("page", nargs="?", choices=sorted(PAGES))
     parser.add_argument("--keys", action="store_true", help="only what its tables describe")
+    parser.add_argument("--sample", action="store_true", help="a file to begin with")
     parser.add_argument("--list", action="store_true", help="the pages' names")
     chosen = parser.parse_args()
     if chosen.list or chosen.page is None:
         print("\n".join(PAGES))
     else:
-        print("\n".join(keys(chosen.page) if chosen.keys else page(chosen.page)))
+        print("\n".join(keys(chosen.page) if chosen.keys else sample(chosen.page) if chosen.sample else page(chosen.page)))
 
 
 if __name__ == "__main__":

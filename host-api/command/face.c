@@ -20,7 +20,7 @@ struct facing {
 static const struct fan_option face_options[] = {
 	{ .name = "config",
 	  .value = "FILE",
-	  .help = "its configuration; the manual beside its source describes it",
+	  .help = "its configuration, which a manual page describes: fanfare-t8.ini(5) and its like",
 	  .type = FAN_OPTION_FILE,
 	  .offset = offsetof(struct facing, config) },
 	{ .name = "check",
@@ -84,7 +84,7 @@ const struct fan_command fan_command_t8 = {
 	.name = "t8",
 	.summary = "Takes group messages from application servers (3GPP T8, HTTP) to the daemon",
 	.operands = "",
-	.text = "It holds no keys, and stays in the foreground until SIGTERM or SIGINT. host-api/north/t8/README.md is its manual.\n\n"
+	.text = "It holds no keys, and stays in the foreground until SIGTERM or SIGINT. fanfare-t8.ini(5) and host-api/north/t8/README.md describe it.\n\n"
 		"Exit codes: 0 stopped; 1 it could not start; 2 wrong options or configuration.",
 	.options = face_options,
 	.option_count = COUNT_OF(face_options),
@@ -95,7 +95,7 @@ const struct fan_command fan_command_web = {
 	.name = "web",
 	.summary = "Shows what the daemon does: metrics for Prometheus, and a live page",
 	.operands = "",
-	.text = "It holds no keys and changes nothing, and stays in the foreground until SIGTERM or SIGINT. host-api/north/web/README.md is its manual.\n\n"
+	.text = "It holds no keys and changes nothing, and stays in the foreground until SIGTERM or SIGINT. fanfare-web.ini(5) and host-api/north/web/README.md describe it.\n\n"
 		"Exit codes: 0 stopped; 1 it could not start; 2 wrong options or configuration.",
 	.options = face_options,
 	.option_count = COUNT_OF(face_options),
@@ -112,7 +112,7 @@ const struct fan_command fan_command_tsp = {
 	.name = "tsp",
 	.summary = "Takes device triggers from application servers (3GPP Tsp, Diameter) to the daemon",
 	.operands = "",
-	.text = "It holds no keys, and stays in the foreground until SIGTERM or SIGINT. host-api/north/tsp/README.md is its manual.\n\n"
+	.text = "It holds no keys, and stays in the foreground until SIGTERM or SIGINT. fanfare-tsp.ini(5) and host-api/north/tsp/README.md describe it.\n\n"
 		"Exit codes: 0 stopped; 1 it could not start; 2 wrong options or configuration.",
 	.options = face_options,
 	.option_count = COUNT_OF(face_options),

@@ -25,8 +25,15 @@ libexec/fanfare/fanfare-tsp
 share/bash-completion/completions/fanfare
 share/fanfare/alerts.yml
 share/fanfare/dashboard.json
+share/fanfare/haproxy.cfg
+share/fanfare/t8.ini
+share/fanfare/tsp.ini
+share/fanfare/web.ini
 share/man/man1/fanfare.1
+share/man/man5/fanfare-t8.ini.5
+share/man/man5/fanfare-tsp.ini.5
 share/man/man5/fanfare-ues.5
+share/man/man5/fanfare-web.ini.5
 share/man/man5/fanfare.ini.5'
 # A page of each command.
 for command in $(build/fanfare help | sed -n 's/^  \([a-z0-9-]*\)  .*/\1/p'); do

@@ -58,9 +58,28 @@ printf '[dataplane]\negress = net_null\n[store]\ndirectory = x\nkey_file = x\n' 
 "$fanfare" serve --check --config "$TMPDIR/least.ini" | awk '/^\[/ { section = $0 } / =/ { print section, $0 }' |
 	sed 's/ = \(net_null\|x\)$/ =/' | sort >"$TMPDIR/program"
 # A key whose default is said in words ("the port's") has none in a file.
-host-api/manual.py fanfare.ini --keys | grep -v '\] an IPv' | sed -e "s/ = the port's\$/ =/" | sort >"$TMPDIR/manual"
+host-api/manual.py fanfare.ini --keys | sort >"$TMPDIR/manual"
 diff "$TMPDIR/program" "$TMPDIR/manual" >"$TMPDIR/diff" || fail "keys of the program (<) and of the manual (>) differ: $(cat "$TMPDIR/diff")"
 [ "$(wc -l <"$TMPDIR/program")" -gt 30 ] || fail 'few keys'
+
+# So do the samples of the faces' configurations: the keys are those that --check prints, with the defaults that it has; each is accepted, also with
+# everything in force that stands there in comments; and none holds a secret, but only where it is.
+for face in t8 tsp web; do
+	sample=build/stage/usr/local/share/fanfare/$face.ini
+	"$fanfare" $face --check --config $sample >"$TMPDIR/$face.checked" || fail "$sample is refused"
+	awk '/^\[/ { section = $1 (NF > 1 ? " NAME]" : ""); next } / =/ { print section, $0 }' "$TMPDIR/$face.checked" | sort >"$TMPDIR/$face.program"
+	host-api/manual.py fanfare-$face.ini --keys | sort >"$TMPDIR/$face.manual"
+	diff <(sed 's/ =.*//' "$TMPDIR/$face.program") <(sed 's/ =.*//' "$TMPDIR/$face.manual") >"$TMPDIR/diff" ||
+		fail "keys of fanfare $face (<) and of its manual (>) differ: $(cat "$TMPDIR/diff")"
+	grep ' = ' "$TMPDIR/$face.manual" | comm -13 "$TMPDIR/$face.program" - >"$TMPDIR/diff"
+	[ ! -s "$TMPDIR/diff" ] || fail "defaults that fanfare $face does not have: $(cat "$TMPDIR/diff")"
+	[ "$(wc -l <"$TMPDIR/$face.manual")" -gt 8 ] || fail "few keys of fanfare $face"
+	for key in $(sed 's/^.*\] \([a-z0-9_]*\) =.*/\1/' "$TMPDIR/$face.manual"); do
+		grep -q "^\(; \)\?$key =" $sample || fail "$sample lacks $key"
+	done
+	sed 's/^; \([a-z0-9_]* =\)/\1/' $sample >"$TMPDIR/$face.all"
+	"$fanfare" $face --check --config "$TMPDIR/$face.all" >/dev/null || fail "$sample is refused without its comments"
+done
 
 # Columns of a file of UEs, as the program's tables name them.
 {

@@ -14,7 +14,7 @@ fail() {
 command -v dh >/dev/null && command -v lintian >/dev/null || { echo 'package: debhelper and lintian make Debian packages: not found'; exit 77; }
 debs=build/deb
 # What they are made of, beside the program and the library; debhelper's own files among it are newer.
-made_of=$(ls debian/control debian/rules debian/*.install debian/*.symbols debian/*.post* debian/fanfare.ini host-api/*/*.service host-api/*.md host-api/manual.py)
+made_of=$(ls debian/control debian/rules debian/*.install debian/*.symbols debian/*.post* debian/fanfare.ini host-api/*/*.service host-api/*.md host-api/*/README.md host-api/north/*/README.md host-api/manual.py)
 deb=$(ls $debs/fanfare_*.deb 2>/dev/null)
 if [ -z "$deb" ] || [ -n "$(find $made_of build/fanfare build/libfanfare.so.0 -newer "$deb")" ]; then
 	make deb >"$TMPDIR/make" 2>&1 || { cat "$TMPDIR/make"; exit 1; }
@@ -101,7 +101,12 @@ put -i /debs/fanfare_*.deb /debs/libfanfare0_*.deb /debs/libfanfare-dev_*.deb /d
 for user in fanfare fanfare-t8 fanfare-tsp fanfare-web; do
 	[ "$(id -un "$user")/$(id -gn "$user")" = $user/$user ] || fail "no user $user"
 done
-[ "$(dpkg-query -W -f='${Conffiles}' fanfare | awk '{ print $1 }')" = /etc/fanfare/fanfare.ini ] || fail 'the configuration is not the one conffile'
+[ "$(dpkg-query -W -f='${Conffiles}' fanfare | awk 'NF { print $1 }' | sort | tr '\n' ' ')" = '/etc/fanfare/fanfare.ini /etc/fanfare/t8.ini /etc/fanfare/tsp.ini /etc/fanfare/web.ini ' ] ||
+	fail "the conffiles are others than the four configurations: $(dpkg-query -W -f='${Conffiles}' fanfare)"
+fanfare serve --config /etc/fanfare/fanfare.ini --check >/dev/null || fail 'the configuration is refused'
+for face in t8 tsp web; do
+	runuser -u fanfare-$face -- fanfare $face --config /etc/fanfare/$face.ini --check >/dev/null || fail "the configuration of $face is refused"
+done
 key=$(sha256sum </etc/fanfare/store.key)
 [ -s /usr/share/man/man1/fanfare-serve.1.gz ] && [ -s /usr/share/bash-completion/completions/fanfare ] && [ -s /lib/systemd/system/fanfare.service ] ||
 	fail 'no manual, completion or unit'
