@@ -13,7 +13,9 @@ LIBDIR ?= $(PREFIX)/lib
 LIBEXECDIR ?= $(PREFIX)/libexec
 INCLUDEDIR ?= $(PREFIX)/include
 UNITDIR ?= $(PREFIX)/lib/systemd/system
-COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 MANDIR ?= $(PREFIX)/share/man
 
 VARIANT ?= release
@@ -309,8 +311,8 @@ rtl-synth: | $(B)/found-rtl ## the area of the RTL on a Xilinx part, by yosys; s
 faces = $(if $(north),t8 web) $(if $(tsp),tsp)
 units = host-api/control/fanfare.service $(faces:%=host-api/north/fanfare-%.service)
 model_library := build/hw/libfanfare-model.so
-install: all | $(B)/found-py ## install program, library, header, pkg-config file, completion, manual pages, systemd units, samples of configurations, and the RTL's model if built; DESTDIR= PREFIX=/usr/local
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(COMPLETIONDIR) $(DESTDIR)$(UNITDIR)
+install: all | $(B)/found-py ## install program, library, header, pkg-config file, completions, manual pages, systemd units, samples of configurations, and the RTL's model if built; DESTDIR= PREFIX=/usr/local
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(UNITDIR)
 	install -m 755 $(B)/fanfare $(DESTDIR)$(BINDIR)/fanfare
 	$(if $(north),install -d $(DESTDIR)$(LIBEXECDIR)/fanfare && install -m 755 $(north) $(DESTDIR)$(LIBEXECDIR)/fanfare/fanfare-north)
 	$(if $(north),install -d $(DESTDIR)$(PREFIX)/share/fanfare && install -m 644 $(addprefix host-api/north/,web/alerts.yml web/dashboard.json t8/haproxy.cfg) $(DESTDIR)$(PREFIX)/share/fanfare)
@@ -321,7 +323,10 @@ install: all | $(B)/found-py ## install program, library, header, pkg-config fil
 	install -m 644 host-api/fanfare.h $(DESTDIR)$(INCLUDEDIR)/fanfare.h
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
 		host-api/fanfare.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/fanfare.pc
-	$(B)/fanfare completion bash > $(DESTDIR)$(COMPLETIONDIR)/fanfare
+	install -d $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
+	$(B)/fanfare completion bash > $(DESTDIR)$(BASHDIR)/fanfare
+	$(B)/fanfare completion zsh > $(DESTDIR)$(ZSHDIR)/_fanfare
+	$(B)/fanfare completion fish > $(DESTDIR)$(FISHDIR)/fanfare.fish
 	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5
 	$(B)/fanfare help --man > $(DESTDIR)$(MANDIR)/man1/fanfare.1
 	for command in $$($(B)/fanfare help | sed -n 's/^  \([a-z0-9-]*\)  .*/\1/p'); do \

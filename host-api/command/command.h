@@ -50,6 +50,7 @@ struct fan_command {
 	bool takes_rest;                        /* arguments after "--" are handed on (EAL) */
 	bool mixes;                             /* options may also stand behind operands */
 	const char *(*operand)(unsigned index); /* fixed operand values for completion; NULL: none */
+	bool operand_is_file;                   /* operands are completed as file names */
 	int (*run)(const struct fan_command *command, int argc, char **argv);
 	/* NULL-terminated; each of them is named "COMMAND SUBCOMMAND". Such a command is nothing of itself: it has no options and no run(). */
 	const struct fan_command *const *subcommands;

@@ -213,12 +213,6 @@ static const struct fan_command version = {
 	.run = run_version,
 };
 
-static const char *
-shell(unsigned index)
-{
-	return index == 0 ? "bash" : NULL;
-}
-
 static int
 run_completion(const struct fan_command *command, int argc, char **argv)
 {
@@ -228,19 +222,19 @@ run_completion(const struct fan_command *command, int argc, char **argv)
 
 	if (parsed != FAN_PARSED)
 		return parsed == FAN_PARSED_HELP ? FAN_EXIT_OK : FAN_EXIT_USAGE;
-	if (rest != argc - 1 || strcmp(argv[rest], "bash") != 0)
-		return fan_command_fail(command, FAN_EXIT_USAGE, "%s: takes the name of one shell, bash",
+	if (rest != argc - 1 || !fan_completion_print(argv[rest], fan_commands))
+		return fan_command_fail(command, FAN_EXIT_USAGE, "%s: takes the name of one shell: bash, zsh or fish",
 					rest < argc ? argv[rest] : "no shell named");
-	fan_completion_print(fan_commands);
 	return FAN_EXIT_OK;
 }
 
 static const struct fan_command completion = {
 	.name = "completion",
 	.summary = "Prints a completion script for a shell",
-	.operands = "bash",
-	.text = "Use it with: source <(fanfare completion bash)",
-	.operand = shell,
+	.operands = "bash|zsh|fish",
+	.text = "An installed program has them where the shells look. Elsewhere: 'source <(fanfare completion bash)', the same with zsh,\n"
+		"and 'fanfare completion fish | source'.",
+	.operand = fan_completion_shell,
 	.run = run_completion,
 };
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The completion script for bash. */
+/* Completion scripts for shells. */
 #ifndef FAN_COMPLETION_H
 #define FAN_COMPLETION_H
 
 #include "command.h"
 
-/* Prints the script for these commands, NULL-terminated, on stdout. */
-void fan_completion_print(const struct fan_command *const *commands);
+/* The index-th shell that there is a script for; NULL past the last. */
+const char *fan_completion_shell(unsigned index);
+/* Prints the script of a shell for these commands, NULL-terminated, on stdout. False: there is none for that shell. */
+bool fan_completion_print(const char *shell, const struct fan_command *const *commands);
 
 #endif

@@ -112,6 +112,7 @@ static const struct fan_command import = {
 	.name = "ue import",
 	.summary = "Adds the UEs of a file, all or none",
 	.operands = "FILE|-",
+	.operand_is_file = true,
 	.mixes = true,
 	.text = "The file is what 'fanfare population' writes, with further columns where its header names them, or JSON lines with the\n"
 		"same names. fanfare-ues(5) and host-api/control/README.md list the columns.",

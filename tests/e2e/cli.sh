@@ -123,7 +123,7 @@ refused 2 'both are needed' check
 refused 2 'nosuch: No such file' check --pcap nosuch --contexts nosuch
 refused 2 'line 1' check --pcap long --contexts empty
 refused 2 'takes the name of one shell' completion
-refused 2 'takes the name of one shell' completion fish
+refused 2 'takes the name of one shell' completion ksh
 refused 2 "unknown command 'fanuot'" help fanuot
 refused 2 'unexpected argument' engines now
 refused 2 '--profile nr-pdcp-13: no such profile, did you mean nr-pdcp-12?' population --profile nr-pdcp-13 --output p
@@ -399,6 +399,8 @@ completes longest fanfare fanout --message longes
 completes '' fanfare fanout --ues 1
 completes '' fanfare fanout -- --no
 completes bash fanfare completion ba
+completes longest fanfare ue import longes
+completes --format fanfare ue import --f
 completes engines fanfare help eng
 completes population fanfare pop
 completes import fanfare ue imp

@@ -29,12 +29,14 @@ share/fanfare/haproxy.cfg
 share/fanfare/t8.ini
 share/fanfare/tsp.ini
 share/fanfare/web.ini
+share/fish/vendor_completions.d/fanfare.fish
 share/man/man1/fanfare.1
 share/man/man5/fanfare-t8.ini.5
 share/man/man5/fanfare-tsp.ini.5
 share/man/man5/fanfare-ues.5
 share/man/man5/fanfare-web.ini.5
-share/man/man5/fanfare.ini.5'
+share/man/man5/fanfare.ini.5
+share/zsh/site-functions/_fanfare'
 # A page of each command.
 for command in $(build/fanfare help | sed -n 's/^  \([a-z0-9-]*\)  .*/\1/p'); do
 	expected=$(printf '%s\nshare/man/man1/fanfare-%s.1' "$expected" $command)
@@ -76,8 +78,6 @@ fi
 flags=$(PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config --cflags --libs fanfare) || fail "pkg-config"
 case $flags in *dpdk* | *rte_* | *roaring* | *IPSec*) fail "fanfare.pc drags in: $flags" ;; esac
 
-bash -n $prefix/share/bash-completion/completions/fanfare || fail "the completion is not shell"
-grep -q 'complete .*fanfare' $prefix/share/bash-completion/completions/fanfare || fail "the completion completes nothing"
 # The units, but for the program's place, which is not that of this machine: nothing is wrong with them, and each is exposed to 2.0 of 10 at the most.
 if command -v systemd-analyze >/dev/null; then
 	mkdir "$TMPDIR/units" || exit

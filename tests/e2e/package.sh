@@ -108,7 +108,7 @@ for face in t8 tsp web; do
 	runuser -u fanfare-$face -- fanfare $face --config /etc/fanfare/$face.ini --check >/dev/null || fail "the configuration of $face is refused"
 done
 key=$(sha256sum </etc/fanfare/store.key)
-[ -s /usr/share/man/man1/fanfare-serve.1.gz ] && [ -s /usr/share/bash-completion/completions/fanfare ] && [ -s /lib/systemd/system/fanfare.service ] ||
+[ -s /usr/share/man/man1/fanfare-serve.1.gz ] && [ -s /usr/share/bash-completion/completions/fanfare ] && [ -s /usr/share/zsh/vendor-completions/_fanfare ] && [ -s /usr/share/fish/vendor_completions.d/fanfare.fish ] && [ -s /lib/systemd/system/fanfare.service ] ||
 	fail 'no manual, completion or unit'
 gcc -o /debs/first /usr/share/doc/fanfare/host-api/examples/first_message.c $(pkg-config --cflags --libs fanfare) && /debs/first >/dev/null ||
 	fail 'a program that links the library does not run'
