@@ -97,7 +97,7 @@ for unit in host-api/north/*.service; do
 	face=$(basename $unit .service)
 	sed -n '/^# From here on/,/^\[Install/p' $unit | grep -v ^RestrictAddressFamilies= >"$TMPDIR/sandbox.$face"
 	[ "$(wc -l <"$TMPDIR/sandbox.$face")" -gt 20 ] && cmp "$TMPDIR/sandbox.$face" "$TMPDIR/sandbox.fanfare-t8" || fail "$face has another sandbox than fanfare-t8"
-	for line in Type=notify User=$face Group=$face SupplementaryGroups=fanfare CapabilityBoundingSet= \
+	for line in Type=notify WatchdogSec=30 Restart=on-failure User=$face Group=$face SupplementaryGroups=fanfare CapabilityBoundingSet= \
 		"InaccessiblePaths=-/var/lib/fanfare -/etc/fanfare/store.key"; do
 		grep -qx -e "$line" $unit || fail "$face.service does not say $line"
 	done

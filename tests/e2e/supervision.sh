@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# `fanfare serve` under a service manager that is this test: what a whole life says on NOTIFY_SOCKET, sandbox and another user included, and, for
-# root, that a worker which is stopped costs the daemon its watchdog. Takes the program's path from FANFARE.
+# `fanfare serve` and its faces under a service manager that is this test: what a whole life says on NOTIFY_SOCKET, sandbox and another user included, and,
+# for root, that the watchdog is not fed while a worker of the daemon, or the thread of a face that does its work, is stopped. Takes the program's path
+# from FANFARE.
 set -u
 fanfare=${FANFARE:-build/fanfare}
 [ -x "$fanfare" ] || { echo "no program at $fanfare"; exit 77; }
@@ -28,88 +29,133 @@ key_file = $work/key
 create = yes
 END
 (umask 077 && head -c 32 /dev/urandom >"$work/key")
+cat >"$work/t8.ini" <<END
+[t8]
+port = 0
+api_root = https://scef.example.org
+state = $work/t8
+[sender as1]
+subject = as1
+END
+printf '[web]\nport = 0\n' >"$work/web.ini"
+cat >"$work/tsp.ini" <<END
+[tsp]
+identity = iwf.example.org
+listen = 127.0.0.1
+port = $(python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])')
+tls_port = 0
+state = $work/tsp
+[scs first]
+host = scs1.example.org
+plain = yes
+END
 python3 - "$(realpath "$fanfare")" "$work" <<'END'
-import ctypes, os, re, socket, subprocess, sys, time
+import atexit, ctypes, os, re, signal, socket, subprocess, sys, time
 
 fanfare, work = sys.argv[1:]
 WATCHDOG_S, PATIENCE_S = 4, 60
-manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-manager.bind(f"{work}/manager")
-os.chmod(f"{work}/manager", 0o777)
-environment = dict(os.environ, NOTIFY_SOCKET=f"{work}/manager", WATCHDOG_USEC=str(WATCHDOG_S * 1000000), FANFARE_SOCKET=f"{work}/socket")
+environment = dict(os.environ, WATCHDOG_USEC=str(WATCHDOG_S * 1000000), FANFARE_SOCKET=f"{work}/socket")
 environment.pop("WATCHDOG_PID", None)
-daemon = subprocess.Popen([fanfare, "serve", "--config", f"{work}/fanfare.ini"], env=environment, stdout=subprocess.DEVNULL,
-                          stderr=open(f"{work}/said", "w"))
 
 
-def fail(what):
-    daemon.kill()
-    sys.exit(f"supervision: {what}; the daemon says: {open(f'{work}/said').read()}")
+class Service:
+    """A program whose manager this is."""
 
+    def __init__(self, name, config):
+        self.name, self.said = name, f"{work}/{name}.said"
+        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.manager.bind(f"{work}/{name}.manager")
+        os.chmod(f"{work}/{name}.manager", 0o777)
+        self.process = subprocess.Popen([fanfare, name, "--config", config], env=dict(environment, NOTIFY_SOCKET=f"{work}/{name}.manager"),
+                                        stdout=subprocess.DEVNULL, stderr=open(self.said, "w"))
+        atexit.register(self.process.kill)
 
-def hear(pattern, patience_s=PATIENCE_S):
-    """The first datagram from now on that a pattern finds; None: there is none."""
-    until = time.monotonic() + patience_s
-    while (left := until - time.monotonic()) > 0:
-        manager.settimeout(left)
-        try:
-            said = manager.recv(4096).decode()
-        except TimeoutError:
-            break
-        if re.search(pattern, said):
-            return said
-    return None
+    def fail(self, what):
+        sys.exit(f"supervision: {self.name}: {what}; it says: {open(self.said).read()}")
 
+    def hear(self, pattern, patience_s=PATIENCE_S):
+        """The first datagram from now on that a pattern finds; None: there is none."""
+        until = time.monotonic() + patience_s
+        while (left := until - time.monotonic()) > 0:
+            self.manager.settimeout(left)
+            try:
+                said = self.manager.recv(4096).decode()
+            except TimeoutError:
+                break
+            if re.search(pattern, said):
+                return said
+        return None
 
-def expect(pattern):
-    if hear(pattern) is None:
-        fail(f"{pattern} is not heard in {PATIENCE_S} s")
+    def expect(self, pattern):
+        if self.hear(pattern) is None:
+            self.fail(f"{pattern} is not heard in {PATIENCE_S} s")
+
+    def stop_thread(self, pattern):
+        """Stops a thread, by its name, alone, as a debugger does; returns what lets it go on."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+        seize, interrupt, detach = 0x4206, 0x4207, 17
+        tasks = f"/proc/{self.process.pid}/task"
+        thread = next(int(task) for task in sorted(os.listdir(tasks), key=int) if re.search(pattern, open(f"{tasks}/{task}/comm").read()))
+        if libc.ptrace(seize, thread, None, None) != 0 or libc.ptrace(interrupt, thread, None, None) != 0:
+            self.fail(f"ptrace: {os.strerror(ctypes.get_errno())}")
+        os.waitpid(thread, 0x40000000)  # __WALL
+        return lambda: libc.ptrace(detach, thread, None, None)
+
+    def starves(self, pattern, meanwhile=lambda: None):
+        """While a thread is stopped the watchdog is not fed: what was said before that aside, for as long as it would take systemd to act."""
+        if os.geteuid() != 0:
+            print(f"supervision: no thread of {self.name} was stopped: root alone may")
+            return
+        let_go = self.stop_thread(pattern)
+        self.hear("^$", WATCHDOG_S * 3 / 4)
+        if self.hear("^WATCHDOG=1$", WATCHDOG_S) is not None:
+            self.fail(f"the watchdog is fed while {pattern} is stopped")
+        meanwhile()
+        let_go()
+        self.expect("^WATCHDOG=1$")
+
+    def ends(self):
+        self.expect("^STOPPING=1$")
+        if self.process.wait(PATIENCE_S) != 0:
+            self.fail(f"it ends with {self.process.returncode}")
 
 
 def command(*arguments):
     subprocess.run([fanfare, *arguments], env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
-def stop_worker():
-    """Stops the thread of worker 0 alone, as a debugger does; returns what lets it go on."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-    seize, interrupt, detach = 0x4206, 0x4207, 17
-    worker = next(int(task) for task in os.listdir(f"/proc/{daemon.pid}/task")
-                  if "worker" in open(f"/proc/{daemon.pid}/task/{task}/comm").read())
-    if libc.ptrace(seize, worker, None, None) != 0 or libc.ptrace(interrupt, worker, None, None) != 0:
-        fail(f"ptrace: {os.strerror(ctypes.get_errno())}")
-    os.waitpid(worker, 0x40000000)  # __WALL
-    return lambda: libc.ptrace(detach, worker, None, None)
-
-
-expect("^STATUS=loading: ")
-expect("^READY=1$")
-expect("^STATUS=ready: 0 UEs, 0 groups, 0 messages on their way$")
+daemon = Service("serve", f"{work}/fanfare.ini")
+daemon.expect("^STATUS=loading: ")
+daemon.expect("^READY=1$")
+daemon.expect("^STATUS=ready: 0 UEs, 0 groups, 0 messages on their way$")
 for _ in range(2):
-    expect("^WATCHDOG=1$")
+    daemon.expect("^WATCHDOG=1$")
 command("group", "create", "flood@example.org")
-expect("^STATUS=ready: 0 UEs, 1 groups")
+daemon.expect("^STATUS=ready: 0 UEs, 1 groups")
 command("reload")
-expect(r"^RELOADING=1\nMONOTONIC_USEC=\d+$")
-expect("^READY=1$")
-daemon.send_signal(1)  # SIGHUP
-expect("^RELOADING=1")
-expect("^READY=1$")
-if os.geteuid() == 0:
-    let_go = stop_worker()
-    hear("^$", WATCHDOG_S * 3 / 4)
-    if hear("^WATCHDOG=1$", WATCHDOG_S) is not None:
-        fail("the watchdog is fed for a worker that was stopped")
-    command("status")
-    let_go()
-    expect("^WATCHDOG=1$")
-    if "worker 0 has begun no turn of its loop for " not in open(f"{work}/said").read():
-        fail("nothing is said of a worker that stands still")
-else:
-    print("supervision: no worker was stopped: root alone may")
+daemon.expect(r"^RELOADING=1\nMONOTONIC_USEC=\d+$")
+daemon.expect("^READY=1$")
+daemon.process.send_signal(signal.SIGHUP)
+daemon.expect("^RELOADING=1")
+daemon.expect("^READY=1$")
+daemon.starves("worker", meanwhile=lambda: command("status"))
+if os.geteuid() == 0 and "worker 0 has begun no turn of its loop for " not in open(daemon.said).read():
+    daemon.fail("nothing is said of a worker that stands still")
 command("stop")
-expect("^STOPPING=1$")
-if daemon.wait(PATIENCE_S) != 0:
-    fail(f"it ends with {daemon.returncode}")
+daemon.ends()
+
+# The faces, which need no daemon for that; the first thread of those that have one loop, the desk of tsp.
+beside = os.path.dirname(fanfare)
+faces = [("t8", "fanfare-north", "."), ("web", "fanfare-north", "."), ("tsp", "fanfare-tsp", "^fan-desk$")]
+faces = [(Service(name, f"{work}/{name}.ini"), thread) for name, program, thread in faces if os.path.exists(f"{beside}/{program}")]
+for face, thread in faces:
+    face.expect("^READY=1$")
+    for _ in range(2):
+        face.expect("^WATCHDOG=1$")
+    face.starves(thread)
+    face.process.terminate()
+    face.ends()
+if len(faces) < 3:
+    print(f"supervision: of three faces {len(faces)} were built")
 END

@@ -988,6 +988,8 @@ fan_desk_open(struct fan_desk **opened, const struct fan_settings *settings, con
 	if (error == 0 && pthread_create(&desk->thread, NULL, run, desk) != 0)
 		error = fan_fail(FAN_E_MEMORY, "no thread can be started");
 	desk->started = error == 0;
+	if (desk->started)
+		(void)pthread_setname_np(desk->thread, "fan-desk");
 	if (error == 0)
 		*opened = desk;
 	else

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "diameter.h"
 
+#include "../../../dataplane/context/clock.h"
 #include "desk.h"
 #include "dictionary.h"
 #include "log.h"
@@ -43,6 +44,7 @@ struct parked {
 /* All of it is constant once the peers may come, but the rates, which the one dispatching thread has, and what the locks are for. */
 static struct {
 	const struct fan_settings *settings;
+	struct fan_notify *notify; /* fed by the desk's thread */
 	struct fan_tsp_dictionary dictionary;
 	struct fan_desk *desk;
 	struct fan_rate rates[FAN_TSP_SCS_MAX];
@@ -210,13 +212,11 @@ park(struct msg *message)
 	return parked;
 }
 
-/* fan_desk_port's tick. */
 static void
-send_parked(void *unused)
+send_parked(void)
 {
 	unsigned left = 0;
 
-	(void)unused;
 	(void)pthread_mutex_lock(&self.parked_lock);
 	for (unsigned i = 0; i < self.parked_count; i++) {
 		if (can_go(self.parked[i].message) || now_ns() > self.parked[i].until_ns)
@@ -226,6 +226,15 @@ send_parked(void *unused)
 	}
 	self.parked_count = left;
 	(void)pthread_mutex_unlock(&self.parked_lock);
+}
+
+/* fan_desk_port's tick: the desk does the work, so a desk that stands still is a face that hangs. */
+static void
+tick(void *unused)
+{
+	(void)unused;
+	send_parked();
+	fan_notify_feed(self.notify, fan_clock_ms(CLOCK_MONOTONIC));
 }
 
 /* Takes *message, an answer that is made, or not. */
@@ -619,7 +628,7 @@ notify(void *unused, const struct fan_book_record *record)
 	return fan_fail(FAN_E_MEMORY, "no memory for a notification");
 }
 
-static const struct fan_desk_port port = { .answer = answer, .notify = notify, .tick = send_parked };
+static const struct fan_desk_port port = { .answer = answer, .notify = notify, .tick = tick };
 
 /* ---- Peers ----------------------------------------------------------------------------------------------------------------- */
 
@@ -906,11 +915,12 @@ fan_diameter_broke(void)
 }
 
 int
-fan_diameter_open(const struct fan_settings *settings)
+fan_diameter_open(const struct fan_settings *settings, struct fan_notify *notify)
 {
 	int error;
 
 	self.settings = settings;
+	self.notify = notify;
 	for (unsigned i = 0; i < settings->scs_count; i++)
 		fan_rate_init(&self.rates[i], settings->scs[i].requests_per_s, now_ns());
 	fan_rate_init(&self.lines, LINES_PER_S, now_ns());

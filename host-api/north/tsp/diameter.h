@@ -9,11 +9,12 @@
 #ifndef FAN_NORTH_TSP_DIAMETER_H
 #define FAN_NORTH_TSP_DIAMETER_H
 
+#include "../../control/notify.h"
 #include "settings.h"
 
-/* Opens the desk and listens. settings stays the caller's and must outlive it. Signals that main() waits for are blocked before: the threads inherit
+/* Opens the desk and listens. settings and notify stay the caller's and must outlive it; from here on the desk alone feeds the watchdog. Signals that main() waits for are blocked before: the threads inherit
  * that. INVALID, IO, and what fan_desk_open() answers. */
-int fan_diameter_open(const struct fan_settings *settings);
+int fan_diameter_open(const struct fan_settings *settings, struct fan_notify *notify);
 /* Turns requests away, ends the desk, takes leave of the peers. Safe when it was not opened. */
 void fan_diameter_close(void);
 /* Whether freeDiameter has ended without being told to; the process then gets SIGTERM. */

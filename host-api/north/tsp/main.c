@@ -65,19 +65,10 @@ become(const char *name)
 	return 0;
 }
 
-static void
-say_ready(void)
-{
-	struct fan_notify notify;
-
-	fan_notify_open(&notify);
-	fan_notify_say(&notify, "READY=1");
-	fan_notify_close(&notify);
-}
-
 static int
 serve(const struct fan_settings *settings)
 {
+	struct fan_notify notify;
 	sigset_t signals;
 	int error, got;
 
@@ -87,13 +78,15 @@ serve(const struct fan_settings *settings)
 	(void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
+	fan_notify_open(&notify);
 	error = become(settings->tsp.user);
 	if (error == 0)
-		error = fan_diameter_open(settings);
+		error = fan_diameter_open(settings, &notify);
 	if (error == 0) {
 		fan_tsp_log("listening as %s", settings->tsp.identity);
-		say_ready();
+		fan_notify_say(&notify, "READY=1");
 		(void)sigwait(&signals, &got);
+		fan_notify_say(&notify, "STOPPING=1");
 		fan_tsp_log("stopping");
 		if (fan_diameter_broke())
 			error = fan_fail(FAN_E_IO, "freeDiameter has ended by itself; its own line is above");
@@ -101,6 +94,7 @@ serve(const struct fan_settings *settings)
 	if (error != 0)
 		error = fail_detail(error);
 	fan_diameter_close();
+	fan_notify_close(&notify);
 	return error;
 }
 
