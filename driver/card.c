@@ -563,7 +563,7 @@ fan_card_lanes_lose(struct fan_card *card, uint32_t lanes, uint32_t who, const c
 	char name[96];
 
 	write_lane(name, sizeof(name), card, lanes, who);
-	fprintf(stderr, "fanfare: card %s: %s answers wrongly and is out of service: %s\n", card->where, name, why);
+	fan_outage_say("card %s: %s answers wrongly and is out of service: %s", card->where, name, why);
 	fan_card_lock(card);
 	if ((__atomic_or_fetch(&card->lanes_out, lanes, __ATOMIC_RELAXED) & all) == all && state_of(card) != DEAD)
 		die(card, FAN_CARD_FAULT_WRONG);
@@ -575,7 +575,7 @@ fan_card_lanes_lose(struct fan_card *card, uint32_t lanes, uint32_t who, const c
 void
 fan_card_lose(struct fan_card *card, enum fan_card_fault fault, const char *why)
 {
-	fprintf(stderr, "fanfare: card %s: %s, and is out of service: %s\n", card->where, fan_card_fault_text(fault), why);
+	fan_outage_say("card %s: %s, and is out of service: %s", card->where, fan_card_fault_text(fault), why);
 	fan_card_lock(card);
 	if (state_of(card) != DEAD)
 		die(card, fault);

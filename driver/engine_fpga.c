@@ -872,8 +872,7 @@ prove(struct fpga *engine)
 		step_exam(engine);
 	}
 	if (engine->queue_open && fan_card_dead(card))
-		fprintf(stderr, "fanfare: card %s is out of service: it does not answer known questions rightly\n",
-			fan_card_where(card));
+		fan_outage_say("card %s is out of service: it does not answer known questions rightly", fan_card_where(card));
 	close_queue(engine);
 	return error;
 }

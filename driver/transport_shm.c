@@ -58,7 +58,7 @@ static void
 lose(struct transport_shm *shm, const char *why)
 {
 	if (!__atomic_exchange_n(&shm->gone, true, __ATOMIC_RELAXED))
-		fprintf(stderr, "fanfare: card shm:%s is gone: %s\n", shm->path, why);
+		fan_outage_say("card shm:%s is gone: %s", shm->path, why);
 }
 
 /* The simulator closed its socket, or died. */

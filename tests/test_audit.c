@@ -179,7 +179,7 @@ Test(audit, where_records_go_is_checked)
 	cr_assert_eq(fan_audit_open(&other, "jornal"), FAN_E_INVALID);
 	cr_assert_not_null(strstr(fan_error_detail(), "takes auto, journal, lines or no"));
 	cr_assert_eq(fan_audit_open(&other, "no"), 0);
-	cr_assert(other.journal < 0 && !other.lines);
+	cr_assert(other.sink.journal < 0 && !other.sink.lines);
 	cr_assert_eq(setenv("FANFARE_JOURNAL", "/nonexistent/journal", 1), 0);
 	cr_assert_eq(fan_audit_open(&other, "journal"), FAN_E_IO);
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 static _Thread_local char detail[FAN_ERROR_BYTES];
+static void (*outage_listener)(const char *line); /* set and read atomically */
 
 void
 fan_error_record(const char *format, ...)
@@ -19,6 +20,28 @@ const char *
 fan_error_detail(void)
 {
 	return detail;
+}
+
+void
+fan_outage_say(const char *format, ...)
+{
+	void (*listener)(const char *line) = __atomic_load_n(&outage_listener, __ATOMIC_ACQUIRE);
+	char line[FAN_ERROR_BYTES];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	if (listener != NULL)
+		listener(line);
+	else
+		(void)fprintf(stderr, "fanfare: %s\n", line);
+}
+
+void
+fan_outage_listen(void (*listener)(const char *line))
+{
+	__atomic_store_n(&outage_listener, listener, __ATOMIC_RELEASE);
 }
 
 const char *

@@ -19,6 +19,12 @@ void fan_error_record(const char *format, ...) __attribute__((format(printf, 1, 
 /* Records a line and has the value of `error`: `return fan_fail(FAN_E_INVALID, "BEARER %u: 0 to 31", bearer)`. */
 #define fan_fail(error, ...) (fan_error_record(__VA_ARGS__), (int)(error))
 
+/* Says that a part of the machine is out of service, a card or a device: a line without its end, to whoever listens, else on standard error. Any
+ * thread; once for each. */
+void fan_outage_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* NULL: standard error again. The listener is called in the thread that says it. */
+void fan_outage_listen(void (*listener)(const char *line));
+
 /* Always on, cold paths only: the caller inside this program broke a contract. Never on bytes from outside. */
 #define FAN_REQUIRE(condition)                                                                                                 \
 	do {                                                                                                                   \

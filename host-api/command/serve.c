@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* `fanfare serve`, and the commands that ask after the daemon itself. */
+#include "../control/log.h"
 #include "../control/server.h"
 #include "client.h"
 #include "commands.h"
@@ -41,25 +42,34 @@ wipe_and_free(void *octets)
 	free(octets);
 }
 
+/* What makes an end of it stands in the log, where that is. */
 static int
-fail(const struct fan_command *command, int error)
+fail(int error, enum fan_log_event event)
 {
-	return fan_command_fail(command, fan_command_exit_code(error), "%s", fan_error_detail());
+	fan_log(event, NULL, "%s", fan_error_detail());
+	return fan_command_exit_code(error);
 }
 
 static int
-serve(const struct fan_command *command, struct fan_configuration *configuration)
+serve(struct fan_configuration *configuration)
 {
 	struct fan_server *server = NULL;
-	int error, closing;
+	int error = fan_log_open("serve", configuration->serve.log), closing;
 
+	if (error != 0) {
+		fan_configuration_free(configuration);
+		return fail(error, FAN_LOG_CONFIGURATION_REFUSED);
+	}
 	json_set_alloc_funcs(malloc, wipe_and_free);
 	fan_server_block_signals();
 	error = fan_server_open(&server, configuration);
 	if (error == 0)
 		error = fan_server_run(server);
 	closing = fan_server_close(server);
-	return error != 0 || closing != 0 ? fail(command, error != 0 ? error : closing) : FAN_EXIT_OK;
+	if (error != 0 || closing != 0)
+		return fail(error != 0 ? error : closing, FAN_LOG_START_FAILED);
+	fan_log(FAN_LOG_STOPPED, NULL, "ended");
+	return FAN_EXIT_OK;
 }
 
 static int
@@ -75,6 +85,8 @@ run_serve(const struct fan_command *command, int argc, char **argv)
 		return exit_code < 0 ? FAN_EXIT_OK : exit_code;
 	if (chosen.config == NULL)
 		return fan_command_fail(command, FAN_EXIT_USAGE, "--config FILE: is needed");
+	if (!chosen.check)
+		(void)fan_log_open("serve", "early");
 	error = fan_configuration_read(&configuration, chosen.config);
 	if (error == 0 && configuration.store.directory == NULL) {
 		fan_configuration_free(&configuration);
@@ -84,12 +96,16 @@ run_serve(const struct fan_command *command, int argc, char **argv)
 			chosen.config);
 	}
 	if (error == 0 && !chosen.check)
-		return serve(command, &configuration);
+		return serve(&configuration);
 	if (error == 0)
 		fan_configuration_print(&configuration, stdout);
 	fan_configuration_free(&configuration);
 	/* The file was named on the command line. */
-	return error == 0 ? FAN_EXIT_OK : fan_command_fail(command, FAN_EXIT_USAGE, "%s", fan_error_detail());
+	if (error != 0 && !chosen.check)
+		fan_log(FAN_LOG_CONFIGURATION_REFUSED, NULL, "%s", fan_error_detail());
+	else if (error != 0)
+		(void)fan_command_fail(command, FAN_EXIT_USAGE, "%s", fan_error_detail());
+	return error == 0 ? FAN_EXIT_OK : FAN_EXIT_USAGE;
 }
 
 const struct fan_command fan_command_serve = {

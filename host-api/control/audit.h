@@ -7,14 +7,12 @@
 #ifndef FAN_CONTROL_AUDIT_H
 #define FAN_CONTROL_AUDIT_H
 
-#include <jansson.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include "log.h"
+
 #include <sys/types.h>
 
 struct fan_audit {
-	int journal; /* a socket; -1: none */
-	bool lines;
+	struct fan_log_sink sink;
 	uint64_t written, lost;
 };
 

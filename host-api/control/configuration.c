@@ -48,6 +48,7 @@ static const struct setting settings[] = {
 	{ "user", "serve", AT(serve.user) },
 	{ "group", "serve", AT(serve.group) },
 	{ "audit", "serve", AT(serve.audit), .standard = "auto" },
+	{ "log", "serve", AT(serve.log), .standard = "auto" },
 	{ "sandbox", "serve", .type = SETTING_FLAG, AT(serve.sandbox), .standard = "yes" },
 	{ "egress", "dataplane", AT(dataplane.egress) },
 	{ "engines", "dataplane", AT(dataplane.engines), .standard = FAN_ENGINE_AUTO },

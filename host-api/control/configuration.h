@@ -43,7 +43,7 @@ struct fan_configured_rate {
 struct fan_configuration {
 	char *file;
 	struct {
-		char *socket, *program, *user, *group, *audit;
+		char *socket, *program, *user, *group, *audit, *log;
 		uint64_t socket_mode;
 		bool sandbox;
 	} serve;

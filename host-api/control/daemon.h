@@ -116,6 +116,10 @@ struct fan_server {
 	int64_t watched_ms;
 	struct fan_supervision supervision;
 	struct fan_audit audit;
+	int64_t looked_ms; /* at the link and at next hops */
+	bool link_down;
+	uint8_t *hop_words; /* owned: of each next hop, enum hop_word as it was last said */
+	unsigned hop_word_count, hop_looked;
 };
 
 /* Begins to end: nothing new is accepted, files in work are given up. Again, or with `cancel`: messages end where they are. */
@@ -190,6 +194,8 @@ int fan_hops_find(struct fan_server *server, const uint8_t address[16], bool ipv
 /* Learns all next hops of the appliance anew. */
 int fan_hops_learn(struct fan_server *server);
 void fan_hops_forget(struct fan_server *server);
+/* Says of which next hops a relay's word, or its end, has changed the pace: of some of them at each call. */
+void fan_hops_look(struct fan_server *server);
 /* fan_options.rate of a server: what [pacing] says of an address. */
 void fan_hops_rate(void *server, struct fan_next_hop_rate *rate, const uint8_t address[16]);
 /* Brings the rates of another configuration into force where it says otherwise than the one in force. */

@@ -57,6 +57,73 @@ fan_hops_learn(struct fan_server *server)
 	return error;
 }
 
+/* ---- Relays' words ----------------------------------------------------------------------------------------------------- */
+
+#define LOOKED_AT_MAX 4096 /* next hops a look: a flock of relays is said in its time */
+#define SAID_MAX 8         /* ... of which so many may be said: a flapping one must not fill the log */
+
+enum hop_word { HOP_FREE, HOP_SLOWED, HOP_STOPPED };
+
+static bool
+make_words(struct fan_server *server, unsigned count)
+{
+	uint8_t *words = realloc(server->hop_words, count);
+
+	if (words == NULL)
+		return false;
+	memset(words + server->hop_word_count, HOP_FREE, count - server->hop_word_count);
+	server->hop_words = words;
+	server->hop_word_count = count;
+	return true;
+}
+
+static void
+say_word(const struct fan_server *server, unsigned index, const struct fan_next_hop_pace *pace, enum hop_word word)
+{
+	static const enum fan_log_event events[] = { FAN_LOG_HOP_RELEASED, FAN_LOG_HOP_SLOWED, FAN_LOG_HOP_STOPPED };
+	static const char *const texts[] = { "gets what its rate allows again", "is slowed by its relay",
+					     "is stopped by its relay" };
+	struct fan_next_hop next_hop;
+	char address[INET6_ADDRSTRLEN] = "";
+
+	fan_next_hop_init(&next_hop);
+	(void)fan_next_hop_get(server->fanfare, &next_hop, index);
+	(void)inet_ntop(server->configuration.dataplane.ipv6 ? AF_INET6 : AF_INET, next_hop.address, address, sizeof(address));
+	fan_log(events[word],
+		json_pack("{s:s, s:I, s:I}", "address", address, "pdus_per_s", (json_int_t)pace->pdus_per_s, "relay_ms",
+			  (json_int_t)pace->relay_ms),
+		"next hop %s %s", address, texts[word]);
+}
+
+void
+fan_hops_look(struct fan_server *server)
+{
+	struct fan_next_hop_pace pace;
+	unsigned said = 0;
+
+	fan_next_hop_pace_init(&pace);
+	for (unsigned i = 0; i < LOOKED_AT_MAX && said < SAID_MAX; i++) {
+		const unsigned index = server->hop_looked;
+		enum hop_word word;
+
+		if (fan_next_hop_pace(server->fanfare, &pace, index) != 0) {
+			server->hop_looked = 0;
+			return;
+		}
+		server->hop_looked++;
+		if (index >= server->hop_word_count && !make_words(server, index + LOOKED_AT_MAX))
+			return;
+		word = pace.stopped ? HOP_STOPPED : pace.relay_ms != 0 ? HOP_SLOWED : HOP_FREE;
+		if (word == server->hop_words[index])
+			continue;
+		server->hop_words[index] = (uint8_t)word;
+		say_word(server, index, &pace, word);
+		said++;
+	}
+}
+
+/* ---- Next hops --------------------------------------------------------------------------------------------------------- */
+
 static const uint8_t *
 configured_ethernet(const struct fan_configuration *configuration, const uint8_t address[16])
 {

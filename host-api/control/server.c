@@ -18,6 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define LOOK_MS 500
 #define TICK_MS 100 /* fan_poll() runs so often at the least */
 #define TURN_EVENTS_MAX 128
 #define LINES_A_TURN 64 /* of one client, so that others have theirs */
@@ -131,7 +132,7 @@ fan_server_open(struct fan_server **out, struct fan_configuration *configuration
 	}
 	server->configuration = *configuration;
 	*configuration = (struct fan_configuration){ .file = NULL };
-	server->audit.journal = server->listener = server->epoll = server->signals = server->timer = server->wake = -1;
+	server->audit.sink.journal = server->listener = server->epoll = server->signals = server->timer = server->wake = -1;
 	server->started_ms = server->now_ms = fan_clock_ms(CLOCK_MONOTONIC);
 	for (unsigned i = 0; i < FAN_CONTROL_CLIENTS_MAX; i++)
 		server->clients[i].socket = server->clients[i].descriptor = server->clients[i].coming = -1;
@@ -185,6 +186,7 @@ fan_server_close(struct fan_server *server)
 	close_descriptor(server->wake);
 	fan_notify_close(&server->supervision.notify);
 	fan_hops_forget(server);
+	free(server->hop_words);
 	error = fan_close(server->fanfare);
 	for (unsigned i = 0; i < server->send_count; i++)
 		fan_ticket_drop(server, &server->sends[i].ticket);
@@ -401,8 +403,10 @@ serve_waiting_lines(struct fan_server *server)
 static void
 drain(struct fan_server *server)
 {
-	if (server->state != FAN_SERVER_DRAINING)
+	if (server->state != FAN_SERVER_DRAINING) {
 		fan_supervision_say(server, FAN_LIFE_STOPPING);
+		fan_log(FAN_LOG_DRAINING, NULL, "nothing new is accepted: it sends what it has accepted, and ends");
+	}
 	server->state = FAN_SERVER_DRAINING;
 	fan_jobs_abandon(server);
 	(void)fan_drain(server->fanfare, server->stops > 1);
@@ -425,8 +429,8 @@ take_signals(struct fan_server *server)
 	while (read(server->signals, &signal, sizeof(signal)) == sizeof(signal)) {
 		if (signal.ssi_signo != SIGHUP)
 			fan_server_stop(server, false);
-		else if (server->fanfare != NULL && fan_server_reload(server, &restart) != 0)
-			(void)fprintf(stderr, "fanfare serve: reload: %s\n", fan_error_detail());
+		else if (server->fanfare != NULL)
+			(void)fan_server_reload(server, &restart);
 		json_decref(restart);
 		restart = NULL;
 	}
@@ -470,7 +474,40 @@ look_at_health(struct fan_server *server)
 	fan_health_init(&health);
 	if (server->state == FAN_SERVER_DRAINING || fan_health(server->fanfare, &health) != 0)
 		return;
+	if ((health.store_error != 0) != (server->state == FAN_SERVER_FAILED)) {
+		if (health.store_error != 0)
+			fan_log(FAN_LOG_STORE_FAILED, NULL, "nothing new is accepted: %s", health.store_detail);
+		else
+			fan_log(FAN_LOG_STORE_RECOVERED, NULL, "the store takes what is written to it again");
+	}
 	server->state = health.store_error != 0 ? FAN_SERVER_FAILED : FAN_SERVER_READY;
+}
+
+/* Whether the port's link is up; a port that is opened with its link down says so, too. */
+static void
+look_at_link(struct fan_server *server)
+{
+	struct fan_metrics metrics;
+	bool down;
+
+	fan_metrics_read(server->fanfare, &metrics);
+	down = !metrics.link_up;
+	if (down && !server->link_down)
+		fan_log(FAN_LOG_LINK_DOWN, NULL, "the link of the egress port is down: messages wait");
+	else if (!down && server->link_down)
+		fan_log(FAN_LOG_LINK_UP, NULL, "the link of the egress port is up");
+	server->link_down = down;
+}
+
+/* Not more often than it matters. */
+static void
+look_around(struct fan_server *server)
+{
+	if (server->now_ms - server->looked_ms < LOOK_MS)
+		return;
+	server->looked_ms = server->now_ms;
+	look_at_link(server);
+	fan_hops_look(server);
 }
 
 /* Returns how many messages are in flight. */
@@ -483,6 +520,7 @@ serve_appliance(struct fan_server *server)
 	fan_sends_answer(server);
 	in_flight = fan_poll(server->fanfare);
 	look_at_health(server);
+	look_around(server);
 	fan_watches_notify(server);
 	fan_events_tell(server);
 	return in_flight;
@@ -585,6 +623,7 @@ load(struct fan_server *server)
 
 	if (pthread_create(&thread, NULL, answer_meanwhile, server) != 0)
 		return fan_fail(FAN_E_MEMORY, "no thread can be started");
+	fan_log(FAN_LOG_LOADING, NULL, "the store is read, and port and engines are opened");
 	error = open_appliance(server, &fanfare);
 	(void)!write(server->wake, &once, sizeof(once));
 	(void)pthread_join(thread, NULL);
@@ -603,6 +642,17 @@ take_signals_over(struct fan_server *server)
 	return server->signals < 0 ? failed("signals") : watch(server, server->signals, SOURCE_SIGNALS, EPOLLIN);
 }
 
+static void
+say_ready(const struct fan_server *server)
+{
+	struct fan_health health;
+
+	fan_health_init(&health);
+	(void)fan_health(server->fanfare, &health);
+	fan_log(FAN_LOG_READY, json_pack("{s:I, s:I}", "ues", (json_int_t)health.ues, "groups", (json_int_t)health.groups),
+		"ready: %lu UEs, %lu groups", (unsigned long)health.ues, (unsigned long)health.groups);
+}
+
 int
 fan_server_run(struct fan_server *server)
 {
@@ -615,6 +665,7 @@ fan_server_run(struct fan_server *server)
 	if (error != 0)
 		return error;
 	fan_supervision_say(server, FAN_LIFE_READY);
+	say_ready(server);
 	/* Someone did not want to wait for it to be loaded. */
 	if (server->stops > 0)
 		drain(server);

@@ -185,6 +185,12 @@ fan_server_reload(struct fan_server *server, json_t **restart)
 	if (stays)
 		fan_supervision_say(server, FAN_LIFE_RELOADING);
 	error = reload(server, restart);
+	if (error != 0)
+		fan_log(FAN_LOG_CONFIGURATION_REFUSED, NULL, "reload: %s", fan_error_detail());
+	else
+		fan_log(FAN_LOG_RELOADED, json_pack("{s:I}", "restart", (json_int_t)json_array_size(*restart)),
+			"the configuration was read again; %zu keys that have changed need a restart",
+			json_array_size(*restart));
 	if (stays)
 		fan_supervision_say(server, FAN_LIFE_READY);
 	return error;

@@ -85,10 +85,11 @@ feed(struct fan_server *server)
 	if (still_ms < limit_ms)
 		fan_notify_feed(&supervision->notify, server->now_ms);
 	else if (!supervision->stuck)
-		(void)fprintf(stderr,
-			      "fanfare serve: worker %u has begun no turn of its loop for %" PRId64
-			      " ms: the watchdog is not fed until it does\n",
-			      worker, still_ms);
+		fan_log(FAN_LOG_WORKER_STUCK, json_pack("{s:i, s:I}", "worker", (int)worker, "still_ms", (json_int_t)still_ms),
+			"worker %u has begun no turn of its loop for %" PRId64 " ms: the watchdog is not fed until it does",
+			worker, still_ms);
+	if (supervision->stuck && still_ms < limit_ms)
+		fan_log(FAN_LOG_WORKER_GOES_ON, NULL, "all workers turn again: the watchdog is fed");
 	supervision->stuck = still_ms >= limit_ms;
 }
 

@@ -4,6 +4,7 @@
 
 #include "../../dataplane/context/clock.h"
 #include "../control/ini_file.h"
+#include "../control/log.h"
 #include "../control/notify.h"
 #include "upstream.h"
 
@@ -318,6 +319,7 @@ fan_face_run(struct fan_face *face)
 		fan_notify_feed(&face->notify, face->now_ms);
 	}
 	fan_notify_say(&face->notify, "STOPPING=1");
+	fan_log(FAN_LOG_STOPPED, NULL, "ends");
 	return 0;
 }
 
@@ -336,7 +338,8 @@ fan_face_log(const struct fan_face *face, const char *format, ...)
 	va_start(arguments, format);
 	(void)vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
-	(void)fprintf(stderr, "fanfare %s: %s\n", face->options.name, line);
+	(void)face;
+	fan_log(FAN_LOG_NOTE, NULL, "%s", line);
 }
 
 /* ---- Files ------------------------------------------------------------------------------------------------------------------- */

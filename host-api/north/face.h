@@ -80,7 +80,7 @@ bool fan_face_connected(const struct fan_face *face);
 
 /* ---- Its words --------------------------------------------------------------------------------------------------------------- */
 
-/* One line on standard error: "fanfare t8: ...". Never a key, a token or a payload. */
+/* A note in the log (control/log.h), of what is no event there. Never a key, a token or a payload. */
 void fan_face_log(const struct fan_face *face, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Reads an INI file: each key goes to `take`, which returns an error for one that it does not know or whose value is wrong; *line and key are then put

@@ -2,6 +2,9 @@
 #define _GNU_SOURCE
 #include "http.h"
 
+#include "../../dataplane/context/clock.h"
+#include "../control/log.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <gnutls/x509.h>
@@ -519,12 +522,19 @@ keep_escapes(void *user, struct MHD_Connection *connection, char *text)
 	return strlen(text);
 }
 
-static void
+static __attribute__((format(printf, 2, 0))) void
 take_log(void *user, const char *format, va_list arguments)
 {
+	static struct fan_log_limit limit;
+	char line[256];
+	uint64_t held;
+
 	(void)user;
-	(void)format;
-	(void)arguments;
+	(void)vsnprintf(line, sizeof(line), format, arguments);
+	if ((strcasestr(line, "TLS") != NULL || strcasestr(line, "handshake") != NULL) &&
+	    fan_log_may(&limit, &held, fan_clock_ms(CLOCK_MONOTONIC)))
+		fan_log(FAN_LOG_TLS_REFUSED, json_pack("{s:I}", "held", (json_int_t)held), "%.*s", (int)strcspn(line, "\n"),
+			line);
 }
 
 static int

@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "upstream.h"
 
+#include "../control/log.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -143,7 +145,7 @@ disconnect(struct fan_upstream *upstream)
 	if (upstream->socket < 0)
 		return;
 	if (upstream->greeted)
-		fan_face_log(upstream->face, "%s: the daemon has gone", upstream->path);
+		fan_log(FAN_LOG_DAEMON_LOST, NULL, "%s: the daemon has gone", upstream->path);
 	fan_face_unwatch(upstream->face, upstream->socket);
 	(void)close(upstream->socket);
 	upstream->socket = -1;
@@ -187,6 +189,7 @@ take_hello(struct fan_upstream *upstream, const json_t *object)
 		return;
 	}
 	upstream->greeted = true;
+	fan_log(FAN_LOG_DAEMON_BACK, NULL, "%s: the daemon is there", upstream->path);
 }
 
 static void

@@ -193,5 +193,6 @@ has 'fanfare_contexts 3000'
 "$python" "$here/metrics.py" moved scrape.* || fault 'metrics that stand still'
 kill $face && wait $face || fault "fanfare web ended with $?: $(cat web.err)"
 face=
-[ "$(wc -l <web.err)" -le 3 ] || fault "fanfare web says much: $(head -c 500 web.err)"
+# It listens, the daemon is there, goes and comes again, and it ends.
+[ "$(wc -l <web.err)" -le 5 ] || fault "fanfare web says much: $(head -c 1000 web.err)"
 exit $((failures > 0))

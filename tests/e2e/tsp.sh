@@ -54,7 +54,7 @@ refused() {
 	got=$?
 	[ "$got" -eq "$code" ] || fault "fanfare $*: exit $got, not $code: $(head -c 300 .err)"
 	grep -qF -e "$text" .err || fault "fanfare $*: '$text' is not in: $(head -c 300 .err)"
-	[ "$(grep -c ^fanfare .err)" -eq 1 ] || fault "fanfare $*: not one line: $(head -c 500 .err)"
+	[ "$(grep -c -e ^fanfare -e '^{"time"' .err)" -eq 1 ] || fault "fanfare $*: not one line: $(head -c 500 .err)"
 }
 
 # bad TEXT LINE...: a configuration that is refused, with TEXT in the line
@@ -232,6 +232,12 @@ if [ -z "${TSP_ONLY:-}" ]; then
 	kill $face
 	wait $face || fault "tsp ends with $?"
 	face=
+fi
+# Each of these has happened above, and was said by its event.
+if [ "$(grep -c '"event":"ready"' tsp.log)" -gt 0 ]; then
+	for event in ready stopped daemon-lost daemon-back peer-come peer-refused; do
+		grep -q "^{\"time\":.*\"event\":\"$event\",\"event_id\":\"[0-9a-f]\{32\}\",\"program\":\"tsp\"" tsp.log || fault "the log has no $event"
+	done
 fi
 # What is secret is in no log and no file of the face.
 grep -qa 'sluice' tsp.log serve.log state/data.mdb && fault 'a payload is in a log or in the state'

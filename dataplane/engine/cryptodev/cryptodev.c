@@ -253,7 +253,7 @@ static void
 lose_device(const struct cryptodev *engine, const char *why)
 {
 	if (!__atomic_exchange_n(&devices[engine->device].out, true, __ATOMIC_RELAXED))
-		fprintf(stderr, "fanfare: cryptodev: device %s is out of service: %s\n", device_name(engine), why);
+		fan_outage_say("cryptodev: device %s is out of service: %s", device_name(engine), why);
 }
 
 /* ---- Algorithms -------------------------------------------------------------------------------------------------------- */
@@ -1144,8 +1144,8 @@ choose_route(struct cryptodev *engine, uint8_t sequence, unsigned cipher, unsign
 		apart.form[apart.form_count++] = alone[1];
 	engine->why[0] = '\0';
 	if (!try_route(engine, apart, sequence, cipher, integrity) && engine->why[0] != '\0')
-		fprintf(stderr, "fanfare: cryptodev: device %s is out of service for some algorithms: %s\n",
-			device_name(engine), engine->why);
+		fan_outage_say("cryptodev: device %s is out of service for some algorithms: %s", device_name(engine),
+			       engine->why);
 }
 
 static void

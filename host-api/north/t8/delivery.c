@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "delivery.h"
 
+#include "../../control/log.h"
 #include "keys.h"
 #include "notices.h"
 
@@ -71,7 +72,7 @@ static void
 keep_or_say(struct fan_t8_delivery *delivery)
 {
 	if (fan_t8_delivery_keep(delivery) != 0)
-		fan_face_log(delivery->t8->face, "%s: %s", delivery->key, fan_error_detail());
+		fan_log(FAN_LOG_RECORD_FAILED, NULL, "%s: %s", delivery->key, fan_error_detail());
 }
 
 /* ---- Those that are under way ---------------------------------------------------------------------------------------------------- */
@@ -141,7 +142,7 @@ forget(struct fan_t8_delivery *delivery)
 {
 	fan_t8_key_forget(delivery->t8, delivery->record);
 	if (fan_t8_records_remove(delivery->t8->records, delivery->key) != 0)
-		fan_face_log(delivery->t8->face, "%s: %s", delivery->key, fan_error_detail());
+		fan_log(FAN_LOG_RECORD_FAILED, NULL, "%s: %s", delivery->key, fan_error_detail());
 	drop(delivery);
 }
 
@@ -840,7 +841,7 @@ fan_t8_delivery_forget(struct fan_t8 *t8, const char *key)
 	if (delivery != NULL)
 		begin_to_withdraw(delivery);
 	else if (fan_t8_records_remove(t8->records, key) != 0)
-		fan_face_log(t8->face, "%s: %s", key, fan_error_detail());
+		fan_log(FAN_LOG_RECORD_FAILED, NULL, "%s: %s", key, fan_error_detail());
 }
 
 json_t *

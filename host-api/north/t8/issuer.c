@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE
 #include "issuer.h"
+#include "../../control/log.h"
 
 #include <errno.h>
 #include <gnutls/abstract.h>
@@ -139,14 +140,27 @@ load_keys(struct fan_t8_source *source, const char *text, size_t byte_count, con
 	return 0;
 }
 
+static const char *
+name_of(const struct fan_t8_source *source)
+{
+	return source->issuer->issuer != NULL ? source->issuer->issuer : "CAPIF";
+}
+
 static void
 complain(struct fan_t8_source *source, const char *what)
 {
 	if (!source->complained)
-		fan_face_log(source->face, "keys of %s: %s; %s",
-			     source->issuer->issuer != NULL ? source->issuer->issuer : "CAPIF", what,
-			     source->loaded ? "those that are there stay" : "there are none, and its tokens are refused");
+		fan_log(FAN_LOG_ISSUER_FAILED, NULL, "keys of %s: %s; %s", name_of(source), what,
+			source->loaded ? "those that are there stay" : "there are none, and its tokens are refused");
 	source->complained = true;
+}
+
+static void
+be_content(struct fan_t8_source *source)
+{
+	if (source->complained)
+		fan_log(FAN_LOG_ISSUER_BACK, NULL, "keys of %s: they are there", name_of(source));
+	source->complained = false;
 }
 
 /* ---- Keys in a file ------------------------------------------------------------------------------------------------------------ */
@@ -191,7 +205,7 @@ look_at_file(struct fan_t8_source *source)
 		complain(source, fan_error_detail());
 		return;
 	}
-	source->complained = false;
+	be_content(source);
 	source->changed = now.st_mtim;
 	source->bytes = now.st_size;
 	source->inode = now.st_ino;
@@ -219,7 +233,7 @@ take_keys(void *user, const struct fan_fetch_answer *answer)
 	}
 	if (answer->status == 200 && !answer->cut) {
 		if (load_keys(source, answer->body, answer->body_bytes, "the answer") == 0)
-			source->complained = false;
+			be_content(source);
 		else
 			complain(source, fan_error_detail());
 		return;

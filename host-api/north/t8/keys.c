@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "keys.h"
+#include "../../control/log.h"
 
 #include <gnutls/crypto.h>
 #include <string.h>
@@ -115,7 +116,7 @@ fan_t8_key_answered(struct fan_t8 *t8, const json_t *record, const char *locatio
 	(void)json_object_set_new(kept, "location", json_string(location));
 	(void)json_object_set_new(kept, "answer", json_deep_copy(body));
 	if (fan_t8_records_put(t8->records, name, kept) != 0)
-		fan_face_log(t8->face, "an Idempotency-Key: %s", fan_error_detail());
+		fan_log(FAN_LOG_RECORD_FAILED, NULL, "an Idempotency-Key: %s", fan_error_detail());
 	json_decref(kept);
 }
 
@@ -126,7 +127,7 @@ fan_t8_key_forget(struct fan_t8 *t8, const json_t *record)
 	json_t *kept = name == NULL ? NULL : fan_t8_records_get(t8->records, name);
 
 	if (kept != NULL && json_object_get(kept, "location") == NULL && fan_t8_records_remove(t8->records, name) != 0)
-		fan_face_log(t8->face, "an Idempotency-Key: %s", fan_error_detail());
+		fan_log(FAN_LOG_RECORD_FAILED, NULL, "an Idempotency-Key: %s", fan_error_detail());
 	json_decref(kept);
 }
 

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "notices.h"
 
+#include "../../control/log.h"
 #include "../fetch.h"
 #include "results.h"
 
@@ -73,7 +74,7 @@ settle(struct fan_t8_delivery *delivery)
 	(void)json_object_set_new(delivery->record, "settled", json_true());
 	/* What was sent is not shown any more than what has become of it. */
 	if (fan_t8_delivery_keep(delivery) != 0)
-		fan_face_log(delivery->t8->face, "%s: %s", delivery->key, fan_error_detail());
+		fan_log(FAN_LOG_RECORD_FAILED, NULL, "%s: %s", delivery->key, fan_error_detail());
 }
 
 /* The next try comes later and later, and not at the moment of others'. */
@@ -152,7 +153,7 @@ take_heard(void *user, const struct fan_fetch_answer *answer)
 	}
 	pass_page(notice);
 	if (fan_t8_delivery_keep(delivery) != 0)
-		fan_face_log(delivery->t8->face, "%s: %s", delivery->key, fan_error_detail());
+		fan_log(FAN_LOG_RECORD_FAILED, NULL, "%s: %s", delivery->key, fan_error_detail());
 	(void)fan_t8_notice_go_on(delivery);
 }
 
@@ -353,7 +354,8 @@ fan_t8_notice_go_on(struct fan_t8_delivery *delivery)
 		tell_whole(notice, sender, body);
 	else if (sender == NULL || is_over(delivery) || !go_on_with_pages(notice, sender)) {
 		if (is_over(delivery)) {
-			fan_face_log(delivery->t8->face, "%s: its server has not heard of it in time", delivery->key);
+			fan_log(FAN_LOG_CALLBACK_GIVEN_UP, json_pack("{s:s}", "delivery", delivery->key),
+				"%s: its server has not heard of it in time", delivery->key);
 			delivery->t8->told.given_up++;
 		}
 		settle(delivery);

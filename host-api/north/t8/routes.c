@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE
+#include "../../control/log.h"
 #include "authority.h"
 #include "keys.h"
 #include "resources.h"
@@ -163,6 +164,18 @@ find_method(const struct route *route, const char *name)
 
 /* ---- Who may ------------------------------------------------------------------------------------------------------------------- */
 
+/* Anybody may cause it, as often as they like: once in a while. */
+static void
+say_refused(const struct fan_t8_call *call, unsigned status, const char *why)
+{
+	static struct fan_log_limit limit;
+	uint64_t held;
+
+	if (status < 500 && fan_log_may(&limit, &held, fan_face_now_ms(call->t8->face)))
+		fan_log(FAN_LOG_CREDENTIALS_REFUSED, json_pack("{s:i, s:I}", "status", (int)status, "held", (json_int_t)held),
+			"a request is refused: %s; so were %lu since this was last said", why, (unsigned long)held);
+}
+
 /* Default deny: nothing else lets a request in. */
 static bool
 admit(struct fan_t8_call *call, const struct route *route)
@@ -175,6 +188,7 @@ admit(struct fan_t8_call *call, const struct route *route)
 		call->sender = &call->t8->settings.senders[verdict.sender - call->t8->identities];
 		return true;
 	}
+	say_refused(call, verdict.status, verdict.why);
 	(void)snprintf(call->problem.challenge, sizeof(call->problem.challenge), "%s", verdict.challenge);
 	call->problem.retry_after_s = verdict.retry_after_s;
 	return fan_t8_problem_set(&call->problem, verdict.status, verdict.cause, NULL, "%s", verdict.why);

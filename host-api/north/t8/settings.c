@@ -44,6 +44,7 @@ static const struct setting settings_of_file[] = {
 	{ "t8", "socket", AT(t8.socket) },
 	{ "t8", "user", AT(t8.user) },
 	{ "t8", "state", AT(t8.state), .standard = "/var/lib/fanfare-t8" },
+	{ "t8", "log", AT(t8.log), .standard = "auto" },
 	{ "t8", "retention_s", NUMBER(1, UINT32_MAX), AT(t8.retention_s), .standard = "604800" },
 	{ "limits", "connections", NUMBER(1, 60000), AT(limits.connections), .standard = "1000" },
 	{ "limits", "connections_of_address", NUMBER(1, 60000), AT(limits.connections_of_address), .standard = "100" },

@@ -39,7 +39,7 @@ struct fan_t8_sender {
 struct fan_t8_settings {
 	char *file;
 	struct {
-		char *address, *api_root, *certificate_file, *key_file, *client_ca_file, *socket, *user, *state;
+		char *address, *api_root, *certificate_file, *key_file, *client_ca_file, *socket, *user, *state, *log;
 		uint64_t port, metrics_port, retention_s; /* metrics_port 0: none */
 	} t8;
 	struct {

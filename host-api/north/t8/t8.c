@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "t8.h"
 
+#include "../../control/log.h"
 #include "../faces.h"
 #include "../fetch.h"
 #include "authority.h"
@@ -257,12 +258,13 @@ run(struct fan_t8 *t8)
 		fan_face_every(t8->face, TIDY_MS, fan_t8_keys_tidy, t8);
 		fan_face_every(t8->face, TIDY_MS, fan_t8_deliveries_tidy, t8);
 		fan_face_every(t8->face, TIDY_MS, fan_t8_nidd_tidy, t8);
-		fan_face_log(t8->face, "serves %s port %u, %u senders", t8->settings.t8.address, fan_http_port(t8->http),
-			     t8->settings.sender_count);
+		fan_log(FAN_LOG_READY, json_pack("{s:i}", "port", (int)fan_http_port(t8->http)),
+			"serves %s port %u, %u senders", t8->settings.t8.address, fan_http_port(t8->http),
+			t8->settings.sender_count);
 		error = fan_face_run(t8->face);
 	}
 	if (error != 0)
-		(void)fprintf(stderr, "fanfare t8: %s\n", fan_error_detail());
+		fan_log(FAN_LOG_START_FAILED, NULL, "%s", fan_error_detail());
 	close_all(t8);
 	return error == 0 ? 0 : 1;
 }
@@ -271,16 +273,20 @@ int
 fan_t8_main(const char *file, bool check)
 {
 	static struct fan_t8 t8;
-	const int error = fan_t8_settings_read(&t8.settings, file);
-	int exit_code = 2;
+	int error = fan_log_open("t8", check ? "plain" : "early"), exit_code = 2;
 
+	if (error == 0)
+		error = fan_t8_settings_read(&t8.settings, file);
+	if (error == 0 && !check)
+		error = fan_log_open("t8", t8.settings.t8.log);
 	if (error != 0)
-		(void)fprintf(stderr, "fanfare t8: %s\n", fan_error_detail());
+		fan_log(FAN_LOG_CONFIGURATION_REFUSED, NULL, "%s", fan_error_detail());
 	else if (check) {
 		fan_t8_settings_print(&t8.settings, stdout);
 		exit_code = 0;
 	} else
 		exit_code = run(&t8);
 	fan_t8_settings_free(&t8.settings);
+	fan_log_close();
 	return exit_code;
 }

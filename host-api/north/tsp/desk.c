@@ -4,7 +4,7 @@
 #include "../../../dataplane/context/clock.h"
 
 #include "../../control/caller.h"
-#include "log.h"
+#include "../../control/log.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -194,7 +194,7 @@ settle(struct errand *errand, enum fan_tsp_status status, const char *format, ..
 static void
 settle_disk(struct errand *errand)
 {
-	fan_tsp_log("%s", fan_error_detail());
+	fan_log(FAN_LOG_RECORD_FAILED, NULL, "%s", fan_error_detail());
 	settle(errand, FAN_TSP_TEMPORARY_ERROR, "the state of this face cannot be written");
 }
 
@@ -294,7 +294,7 @@ reload(struct fan_desk *desk)
 {
 	desk->watch_count = 0;
 	if (fan_book_each(desk->book, take_record, desk) != 0)
-		fan_tsp_log("%s", fan_error_detail());
+		fan_log(FAN_LOG_RECORD_FAILED, NULL, "%s", fan_error_detail());
 }
 
 /* ---- Asking serve ---------------------------------------------------------------------------------------------------------- */
@@ -302,7 +302,7 @@ reload(struct fan_desk *desk)
 static void
 lose(struct fan_desk *desk)
 {
-	fan_tsp_log("serve: %s", fan_error_detail());
+	fan_log(FAN_LOG_DAEMON_LOST, NULL, "serve: %s", fan_error_detail());
 	fan_caller_close(&desk->caller);
 	desk->connected = false;
 	desk->connect_ms = desk->now_ms + RECONNECT_MS;
@@ -349,7 +349,7 @@ reach(struct fan_desk *desk)
 		lose(desk);
 		return false;
 	}
-	fan_tsp_log("serve answers at %s", desk->settings->tsp.socket);
+	fan_log(FAN_LOG_DAEMON_BACK, NULL, "serve answers at %s", desk->settings->tsp.socket);
 	return true;
 }
 
@@ -516,7 +516,7 @@ refuse(struct fan_desk *desk, struct errand *errand, const json_t *error)
 	if (errand->status != FAN_TSP_TEMPORARY_ERROR)
 		return;
 	if (desk->now_ms >= desk->complain_ms)
-		fan_tsp_log("serve: %s", errand->why);
+		fan_log(FAN_LOG_NOTE, NULL, "serve: %s", errand->why);
 	desk->complain_ms = desk->now_ms + COMPLAIN_MS;
 	settle(errand, FAN_TSP_TEMPORARY_ERROR, "fanfare serve cannot take it now");
 }
@@ -648,7 +648,7 @@ end_watch(struct fan_desk *desk, struct watch *watch, const json_t *shown)
 	struct fan_book_record record;
 
 	if (fan_book_read(desk->book, &record, watch->number) != 0) {
-		fan_tsp_log("%s", fan_error_detail());
+		fan_log(FAN_LOG_RECORD_FAILED, NULL, "%s", fan_error_detail());
 		postpone(watch, desk->now_ms, LOOK_MS_MAX);
 		return;
 	}
@@ -741,8 +741,8 @@ close_watch(struct fan_desk *desk, struct watch *watch, const char *how)
 		record.at_ms = fan_clock_ms(CLOCK_REALTIME);
 		if (fan_book_put(desk->book, &record) != 0)
 			return;
-		fan_tsp_log("%s scs=%s reference=%u message=%llu outcome=%d %s", how, record.scs, record.reference,
-			    (unsigned long long)record.message, record.outcome, record.totals);
+		fan_log(FAN_LOG_NOTE, NULL, "%s scs=%s reference=%u message=%llu outcome=%d %s", how, record.scs,
+			record.reference, (unsigned long long)record.message, record.outcome, record.totals);
 	}
 	*watch = desk->watches[--desk->watch_count];
 }
@@ -798,7 +798,7 @@ notify(struct fan_desk *desk, struct watch *watch)
 	if (desk->notification_count == FAN_DESK_NOTIFICATIONS_MAX)
 		return;
 	if (fan_book_read(desk->book, &record, watch->number) != 0) {
-		fan_tsp_log("%s", fan_error_detail());
+		fan_log(FAN_LOG_RECORD_FAILED, NULL, "%s", fan_error_detail());
 		postpone(watch, desk->now_ms, NOTIFY_MS_MAX);
 	} else if (fan_clock_ms(CLOCK_REALTIME) - record.at_ms > 1000 * (int64_t)desk->settings->limits.retention_s) {
 		close_watch(desk, watch, "notification given up");
@@ -871,10 +871,10 @@ finish(struct fan_desk *desk, struct errand *errand)
 	if (errand->status == FAN_TSP_SUCCESS && errand->record.message != 0)
 		add_watch(desk, &errand->record);
 	if (errand->status == FAN_TSP_SUCCESS && (errand->record.message != 0 || action->type == FAN_TSP_RECALL))
-		fan_tsp_log("%s scs=%s reference=%u message=%llu target=%s",
-			    action->type == FAN_TSP_RECALL ? "recalled" : "accepted", action->scs->label, action->reference,
-			    (unsigned long long)(errand->record.message != 0 ? errand->record.message : errand->old_message),
-			    action->target);
+		fan_log(FAN_LOG_NOTE, NULL, "%s scs=%s reference=%u message=%llu target=%s",
+			action->type == FAN_TSP_RECALL ? "recalled" : "accepted", action->scs->label, action->reference,
+			(unsigned long long)(errand->record.message != 0 ? errand->record.message : errand->old_message),
+			action->target);
 	desk->port->answer(desk->port->user, errand->ticket, action, errand->status, errand->why);
 	fan_tsp_action_free(errand->action);
 	*errand = (struct errand){ .step = STEP_FREE };
@@ -887,7 +887,7 @@ commit(struct fan_desk *desk)
 	const bool good = fan_book_commit(desk->book) == 0;
 
 	if (!good) {
-		fan_tsp_log("%s", fan_error_detail());
+		fan_log(FAN_LOG_RECORD_FAILED, NULL, "%s", fan_error_detail());
 		reload(desk);
 	}
 	for (unsigned i = 0; i < FAN_DESK_ERRANDS_MAX; i++) {

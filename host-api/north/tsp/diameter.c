@@ -3,9 +3,9 @@
 #include "diameter.h"
 
 #include "../../../dataplane/context/clock.h"
+#include "../../control/log.h"
 #include "desk.h"
 #include "dictionary.h"
-#include "log.h"
 #include "rate.h"
 
 #include <arpa/inet.h>
@@ -247,7 +247,7 @@ send_or_drop(struct msg **message, bool good)
 		send_answer(*message);
 		return;
 	}
-	fan_tsp_log("an answer could not be made: no memory");
+	fan_log(FAN_LOG_NOTE, NULL, "an answer could not be made: no memory");
 	if (*message != NULL)
 		(void)fd_msg_free(*message);
 }
@@ -667,7 +667,7 @@ validate_peer(struct peer_info *info, int *verdict, int (**unused)(struct peer_i
 	else
 		*verdict = 1;
 	if (*verdict < 0 && may_log())
-		fan_tsp_log("%s: %.*s", why, (int)info->pi_diamidlen, info->pi_diamid);
+		fan_log(FAN_LOG_PEER_REFUSED, NULL, "%s: %.*s", why, (int)info->pi_diamidlen, info->pi_diamid);
 	info->config.pic_flags.sec = secured ? PI_SEC_DEFAULT : PI_SEC_NONE;
 	info->config.pic_flags.persist = PI_PRST_NONE;
 	return 0;
@@ -712,13 +712,14 @@ on_event(enum fd_hook_type type, struct msg *message, struct peer_hdr *peer, voi
 	if (!is_worth_a_line(type, message) || !may_log())
 		return;
 	if (type == HOOK_PEER_CONNECT_SUCCESS)
-		fan_tsp_log("scs=%s has come", label_of(message, peer));
+		fan_log(FAN_LOG_PEER_COME, NULL, "scs=%s has come", label_of(message, peer));
 	else if (type == HOOK_MESSAGE_PARSING_ERROR)
-		fan_tsp_log("scs=%s sends what breaks the dictionary", label_of(message, peer));
+		fan_log(FAN_LOG_NOTE, NULL, "scs=%s sends what breaks the dictionary", label_of(message, peer));
 	else
-		fan_tsp_log("scs=%s: %s: %.200s", label_of(type == HOOK_PEER_CONNECT_FAILED ? NULL : message, peer),
-			    type == HOOK_PEER_CONNECT_FAILED ? "no connection" : "a message did not go",
-			    other != NULL ? (const char *)other : "it has gone");
+		fan_log(FAN_LOG_NOTE, NULL, "scs=%s: %s: %.200s",
+			label_of(type == HOOK_PEER_CONNECT_FAILED ? NULL : message, peer),
+			type == HOOK_PEER_CONNECT_FAILED ? "no connection" : "a message did not go",
+			other != NULL ? (const char *)other : "it has gone");
 }
 
 /* Messages that wait for the state machines of all peers. */
@@ -823,7 +824,7 @@ log_line(int level, const char *format, va_list arguments)
 	(void)vsnprintf(line, sizeof(line), format, arguments);
 	if (strncmp(line, "ERROR: in '", strlen("ERROR: in '")) != 0 && strncmp(line, "TODO", strlen("TODO")) != 0 &&
 	    strncmp(line, "Initiating", strlen("Initiating")) != 0 && may_log())
-		fan_tsp_log("freeDiameter: %s", line);
+		fan_log(FAN_LOG_NOTE, NULL, "freeDiameter: %s", line);
 }
 
 /* freeDiameter's own ListenOn passes over loopback addresses, and would then listen everywhere. */

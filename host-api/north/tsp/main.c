@@ -2,15 +2,15 @@
 /* fanfare-tsp tsp [--check] FILE, which `fanfare tsp` runs: a program of its own, so that the process that holds keys never maps Diameter or TLS
  * code. */
 #define _GNU_SOURCE
+#include "../../control/log.h"
 #include "../../control/notify.h"
 #include "diameter.h"
-#include "log.h"
 
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
-#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -22,22 +22,11 @@ enum {
 	EXIT_WRONG = 2,
 };
 
-static int __attribute__((format(printf, 2, 3))) fail(int exit_code, const char *format, ...)
-{
-	va_list arguments;
-
-	(void)fputs("fanfare tsp: ", stderr);
-	va_start(arguments, format);
-	(void)vfprintf(stderr, format, arguments);
-	va_end(arguments);
-	(void)fputc('\n', stderr);
-	return exit_code;
-}
-
 static int
 fail_detail(int error)
 {
-	return fail(error == FAN_E_INVALID ? EXIT_WRONG : EXIT_BAD, "%s", fan_error_detail());
+	fan_log(error == FAN_E_INVALID ? FAN_LOG_CONFIGURATION_REFUSED : FAN_LOG_START_FAILED, NULL, "%s", fan_error_detail());
+	return error == FAN_E_INVALID ? EXIT_WRONG : EXIT_BAD;
 }
 
 /* Payloads pass through this process: no core file of it. */
@@ -83,13 +72,14 @@ serve(const struct fan_settings *settings)
 	if (error == 0)
 		error = fan_diameter_open(settings, &notify);
 	if (error == 0) {
-		fan_tsp_log("listening as %s", settings->tsp.identity);
+		fan_log(FAN_LOG_READY, NULL, "listening as %s", settings->tsp.identity);
 		fan_notify_say(&notify, "READY=1");
 		(void)sigwait(&signals, &got);
 		fan_notify_say(&notify, "STOPPING=1");
-		fan_tsp_log("stopping");
 		if (fan_diameter_broke())
 			error = fan_fail(FAN_E_IO, "freeDiameter has ended by itself; its own line is above");
+		else
+			fan_log(FAN_LOG_STOPPED, NULL, "ends");
 	}
 	if (error != 0)
 		error = fail_detail(error);
@@ -102,20 +92,26 @@ int
 main(int argc, char **argv)
 {
 	const bool check = argc == 4 && strcmp(argv[2], "--check") == 0;
-	struct fan_settings settings;
+	struct fan_settings settings = { .file = NULL };
 	int error;
 
 	harden();
-	if (argc != 3 && !check)
-		return fail(EXIT_WRONG, "usage: fanfare-tsp tsp [--check] FILE; it is what `fanfare tsp` runs");
-	error = fan_settings_read(&settings, argv[argc - 1]);
-	if (error != 0)
-		/* The file was named on the command line. */
-		error = fail(EXIT_WRONG, "%s", fan_error_detail());
+	if (argc != 3 && !check) {
+		(void)fputs("usage: fanfare-tsp tsp [--check] FILE; it is what `fanfare tsp` runs\n", stderr);
+		return EXIT_WRONG;
+	}
+	error = fan_log_open("tsp", check ? "plain" : "early");
+	if (error == 0)
+		error = fan_settings_read(&settings, argv[argc - 1]);
+	if (error == 0 && !check)
+		error = fan_log_open("tsp", settings.tsp.log);
+	if (error != 0) /* the file was named on the command line */
+		error = fail_detail(FAN_E_INVALID);
 	else if (check)
 		fan_settings_print(&settings, stdout);
 	else
 		error = serve(&settings);
 	fan_settings_free(&settings);
+	fan_log_close();
 	return error;
 }

@@ -51,6 +51,7 @@ static const struct setting settings_table[] = {
 	{ "socket", "tsp", AT(tsp.socket), .standard = "/run/fanfare/control.sock" },
 	{ "msisdn_domain", "tsp", SETTING_NAME, AT(tsp.msisdn_domain) },
 	{ "user", "tsp", AT(tsp.user) },
+	{ "log", "tsp", AT(tsp.log), .standard = "auto" },
 	{ "requests_per_s", "limits", NUMBER(1, 100000), AT(limits.requests_per_s), .standard = "50" },
 	{ "messages", "limits", NUMBER(1, 10000), AT(limits.messages), .standard = "1000" },
 	{ "queued", "limits", NUMBER(1, 4096), AT(limits.queued), .standard = "256" },

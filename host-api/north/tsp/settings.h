@@ -32,7 +32,7 @@ struct fan_settings {
 	struct {
 		char *identity, *realm, *listen, *certificate, *key, *authority, *revoked;
 		uint64_t port, tls_port; /* 0: none */
-		char *state, *socket, *msisdn_domain, *user;
+		char *state, *socket, *msisdn_domain, *user, *log;
 	} tsp;
 	struct {
 		uint64_t requests_per_s, messages; /* of an SCS that says nothing else */

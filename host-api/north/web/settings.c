@@ -29,6 +29,7 @@ static const struct key {
 	{ "web", "clients", TEXT, AT(clients), 0 },
 	{ "web", "socket", TEXT, AT(socket), 0 },
 	{ "web", "user", TEXT, AT(user), 0 },
+	{ "web", "log", TEXT, AT(log), 0 },
 	{ "limits", "connections", NUMBER, AT(connections), 1000 },
 	{ "limits", "connections_of_one", NUMBER, AT(connections_of_one), 1000 },
 };
@@ -69,8 +70,9 @@ take(void *user, const char *section, const char *name, const char *value)
 		reading->given[i] = true;
 		return value[0] == '\0' ? 0 : take_value(reading->settings, &keys[i], value);
 	}
-	return fan_fail(FAN_E_INVALID, "no such key: [web] takes address, port, certificate, key, clients, socket and user, "
-				       "[limits] connections and connections_of_one");
+	return fan_fail(FAN_E_INVALID,
+			"no such key: [web] takes address, port, certificate, key, clients, socket, user and log, "
+			"[limits] connections and connections_of_one");
 }
 
 static int
@@ -93,6 +95,8 @@ fan_web_settings_read(struct fan_web_settings *settings, const char *file)
 					       .connections = DEFAULT_CONNECTIONS,
 					       .connections_of_one = DEFAULT_CONNECTIONS_OF_ONE };
 	error = fan_ini_text(&settings->address, DEFAULT_ADDRESS);
+	if (error == 0)
+		error = fan_ini_text(&settings->log, "auto");
 	if (error == 0)
 		error = fan_face_read_file(file, take, &reading);
 	if (error == 0)

@@ -14,6 +14,7 @@ struct fan_web_settings {
 	char *clients;               /* PEM file of CAs: only clients with a certificate of theirs are served */
 	char *socket;                /* of the daemon */
 	char *user;                  /* to become, if root starts it */
+	char *log;                   /* where it goes, as of control/log.h; never NULL */
 	unsigned connections;        /* in all */
 	unsigned connections_of_one; /* of one address */
 };

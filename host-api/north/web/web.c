@@ -3,6 +3,7 @@
  * `fanfare web`: what the daemon does, for Prometheus and for people. It asks the daemon once for each scrape, and once a second while a page is
  * open; scrapes that come while it asks share the answer. It changes nothing, and holds nothing but the last answer.
  */
+#include "../../control/log.h"
 #include "../faces.h"
 #include "../http.h"
 #include "assets.h"
@@ -354,12 +355,12 @@ run(struct web *web)
 	int error = open_web(web);
 
 	if (error == 0) {
-		fan_face_log(web->face, "http%s://%s:%u/", web->settings.certificate != NULL ? "s" : "", web->settings.address,
-			     fan_http_port(web->http));
+		fan_log(FAN_LOG_READY, json_pack("{s:i}", "port", (int)fan_http_port(web->http)), "http%s://%s:%u/",
+			web->settings.certificate != NULL ? "s" : "", web->settings.address, fan_http_port(web->http));
 		error = fan_face_run(web->face);
 	}
 	if (error != 0)
-		(void)fprintf(stderr, "fanfare web: %s\n", fan_error_detail());
+		fan_log(FAN_LOG_START_FAILED, NULL, "%s", fan_error_detail());
 	close_web(web);
 	return error == 0 ? 0 : error == FAN_E_INVALID ? 2 : 1;
 }
@@ -369,8 +370,10 @@ fan_web_main(const char *file, bool check)
 {
 	struct web web = { .asking = false };
 
-	if (fan_web_settings_read(&web.settings, file) != 0) {
-		(void)fprintf(stderr, "fanfare web: %s\n", fan_error_detail());
+	if (fan_log_open("web", check ? "plain" : "early") != 0 || fan_web_settings_read(&web.settings, file) != 0 ||
+	    (!check && fan_log_open("web", web.settings.log) != 0)) {
+		fan_log(FAN_LOG_CONFIGURATION_REFUSED, NULL, "%s", fan_error_detail());
+		fan_web_settings_free(&web.settings);
 		return 2;
 	}
 	if (!check)
