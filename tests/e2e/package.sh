@@ -161,8 +161,11 @@ put -i /debs/next.deb
 [ ! -e /etc/fanfare/store.key ] || fail 'another key takes the place of the one that was lost'
 mv /debs/lost /etc/fanfare/store.key
 
+mkdir -p /var/lib/fanfare-tsp /var/lib/fanfare-t8
 put -P fanfare
 [ -z "$(left)" ] || fail "left behind: $(left)"
+getent passwd fanfare fanfare-t8 fanfare-tsp fanfare-web && fail 'users are left behind'
+getent group fanfare fanfare-t8 fanfare-tsp fanfare-web && fail 'groups are left behind'
 
 # The operator's guide, a command at a time, on a machine that has never had the package.
 put -i /debs/fanfare_*.deb
