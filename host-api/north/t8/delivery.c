@@ -14,7 +14,8 @@
 #define RATE_WAIT_MAX_S 86400 /* a sender is told of no longer wait */
 #define NO_BUFFER_MS 1000     /* what is valid for 0 s leaves at once, or not at all */
 #define VALID_MAX_S 604800
-#define LOOK_MS 200 /* between two looks at a message */
+#define LOOK_PAUSE_MIN_MS 50 /* between two looks at a message: doubled each time */
+#define LOOK_PAUSE_MAX_MS 1000
 
 /* ---- Records ------------------------------------------------------------------------------------------------------------------- */
 
@@ -505,9 +506,20 @@ take_look(void *user, const struct fan_face_answer *answer)
 		keep_place_for_now(delivery, answer->why);
 }
 
+/* A message that takes long is looked at less often, unless a request waits for how it stands. */
 static void
 look(struct fan_t8_delivery *delivery)
 {
+	const int64_t now_ms = fan_face_now_ms(delivery->t8->face);
+
+	if (now_ms < delivery->look_ms && delivery->replacement == NULL)
+		return;
+	delivery->look_pause_ms *= 2;
+	if (delivery->look_pause_ms < LOOK_PAUSE_MIN_MS)
+		delivery->look_pause_ms = LOOK_PAUSE_MIN_MS;
+	if (delivery->look_pause_ms > LOOK_PAUSE_MAX_MS)
+		delivery->look_pause_ms = LOOK_PAUSE_MAX_MS;
+	delivery->look_ms = now_ms + delivery->look_pause_ms;
 	delivery->busy = true;
 	fan_face_call(delivery->t8->face, "message.show",
 		      json_pack("{s:I}", "id", (json_int_t)number_of(delivery->record, "message")), -1, take_look, delivery);

@@ -29,10 +29,10 @@ struct fan_t8_delivery {
 	struct fan_t8 *t8;
 	const struct fan_t8_api *api;
 	char key[FAN_T8_KEY_BYTES_MAX + 1];
-	json_t *record;                     /* owned */
-	struct fan_http_request *request;   /* waits for the daemon's word; NULL: none does */
-	bool busy;                          /* the daemon is asked about it */
-	int64_t look_ms;                    /* when the daemon is asked how it stands */
+	json_t *record;                   /* owned */
+	struct fan_http_request *request; /* waits for the daemon's word; NULL: none does */
+	bool busy;                        /* the daemon is asked about it */
+	int64_t look_ms, look_pause_ms; /* when the daemon is asked how it stands, and how long after that it is asked again */
 	uint64_t ues_charged, pdus_charged; /* so many were taken from the sender's account */
 	json_t *replacement;          /* owned: the record that takes its place when nothing of it was sent; NULL: none does */
 	bool stopped;                 /* the daemon was told to cancel it for that */

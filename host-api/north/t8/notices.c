@@ -87,7 +87,7 @@ put_off(struct fan_t8_notice *notice, unsigned after_s)
 
 	if (wait_ms > t8->settings.callbacks.retry_most_ms)
 		wait_ms = t8->settings.callbacks.retry_most_ms;
-	wait_ms = wait_ms / 2 + (uint64_t)random() % (wait_ms / 2 + 1);
+	wait_ms = wait_ms / 2 + arc4random_uniform((uint32_t)(wait_ms / 2) + 1);
 	if (after_s * 1000UL > wait_ms)
 		wait_ms = after_s * 1000UL;
 	notice->failures++;
