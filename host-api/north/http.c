@@ -83,6 +83,31 @@ fan_http_header(const struct fan_http_request *request, const char *name)
 	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
+static bool
+is_address(const char *host, size_t host_bytes)
+{
+	char text[INET6_ADDRSTRLEN];
+	uint8_t octets[16];
+
+	if (host_bytes == 0 || host_bytes >= sizeof(text))
+		return false;
+	memcpy(text, host, host_bytes);
+	text[host_bytes] = '\0';
+	return inet_pton(AF_INET, text, octets) == 1 || inet_pton(AF_INET6, text, octets) == 1;
+}
+
+bool
+fan_http_names_this_machine(const struct fan_http_request *request)
+{
+	const char *host = fan_http_header(request, "Host");
+
+	if (host == NULL)
+		return true;
+	if (host[0] == '[')
+		return is_address(host + 1, strcspn(host + 1, "]"));
+	return is_address(host, strcspn(host, ":")) || (strcspn(host, ":") == 9 && strncasecmp(host, "localhost", 9) == 0);
+}
+
 const char *
 fan_http_argument(const struct fan_http_request *request, const char *name)
 {

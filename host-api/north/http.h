@@ -52,6 +52,9 @@ const char *fan_http_method(const struct fan_http_request *request);
 const char *fan_http_path(const struct fan_http_request *request);
 /* NULL: there is none of that name. */
 const char *fan_http_header(const struct fan_http_request *request, const char *name);
+/* Whether its Host is localhost or an address, or it has none, as HTTP/1.0, which no browser speaks. A page of anybody's, open in a browser here, has
+ * a name of its own, which may stand for a loopback address from one moment to the next: it would read what is for this machine alone. */
+bool fan_http_names_this_machine(const struct fan_http_request *request);
 /* Of the query, as it was sent. NULL: there is none of that name. */
 const char *fan_http_argument(const struct fan_http_request *request, const char *name);
 /* Out: *byte_count. A zero follows. */

@@ -268,6 +268,7 @@ class Metrics:
         answer, text = self.ask(Accept="application/openmetrics-text;version=1.0.0")
         check(answer.getheader("Content-Type").startswith("application/openmetrics-text") and text.endswith("# EOF\n"), text[-200:])
         check(self.ask("/")[0].status == 404 and self.ask(method="POST")[0].status == 405, "what is no scrape")
+        check(self.ask(Host="page.example")[0].status == 403, "a page of anybody's reads metrics")
         try:
             from prometheus_client.openmetrics import parser
         except ImportError:

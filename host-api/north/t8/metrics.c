@@ -131,7 +131,9 @@ handle(void *user, struct fan_http_request *request)
 {
 	const char *method = fan_http_method(request);
 
-	if (strcmp(fan_http_path(request), "/metrics") != 0)
+	if (!fan_http_names_this_machine(request))
+		say(request, 403, "Host: names neither localhost nor an address, and this port is for this machine alone\n");
+	else if (strcmp(fan_http_path(request), "/metrics") != 0)
 		say(request, 404, "nothing is here but /metrics\n");
 	else if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
 		say(request, 405, "this port only shows: GET or HEAD\n");

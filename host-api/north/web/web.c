@@ -11,11 +11,9 @@
 #include "metrics.h"
 #include "settings.h"
 
-#include <arpa/inet.h>
 #include <gnutls/x509.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define COUNT_OF(table) (sizeof(table) / sizeof((table)[0]))
 #define DEADLINE_MS 15000
@@ -233,33 +231,13 @@ may_look(const struct web *web, const struct fan_http_request *request)
 	return session != NULL && gnutls_certificate_verify_peers2(session, &status) == 0 && status == 0;
 }
 
+/* With TLS no certificate has the name of a page of anybody's. */
 static bool
-is_address(const char *host, size_t host_bytes)
-{
-	char text[INET6_ADDRSTRLEN];
-	uint8_t octets[16];
-
-	if (host_bytes == 0 || host_bytes >= sizeof(text))
-		return false;
-	memcpy(text, host, host_bytes);
-	text[host_bytes] = '\0';
-	return inet_pton(AF_INET, text, octets) == 1 || inet_pton(AF_INET6, text, octets) == 1;
-}
-
-/* Whether a request was meant for this machine. A page of anybody's, open in a browser here, has a name of its own, which may stand for a loopback
- * address from one moment to the next: it would read what it may not. With TLS no certificate has that name. */
-static bool
-is_meant_for_here(const struct web *web, const char *host)
+is_for_this_machine_alone(const struct web *web)
 {
 	const char *address = web->settings.address;
 
-	if (web->settings.certificate != NULL || (strncmp(address, "127.", 4) != 0 && strcmp(address, "::1") != 0))
-		return true;
-	if (host == NULL)
-		return true; /* HTTP/1.0, which no browser speaks */
-	if (host[0] == '[')
-		return is_address(host + 1, strcspn(host + 1, "]"));
-	return is_address(host, strcspn(host, ":")) || (strcspn(host, ":") == 9 && strncasecmp(host, "localhost", 9) == 0);
+	return web->settings.certificate == NULL && (strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0);
 }
 
 static void
@@ -273,7 +251,7 @@ handle(void *user, struct fan_http_request *request)
 		say(request, 403, "a certificate of a client is needed, of a CA in [web] clients\n", NULL);
 		return;
 	}
-	if (!is_meant_for_here(web, fan_http_header(request, "Host"))) {
+	if (is_for_this_machine_alone(web) && !fan_http_names_this_machine(request)) {
 		say(request, 403, "Host: names neither localhost nor an address, and this port is for this machine alone\n",
 		    NULL);
 		return;
