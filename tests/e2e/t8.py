@@ -4,141 +4,39 @@
 import base64
 import datetime
 import http.client
-import http.server
 import json
 import os
-import pathlib
 import re
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+import north
 import openapi
+from north import KEY, WAIT_S, WORK, Process, check, faults, free_port, run, status, token, wait_for, write_keys
 
-PROGRAM, WORK = sys.argv[1], pathlib.Path(sys.argv[2])
 UES = 2500
 SMS_UES = 50
-WAIT_S = 30
-failures = 0
 try:
     published, absent = openapi.Published(), None
 except openapi.Absent as why:
     published, absent = None, str(why)
 
 
-def fault(text):
-    global failures
-    failures += 1
-    print("FAULT:", text, flush=True)
-
-
-def check(condition, text):
-    if not condition:
-        fault(text)
-
-
-def wait_for(condition, text, seconds=WAIT_S):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.05)
-    fault(f"in {seconds} s not: {text}")
-    return condition()
-
-
-# ---- Tokens -------------------------------------------------------------------------------------------------------------------------
-
-KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-def b64url(octets):
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
-
-
-def write_keys(path):
-    numbers = KEY.public_key().public_numbers()
-    e, n = numbers.e.to_bytes(3, "big"), numbers.n.to_bytes(256, "big")
-    path.write_text(json.dumps({"keys": [{"kty": "RSA", "kid": "one", "alg": "RS256", "use": "sig", "n": b64url(n), "e": b64url(e)}]}))
-
-
-def token(subject, **changes):
-    claims = {"iss": "https://issuer.example.org", "aud": "fanfare", "sub": subject, "exp": int(time.time()) + 600} | changes
-    text = b64url(json.dumps({"alg": "RS256", "kid": "one", "typ": "JWT"}).encode()) + "." + b64url(json.dumps(claims).encode())
-    return text + "." + b64url(KEY.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256()))
-
-
 # ---- Who is called back --------------------------------------------------------------------------------------------------------------
 
-class Listener(http.server.ThreadingHTTPServer):
-    """Keeps what it hears, by path; answers 500 as often as it is told."""
+class Listener(north.Listener):
+    """Whose callbacks are compared with the published files."""
 
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.heard, self.refuse = {}, 0
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def handle_error(self, request, client_address):
-        """A face that is killed does not wait for an answer."""
-        check(isinstance(sys.exc_info()[1], ConnectionError), f"a callback: {sys.exc_info()[1]}")
-
-    def uri(self, path):
-        return f"http://127.0.0.1:{self.server_port}{path}"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        text = self.rfile.read(int(self.headers["Content-Length"]))
-        try:
-            body = json.loads(text)
-        except ValueError:
-            body = None
-        wrong = published and published.callback_fault(self.server.uri(self.path), body)
-        check(body is not None and not wrong, f"callback {self.path}: {wrong}: {text[:200]}")
-        if self.server.refuse > 0:
-            self.server.refuse -= 1
-            self.send_error(500)
-            return
-        self.server.heard.setdefault(self.path, []).append(body)
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-# ---- The two processes ----------------------------------------------------------------------------------------------------------------
-
-class Process:
-    def __init__(self, name, config):
-        self.name, self.config, self.process = name, config, None
-
-    def start(self):
-        log = open(WORK / f"{self.name}.log", "ab")
-        self.process = subprocess.Popen([PROGRAM, self.name, "--config", self.config], stdout=log, stderr=log, cwd=WORK)
-
-    def kill(self, how=signal.SIGKILL):
-        self.process.send_signal(how)
-        return self.process.wait(WAIT_S)
-
-
-def run(*arguments):
-    result = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, cwd=WORK, timeout=120)
-    check(result.returncode == 0, f"fanfare {' '.join(arguments)}: exit {result.returncode}: {result.stderr.strip()}")
-    return result.stdout
-
-
-def status():
-    result = subprocess.run([PROGRAM, "status", "--json"], capture_output=True, text=True, cwd=WORK, timeout=60)
-    return json.loads(result.stdout) if result.returncode == 0 else {}
+    def judge(self, path, text, body):
+        super().judge(path, text, body)
+        wrong = published and published.callback_fault(self.uri(path), body)
+        check(not wrong, f"callback {path}: {wrong}: {text[:200]}")
 
 
 SERVE = """[serve]
@@ -217,11 +115,6 @@ requests_per_s = 2
 """
 
 
-def free_port():
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        return server.server_port
-
-
 # ---- What the face says of itself -----------------------------------------------------------------------------------------------------
 
 class Metrics:
@@ -276,30 +169,15 @@ class Metrics:
         check(len(list(parser.text_string_to_metric_families(text))) >= 9, text)
 
 
-class Client:
-    def __init__(self, port, name, sign=None):
-        self.port, self.name, self.token = port, name, (sign or token)(name)
+class Client(north.Client):
+    """Whose answers are compared with the published files."""
 
-    def ask(self, method, path, body=None, kind="application/json", **fields):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_S)
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        headers |= {name.replace("_", "-"): value for name, value in fields.items()}
-        if body is not None:
-            headers["Content-Type"] = kind
+    def expect_callbacks(self, method, path, body):
         if published:
             published.expect_callbacks(method, path, body)
-        connection.request(method, path, body if body is None or isinstance(body, (str, bytes)) else json.dumps(body), headers)
-        answer = connection.getresponse()
-        shown = read_body(method, path, answer)
-        connection.close()
-        return answer, shown
 
-    def expect(self, wanted, method, path, body=None, kind="application/json", **fields):
-        answer, shown = self.ask(method, path, body, kind, **fields)
-        check(answer.status == wanted, f"{method} {path} {str(body)[:80]}: {answer.status}, not {wanted}: {str(shown)[:200]}")
-        if wanted >= 400 and answer.status == wanted:
-            check(answer.getheader("Content-Type") in ("application/problem+json", "application/json"), f"{method} {path}: no problem+json")
-        return answer, shown
+    def read_body(self, method, path, answer):
+        return read_body(method, path, answer)
 
 
 def read_body(method, path, answer):
@@ -897,13 +775,13 @@ def main():
     logs = (WORK / "t8.log").read_text() + (WORK / "serve.log").read_text()
     check(DATA not in logs and client.token not in logs and "Sanitizer" not in logs, "a log has a payload, a token or a sanitizer's word")
     check(TRACE in logs, "the trace of a request is not in the daemon's audit")
-    if failures:
+    if faults:
         print(logs[-3000:])
     elif published:
         print(f"{published.answers_seen} answers and {published.callbacks_seen} callbacks are as the API files want them")
     else:
         print(f"all else is well; no body was compared with its schema: {absent}")
-    sys.exit(1 if failures else 77 if absent else 0)
+    sys.exit(1 if faults else 77 if absent else 0)
 
 
 def without_cipher(line):
