@@ -175,7 +175,7 @@ north := $(if $(north_rooms),$(B)/fanfare-north)
 # ---- Targets ---------------------------------------------------------------------------------------------------------------------
 
 .DEFAULT_GOAL := all
-.PHONY: arm64 trixie sid tsan mutants torture torture-faults lint-mutants rtl rtl-synth cosim all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms rooms \
+.PHONY: arm64 trixie sid tsan mutants torture torture-faults soak lint-mutants rtl rtl-synth cosim all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms rooms \
 	lint-readme fuzz fuzzers cover bench bench-quick bench-compare benches tests examples ctimes constant-time install deb clean help FORCE
 
 all: $(B)/fanfare $(library) $(north) $(tsp) ## build the program (build/fanfare), the faces and the library
@@ -241,7 +241,11 @@ torture: all $(witness) ## kill `fanfare serve` under traffic ROUNDS=200 times a
 	@FANFARE=$(CURDIR)/$(B)/fanfare tests/torture/torture.py --rounds $(ROUNDS) $(call option,SEED,seed) $(ARGS)
 	@FANFARE=$(CURDIR)/$(B)/fanfare tests/torture/store_faults.py
 
-torture-faults: ## plant the faults that the kill loops must see, one at a time, and say which they do not; root; ONLY=PATTERN, some minutes
+soak: MINUTES = 30
+soak: all ## `fanfare serve` and its faces at work for MINUTES=30: accounts, counters, growth; SEED=N
+	@MINUTES=$(MINUTES) $(if $(SEED),SEED=$(SEED)) FANFARE=$(CURDIR)/$(B)/fanfare tests/e2e/soak.sh
+
+torture-faults: ## plant the faults that the kill loops, the soak and such must see, one at a time, and say which they do not; root; ONLY=PATTERN, minutes each
 	@tests/mutants.py --torture '$(ONLY)'
 
 # By the program, since Criterion does not start under it, and to a port that throws frames away: what comes back from a port went through

@@ -12,7 +12,8 @@ tests/mutants/*.txt hold the faults:
     & the fault has another place in the file: its lines follow
     = the reason, when no test can tell: the mutant is equivalent, and only checked to be up to date
 
-The test `torture` is the kill loops of tests/torture, which take minutes: only --torture plants their faults, and none of the others.
+The test `torture` is the kill loops of tests/torture, and NAME.sh a script of tests/e2e. These take minutes: only --torture plants their faults, and none
+of the others.
 
 A mutant is caught when a test fails, crashes or does not end. Exit code 1 when one survives, does not compile or is stale.
 """
@@ -81,7 +82,8 @@ def staleness(mutant):
         times = path.read_text().count(text)
         if not text or times != 1:
             return f"its text occurs {times} times in {mutant.file}: {text}"
-    missing = [test for test in mutant.tests if not any(map(pathlib.Path.exists, (ROOT / f"tests/{test}.c", ROOT / f"tests/{test}/{test}.py")))]
+    places = lambda test: (ROOT / f"tests/{test}.c", ROOT / f"tests/{test}/{test}.py", ROOT / f"tests/e2e/{test}")
+    missing = [test for test in mutant.tests if not any(map(pathlib.Path.is_file, places(test)))]
     return f"there is no {missing[0]}" if missing else None
 
 
@@ -99,7 +101,13 @@ def copy_tree():
             shutil.copy(source, target)
 
 
+def is_slow(mutant):
+    return mutant.tests == [TORTURE] or mutant.tests[0].endswith(".sh")
+
+
 def built_for(test):
+    if test.endswith(".sh"):
+        return ["all"]
     return ["build/fanfare", "build/tests/torture/witness"] if test == TORTURE else [f"build/tests/{test}"]
 
 
@@ -119,12 +127,26 @@ def torture(with_card):
     return done.stdout.splitlines()[0] if done.returncode == 1 else None
 
 
+def script(name):
+    """The first fault that a script of tests/e2e has found; None when none."""
+    environment = {**os.environ, "FANFARE": str(TREE / "build/fanfare")}
+    done = subprocess.run(["bash", f"tests/e2e/{name}"], cwd=TREE, capture_output=True, text=True, env=environment)
+    if done.returncode == 77:
+        sys.exit(f"{name} cannot run: {done.stdout.strip()}")
+    return None if done.returncode == 0 else next(iter(re.findall(r"FAULT.*", done.stdout)), f"{name} ended with {done.returncode}")
+
+
 def failing(tests, with_card=False):
     """The first of the tests that does not pass; None when all do."""
     for test in tests:
         try:
             if test == TORTURE:
                 found = torture(with_card)
+                if found:
+                    return found
+                continue
+            if test.endswith(".sh"):
+                found = script(test)
                 if found:
                     return found
                 continue
@@ -171,7 +193,7 @@ def run(mutants):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--check", action="store_true", help="only look whether every mutant can still be planted")
-    parser.add_argument("--torture", action="store_true", help="those of the kill loops, and no others")
+    parser.add_argument("--torture", action="store_true", help="those of the kill loops and of scripts, and no others")
     parser.add_argument("only", nargs="?", default="", help="a regular expression: mutants whose file or name it finds")
     arguments = parser.parse_args()
     mutants = read_mutants()
@@ -180,7 +202,7 @@ def main():
         print(f"{mutant.place}: {mutant.name}: {why}")
     good = True
     if not arguments.check:
-        mutants = [m for m in mutants if (m.tests == [TORTURE]) == arguments.torture]
+        mutants = [m for m in mutants if is_slow(m) == arguments.torture]
         chosen = [m for m in mutants if not staleness(m) and re.search(arguments.only, f"{m.file}: {m.name}")]
         good = run(chosen)
     sys.exit(0 if good and not stale else 1)
