@@ -84,7 +84,7 @@ tick(void *user)
 }
 
 static void
-serve(int told)
+serve(int told, unsigned deadline_ms)
 {
 	const struct fan_face_options face = { .name = "test", .socket = "/nonexistent/control.sock" };
 	struct serving serving = { .face = NULL };
@@ -92,7 +92,7 @@ serve(int told)
 					    .connections_max = CONNECTIONS_MAX,
 					    .connections_of_address_max = CONNECTIONS_MAX,
 					    .body_bytes_max = BODY_BYTES_MAX,
-					    .deadline_ms = DEADLINE_MS,
+					    .deadline_ms = deadline_ms,
 					    .handle = handle,
 					    .user = &serving };
 	struct fan_http *http = NULL;
@@ -110,17 +110,29 @@ serve(int told)
 }
 
 static void
-set_up(void)
+begin(unsigned deadline_ms)
 {
 	int told[2];
 
 	cr_assert_eq(pipe(told), 0);
 	server = fork();
 	if (server == 0)
-		serve(told[1]);
+		serve(told[1], deadline_ms);
 	cr_assert_eq(read(told[0], &port, sizeof(port)), (ssize_t)sizeof(port));
 	close(told[0]);
 	close(told[1]);
+}
+
+static void
+set_up(void)
+{
+	begin(DEADLINE_MS);
+}
+
+static void
+set_up_patient(void)
+{
+	begin(3600 * 1000);
 }
 
 /* It ends in order, with whatever is connected. */
@@ -135,6 +147,7 @@ tear_down(void)
 }
 
 TestSuite(north_http, .init = set_up, .fini = tear_down, .timeout = 60);
+TestSuite(north_http_patient, .init = set_up_patient, .fini = tear_down, .timeout = 60);
 
 /* ---- Clients ------------------------------------------------------------------------------------------------------------------- */
 
@@ -348,4 +361,32 @@ Test(north_http, a_file_expires_with_the_first_of_its_certificates)
 	cr_assert_eq(fan_http_read_expiry(&expiry_s, "/nowhere.pem"), FAN_E_INVALID);
 	unlink(chain);
 	unlink(one);
+}
+
+/* The server stands still meanwhile, so that a line's beginning and the end of its connection come in one. */
+Test(north_http_patient, who_leaves_in_the_middle_of_a_request_keeps_no_place)
+{
+	int client;
+
+	cr_assert_eq(kill(server, SIGSTOP), 0);
+	for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
+		client = connect_client();
+		say(client, "GET /half");
+		close(client);
+	}
+	cr_assert_eq(kill(server, SIGCONT), 0);
+	client = connect_client();
+	say(client, "GET /whole HTTP/1.1\r\nHost: x\r\n\r\n");
+	cr_assert_not_null(strstr(hear(client, "/whole"), "/whole"));
+	close(client);
+}
+
+Test(north_http_patient, who_has_said_all_and_still_listens_is_answered)
+{
+	const int client = connect_client();
+
+	say(client, "GET /late HTTP/1.1\r\nHost: x\r\n\r\n");
+	cr_assert_eq(shutdown(client, SHUT_WR), 0);
+	cr_assert_not_null(strstr(hear(client, "late"), "202 Accepted"));
+	close(client);
 }

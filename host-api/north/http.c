@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <gnutls/x509.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -21,6 +23,7 @@
 #define STREAM_BLOCK 16384
 #define STATUS_FIRST 100
 #define STATUS_END 600
+#define STREAM_KERNEL_BYTES 65536 /* that the kernel takes ahead of a client */
 
 struct connection {
 	struct connection *next, **link; /* of the list; what points to this one */
@@ -29,6 +32,7 @@ struct connection {
 	bool suspended;
 	int64_t until_ms; /* when the next answer must be out; 0: never, it streams */
 	bool answering;   /* a request is with the face, which answers in its own time */
+	bool answered;    /* and this is on its way out */
 };
 
 struct fan_http {
@@ -165,6 +169,7 @@ send_answer(struct fan_http_request *request, unsigned status, struct MHD_Respon
 	request->status = status;
 	request->http->answers[status - STATUS_FIRST]++;
 	request->bounds->answering = false;
+	request->bounds->answered = true;
 	request->bounds->until_ms = fan_face_now_ms(request->http->face) + request->http->options.deadline_ms;
 	resume(request->bounds);
 	fan_face_hurry(request->http->face);
@@ -202,6 +207,27 @@ read_stream(void *user, uint64_t at, char *buffer, size_t room)
 	return got;
 }
 
+/* What its client has not taken goes with the connection: the kernel would keep it, and offer it again for minutes, to one who does not read. */
+static void
+cut_off_hard(const struct connection *bounds)
+{
+	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	(void)setsockopt(bounds->socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
+/* The kernel would take for a client that does not read what megabytes hold, minutes of it, and call that taken. */
+static void
+bound_stream(const struct connection *bounds)
+{
+	const int buffer_bytes = STREAM_KERNEL_BYTES;
+	const unsigned stall_ms = FAN_HTTP_STALL_S * 1000;
+
+	(void)setsockopt(bounds->socket, SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof(buffer_bytes));
+	(void)setsockopt(bounds->socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &stall_ms, sizeof(stall_ms));
+	cut_off_hard(bounds);
+}
+
 static void
 free_stream(void *user)
 {
@@ -224,8 +250,9 @@ fan_http_stream(struct fan_http_request *request, unsigned status, const struct 
 	FAN_REQUIRE(response != NULL);
 	add_fields(response, fields, field_count);
 	send_answer(request, status, response);
-	/* Who stops reading is found by libmicrohttpd: nothing moves on the connection for so long. */
+	/* Who stops reading is found by the kernel and, when its buffer is full, by libmicrohttpd: nothing moves on the connection for so long. */
 	request->bounds->until_ms = 0;
+	bound_stream(request->bounds);
 	(void)MHD_set_connection_option(request->connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)FAN_HTTP_STALL_S);
 	return stream;
 }
@@ -397,6 +424,7 @@ end_request(void *user, struct MHD_Connection *connection, void **context, enum 
 	(void)why;
 	if (request == NULL)
 		return;
+	request->bounds->answered = false;
 	if (request->response != NULL)
 		MHD_destroy_response(request->response);
 	if (request->body != NULL)
@@ -443,6 +471,16 @@ notice(void *user, struct MHD_Connection *connection, void **context, enum MHD_C
 	*context = NULL;
 }
 
+/* Whether a client has left in the middle of a request. libmicrohttpd does not see an end that comes in one with the last octets. */
+static bool
+has_left(const struct connection *bounds)
+{
+	char octet;
+
+	return !bounds->answering && !bounds->answered &&
+	       recv(bounds->socket, &octet, sizeof(octet), MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 /* libmicrohttpd's own timeout begins anew with each octet: a client that drips would live for ever. */
 static void
 close_late(void *user)
@@ -452,8 +490,10 @@ close_late(void *user)
 	const struct connection *bounds;
 
 	for (bounds = http->connections; bounds != NULL; bounds = bounds->next)
-		if (!bounds->answering && bounds->until_ms != 0 && now_ms > bounds->until_ms)
+		if ((!bounds->answering && bounds->until_ms != 0 && now_ms > bounds->until_ms) || has_left(bounds)) {
+			cut_off_hard(bounds);
 			(void)shutdown(bounds->socket, SHUT_RDWR);
+		}
 }
 
 static int

@@ -42,7 +42,7 @@ RETENTION_S = 300
 DAY_S = 86400
 WAIT_LONG_S = int(os.environ.get("WAIT_S", "180"))            # for what surely comes, on a machine that others use too
 # Between the medians of the two halves, beside 2 % of the first: octets of memory, descriptors, threads, and pages of 4 KiB.
-BOUNDS = {"memory": 2 << 20, "descriptors": 2, "threads": 1, "pages": 64}
+BOUNDS = {"memory": 1 << 20, "descriptors": 2, "threads": 1, "pages": 64}
 PAGES_A_MESSAGE = 2          # that serve keeps until its retention is over
 DATA = base64.b64encode(b"the river rises").decode()
 STATUS = {"sent": "SUCCESS_NEXT_HOP_UNACKNOWLEDGED", "unreachable": "FAILURE_TEMPORARILY_NOT_REACHABLE", "expired": "FAILURE_TIMEOUT",
@@ -251,8 +251,8 @@ class Soak:
         self.note(name)
         self.figures["sent"] += 1
 
-    def send_by_t8(self):
-        name, priority = self.choose()
+    def send_by_t8(self, name=None):
+        name, priority = name or self.random.choice(list(GROUPS)), self.random.randrange(8)
         answer, shown = self.steady.ask(name, priority, self.random.choice((None, None, 0, 5)))
         check(answer.status == 201, f"T8: {answer.status} {str(shown)[:200]}")
         if answer.status == 201:
@@ -337,8 +337,8 @@ class Soak:
         self.listen(dead=number in (2, 3))
         for _ in range(3):
             self.send()
-        for _ in range(2):
-            self.send_by_t8()
+        self.send_by_t8()
+        self.send_by_t8("all")
         self.send_and_kill() if number % 2 == 0 else self.kill(self.faces[3])
         self.cancel()
         self.look_at_pages()
