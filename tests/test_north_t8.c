@@ -433,6 +433,7 @@ Test(north_t8, records_outlive_the_process_and_have_one_owner)
 	char directory[] = "/tmp/fanfare-t8-XXXXXX";
 	struct fan_t8_records *records, *other;
 	json_t *object = json_pack("{s:i}", "x", 7), *found;
+	const struct fan_t8_put puts[] = { { "e/1", object }, { "e/2", object } };
 	unsigned found_count = 0;
 	int64_t bytes = 0;
 
@@ -443,6 +444,7 @@ Test(north_t8, records_outlive_the_process_and_have_one_owner)
 	cr_assert_eq(fan_t8_records_put(records, "a/1", object), 0);
 	cr_assert_eq(fan_t8_records_put(records, "a/2", object), 0);
 	cr_assert_eq(fan_t8_records_put(records, "b/1", object), 0);
+	cr_assert_eq(fan_t8_records_put_all(records, puts, 2), 0);
 	cr_assert_eq(fan_t8_records_remove(records, "a/2"), 0);
 	cr_assert_eq(fan_t8_records_remove(records, "a/none"), 0);
 	fan_t8_records_close(records);
@@ -450,6 +452,13 @@ Test(north_t8, records_outlive_the_process_and_have_one_owner)
 	found = fan_t8_records_get(records, "a/1");
 	cr_assert(json_equal(found, object));
 	cr_assert_null(fan_t8_records_get(records, "a/2"));
+	for (unsigned i = 0; i < 2; i++) {
+		json_t *one = fan_t8_records_get(records, puts[i].key);
+
+		cr_assert(json_equal(one, object), "%s", puts[i].key);
+		json_decref(one);
+		cr_assert_eq(fan_t8_records_remove(records, puts[i].key), 0);
+	}
 	(void)fan_t8_records_each(records, "a/", count, &found_count);
 	cr_assert_eq(found_count, 1);
 	fan_t8_records_watch(records, sum, &bytes);

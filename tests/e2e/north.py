@@ -66,11 +66,11 @@ def token(subject, **changes):
 # ---- Who is called back --------------------------------------------------------------------------------------------------------------
 
 class Listener(http.server.ThreadingHTTPServer):
-    """Keeps what it hears, by path; answers 500 as often as it is told. One that has died may be followed by another at its port."""
+    """Keeps what it hears, by path; answers 500 as often as it is told, and when it has taken as much as it may. One that has died may be followed by another at its port."""
 
     def __init__(self, port=0):
         super().__init__(("127.0.0.1", port), Handler)
-        self.heard, self.refuse = {}, 0
+        self.heard, self.refuse, self.refused, self.may_take = {}, 0, 0, sys.maxsize
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     def die(self):
@@ -97,10 +97,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except ValueError:
             body = None
         self.server.judge(self.path, text, body)
-        if self.server.refuse > 0:
-            self.server.refuse -= 1
+        if self.server.refuse > 0 or self.server.may_take == 0:
+            self.server.refuse -= self.server.refuse > 0
+            self.server.refused += 1
             self.send_error(500)
             return
+        self.server.may_take -= 1
         self.server.heard.setdefault(self.path, []).append(body)
         self.send_response(204)
         self.end_headers()

@@ -578,6 +578,22 @@ def deleted_meanwhile(client, listener, daemon):
     client.expect(204, "DELETE", configuration)
 
 
+def stopped(client, face):
+    """How far a server was told outlives the face: no page comes twice when it ends in order."""
+    listener = Listener()
+    listener.may_take = 1
+    configuration, _ = configure(client, listener, "/stopped")
+    client.expect(201, "POST", configuration + "/downlink-data-deliveries", {"externalGroupId": "all@example.org", "data": DATA})
+    # Only one who has heard that the first page was taken goes on to the second.
+    wait_for(lambda: listener.refused > 0, "a page is taken, and the next is refused")
+    check(face.kill(signal.SIGTERM) == 0, "t8 does not end well")
+    listener.may_take = sys.maxsize
+    face.start()
+    told = lambda: [result["externalId"] for page in listener.heard.get("/stopped", []) for result in page["gmdResults"]]
+    wait_for(lambda: len(set(told())) == UES, "all UEs are told of")
+    check(len(told()) == UES, f"{len(told())} UEs told of, {UES} different")
+
+
 def killed(client, listener, configuration, face, daemon):
     """Both die in between: nothing that was accepted is lost, and each UE's outcome is told."""
     deliver = configuration + "/downlink-data-deliveries"
@@ -764,6 +780,7 @@ def main():
         listener.refuse = 3
         repeated(client, configuration, listener.uri("/repeated"))
         deleted_meanwhile(client, listener, daemon)
+        stopped(client, face)
         killed(client, listener, configuration, face, daemon)
         odd_daemon(listener)
         check(face.kill(signal.SIGTERM) == 0, "t8 does not end well")

@@ -66,7 +66,10 @@ account_of(const struct fan_t8_delivery *delivery)
 int
 fan_t8_delivery_keep(struct fan_t8_delivery *delivery)
 {
-	return fan_t8_records_put(delivery->t8->records, delivery->key, delivery->record);
+	const int error = fan_t8_records_put(delivery->t8->records, delivery->key, delivery->record);
+
+	delivery->told_more = delivery->told_more && error != 0;
+	return error;
 }
 
 static void
@@ -585,6 +588,38 @@ fan_t8_deliveries_tick(void *user)
 			go_on(t8->deliveries[i]);
 }
 
+static void
+keep_all(struct fan_t8 *t8, struct fan_t8_delivery *const *deliveries, unsigned count)
+{
+	struct fan_t8_put puts[FAN_T8_PUTS_MAX];
+
+	for (unsigned i = 0; i < count; i++)
+		puts[i] = (struct fan_t8_put){ deliveries[i]->key, deliveries[i]->record };
+	if (fan_t8_records_put_all(t8->records, puts, count) != 0) {
+		fan_log(FAN_LOG_RECORD_FAILED, NULL, "how far servers were told: %s", fan_error_detail());
+		return;
+	}
+	for (unsigned i = 0; i < count; i++)
+		deliveries[i]->told_more = false;
+}
+
+void
+fan_t8_deliveries_keep(void *user)
+{
+	struct fan_t8 *t8 = user;
+	struct fan_t8_delivery *deliveries[FAN_T8_PUTS_MAX];
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < t8->delivery_count; i++) {
+		if (t8->deliveries[i]->told_more)
+			deliveries[count++] = t8->deliveries[i];
+		if (count == FAN_T8_PUTS_MAX || (count > 0 && i + 1 == t8->delivery_count)) {
+			keep_all(t8, deliveries, count);
+			count = 0;
+		}
+	}
+}
+
 /* ---- What a call wants -------------------------------------------------------------------------------------------------------------- */
 
 /* local@domain (TS 23.682 4.6.2), or, of a UE, 5 to 15 digits. */
@@ -1050,6 +1085,7 @@ fan_t8_deliveries_tidy(void *user)
 void
 fan_t8_deliveries_free(struct fan_t8 *t8)
 {
+	fan_t8_deliveries_keep(t8);
 	for (unsigned i = 0; i < t8->delivery_count; i++)
 		free_delivery(t8->deliveries[i]);
 	free(t8->deliveries);

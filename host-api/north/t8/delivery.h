@@ -37,6 +37,7 @@ struct fan_t8_delivery {
 	json_t *replacement;          /* owned: the record that takes its place when nothing of it was sent; NULL: none does */
 	bool stopped;                 /* the daemon was told to cancel it for that */
 	struct fan_t8_notice *notice; /* owned: what is being told of it; NULL: nothing is */
+	bool told_more;               /* than is kept: the next fan_t8_deliveries_keep() keeps it */
 };
 
 /* Whether the sender of a call may send to a UE or group. False: the call has a problem. In: the attribute's name; group. */
@@ -64,6 +65,8 @@ int fan_t8_deliveries_load(struct fan_t8 *t8);
 void fan_t8_deliveries_free(struct fan_t8 *t8);
 /* Goes on with all of them: sends, looks, tells. Some times a second. */
 void fan_t8_deliveries_tick(void *t8);
+/* Keeps how far servers were told, of all deliveries in one write to the disk. Some times a second. */
+void fan_t8_deliveries_keep(void *t8);
 /* Forgets those that were settled long ago. Now and then. */
 void fan_t8_deliveries_tidy(void *t8);
 

@@ -152,7 +152,9 @@ take_heard(void *user, const struct fan_fetch_answer *answer)
 		return;
 	}
 	pass_page(notice);
-	if (fan_t8_delivery_keep(delivery) != 0)
+	/* A write to the disk for each page would hold up all others that this face serves. The last one counts at once: then the delivery goes. */
+	delivery->told_more = true;
+	if (json_is_true(json_object_get(delivery->record, "settled")) && fan_t8_delivery_keep(delivery) != 0)
 		fan_log(FAN_LOG_RECORD_FAILED, NULL, "%s: %s", delivery->key, fan_error_detail());
 	(void)fan_t8_notice_go_on(delivery);
 }

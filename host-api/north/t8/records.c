@@ -107,48 +107,85 @@ key_of(char room[FAN_T8_KEY_BYTES_MAX + 1], const char *key)
 	return (MDB_val){ strlen(room), room };
 }
 
-/* In: text, NULL: the record goes. */
+/* What a record is to be; NULL: it goes. Out: what it has more than before. */
+struct change {
+	const char *key;
+	char *text;
+	int64_t growth_bytes;
+};
+
 static int
-change(struct fan_t8_records *records, const char *key, char *text)
+make_change(const struct fan_t8_records *records, MDB_txn *transaction, struct change *change)
 {
 	char room[FAN_T8_KEY_BYTES_MAX + 1];
-	MDB_val name = key_of(room, key), value = { text == NULL ? 0 : strlen(text), text }, former = { 0, NULL };
-	const int64_t bytes = (int64_t)value.mv_size;
+	MDB_val name = key_of(room, change->key), value = { 0, change->text }, former = { 0, NULL };
+	int code;
+
+	if (mdb_get(transaction, records->database, &name, &former) == 0)
+		change->growth_bytes = -(int64_t)former.mv_size;
+	if (change->text != NULL) {
+		value.mv_size = strlen(change->text);
+		change->growth_bytes += (int64_t)value.mv_size;
+		return mdb_put(transaction, records->database, &name, &value, 0);
+	}
+	code = mdb_del(transaction, records->database, &name, NULL);
+	return code == MDB_NOTFOUND ? 0 : code;
+}
+
+/* All of them in one write to the disk, or none. */
+static int
+make_changes(struct fan_t8_records *records, struct change *changes, unsigned count)
+{
 	MDB_txn *transaction;
-	int64_t former_bytes;
 	int code = mdb_txn_begin(records->environment, NULL, 0, &transaction);
 
 	if (code != 0)
 		return fail(code, "cannot be written");
-	former_bytes = mdb_get(transaction, records->database, &name, &former) == 0 ? (int64_t)former.mv_size : 0;
-	code = text != NULL ? mdb_put(transaction, records->database, &name, &value, 0)
-			    : mdb_del(transaction, records->database, &name, NULL);
-	if (code != 0 && code != MDB_NOTFOUND) {
+	for (unsigned i = 0; code == 0 && i < count; i++)
+		code = make_change(records, transaction, &changes[i]);
+	if (code != 0) {
 		mdb_txn_abort(transaction);
 		return fail(code, "cannot be written");
 	}
 	code = mdb_txn_commit(transaction);
 	if (code != 0)
 		return fail(code, "cannot be written");
-	if (records->changed != NULL)
-		records->changed(records->user, key, bytes - former_bytes);
+	for (unsigned i = 0; records->changed != NULL && i < count; i++)
+		records->changed(records->user, changes[i].key, changes[i].growth_bytes);
 	return 0;
 }
 
 int
 fan_t8_records_put(struct fan_t8_records *records, const char *key, const json_t *object)
 {
-	char *text = json_dumps(object, JSON_COMPACT);
-	int error = text == NULL ? fan_fail(FAN_E_MEMORY, "no memory for a record") : change(records, key, text);
+	const struct fan_t8_put put = { key, object };
 
-	free(text);
+	return fan_t8_records_put_all(records, &put, 1);
+}
+
+int
+fan_t8_records_put_all(struct fan_t8_records *records, const struct fan_t8_put *puts, unsigned count)
+{
+	struct change changes[FAN_T8_PUTS_MAX] = { { NULL, NULL, 0 } };
+	unsigned made = 0;
+	int error;
+
+	FAN_REQUIRE(count <= FAN_T8_PUTS_MAX);
+	for (; made < count; made++) {
+		changes[made] = (struct change){ puts[made].key, json_dumps(puts[made].object, JSON_COMPACT), 0 };
+		if (changes[made].text == NULL)
+			break;
+	}
+	error = made == count ? make_changes(records, changes, count) : fan_fail(FAN_E_MEMORY, "no memory for a record");
+	while (made > 0)
+		free(changes[--made].text);
 	return error;
 }
 
 int
 fan_t8_records_remove(struct fan_t8_records *records, const char *key)
 {
-	return change(records, key, NULL);
+	return make_changes(records, &(struct change){ key, NULL, 0 }, 1);
 }
 
 json_t *

@@ -23,6 +23,14 @@ void fan_t8_records_watch(struct fan_t8_records *records, void (*changed)(void *
 
 /* Keeps an object, which stays the caller's, in the place of what was kept under the key. IO: nothing has changed. */
 int fan_t8_records_put(struct fan_t8_records *records, const char *key, const json_t *object);
+
+struct fan_t8_put {
+	const char *key;
+	const json_t *object;
+};
+#define FAN_T8_PUTS_MAX 64
+/* The same of up to FAN_T8_PUTS_MAX objects, in one write to the disk. */
+int fan_t8_records_put_all(struct fan_t8_records *records, const struct fan_t8_put *puts, unsigned count);
 /* Nothing under the key is fine. */
 int fan_t8_records_remove(struct fan_t8_records *records, const char *key);
 /* What is kept under a key: the caller's; NULL: nothing is. */

@@ -15,6 +15,7 @@
 #include <sys/random.h>
 
 #define TICK_MS 50
+#define KEEP_MS 100 /* pages that were told since may come twice after a crash */
 #define TIDY_MS 600000
 #define BURST_S 1 /* of requests, UEs and PDUs that a sender may ask for at once */
 
@@ -255,6 +256,7 @@ run(struct fan_t8 *t8)
 	if (error == 0) {
 		fan_face_every(t8->face, TICK_MS, fan_t8_deliveries_tick, t8);
 		fan_face_every(t8->face, TICK_MS, fill_accounts, t8);
+		fan_face_every(t8->face, KEEP_MS, fan_t8_deliveries_keep, t8);
 		fan_face_every(t8->face, TIDY_MS, fan_t8_keys_tidy, t8);
 		fan_face_every(t8->face, TIDY_MS, fan_t8_deliveries_tidy, t8);
 		fan_face_every(t8->face, TIDY_MS, fan_t8_nidd_tidy, t8);
