@@ -31,6 +31,13 @@ for options in 'bytes=0' 'batch=65' 'engine=nosuch' 'nonsense'; do
 	timeout 10 "$FANFARE_BENCHES/bench_engine" "$options" >/dev/null 2>&1 && fail "bench_engine took $options"
 done
 
+# What is run by hand prints what it says.
+if [ -x "$FANFARE_BENCHES/bench_pacing" ]; then
+	timeout 120 "$FANFARE_BENCHES/bench_pacing" hops=10 ues=1000 rounds=1 2>/dev/null >"$TMPDIR/out" || fail 'bench_pacing'
+	[ "$(grep -c '"ratio": [0-9.]*, .*"second": [0-9.]*, "rate": {' "$TMPDIR/out")" = 3 ] || fail "bench_pacing printed $(cat "$TMPDIR/out")"
+fi
+python3 bench/urgent.py "$FANFARE" 2>&1 | grep -q 'bench/urgent.py PROGRAM DIR' || fail 'urgent.py does not say what it takes'
+
 # Interrupted, it leaves neither files nor processes.
 timeout -s INT 2 python3 bench/run.py --quick --results "$TMPDIR/results" >"$TMPDIR/out" 2>"$TMPDIR/err"
 grep -q 'nothing was written' "$TMPDIR/err" || fail "Ctrl-C: $(tail -n 3 "$TMPDIR/err")"
