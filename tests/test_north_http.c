@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -333,6 +334,25 @@ append_file(FILE *out, const char *path)
 }
 
 /* Of a chain, and of CAs, it is the first that matters. */
+Test(north_http, more_connections_than_descriptors_are_refused)
+{
+	const struct rlimit few = { 500, 500 };
+	const struct fan_face_options as = { .name = "test", .socket = "/nonexistent/control.sock" };
+	struct fan_http_options options = { .address = "127.0.0.1", .connections_max = 500, .handle = handle };
+	struct fan_http *http;
+	struct fan_face *face;
+
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	cr_assert_eq(fan_face_open(&face, &as), 0);
+	cr_assert_eq(fan_http_open(&http, face, &options), FAN_E_INVALID);
+	cr_assert_not_null(strstr(fan_error_detail(), "500 connections: this process may have 500 descriptors"), "%s",
+			   fan_error_detail());
+	options.connections_max = options.connections_of_address_max = 300;
+	cr_assert_eq(fan_http_open(&http, face, &options), 0, "%s", fan_error_detail());
+	fan_http_close(http);
+	fan_face_close(face);
+}
+
 Test(north_http, a_file_expires_with_the_first_of_its_certificates)
 {
 	static const long ends_s[] = { 300000, 100000, 200000 };

@@ -195,6 +195,18 @@ open_signals(struct fan_face *face)
 	return fan_face_watch(face, face->signals, EPOLLIN, take_signals, face);
 }
 
+/* What a login shell or an init script gives is often 1,024; the rest may be had for the asking. Where it may not, fan_http_open() says so. */
+static void
+take_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /* Tokens and certificates' keys live here: no core file of it. */
 static void
 harden(void)
@@ -215,6 +227,7 @@ fan_face_open(struct fan_face **out, const struct fan_face_options *options)
 	if (face == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory for a face");
 	harden();
+	take_descriptors();
 	face->options = *options;
 	face->now_ms = fan_clock_ms(CLOCK_MONOTONIC);
 	for (unsigned i = 0; i < FAN_FACE_WATCHES_MAX; i++)

@@ -13,6 +13,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 #define PEM_BYTES_MAX (1 << 20)
 #define BACKLOG 1024
 #define LOOK_MS 250
+#define OWN_DESCRIPTORS 128 /* ports, records, the daemon, notifications */
 #define STREAM_BLOCK 16384
 #define STATUS_FIRST 100
 #define STATUS_END 600
@@ -661,13 +663,31 @@ start(struct fan_http *http)
 	return error;
 }
 
+/* Each connection is a descriptor; a face has some more. */
+static int
+check_descriptors(const struct fan_http_options *options)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= options->connections_max + OWN_DESCRIPTORS)
+		return 0;
+	return fan_fail(
+		FAN_E_INVALID,
+		"%u connections: this process may have %llu descriptors, of which it needs %d itself: LimitNOFILE= of its "
+		"unit or ulimit -n raises that",
+		options->connections_max, (unsigned long long)limit.rlim_cur, OWN_DESCRIPTORS);
+}
+
 int
 fan_http_open(struct fan_http **out, struct fan_face *face, const struct fan_http_options *options)
 {
-	struct fan_http *http = calloc(1, sizeof(*http));
-	int error;
+	struct fan_http *http;
+	int error = check_descriptors(options);
 
 	*out = NULL;
+	if (error != 0)
+		return error;
+	http = calloc(1, sizeof(*http));
 	if (http == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory for HTTP");
 	http->face = face;

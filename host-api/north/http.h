@@ -32,7 +32,7 @@ struct fan_http_field {
 	const char *name, *value;
 };
 
-/* Opens the port. INVALID: address, certificate or key; IO: the port. */
+/* Opens the port. INVALID: address, certificate or key, or more connections than this process may have; IO: the port. */
 int fan_http_open(struct fan_http **http, struct fan_face *face, const struct fan_http_options *options);
 /* Closes port and connections; requests that are not answered are gone with it. NULL is ignored. */
 void fan_http_close(struct fan_http *http);
