@@ -3,11 +3,14 @@
 """Application servers and the processes that they speak to, for scripts that are called with PROGRAM FOLDER: tokens of an issuer of their own, who is
 called back, HTTP, `fanfare serve` and its faces as children. What was not as it should be is counted in `faults`."""
 import base64
+import contextlib
 import http.client
 import http.server
 import json
 import pathlib
+import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -140,8 +143,13 @@ def status():
 
 
 def free_port():
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        return server.server_port
+    """Of those that the kernel gives to nobody by itself: one of its own choice may be a connection's before it is listened at."""
+    first = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(min(10000, first // 2), first)
+        with socket.socket() as tried, contextlib.suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return port
 
 
 class Client:
