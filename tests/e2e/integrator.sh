@@ -23,9 +23,7 @@ fault() {
 }
 
 # Whoever stops in the middle leaves no process behind.
-read -r t8_port outcomes_port <<<"$(python3 -c 'import socket
-held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-print(*(one.getsockname()[1] for one in held))')"
+read -r t8_port outcomes_port <<<"$(tests/e2e/free_ports.py 2)"
 {
 	echo 'daemon= face= server='
 	echo 'trap '\''kill $daemon $face $server 2>/dev/null || :; wait'\'' EXIT'

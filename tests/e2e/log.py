@@ -16,6 +16,8 @@ import subprocess
 import sys
 import time
 
+from free_ports import free_port
+
 PROGRAM, WORK = sys.argv[1], pathlib.Path(sys.argv[2])
 WAIT_S = 60
 KEY, PAYLOAD = "c0ffee00a1b2c3d4e5f60718293a4b5c", "c2x1aWNlIGdhdGU="
@@ -157,11 +159,6 @@ create = yes
 def certificate():
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", WORK / "tls.key",
                     "-out", WORK / "tls.pem"], check=True, capture_output=True)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def t8_events(daemon):

@@ -159,7 +159,7 @@ scrape_configs:
 rule_files:
   - $web/alerts.yml
 END
-peer=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+peer=$("$here/free_ports.py")
 prometheus --config.file=prometheus.yml --storage.tsdb.path=tsdb --web.listen-address="127.0.0.1:$peer" >prometheus.out 2>&1 &
 prometheus=$!
 until_so 60 "$python" "$here/metrics.py" scraped "http://127.0.0.1:$peer"

@@ -3,14 +3,11 @@
 """Application servers and the processes that they speak to, for scripts that are called with PROGRAM FOLDER: tokens of an issuer of their own, who is
 called back, HTTP, `fanfare serve` and its faces as children. What was not as it should be is counted in `faults`."""
 import base64
-import contextlib
 import http.client
 import http.server
 import json
 import pathlib
-import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +15,7 @@ import time
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from free_ports import free_port
 
 PROGRAM, WORK = sys.argv[1], pathlib.Path(sys.argv[2])
 WAIT_S = 30
@@ -140,16 +138,6 @@ def run(*arguments):
 def status():
     result = subprocess.run([PROGRAM, "status", "--json"], capture_output=True, text=True, cwd=WORK, timeout=60)
     return json.loads(result.stdout) if result.returncode == 0 else {}
-
-
-def free_port():
-    """Of those that the kernel gives to nobody by itself: one of its own choice may be a connection's before it is listened at."""
-    first = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    while True:
-        port = random.randrange(min(10000, first // 2), first)
-        with socket.socket() as tried, contextlib.suppress(OSError):
-            tried.bind(("127.0.0.1", port))
-            return port
 
 
 class Client:

@@ -13,6 +13,7 @@ for program in haproxy curl openssl python3; do
 done
 curl --version | grep -q 'HTTP2' || { echo 'this curl has no HTTP/2'; exit 77; }
 shipped=$PWD/host-api/north/t8/haproxy.cfg
+ports=$PWD/tests/e2e/free_ports.py
 work=$(mktemp -d "${TMPDIR:-/tmp}/fanfare-proxy.XXXXXX") || exit
 serve= face= proxy=
 trap 'for pid in $proxy $face $serve; do kill -9 $pid 2>/dev/null; done; wait 2>/dev/null; rm -rf "$work"' EXIT
@@ -36,12 +37,7 @@ until_so() {
 	return 1
 }
 
-free_ports() {
-	python3 -c 'import socket
-held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-print(*(one.getsockname()[1] for one in held))'
-}
-read -r port face_port < <(free_ports)
+read -r port face_port < <("$ports" 2)
 
 # ---- Certificate and tokens --------------------------------------------------------------------------------------------------
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout t8.key -out t8.pem -subj /CN=scef.example.org \

@@ -42,7 +42,7 @@ cat >"$work/tsp.ini" <<END
 [tsp]
 identity = iwf.example.org
 listen = 127.0.0.1
-port = $(python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])')
+port = $(tests/e2e/free_ports.py)
 tls_port = 0
 state = $work/tsp
 [scs first]

@@ -34,10 +34,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/fanfare-tsp.XXXXXX") || exit
 daemon= face= other=
 trap '{ kill -9 $daemon $face $other; wait; } 2>/dev/null; rm -rf "$work"' EXIT
 cd "$work" || exit
-read -r TSP_PORT TSP_TLS_PORT < <(python3 -c 'import socket
-places = [socket.socket() for _ in range(2)]
-for place in places: place.bind(("127.0.0.1", 0))
-print(*(place.getsockname()[1] for place in places))')
+read -r TSP_PORT TSP_TLS_PORT < <("$here/free_ports.py" 2)
 export FANFARE=$fanfare FANFARE_SOCKET=$work/socket TSP_PORT TSP_TLS_PORT TSP_WORK=$work
 failures=0
 
