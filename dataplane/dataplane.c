@@ -64,7 +64,9 @@ init_link(struct fan_link *link, struct fan_egress *egress, const struct fan_opt
 		return fan_fail(FAN_E_INVALID, "DSCP %u: 0 to 63", options->dscp);
 	link->ipv6 = options->ipv6;
 	link->udp_checksum = options->udp_checksum;
-	link->vlan_tag = options->vlan != 0 ? (uint16_t)(options->vlan_priority << 13 | options->vlan) : 0;
+	link->vlan_tag = 0;
+	if (options->vlan != 0)
+		link->vlan_tag = (uint16_t)(options->vlan_priority << 13 | options->vlan);
 	link->dscp = options->dscp;
 	link->source_port = options->udp_source_port;
 	memcpy(link->ethernet, options->source_ethernet, sizeof(link->ethernet));
