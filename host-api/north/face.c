@@ -13,7 +13,6 @@
 #include <ini.h>
 #include <pwd.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -340,19 +339,6 @@ void
 fan_face_stop(struct fan_face *face)
 {
 	face->ends = true;
-}
-
-void
-fan_face_log(const struct fan_face *face, const char *format, ...)
-{
-	va_list arguments;
-	char line[1024];
-
-	va_start(arguments, format);
-	(void)vsnprintf(line, sizeof(line), format, arguments);
-	va_end(arguments);
-	(void)face;
-	fan_log(FAN_LOG_NOTE, NULL, "%s", line);
 }
 
 /* ---- Files ------------------------------------------------------------------------------------------------------------------- */

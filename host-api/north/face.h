@@ -78,10 +78,7 @@ void fan_face_hang_up(struct fan_face *face);
 /* Whether the daemon has greeted us. */
 bool fan_face_connected(const struct fan_face *face);
 
-/* ---- Its words --------------------------------------------------------------------------------------------------------------- */
-
-/* A note in the log (control/log.h), of what is no event there. Never a key, a token or a payload. */
-void fan_face_log(const struct fan_face *face, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* ---- Its configuration ------------------------------------------------------------------------------------------------------- */
 
 /* Reads an INI file: each key goes to `take`, which returns an error for one that it does not know or whose value is wrong; *line and key are then put
  * before what it recorded. A section that comes twice goes on. In: take, which is handed the section's name without brackets. NOT_FOUND, INVALID. */

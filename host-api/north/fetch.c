@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "fetch.h"
 
+#include "../control/log.h"
 #include "target.h"
 
 #include <arpa/inet.h>
@@ -182,7 +183,7 @@ watch(struct fan_fetcher *fetcher, curl_socket_t socket, uint32_t events)
 	*watched = (struct watched){ fetcher, socket };
 	/* Without it, the transfer runs out of time, and no other one is ended. */
 	if (fan_face_watch(fetcher->face, socket, events, take_events, watched) != 0) {
-		fan_face_log(fetcher->face, "%s", fan_error_detail());
+		fan_log(FAN_LOG_NOTE, NULL, "%s", fan_error_detail());
 		free(watched);
 		return;
 	}

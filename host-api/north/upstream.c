@@ -184,7 +184,7 @@ take_hello(struct fan_upstream *upstream, const json_t *object)
 	const json_t *error = json_object_get(object, "error");
 
 	if (error != NULL) {
-		fan_face_log(upstream->face, "%s: %s", upstream->path, json_string_value(json_object_get(error, "message")));
+		fan_log(FAN_LOG_NOTE, NULL, "%s: %s", upstream->path, json_string_value(json_object_get(error, "message")));
 		disconnect(upstream);
 		return;
 	}
@@ -281,7 +281,7 @@ receive(void *user, uint32_t events)
 		upstream->in_bytes += (size_t)got;
 		if (take_lines(upstream))
 			return;
-		fan_face_log(upstream->face, "%s: what answers is no %s", upstream->path, FAN_CONTROL_PROTOCOL);
+		fan_log(FAN_LOG_NOTE, NULL, "%s: what answers is no %s", upstream->path, FAN_CONTROL_PROTOCOL);
 	}
 	disconnect(upstream);
 }

@@ -139,7 +139,7 @@ take_heard(void *user, const struct fan_fetch_answer *answer)
 	}
 	/* What a name stands for, or who may be called, may be right again before the day is over. */
 	if (answer->refused && notice->failures == 0)
-		fan_face_log(delivery->t8->face, "%s: is not told: %s", delivery->key, answer->why);
+		fan_log(FAN_LOG_NOTE, NULL, "%s: is not told: %s", delivery->key, answer->why);
 	if (answer->status < 200 || answer->status > 299) {
 		delivery->t8->told.failed++;
 		put_off(notice, answer->retry_after_s);

@@ -159,7 +159,7 @@ take_metrics(void *user, const struct fan_face_answer *answer)
 	if (web->http == NULL)
 		return;
 	if (answer->failure == FAN_FACE_REFUSED)
-		fan_face_log(web->face, "the daemon refuses to tell: %s", answer->why);
+		fan_log(FAN_LOG_NOTE, NULL, "the daemon refuses to tell: %s", answer->why);
 	tell(web, answer->failure == FAN_FACE_DONE ? answer->result : NULL);
 }
 
