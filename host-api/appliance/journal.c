@@ -1039,7 +1039,6 @@ take_over_put_off(struct fanfare *fanfare, struct fan_flight *flight, struct fan
 	struct fan_entry *entry = entry_of(fanfare, flight);
 	roaring_bitmap_t *slots = fan_journal_bitmap(of);
 	roaring_uint32_iterator_t at;
-	uint64_t in_doubt;
 	int error = 0;
 
 	if (slots == NULL)
@@ -1048,13 +1047,25 @@ take_over_put_off(struct fanfare *fanfare, struct fan_flight *flight, struct fan
 	for (roaring_iterator_init(slots, &at); error == 0 && at.has_value && at.current_value < leg->from;
 	     roaring_uint32_iterator_advance(&at))
 		error = put_off_again(fanfare, flight, leg, at.current_value);
-	in_doubt = RTE_MIN(roaring_bitmap_get_cardinality(slots), FAN_LATE_IN_DOUBT_MAX - entry->late_in_doubt);
-	entry->late_in_doubt += (uint32_t)in_doubt;
-	entry->in_doubt += in_doubt * leg->plans.part_count;
 	if (error == 0)
 		return note_put_off(entry, (unsigned)(leg - flight->legs), of->first_slot, slots);
 	roaring_bitmap_free(slots);
 	return error;
+}
+
+/* Their PDUs may be repeats of what has left since it was written. */
+static void
+doubt_put_off(struct fan_entry *entry)
+{
+	uint64_t most = FAN_LATE_IN_DOUBT_MAX;
+
+	for (unsigned i = 0; entry->put_off != NULL && i < entry->put_off_count; i++) {
+		const roaring_bitmap_t *resumed = entry->put_off[i].resumed;
+		const uint64_t members = resumed != NULL ? RTE_MIN(roaring_bitmap_get_cardinality(resumed), most) : 0;
+
+		entry->in_doubt += members * entry->flight->legs[i].plans.part_count;
+		most -= members;
+	}
 }
 
 /* What became of those from the position on is found out anew. */
@@ -1092,6 +1103,7 @@ take_over_unserved(struct fanfare *fanfare, struct fan_flight *flight)
 			return error;
 		record.unserved.first_slot += FAN_UNSERVED_CONTEXTS;
 	}
+	doubt_put_off(entry_of(fanfare, flight));
 	return error == FAN_E_NOT_FOUND ? 0 : error;
 }
 

@@ -59,7 +59,6 @@ struct fan_entry {
 	uint64_t put_off_left;                       /* how many were then */
 	uint64_t put_off_taken[FAN_WORKERS_MAX];     /* the spans' late_taken before that */
 	bool put_off_unsure;                         /* the disk may have others: a transaction has failed */
-	uint32_t late_in_doubt;                      /* of in_doubt, members that were put off */
 };
 
 #define FAN_FORGOTTEN_MAX 256 /* messages that are forgotten in one transaction */
