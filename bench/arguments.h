@@ -19,4 +19,24 @@ fan_argument_number(unsigned long *out, const char *argument, const char *name, 
 	return end != argument + name_bytes + 1 && *end == '\0' && *out >= first && *out <= last;
 }
 
+/* "engine=NAME". Out: the name, of the argument's own octets. */
+static inline bool
+fan_argument_engine(const char **out, const char *argument)
+{
+	if (strncmp(argument, "engine=", 7) != 0)
+		return false;
+	*out = argument + 7;
+	return true;
+}
+
+/* "eal=ARGUMENT", which goes behind others; false, too, when there are as many as may be. */
+static inline bool
+fan_argument_eal(const char **out, unsigned *count, unsigned most, const char *argument)
+{
+	if (strncmp(argument, "eal=", 4) != 0 || *count == most)
+		return false;
+	out[(*count)++] = argument + 4;
+	return true;
+}
+
 #endif

@@ -195,15 +195,13 @@ main(int argc, char **argv)
 	}
 	options.directory = argv[1];
 	for (int i = 2; i < argc; i++) {
-		if (strncmp(argv[i], "engine=", 7) == 0)
-			options.engine = argv[i] + 7;
-		else if (strncmp(argv[i], "eal=", 4) == 0 && options.eal_count < EAL_ARGUMENTS_MAX)
-			options.eal[options.eal_count++] = argv[i] + 4;
-		else if (!fan_argument_number(&options.ues, argv[i], "ues", 1, 100000000) &&
-			 !fan_argument_number(&options.messages, argv[i], "messages", 1, 50000) &&
-			 !fan_argument_number(&options.rounds, argv[i], "rounds", 1, ROUNDS_MAX) &&
-			 !fan_argument_number(&options.bytes, argv[i], "bytes", 1, 1200) &&
-			 !fan_argument_number(&options.workers, argv[i], "workers", 1, 8)) {
+		if (!fan_argument_engine(&options.engine, argv[i]) &&
+		    !fan_argument_eal(options.eal, &options.eal_count, EAL_ARGUMENTS_MAX, argv[i]) &&
+		    !fan_argument_number(&options.ues, argv[i], "ues", 1, 100000000) &&
+		    !fan_argument_number(&options.messages, argv[i], "messages", 1, 50000) &&
+		    !fan_argument_number(&options.rounds, argv[i], "rounds", 1, ROUNDS_MAX) &&
+		    !fan_argument_number(&options.bytes, argv[i], "bytes", 1, 1200) &&
+		    !fan_argument_number(&options.workers, argv[i], "workers", 1, 8)) {
 			fprintf(stderr, "bench_keep: cannot use \"%s\"\n", argv[i]);
 			return EXIT_FAILURE;
 		}

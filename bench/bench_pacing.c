@@ -261,15 +261,9 @@ measure(const struct options *options, unsigned long paced)
 static bool
 parse_option(struct options *options, const char *argument)
 {
-	if (strncmp(argument, "engine=", 7) == 0) {
-		options->engine = argument + 7;
-		return true;
-	}
-	if (strncmp(argument, "eal=", 4) == 0 && options->eal_count < EAL_ARGUMENTS_MAX) {
-		options->eal[options->eal_count++] = argument + 4;
-		return true;
-	}
-	return fan_argument_number(&options->hops, argument, "hops", 10, HOPS_MAX) ||
+	return fan_argument_engine(&options->engine, argument) ||
+	       fan_argument_eal(options->eal, &options->eal_count, EAL_ARGUMENTS_MAX, argument) ||
+	       fan_argument_number(&options->hops, argument, "hops", 10, HOPS_MAX) ||
 	       fan_argument_number(&options->ues, argument, "ues", 1000, 100000000) ||
 	       fan_argument_number(&options->pdus_per_s, argument, "pdus_per_s", 1, 1000000) ||
 	       fan_argument_number(&options->rounds, argument, "rounds", 1, ROUNDS_MAX) ||

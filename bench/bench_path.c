@@ -49,15 +49,9 @@ count_message(void *user, const struct fan_result *result, const struct fan_outc
 static bool
 parse_option(struct options *options, const char *argument)
 {
-	if (strncmp(argument, "engine=", 7) == 0) {
-		options->engine = argument + 7;
-		return true;
-	}
-	if (strncmp(argument, "eal=", 4) == 0 && options->eal_count < EAL_ARGUMENTS_MAX) {
-		options->eal[options->eal_count++] = argument + 4;
-		return true;
-	}
-	return fan_argument_number(&options->ues, argument, "ues", 64, 100000000) ||
+	return fan_argument_engine(&options->engine, argument) ||
+	       fan_argument_eal(options->eal, &options->eal_count, EAL_ARGUMENTS_MAX, argument) ||
+	       fan_argument_number(&options->ues, argument, "ues", 64, 100000000) ||
 	       fan_argument_number(&options->bytes, argument, "bytes", 1, 1200) ||
 	       fan_argument_number(&options->workers, argument, "workers", 1, 8) ||
 	       fan_argument_number(&options->hops, argument, "hops", 1, 60000) ||
