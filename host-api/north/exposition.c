@@ -298,3 +298,25 @@ fan_metric_labels(const struct fan_metric_row *row)
 		return row->label != NULL ? row->label : "";
 	}
 }
+
+/* ---- Scrapes ----------------------------------------------------------------------------------------------------------- */
+
+bool
+fan_exposition_answer(struct fan_http_request *request, const struct fan_metric_row *rows, json_t *metrics,
+		      const struct fan_http_field *more, size_t more_count)
+{
+	const enum fan_exposition format = fan_exposition_choose(fan_http_header(request, "Accept"));
+	struct fan_http_field fields[2 + FAN_EXPOSITION_FIELDS_MAX] = { { "Content-Type", fan_exposition_content_type(format) },
+									{ "Cache-Control", "no-store" } };
+	size_t byte_count = 0;
+	char *text = fan_exposition_write(&byte_count, rows, metrics, format);
+
+	json_decref(metrics);
+	FAN_REQUIRE(more_count <= FAN_EXPOSITION_FIELDS_MAX);
+	for (size_t i = 0; i < more_count; i++)
+		fields[2 + i] = more[i];
+	if (text != NULL)
+		fan_http_answer(request, 200, fields, 2 + more_count, text, byte_count);
+	free(text);
+	return text != NULL;
+}

@@ -6,6 +6,8 @@
 #ifndef FAN_NORTH_EXPOSITION_H
 #define FAN_NORTH_EXPOSITION_H
 
+#include "http.h"
+
 #include <jansson.h>
 
 enum fan_exposition {
@@ -49,6 +51,12 @@ const char *fan_exposition_content_type(enum fan_exposition format);
  * The caller's, to be freed; NULL: no memory. */
 char *fan_exposition_write(size_t *byte_count, const struct fan_metric_row *rows, const json_t *metrics,
 			   enum fan_exposition format);
+
+/* Answers a scrape in the format that its client asks for. In: metrics, which it takes; more, fields of the answer beside type and caching, at most
+ * FAN_EXPOSITION_FIELDS_MAX. False: there is no memory, and it is not answered. */
+#define FAN_EXPOSITION_FIELDS_MAX 4
+bool fan_exposition_answer(struct fan_http_request *request, const struct fan_metric_row *rows, json_t *metrics,
+			   const struct fan_http_field *more, size_t more_count);
 
 /* "worker, reason"; "" for none. Static storage. */
 const char *fan_metric_labels(const struct fan_metric_row *row);

@@ -108,22 +108,9 @@ say(struct fan_http_request *request, unsigned status, const char *text)
 static void
 scrape(struct fan_t8 *t8, struct fan_http_request *request)
 {
-	const enum fan_exposition format = fan_exposition_choose(fan_http_header(request, "Accept"));
-	const struct fan_http_field fields[] = { { "Content-Type", fan_exposition_content_type(format) },
-						 { "Cache-Control", "no-store" } };
-	size_t bytes = 0;
-	json_t *metrics;
-	char *text;
-
 	t8->scrapes++;
-	metrics = fan_t8_metrics_describe(t8);
-	text = fan_exposition_write(&bytes, fan_t8_metrics, metrics, format);
-	json_decref(metrics);
-	if (text != NULL)
-		fan_http_answer(request, 200, fields, COUNT_OF(fields), text, bytes);
-	else
+	if (!fan_exposition_answer(request, fan_t8_metrics, fan_t8_metrics_describe(t8), NULL, 0))
 		say(request, 500, "no memory\n");
-	free(text);
 }
 
 static void

@@ -104,23 +104,11 @@ describe(struct web *web)
 static void
 answer_scrape(struct web *web, struct fan_http_request *request)
 {
-	const enum fan_exposition format = fan_exposition_choose(fan_http_header(request, "Accept"));
-	const struct fan_http_field fields[] = { { "Content-Type", fan_exposition_content_type(format) },
-						 SAFE_FIELDS,
-						 { "Cache-Control", "no-store" } };
-	size_t bytes = 0;
-	json_t *all;
-	char *text;
+	static const struct fan_http_field safe[] = { SAFE_FIELDS };
 
 	web->scrapes_answered++;
-	all = describe(web);
-	text = fan_exposition_write(&bytes, fan_web_metrics, all, format);
-	json_decref(all);
-	if (text != NULL)
-		fan_http_answer(request, 200, fields, COUNT_OF(fields), text, bytes);
-	else
+	if (!fan_exposition_answer(request, fan_web_metrics, describe(web), safe, COUNT_OF(safe)))
 		say(request, 500, "no memory\n", NULL);
-	free(text);
 }
 
 static void
