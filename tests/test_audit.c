@@ -2,6 +2,7 @@
 /* Records of what clients change: each act leaves one, with what may be told and nothing else, and nobody is waited for. */
 #define _GNU_SOURCE
 #include "../host-api/control/daemon.h"
+#include "journal.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -12,22 +13,12 @@
 #include <unistd.h>
 
 static struct fan_audit audit;
-static int journal;
-static char folder[] = "/tmp/fanfare-audit.XXXXXX", path[64];
-static char record[65536];
+static struct fan_test_journal journal;
 
-/* The journal is a socket of the test's. */
 static void
 set_up(void)
 {
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
-
-	cr_assert_not_null(mkdtemp(folder));
-	(void)snprintf(path, sizeof(path), "%s/journal", folder);
-	(void)snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
-	journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	cr_assert_eq(bind(journal, (const struct sockaddr *)&name, sizeof(name)), 0);
-	cr_assert_eq(setenv("FANFARE_JOURNAL", path, 1), 0);
+	fan_test_journal_open(&journal);
 	cr_assert_eq(fan_audit_open(&audit, "journal"), 0, "%s", fan_error_detail());
 }
 
@@ -35,9 +26,7 @@ static void
 tear_down(void)
 {
 	fan_audit_close(&audit);
-	(void)close(journal);
-	(void)unlink(path);
-	(void)rmdir(folder);
+	fan_test_journal_close(&journal);
 }
 
 TestSuite(audit, .init = set_up, .fini = tear_down);
@@ -52,28 +41,12 @@ act_of(const char *method, const char *params)
 	return act;
 }
 
-/* The value of a field in the record, closed by a zero; NULL: it has none. */
+/* Of the next record. */
 static const char *
 field(const char *name)
 {
-	static char value[1024];
-	const ssize_t bytes = recv(journal, record, sizeof(record), MSG_PEEK);
-
-	for (ssize_t at = 0; at < bytes;) {
-		const size_t name_bytes = strcspn(record + at, "\n");
-		uint64_t value_bytes;
-		const bool found = strlen(name) == name_bytes && memcmp(record + at, name, name_bytes) == 0;
-
-		memcpy(&value_bytes, record + at + name_bytes + 1, sizeof(value_bytes));
-		cr_assert_lt(value_bytes, sizeof(value));
-		memcpy(value, record + at + name_bytes + 9, value_bytes);
-		value[value_bytes] = '\0';
-		if (found)
-			return value;
-		at += (ssize_t)(name_bytes + 10 + value_bytes);
-		cr_assert(at <= bytes && record[at - 1] == '\n');
-	}
-	return NULL;
+	(void)fan_test_journal_take(&journal, MSG_PEEK);
+	return fan_test_journal_field(&journal, name);
 }
 
 static void
@@ -87,7 +60,7 @@ has(const char *name, const char *value)
 static void
 next(void)
 {
-	(void)recv(journal, record, sizeof(record), 0);
+	(void)fan_test_journal_take(&journal, 0);
 }
 
 Test(audit, a_record_has_who_what_to_whom_and_the_outcome)
@@ -110,7 +83,7 @@ Test(audit, a_record_has_who_what_to_whom_and_the_outcome)
 	has("FANFARE_PRIORITY", "3");
 	has("FANFARE_ID", "7");
 	cr_assert_null(field("FANFARE_ERROR"));
-	cr_assert_null(memmem(record, (size_t)recv(journal, record, sizeof(record), 0), "secret", 6));
+	cr_assert_null(memmem(journal.record, (size_t)fan_test_journal_take(&journal, 0), "secret", 6));
 	cr_assert(audit.written == 1 && audit.lost == 0);
 }
 
@@ -147,7 +120,7 @@ Test(audit, keys_are_in_no_record)
 
 	fan_audit_record(&audit, &act, "done", 0, NULL);
 	has("FANFARE_IDENTITY", "001010000000001");
-	cr_assert_null(memmem(record, (size_t)recv(journal, record, sizeof(record), 0), "00112233", 8));
+	cr_assert_null(memmem(journal.record, (size_t)fan_test_journal_take(&journal, 0), "00112233", 8));
 }
 
 Test(audit, a_reader_that_does_not_read_loses_records_and_keeps_nobody)

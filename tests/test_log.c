@@ -4,6 +4,7 @@
 #include "../host-api/control/log.h"
 
 #include "../dataplane/context/error.h"
+#include "journal.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -14,30 +15,19 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static int journal;
-static char folder[] = "/tmp/fanfare-log.XXXXXX", path[64], record[65536];
+static struct fan_test_journal journal;
 
-/* The journal is a socket of the test's. */
 static void
 set_up(void)
 {
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
-
-	cr_assert_not_null(mkdtemp(folder));
-	(void)snprintf(path, sizeof(path), "%s/journal", folder);
-	(void)snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
-	journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	cr_assert_eq(bind(journal, (const struct sockaddr *)&name, sizeof(name)), 0);
-	cr_assert_eq(setenv("FANFARE_JOURNAL", path, 1), 0);
+	fan_test_journal_open(&journal);
 }
 
 static void
 tear_down(void)
 {
 	fan_log_close();
-	(void)close(journal);
-	(void)unlink(path);
-	(void)rmdir(folder);
+	fan_test_journal_close(&journal);
 }
 
 TestSuite(log, .init = set_up, .fini = tear_down);
@@ -46,27 +36,16 @@ TestSuite(log, .init = set_up, .fini = tear_down);
 static void
 take_record(void)
 {
-	const ssize_t bytes = recv(journal, record, sizeof(record) - 1, 0);
-
-	cr_assert_gt(bytes, 0, "nothing was said");
-	memset(record + bytes, 0, sizeof(record) - (size_t)bytes);
+	cr_assert_gt(fan_test_journal_take(&journal, 0), 0, "nothing was said");
 }
 
 /* Whether the record has a field of that value. */
 static bool
 has(const char *name, const char *value)
 {
-	char wanted[2048];
-	const size_t name_bytes = strlen(name), value_bytes = strlen(value), bytes = name_bytes + 1 + 8 + value_bytes + 1;
+	const char *found = fan_test_journal_field(&journal, name);
 
-	memset(wanted, 0, bytes);
-	memcpy(wanted, name, name_bytes);
-	wanted[name_bytes] = '\n';
-	wanted[name_bytes + 1] = (char)value_bytes;
-	wanted[name_bytes + 2] = (char)(value_bytes >> 8);
-	memcpy(wanted + name_bytes + 9, value, value_bytes);
-	wanted[bytes - 1] = '\n';
-	return memmem(record, sizeof(record), wanted, bytes) != NULL;
+	return found != NULL && strcmp(found, value) == 0;
 }
 
 Test(log, the_journal_gets_fields_and_the_id)
@@ -118,7 +97,7 @@ written(void (*say)(void))
 	ssize_t bytes;
 	int to;
 
-	(void)snprintf(file, sizeof(file), "%s/said", folder);
+	(void)snprintf(file, sizeof(file), "%s/said", journal.folder);
 	to = open(file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	cr_assert(to >= 0 && before >= 0);
 	(void)dup2(to, STDERR_FILENO);
