@@ -546,7 +546,7 @@ rooms: ## write the table of folders' arrows into README.md
 	$(Q)tests/rooms.py --write
 
 lint-scripts:
-	$(Q)sh -n setup && sh -n debian/fanfare.postinst && sh -n debian/fanfare.postrm || exit; for s in tests/run .ci/run $(scripts); do bash -n $$s || exit; done
+	$(Q)sh -n setup && sh -n debian/fanfare.postinst && sh -n debian/fanfare.postrm || exit; for s in tests/run .ci/run $(scripts) tests/e2e/*.bash; do bash -n $$s || exit; done
 
 # Measured figures in README.md are those of bench/results; bench/readme.py without --check writes them.
 lint-readme: | $(B)/found-py

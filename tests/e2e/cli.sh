@@ -4,6 +4,7 @@
 # The command line: what bad input gets (one line on stderr, the exit code, nothing on stdout, nothing left behind), what good input
 # gives (table, JSON, capture and contexts that agree), and completion. Takes the program's path from FANFARE.
 set -u
+. "$(dirname "$0")/judge.bash"
 
 fanfare=${FANFARE:-build/fanfare}
 [ -x "$fanfare" ] || { echo "no program at $fanfare"; exit 77; }
@@ -11,12 +12,6 @@ fanfare=$(realpath "$fanfare")
 work=$(mktemp -d "${TMPDIR:-/tmp}/fanfare-cli.XXXXXX") || exit
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit
-failures=0
-
-fault() {
-	echo "FAULT: $*"
-	failures=$((failures + 1))
-}
 
 # refused CODE TEXT ARGUMENT...: exit code, one line on stderr that holds TEXT, silence on stdout, no file left behind
 refused() {

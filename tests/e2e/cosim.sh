@@ -5,6 +5,7 @@
 # seed and with gaps; a simulator that is killed in the middle, with an engine of the CPU beside it and alone; one that is none, one that
 # has another version; waves; and what the two programs say of wrong options. Needs `make -C hw model`.
 set -u
+. "$(dirname "$0")/judge.bash"
 
 fanfare=${FANFARE:-build/fanfare}
 built=$PWD/build/hw
@@ -18,12 +19,6 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/fanfare-cosim.XXXXXX") || exit
 server=
 trap '[ -z "$server" ] || kill -9 "$server" 2>/dev/null; rm -rf "$work"' EXIT
 cd "$work" || exit
-failures=0
-
-fault() {
-	echo "FAULT: $*"
-	failures=$((failures + 1))
-}
 
 # json EXPRESSION: a Python expression over the object `o` in .out, its figures `f` and PDUs by engine `p`
 json() {

@@ -4,6 +4,7 @@
 # host-api/README.md holds what it promises: its application server in ten minutes is run as it stands, but for the two ports, and the devices' outcomes come;
 # and its table of conformance names the APIs and methods that are routed. Takes the program's path from FANFARE.
 set -u
+. "$(dirname "$0")/judge.bash"
 
 fanfare=$(realpath "${FANFARE:-build/fanfare}")
 manual=host-api/README.md
@@ -15,12 +16,6 @@ done
 curl --help all | grep -q fail-with-body || { echo 'curl 7.84 or newer: not found'; exit 77; }
 work=$(mktemp -d "${TMPDIR:-/tmp}/fanfare-integrator.XXXXXX") || exit
 trap 'rm -rf "$work"' EXIT
-failures=0
-
-fault() {
-	echo "FAULT: $*"
-	failures=$((failures + 1))
-}
 
 # Whoever stops in the middle leaves no process behind.
 read -r t8_port outcomes_port <<<"$(tests/e2e/free_ports.py 2)"

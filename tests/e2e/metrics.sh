@@ -5,6 +5,7 @@
 # messages are sent, wait, are cancelled and expire, a real Prometheus takes the scrapes, the alerts and every query of the dashboard, and what
 # DPDK's own tool shows is the same. Frames go into a ring that nobody empties, so that messages wait for the port.
 set -u
+. "$(dirname "$0")/judge.bash"
 
 fanfare=${FANFARE:-build/fanfare}
 [ -x "$fanfare" ] || { echo "no program at $fanfare"; exit 77; }
@@ -25,24 +26,6 @@ serve= face= prometheus=
 trap 'for pid in $prometheus $face $serve; do kill -9 $pid 2>/dev/null; done; wait 2>/dev/null; rm -rf "$work"' EXIT
 cd "$work" || exit
 export FANFARE_SOCKET=$work/socket RUNTIME_DIRECTORY=$work
-failures=0
-
-fault() {
-	echo "FAULT: $*"
-	failures=$((failures + 1))
-}
-
-# until SECONDS COMMAND...: tries again until it succeeds
-until_so() {
-	local i n=$(($1 * 10))
-	shift
-	for ((i = 0; i < n; i++)); do
-		"$@" >/dev/null 2>&1 && return
-		sleep 0.1
-	done
-	fault "not within ${n}00 ms: $*"
-	return 1
-}
 
 ready() { "$fanfare" status --json | grep -q '"ready"'; }
 scrapes=0

@@ -4,6 +4,7 @@
 # Files that the command writes: whatever ends the process, a full disk and a limit among it, nothing is left behind; what they replace
 # keeps its mode, owner and link; "-" is stdin or stdout. Signals that were ignored stay ignored. Takes the program's path from FANFARE.
 set -u
+. "$(dirname "$0")/judge.bash"
 
 fanfare=${FANFARE:-build/fanfare}
 [ -x "$fanfare" ] || { echo "no program at $fanfare"; exit 77; }
@@ -13,13 +14,7 @@ mounted=
 trap '[ -z "$mounted" ] || umount "$mounted"; rm -rf "$work"' EXIT
 cd "$work" || exit
 mkdir at
-failures=0
 skipped=
-
-fault() {
-	echo "FAULT: $*"
-	failures=$((failures + 1))
-}
 
 # left TEXT: the folder `at` is as empty as it was
 left() {

@@ -4,6 +4,7 @@
 # Rates of next hops as an operator has them: in the file, by reload, by command and by a relay's word; and what happens to a message that is put off
 # when its daemon is killed. Takes the program's path from FANFARE.
 set -u
+. "$(dirname "$0")/judge.bash"
 
 fanfare=${FANFARE:-build/fanfare}
 [ -x "$fanfare" ] || { echo "no program at $fanfare"; exit 77; }
@@ -14,14 +15,8 @@ daemon=
 trap '[ -z "$daemon" ] || kill -9 "$daemon" 2>/dev/null; rm -rf "$work"' EXIT
 cd "$work" || exit
 export FANFARE_SOCKET=$work/socket
-failures=0
 hops=8 # of `fanfare population`: 192.0.2.1 to 192.0.2.8, an eighth of the UEs each
 ues=4000
-
-fault() {
-	echo "FAULT: $*"
-	failures=$((failures + 1))
-}
 
 good() {
 	timeout 60 "$fanfare" "$@" >.out 2>.err || fault "fanfare $*: exit $?: $(tail -c 300 .err)"

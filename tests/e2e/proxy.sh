@@ -4,6 +4,7 @@
 # HTTP/2 for application servers: the haproxy.cfg that is shipped, in front of `fanfare t8`, asked by curl. Of that file, the port that it listens at, the
 # one that it passes requests on to and the certificate's path are replaced; and who does not run this as root cannot become the user haproxy.
 set -u
+. "$(dirname "$0")/judge.bash"
 
 fanfare=$(realpath "${FANFARE:-build/fanfare}")
 [ -x "$fanfare" ] || { echo "no program at $fanfare"; exit 77; }
@@ -19,23 +20,6 @@ serve= face= proxy=
 trap 'for pid in $proxy $face $serve; do kill -9 $pid 2>/dev/null; done; wait 2>/dev/null; rm -rf "$work"' EXIT
 cd "$work" || exit
 export FANFARE_SOCKET=$work/socket
-failures=0
-
-fault() {
-	echo "FAULT: $*"
-	failures=$((failures + 1))
-}
-
-until_so() {
-	local i n=$(($1 * 10))
-	shift
-	for ((i = 0; i < n; i++)); do
-		"$@" >/dev/null 2>&1 && return
-		sleep 0.1
-	done
-	fault "not within ${n}00 ms: $*"
-	return 1
-}
 
 read -r port face_port < <("$ports" 2)
 

@@ -6,6 +6,7 @@
 # to files lead to files. A line is left out or made smaller only when it stands in one of the two lists below, with the reason.
 # Figures are bench/readme.py's to check.
 set -u
+. "$(dirname "$0")/judge.bash"
 
 fanfare=${FANFARE:-build/fanfare}
 [ -x "$fanfare" ] || { echo "no program at $fanfare"; exit 77; }
@@ -16,7 +17,6 @@ manuals='README.md hw/README.md'
 work=$(mktemp -d "${TMPDIR:-/tmp}/fanfare-readme.XXXXXX") || exit
 trap 'rm -rf "$work"' EXIT
 copy=$work/tree
-failures=0
 
 # Commands that are not run, and why.
 declare -A not_run=(
@@ -28,11 +28,6 @@ declare -A not_run=(
 declare -A smaller=(
 	['synth_xilinx -family xcup -flatten']='hierarchy -check' # reads the same files in the same order; mapping them takes minutes
 )
-
-fault() {
-	echo "FAULT: $*"
-	failures=$((failures + 1))
-}
 
 # fenced LANGUAGE FILE: the lines of its blocks that begin with ```LANGUAGE
 fenced() {

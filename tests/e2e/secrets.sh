@@ -5,6 +5,7 @@
 # daemon is killed so that it would dump core, and every octet that the run has left behind is searched for them, as octets and as digits.
 # The search is shown to find: the file that the keys came from is there too.
 set -u
+. "$(dirname "$0")/judge.bash"
 
 fanfare=${FANFARE:-build/fanfare}
 [ -x "$fanfare" ] || { echo "no program at $fanfare"; exit 77; }
@@ -16,12 +17,6 @@ trap '[ -z "$daemon" ] || kill -9 "$daemon" 2>/dev/null; rm -rf "$work"' EXIT
 cd "$work" || exit
 export FANFARE_SOCKET=$work/socket
 k_enc=c0ffee00a1b2c3d4e5f60718293a4b5c k_int=5ca1ab1e0d1c2b3a4958677685949321 kek=3d8f0b6e2a914c75d1e8ba2f6c9047135ee1c2d3a4b5968778695a4b3c2d1e0f
-failures=0
-
-fault() {
-	echo "FAULT: $*"
-	failures=$((failures + 1))
-}
 
 # say ARGUMENT...: what a command says goes into a file of its own, whatever it answers
 said=0

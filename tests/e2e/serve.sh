@@ -4,6 +4,7 @@
 # `fanfare serve` and every command that is its client, once well and once badly: exit codes, one line on stderr, JSON. Frames go to a port that
 # throws them away. Takes the program's path from FANFARE.
 set -u
+. "$(dirname "$0")/judge.bash"
 
 fanfare=${FANFARE:-build/fanfare}
 [ -x "$fanfare" ] || { echo "no program at $fanfare"; exit 77; }
@@ -14,13 +15,7 @@ daemon=
 trap '[ -z "$daemon" ] || kill -9 "$daemon" 2>/dev/null; rm -rf "$work"' EXIT
 cd "$work" || exit
 export FANFARE_SOCKET=$work/socket
-failures=0
 key=00112233445566778899aabbccddeeff # of a UE below, to be found in nothing that anyone says
-
-fault() {
-	echo "FAULT: $*"
-	failures=$((failures + 1))
-}
 
 # refused CODE TEXT ARGUMENT...: exit code, one line on stderr that holds TEXT, silence on stdout
 refused() {

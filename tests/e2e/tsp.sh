@@ -4,6 +4,7 @@
 # `fanfare tsp` between a real `fanfare serve` and Services Capability Servers that are nobody's of this project: python-diameter's codec and
 # dictionary (PyPI, into build/venv; without network the test is skipped), and freeDiameterd. Takes the program's path from FANFARE.
 set -u
+. "$(dirname "$0")/judge.bash"
 
 fanfare=${FANFARE:-build/fanfare}
 [ -x "$fanfare" ] || { echo "no program at $fanfare"; exit 77; }
@@ -36,12 +37,6 @@ trap '{ kill -9 $daemon $face $other; wait; } 2>/dev/null; rm -rf "$work"' EXIT
 cd "$work" || exit
 read -r TSP_PORT TSP_TLS_PORT < <("$here/free_ports.py" 2)
 export FANFARE=$fanfare FANFARE_SOCKET=$work/socket TSP_PORT TSP_TLS_PORT TSP_WORK=$work
-failures=0
-
-fault() {
-	echo "FAULT: $*"
-	failures=$((failures + 1))
-}
 
 # refused CODE TEXT ARGUMENT...: exit code and one line on stderr that holds TEXT
 refused() {

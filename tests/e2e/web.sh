@@ -5,6 +5,7 @@
 # nothing is on the console. Then clients that ask for what is not there, and for too much; TLS with certificates of clients; and faces that are
 # killed. SHOTS=FOLDER keeps the pictures.
 set -u
+. "$(dirname "$0")/judge.bash"
 
 fanfare=${FANFARE:-build/fanfare}
 [ -x "$fanfare" ] || { echo "no program at $fanfare"; exit 77; }
@@ -22,23 +23,6 @@ serve= face=
 trap 'for pid in $face $serve; do kill -9 $pid 2>/dev/null; done; wait 2>/dev/null; rm -rf "$work"' EXIT
 cd "$work" || exit
 export FANFARE_SOCKET=$work/socket FANFARE=$fanfare SHOTS=${SHOTS:-$work}
-failures=0
-
-fault() {
-	echo "FAULT: $*"
-	failures=$((failures + 1))
-}
-
-until_so() {
-	local i n=$(($1 * 10))
-	shift
-	for ((i = 0; i < n; i++)); do
-		"$@" >/dev/null 2>&1 && return
-		sleep 0.1
-	done
-	fault "not within ${n}00 ms: $*"
-	return 1
-}
 
 # begin_face FILE: sets face and port
 begin_face() {
