@@ -43,44 +43,7 @@ BUFFER_BYTES = 256 << 20
 STAMP = struct.Struct("=q")
 WAIT_S = 60
 FRAME_BYTES_MAX = 130  # an urgent frame has fewer octets, one of a crowd more
-SERVE = """[serve]
-socket = {work}/socket
-audit = no
-[dataplane]
-egress = af_packet:{link}
-eal = --no-huge -m 1024
-workers = {workers}
-[sender]
-address = 198.51.100.1
-[next_hops]
-default_ethernet = 02:00:00:00:00:01
-[store]
-directory = {work}/store
-key_file = {work}/key
-create = yes
-retention_s = 20
-"""
-T8 = """[t8]
-port = {port}
-api_root = https://scef.example.org
-socket = {work}/socket
-state = {work}/state
-[tokens]
-profile = oauth
-issuer = https://issuer.example.org
-audience = fanfare
-keys = {work}/keys.json
-[callbacks]
-plain_http = yes
-"""
-SENDER = """[sender {name}]
-subject = {name}
-groups = *@example.org
-callbacks = 127.0.0.1
-requests_per_s = 100000
-messages_in_flight = 64
-stored_bytes = 1073741824
-"""
+SENDER = {"requests_per_s": 100000, "messages_in_flight": 64, "stored_bytes": 1 << 30}
 
 
 # ---- Who stamps frames: a process of its own, in the namespace at the far end ------------------------------------------------------------
@@ -285,13 +248,11 @@ class Bench:
         north.run("group", "add", "urgent@example.org", "--file", "urgent")
 
     def begin(self):
-        work = north.WORK
-        (work / "key").touch(0o600)
-        (work / "key").write_bytes(os.urandom(32))
-        north.write_keys(work / "keys.json")
-        (work / "serve.ini").write_text(SERVE.format(work=work, link=self.link.here, workers=self.options["workers"]))
-        senders = "".join(SENDER.format(name=name) for name in ("urgent", "crowd"))
-        (work / "t8.ini").write_text(T8.format(work=work, port=self.port) + senders)
+        north.write_keys(north.WORK / "keys.json")
+        north.write_serve({
+            "serve": {"audit": "no"}, "sender": {"address": "198.51.100.1"}, "store": {"retention_s": 20},
+            "dataplane": {"egress": f"af_packet:{self.link.here}", "eal": "--no-huge -m 1024", "workers": self.options["workers"]}})
+        north.write_t8("t8.ini", self.port, {"urgent": SENDER, "crowd": SENDER}, {})
         self.tokens = {name: north.token(name, exp=int(time.time()) + 86400) for name in ("urgent", "crowd")}
         self.serve, self.face = north.Process("serve", "serve.ini"), north.Process("t8", "t8.ini")
         self.serve.start()

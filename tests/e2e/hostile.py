@@ -28,7 +28,7 @@ import threading
 import time
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "torture"))
-from north import PROGRAM, WAIT_S, WORK, Client, Listener, Process, check, fault, faults, free_port, run, status, token, wait_for, write_keys
+from north import PROGRAM, WAIT_S, WORK, Client, Listener, Process, check, fault, faults, free_port, run, status, token, wait_for, write_keys, write_serve, write_t8
 from torture import Daemon
 
 LONG = os.environ.get("HOSTILE") == "long"
@@ -41,50 +41,9 @@ PAGES_MAX, CLIENTS_MAX = 32, 64  # of web; of the control socket
 # Octets of memory beside what a process has when it is at rest (host-api/OPERATING.md, Size): so much for each connection that it allows.
 BOUNDS = {"serve": 16 * ((2 << 20) + (64 << 10)), "t8": 300 * (200 << 10), "web": 128 * (100 << 10)}
 
-SERVE = """[serve]
-socket = {work}/socket
-socket_mode = 0666
-audit = no
-[dataplane]
-egress = net_null
-eal = --no-huge -m 512
-[next_hops]
-default_ethernet = 02:00:00:00:00:01
-[store]
-directory = {work}/store
-key_file = {work}/key
-create = yes
-[roles]
-read = nobody
-"""
-T8 = """[t8]
-port = {port}
-api_root = https://scef.example.org
-socket = {work}/socket
-state = {work}/state
-[limits]
-connections = 300
-connections_of_address = 60
-deadline_ms = 3000
-[tokens]
-profile = oauth
-issuer = https://issuer.example.org
-audience = fanfare
-keys = {work}/keys.json
-[callbacks]
-plain_http = yes
-[sender as1]
-subject = as1
-groups = *@example.org
-callbacks = 127.0.0.1
-requests_per_s = 100000
-messages_in_flight = 64
-[sender evil]
-subject = evil
-groups = *@example.org
-callbacks = 127.0.0.1
-requests_per_s = 100000
-"""
+SERVE = {"serve": {"socket_mode": "0666", "audit": "no"}, "roles": {"read": "nobody"}}
+T8 = {"limits": {"connections": 300, "connections_of_address": 60, "deadline_ms": 3000}}
+SENDERS = {"as1": {"requests_per_s": 100000, "messages_in_flight": 64}, "evil": {"requests_per_s": 100000}}
 
 
 # ---- Attacks, each in a process of its own: attack(port, token, counts, stop) ---------------------------------------------------------------
@@ -522,11 +481,9 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("hostile: told to stop"))
     WORK.chmod(0o755)  # another user comes to the socket
     port, web_port, listener = free_port(), free_port(), Listener()
-    (WORK / "serve.ini").write_text(SERVE.format(work=WORK))
-    (WORK / "t8.ini").write_text(T8.format(work=WORK, port=port))
+    write_serve(SERVE)
+    write_t8("t8.ini", port, SENDERS, T8)
     (WORK / "web.ini").write_text(f"[web]\nport = {web_port}\nsocket = {WORK}/socket\n")
-    (WORK / "key").touch(0o600)
-    (WORK / "key").write_bytes(os.urandom(32))
     write_keys(WORK / "keys.json")
     processes = {name: Process(name, f"{name}.ini") for name in ("serve", "t8", "web")}
     try:

@@ -6,6 +6,7 @@ import base64
 import http.client
 import http.server
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -110,6 +111,38 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+# ---- Configurations -------------------------------------------------------------------------------------------------------------------
+
+def write_ini(name, *parts):
+    """Sections of keys; a later part has more, or other values."""
+    sections = {}
+    for part in parts:
+        for section, keys in part.items():
+            sections.setdefault(section, {}).update(keys)
+    text = "".join(f"[{section}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items()) for section, keys in sections.items())
+    (WORK / name).write_text(text)
+
+
+def write_serve(more):
+    """serve.ini, of a daemon with a store whose frames go nowhere; and the store's key, if there is none yet."""
+    key = WORK / "key"
+    if not key.exists():
+        key.touch(0o600)
+        key.write_bytes(os.urandom(32))
+    write_ini("serve.ini", {
+        "serve": {"socket": WORK / "socket"}, "dataplane": {"egress": "net_null", "eal": "--no-huge -m 512"},
+        "next_hops": {"default_ethernet": "02:00:00:00:00:01"}, "store": {"directory": WORK / "store", "key_file": key, "create": "yes"}}, more)
+
+
+def write_t8(name, port, senders, more):
+    """Of a face before it, for senders that show tokens of write_keys() and are called back here."""
+    own = {"subject": None, "groups": "*@example.org", "callbacks": "127.0.0.1"}
+    write_ini(name, {
+        "t8": {"port": port, "api_root": "https://scef.example.org", "socket": WORK / "socket", "state": WORK / "state"},
+        "tokens": {"profile": "oauth", "issuer": "https://issuer.example.org", "audience": "fanfare", "keys": WORK / "keys.json"},
+        "callbacks": {"plain_http": "yes"}}, more, {f"sender {sender}": own | {"subject": sender} | keys for sender, keys in senders.items()})
 
 
 # ---- Processes ------------------------------------------------------------------------------------------------------------------------

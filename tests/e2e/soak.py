@@ -31,7 +31,7 @@ import time
 import urllib.request
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "torture"))
-from north import PROGRAM, WAIT_S, WORK, Client, Listener, Process, check, fault, faults, free_port, run, token, wait_for, write_keys
+from north import PROGRAM, WAIT_S, WORK, Client, Listener, Process, check, fault, faults, free_port, run, token, wait_for, write_keys, write_serve, write_t8
 from torture import Daemon, Refused
 
 UES, COMING = 1500, 100      # the last ones come and go
@@ -48,43 +48,8 @@ DATA = base64.b64encode(b"the river rises").decode()
 STATUS = {"sent": "SUCCESS_NEXT_HOP_UNACKNOWLEDGED", "unreachable": "FAILURE_TEMPORARILY_NOT_REACHABLE", "expired": "FAILURE_TIMEOUT",
           "port": "FAILURE_NEXT_HOP"}
 
-SERVE = """[serve]
-socket = {work}/socket
-[dataplane]
-egress = net_null
-eal = --no-huge -m 512
-[next_hops]
-default_ethernet = 02:00:00:00:00:01
-[store]
-directory = {work}/store
-key_file = {work}/key
-create = yes
-retention_s = {retention}
-[pacing]
-{pacing}
-"""
-
-T8 = """[t8]
-port = {port}
-api_root = https://scef.example.org
-socket = {work}/socket
-state = {work}/state-{port}
-[tokens]
-profile = oauth
-issuer = https://issuer.example.org
-audience = fanfare
-keys = {work}/keys.json
-[callbacks]
-plain_http = yes
-retry_ms = 50
-retry_most_ms = 500
-[sender as1]
-subject = as1
-groups = *@example.org
-callbacks = 127.0.0.1
-requests_per_s = 100000
-messages_in_flight = 64
-"""
+T8 = {"callbacks": {"retry_ms": 50, "retry_most_ms": 500}}
+SENDERS = {"as1": {"requests_per_s": 100000, "messages_in_flight": 64}}
 
 
 def gid(name):
@@ -94,8 +59,8 @@ def gid(name):
 class Serve(Daemon):
     """The daemon, with this script's configuration."""
 
-    def set_pacing(self, lines):
-        (self.folder / "serve.ini").write_text(SERVE.format(work=self.folder, retention=RETENTION_S, pacing="\n".join(lines)))
+    def set_pacing(self, rates):
+        write_serve({"store": {"retention_s": RETENTION_S}, "pacing": rates})
 
 
 class Message:
@@ -148,15 +113,13 @@ class Soak:
     # ---- What there is --------------------------------------------------------------------------------------------------------------
 
     def begin(self):
-        (WORK / "key").touch(0o600)
-        (WORK / "key").write_bytes(os.urandom(32))
         write_keys(WORK / "keys.json")
-        self.serve.set_pacing([])
+        self.serve.set_pacing({})
         self.serve.start(WAIT_LONG_S)
         self.provision()
         ports = [free_port() for _ in range(4)]
         for port in ports[:2]:
-            (WORK / f"t8-{port}.ini").write_text(T8.format(work=WORK, port=port))
+            write_t8(f"t8-{port}.ini", port, SENDERS, T8 | {"t8": {"state": WORK / f"state-{port}"}})
         for port in ports[2:]:
             (WORK / f"web-{port}.ini").write_text(f"[web]\nport = {port}\nsocket = {WORK}/socket\n")
         self.faces = [Process("t8", f"t8-{port}.ini") for port in ports[:2]] + [Process("web", f"web-{port}.ini") for port in ports[2:]]
@@ -205,7 +168,7 @@ class Soak:
         elif what == 2:
             self.serve.call("next_hop.relay", address=hop, pdus_per_s=0, for_ms=0)
         else:
-            self.serve.set_pacing([f"{hop} = {self.random.choice((100, 1000, 50000))}"])
+            self.serve.set_pacing({hop: self.random.choice((100, 1000, 50000))})
             self.serve.process.send_signal(signal.SIGHUP)
         self.figures["flaps"] += 1
 
@@ -351,7 +314,7 @@ class Soak:
         for hop in HOPS:
             self.serve.call("next_hop.relay", address=hop, pdus_per_s=0, for_ms=0)
             self.serve.call("next_hop.rate", address=hop, pdus_per_s=0)
-        self.serve.set_pacing([])
+        self.serve.set_pacing({})
         self.serve.call("reload")
         # UEs of NAS have received what has left, so that the next messages find room in their windows.
         with open(WORK / "acks", "w") as file:

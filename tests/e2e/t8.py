@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 import north
 import openapi
-from north import KEY, WAIT_S, WORK, Process, check, faults, free_port, run, status, token, wait_for, write_keys
+from north import KEY, WAIT_S, WORK, Process, check, faults, free_port, run, status, token, wait_for, write_keys, write_serve, write_t8
 
 UES = 2500
 SMS_UES = 50
@@ -40,80 +40,22 @@ class Listener(north.Listener):
         check(not wrong, f"callback {path}: {wrong}: {text[:200]}")
 
 
-SERVE = """[serve]
-socket = {work}/socket
-[dataplane]
-egress = net_null
-capture = {work}/sent.pcap
-eal = --no-huge -m 512
-[next_hops]
-default_ethernet = 02:00:00:00:00:01
-[store]
-directory = {work}/store
-key_file = {work}/key
-create = yes
-[sms]
-originator = 4917
-service_centre = +491710760000
-"""
+SERVE = {"dataplane": {"capture": WORK / "sent.pcap"}, "sms": {"originator": 4917, "service_centre": "+491710760000"}}
+T8 = {"limits": {"deadline_ms": 2000}, "callbacks": {"retry_ms": 50, "retry_most_ms": 200}}
+SENDERS = {
+    "as1": {"ues": "*", "requests_per_s": 1000},
+    "as2": {"ues": "*", "outcomes": "failures", "messages_in_flight": 1, "message_bytes": 10},
+    "small": {"stored_bytes": 3000},
+    "parts": {"pdus_per_s": 1},
+    "heads": {"ues_per_s": 1},
+    "sum": {"outcomes": "summary"},
+    "slow": {"requests_per_s": 2},
+}
 
-T8 = """[t8]
-port = {port}
-metrics_port = {metrics_port}
-api_root = https://scef.example.org
-socket = {work}/socket
-state = {work}/state
-[limits]
-deadline_ms = 2000
-[tokens]
-profile = oauth
-issuer = https://issuer.example.org
-audience = fanfare
-keys = {work}/keys.json
-[callbacks]
-plain_http = yes
-retry_ms = 50
-retry_most_ms = 200
-[sender as1]
-subject = as1
-groups = *@example.org
-ues = *
-callbacks = 127.0.0.1
-requests_per_s = 1000
-[sender as2]
-subject = as2
-groups = *@example.org
-ues = *
-callbacks = 127.0.0.1
-outcomes = failures
-messages_in_flight = 1
-message_bytes = 10
-[sender small]
-subject = small
-groups = *@example.org
-callbacks = 127.0.0.1
-stored_bytes = 3000
-[sender parts]
-subject = parts
-groups = *@example.org
-callbacks = 127.0.0.1
-pdus_per_s = 1
-[sender heads]
-subject = heads
-groups = *@example.org
-callbacks = 127.0.0.1
-ues_per_s = 1
-[sender sum]
-subject = sum
-groups = *@example.org
-callbacks = 127.0.0.1
-outcomes = summary
-[sender slow]
-subject = slow
-groups = *@example.org
-callbacks = 127.0.0.1
-requests_per_s = 2
-"""
+
+def write_face(name, port, senders=None, **own):
+    """A face with keys of its own in [t8]."""
+    write_t8(name, port, SENDERS | (senders or {}), T8 | {"t8": own})
 
 
 # ---- What the face says of itself -----------------------------------------------------------------------------------------------------
@@ -524,8 +466,7 @@ def expiry(face):
         (WORK / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     (WORK / "server.key").touch(0o600)
     (WORK / "server.key").write_bytes(KEY.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    text = T8.format(work=WORK, port=port, metrics_port=metrics_port).replace(f"{WORK}/state", f"{WORK}/tls")
-    (WORK / "tls.ini").write_text(text.replace("[limits]", "certificate = server.pem\nkey = server.key\nclient_ca = ca.pem\n[limits]"))
+    write_face("tls.ini", port, metrics_port=metrics_port, state=WORK / "tls", certificate="server.pem", key="server.key", client_ca="ca.pem")
     face.start()
     metrics = Metrics(metrics_port)
     wait_for(metrics.answers, "a face with TLS tells of itself")
@@ -687,8 +628,7 @@ class OddDaemon:
 def odd_daemon(listener):
     """What a daemon that has sent nothing yet, or has lost UEs, makes of deliveries."""
     port, long_name = free_port(), "n" * 41
-    config = T8.replace("{work}/socket", "{work}/odd.socket").replace("{work}/state", "{work}/odd").format(work=WORK, port=port, metrics_port=0)
-    (WORK / "odd.ini").write_text(config + f"[sender {long_name}]\nsubject = {long_name}\ngroups = *\ncallbacks = 127.0.0.1\n")
+    write_face("odd.ini", port, {long_name: {"groups": "*"}}, socket=WORK / "odd.socket", state=WORK / "odd")
     daemon, face = OddDaemon(WORK / "odd.socket"), Process("t8", "odd.ini")
     face.start()
     client = Client(port, "as1")
@@ -755,10 +695,8 @@ def answers(client):
 def main():
     os.environ["FANFARE_SOCKET"] = str(WORK / "socket")
     port, metrics_port, listener = free_port(), free_port(), Listener()
-    (WORK / "serve.ini").write_text(SERVE.format(work=WORK))
-    (WORK / "t8.ini").write_text(T8.format(work=WORK, port=port, metrics_port=metrics_port))
-    (WORK / "key").touch(0o600)
-    (WORK / "key").write_bytes(os.urandom(32))
+    write_serve(SERVE)
+    write_face("t8.ini", port, metrics_port=metrics_port)
     write_keys(WORK / "keys.json")
     daemon, face, other = Process("serve", "serve.ini"), Process("t8", "t8.ini"), Process("t8", "tls.ini")
     try:
