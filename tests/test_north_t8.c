@@ -476,6 +476,43 @@ Test(north_t8, records_outlive_the_process_and_have_one_owner)
 	nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+/* Old is what is odd. */
+static bool
+is_odd(const void *user, const json_t *object)
+{
+	cr_assert_null(user);
+	return json_integer_value(json_object_get(object, "x")) % 2 == 1;
+}
+
+Test(north_t8, what_is_old_goes_and_nothing_else)
+{
+	char directory[] = "/tmp/fanfare-t8-XXXXXX";
+	const unsigned pairs = FAN_T8_PUTS_MAX + 3; /* more than one write takes */
+	struct fan_t8_records *records;
+	unsigned left = 0;
+	json_t *object;
+	char key[32];
+
+	cr_assert_not_null(mkdtemp(directory));
+	cr_assert_eq(fan_t8_records_open(&records, directory), 0, "%s", fan_error_detail());
+	for (unsigned i = 0; i < 2 * pairs; i++) {
+		object = json_pack("{s:i}", "x", (int)i);
+		(void)snprintf(key, sizeof(key), "%s/%u", i < 2 * pairs - 1 ? "a" : "b", i);
+		cr_assert_eq(fan_t8_records_put(records, key, object), 0);
+		json_decref(object);
+	}
+	fan_t8_records_tidy(records, "a/", is_odd, NULL);
+	(void)fan_t8_records_each(records, "a/", count, &left);
+	cr_assert_eq(left, pairs);
+	cr_assert_null(fan_t8_records_get(records, "a/1"));
+	(void)snprintf(key, sizeof(key), "b/%u", 2 * pairs - 1);
+	object = fan_t8_records_get(records, key);
+	cr_assert_not_null(object, "one of another kind goes too");
+	json_decref(object);
+	fan_t8_records_close(records);
+	nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 /* What a process that died has left: how it had got on with the request of each key. */
 static const struct {
 	const char *key, *state; /* NULL: it has no delivery yet */

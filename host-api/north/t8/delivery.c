@@ -1048,21 +1048,13 @@ fan_t8_deliveries_load(struct fan_t8 *t8)
 	return 0;
 }
 
-struct tidying {
-	const struct fan_t8 *t8;
-	json_t *keys;
-};
-
-static int
-collect_old(void *user, const char *key, json_t *record)
+static bool
+is_old(const void *user, const json_t *record)
 {
-	const struct tidying *tidying = user;
-	const int64_t old_ms = (int64_t)tidying->t8->settings.t8.retention_s * 1000;
+	const struct fan_t8 *t8 = user;
 
-	if (json_is_true(json_object_get(record, "settled")) &&
-	    fan_clock_ms(CLOCK_REALTIME) - number_of(record, "ended_ms") > old_ms)
-		(void)json_array_append_new(tidying->keys, json_string(key));
-	return 0;
+	return json_is_true(json_object_get(record, "settled")) &&
+	       fan_clock_ms(CLOCK_REALTIME) - number_of(record, "ended_ms") > (int64_t)t8->settings.t8.retention_s * 1000;
 }
 
 void
@@ -1071,14 +1063,10 @@ fan_t8_deliveries_tidy(void *user)
 	struct fan_t8 *t8 = user;
 
 	for (size_t i = 0; i < API_COUNT; i++) {
-		struct tidying tidying = { t8, json_array() };
 		char begins[32];
 
 		(void)snprintf(begins, sizeof(begins), "%s/", apis[i]->name);
-		(void)fan_t8_records_each(t8->records, begins, collect_old, &tidying);
-		for (size_t k = 0; k < json_array_size(tidying.keys); k++)
-			(void)fan_t8_records_remove(t8->records, json_string_value(json_array_get(tidying.keys, k)));
-		json_decref(tidying.keys);
+		fan_t8_records_tidy(t8->records, begins, is_old, t8);
 	}
 }
 

@@ -148,22 +148,18 @@ fan_t8_keys_unanswered(const struct fan_t8 *t8)
 	return keys;
 }
 
-static int
-collect_old(void *user, const char *key, json_t *kept)
+static bool
+is_old(const void *user, const json_t *kept)
 {
-	if (fan_clock_ms(CLOCK_REALTIME) - json_integer_value(json_object_get(kept, "made_ms")) > INT64_C(1000) * FAN_T8_KEY_S)
-		(void)json_array_append_new(user, json_string(key));
-	return 0;
+	(void)user;
+	return fan_clock_ms(CLOCK_REALTIME) - json_integer_value(json_object_get(kept, "made_ms")) >
+	       INT64_C(1000) * FAN_T8_KEY_S;
 }
 
 void
 fan_t8_keys_tidy(void *user)
 {
 	struct fan_t8 *t8 = user;
-	json_t *old = json_array();
 
-	(void)fan_t8_records_each(t8->records, "idem/", collect_old, old);
-	for (size_t i = 0; i < json_array_size(old); i++)
-		(void)fan_t8_records_remove(t8->records, json_string_value(json_array_get(old, i)));
-	json_decref(old);
+	fan_t8_records_tidy(t8->records, "idem/", is_old, NULL);
 }

@@ -482,22 +482,17 @@ fan_t8_nidd_delete(struct fan_t8_call *call)
 	json_decref(keys);
 }
 
-static int
-collect_over(void *user, const char *key, json_t *record)
+static bool
+is_old(const void *user, const json_t *record)
 {
-	if (is_over(record))
-		(void)json_array_append_new(user, json_string(key));
-	return 0;
+	(void)user;
+	return is_over(record);
 }
 
 void
 fan_t8_nidd_tidy(void *user)
 {
 	struct fan_t8 *t8 = user;
-	json_t *keys = json_array();
 
-	(void)fan_t8_records_each(t8->records, "conf/", collect_over, keys);
-	for (size_t i = 0; i < json_array_size(keys); i++)
-		(void)fan_t8_records_remove(t8->records, json_string_value(json_array_get(keys, i)));
-	json_decref(keys);
+	fan_t8_records_tidy(t8->records, "conf/", is_old, NULL);
 }

@@ -242,6 +242,41 @@ fan_t8_records_each(const struct fan_t8_records *records, const char *begins,
 	return answer;
 }
 
+struct tidying {
+	bool (*is_old)(const void *user, const json_t *object);
+	const void *user;
+	json_t *keys;
+};
+
+static int
+collect_old(void *user, const char *key, json_t *object)
+{
+	const struct tidying *tidying = user;
+
+	if (tidying->is_old(tidying->user, object))
+		(void)json_array_append_new(tidying->keys, json_string(key));
+	return 0;
+}
+
+void
+fan_t8_records_tidy(struct fan_t8_records *records, const char *begins, bool (*is_old)(const void *user, const json_t *object),
+		    const void *user)
+{
+	struct tidying tidying = { is_old, user, json_array() };
+	struct change changes[FAN_T8_PUTS_MAX];
+	unsigned count = 0;
+
+	(void)fan_t8_records_each(records, begins, collect_old, &tidying);
+	for (size_t i = 0; i < json_array_size(tidying.keys); i++) {
+		changes[count++] = (struct change){ json_string_value(json_array_get(tidying.keys, i)), NULL, 0 };
+		if (count < FAN_T8_PUTS_MAX && i + 1 < json_array_size(tidying.keys))
+			continue;
+		(void)make_changes(records, changes, count);
+		count = 0;
+	}
+	json_decref(tidying.keys);
+}
+
 static void
 tell_all(struct fan_t8_records *records, MDB_cursor *cursor)
 {

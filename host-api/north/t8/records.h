@@ -39,5 +39,8 @@ json_t *fan_t8_records_get(const struct fan_t8_records *records, const char *key
  * `each` changes nothing that is kept. */
 int fan_t8_records_each(const struct fan_t8_records *records, const char *begins,
 			int (*each)(void *user, const char *key, json_t *object), void *user);
+/* Removes those whose keys begin so and that are old, many in one write to the disk; what cannot be removed now stays. */
+void fan_t8_records_tidy(struct fan_t8_records *records, const char *begins,
+			 bool (*is_old)(const void *user, const json_t *object), const void *user);
 
 #endif
