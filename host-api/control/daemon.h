@@ -105,6 +105,7 @@ struct fan_server {
 	bool woken;               /* the appliance is open, or has failed to */
 	uint64_t loaded, to_load; /* UEs; stored atomically while the appliance is being opened */
 	unsigned busy_clients;    /* clients with lines left from this turn */
+	unsigned waiting_first;   /* the place whose lines, if any wait, are taken first in the next turn */
 	bool batching;            /* from an import's fan_begin() to its end */
 	uint64_t put_off_count;   /* lines that had to wait, so far */
 	struct fan_client clients[FAN_CONTROL_CLIENTS_MAX];

@@ -21,7 +21,10 @@
 #define LOOK_MS 500
 #define TICK_MS 100 /* fan_poll() runs so often at the least */
 #define TURN_EVENTS_MAX 128
-#define LINES_A_TURN 64 /* of one client, so that others have theirs */
+#define LINES_A_TURN 64       /* of one client, so that others have theirs */
+#define CLIENT_TURN_NS 100000 /* after which it takes no further one */
+#define WAITING_TURN_NS                                                                                                        \
+	200000 /* after which no further client takes what waits from earlier turns: whoever comes now is next */
 
 /* What epoll names besides clients, by whose places it names those. */
 enum source {
@@ -295,10 +298,13 @@ put_off(struct fan_server *server, struct fan_client *client, size_t line_bytes)
 static void
 take_lines(struct fan_server *server, struct fan_client *client)
 {
+	const int64_t until_ns = fan_clock_ns(CLOCK_MONOTONIC) + CLIENT_TURN_NS;
 	size_t line_bytes;
 	char *line;
 
 	for (unsigned i = 0; i < LINES_A_TURN && !client->gone && !client->ending; i++) {
+		if (i > 0 && fan_clock_ns(CLOCK_MONOTONIC) > until_ns)
+			break;
 		line = fan_client_line(client, &line_bytes);
 		if (line == NULL)
 			break;
@@ -388,13 +394,23 @@ serve_put_off(struct fan_server *server)
 static void
 serve_waiting_lines(struct fan_server *server)
 {
+	const int64_t until_ns = fan_clock_ns(CLOCK_MONOTONIC) + WAITING_TURN_NS;
+	const unsigned first = server->waiting_first;
+
 	server->busy_clients = 0;
 	serve_put_off(server);
 	for (unsigned i = 0; i < FAN_CONTROL_CLIENTS_MAX; i++) {
-		struct fan_client *client = &server->clients[i];
+		const unsigned place = (first + i) % FAN_CONTROL_CLIENTS_MAX;
+		struct fan_client *client = &server->clients[place];
 
-		if (client->socket >= 0 && client->put_off == 0 && !client->ending && fan_client_has_line(client))
-			take_lines(server, client);
+		if (client->socket < 0 || client->put_off != 0 || client->ending || !fan_client_has_line(client))
+			continue;
+		if (fan_clock_ns(CLOCK_MONOTONIC) > until_ns) {
+			server->busy_clients++;
+			continue;
+		}
+		take_lines(server, client);
+		server->waiting_first = place + 1;
 	}
 }
 

@@ -21,6 +21,7 @@
 #define PEM_BYTES_MAX (1 << 20)
 #define BACKLOG 1024
 #define LOOK_MS 250
+#define FULL_LOOK_MS 10     /* while every connection is taken, and others wait for one */
 #define OWN_DESCRIPTORS 128 /* ports, records, the daemon, notifications */
 #define STREAM_BLOCK 16384
 #define STATUS_FIRST 100
@@ -44,6 +45,7 @@ struct fan_http {
 	int epoll;
 	struct connection *connections;
 	unsigned connection_count;
+	int64_t looked_ms; /* for connections that are to be closed */
 	uint16_t port;
 	uint64_t answers[STATUS_END - STATUS_FIRST];
 };
@@ -491,6 +493,7 @@ close_late(void *user)
 	const int64_t now_ms = fan_face_now_ms(http->face);
 	const struct connection *bounds;
 
+	http->looked_ms = now_ms;
 	for (bounds = http->connections; bounds != NULL; bounds = bounds->next)
 		if ((!bounds->answering && bounds->until_ms != 0 && now_ms > bounds->until_ms) || has_left(bounds)) {
 			cut_off_hard(bounds);
@@ -503,11 +506,17 @@ run_daemon(void *user)
 {
 	struct fan_http *http = user;
 	MHD_UNSIGNED_LONG_LONG wait_ms;
+	int most_ms = LOOK_MS;
 
 	(void)MHD_run(http->daemon);
+	if (http->connection_count >= http->options.connections_max) {
+		most_ms = FULL_LOOK_MS;
+		if (fan_face_now_ms(http->face) - http->looked_ms >= FULL_LOOK_MS)
+			close_late(http);
+	}
 	if (MHD_get_timeout(http->daemon, &wait_ms) != MHD_YES)
-		return -1;
-	return wait_ms < LOOK_MS ? (int)wait_ms : LOOK_MS;
+		return most_ms == FULL_LOOK_MS ? most_ms : -1;
+	return wait_ms < (unsigned)most_ms ? (int)wait_ms : most_ms;
 }
 
 static void

@@ -36,6 +36,7 @@ CONNECTIONS = 100_000 if LONG else 3000
 UES = 4000
 ATTACKERS = [f"127.0.0.{i}" for i in range(2, 5)]
 OTHER = "127.0.0.9"
+IP_BIND_ADDRESS_NO_PORT = 24     # linux/in.h: the port is chosen when it connects, so that those of connections that have ended come round
 LATE_S = 120                     # until a client is surely cut off: the longest deadline is 30 s
 PAGES_MAX, CLIENTS_MAX = 32, 64  # of web; of the control socket
 # Octets of memory beside what a process has when it is at rest (host-api/OPERATING.md, Size): so much for each connection that it allows.
@@ -59,6 +60,7 @@ def connect(port, source, room=None):
             peer.setsockopt(socket.IPPROTO_TCP, option, value)
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     peer.settimeout(WAIT_S)
+    peer.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
     peer.bind((source, 0))
     peer.connect(("127.0.0.1", port))
     if room is not None:
@@ -337,9 +339,10 @@ class Other:
         self.port, self.web_port, self.client = port, web_port, client
 
     def ask(self, port, method, path, body=None):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LATE_S, source_address=(OTHER, 0))
         headers = {"Authorization": f"Bearer {self.client.token}", "Content-Type": "application/json"}
         begin = time.monotonic()
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LATE_S)
+        connection.sock = connect(port, OTHER)
         connection.request(method, path, body, headers)
         answer = connection.getresponse()
         text = answer.read()
@@ -430,7 +433,8 @@ def attack_all(port, web_port, evil):
     def run_one(attack, where):
         counts = collections.Counter()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.nice(19)  # attackers have machines of their own: they shall not take this one's time from those whom they attack
+        # Attackers have machines of their own: they shall not take this one's time from those whom they attack.
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         try:
             attack(where, evil, counts, stop)
         finally:
