@@ -8,10 +8,11 @@ beside one that lives all the time. In the calm every next hop is free, all mess
 
     accounts  of each message: it ended; its members are those that the group had; created = sent + dropped; `message.results` names each member once,
               as often with each outcome as the totals say. A UE that was removed meanwhile has no line, as the manual says
-    told      whoever asked by T8 for all outcomes was told of each member, and nothing better than what `message.results` says
+    told      whoever asked by T8 for all outcomes was told of each member, and nothing better than what `message.results` says; whoever asked by Tsp
+              was told of totals that are those of the message
     once      a request that was sent again after its face was killed under it has made one message
     counters  what `metrics` and a scrape of `fanfare web` count is the sum over all messages
-    growth    memory, descriptors, threads and pages of stores of serve, t8 and web in the second half are not above the first half by more than BOUNDS
+    growth    memory, descriptors, threads and pages of stores of serve, t8, tsp and web in the second half are not above the first half by more than BOUNDS
 
 Exit codes: 0 all is well; 1 a fault was found.
 """
@@ -31,8 +32,10 @@ import time
 import urllib.request
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "torture"))
-from north import PROGRAM, WAIT_S, WORK, Client, Listener, Process, check, fault, faults, free_port, run, token, wait_for, write_keys, write_serve, write_t8
+from north import (PROGRAM, WAIT_S, WORK, Client, Listener, Process, check, fault, faults, free_port, run, token, wait_for, write_ini, write_keys, write_serve,
+                   write_t8)
 from torture import Daemon, Refused
+from tsp_peer import Gone, Peer, action
 
 UES, COMING = 1500, 100      # the last ones come and go
 GROUPS = {"all": UES, "many": UES // 2, "few": 60, "one": 1}
@@ -64,8 +67,8 @@ class Serve(Daemon):
 
 
 class Message:
-    def __init__(self, id, name, members, delivery=None):
-        self.id, self.name, self.members, self.delivery = id, name, frozenset(members), delivery
+    def __init__(self, id, name, members, delivery=None, trigger=None):
+        self.id, self.name, self.members, self.delivery, self.trigger = id, name, frozenset(members), delivery, trigger
         self.gone, self.withdrawn = set(), False  # members that were removed since; whether its sender has deleted it
 
 
@@ -96,6 +99,33 @@ class Server:
         return self.client.ask("POST", self.configurations[name] + "/downlink-data-deliveries", body, **fields)
 
 
+class Scs:
+    """A Services Capability Server: its face, and what it has been told by Reference-Number."""
+
+    def __init__(self, port):
+        self.port, self.peer, self.number, self.told = port, None, 0, {}
+
+    def connect(self):
+        """Whether there is a connection."""
+        try:
+            self.peer = Peer(port=self.port)
+            self.peer.reports = self.told
+            return True
+        except (Gone, OSError):
+            return False
+
+    def ask(self, name):
+        """A trigger of the last number: whether it is taken."""
+        try:
+            return self.peer.ask(action(self.number, target=gid(name)))[:2] == (2001, 0)
+        except OSError:
+            return False
+
+    def insist(self, name):
+        """The same to a face that comes back."""
+        return (self.ask(name) if self.peer is not None else None) or (self.connect() and self.ask(name))
+
+
 def path_of(shown):
     return shown["self"].removeprefix("https://scef.example.org")
 
@@ -117,13 +147,17 @@ class Soak:
         self.serve.set_pacing({})
         self.serve.start(WAIT_LONG_S)
         self.provision()
-        ports = [free_port() for _ in range(4)]
+        ports = [free_port() for _ in range(6)]
         for port in ports[:2]:
             write_t8(f"t8-{port}.ini", port, SENDERS, T8 | {"t8": {"state": WORK / f"state-{port}"}})
-        for port in ports[2:]:
-            (WORK / f"web-{port}.ini").write_text(f"[web]\nport = {port}\nsocket = {WORK}/socket\n")
-        self.faces = [Process("t8", f"t8-{port}.ini") for port in ports[:2]] + [Process("web", f"web-{port}.ini") for port in ports[2:]]
-        self.web_ports = ports[2:]
+        for port in ports[2:4]:
+            write_ini(f"web-{port}.ini", {"web": {"port": port, "socket": WORK / "socket"}})
+        for port in ports[4:]:
+            write_ini(f"tsp-{port}.ini", {
+                "tsp": {"identity": "iwf.example.org", "listen": "127.0.0.1", "port": port, "tls_port": 0, "socket": WORK / "socket", "state": WORK / f"state-{port}"},
+                "scs one": {"host": "scs1.example.org", "groups": "*@example.org", "plain": "yes"}})
+        self.faces = [Process(name, f"{name}-{port}.ini") for name, port in zip(("t8", "t8", "web", "web", "tsp", "tsp"), ports)]
+        self.web_ports = ports[2:4]
         for face in self.faces:
             face.start()
         self.steady, self.mortal = (Server(port, self.listener) for port in ports[:2])
@@ -132,6 +166,9 @@ class Soak:
             server.configure()
         for port in self.web_ports:
             wait_for(lambda port=port: self.scrape(port), "web answers", WAIT_LONG_S)
+        self.steady_scs, self.mortal_scs = (Scs(port) for port in ports[4:])
+        for scs in (self.steady_scs, self.mortal_scs):
+            wait_for(scs.connect, "tsp answers", WAIT_LONG_S)
 
     def provision(self):
         text = run("population", "--ues", str(UES), "--profile", "nr-pdcp-18=9,eps-nas-nidd=1").splitlines()
@@ -200,12 +237,12 @@ class Soak:
             self.last_id = listed[-1]["id"]
         return listed
 
-    def note(self, name, delivery=None):
+    def note(self, name, delivery=None, trigger=None):
         """The message that was just made."""
         made = self.new_messages()
         check(len(made) == 1 and made[0]["gid"] == gid(name), f"one request has made {len(made)} messages: {str(made)[:300]}")
         for message in made:
-            self.open[message["id"]] = Message(message["id"], name, self.members[name], delivery)
+            self.open[message["id"]] = Message(message["id"], name, self.members[name], delivery, trigger)
 
     def send(self):
         name, priority = self.choose()
@@ -246,6 +283,26 @@ class Soak:
             raise Refused(f"the last answer to it: {said}")
         self.note(name, path_of(shown))
         self.figures["killed under a request"] += 1
+
+    def send_by_tsp(self):
+        name, scs = self.random.choice(list(GROUPS)), self.steady_scs
+        scs.number += 1
+        check(scs.ask(name), f"Tsp: trigger {scs.number}")
+        self.note(name, trigger=(scs, scs.number))
+        self.figures["sent by Tsp"] += 1
+
+    def trigger_and_kill(self):
+        """As send_and_kill()."""
+        name, scs = self.random.choice(list(GROUPS)), self.mortal_scs
+        scs.number += 1
+        thread = threading.Thread(target=scs.ask, args=(name,))
+        thread.start()
+        time.sleep(self.random.random() * 0.01)
+        self.kill(self.faces[5])
+        thread.join()
+        wait_for(lambda: scs.insist(name), "a trigger that was cut off is taken", WAIT_LONG_S)
+        self.note(name, trigger=(scs, scs.number))
+        self.figures["killed under a trigger"] += 1
 
     def kill(self, face):
         face.kill()
@@ -302,7 +359,10 @@ class Soak:
             self.send()
         self.send_by_t8()
         self.send_by_t8("all")
+        self.send_by_tsp()
         self.send_and_kill() if number % 2 == 0 else self.kill(self.faces[3])
+        if number % 4 == 1:
+            self.trigger_and_kill()
         self.cancel()
         self.look_at_pages()
         self.figures["rounds"] += 1
@@ -361,6 +421,17 @@ class Soak:
         self.ended[shown["state"]] += 1
         if message.delivery is not None and not message.withdrawn:
             self.account_told(message, dict(found), what)
+        if message.trigger is not None:
+            self.account_totals(message, shown, what)
+
+    def account_totals(self, message, shown, what):
+        scs, number = message.trigger
+        wait_for(lambda: number in scs.told, f"{what}: its SCS is told what became of trigger {number}", WAIT_LONG_S)
+        told = scs.told.pop(number, (None, {}, None))[1]
+        wanted = {"state": shown["state"], "ues": shown["ues"], "created": shown["created"], "sent": shown["sent"], "dropped": sum(shown["dropped"].values())}
+        wanted |= {reason: count for reason, count in shown["dropped"].items() if count > 0}
+        check({name: told.get(name) for name in wanted} == {name: str(value) for name, value in wanted.items()}, f"{what}: {shown}, its SCS is told {told}")
+        self.figures["told of triggers"] += 1
 
     def account_told(self, message, outcomes, what):
         server = self.server_of(message)
@@ -432,7 +503,8 @@ class Soak:
         self.figures["counted"] = self.last_id
         self.samples.append({"serve": self.look(self.serve.process.pid, "store"),
                              "t8": self.look(self.faces[0].process.pid, f"state-{self.steady.port}"),
-                             "web": self.look(self.faces[2].process.pid, None), "kept": len(self.kept)})
+                             "web": self.look(self.faces[2].process.pid, None),
+                             "tsp": self.look(self.faces[4].process.pid, f"state-{self.steady_scs.port}"), "kept": len(self.kept)})
         if os.environ.get("SAMPLES"):
             print(self.figures["rounds"], self.samples[-1], flush=True)
 
@@ -440,7 +512,7 @@ class Soak:
         judged = self.samples[WARM:]
         halves = judged[:len(judged) // 2], judged[len(judged) // 2:]
         kept = [statistics.median(sample["kept"] for sample in half) for half in halves]
-        for name in ("serve", "t8", "web"):
+        for name in ("serve", "t8", "web", "tsp"):
             for what, bound in BOUNDS.items():
                 first, second = (statistics.median(sample[name][what] for sample in half) for half in halves)
                 allowed = bound + first / 50
@@ -481,7 +553,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("soak: told to stop"))
     cycles = int(os.environ.get("CYCLES", 10 ** 9))
     Soak().go(cycles, 60 * float(os.environ.get("MINUTES", 30)))
-    for log in ("serve.log", "t8.log", "web.log"):
+    for log in ("serve.log", "t8.log", "web.log", "tsp.log"):
         text = (WORK / log).read_text(errors="replace")
         check("Sanitizer" not in text, f"{log} has a sanitizer's word")
         if faults:

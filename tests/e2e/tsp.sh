@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # `fanfare tsp` between a real `fanfare serve` and Services Capability Servers that are nobody's of this project: python-diameter's codec and
-# dictionary (PyPI, into build/venv; without network the test is skipped), and freeDiameterd. Takes the program's path from FANFARE.
+# dictionary (PyPI; without network the test is skipped), and freeDiameterd. Takes the program's path from FANFARE.
 set -u
 . "$(dirname "$0")/judge.bash"
 
@@ -14,22 +14,8 @@ here=$(realpath "$(dirname "$0")")
 for tool in python3 openssl; do
 	command -v "$tool" >/dev/null || { echo "$tool: not found"; exit 77; }
 done
-venv=$(realpath -m "$here/../../build/venv")
-python=$venv/bin/python
-# Another test may make it at the same time.
-mkdir -p "$(dirname "$venv")"
-exec 9>"$venv.lock"
-flock 9
-if ! { [ -x "$python" ] || python3 -m venv "$venv"; } >/dev/null 2>&1; then
-	echo "python's venv module: not found (Debian package python3-venv)"
-	exit 77
-fi
-if ! "$python" -c 'import importlib.metadata as m; m.version("python-diameter") == "0.9.0" or exit(1)' 2>/dev/null &&
-	! timeout 120 "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/tsp_requirements.txt" >/dev/null 2>&1; then
-	echo 'python-diameter cannot be installed from PyPI (no network?): the peer of this test'
-	exit 77
-fi
-flock -u 9
+python=$(realpath -m "$here/../../build/venv-e2e/bin/python")
+"$python" -c 'import diameter' 2>/dev/null || { echo 'python-diameter, the peer of this test: not found (make build/venv-e2e/done brings it from PyPI)'; exit 77; }
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/fanfare-tsp.XXXXXX") || exit
 daemon= face= other=
