@@ -555,7 +555,8 @@ const char *fan_group_gid(const struct fan_group *group);
 int fan_group_add(struct fan_group *group, fan_context_id id, enum fan_profile profile);
 /* The same for contexts first .. first + count - 1 of one table, all of which are there; some nanoseconds each. */
 int fan_group_add_range(struct fan_group *group, fan_context_id first, size_t count, enum fan_profile profile);
-/* The same for contexts of one table whose names are in ascending order; with a store in one durable write. INVALID: another order. */
+/* The same for contexts of one table, in ascending order of their slots, the lower halves of their names; with a store in one durable write.
+ * INVALID: another order. */
 int fan_group_add_list(struct fan_group *group, const fan_context_id *ids, size_t id_count, enum fan_profile profile);
 /* Takes a context out of a group. NOT_FOUND: it is no member. MEMORY: nothing has changed; a group of fewer may take more memory. */
 int fan_group_remove(struct fan_group *group, fan_context_id id);

@@ -228,8 +228,8 @@ check_list(const struct fan_group *group, const fan_context_id *ids, size_t id_c
 			return FAN_E_NOT_FOUND;
 		if (i > 0 &&
 		    (fan_context_table_index(ids[i]) != fan_context_table_index(ids[0]) || slot <= (uint32_t)ids[i - 1]))
-			return fan_fail(FAN_E_INVALID, "members %zu and %zu of the list: of one table, in ascending order",
-					i - 1, i);
+			return fan_fail(FAN_E_INVALID,
+					"members %zu and %zu of the list: of one table, in ascending order of slots", i - 1, i);
 	}
 	return id_count > 0 ? 0 : fan_fail(FAN_E_INVALID, "a list of no members");
 }

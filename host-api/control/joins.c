@@ -88,7 +88,12 @@ compare_joins(const void *a, const void *b)
 		return one->group < other->group ? -1 : 1;
 	if (one->profile != other->profile)
 		return one->profile < other->profile ? -1 : 1;
-	return one->id < other->id ? -1 : one->id > other->id;
+	if (one->id >> 52 != other->id >> 52)
+		return one->id >> 52 < other->id >> 52 ? -1 : 1;
+	/* The slot: a context that came later to a lower slot has the higher name. */
+	if ((uint32_t)one->id != (uint32_t)other->id)
+		return (uint32_t)one->id < (uint32_t)other->id ? -1 : 1;
+	return 0;
 }
 
 /* Whether one more join can be made with others: of the same group and table, under the same profile. A UE that is named twice joins once. */

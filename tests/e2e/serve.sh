@@ -302,6 +302,27 @@ assert o["error"]["data"]["exit"] == 2 and "takes 0, or the `next`" in o["error"
 END
 good ue reachable "$second" yes
 
+# UEs that come to the slots of others, which are given anew in their thousands: of those that join at a time newer ones stand below older ones.
+for count in 1100 1300 1500 1700; do
+	"$fanfare" population --ues $count --seed $count --profile nr-pdcp-18 | sed "1s/$/,identity,group/; 2,\$s/^\([0-9]*\).*/&,come-\1@example.org,come@example.org/" >come.csv
+	good ue import come.csv --json
+	json "o['joined'] == $count"
+	python3 - $count <<'END' || fault "ue.remove"
+import json, os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(os.environ["FANFARE_SOCKET"])
+f = s.makefile("rw")
+ask = lambda method, params: f.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}) + "\n")
+ask("hello", {"version": 1})
+for i in range(int(sys.argv[1])):
+    ask("ue.remove", {"identity": f"come-{i}@example.org"})
+    f.flush()
+f.readline()
+assert all("result" in json.loads(f.readline()) for _ in range(int(sys.argv[1]) + 1))
+END
+done
+good group delete come@example.org
+
 # ---- Leases ------------------------------------------------------------------------------------------------------------------
 good lease meter-1@example.org --count-reserved 100 --json
 json 'o["contexts"][0]["count_reserved"] == 100'
