@@ -339,7 +339,7 @@ def broadcast(client, listener):
         client.expect(400, "POST", path, body | {"mbsServArea": nowhere})
     client.expect(403, "POST", path, body | {"endTime": stamp(-5)})
     client.expect(400, "POST", path, body | {"endTime": "tomorrow"})
-    client.expect(400, "POST", path, body | {"extGroupId": "all@example.org\0x"})
+    client.expect(403, "POST", path, body | {"extGroupId": "all@example.org\0x"})
     answer, _ = client.expect(201, "POST", path, body)
     client.expect(204, "DELETE", path_of(answer))
     _, shown = client.expect(200, "GET", path)
@@ -355,6 +355,7 @@ def bad_bodies(client, listener, configuration):
     for body in (good | {"externalGroupId": "other@example.org"}, good | {"reliableDataService": True}):
         client.expect(403, "POST", deliver, body)
     client.expect(403, "POST", deliver, good | {"data": base64.b64encode(b"x" * 1025).decode()})
+    client.expect(403, "POST", deliver, good | {"data": ""})
     client.expect(415, "POST", deliver, good, "text/plain")
     client.expect(413, "POST", deliver, good | {"x": "y" * 70000})
     check(raw(client, f"POST {deliver} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {client.token}\r\n\r\n") == 411, "a POST without length")

@@ -195,6 +195,9 @@ fan_t8_bytes(const json_t *object, const char *name, bool needed, const char **b
 	const char *text = "";
 	size_t bytes, signs, padding;
 
+	/* It is base64, of no octets: the schema allows that. */
+	if (json_is_string(json_object_get(object, name)) && json_string_length(json_object_get(object, name)) == 0)
+		return fan_t8_problem_set(problem, 403, "MANDATORY_IE_INCORRECT", name, "%s: has no octets", name);
 	if (!take_text(object, name, needed, FAN_CONTROL_LINE_BYTES_MAX, &text, problem))
 		return false;
 	bytes = strlen(text);
@@ -320,6 +323,14 @@ fan_t8_link(const json_t *object, const char *name, bool needed, const char **ur
 }
 
 bool
+fan_t8_name(const json_t *value, const char *attribute, const char **name, struct fan_t8_problem *problem)
+{
+	*name = json_string_value(value);
+	return strlen(*name) == json_string_length(value) ||
+	       fan_t8_problem_set(problem, 403, "OPERATION_NOT_ALLOWED", attribute, "%s: has an octet of zero", attribute);
+}
+
+bool
 fan_t8_whom(const json_t *object, bool group, const char **name, const char **id, struct fan_t8_problem *problem)
 {
 	static const char *const names[] = { "externalId", "msisdn", "externalGroupId" };
@@ -330,10 +341,11 @@ fan_t8_whom(const json_t *object, bool group, const char **name, const char **id
 
 		if (value == NULL)
 			continue;
-		if (!json_is_string(value) || strlen(json_string_value(value)) != json_string_length(value))
-			return wrong(problem, names[i], "takes a text without an octet of zero");
+		if (!json_is_string(value))
+			return wrong(problem, names[i], "takes a text");
+		if (!fan_t8_name(value, names[i], id, problem))
+			return false;
 		*name = names[i];
-		*id = json_string_value(value);
 		found++;
 	}
 	return found == 1 || fan_t8_problem_set(problem, 400, found == 0 ? "MANDATORY_IE_MISSING" : "INVALID_MSG_FORMAT",

@@ -42,6 +42,8 @@ bool fan_t8_any_text(const json_t *object, const char *name, struct fan_t8_probl
 bool fan_t8_time(const json_t *object, const char *name, bool needed, int64_t *ms, struct fan_t8_problem *problem);
 /* A URI. Whether it may be called back is fan_t8_notice_may_call()'s to say. */
 bool fan_t8_link(const json_t *object, const char *name, bool needed, const char **uri, struct fan_t8_problem *problem);
+/* The name of somebody, of a text. False: it has an octet of zero, which the schema allows and no name has; 403 is set. */
+bool fan_t8_name(const json_t *value, const char *attribute, const char **name, struct fan_t8_problem *problem);
 /* externalId or msisdn, and where `group` externalGroupId: exactly one of them. Out: *name of the attribute; *id, any text: whether there is such a UE
  * or group is seen later. */
 bool fan_t8_whom(const json_t *object, bool group, const char **name, const char **id, struct fan_t8_problem *problem);

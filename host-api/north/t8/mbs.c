@@ -122,9 +122,10 @@ take_group(const json_t *body, const char **group, struct fan_t8_problem *proble
 {
 	const json_t *value = json_object_get(body, "extGroupId");
 
-	*group = json_string_value(value);
-	return (*group != NULL && strlen(*group) == json_string_length(value)) ||
-	       fan_t8_problem_set(problem, 400, "MANDATORY_IE_MISSING", "extGroupId", "extGroupId: is needed, local@domain");
+	if (!json_is_string(value))
+		return fan_t8_problem_set(problem, 400, "MANDATORY_IE_MISSING", "extGroupId",
+					  "extGroupId: is needed, local@domain");
+	return fan_t8_name(value, "extGroupId", group, problem);
 }
 
 /* NULL: the call has a problem. */
