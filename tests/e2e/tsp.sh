@@ -14,7 +14,7 @@ here=$(realpath "$(dirname "$0")")
 for tool in python3 openssl; do
 	command -v "$tool" >/dev/null || { echo "$tool: not found"; exit 77; }
 done
-python=$(realpath -m "$here/../../build/venv-e2e/bin/python")
+python=$(realpath -ms "$here/../../build/venv-e2e/bin/python")
 "$python" -c 'import diameter' 2>/dev/null || { echo 'python-diameter, the peer of this test: not found (make build/venv-e2e/done brings it from PyPI)'; exit 77; }
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/fanfare-tsp.XXXXXX") || exit
