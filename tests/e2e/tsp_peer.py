@@ -410,7 +410,7 @@ def blast():
     not looked at, so that they are read as fast as they come: freeDiameter ends a connection on which it cannot write."""
     peer = Peer(listen=False)
     octets = peer.make(action(300000, payload=b"x" * 1000))[1] * 20000
-    writer = threading.Thread(target=peer.write, args=(octets,))
+    writer, begin = threading.Thread(target=peer.write, args=(octets,)), time.monotonic()
     writer.start()
     answers, held = 0, b""
     while answers < 20000:
@@ -424,10 +424,11 @@ def blast():
             answers += held[4] & 0x80 == 0
             held = held[size:]
     writer.join()
+    rate = answers / (time.monotonic() - begin)
     expect(answers, 20000, "answers to a blast")
     with open(f"/proc/{os.environ['TSP_FACE']}/status", encoding="ascii") as status:
         peak_mb = int([line.split()[1] for line in status if line.startswith("VmHWM")][0]) >> 10
-    print(f"blast: the face took {peak_mb} MB at the most")
+    print(f"blast: {rate:.0f} requests/s answered; the face took {peak_mb} MB at the most")
     if peak_mb > 20:
         fault(f"the face took {peak_mb} MB in a blast of 28 MB")
     peer.close()
