@@ -359,7 +359,7 @@ Test(north_web, settings_have_defaults)
 	cr_assert_eq(read_settings(&settings, "[web]\nport =\naddress = ::1\n[limits]\nconnections = 7\n"), 0, "%s",
 		     fan_error_detail());
 	cr_assert(strcmp(settings.address, "::1") == 0 && settings.port == 9464 && settings.connections == 7);
-	cr_assert(settings.certificate == NULL && settings.socket == NULL && settings.connections_of_one == 40);
+	cr_assert(settings.certificate == NULL && settings.socket == NULL && settings.connections_of_one == 64);
 	fan_web_settings_free(&settings);
 }
 

@@ -40,7 +40,7 @@ IP_BIND_ADDRESS_NO_PORT = 24     # linux/in.h: the port is chosen when it connec
 LATE_S = 120                     # until a client is surely cut off: the longest deadline is 30 s
 PAGES_MAX, CLIENTS_MAX = 32, 64  # of web; of the control socket
 # Octets of memory beside what a process has when it is at rest (host-api/OPERATING.md, Size): so much for each connection that it allows.
-BOUNDS = {"serve": 16 * ((2 << 20) + (64 << 10)), "t8": 300 * (200 << 10), "web": 128 * (100 << 10)}
+BOUNDS = {"serve": 16 * ((2 << 20) + (64 << 10)), "t8": 300 * (200 << 10), "web": 256 * (100 << 10)}
 
 SERVE = {"serve": {"socket_mode": "0666", "audit": "no"}, "roles": {"read": "nobody"}}
 T8 = {"limits": {"connections": 300, "connections_of_address": 60, "deadline_ms": 3000}}

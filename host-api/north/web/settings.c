@@ -11,8 +11,8 @@
 #define AT(field) offsetof(struct fan_web_settings, field)
 #define DEFAULT_ADDRESS "127.0.0.1"
 #define DEFAULT_PORT 9464 /* of the OpenTelemetry exporter for Prometheus */
-#define DEFAULT_CONNECTIONS 128
-#define DEFAULT_CONNECTIONS_OF_ONE 40
+#define DEFAULT_CONNECTIONS 256
+#define DEFAULT_CONNECTIONS_OF_ONE 64
 
 enum type { TEXT, PORT, NUMBER };
 
