@@ -91,13 +91,17 @@ class Terminal:
 class Fish:
     name = "fish"
 
-    def complete(self, line):
+    def words(self, line):
+        """What it offers. It asks for the completions of commands that it finds alone."""
         environment = dict(os.environ, HOME=work, XDG_CONFIG_HOME=work, XDG_DATA_HOME=work, XDG_DATA_DIRS=f"{share}:/usr/share",
                            PATH=f"{os.path.dirname(fanfare)}:/usr/bin:/bin", TERM="dumb")
         answer = subprocess.run(["fish", "-c", "complete -C $argv[1]", line], capture_output=True, text=True, cwd=f"{work}/folder", env=environment, timeout=WAIT_S)
         if answer.returncode != 0 or answer.stderr:
             fault(f"fish: {line}: {answer.stderr[:400]}")
-        words = [word.split("\t")[0] for word in answer.stdout.splitlines()]
+        return [word.split("\t")[0] for word in answer.stdout.splitlines()]
+
+    def complete(self, line):
+        words = self.words(line)
         before, last = re.fullmatch(r"(.* )?(\S*)", line).groups()
         whole = os.path.commonprefix(words)
         return (before or "") + (whole if whole.startswith(last) else last)
@@ -125,7 +129,7 @@ def options_of(command):
     return told, set(re.findall(r"^  (--[a-z0-9-]+)", told, re.M)) | {"--help"}
 
 
-def every_option():
+def every_option(fish):
     """What fish offers of each command are the options that --help tells of."""
     told, _ = options_of([])
     count = 0
@@ -133,9 +137,7 @@ def every_option():
         subcommands = re.findall(r"^  ([a-z0-9-]+)  ", options_of([name])[0].partition("Subcommands:")[2].partition("\n\n")[0], re.M)
         for command in [[name, subcommand] for subcommand in subcommands] or [[name]]:
             line = " ".join(["fanfare", *command, "--"])
-            answer = subprocess.run(["fish", "-c", "complete -C $argv[1]", line], capture_output=True, text=True, cwd=f"{work}/folder", timeout=WAIT_S,
-                                    env=dict(os.environ, HOME=work, XDG_CONFIG_HOME=work, XDG_DATA_HOME=work, XDG_DATA_DIRS=f"{share}:/usr/share"))
-            offered = {word.split("\t")[0].rstrip("=") for word in answer.stdout.splitlines()}
+            offered = {word.rstrip("=") for word in fish.words(line)}
             if offered != options_of(command)[1]:
                 fault(f"fish: {line} offers {sorted(offered ^ options_of(command)[1])} too many or too few")
             count += len(offered)
@@ -156,7 +158,7 @@ for name, open_shell in (("bash", bash), ("zsh", zsh), ("fish", Fish)):
             fault(f"{name}: '{line}' becomes '{got}', not '{wanted}'")
     shell.end()
     if name == "fish":
-        every_option()
+        every_option(shell)
 if not os.path.exists(LOADER):
     absent.append("bash-completion")
 if faults:
