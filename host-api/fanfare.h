@@ -848,6 +848,63 @@ int fan_event_next(const struct fanfare *fanfare, struct fan_event *event, uint6
  * or as the key's file is. */
 int fan_store_rotate(struct fanfare *fanfare, const char *key_file);
 
+/* ---- Cell broadcast ------------------------------------------------------------------------------------------------------ */
+/*
+ * One message for all UEs of some cells (TS 23.041), as the warning that an MME or AMF sends its eNBs or gNBs: WRITE-REPLACE WARNING REQUEST
+ * of S1AP (TS 36.413 9.1.13.1) or NGAP (TS 38.413 9.2.8.1). Nothing in it is ciphered or signed by the network: whoever listens hears it, and
+ * anybody with a transmitter can imitate it. What is to be secret, or to be believed, is protected under a key of its group before it comes here.
+ * It is always concurrent: no warning that is on the air ends for it.
+ */
+enum fan_radio { FAN_RADIO_LTE, FAN_RADIO_NR };
+
+/* Where a serial number is known (TS 23.041 9.4.1.2.1): a UE that leaves that area takes the number as new. */
+enum fan_broadcast_scope { FAN_SCOPE_CELL_AT_ONCE, FAN_SCOPE_PLMN, FAN_SCOPE_AREA, FAN_SCOPE_CELL };
+
+#define FAN_BROADCAST_ID_FIRST                                                                                                 \
+	0xa000 /* identifiers that operators give (TS 23.041 9.4.1.2.2); others are warnings of authorities */
+#define FAN_BROADCAST_ID_LAST 0xafff
+#define FAN_BROADCAST_BYTES_MAX 1230 /* of a payload: 15 pages of 82 octets */
+#define FAN_BROADCAST_PERIOD_S_MAX 131071
+#define FAN_BROADCAST_AREAS_MAX                                                                                                \
+	1500 /* tracking areas or cells of one request: it has less than 16 K octets then. More take more requests */
+
+struct fan_broadcast {
+	size_t struct_bytes;   /* fan_broadcast_init() */
+	uint16_t id;           /* FAN_BROADCAST_ID_FIRST to _LAST; a UE takes those that it has been told to */
+	uint16_t serial;       /* fan_broadcast_serial(); the same again is a repetition, which UEs pass over */
+	uint8_t plmn[3];       /* of the areas, as on the wire (TS 24.008 10.5.1.3) */
+	const uint32_t *areas; /* tracking area codes, 16 (LTE) or 24 bits (NR); none, and no cells: everywhere */
+	size_t area_count;
+	const uint64_t *cells; /* cell identities, 28 or 36 bits; not with areas */
+	size_t cell_count;
+	uint32_t period_s;   /* between two repetitions, 0 to FAN_BROADCAST_PERIOD_S_MAX */
+	uint16_t broadcasts; /* how often; 0: until it is stopped */
+};
+
+static inline void
+fan_broadcast_init(struct fan_broadcast *broadcast)
+{
+	memset(broadcast, 0, sizeof(*broadcast));
+	broadcast->struct_bytes = sizeof(*broadcast);
+	broadcast->id = FAN_BROADCAST_ID_FIRST;
+}
+
+/* A serial number: code 0 to 1023 tells messages of one identifier apart, update 0 to 15 versions of one message. */
+static inline uint16_t
+fan_broadcast_serial(enum fan_broadcast_scope scope, unsigned code, unsigned update)
+{
+	return (uint16_t)((unsigned)scope << 14 | (code & 0x3ffU) << 4 | (update & 0xfU));
+}
+
+/* Writes the request that begins a broadcast, in aligned PER, without SCTP. In: *octet_count, the room at `octets`; payload of 1 to
+ * FAN_BROADCAST_BYTES_MAX octets, which goes as 8-bit data (TS 23.038 5). Out: *octet_count, what it takes. INVALID: a field out of its range;
+ * TOO_LONG: the payload, or the room. Any thread. */
+int fan_broadcast_start(uint8_t *octets, size_t *octet_count, enum fan_radio radio, const struct fan_broadcast *broadcast,
+			const void *payload, size_t payload_bytes);
+/* The same for the request that ends one: KILL REQUEST (TS 36.413 9.1.13.3) or PWS CANCEL REQUEST (TS 38.413 9.2.8.3). Period and number are not looked
+ * at. */
+int fan_broadcast_stop(uint8_t *octets, size_t *octet_count, enum fan_radio radio, const struct fan_broadcast *broadcast);
+
 /* ---- Bulk protection alone --------------------------------------------------------------------------------------------- */
 
 /*
