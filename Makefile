@@ -101,7 +101,7 @@ program_libs = $(library_libs) $(PROGRAM_LIBS)
 
 x86_rooms := dataplane/engine/ipsec_mb dataplane/engine/lockstep
 library_rooms := dataplane $(addprefix dataplane/,context pdu engine engine/cryptodev engine/reference) $(if $(is_x86),$(x86_rooms)) \
-	driver host-api/store host-api/broadcast host-api/appliance
+	driver host-api/store host-api/broadcast host-api/keys host-api/appliance
 program_rooms := host-api/control host-api/fanout host-api/command host-api/north/tsp ue
 # The faces are programs of their own; variants whose libraries come from another Debian do without them.
 north_rooms := $(if $(filter arm64 trixie sid,$(VARIANT)),,host-api/north host-api/north/t8 host-api/north/web host-api/north/program)
@@ -126,6 +126,7 @@ dataplane/engines.c: dataplane/engine dataplane/engine/reference dataplane/engin
 ue: host-api
 host-api/store: dataplane/context host-api
 host-api/broadcast: dataplane/context host-api
+host-api/keys: dataplane/context host-api
 host-api/appliance: dataplane dataplane/pdu dataplane/engine dataplane/context driver host-api/store host-api
 host-api/fanout: host-api/appliance dataplane/context ue host-api
 host-api/control: host-api/appliance dataplane/context host-api
