@@ -38,7 +38,7 @@ extern "C" {
 #endif
 
 /* The interface that this header describes. It rises with every change that a program can see; what was there stays. */
-#define FAN_API_VERSION 3
+#define FAN_API_VERSION 4
 
 /* Version of the library in use, "0.1.0", and the FAN_API_VERSION that it was built with. Static storage; any thread. */
 const char *fan_version(void);
@@ -463,6 +463,24 @@ int fan_ue_next(const struct fanfare *fanfare, fan_context_id *id, fan_context_i
 /* Bounds a lease in time, as fan_ue.lease_until_ms: earlier, later, or not any more. That the time has come is seen by fan_poll(). INVALID: it is
  * negative. */
 int fan_ue_lease_until(struct fanfare *fanfare, fan_context_id id, int64_t lease_until_ms);
+
+/* ---- Keys -------------------------------------------------------------------------------------------------------------- */
+
+#define FAN_PARENT_KEY_BYTES 32
+
+/* What a lender may have in place of the two keys of a context: the key that they hang under. */
+enum fan_parent_key {
+	FAN_PARENT_K_ASME, /* EPS NAS (TS 33.401 A.7) */
+	FAN_PARENT_K_AMF,  /* 5GS NAS (TS 33.501 A.8) */
+	FAN_PARENT_K_ENB, /* bearers by TS 33.401 A.7: LTE PDCP under K_eNB or S-K_eNB, and NR PDCP of EN-DC that ends in the eNB */
+	FAN_PARENT_K_GNB, /* bearers by TS 33.501 A.8: NR PDCP under K_gNB, K_SN, or S-K_gNB of EN-DC */
+};
+
+/* Derives ue->k_enc and ue->k_int for ue->cipher and ue->integrity; fan_ue_add() takes them then as if they had been given. In/Out: *ue, of which
+ * kind, cipher and integrity are set; k_int is zero where integrity is NONE. In: the parent, which is not kept: the caller wipes its own, and
+ * *ue. Any thread; does not block. INVALID: a parent of another kind's, or an algorithm that there is not; MEMORY. Both keys are zero then. Since
+ * version 4. */
+int fan_ue_derive(struct fan_ue *ue, enum fan_parent_key which, const uint8_t parent[FAN_PARENT_KEY_BYTES]);
 
 /* ---- Proof of reception from the wire ------------------------------------------------------------------------------------ */
 
