@@ -493,8 +493,8 @@ Test(server_methods, what_is_too_long_is_one_line)
 	cr_assert_not(get(client));
 	SAYS("\"error_count\":4");
 	SAYS("{\"line\":1,\"field\":\"\",\"why\":\"no JSON object");
-	SAYS("{\"line\":2,\"field\":\"\",\"why\":\"longer than 4096 octets\"}");
-	SAYS("{\"line\":3,\"field\":\"\",\"why\":\"longer than 4096 octets\"}");
+	SAYS("{\"line\":2,\"field\":\"\",\"why\":\"longer than 65536 octets\"}");
+	SAYS("{\"line\":3,\"field\":\"\",\"why\":\"longer than 65536 octets\"}");
 	SAYS("{\"line\":4,\"field\":\"\",\"why\":\"no JSON object");
 	close(file);
 	close(client);
@@ -503,15 +503,20 @@ Test(server_methods, what_is_too_long_is_one_line)
 Test(server_methods, a_line_without_end_keeps_nobody_waiting)
 {
 	const int client = greeted(), file = file_of("");
+	ssize_t n;
 
 	cr_assert_eq(ftruncate(file, IMPORT_BYTES_MAX), 0);
 	put_with(client, SKIP, file, 1);
-	cr_assert_lt(recv(client, said, READ_BYTES, MSG_DONTWAIT), 0, "all of it was read in two turns");
+	turn(4);
+	/* On a busy machine there is progress to tell of meanwhile. */
+	n = recv(client, said, READ_BYTES - 1, MSG_DONTWAIT);
+	said[n > 0 ? n : 0] = '\0';
+	cr_assert_null(strstr(said, "error_count"), "all of it was read in six turns");
 	cr_assert_not(get(client));
 	SAYS("\"error_count\":1");
 	put_with(client, IMPORT, file, 1);
 	cr_assert_gt(recv(client, said, READ_BYTES, MSG_DONTWAIT), 0, "it is read on behind its limit");
-	SAYS("line 1: longer than 4096 octets");
+	SAYS("line 1: longer than 65536 octets");
 	close(file);
 	close(client);
 }

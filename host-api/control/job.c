@@ -107,6 +107,7 @@ read_line(struct fan_job *job, char line[FAN_CONTROL_FILE_LINE_BYTES_MAX + 1])
 	while (line_bytes <= FAN_CONTROL_FILE_LINE_BYTES_MAX && (octet = getc_unlocked(job->file)) != EOF && octet != '\n')
 		line[line_bytes++] = (char)octet;
 	job->in_long_line = line_bytes > FAN_CONTROL_FILE_LINE_BYTES_MAX;
+	job->octets += (uint64_t)line_bytes;
 	if (rest)
 		return LINE_REST;
 	if (job->in_long_line)
@@ -148,9 +149,10 @@ static int
 take_lines(struct fan_job *job)
 {
 	static char line[FAN_CONTROL_FILE_LINE_BYTES_MAX + 1];
+	const uint64_t end = job->octets + FAN_JOB_OCTETS_A_TURN;
 	int error = 0;
 
-	for (unsigned i = 0; error == 0 && i < FAN_JOB_LINES_A_TURN; i++) {
+	for (unsigned i = 0; error == 0 && i < FAN_JOB_LINES_A_TURN && job->octets < end; i++) {
 		const long line_bytes = read_line(job, line);
 
 		if (line_bytes == LINE_REST)

@@ -10,7 +10,8 @@
 
 #include <stdio.h>
 
-#define FAN_JOB_LINES_A_TURN 2000 /* or pieces of a line that is too long */
+#define FAN_JOB_LINES_A_TURN 2000
+#define FAN_JOB_OCTETS_A_TURN (8U << 20) /* and a line more, or a piece of one that is too long */
 #define FAN_JOB_FIELD_BYTES 32
 
 struct fan_job;
@@ -38,7 +39,7 @@ struct fan_job {
 	bool at_end;       /* all lines are read */
 	bool in_long_line; /* its first octets were read, and are refused */
 	bool fatal;
-	uint64_t line_number, taken;
+	uint64_t octets, line_number, taken;
 	json_t *errors; /* owned: the first FAN_CONTROL_ERRORS_MAX */
 	uint64_t error_count;
 	char field[FAN_JOB_FIELD_BYTES];

@@ -38,7 +38,7 @@
 #define FAN_CONTROL_IDENTITIES_MAX 500         /* of one request to add to or remove from a group */
 #define FAN_CONTROL_LIST_MAX 500               /* elements of one answer */
 #define FAN_CONTROL_ERRORS_MAX 100             /* bad lines that an answer names */
-#define FAN_CONTROL_FILE_LINE_BYTES_MAX 4096   /* of a file of UEs, acknowledgements or identities */
+#define FAN_CONTROL_FILE_LINE_BYTES_MAX 65536  /* of a file of UEs, acknowledgements or identities */
 
 /* Codes of error objects: those of JSON-RPC, and FAN_CONTROL_FAILED + enum fan_error for what the appliance says. An error's data.exit is
  * the exit code of a command that gets it: 1 failed, 2 the request was wrong. */
