@@ -6,6 +6,10 @@
 
 #define KEY "00112233445566778899aabbccddeeff"
 #define NAS_ROW "5,001010000000005,eps-nas-sms,2,2," KEY "," KEY ",7,0,1,,100,200,198.51.100.7,"
+#define PARENT "d5ef4d8f33266902295d42f322a2f2cf11fb2ccc124c09b4d88d361597037990"
+#define KEYLESS_ROW "5,001010000000005,eps-nas-sms,0,1,,,7,0,1,,100,200,198.51.100.7,"
+#define KEYLESS_5GS_ROW "5,001010000000005,5gs-nas-sms,2,2,,,7,1,1,,100,200,198.51.100.7,"
+#define KEYLESS_NR_ROW "6,001010000000006,nr-pdcp-18,2,none,,,9,3,1,77,,,198.51.100.8,10.0.0.6"
 #define NR_ROW "6,001010000000006,nr-pdcp-18,2,none," KEY ",,9,3,1,77,,,198.51.100.8,10.0.0.6"
 
 static struct fan_context_row row;
@@ -67,6 +71,25 @@ Test(context_row, further_columns_arrive)
 	cr_assert_eq(row.ue.uplink_teid, UINT32_MAX);
 }
 
+/* The two keys are those of KDF_keys.json, knasenc-srs and knasint-srs. */
+Test(context_row, keys_may_come_from_the_one_that_they_hang_under)
+{
+	static const uint8_t no_key[FAN_PARENT_KEY_BYTES];
+
+	cr_assert_eq(read_row(",k_amf,k_asme", KEYLESS_ROW ",," PARENT), 0, "%s: %s", field, fan_error_detail());
+	cr_assert(row.ue.k_enc[0] == 0xe4 && row.ue.k_enc[15] == 0x5c && row.ue.k_int[0] == 0xb7 && row.ue.k_int[15] == 0x51);
+	cr_assert_arr_eq(row.parent, no_key, sizeof(no_key), "it is wiped");
+	cr_assert_str_eq(field, "");
+	cr_assert_eq(read_row(",k_amf", KEYLESS_5GS_ROW "," PARENT), 0, "%s", fan_error_detail());
+	cr_assert_neq(row.ue.k_enc[0], 0xe4);
+	cr_assert_eq(read_row(",k_gnb", KEYLESS_NR_ROW "," PARENT), 0, "%s", fan_error_detail());
+	cr_assert_eq(read_row(",k_enb", KEYLESS_NR_ROW "," PARENT), 0, "%s", fan_error_detail());
+	cr_assert_eq(read_row(",k_asme", NAS_ROW ","), 0, "an empty field is no field: %s", fan_error_detail());
+	cr_assert_eq(row.ue.k_int[15], 0xff);
+	fan_context_row_wipe(&row);
+	cr_assert_eq(row.ue.k_int[15], 0);
+}
+
 Test(context_row, an_empty_field_is_no_field)
 {
 	cr_assert_eq(read_row(",identity,reachable,count_reserved", NAS_ROW ",,,"), 0, "%s", fan_error_detail());
@@ -98,6 +121,23 @@ static const struct {
 	{ ",count_reserved", NAS_ROW ",-1", "count_reserved", "a decimal number" },
 	{ ",count_reserved", NAS_ROW ",01", "count_reserved", "without leading zeros" },
 	{ ",count_reserved", NAS_ROW ",18446744073709551617", "count_reserved", "a decimal number" },
+	{ "", KEYLESS_ROW, "k_enc", "a key is 32 lower-case hex digits; or give the one that it hangs under" },
+	{ "", "5,001010000000005,eps-nas-sms,2,2," KEY ",,7,0,1,,100,200,198.51.100.7,", "k_int", "a key is 32" },
+	{ "", "5,001010000000005,eps-nas-sms,2,2,," KEY ",7,0,1,,100,200,198.51.100.7,", "k_enc", "a key is 32" },
+	{ ",k_asme", KEYLESS_ROW ",", "k_enc", "a key is 32 lower-case hex digits" },
+	{ ",k_asme", NAS_ROW "," PARENT, "k_asme", "stands in the place of k_enc and k_int" },
+	{ ",k_asme,k_amf", KEYLESS_ROW "," PARENT "," PARENT, "k_amf", "give one" },
+	{ ",k_asme", KEYLESS_ROW "," KEY, "k_asme", "64 lower-case hex digits" },
+	{ ",k_asme", KEYLESS_ROW "," PARENT "0", "k_asme", "64 lower-case hex digits" },
+	{ ",k_asme", KEYLESS_ROW ",D" KEY KEY, "k_asme", "64 lower-case hex digits" },
+	{ ",k_asme", KEYLESS_ROW ",D0112233445566778899aabbccddeeff" KEY, "k_asme", "64 lower-case hex digits" },
+	{ ",k_asme", KEYLESS_5GS_ROW "," PARENT, "k_asme", "do not hang under K_ASME" },
+	{ ",k_amf", KEYLESS_ROW "," PARENT, "k_amf", "do not hang under K_AMF" },
+	{ ",k_gnb", KEYLESS_ROW "," PARENT, "k_gnb", "do not hang under K_gNB" },
+	{ ",k_amf", KEYLESS_NR_ROW "," PARENT, "k_amf", "do not hang under K_AMF" },
+	{ ",k_asme", "5,001010000000005,eps-nas-sms,4,2,,,7,0,1,,100,200,198.51.100.7,," PARENT, "cipher", "from 0 to 3" },
+	{ ",k_asme", "5,001010000000005,eps-nas-sms,2,4,,,7,0,1,,100,200,198.51.100.7,," PARENT, "integrity", "0 to 3" },
+	{ ",k_asme", "5,001010000000005,eps-nas-sms,2,2,,,16777216,0,1,,100,200,198.51.100.7,," PARENT, "count", "16777215" },
 };
 
 Test(context_row, refuses_and_names_the_column)
@@ -108,6 +148,7 @@ Test(context_row, refuses_and_names_the_column)
 		cr_assert_not_null(strstr(fan_error_detail(), refused[i].rule), "%s: not in %s", refused[i].rule,
 				   fan_error_detail());
 		cr_assert_null(strstr(fan_error_detail(), KEY));
+		cr_assert_null(strstr(fan_error_detail(), "d5ef4d8f"));
 	}
 }
 
@@ -122,6 +163,8 @@ Test(context_row, headers)
 		{ FAN_CONTEXTS_CSV_HEADER ",identty", "identty: no such column, did you mean identity?" },
 		{ FAN_CONTEXTS_CSV_HEADER ",group,group", "group: the column is there twice" },
 		{ FAN_CONTEXTS_CSV_HEADER ",count", "count: no such column" },
+		{ FAN_CONTEXTS_CSV_HEADER ",k_asm", "k_asm: no such column, did you mean k_asme?" },
+		{ FAN_CONTEXTS_CSV_HEADER ",k_amf,k_amf", "k_amf: the column is there twice" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -161,6 +204,30 @@ Test(context_row, objects)
 	cr_assert_str_eq(row.gid, "g@x.org");
 	cr_assert_eq(read_object("{\"imsi\":\"001010000000006\"," OBJECT "}"), 0, "%s", fan_error_detail());
 	cr_assert_str_eq(row.ue.identity, "001010000000006");
+}
+
+#define KEYLESS_OBJECT                                                                                                                \
+	"\"identity\":\"m@x.org\",\"profile\":\"eps-nas-sms\",\"cipher\":0,\"integrity\":1,\"count\":9,\"bearer\":0,\"mme_ue_id\":1," \
+	"\"ran_ue_id\":2,\"next_hop\":\"198.51.100.8\""
+
+Test(context_row, an_object_may_have_the_key_above_its_keys)
+{
+	static const char *const wrong[][3] = {
+		{ "{" KEYLESS_OBJECT "}", "k_enc", "or give the one that it hangs under" },
+		{ "{" KEYLESS_OBJECT ",\"k_asme\":\"" KEY "\"}", "k_asme", "64 lower-case hex digits" },
+		{ "{" KEYLESS_OBJECT ",\"k_asme\":7}", "k_asme", "64 lower-case hex digits" },
+		{ "{" KEYLESS_OBJECT ",\"k_amf\":\"" PARENT "\"}", "k_amf", "do not hang under K_AMF" },
+		{ "{" KEYLESS_OBJECT ",\"k_asme\":\"" PARENT "\",\"k_enc\":\"" KEY "\",\"k_int\":\"" KEY "\"}", "k_asme",
+		  "in the place of" },
+	};
+
+	cr_assert_eq(read_object("{" KEYLESS_OBJECT ",\"k_asme\":\"" PARENT "\"}"), 0, "%s: %s", field, fan_error_detail());
+	cr_assert(row.ue.k_enc[0] == 0xe4 && row.ue.k_int[0] == 0xb7);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		cr_assert_eq(read_object(wrong[i][0]), FAN_E_INVALID, "%s", wrong[i][0]);
+		cr_assert_str_eq(field, wrong[i][1], "%s: %s", wrong[i][0], field);
+		cr_assert_not_null(strstr(fan_error_detail(), wrong[i][2]), "%s", fan_error_detail());
+	}
 }
 
 Test(context_row, objects_that_are_refused)

@@ -12,16 +12,17 @@
 #define BEARER_ID_STANDARD 5 /* the default bearer, as `fanfare population` has it */
 #define LINE_BYTES_MAX 2048
 #define TEXT_BYTES_MAX 256 /* of one member of an object */
+#define PARENT_DIGITS (2 * FAN_PARENT_KEY_BYTES)
 
 static const char *const fixed_names[FIXED_COLUMNS + 1] = { "ue",    "imsi",      "profile",   "cipher",   "integrity",
 							    "k_enc", "k_int",     "count",     "bearer",   "direction",
 							    "teid",  "mme_ue_id", "ran_ue_id", "next_hop", "ue_ip" };
 
-/* Columns that a file may have behind those. Numbers go into the struct; the two texts have places of their own. */
+/* Columns that a file may have behind those. Numbers go into the struct; the two texts and the keys have places of their own. */
 struct column {
 	const char *name; /* first: fan_nearest_name() walks these */
 	int64_t minimum, maximum;
-	size_t offset, bytes; /* in struct fan_ue; bytes 0: a text */
+	size_t offset, bytes; /* in struct fan_ue; bytes 0: a text or a key */
 };
 
 #define PLACE(field) offsetof(struct fan_ue, field), sizeof(((struct fan_ue *)NULL)->field)
@@ -41,11 +42,16 @@ static const struct column columns_known[] = {
 	{ "emergency", 0, 1, PLACE(emergency) },
 	{ "reachable", 0, 1, PLACE(unreachable) },
 	{ "lease_until_ms", 0, INT64_MAX, PLACE(lease_until_ms) },
+	{ "k_asme", PARENT_DIGITS, PARENT_DIGITS, 0, 0 },
+	{ "k_amf", PARENT_DIGITS, PARENT_DIGITS, 0, 0 },
+	{ "k_enb", PARENT_DIGITS, PARENT_DIGITS, 0, 0 },
+	{ "k_gnb", PARENT_DIGITS, PARENT_DIGITS, 0, 0 },
 	{ .name = NULL },
 };
 
 #define COLUMN_COUNT (sizeof(columns_known) / sizeof(columns_known[0]) - 1)
 #define COLUMN_REACHABLE 12
+#define COLUMN_PARENTS 14 /* the first of the keys, which stand in the order of enum fan_parent_key */
 
 static_assert(COLUMN_COUNT == FAN_CONTEXT_COLUMNS_MAX, "a file may have each once");
 
@@ -112,6 +118,8 @@ take_number(struct fan_ue *ue, const struct column *column, const char *text, si
 	return 0;
 }
 
+static const char lower_hex[] = "0123456789abcdef";
+
 static bool
 is_printable(const char *text, size_t text_bytes)
 {
@@ -119,6 +127,22 @@ is_printable(const char *text, size_t text_bytes)
 		if (text[i] < '!' || text[i] > '~')
 			return false;
 	return true;
+}
+
+static int
+take_parent(struct fan_context_row *row, enum fan_parent_key which, const char *text, size_t text_bytes)
+{
+	bool good = text_bytes == PARENT_DIGITS;
+
+	row->parents++;
+	row->which = which;
+	for (size_t i = 0; good && i < text_bytes; i++) {
+		const char *digit = text[i] == '\0' ? NULL : strchr(lower_hex, text[i]);
+
+		good = digit != NULL;
+		row->parent[i / 2] = (uint8_t)(row->parent[i / 2] << 4 | (good ? digit - lower_hex : 0));
+	}
+	return good ? 0 : fan_fail(FAN_E_INVALID, "a key that others hang under is %d lower-case hex digits", PARENT_DIGITS);
 }
 
 /* An empty field is as if the column were not there. */
@@ -130,6 +154,8 @@ take_value(struct fan_context_row *row, unsigned column, const char *text, size_
 
 	if (text_bytes == 0)
 		return 0;
+	if (column >= COLUMN_PARENTS)
+		return take_parent(row, (enum fan_parent_key)(column - COLUMN_PARENTS), text, text_bytes);
 	if (known->bytes > 0)
 		return take_number(&row->ue, known, text, text_bytes);
 	if ((int64_t)text_bytes < known->minimum || (int64_t)text_bytes > known->maximum || !is_printable(text, text_bytes))
@@ -200,9 +226,36 @@ fields_bytes(const char *line, size_t line_bytes, unsigned fields)
 	return line_bytes;
 }
 
-int
-fan_context_row_read(struct fan_context_row *row, char *field, size_t field_bytes, const struct fan_context_columns *columns,
-		     const char *line, size_t line_bytes)
+/* The keys, once all is read: those that were given, or what one that they hang under makes of them. */
+static int
+settle_keys(struct fan_context_row *row, char *field, size_t field_bytes)
+{
+	int error = 0;
+
+	if (row->parents == 0 && !row->fixed.keyless)
+		return 0;
+	(void)snprintf(field, field_bytes, "%s",
+		       row->parents == 0 ? "k_enc" : columns_known[COLUMN_PARENTS + (unsigned)row->which].name);
+	if (row->parents == 0)
+		error = fan_fail(FAN_E_INVALID,
+				 "a key is 32 lower-case hex digits; or give the one that it hangs under: k_asme, k_amf, "
+				 "k_enb or k_gnb");
+	else if (row->parents > 1)
+		error = fan_fail(FAN_E_INVALID, "a context's keys hang under one key: give one");
+	else if (!row->fixed.keyless)
+		error = fan_fail(FAN_E_INVALID, "stands in the place of k_enc and k_int, which are empty then");
+	else
+		error = fan_ue_derive(&row->ue, row->which, row->parent);
+	explicit_bzero(row->parent, sizeof(row->parent));
+	if (error == 0)
+		field[0] = '\0';
+	return error;
+}
+
+/* All but the keys that are to be derived. */
+static int
+read_row(struct fan_context_row *row, char *field, size_t field_bytes, const struct fan_context_columns *columns,
+	 const char *line, size_t line_bytes)
 {
 	const size_t fixed_bytes = fields_bytes(line, line_bytes, FIXED_COLUMNS);
 	const char *at = line + fixed_bytes, *end = line + line_bytes;
@@ -210,7 +263,7 @@ fan_context_row_read(struct fan_context_row *row, char *field, size_t field_byte
 
 	field[0] = '\0';
 	memset(row, 0, sizeof(*row));
-	if (!fan_contexts_csv_parse(&row->fixed, wrong, sizeof(wrong), line, fixed_bytes))
+	if (!fan_contexts_csv_parse_keyless(&row->fixed, wrong, sizeof(wrong), line, fixed_bytes))
 		return refuse_fixed(field, field_bytes, wrong);
 	begin_ue(row);
 	for (unsigned i = 0; i < columns->count; i++) {
@@ -230,6 +283,23 @@ fan_context_row_read(struct fan_context_row *row, char *field, size_t field_byte
 		at = comma == NULL ? end : comma;
 	}
 	return at == end ? 0 : fan_fail(FAN_E_INVALID, "more than %u fields", FIXED_COLUMNS + columns->count);
+}
+
+int
+fan_context_row_read(struct fan_context_row *row, char *field, size_t field_bytes, const struct fan_context_columns *columns,
+		     const char *line, size_t line_bytes)
+{
+	const int error = read_row(row, field, field_bytes, columns, line, line_bytes);
+
+	return error != 0 ? error : settle_keys(row, field, field_bytes);
+}
+
+void
+fan_context_row_wipe(struct fan_context_row *row)
+{
+	explicit_bzero(&row->fixed, sizeof(row->fixed));
+	explicit_bzero(&row->ue, sizeof(row->ue));
+	explicit_bzero(row->parent, sizeof(row->parent));
 }
 
 /* ---- Objects ----------------------------------------------------------------------------------------------------------- */
@@ -306,6 +376,7 @@ take_members(struct fan_context_row *row, char *field, size_t field_bytes, json_
 		if (error == 0)
 			error = take_value(row, (unsigned)column, text, strlen(text));
 	}
+	explicit_bzero(text, sizeof(text));
 	return error;
 }
 
@@ -319,8 +390,10 @@ fan_context_object_read(struct fan_context_row *row, char *field, size_t field_b
 	int error;
 
 	memset(row, 0, sizeof(*row));
-	error = line_bytes < 0 ? line_bytes : fan_context_row_read(row, field, field_bytes, &none, line, (size_t)line_bytes);
+	error = line_bytes < 0 ? line_bytes : read_row(row, field, field_bytes, &none, line, (size_t)line_bytes);
 	explicit_bzero(line, sizeof(line));
 	memcpy(&own, &object, sizeof(void *));
-	return error != 0 ? error : take_members(row, field, field_bytes, own);
+	if (error == 0)
+		error = take_members(row, field, field_bytes, own);
+	return error != 0 ? error : settle_keys(row, field, field_bytes);
 }

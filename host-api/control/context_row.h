@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A UE as a line of text: the columns of contexts_csv.h and, behind them, further ones that a file's header names. As JSON, the same names are
- * members of an object.
+ * members of an object. Its keys are given, or derived from the one that they hang under, which leaves nothing else behind.
  */
 #ifndef FAN_CONTROL_CONTEXT_ROW_H
 #define FAN_CONTROL_CONTEXT_ROW_H
@@ -9,7 +9,7 @@
 #include "contexts_csv.h"
 #include "protocol.h"
 
-#define FAN_CONTEXT_COLUMNS_MAX 14 /* behind those of contexts_csv.h */
+#define FAN_CONTEXT_COLUMNS_MAX 18 /* behind those of contexts_csv.h */
 
 /* What columns stand behind the fixed ones. */
 struct fan_context_columns {
@@ -20,6 +20,9 @@ struct fan_context_columns {
 struct fan_context_row {
 	struct fan_contexts_row fixed;
 	struct fan_ue ue; /* all but next_hop; its identity is the one below, so that a row may not be copied */
+	uint8_t parent[FAN_PARENT_KEY_BYTES]; /* while it is read */
+	unsigned parents;                     /* that it has: 0 or 1, unless it is wrong; then this is the last of them: */
+	enum fan_parent_key which;
 	char identity[FAN_IDENTITY_BYTES];
 	char gid[256]; /* "": no group */
 };
@@ -32,5 +35,7 @@ int fan_context_row_read(struct fan_context_row *row, char *field, size_t field_
 			 const struct fan_context_columns *columns, const char *line, size_t line_bytes);
 /* The same from an object. */
 int fan_context_object_read(struct fan_context_row *row, char *field, size_t field_bytes, const json_t *object);
+/* Wipes the keys of a row, whether it could be read or not. */
+void fan_context_row_wipe(struct fan_context_row *row);
 
 #endif

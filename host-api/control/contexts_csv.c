@@ -329,7 +329,12 @@ get_protection(const struct reading *reading, struct fan_contexts_row *row, enum
 	if (!get_number(reading, &number, FIELD_CIPHER, 0, FAN_ALGORITHM_MAX))
 		return false;
 	row->cipher = (uint8_t)number;
-	if (!get_integrity(reading, &row->integrity, kind) || !get_key(reading, row->k_enc, FIELD_K_ENC))
+	if (!get_integrity(reading, &row->integrity, kind))
+		return false;
+	row->keyless = reading->byte_count[FIELD_K_ENC] == 0 && reading->byte_count[FIELD_K_INT] == 0;
+	if (row->keyless)
+		return true;
+	if (!get_key(reading, row->k_enc, FIELD_K_ENC))
 		return false;
 	if (row->integrity == FAN_INTEGRITY_NONE)
 		return get_empty(reading, FIELD_K_INT, "empty where integrity is none");
@@ -389,7 +394,8 @@ get_next_hop(const struct reading *reading, struct fan_contexts_row *row)
 }
 
 bool
-fan_contexts_csv_parse(struct fan_contexts_row *row, char *wrong, size_t wrong_bytes, const char *line, size_t line_bytes)
+fan_contexts_csv_parse_keyless(struct fan_contexts_row *row, char *wrong, size_t wrong_bytes, const char *line,
+			       size_t line_bytes)
 {
 	struct reading reading = { .wrong = wrong, .wrong_bytes = wrong_bytes };
 	enum fan_kind kind;
@@ -406,6 +412,16 @@ fan_contexts_csv_parse(struct fan_contexts_row *row, char *wrong, size_t wrong_b
 	if (fan_kind_is_nas(kind) ? !get_nas_place(&reading, row, kind == FAN_KIND_5GS_NAS) : !get_bearer_place(&reading, row))
 		return false;
 	return get_next_hop(&reading, row);
+}
+
+bool
+fan_contexts_csv_parse(struct fan_contexts_row *row, char *wrong, size_t wrong_bytes, const char *line, size_t line_bytes)
+{
+	const struct reading reading = { .wrong = wrong, .wrong_bytes = wrong_bytes };
+
+	if (!fan_contexts_csv_parse_keyless(row, wrong, wrong_bytes, line, line_bytes))
+		return false;
+	return !row->keyless || refuse(&reading, FIELD_K_ENC, "a key is 32 lower-case hex digits");
 }
 
 /* One line without LF. Returns its octets, -1 at the end of the file, -2 when it is longer than any row. */

@@ -34,6 +34,7 @@ struct fan_contexts_row {
 	uint32_t ran_ue_id;   /* NAS */
 	bool ipv6;            /* of next_hop */
 	uint8_t next_hop[16]; /* IPv4 in the first 4 octets */
+	bool keyless;         /* k_enc and k_int were empty */
 };
 
 /* Writes one row with LF into line[FAN_CONTEXTS_CSV_LINE_MAX]. Returns its octets. */
@@ -45,6 +46,9 @@ size_t fan_contexts_csv_format(char *line, const struct fan_contexts_row *row);
  * type.
  */
 bool fan_contexts_csv_parse(struct fan_contexts_row *row, char *wrong, size_t wrong_bytes, const char *line, size_t line_bytes);
+/* The same, and also takes a row whose k_enc and k_int are empty, both, for keys that come another way. */
+bool fan_contexts_csv_parse_keyless(struct fan_contexts_row *row, char *wrong, size_t wrong_bytes, const char *line,
+				    size_t line_bytes);
 
 /*
  * Reads the next row of a file; the header must come first. In/Out: *line_number, 0 at first. Returns 1 with *row, 0 at the end,

@@ -26,13 +26,6 @@ add_row(struct fan_server *server, fan_context_id *id, struct fan_context_row *r
 	return error;
 }
 
-static void
-wipe(struct fan_context_row *row)
-{
-	explicit_bzero(&row->fixed, sizeof(row->fixed));
-	explicit_bzero(&row->ue, sizeof(row->ue));
-}
-
 /* A line as JSON. */
 static int
 read_object(struct fan_job *job, struct fan_context_row *row, const char *line, size_t line_bytes)
@@ -71,7 +64,7 @@ take_row(struct fan_job *job, const char *line, size_t line_bytes)
 	}
 	if (error == 0)
 		job->taken++;
-	wipe(&row);
+	fan_context_row_wipe(&row);
 	return error;
 }
 
@@ -188,7 +181,7 @@ fan_import_object(struct fan_server *server, fan_context_id *id, const json_t *o
 	if (error == 0)
 		error = add_row(server, id, &row);
 	profile = row.fixed.profile;
-	wipe(&row);
+	fan_context_row_wipe(&row);
 	if (error == 0 && row.gid[0] != '\0') {
 		struct fan_joins joins = { .count = 0 };
 
