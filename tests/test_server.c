@@ -602,7 +602,7 @@ Test(server_methods, unknown_and_wrong_params)
 		{ "send", "{\"gid\":\"a@b.org\",\"text\":\"x\"}", "no group is named a@b.org" },
 		{ "ue.show", "{\"identity\":\"1234\"}", "identity: takes a text of 5 to 127 octets" },
 		{ "ue.list", "{\"limit\":501}", "limit: takes a whole number from 1 to 500" },
-		{ "ue.import", "{\"format\":\"xml\"}", "format: takes csv or jsonl" },
+		{ "ue.import", "{\"format\":\"xml\"}", "format: takes csv, jsonl or ue-context" },
 		{ "ue.import", "{\"on_error\":\"halt\"}", "on_error: takes stop or skip" },
 		{ "ue.reachable", "{\"identity\":\"00101\"}", "reachable: is needed" },
 		{ "group.add", "{\"gid\":\"a@b.org\",\"identities\":[]}", "identities: takes an array of 1 to 500 texts" },

@@ -60,7 +60,7 @@ ended(int exit_code)
 static const char *
 format_choice(unsigned index)
 {
-	static const char *const names[] = { "csv", "jsonl" };
+	static const char *const names[] = { "csv", "jsonl", "ue-context" };
 
 	return index < COUNT_OF(names) ? names[index] : NULL;
 }
@@ -76,7 +76,7 @@ on_error_choice(unsigned index)
 static const struct fan_option import_options[] = {
 	FAN_CLIENT_OPTIONS,
 	{ .name = "format",
-	  .value = "csv|jsonl",
+	  .value = "csv|jsonl|ue-context",
 	  .help = "of the file (csv)",
 	  .type = FAN_OPTION_CHOICE,
 	  .choice = format_choice,
@@ -115,7 +115,9 @@ static const struct fan_command import = {
 	.operand_is_file = true,
 	.mixes = true,
 	.text = "The file is what 'fanfare population' writes, with further columns where its header names them, or JSON lines with the\n"
-		"same names. fanfare-ues(5) and host-api/control/README.md list the columns.",
+		"same names. A context has its keys, or the one that they hang under: K_ASME, K_AMF, K_eNB or K_gNB. In a file of the\n"
+		"format ue-context each line is a JSON object with the UeContext that an AMF hands over (TS 29.518), and beside it what\n"
+		"that does not say. fanfare-ues(5) and host-api/control/README.md list the columns.",
 	.options = import_options,
 	.option_count = COUNT_OF(import_options),
 	.run = run_import,

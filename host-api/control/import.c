@@ -2,12 +2,13 @@
 #include "import.h"
 
 #include "job.h"
+#include "ue_context.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 struct import {
-	bool json;
+	enum fan_import_format format;
 	bool committed;
 	struct fan_context_columns columns;
 };
@@ -36,6 +37,8 @@ read_object(struct fan_job *job, struct fan_context_row *row, const char *line, 
 
 	if (!json_is_object(object))
 		error = fan_fail(FAN_E_INVALID, "no JSON object: at octet %d of the line", object == NULL ? wrong.position : 0);
+	else if (((const struct import *)job->own)->format == FAN_IMPORT_UE_CONTEXT)
+		error = fan_ue_context_read(row, job->field, sizeof(job->field), object);
 	else
 		error = fan_context_object_read(row, job->field, sizeof(job->field), object);
 	json_decref(object);
@@ -48,7 +51,7 @@ take_row(struct fan_job *job, const char *line, size_t line_bytes)
 	const struct import *import = job->own;
 	struct fan_context_row row;
 	fan_context_id id = 0;
-	int error = import->json
+	int error = import->format != FAN_IMPORT_CSV
 			    ? read_object(job, &row, line, line_bytes)
 			    : fan_context_row_read(&row, job->field, sizeof(job->field), &import->columns, line, line_bytes);
 
@@ -74,7 +77,7 @@ take_line(struct fan_job *job, char *line, size_t line_bytes)
 	struct import *import = job->own;
 	int error;
 
-	if (import->json || job->line_number > 1)
+	if (import->format != FAN_IMPORT_CSV || job->line_number > 1)
 		return take_row(job, line, line_bytes);
 	error = fan_context_header_read(&import->columns, line, line_bytes);
 	job->fatal = error != 0;
@@ -112,7 +115,7 @@ end(struct fan_job *job)
 static int
 report(const struct fan_job *job, json_t *result)
 {
-	const uint64_t rows = job->line_number - !((const struct import *)job->own)->json;
+	const uint64_t rows = job->line_number - (((const struct import *)job->own)->format == FAN_IMPORT_CSV);
 
 	return json_object_set_new(result, "added", json_integer((json_int_t)job->taken)) |
 	       json_object_set_new(result, "skipped", json_integer((json_int_t)(rows - job->taken))) |
@@ -145,7 +148,7 @@ static const struct fan_job_kind kind = {
 };
 
 int
-fan_import_begin(struct fan_request *request, bool json, bool skip)
+fan_import_begin(struct fan_request *request, enum fan_import_format format, bool skip)
 {
 	struct import *import = calloc(1, sizeof(*import));
 	struct fan_job *job = NULL;
@@ -160,7 +163,7 @@ fan_import_begin(struct fan_request *request, bool json, bool skip)
 		free(import);
 		return error;
 	}
-	*import = (struct import){ .json = json };
+	*import = (struct import){ .format = format };
 	job->own = import;
 	job->server->batching = true;
 	return FAN_LATER;
@@ -172,7 +175,8 @@ fan_import_object(struct fan_server *server, fan_context_id *id, const json_t *o
 	struct fan_context_row row;
 	char field[FAN_JOB_FIELD_BYTES], rule[FAN_ERROR_BYTES];
 	enum fan_profile profile;
-	int error = fan_context_object_read(&row, field, sizeof(field), object);
+	int error = json_object_get(object, "ueContext") != NULL ? fan_ue_context_read(&row, field, sizeof(field), object)
+								 : fan_context_object_read(&row, field, sizeof(field), object);
 
 	if (error != 0) {
 		(void)snprintf(rule, sizeof(rule), "%s", fan_error_detail());

@@ -254,8 +254,14 @@ struct importing {
 };
 
 static const struct fan_param import_params[] = {
-	{ "format", FAN_PARAM_TEXT, false, 1, 8, AT(importing, format) },
+	{ "format", FAN_PARAM_TEXT, false, 1, 16, AT(importing, format) },
 	{ "on_error", FAN_PARAM_TEXT, false, 1, 8, AT(importing, on_error) },
+};
+
+static const char *const import_formats[FAN_IMPORT_FORMAT_COUNT] = {
+	[FAN_IMPORT_CSV] = "csv",
+	[FAN_IMPORT_JSONL] = "jsonl",
+	[FAN_IMPORT_UE_CONTEXT] = "ue-context",
 };
 
 static int
@@ -263,15 +269,18 @@ run_import(struct fan_request *request)
 {
 	struct importing values = { .format = "csv", .on_error = "stop" };
 	const int error = fan_request_params(request, &values, import_params, COUNT_OF(import_params));
-	const bool json = strcmp(values.format, "jsonl") == 0, skip = strcmp(values.on_error, "skip") == 0;
+	const bool skip = strcmp(values.on_error, "skip") == 0;
+	unsigned format = 0;
 
 	if (error != 0)
 		return error;
-	if (!json && strcmp(values.format, "csv") != 0)
-		return fan_fail(FAN_E_INVALID, "format: takes csv or jsonl");
+	while (format < FAN_IMPORT_FORMAT_COUNT && strcmp(values.format, import_formats[format]) != 0)
+		format++;
+	if (format == FAN_IMPORT_FORMAT_COUNT)
+		return fan_fail(FAN_E_INVALID, "format: takes csv, jsonl or ue-context");
 	if (!skip && strcmp(values.on_error, "stop") != 0)
 		return fan_fail(FAN_E_INVALID, "on_error: takes stop or skip");
-	return fan_import_begin(request, json, skip);
+	return fan_import_begin(request, (enum fan_import_format)format, skip);
 }
 
 /* ---- Removing, reachability -------------------------------------------------------------------------------------------- */

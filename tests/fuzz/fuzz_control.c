@@ -3,8 +3,8 @@
  * Any octets as what a client says, hello before it: every line gets an answer or the end of the connection, and the next client is served as ever.
  * There is no appliance behind it.
  */
-#include "../../host-api/control/context_row.h"
 #include "../../host-api/control/server.h"
+#include "../../host-api/control/ue_context.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -63,7 +63,7 @@ say(int client, const void *octets, size_t byte_count)
 static void
 read_row(const uint8_t *data, size_t data_bytes)
 {
-	static const struct fan_context_columns columns = { .count = 3, .column = { 0, 1, 12 } };
+	static const struct fan_context_columns columns = { .count = 4, .column = { 0, 1, 12, 14 } };
 	struct fan_context_columns read;
 	struct fan_context_row row;
 	char field[16], *line = malloc(data_bytes + 1);
@@ -77,8 +77,10 @@ read_row(const uint8_t *data, size_t data_bytes)
 	(void)fan_context_header_read(&read, line, strlen(line));
 	(void)fan_context_row_read(&row, field, sizeof(field), &columns, line, data_bytes);
 	object = json_loadb(line, data_bytes, JSON_REJECT_DUPLICATES, &wrong);
-	if (json_is_object(object))
+	if (json_is_object(object)) {
 		(void)fan_context_object_read(&row, field, sizeof(field), object);
+		(void)fan_ue_context_read(&row, field, sizeof(field), object);
+	}
 	json_decref(object);
 	free(line);
 }
