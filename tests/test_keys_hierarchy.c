@@ -251,34 +251,58 @@ Test(keys_hierarchy, refuses_what_is_out_of_range_and_leaves_no_key)
 
 /* ---- Residue ---------------------------------------------------------------------------------------------------------------------- */
 
-static uint8_t derived[32], ck_prime[16];
+static uint8_t derived[32], half[16], ck_prime[16], ik_prime[16];
 static struct fan_eap_keys eap_keys;
 
 static void
-derive_all(void *user)
+derive_k_asme(void *user)
 {
-	uint8_t half[16], ik_prime[16];
-
 	(void)user;
 	cr_assert_eq(fan_k_asme(derived, key, other, key, key), 0);
-	cr_assert_eq(fan_algorithm_key(half, 16, derived, FAN_GENERATION_EPS, FAN_USE_NAS_ENC, 2), 0);
-	explicit_bzero(half, sizeof(half));
-	cr_assert_eq(fan_ck_ik_prime(ck_prime, ik_prime, key, other, "WLAN", key), 0);
-	cr_assert_eq(fan_eap_keys(&eap_keys, ck_prime, ik_prime, "0555444333222111"), 0);
-	explicit_bzero(ik_prime, sizeof(ik_prime));
 }
 
+static void
+derive_half(void *user)
+{
+	(void)user;
+	cr_assert_eq(fan_algorithm_key(half, 16, key, FAN_GENERATION_EPS, FAN_USE_NAS_ENC, 2), 0);
+}
+
+static void
+derive_res_star(void *user)
+{
+	(void)user;
+	cr_assert_eq(fan_res_star(half, key, other, "5G:x", key, key, 8), 0);
+}
+
+static void
+derive_primes(void *user)
+{
+	(void)user;
+	cr_assert_eq(fan_ck_ik_prime(ck_prime, ik_prime, key, other, "WLAN", key), 0);
+}
+
+static void
+derive_eap(void *user)
+{
+	(void)user;
+	cr_assert_eq(fan_eap_keys(&eap_keys, ck_prime, ik_prime, "0555444333222111"), 0);
+}
+
+/* One call each: a later one would write over what an earlier one has left. */
 Test(keys_hierarchy, leaves_no_key_on_the_stack)
 {
 	uint8_t whole[32];
 
-	cr_assert_not(fan_test_left_on_stack(derive_all, NULL, key, 8));
-	cr_assert_not(fan_test_left_on_stack(derive_all, NULL, other, 8));
-	cr_assert_not(fan_test_left_on_stack(derive_all, NULL, derived, 8));
-	cr_assert_not(fan_test_left_on_stack(derive_all, NULL, ck_prime, 8));
-	cr_assert_not(fan_test_left_on_stack(derive_all, NULL, eap_keys.emsk, 8));
-	/* The half that was not asked for too. */
-	cr_assert_eq(fan_algorithm_key(whole, 32, derived, FAN_GENERATION_EPS, FAN_USE_NAS_ENC, 2), 0);
-	cr_assert_not(fan_test_left_on_stack(derive_all, NULL, whole, 8));
-	cr_assert_not(fan_test_left_on_stack(derive_all, NULL, whole + 16, 8));
+	cr_assert_not(fan_test_left_on_stack(derive_k_asme, NULL, key, 8));
+	cr_assert_not(fan_test_left_on_stack(derive_k_asme, NULL, other, 8));
+	cr_assert_not(fan_test_left_on_stack(derive_k_asme, NULL, derived, 8));
+	cr_assert_eq(fan_algorithm_key(whole, 32, key, FAN_GENERATION_EPS, FAN_USE_NAS_ENC, 2), 0);
+	cr_assert_not(fan_test_left_on_stack(derive_half, NULL, whole, 8), "the half that was not asked for");
+	cr_assert_not(fan_test_left_on_stack(derive_half, NULL, whole + 16, 8));
+	cr_assert_not(fan_test_left_on_stack(derive_res_star, NULL, half, 8));
+	cr_assert_not(fan_test_left_on_stack(derive_primes, NULL, ck_prime, 8));
+	cr_assert_not(fan_test_left_on_stack(derive_primes, NULL, ik_prime, 8));
+	cr_assert_not(fan_test_left_on_stack(derive_eap, NULL, ck_prime, 8));
+	cr_assert_not(fan_test_left_on_stack(derive_eap, NULL, eap_keys.emsk, 8));
 }
