@@ -3,15 +3,21 @@
 """Derives keys from random inputs, as the standards say, and compares them with what a library of the folder host-api/keys derives.
 
     keys.py LIBRARY.so [SEED]
+    keys.py --parents UES.csv SEED
+
+With --parents it gives a population other algorithms and, in the place of its keys, those that they hang under: by-parent.csv and ue-contexts.jsonl
+(half of those of 5GS NAS) are what a lender hands over, derived.csv what an independent receiver needs.
 
 It shares nothing with the folder but its declarations: S of TS 33.220 B.2 is laid out here, MILENAGE is written from TS 35.206, and TUAK from
 TS 35.231 on a Keccak-f[1600] of its own, which is first checked against SHA3-256. AES comes from the package cryptography.
 Exit codes: 0 all agree, 1 something differs.
 """
 import base64
+import csv
 import ctypes
 import hashlib
 import hmac
+import json
 import random
 import sys
 
@@ -232,7 +238,63 @@ class Judge:
         self.same("fan_tuak_f5_star", ak.raw, tuak(topc, 0xc0, k, iterations, rand)[96:102][::-1])
 
 
+# ---- Populations -----------------------------------------------------------------------------------------------------------------
+
+PARENTS = {"eps-nas": ("k_asme", 0x15, 1), "5gs-nas": ("k_amf", 0x69, 1), "lte-pdcp": ("k_enb", 0x15, 5), "nr-pdcp": ("k_gnb", 0x69, 5)}
+
+
+def ue_context(row, k_amf):
+    """UeContext of TS 29.518, with members that nobody here wants, more than 4,096 octets of them, and another access' COUNT."""
+    mode = {"integrityAlgorithm": f"NIA{row['integrity']}", "cipheringAlgorithm": f"NEA{row['cipher']}"}
+    other = {"accessType": "NON_3GPP_ACCESS", "nasSecurityMode": mode, "nasDownlinkCount": 1, "nasUplinkCount": 2}
+    return {"supi": "imsi-" + row["imsi"], "pei": "imei-490154203237518", "subUeAmbr": {"uplink": "1 Mbps", "downlink": "2 Mbps"},
+            "seafData": {"ngKsi": {"tsc": "NATIVE", "ksi": 3}, "keyAmf": {"keyType": "KAMF", "keyVal": k_amf.hex().upper()}, "ncc": 2,
+                         "nh": "00" * 32, "keyAmfChangeInd": False, "keyAmfHDerivationInd": False},
+            "mmContextList": [other, {"accessType": "3GPP_ACCESS", "nasSecurityMode": mode, "nasDownlinkCount": int(row["count"]),
+                                      "nasUplinkCount": 9, "ueSecurityCapability": "8PDw8A==", "allowedNssai": [{"sst": 1}]}],
+            "sessionContextList": [{"pduSessionId": i, "smContextRef": "http://smf.example/" + "x" * 600, "sNssai": {"sst": 1}, "dnn": "iot",
+                                    "accessType": "3GPP_ACCESS"} for i in range(1, 9)]}
+
+
+def hang_under(row, draw):
+    """Another key above the row's, and what follows from it. Returns the column and the key."""
+    name, fc, use = PARENTS[row["profile"].rsplit("-", 1)[0]]
+    parent = draw.randbytes(32)
+    row["cipher"] = draw.randint(0, 3)
+    if row["integrity"] != "none":
+        row["integrity"] = draw.randint(1, 3)
+        row["k_int"] = kdf(parent, fc, bytes([use + 1]), bytes([row["integrity"]]))[16:].hex()
+    row["k_enc"] = kdf(parent, fc, bytes([use]), bytes([row["cipher"]]))[16:].hex()
+    return name, parent
+
+
+def give_parents(path, seed):
+    draw = random.Random(seed)
+    with open(path, newline="", encoding="ascii") as file:
+        rows = list(csv.DictReader(file))
+    columns, further = list(rows[0]), ["k_asme", "k_amf", "k_enb", "k_gnb"]
+    contexts = 0
+    with open("derived.csv", "w", encoding="ascii") as derived, open("by-parent.csv", "w", encoding="ascii") as by_parent, \
+            open("ue-contexts.jsonl", "w", encoding="ascii") as ue_contexts:
+        print(*columns, sep=",", file=derived)
+        print(*columns, *further, sep=",", file=by_parent)
+        for row in rows:
+            name, parent = hang_under(row, draw)
+            print(*row.values(), sep=",", file=derived)
+            if name == "k_amf" and contexts % 2 == 0:
+                beside = {key: int(row[key]) for key in ("ue", "mme_ue_id", "ran_ue_id")}
+                json.dump({"ueContext": ue_context(row, parent), **beside, "profile": row["profile"], "next_hop": row["next_hop"]}, ue_contexts)
+                print(file=ue_contexts)
+            else:
+                row.update(k_enc="", k_int="")
+                print(*row.values(), *(parent.hex() if name == column else "" for column in further), sep=",", file=by_parent)
+            contexts += name == "k_amf"
+
+
 def main():
+    if sys.argv[1] == "--parents":
+        give_parents(sys.argv[2], int(sys.argv[3]))
+        return 0
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     judge = Judge(sys.argv[1], seed)
     check_keccak()

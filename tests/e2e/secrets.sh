@@ -16,7 +16,8 @@ daemon=
 trap '[ -z "$daemon" ] || kill -9 "$daemon" 2>/dev/null; rm -rf "$work"' EXIT
 cd "$work" || exit
 export FANFARE_SOCKET=$work/socket
-k_enc=c0ffee00a1b2c3d4e5f60718293a4b5c k_int=5ca1ab1e0d1c2b3a4958677685949321 kek=3d8f0b6e2a914c75d1e8ba2f6c9047135ee1c2d3a4b5968778695a4b3c2d1e0f
+k_enc=c0ffee00a1b2c3d4e5f60718293a4b5c k_int=5ca1ab1e0d1c2b3a4958677685949321 k_amf=7e1d5c0b9a8f6e4d3c2b1a0f9e8d7c6b5a49382716f5e4d3c2b1a09f8e7d6c5b
+k_asme=e19b7c5d3f1a08264c6e8fa0b2d4f6183a5c7e90b1d3f5072946688aaccee013 kek=3d8f0b6e2a914c75d1e8ba2f6c9047135ee1c2d3a4b5968778695a4b3c2d1e0f
 
 # say ARGUMENT...: what a command says goes into a file of its own, whatever it answers
 said=0
@@ -59,6 +60,10 @@ mkdir given
 context meter@example.org nr-pdcp-18 $k_enc $k_int 900 '"bearer":3,"teid":9,"next_hop":"198.51.100.7","ue_ip":"10.0.0.9",' >given/lease.json
 context 001010000000001 eps-nas-sms $k_int $k_enc 900 '"bearer":0,"mme_ue_id":5,"ran_ue_id":6,"next_hop":"198.51.100.8",' >given/ue.jsonl
 context 001010000000002 eps-nas-sms $k_int ${k_enc}0 900 '"bearer":0,"mme_ue_id":5,"ran_ue_id":6,"next_hop":"198.51.100.8",' >given/wrong.jsonl
+printf '{"ueContext":{"supi":"imsi-001010000000003","seafData":{"keyAmf":{"keyType":"KAMF","keyVal":"%s"}},"mmContextList":[{"accessType":"3GPP_ACCESS","nasDownlinkCount":7,"nasSecurityMode":{"integrityAlgorithm":"NIA2","cipheringAlgorithm":"NEA2"}}]},"profile":"5gs-nas-sms","mme_ue_id":5,"ran_ue_id":6,"next_hop":"198.51.100.8","group":"valley@flood.example"}' $k_amf >given/amf.jsonl
+sed 's/"NEA2"/"NEA9"/' given/amf.jsonl >given/wrong-amf.jsonl
+context 001010000000004 eps-nas-sms '' '' 900 '"bearer":0,"mme_ue_id":7,"ran_ue_id":8,"next_hop":"198.51.100.8","k_asme":"'$k_asme'",' >given/asme.jsonl
+sed 's/eps-nas-sms/5gs-nas-sms/;s/"bearer":0/"bearer":1/' given/asme.jsonl >given/wrong-asme.jsonl
 
 ulimit -c unlimited
 start
@@ -66,6 +71,11 @@ say ue import given/ue.jsonl --format jsonl --json
 say ue import given/ue.jsonl --format jsonl
 say ue import given/wrong.jsonl --format jsonl
 say ue import given/ue.jsonl
+say ue import given/amf.jsonl --format ue-context --json
+say ue import given/amf.jsonl --format ue-context
+say ue import given/wrong-amf.jsonl --format ue-context
+say ue import given/asme.jsonl --format jsonl
+say ue import given/wrong-asme.jsonl --format jsonl
 say lease --context given/lease.json --json
 say lease --context given/lease.json
 say ue show meter@example.org --json
@@ -84,14 +94,14 @@ say stop
 wait $daemon
 daemon=
 [ -s capture.pcap ] && [ -s store/data.mdb ] || fault 'nothing was captured or kept'
-grep -q '"sent": 2' said.9 || fault "the message was not sent to both: $(head -c 300 said.9)"
+grep -q '"sent": 4' said.14 || fault "the message was not sent to all: $(head -c 300 said.14)"
 
-python3 - $k_enc $k_int $kek <<'END' || failures=$((failures + 1))
+python3 - $k_enc $k_int $k_amf $k_asme $kek <<'END' || failures=$((failures + 1))
 import pathlib, sys
 needles = []
 for key in sys.argv[1:]:
     raw = bytes.fromhex(key)
-    for half in (raw[:8], raw[8:16]):
+    for half in (raw[at:at + 8] for at in range(0, len(raw), 8)):
         needles += [half, half[::-1], half.hex().encode(), half.hex().upper().encode()]
 found, searched = set(), 0
 for path in sorted(p for p in pathlib.Path(".").rglob("*") if p.is_file()):
@@ -99,7 +109,7 @@ for path in sorted(p for p in pathlib.Path(".").rglob("*") if p.is_file()):
     searched += 1
     if any(needle in octets for needle in needles):
         found.add(str(path))
-given = {"key", "given/lease.json", "given/ue.jsonl", "given/wrong.jsonl"}
+given = {"key"} | {str(path) for path in pathlib.Path("given").iterdir()}
 if not given <= found:
     sys.exit(f"FAULT: the search does not find what is there: {sorted(given - found)}")
 if found - given:
