@@ -468,6 +468,9 @@ $(tests): $(B)/tests/%: $(B)/tests/%.o $(call objects,$(test_support_c)) $(archi
 	$(link)
 	$(Q)$(CC) -pie $(link_flags) -o $@ $^ -lcriterion $(program_libs)
 
+# libSRTP opens what is sent in SRTP: a library of these tests alone.
+$(addprefix $(B)/tests/test_,srtp ue_mbms): program_libs += -lsrtp2
+
 # What the engines have for instructions that valgrind does not know, compiled for those it does (tests/ctime/portable).
 # -Wpsabi speaks of vectors handed to functions of other files, of which there are none.
 portable_c := $(wildcard dataplane/engine/lockstep/*_avx512.c dataplane/engine/lockstep/*_vaes*.c dataplane/engine/ipsec_mb/*_gfni.c)
