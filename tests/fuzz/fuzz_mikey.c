@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Any octets as a MIKEY message of MBMS. Bit 0 of the first octet makes the MAC right, under keys that are known here, so that mutations
- * reach what stands behind it.
+ * Any octets as a MIKEY message of MBMS, to the reader beside the BM-SC and to the UE's, which must agree on MSK messages. Bit 0 of the first
+ * octet makes the MAC right, under keys that are known here, so that mutations reach what stands behind it.
  */
 #include "../../host-api/keys/mikey.h"
+#include "../../ue/mbms.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -53,6 +54,54 @@ make_mac_right(uint8_t *octets, const struct fan_mikey_message *message)
 		   octets + message->octet_count - FAN_MIKEY_MAC_BYTES, NULL);
 }
 
+/* A UE that has the names of the message and joined its service; NULL for names that are no text. */
+static struct fan_ue_mbms *
+ue_for(const struct fan_mikey_message *message)
+{
+	char bm_sc[FAN_MIKEY_IDENTITY_BYTES_MAX + 1] = "", b_tid[FAN_MIKEY_IDENTITY_BYTES_MAX + 1] = "";
+	struct fan_ue_mbms *ue;
+
+	if (memchr(message->idi.text, 0, message->idi.byte_count) || memchr(message->idr.text, 0, message->idr.byte_count))
+		return NULL;
+	memcpy(bm_sc, message->idi.text, message->idi.byte_count);
+	memcpy(b_tid, message->idr.text, message->idr.byte_count);
+	ue = fan_ue_mbms_open(user.muk, bm_sc, b_tid);
+	if (ue == NULL || !fan_ue_mbms_join(ue, message->head.domain, (uint16_t)(message->msk_id >> 16)))
+		abort();
+	return ue;
+}
+
+/* The first MSK message that a UE gets is accepted by both or by none; but T at its end, 2^32 - 1, is refused by one alone. */
+static void
+compare(const struct fan_mikey_message *message, enum fan_mikey_verdict verdict)
+{
+	struct fan_ue_mbms *ue = ue_for(message);
+	uint8_t answer[FAN_UE_MBMS_ANSWER_BYTES_MAX];
+	size_t answer_bytes;
+
+	if (ue == NULL)
+		return;
+	if ((fan_ue_mbms_take(ue, answer, &answer_bytes, message->octets, message->octet_count) == FAN_UE_MBMS_ACCEPTED) !=
+		    (verdict == FAN_MIKEY_ACCEPTED) &&
+	    message->head.counter != UINT32_MAX)
+		abort();
+	fan_ue_mbms_close(ue);
+}
+
+/* Whatever is no message is refused by a UE, and not answered. */
+static void
+refuse(const uint8_t *octets, size_t octet_count)
+{
+	static struct fan_ue_mbms *ue;
+	uint8_t answer[FAN_UE_MBMS_ANSWER_BYTES_MAX];
+	size_t answer_bytes;
+
+	if (ue == NULL)
+		ue = fan_ue_mbms_open(user.muk, "bmsc", "b-tid");
+	if (fan_ue_mbms_take(ue, answer, &answer_bytes, octets, octet_count) == FAN_UE_MBMS_ACCEPTED || answer_bytes > 0)
+		abort();
+}
+
 /* Reads it as of the very group and pair of names that it has, so that nothing is refused for those. */
 static void
 read_message(const struct fan_mikey_message *message)
@@ -73,6 +122,7 @@ read_message(const struct fan_mikey_message *message)
 		if ((verdict == FAN_MIKEY_ACCEPTED) != (counter_next == message->head.counter + 1 && counter_next != 0) &&
 		    verdict != FAN_MIKEY_MALFORMED)
 			abort();
+		compare(message, verdict);
 	} else if (message->kind == FAN_MIKEY_MTK) {
 		verdict = fan_mikey_read_mtk(the_mikey(), &mtk, &group, message);
 		if (verdict == FAN_MIKEY_ACCEPTED && mtk.id != message->mtk_id)
@@ -100,6 +150,7 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_bytes)
 			make_mac_right(octets, &message);
 		read_message(&message);
 	}
+	refuse(octets, input_bytes - 1);
 	free(octets);
 	return 0;
 }
