@@ -24,8 +24,8 @@
 #include "ipsec_mb.h"
 
 #include "expand_aes128.h"
+#include "library.h"
 
-#include <intel-ipsec-mb.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -618,28 +618,27 @@ close_engine(struct fan_engine *base)
 	munmap(engine, mapped_bytes);
 }
 
-/* Lays the library's state out behind the engine's own and lets it choose its code for this CPU. */
-static int
-init_library(struct ipsec_mb *engine, void *memory)
+int
+fan_ipsec_mb_library(IMB_MGR **library, void *memory)
 {
 	const uint64_t self_test = IMB_FEATURE_SELF_TEST | IMB_FEATURE_SELF_TEST_PASS;
 	IMB_ARCH arch = IMB_ARCH_NONE;
 
-	engine->library = imb_set_pointers_mb_mgr(memory, 0, 1);
-	if (engine->library == NULL)
+	*library = imb_set_pointers_mb_mgr(memory, 0, 1);
+	if (*library == NULL)
 		return fan_fail(FAN_E_UNSUPPORTED, "ipsec-mb: the library refused its memory: %s",
 				imb_get_strerror(imb_get_errno(NULL)));
-	init_mb_mgr_auto(engine->library, &arch);
-	if (imb_get_errno(engine->library) != 0 || arch == IMB_ARCH_NONE)
+	init_mb_mgr_auto(*library, &arch);
+	if (imb_get_errno(*library) != 0 || arch == IMB_ARCH_NONE)
 		return fan_fail(FAN_E_UNSUPPORTED, "ipsec-mb: the library cannot run on this CPU: %s",
-				imb_get_strerror(imb_get_errno(engine->library)));
+				imb_get_strerror(imb_get_errno(*library)));
 #if IMB_VERSION_NUM < IMB_VERSION(2, 0, 0)
 	/* Its AVX code, for CPUs without AVX2, reads up to 15 octets past the end of a text in EEA3; its SSE code does not. Version 2 has
 	 * no such code. */
 	if (arch == IMB_ARCH_AVX)
-		init_mb_mgr_sse(engine->library);
+		init_mb_mgr_sse(*library);
 #endif
-	if ((engine->library->features & self_test) == IMB_FEATURE_SELF_TEST)
+	if (((*library)->features & self_test) == IMB_FEATURE_SELF_TEST)
 		return fan_fail(FAN_E_UNSUPPORTED, "ipsec-mb: the library's self-test failed on this CPU; use another engine");
 	return 0;
 }
@@ -665,7 +664,7 @@ open_engine(struct fan_engine **out, const char *device)
 	engine->engine.ops = &fan_engine_ipsec_mb;
 	engine->mapped_bytes = mapped_bytes;
 	engine->expand = expand;
-	error = init_library(engine, (uint8_t *)engine + own_bytes);
+	error = fan_ipsec_mb_library(&engine->library, (uint8_t *)engine + own_bytes);
 	if (error != 0) {
 		close_engine(&engine->engine);
 		return error;
