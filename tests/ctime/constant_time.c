@@ -5,6 +5,7 @@
  * undefined bit decides. COUNT, BEARER, DIRECTION, clear prefix, lengths, numbers of UEs and pointers are public.
  *
  *	valgrind constant_time ENGINE CODE CIPHER...		each of these ciphers with every integrity algorithm and alone
+ *	valgrind constant_time mikey-burst CODE 0		MSK messages of MBMS; MUKs and the MSK are the secrets
  *
  * CODE `sse` takes that code of Intel's library, anything else its AVX2 code; it has no meaning for other engines.
  *
@@ -12,7 +13,9 @@
  * Nothing is declared public on the way: no engine branches on a MAC or on ciphertext either. Exit code 0: nothing was reported; 1: something
  * was, or a batch came out wrong; 2: the run shows nothing.
  */
+#include "../../dataplane/engine/ipsec_mb/mikey_burst.h"
 #include "../../dataplane/engines.h"
+#include "../../host-api/keys/mikey.h"
 #include "../batch.h"
 
 #include <intel-ipsec-mb.h>
@@ -148,6 +151,91 @@ judge_cipher(struct judge *judge, uint8_t cipher)
 	judge_algorithms(judge, cipher, FAN_INTEGRITY_NONE, FAN_CIPHER_ONLY);
 }
 
+/* ---- MSK messages of MBMS ---------------------------------------------------------------------------------------------- */
+
+#define MIKEY_UES 33 /* a whole tile, and one that is not full */
+
+struct mikey_case {
+	struct fan_mikey_head head;
+	struct fan_mikey_msk msk;
+	struct fan_mikey_user user;
+	struct fan_mikey_template template;
+	struct fan_mikey_burst_ue ue[MIKEY_UES];
+	uint8_t octets[MIKEY_UES][FAN_MIKEY_BYTES_MAX];
+	uint8_t *out[MIKEY_UES];
+};
+
+static void
+fill_mikey_case(struct mikey_case *test)
+{
+	static const char names[] = "AAAAAAAAAAAAAAAAAAAAAA==@bsf.example";
+
+	test->head = (struct fan_mikey_head){ .csb_id = 1, .counter = 7, .rand = "RAND of an MSK." };
+	test->msk = (struct fan_mikey_msk){ .id = 1, .mtk_last = 9, .key = "an MSK of tests" };
+	test->user.idi = test->user.idr = (struct fan_mikey_identity){ names, sizeof(names) - 1 };
+	for (unsigned i = 0; i < MIKEY_UES; i++) {
+		memset(test->ue[i].muk, (int)i + 1, sizeof(test->ue[i].muk));
+		memcpy(test->ue[i].name, names, sizeof(test->ue[i].name));
+		test->ue[i].counter = 7;
+		test->out[i] = test->octets[i];
+	}
+}
+
+/* With the secrets marked. Whether the marks reached the ends of key data and MAC. */
+static bool
+run_marked(struct fan_mikey_burst *burst, struct mikey_case *test)
+{
+	struct fan_mikey_template *const clear = &test->template;
+	const struct fan_mikey_burst_shape shape = { clear->octets,  clear->octet_count, clear->counter_at,  clear->rand_at,
+						     clear->name_at, clear->secret_at,   clear->secret_bytes };
+	bool good;
+
+	for (unsigned i = 0; i < MIKEY_UES; i++)
+		VALGRIND_MAKE_MEM_UNDEFINED(test->ue[i].muk, sizeof(test->ue[i].muk));
+	VALGRIND_MAKE_MEM_UNDEFINED(clear->octets + clear->secret_at, clear->secret_bytes);
+	good = fan_mikey_burst_run(burst, test->out, &shape, test->ue, MIKEY_UES) == 0;
+	for (unsigned i = 0; i < MIKEY_UES; i++) {
+		uint8_t marks[2];
+
+		(void)VALGRIND_GET_VBITS(test->out[i] + shape.secret_at + shape.secret_bytes - 1, &marks[0], 1);
+		(void)VALGRIND_GET_VBITS(test->out[i] + shape.message_bytes - 1, &marks[1], 1);
+		good = good && marks[0] == 0xff && marks[1] == 0xff;
+	}
+	VALGRIND_MAKE_MEM_DEFINED(test, sizeof(*test));
+	return good;
+}
+
+static int
+judge_mikey_burst(void)
+{
+	static struct mikey_case test;
+	struct fan_mikey_burst *burst;
+	struct fan_mikey *mikey;
+	unsigned long reports;
+	unsigned wrong;
+
+	fill_mikey_case(&test);
+	if (fan_mikey_burst_open(&burst) != 0 || fan_mikey_open(&mikey) != 0 ||
+	    fan_mikey_template(&test.template, &test.head, &test.msk, &test.user) != 0) {
+		fprintf(stderr, "constant_time: %s\n", fan_error_detail());
+		return 2;
+	}
+	reports = VALGRIND_COUNT_ERRORS;
+	wrong = !run_marked(burst, &test);
+	reports = VALGRIND_COUNT_ERRORS - reports;
+	for (unsigned i = 0; i < MIKEY_UES; i++) {
+		uint8_t wanted[FAN_MIKEY_BYTES_MAX];
+
+		memcpy(test.user.muk, test.ue[i].muk, sizeof(test.user.muk));
+		wrong += fan_mikey_write_msk(mikey, wanted, &test.head, &test.msk, &test.user) != test.template.octet_count ||
+			 memcmp(wanted, test.out[i], test.template.octet_count) != 0;
+	}
+	printf("%-17s %4u batches, %u compared, %u wrong, %lu reports\n", "mikey-burst", 2U, 2U, wrong, reports);
+	fan_mikey_burst_close(burst);
+	fan_mikey_close(mikey);
+	return wrong != 0 || reports != 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -160,6 +248,8 @@ main(int argc, char **argv)
 		return 2;
 	}
 	wants_sse = strcmp(argv[2], "sse") == 0;
+	if (strcmp(argv[1], "mikey-burst") == 0)
+		return judge_mikey_burst();
 	if (fan_engine_find(&choice, argv[1]) != 0 || fan_engine_open(&judge.engine, &choice) != 0 ||
 	    fan_engine_open(&judge.reference, &fan_engine_judge) != 0) {
 		fprintf(stderr, "constant_time: %s\n", fan_error_detail());
