@@ -285,8 +285,8 @@ lay_blocks(struct fan_ue_cipher *cipher, bool *whole, const struct fan_ue_cipher
  * instead of setting the IV once more.
  */
 static bool
-mac_aes(struct fan_ue_cipher *cipher, uint8_t mac[4], const struct fan_ue_cipher_use *use, const uint8_t *message,
-	size_t message_bits)
+mac_aes(struct fan_ue_cipher *cipher, uint8_t *mac, size_t mac_bytes, const struct fan_ue_cipher_use *use,
+	const uint8_t *message, size_t message_bits)
 {
 	static const uint8_t zero[BLOCK_BYTES];
 	uint8_t l[BLOCK_BYTES], subkey[BLOCK_BYTES], *blocks = cipher->blocks;
@@ -305,7 +305,7 @@ mac_aes(struct fan_ue_cipher *cipher, uint8_t mac[4], const struct fan_ue_cipher
 	mix_block(blocks, l);
 	if (!EVP_EncryptUpdate(cipher->cbc, blocks, &written, blocks, (int)bytes))
 		return false;
-	memcpy(mac, blocks + bytes - BLOCK_BYTES, 4);
+	memcpy(mac, blocks + bytes - BLOCK_BYTES, mac_bytes);
 	return true;
 }
 
@@ -356,10 +356,17 @@ fan_ue_cipher_mac(struct fan_ue_cipher *cipher, uint8_t mac[4], const struct fan
 	case 1:
 		return mac_snow3g(cipher, mac, use, message, message_bits);
 	case 2:
-		return mac_aes(cipher, mac, use, message, message_bits);
+		return mac_aes(cipher, mac, 4, use, message, message_bits);
 	case 3:
 		return mac_zuc(mac, use, message, message_bits);
 	default:
 		return false;
 	}
+}
+
+bool
+fan_ue_cipher_long_mac(struct fan_ue_cipher *cipher, uint8_t mac[8], const struct fan_ue_cipher_use *use,
+		       const uint8_t *message, size_t message_bits)
+{
+	return message_bits <= 8 * (size_t)FAN_UE_CIPHER_OCTETS_MAX && mac_aes(cipher, mac, 8, use, message, message_bits);
 }

@@ -38,4 +38,8 @@ bool fan_ue_cipher_apply(struct fan_ue_cipher *cipher, uint8_t *octets, const st
 bool fan_ue_cipher_mac(struct fan_ue_cipher *cipher, uint8_t mac[4], const struct fan_ue_cipher_use *use, uint8_t algorithm,
 		       const uint8_t *message, size_t message_bits);
 
+/* 128-EIA2 with a tag of 64 bits: CMAC over the same input, cut at 8 octets instead of 4. False as above. */
+bool fan_ue_cipher_long_mac(struct fan_ue_cipher *cipher, uint8_t mac[8], const struct fan_ue_cipher_use *use,
+			    const uint8_t *message, size_t message_bits);
+
 #endif

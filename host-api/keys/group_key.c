@@ -380,6 +380,7 @@ fan_group_keys_renew(struct fan_group_keys *keys, const struct fan_group_key *ke
 		end_current(keys, now_s, overlap_s);
 	keys->current = *key;
 	keys->has_current = true;
+	keys->count_unsealed = key->first_count;
 	keys->used[key->gki >> 3] |= (uint8_t)(1U << (key->gki & 7));
 	fan_group_keys_tidy(keys, now_s);
 	return 0;

@@ -88,6 +88,7 @@ struct fan_group_keys {
 	bool has_current, has_previous;
 	struct fan_group_key current, previous;
 	int64_t previous_end_s;                /* from then on the previous key is over */
+	uint64_t count_unsealed;               /* the first COUNT of the current key that this process has not sealed under */
 	uint8_t used[FAN_GROUP_GKI_COUNT / 8]; /* bit Gki & 7 of octet Gki >> 3: it was in use once */
 };
 
