@@ -101,10 +101,13 @@ enum fan_profile {
 	FAN_PROFILE_LTE_PDCP_18,
 	FAN_PROFILE_NR_PDCP_12,
 	FAN_PROFILE_NR_PDCP_18,
+	/* Since version 4: keys of groups, for UEs that understand them; they take messages of fan_message.group_keys and no others. */
+	FAN_PROFILE_EPS_NAS_KEY, /* DOWNLINK GENERIC NAS TRANSPORT, TS 24.301 8.2.31, container type 7F, which is ours */
+	FAN_PROFILE_5GS_NAS_KEY, /* DL NAS TRANSPORT, payload container type 1: PDU SESSION MODIFICATION COMMAND, TS 24.501 8.3.9 */
 	FAN_PROFILE_COUNT
 };
 
-/* "eps-nas-nidd" ... "nr-pdcp-18"; NULL outside the enum. Static storage; any thread. */
+/* "eps-nas-nidd" ... "5gs-nas-key"; NULL outside the enum. Static storage; any thread. */
 const char *fan_profile_name(enum fan_profile profile);
 /* The profile of that name, or FAN_E_NOT_FOUND. */
 int fan_profile_find(const char *name);
@@ -115,6 +118,13 @@ static inline bool
 fan_kind_is_nas(enum fan_kind kind)
 {
 	return kind == FAN_KIND_EPS_NAS || kind == FAN_KIND_5GS_NAS;
+}
+
+/* Whether a profile takes keys of groups, and nothing else. */
+static inline bool
+fan_profile_is_key(enum fan_profile profile)
+{
+	return profile == FAN_PROFILE_EPS_NAS_KEY || profile == FAN_PROFILE_5GS_NAS_KEY;
 }
 
 /* Why a message was not sent to a UE. One list makes the enum, the text and the counters. */
@@ -618,6 +628,10 @@ struct fan_message {
 	const char *
 		reference; /* the sender's own name for the message, 1 to 64 octets of printable ASCII, copied: as long as the message is
 				  known to fan_message_status() no other is sent with it; NULL: none */
+	/* Since version 4. */
+	bool group_keys; /* the bytes are keys of groups: entries for eps-nas-key, the contents of a Received MBS container for 5gs-nas-key, whichever
+			    form the group's members have (host-api/keys/README.md). Other profiles take them as user data. The library wipes its
+			    copies. UNSUPPORTED with a store, which would keep them open */
 };
 
 #define FAN_REFERENCE_BYTES 65 /* with the closing zero */
@@ -765,6 +779,8 @@ enum fan_message_state {
 /* "accepted" ... "expired". Static storage; any thread. */
 const char *fan_message_state_name(enum fan_message_state state);
 
+#define FAN_PROFILES_OF_VERSION_3 8
+
 /* A message, on its way or ended, as long as its results are kept. The library fills it: fields may be added at its end. */
 struct fan_message_status {
 	size_t struct_bytes; /* fan_message_status_init() */
@@ -778,13 +794,26 @@ struct fan_message_status {
 	uint32_t resumed;                          /* times that it was gone on with after a crash */
 	uint64_t in_doubt; /* PDUs sent after a crash to UEs that may have had them before: no more than these are repeats */
 	struct fan_result result;
-	struct fan_result profile[FAN_PROFILE_COUNT];
+	struct fan_result profile[FAN_PROFILES_OF_VERSION_3];
 	enum fan_wait waits_for; /* as fan_message_progress() */
 	uint64_t waits_ns;
 	/* Since version 3. */
 	char reference[FAN_REFERENCE_BYTES]; /* "": none */
 	char identity[FAN_IDENTITY_BYTES];   /* of the one UE that it is for, where the store has it; then gid is "" */
+	/* Since version 4: the profiles behind FAN_PROFILES_OF_VERSION_3, and room. */
+	struct fan_result further_profile[4];
 };
+
+/* Of any profile that the status knows; else NULL. */
+static inline struct fan_result *
+fan_message_status_profile(struct fan_message_status *status, enum fan_profile profile)
+{
+	const unsigned at = (unsigned)profile;
+
+	if (at < FAN_PROFILES_OF_VERSION_3)
+		return &status->profile[at];
+	return at < FAN_PROFILE_COUNT ? &status->further_profile[at - FAN_PROFILES_OF_VERSION_3] : NULL;
+}
 
 static inline void
 fan_message_status_init(struct fan_message_status *status)

@@ -613,6 +613,69 @@ Test(plan, message_checks)
 	cr_assert_eq(try_message(&message), FAN_E_INVALID);
 }
 
+/* The plaintext of keys in each form: what goes before and behind the message's octets. */
+Test(plan, keys_of_groups_have_the_octets_of_their_network)
+{
+	static const struct {
+		enum fan_profile profile;
+		const char *message, *text;
+	} rows[] = {
+		{ FAN_PROFILE_EPS_NAS_KEY, "10aabbcc", "07687f000410aabbcc" },
+		{ FAN_PROFILE_5GS_NAS_KEY, "0508aabb", "7e006801000b2e0500cb7100040508aabb1205" },
+	};
+
+	for (size_t i = 0; i < RTE_DIM(rows); i++) {
+		const enum fan_kind kind = fan_profile_kind(rows[i].profile);
+		struct fan_ue ue = make_ue(kind, 2, 2);
+		uint8_t octets[64], wanted[64];
+		struct fan_message message;
+		struct fan_plans plans;
+
+		ue.bearer_id = 5;
+		fan_message_init(&message, octets, fan_test_octets(octets, rows[i].message, sizeof(octets)));
+		message.group_keys = true;
+		cr_assert_eq(make_plans(&plans, &message, rows[i].profile, &ue, &ipv4_link), 0, "%s", fan_error_detail());
+		cr_assert_eq(plans.part[0].shape.text_bytes, fan_test_octets(wanted, rows[i].text, sizeof(wanted)));
+		cr_expect_arr_eq(plans.part[0].text, wanted, plans.part[0].shape.text_bytes);
+		cr_expect_eq(plans.part[0].shape.head_blocks, 0, "one text for all UEs of a batch");
+		fan_plans_free(&plans);
+	}
+}
+
+Test(plan, key_profiles_take_keys_of_their_form_and_nothing_else)
+{
+	static const struct {
+		enum fan_profile profile;
+		bool marked;
+		uint8_t first;
+		const char *word; /* NULL: it is taken */
+	} rows[] = {
+		{ FAN_PROFILE_EPS_NAS_KEY, true, 0x10, NULL },
+		{ FAN_PROFILE_EPS_NAS_KEY, false, 0x10, "keys of groups alone" },
+		{ FAN_PROFILE_EPS_NAS_KEY, true, 0x05, "version 1" }, /* a container of 5GS */
+		{ FAN_PROFILE_EPS_NAS_KEY, true, 0x20, "version 1" },
+		{ FAN_PROFILE_5GS_NAS_KEY, true, 0x05, NULL },
+		{ FAN_PROFILE_5GS_NAS_KEY, false, 0x05, "keys of groups alone" },
+		{ FAN_PROFILE_5GS_NAS_KEY, true, 0x10, "security information update" }, /* an entry */
+		{ FAN_PROFILE_EPS_NAS_NIDD, true, 0x10, NULL },                         /* as user data */
+	};
+
+	for (size_t i = 0; i < RTE_DIM(rows); i++) {
+		const struct fan_ue ue = make_ue(fan_profile_kind(rows[i].profile), 2, 2);
+		const uint8_t octets[] = { rows[i].first, 7, 0x22 };
+		struct fan_message message;
+		struct fan_plans plans;
+
+		fan_message_init(&message, octets, sizeof(octets));
+		message.group_keys = rows[i].marked;
+		cr_expect_eq(make_plans(&plans, &message, rows[i].profile, &ue, &ipv4_link),
+			     rows[i].word == NULL ? 0 : FAN_E_INVALID, "row %zu", i);
+		if (rows[i].word != NULL)
+			cr_expect_not_null(strstr(fan_error_detail(), rows[i].word), "row %zu: %s", i, fan_error_detail());
+		fan_plans_free(&plans);
+	}
+}
+
 /* All forms of a message are encoded in one go: short messages once, and after a refusal nothing is left. */
 Test(plan, one_message_in_several_forms)
 {

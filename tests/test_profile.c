@@ -14,6 +14,7 @@ Test(profile, profiles_have_names_and_kinds)
 		{ "5gs-nas-sms", FAN_KIND_5GS_NAS },     { "5gs-nas-ciot", FAN_KIND_5GS_NAS },
 		{ "lte-pdcp-12", FAN_KIND_LTE_PDCP_12 }, { "lte-pdcp-18", FAN_KIND_LTE_PDCP_18 },
 		{ "nr-pdcp-12", FAN_KIND_NR_PDCP_12 },   { "nr-pdcp-18", FAN_KIND_NR_PDCP_18 },
+		{ "eps-nas-key", FAN_KIND_EPS_NAS },     { "5gs-nas-key", FAN_KIND_5GS_NAS },
 	};
 
 	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++) {

@@ -321,6 +321,76 @@ static const struct content {
 	  "6869"
 	  "1205",
 	  true, FAN_UE_MALFORMED_CONTENT, 0, NULL },
+	{ "keys",
+	  "07687f0002"
+	  "6869",
+	  false, FAN_UE_ACCEPTED, FAN_UE_KEYS, "hi" },
+	{ "generic, type of location services",
+	  "0768020002"
+	  "6869",
+	  false, FAN_UE_MALFORMED_CONTENT, 0, NULL },
+	{ "keys, nothing in it", "07687f0000", false, FAN_UE_MALFORMED_CONTENT, 0, NULL },
+	{ "keys, container long",
+	  "07687f0003"
+	  "6869",
+	  false, FAN_UE_MALFORMED_CONTENT, 0, NULL },
+	{ "keys, octet after it",
+	  "07687f0001"
+	  "6869",
+	  false, FAN_UE_MALFORMED_CONTENT, 0, NULL },
+	{ "5GS keys",
+	  "7e006801000d"
+	  "2e0500cb710006"
+	  "736978206f63"
+	  "1205",
+	  true, FAN_UE_ACCEPTED, FAN_UE_KEYS, "six oc" },
+	{ "5GS keys, too few for a container",
+	  "7e006801000c"
+	  "2e0500cb710005"
+	  "736978206f"
+	  "1205",
+	  true, FAN_UE_MALFORMED_CONTENT, 0, NULL },
+	{ "5GS keys, session of another",
+	  "7e006801000d"
+	  "2e0600cb710006"
+	  "736978206f63"
+	  "1206",
+	  true, FAN_UE_WRONG_ADDRESS, FAN_UE_KEYS, "six oc" },
+	{ "5GS keys, two sessions",
+	  "7e006801000d"
+	  "2e0600cb710006"
+	  "736978206f63"
+	  "1205",
+	  true, FAN_UE_MALFORMED_CONTENT, 0, NULL },
+	{ "5GS keys without PDU session",
+	  "7e006801000d"
+	  "2e0500cb710006"
+	  "736978206f63",
+	  true, FAN_UE_MALFORMED_CONTENT, 0, NULL },
+	{ "5GS keys, PTI 1",
+	  "7e006801000d"
+	  "2e0501cb710006"
+	  "736978206f63"
+	  "1205",
+	  true, FAN_UE_MALFORMED_CONTENT, 0, NULL },
+	{ "5GS keys, other command",
+	  "7e006801000d"
+	  "2e0500cc710006"
+	  "736978206f63"
+	  "1205",
+	  true, FAN_UE_MALFORMED_CONTENT, 0, NULL },
+	{ "5GS keys, other element",
+	  "7e006801000d"
+	  "2e0500cb720006"
+	  "736978206f63"
+	  "1205",
+	  true, FAN_UE_MALFORMED_CONTENT, 0, NULL },
+	{ "5GS keys, octet after it",
+	  "7e006801000e"
+	  "2e0500cb710006"
+	  "736978206f6374"
+	  "1205",
+	  true, FAN_UE_MALFORMED_CONTENT, 0, NULL },
 	{ "nothing, EPS", "", false, FAN_UE_MALFORMED_CONTENT, 0, NULL },
 	{ "nothing, 5GS", "", true, FAN_UE_MALFORMED_CONTENT, 0, NULL },
 };

@@ -129,6 +129,18 @@ parse_esm(struct fan_ue_delivery *delivery, const struct fan_ue_subscriber *subs
 	return deliver_data(delivery, subscriber, data, FAN_UE_NIDD, head[0] >> 4);
 }
 
+/* DOWNLINK GENERIC NAS TRANSPORT (TS 24.301 8.2.31) with container type 7F: keys of groups. Of others this UE knows none. */
+static enum fan_ue_verdict
+parse_generic(struct fan_ue_delivery *delivery, const struct fan_ue_subscriber *subscriber, struct fan_ue_octets octets)
+{
+	const uint8_t *head = fan_ue_octets_take(&octets, 3);
+	struct fan_ue_octets container;
+
+	if (!head || head[2] != 0x7f || !cut_container(&container, &octets) || !container.left || octets.left)
+		return FAN_UE_MALFORMED_CONTENT;
+	return deliver_data(delivery, subscriber, container, FAN_UE_KEYS, subscriber->bearer_id);
+}
+
 /* DOWNLINK NAS TRANSPORT (TS 24.301 8.2.12, 9.9.3.22): container of 2 to 251 octets. */
 static enum fan_ue_verdict
 parse_emm(struct fan_ue_delivery *delivery, uint8_t *text, struct fan_ue_octets octets)
@@ -175,6 +187,22 @@ parse_optional(int *session, struct fan_ue_octets octets)
 	return true;
 }
 
+/* PDU SESSION MODIFICATION COMMAND (TS 24.501 8.3.9) that the network began, PTI 0, with a Received MBS container and no other IE. The session
+ * is the one that the transport message names. */
+static enum fan_ue_verdict
+parse_modification(struct fan_ue_delivery *delivery, const struct fan_ue_subscriber *subscriber, struct fan_ue_octets command,
+		   int session)
+{
+	const uint8_t *head = fan_ue_octets_take(&command, 5);
+	struct fan_ue_octets contents;
+
+	if (!head || head[0] != 0x2e || head[1] != session || head[2] != 0 || head[3] != 0xcb || head[4] != 0x71)
+		return FAN_UE_MALFORMED_CONTENT;
+	if (!cut_container(&contents, &command) || contents.left < 6 || command.left)
+		return FAN_UE_MALFORMED_CONTENT; /* 9 octets at the least, its own three among them (9.11.4.31) */
+	return deliver_data(delivery, subscriber, contents, FAN_UE_KEYS, session);
+}
+
 /* DL NAS TRANSPORT (TS 24.501 8.2.11): the PDU session ID goes with CIoT user data and never with SMS (8.2.11.2). */
 static enum fan_ue_verdict
 parse_5gmm(struct fan_ue_delivery *delivery, uint8_t *text, const struct fan_ue_subscriber *subscriber,
@@ -192,6 +220,8 @@ parse_5gmm(struct fan_ue_delivery *delivery, uint8_t *text, const struct fan_ue_
 		return deliver_sms(delivery, text, container);
 	if (head[3] == 0x08 && session)
 		return deliver_data(delivery, subscriber, container, FAN_UE_CIOT, session);
+	if (head[3] == 0x01 && session)
+		return parse_modification(delivery, subscriber, container, session);
 	return FAN_UE_MALFORMED_CONTENT;
 }
 
@@ -206,5 +236,7 @@ fan_ue_nas_parse(struct fan_ue_delivery *delivery, uint8_t *text, const struct f
 	/* The low half of the first octet is the protocol discriminator: 2 ESM, 7 EMM (TS 24.007 11.2.3.1.1). */
 	if (plain_bytes && (plain[0] & 0x0f) == 2)
 		return parse_esm(delivery, subscriber, octets);
+	if (plain_bytes > 1 && plain[0] == 0x07 && plain[1] == 0x68)
+		return parse_generic(delivery, subscriber, octets);
 	return parse_emm(delivery, text, octets);
 }

@@ -30,8 +30,8 @@ enum fan_ue_verdict fan_ue_nas_receive(struct fan_ue_cipher *cipher, struct fan_
 				       const struct fan_ue_subscriber *subscriber, uint64_t next, const uint8_t *pdu,
 				       size_t pdu_bytes);
 
-/* What the message says: ESM DATA TRANSPORT or DOWNLINK NAS TRANSPORT (EPS), DL NAS TRANSPORT with SMS or CIoT user data
- * (5GS). In: text, room of FAN_UE_SMS_TEXT_MAX octets. ACCEPTED, MALFORMED_CONTENT, or WRONG_ADDRESS for a bearer that is
+/* What the message says: ESM DATA TRANSPORT, DOWNLINK NAS TRANSPORT or DOWNLINK GENERIC NAS TRANSPORT (EPS), DL NAS TRANSPORT with
+ * SMS, CIoT user data or a PDU SESSION MODIFICATION COMMAND (5GS). In: text, room of FAN_UE_SMS_TEXT_MAX octets. ACCEPTED, MALFORMED_CONTENT, or WRONG_ADDRESS for a bearer that is
  * not the subscriber's. */
 enum fan_ue_verdict fan_ue_nas_parse(struct fan_ue_delivery *delivery, uint8_t *text,
 				     const struct fan_ue_subscriber *subscriber, const uint8_t *plain, size_t plain_bytes);

@@ -82,7 +82,9 @@ struct fan_ue_delivery {
 	struct fan_ue_state *state; /* NULL when the UE was not found */
 	uint32_t count;             /* estimated COUNT */
 	uint8_t form;               /* enum fan_ue_form */
-	const uint8_t *data; /* NIDD, CIoT, raw: user data; IP: UDP payload; SMS: text as UTF-8, or octets of 8-bit data */
+	const uint8_t *
+		data; /* NIDD, CIoT, raw: user data; IP: UDP payload; SMS: text as UTF-8, or octets of 8-bit data; keys: entries
+				(EPS), contents of a Received MBS container (5GS), for ue/group.h */
 	uint16_t data_bytes;
 	/* SMS */
 	uint8_t sms_part, sms_parts; /* 1-based; 1 of 1 when not concatenated */
@@ -91,14 +93,14 @@ struct fan_ue_delivery {
 	uint8_t tp_pid, tp_dcs;
 	int32_t application_port; /* destination port of the SMS or of the inner packet, -1: none */
 	char originator[24];      /* TP-OA in text */
-	/* NIDD and CIoT */
+	/* NIDD, CIoT, and keys of 5GS */
 	uint8_t bearer_id; /* EPS bearer identity or PDU session identity */
 	/* bearers */
 	int16_t sdap_qfi; /* -1: none */
 	int32_t nru_sn;   /* -1: no NR RAN container */
 };
 
-enum fan_ue_form { FAN_UE_NIDD, FAN_UE_SMS, FAN_UE_CIOT, FAN_UE_IP, FAN_UE_RAW };
+enum fan_ue_form { FAN_UE_NIDD, FAN_UE_SMS, FAN_UE_CIOT, FAN_UE_IP, FAN_UE_RAW, FAN_UE_KEYS };
 
 struct fan_ue_receiver;
 

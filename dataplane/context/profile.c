@@ -8,6 +8,7 @@ static const char *const profile_names[FAN_PROFILE_COUNT] = {
 	[FAN_PROFILE_5GS_NAS_SMS] = "5gs-nas-sms",   [FAN_PROFILE_5GS_NAS_CIOT] = "5gs-nas-ciot",
 	[FAN_PROFILE_LTE_PDCP_12] = "lte-pdcp-12",   [FAN_PROFILE_LTE_PDCP_18] = "lte-pdcp-18",
 	[FAN_PROFILE_NR_PDCP_12] = "nr-pdcp-12",     [FAN_PROFILE_NR_PDCP_18] = "nr-pdcp-18",
+	[FAN_PROFILE_EPS_NAS_KEY] = "eps-nas-key",   [FAN_PROFILE_5GS_NAS_KEY] = "5gs-nas-key",
 };
 
 const char *
@@ -25,7 +26,7 @@ fan_profile_find(const char *name)
 	return fan_fail(
 		FAN_E_NOT_FOUND,
 		"unknown profile \"%s\": use eps-nas-nidd, eps-nas-sms, 5gs-nas-sms, 5gs-nas-ciot, lte-pdcp-12, lte-pdcp-18, "
-		"nr-pdcp-12 or nr-pdcp-18",
+		"nr-pdcp-12, nr-pdcp-18, eps-nas-key or 5gs-nas-key",
 		name);
 }
 
@@ -35,9 +36,11 @@ fan_profile_kind(enum fan_profile profile)
 	switch (profile) {
 	case FAN_PROFILE_EPS_NAS_NIDD:
 	case FAN_PROFILE_EPS_NAS_SMS:
+	case FAN_PROFILE_EPS_NAS_KEY:
 		return FAN_KIND_EPS_NAS;
 	case FAN_PROFILE_5GS_NAS_SMS:
 	case FAN_PROFILE_5GS_NAS_CIOT:
+	case FAN_PROFILE_5GS_NAS_KEY:
 		return FAN_KIND_5GS_NAS;
 	case FAN_PROFILE_LTE_PDCP_12:
 		return FAN_KIND_LTE_PDCP_12;

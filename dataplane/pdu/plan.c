@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
 #include "plan.h"
 
 #include "../context/count.h"
@@ -94,6 +95,80 @@ encode_ciot(struct fan_plan *plan, const struct fan_message *message, uint8_t be
 	*at++ = 0x12; /* PDU session identity */
 	*at = bearer_id;
 	return 0;
+}
+
+/* Keys go to UEs as keys and in the form that they are for: text that a sender made would else be taken for keys. */
+static int
+check_keys(const struct fan_message *message, enum fan_profile profile)
+{
+	const bool eps = profile == FAN_PROFILE_EPS_NAS_KEY;
+
+	if (!message->group_keys)
+		return fan_fail(FAN_E_INVALID, "%s carries keys of groups alone, which the message is not marked to be",
+				fan_profile_name(profile));
+	/* Version 1 of an entry; MBS decision 5, security information update (TS 24.501 9.11.4.31). */
+	if (eps ? message->bytes[0] >> 4 != 1 : (message->bytes[0] & 7) != 5)
+		return fan_fail(FAN_E_INVALID, "%s carries %s", fan_profile_name(profile),
+				eps ? "entries of group keys, version 1"
+				    : "the contents of a Received MBS container, security information update");
+	return 0;
+}
+
+/* DOWNLINK GENERIC NAS TRANSPORT (TS 24.301 8.2.31, 9.9.3.42 and .43), container type 7F: of those that are unused. */
+static int
+encode_eps_keys(struct fan_plan *plan, const struct fan_message *message)
+{
+	uint8_t *at = plan->text;
+	const int error = set_text_bytes(plan, 5 + message->byte_count, message->byte_count);
+
+	if (error != 0)
+		return error;
+	*at++ = 0x07;
+	*at++ = 0x68;
+	*at++ = 0x7f;
+	at = put16(at, message->byte_count);
+	memcpy(at, message->bytes, message->byte_count);
+	return 0;
+}
+
+/* DL NAS TRANSPORT with N1 SM information (TS 24.501 8.2.11): PDU SESSION MODIFICATION COMMAND (8.3.9) that the network begins, so that it has no
+ * PTI, with a Received MBS container (9.11.4.31). The PDU session identity stands in it and behind it. */
+static int
+encode_5gs_keys(struct fan_plan *plan, const struct fan_message *message, uint8_t bearer_id)
+{
+	enum { LEAD_BYTES = 6, SM_HEADER_BYTES = 4, IE_HEADER_BYTES = 3, SESSION_BYTES = 2 };
+	const size_t command_bytes = SM_HEADER_BYTES + IE_HEADER_BYTES + message->byte_count;
+	const int error = set_text_bytes(plan, LEAD_BYTES + command_bytes + SESSION_BYTES, message->byte_count);
+	uint8_t *at = plan->text;
+
+	if (error != 0)
+		return error;
+	*at++ = 0x7e;
+	*at++ = 0x00;
+	*at++ = 0x68;
+	*at++ = 0x01;
+	at = put16(at, command_bytes);
+	*at++ = 0x2e;
+	*at++ = bearer_id;
+	*at++ = 0x00; /* PTI: none assigned */
+	*at++ = 0xcb;
+	*at++ = 0x71; /* Received MBS container */
+	at = put16(at, message->byte_count);
+	memcpy(at, message->bytes, message->byte_count);
+	at += message->byte_count;
+	*at++ = 0x12; /* PDU session identity */
+	*at = bearer_id;
+	return 0;
+}
+
+static int
+encode_keys(struct fan_plan *plan, const struct fan_message *message, uint8_t bearer_id)
+{
+	const int error = check_keys(message, (enum fan_profile)plan->profile);
+
+	if (error != 0)
+		return error;
+	return plan->kind == FAN_KIND_EPS_NAS ? encode_eps_keys(plan, message) : encode_5gs_keys(plan, message, bearer_id);
 }
 
 /* DOWNLINK NAS TRANSPORT (TS 24.301 8.2.12) or DL NAS TRANSPORT with an SMS payload container (TS 24.501 8.2.11). */
@@ -283,6 +358,9 @@ encode(struct fan_plan *plan, const struct fan_message *message, const struct fa
 		return encode_nidd(plan, message, bearer_id);
 	case FAN_PROFILE_5GS_NAS_CIOT:
 		return encode_ciot(plan, message, bearer_id);
+	case FAN_PROFILE_EPS_NAS_KEY:
+	case FAN_PROFILE_5GS_NAS_KEY:
+		return encode_keys(plan, message, bearer_id);
 	case FAN_PROFILE_EPS_NAS_SMS:
 	case FAN_PROFILE_5GS_NAS_SMS:
 		FAN_REQUIRE(part != NULL);
@@ -300,6 +378,7 @@ make_plan(struct fan_plan *plan, const struct fan_message *message, const struct
 
 	plan->kind = protection.kind;
 	plan->profile = (uint8_t)profile;
+	plan->secret = message->group_keys;
 	init_shape(plan, protection, message);
 	error = encode(plan, message, part, protection.bearer_id);
 	if (error != 0)
@@ -371,6 +450,9 @@ fan_plans_make(struct fan_plans *plans, const struct fan_message *message, const
 void
 fan_plans_free(struct fan_plans *plans)
 {
+	for (unsigned i = 0; plans->part != NULL && i < plans->part_count; i++)
+		if (plans->part[i].secret)
+			explicit_bzero(plans->part[i].text, sizeof(plans->part[i].text));
 	free(plans->part);
 	memset(plans, 0, sizeof(*plans));
 }

@@ -26,6 +26,7 @@ struct fan_plan {
 	uint8_t transaction_at, reference_at;          /* FAN_HEAD_SMS: offsets into the text */
 	uint8_t trailer_bytes;                         /* MAC-I behind the text */
 	uint8_t sdap_bytes;                            /* of the clear prefix */
+	bool secret;                                   /* the text holds keys: it is wiped */
 	uint16_t frame_bytes_max;                      /* longest frame of any UE, from Ethernet up */
 	uint8_t head_octets[FAN_HEAD_BLOCKS_MAX * 16]; /* template of the private head */
 	uint32_t ipv4_sum, udp_sum;                    /* FAN_HEAD_IP: ones' complement sums without the destination address */

@@ -194,6 +194,8 @@ take_message(struct fanfare *fanfare, fan_message_id *id, struct fan_message *me
 		error = fan_struct_take(message, sizeof(*message), MESSAGE_VERSION_2_BYTES, given, "fan_message_init");
 	if (error == 0)
 		error = check_reference(fanfare, id, message->reference);
+	if (error == 0 && message->group_keys && fanfare->store != NULL)
+		error = fan_fail(FAN_E_UNSUPPORTED, "keys of groups with a store: it would keep the message's octets open");
 	if (error == 0 && fanfare->draining)
 		error = fan_fail(FAN_E_BUSY, "draining: no further message is accepted");
 	return error;

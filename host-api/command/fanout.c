@@ -529,6 +529,8 @@ prepare(const struct fan_command *command, struct fan_fanout_request *request, u
 		return exit_code;
 	fan_message_init(&request->message, *bytes, byte_count);
 	set_message_options(&request->message, chosen);
+	request->message.group_keys = request->population.options.weight[FAN_PROFILE_EPS_NAS_KEY] > 0 ||
+				      request->population.options.weight[FAN_PROFILE_5GS_NAS_KEY] > 0;
 	exit_code = check_contradictions(command, request, chosen);
 	if (exit_code == FAN_EXIT_OK)
 		exit_code = check_message(command, request);

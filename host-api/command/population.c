@@ -43,7 +43,7 @@ refuse_profile(const struct fan_command *command, const char *name)
 	return fan_command_fail(
 		command, FAN_EXIT_USAGE,
 		"--profile %s: no such profile; there are eps-nas-nidd, eps-nas-sms, 5gs-nas-sms, 5gs-nas-ciot, "
-		"lte-pdcp-12, lte-pdcp-18, nr-pdcp-12, nr-pdcp-18",
+		"lte-pdcp-12, lte-pdcp-18, nr-pdcp-12, nr-pdcp-18, eps-nas-key, 5gs-nas-key",
 		name);
 }
 
@@ -101,7 +101,7 @@ fan_population_choose(struct fan_population *population, const struct fan_comman
 	if (choice->profiles != NULL)
 		exit_code = read_weights(own.weight, command, choice->profiles);
 	for (unsigned i = 0; choice->profiles == NULL && i < FAN_PROFILE_COUNT; i++)
-		own.weight[i] = 1;
+		own.weight[i] = !fan_profile_is_key((enum fan_profile)i);
 	if (exit_code != FAN_EXIT_OK)
 		return exit_code;
 	error = fan_population_init(population, &own);

@@ -71,14 +71,16 @@ fan_message_describe(const struct fan_message_status *status)
 }
 
 static json_t *
-describe(const struct fan_message_status *status)
+describe(struct fan_message_status *status)
 {
 	json_t *object = fan_message_describe(status), *profiles = json_object();
 
-	for (int i = 0; i < FAN_PROFILE_COUNT; i++)
-		if (status->profile[i].created > 0)
-			(void)json_object_set_new(profiles, fan_profile_name((enum fan_profile)i),
-						  describe_result(&status->profile[i]));
+	for (int i = 0; i < FAN_PROFILE_COUNT; i++) {
+		const struct fan_result *result = fan_message_status_profile(status, (enum fan_profile)i);
+
+		if (result->created > 0)
+			(void)json_object_set_new(profiles, fan_profile_name((enum fan_profile)i), describe_result(result));
+	}
 	(void)json_object_set_new(object, "profiles", profiles);
 	return object;
 }

@@ -141,6 +141,9 @@ expected_form(const struct fan_reception *reception, enum fan_profile profile)
 		return FAN_UE_SMS;
 	case FAN_PROFILE_5GS_NAS_CIOT:
 		return FAN_UE_CIOT;
+	case FAN_PROFILE_EPS_NAS_KEY:
+	case FAN_PROFILE_5GS_NAS_KEY:
+		return FAN_UE_KEYS;
 	default:
 		return reception->raw ? FAN_UE_RAW : FAN_UE_IP;
 	}

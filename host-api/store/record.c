@@ -242,6 +242,30 @@ message_fields(struct codec *codec, struct fan_record_message *record)
 }
 
 static void
+result_fields(struct codec *codec, struct fan_result *result)
+{
+	FIELD(codec, result->ues);
+	FIELD(codec, result->created);
+	FIELD(codec, result->sent);
+	FIELD(codec, result->bytes_out);
+	FIELD(codec, result->dropped);
+	FIELD(codec, result->first_ns);
+	FIELD(codec, result->last_ns);
+}
+
+#define FURTHER_PROFILES (FAN_PROFILE_COUNT - FAN_PROFILES_OF_VERSION_3)
+
+/* Whether a message had members under profiles that came with version 4. */
+static bool
+has_further_profiles(const struct fan_record_outcome *record)
+{
+	for (unsigned i = FAN_PROFILES_OF_VERSION_3; i < FAN_PROFILE_COUNT; i++)
+		if (record->profile[i].ues != 0 || record->profile[i].created != 0)
+			return true;
+	return false;
+}
+
+static void
 outcome_fields(struct codec *codec, struct fan_record_outcome *record)
 {
 	FIELD(codec, record->state);
@@ -250,21 +274,19 @@ outcome_fields(struct codec *codec, struct fan_record_outcome *record)
 	FIELD(codec, record->resumed);
 	FIELD(codec, record->in_doubt);
 	FIELD(codec, record->ues);
-	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++) {
-		struct fan_result *const result = &record->profile[i];
-
-		FIELD(codec, result->ues);
-		FIELD(codec, result->created);
-		FIELD(codec, result->sent);
-		FIELD(codec, result->bytes_out);
-		FIELD(codec, result->dropped);
-		FIELD(codec, result->first_ns);
-		FIELD(codec, result->last_ns);
-	}
-	if (codec->reading)
+	for (unsigned i = 0; i < FAN_PROFILES_OF_VERSION_3; i++)
+		result_fields(codec, &record->profile[i]);
+	if (codec->reading) {
 		record->served_kept = false;
-	if (goes_on(codec, record->served_kept))
-		FIELD(codec, record->served_kept);
+		memset(&record->profile[FAN_PROFILES_OF_VERSION_3], 0, FURTHER_PROFILES * sizeof(*record->profile));
+	}
+	if (!goes_on(codec, record->served_kept || has_further_profiles(record)))
+		return;
+	FIELD(codec, record->served_kept);
+	if (!goes_on(codec, has_further_profiles(record)))
+		return;
+	for (unsigned i = FAN_PROFILES_OF_VERSION_3; i < FAN_PROFILE_COUNT; i++)
+		result_fields(codec, &record->profile[i]);
 }
 
 /* Two records of the longer form fit a page of LMDB: what NAS has in one octet takes one. */

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.cmac import CMAC
 COLUMNS = ["ue", "imsi", "profile", "cipher", "integrity", "k_enc", "k_int", "count", "bearer", "direction", "teid",
            "mme_ue_id", "ran_ue_id", "next_hop", "ue_ip"]
 NAS_PROFILES = ("eps-nas-nidd", "eps-nas-sms", "5gs-nas-sms", "5gs-nas-ciot")
+KEY_PROFILES = ("eps-nas-key", "5gs-nas-key")
 BEARER_PROFILES = ("lte-pdcp-12", "lte-pdcp-18", "nr-pdcp-12", "nr-pdcp-18")
 PORT_GTPU, PORT_S1AP, PORT_NGAP = 2152, 36412, 38412
 MASK32 = 0xFFFFFFFF
@@ -584,6 +585,27 @@ def open_5gs_message(plain, sms):
   return plain[6:end]
 
 
+def open_eps_keys(plain):
+  """DOWNLINK GENERIC NAS TRANSPORT (TS 24.301 8.2.31): container type 7F, then the container with its length in two octets."""
+  need(plain[:3] == b"\x07\x68\x7f" and len(plain) >= 5, "EPS NAS: %s is not DOWNLINK GENERIC NAS TRANSPORT, type 7f", plain[:3].hex())
+  length = int.from_bytes(plain[3:5], "big")
+  need(length == len(plain) - 5, "EPS NAS: generic container of %d octets, %d present", length, len(plain) - 5)
+  return plain[5:]
+
+
+def open_5gs_keys(plain):
+  """DL NAS TRANSPORT with N1 SM information: PDU SESSION MODIFICATION COMMAND, TS 24.501 8.3.9, and in it IE 71."""
+  need(plain[:4] == b"\x7e\0\x68\x01" and len(plain) >= 6, "5GS NAS: %s is no N1 SM information", plain[:4].hex())
+  end = 6 + int.from_bytes(plain[4:6], "big")
+  command = plain[6:end]
+  need(plain[end:end + 1] == b"\x12" and len(plain) == end + 2, "5GS NAS: %s is no PDU session ID IE", plain[end:].hex())
+  need(command[:1] == b"\x2e" and command[2:5] == b"\x00\xcb\x71", "5GSM: %s is no PDU SESSION MODIFICATION COMMAND with IE 71", command[:5].hex())
+  need(command[1] == plain[end + 1] and 1 <= command[1] <= 15, "5GSM: PDU session identity %d in %d", command[1], plain[end + 1])
+  length = int.from_bytes(command[5:7], "big")
+  need(length == len(command) - 7, "5GSM: Received MBS container of %d octets, %d present", length, len(command) - 7)
+  return command[7:]
+
+
 # ---- COUNT as a UE estimates it --------------------------------------------------------------------------------------
 
 
@@ -634,8 +656,8 @@ class Context:
 
   def __init__(self, row):
     self.profile = row["profile"]
-    need(self.profile in NAS_PROFILES + BEARER_PROFILES, "profile '%s'", self.profile)
-    nas, nr = self.profile in NAS_PROFILES, self.profile.startswith("nr-")
+    need(self.profile in NAS_PROFILES + KEY_PROFILES + BEARER_PROFILES, "profile '%s'", self.profile)
+    nas, nr = self.profile in NAS_PROFILES + KEY_PROFILES, self.profile.startswith("nr-")
     self.ue = decimal(row, "ue", 1 << 32)
     need(re.fullmatch("[0-9]{6,15}", row["imsi"]), "imsi '%s'", row["imsi"])
     self.cipher = decimal(row, "cipher", 4)
@@ -808,7 +830,10 @@ class Judge:
     self.exact(context, count)
     need(count < 1 << 24, "NAS: COUNT %d wraps", count)
     plain = cipher(context.cipher, context.k_enc, count, context.bearer, 1, pdu[clear_bytes + 1:])
-    content = (open_eps_message if eps else open_5gs_message)(plain, sms)
+    if context.profile in KEY_PROFILES:
+      content = (open_eps_keys if eps else open_5gs_keys)(plain)
+    else:
+      content = (open_eps_message if eps else open_5gs_message)(plain, sms)
     if sms:
       self.take_short_message(context, content, when)
     else:

@@ -87,6 +87,14 @@ for octets in 1 100 110 127 140 141 900; do # where the lengths of S1AP, NGAP an
 	taken '' --ues 80 --cipher 3 --integrity 3 --seed "$octets"
 done
 
+message=(--message "$work/keys") # of a group: an entry, then the contents of a Received MBS container
+printf '\x10\x07\x22\0\0\x01\0\0\x6b\x49\xd2\0\0\x3c0123456789abcdefABCDEFGHIJKLMNOP\x12\x02flood@example.org' >"$work/keys"
+taken '--repeat 2' --ues 48 --profile eps-nas-key --repeat 2 --seed 8
+taken '' --ues 48 --profile eps-nas-key --cipher 1 --integrity 3
+printf '\x05\x08\x06\xa1\xa2\xa3\x62\xf2\x10\x01\0\x62\xf2\x10\xbe\xef\0\x070123456789abcdef' >"$work/keys"
+taken '--repeat 2' --ues 48 --profile 5gs-nas-key --repeat 2 --seed 9
+taken '' --ues 48 --profile 5gs-nas-key --cipher 3 --integrity 1
+
 message=(--text "Hello, flock")
 taken '--repeat 3 --wraps 1000' --ues 20000 --repeat 3 --workers 2
 taken '' --ues 24 --seed 7
