@@ -10,10 +10,9 @@
  */
 #include "arguments.h"
 #include "keys.h"
+#include "one_at_a_time.h"
 #include "slices.h"
 
-#include <openssl/core_names.h>
-#include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,95 +27,8 @@
 /* 29 cache lines: packets spread over all cache sets. */
 #define PACKET_STRIDE 1856
 #define PACKET_OFFSET 208
-/* What EIA2 puts before the message (TS 33.401 B.2.3): COUNT, BEARER and DIRECTION; then the sequence number of NAS. */
-#define MAC_HEADER_BYTES 8
-#define SN_BYTES 1
-#define MAC_BYTES 4
-
-struct keys {
-	uint8_t k_enc[16], k_int[16];
-	uint32_t count;
-	uint8_t rest[28];
-};
-
-_Static_assert(sizeof(struct keys) == 64, "as much memory per UE as the engines walk");
-
-struct openssl {
-	EVP_CIPHER *ctr;
-	EVP_CIPHER_CTX *cipher;
-	EVP_MAC *cmac;
-	EVP_MAC_CTX *mac;
-};
-
 static void
-require(bool good, const char *what)
-{
-	if (good)
-		return;
-	fprintf(stderr, "bench_openssl: %s failed\n", what);
-	exit(EXIT_FAILURE);
-}
-
-static void
-open_openssl(struct openssl *openssl)
-{
-	char name[] = "AES-128-CBC";
-	const OSSL_PARAM parameters[] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, name, 0),
-					  OSSL_PARAM_construct_end() };
-
-	openssl->ctr = EVP_CIPHER_fetch(NULL, "AES-128-CTR", NULL);
-	openssl->cipher = EVP_CIPHER_CTX_new();
-	openssl->cmac = EVP_MAC_fetch(NULL, "CMAC", NULL);
-	require(openssl->ctr != NULL && openssl->cipher != NULL && openssl->cmac != NULL, "fetching AES-CTR and CMAC");
-	openssl->mac = EVP_MAC_CTX_new(openssl->cmac);
-	require(openssl->mac != NULL && EVP_MAC_CTX_set_params(openssl->mac, parameters) == 1, "choosing AES for CMAC");
-}
-
-static void
-close_openssl(struct openssl *openssl)
-{
-	EVP_MAC_CTX_free(openssl->mac);
-	EVP_MAC_free(openssl->cmac);
-	EVP_CIPHER_CTX_free(openssl->cipher);
-	EVP_CIPHER_free(openssl->ctr);
-}
-
-/* COUNT, then BEARER 0 and DIRECTION downlink. */
-static void
-write_header(uint8_t *header, uint32_t count)
-{
-	memset(header, 0, MAC_HEADER_BYTES);
-	header[0] = (uint8_t)(count >> 24);
-	header[1] = (uint8_t)(count >> 16);
-	header[2] = (uint8_t)(count >> 8);
-	header[3] = (uint8_t)count;
-	header[4] = 4;
-}
-
-static void
-protect_ue(struct openssl *openssl, uint8_t *text, struct keys *keys, const uint8_t *message, int text_bytes)
-{
-	uint8_t counter[16] = { 0 }, header[MAC_HEADER_BYTES], mac[16];
-	uint8_t *const sn = text - SN_BYTES;
-	size_t mac_bytes = 0;
-	int done = 0;
-	bool good;
-
-	write_header(header, keys->count);
-	memcpy(counter, header, sizeof(header));
-	*sn = (uint8_t)keys->count++;
-	good = EVP_EncryptInit_ex2(openssl->cipher, openssl->ctr, keys->k_enc, counter, NULL) == 1 &&
-	       EVP_EncryptUpdate(openssl->cipher, text, &done, message, text_bytes) == 1;
-	good = good && EVP_MAC_init(openssl->mac, keys->k_int, sizeof(keys->k_int), NULL) == 1 &&
-	       EVP_MAC_update(openssl->mac, header, sizeof(header)) == 1 &&
-	       EVP_MAC_update(openssl->mac, sn, SN_BYTES + (size_t)text_bytes) == 1 &&
-	       EVP_MAC_final(openssl->mac, mac, &mac_bytes, sizeof(mac)) == 1;
-	require(good, "protecting a UE");
-	memcpy(sn - MAC_BYTES, mac, MAC_BYTES);
-}
-
-static void
-fill_keys(struct keys *keys, uint32_t ue_count)
+fill_keys(struct fan_one_ue *keys, uint32_t ue_count)
 {
 	uint64_t state = 1;
 
@@ -125,7 +37,8 @@ fill_keys(struct keys *keys, uint32_t ue_count)
 }
 
 static void
-run_size(struct openssl *openssl, struct keys *keys, uint8_t *packets, uint32_t ue_count, int text_bytes, uint64_t budget)
+run_size(struct fan_one_at_a_time *openssl, struct fan_one_ue *keys, uint8_t *packets, uint32_t ue_count, int text_bytes,
+	 uint64_t budget)
 {
 	static const uint8_t message[TEXT_BYTES_MAX + 1];
 	const uint64_t begin = __rdtsc();
@@ -137,8 +50,8 @@ run_size(struct openssl *openssl, struct keys *keys, uint8_t *packets, uint32_t 
 		const uint64_t start = __rdtsc();
 
 		for (unsigned i = 0; i < SLICE_UES; i++, ue = ue + 1 == ue_count ? 0 : ue + 1)
-			protect_ue(openssl, packets + (size_t)(ue % PACKETS) * PACKET_STRIDE + PACKET_OFFSET, &keys[ue],
-				   message, text_bytes);
+			fan_one_at_a_time_protect(openssl, packets + (size_t)(ue % PACKETS) * PACKET_STRIDE + PACKET_OFFSET,
+						  &keys[ue], message, text_bytes);
 		fan_slices_put(&slices, (double)(__rdtsc() - start) / SLICE_UES);
 	}
 	printf("{\"engine\": \"openssl-evp\", \"bytes\": %d, \"ues\": %u, \"cycles_per_ue\": %.2f, \"median\": %.2f}\n",
@@ -174,8 +87,8 @@ main(int argc, char **argv)
 {
 	unsigned long sizes[SIZES_MAX] = { 20, 40, 80, 160, 320, 640, 1280 }, ues = 1 << 20, milliseconds = 100;
 	unsigned size_count = 7;
-	struct openssl openssl;
-	struct keys *keys;
+	struct fan_one_at_a_time *openssl;
+	struct fan_one_ue *keys;
 	uint8_t *packets;
 	uint64_t budget;
 
@@ -195,13 +108,13 @@ main(int argc, char **argv)
 			return EXIT_FAILURE;
 		}
 	}
-	open_openssl(&openssl);
+	openssl = fan_one_at_a_time_open();
 	keys = fan_slices_map(ues * sizeof(*keys));
 	packets = fan_slices_map((size_t)PACKETS * PACKET_STRIDE);
 	fill_keys(keys, (uint32_t)ues);
 	budget = (uint64_t)(fan_slices_tsc_hz() * (double)milliseconds / 1000);
 	for (unsigned i = 0; i < size_count; i++)
-		run_size(&openssl, keys, packets, (uint32_t)ues, (int)sizes[i], budget);
-	close_openssl(&openssl);
+		run_size(openssl, keys, packets, (uint32_t)ues, (int)sizes[i], budget);
+	fan_one_at_a_time_close(openssl);
 	return EXIT_SUCCESS;
 }
