@@ -785,6 +785,26 @@ Test(store, opens_version_3_and_makes_it_version_4)
 	expect_version_4_of(3);
 }
 
+/* A group that spent no COUNT of a key of its own is, octet for octet, one of version 3: its name and nothing else. */
+Test(store, a_group_without_keys_is_one_of_version_3)
+{
+	static uint8_t fields[FAN_RECORD_FIELDS_BYTES_MAX], key[FAN_RECORD_KEY_BYTES_MAX];
+	struct fan_record record = { .kind = FAN_RECORD_GROUP, .group = { .gid = "a@b" } }, read = record;
+	const size_t key_bytes = fan_record_write_key(key, &record);
+
+	cr_assert_eq(fan_record_write_fields(fields, &record), 0);
+	record.group.gki = 9;
+	record.group.gki_used[1] = 2;
+	record.group.count_reserved = UINT64_C(1) << 32;
+	cr_assert_eq(fan_record_write_fields(fields, &record), 1 + 32 + 8);
+	cr_assert(fan_record_read(&read, key, key_bytes, fields, 41));
+	cr_expect_eq(read.group.count_reserved, UINT64_C(1) << 32);
+	cr_expect_eq(read.group.gki, 9);
+	cr_expect_not(fan_record_read(&read, key, key_bytes, fields, 40));
+	cr_assert(fan_record_read(&read, key, key_bytes, fields, 0));
+	cr_expect_eq(read.group.count_reserved, 0);
+}
+
 /* An outcome without what came with version 4 ends where one of version 3 did: with eight profiles. */
 Test(store, an_outcome_without_keys_of_groups_is_one_of_version_3)
 {

@@ -289,6 +289,23 @@ outcome_fields(struct codec *codec, struct fan_record_outcome *record)
 		result_fields(codec, &record->profile[i]);
 }
 
+static void
+group_fields(struct codec *codec, struct fan_record_group *record)
+{
+	static const uint8_t none[sizeof(record->gki_used)];
+
+	if (codec->reading) {
+		record->gki = 0;
+		record->count_reserved = 0;
+		memset(record->gki_used, 0, sizeof(record->gki_used));
+	}
+	if (!goes_on(codec, memcmp(record->gki_used, none, sizeof(none)) != 0))
+		return;
+	FIELD(codec, record->gki);
+	FIELD(codec, record->gki_used);
+	FIELD(codec, record->count_reserved);
+}
+
 /* Two records of the longer form fit a page of LMDB: what NAS has in one octet takes one. */
 static void
 checkpoint_fields(struct codec *codec, struct fan_record_checkpoint *record)
@@ -339,6 +356,8 @@ fields(struct codec *codec, struct fan_record *record)
 		FIELD(codec, record->marks.mark);
 		break;
 	case FAN_RECORD_GROUP:
+		group_fields(codec, &record->group);
+		break;
 	case FAN_RECORD_KINDS:
 		break;
 	}

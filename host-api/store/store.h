@@ -31,7 +31,7 @@
  *
  * Versions: what came with version 2 stands at the end of a record, and only where there is something to say: a record of version 1 is one
  * of version 2. Version 3 has records of whom a message is put off for, and no other;
- * version 4 the profiles that carry keys of groups. Whoever opens a store of an earlier version makes it one of
+ * version 4 the profiles that carry keys of groups, and COUNTs of these. Whoever opens a store of an earlier version makes it one of
  * version 3, which programs before then refuse.
  *
  * Errors: negative enum fan_error, with a line for fan_error_detail(). Threads: any, one at a time. A child of fork() does not use the handle.
@@ -102,6 +102,11 @@ struct fan_record_ue {
 
 struct fan_record_group {
 	char gid[FAN_GROUP_BYTES];
+	/* ---- */
+	/* COUNTs of its group keys (group_counter.h). All zero: none was ever spent. */
+	uint8_t gki;             /* the key that COUNTs were last spent of; bit of it in gki_used */
+	uint8_t gki_used[32];    /* bit Gki & 7 of octet Gki >> 3 */
+	uint64_t count_reserved; /* of that key: each COUNT below it may have been spent; 0..2^32 */
 };
 
 /* Which of 4,096 contexts of a table are members, under one profile. Deleting the group deletes these too. */
