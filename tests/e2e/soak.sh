@@ -5,5 +5,6 @@
 # FANFARE; MINUTES=N instead of CYCLES=N, and SEED=N, as in tests/e2e/soak.py.
 set -u
 
+command -v mdb_stat >/dev/null || { echo "mdb_stat: not found (Debian package lmdb-utils)"; exit 77; }
 [ -n "${MINUTES:-}" ] || export CYCLES=${CYCLES:-8}
 . "$(dirname "$0")/played.bash" soak
