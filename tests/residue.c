@@ -24,7 +24,7 @@ run_call(void *user)
 
 	room[0] = 0;
 	call->function(call->user);
-	return (void *)(uintptr_t)room[0];
+	return room[0] == 0 ? NULL : call->user;
 }
 
 /* The stack of a thread that has ended: sanitizers may still think that some of it is out of bounds. */

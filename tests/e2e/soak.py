@@ -43,6 +43,7 @@ GROUPS = {"all": UES, "many": UES // 2, "few": 60, "one": 1}
 HOPS = [f"192.0.2.{i}" for i in range(1, 9)]  # of `fanfare population`
 ROUNDS, WARM = 8, 2          # of a cycle; cycles before anything is judged
 RETENTION_S = 300
+REACHABLE = 0.7              # of the UEs that stay, from the beginning: results name those that are not, and are longer with more of them
 DAY_S = 86400
 WAIT_LONG_S = int(os.environ.get("WAIT_S", "180"))            # for what surely comes, on a machine that others use too
 # Between the medians of the two halves, beside 2 % of the first: octets of memory, descriptors, threads, and pages of 4 KiB.
@@ -196,6 +197,9 @@ class Soak:
             self.serve.call("group.create", gid=gid(name))
             (WORK / "members").write_text("".join(f"{identity}\n" for identity in sorted(self.members[name])))
             self.serve.call_with_file("group.add", WORK / "members", gid=gid(name))
+        for identity in list(self.rows)[:-COMING]:
+            if self.random.random() >= REACHABLE:
+                self.serve.call("ue.reachable", identity=identity, reachable=False)
 
     def bring(self, identities):
         with open(WORK / "ues.csv", "w", newline="") as file:
@@ -238,7 +242,7 @@ class Soak:
                 message.gone.add(identity)
         self.away = identities
         for identity in self.random.sample(list(self.rows)[:-COMING], 3):
-            self.serve.call("ue.reachable", identity=identity, reachable=self.random.random() < 0.7)
+            self.serve.call("ue.reachable", identity=identity, reachable=self.random.random() < REACHABLE)
         self.figures["UEs that went"] += len(identities)
 
     def choose(self):
