@@ -13,7 +13,10 @@ objects=$(dirname "$fanfare")/host-api/keys
 [ -x "$fanfare" ] || { echo "no program at $fanfare"; exit 77; }
 /usr/bin/python3 -c 'import cryptography' 2>/dev/null || { echo "python3-cryptography is not installed"; exit 77; }
 command -v cc >/dev/null || { echo "no C compiler, cc, to link the folder's objects into a library"; exit 77; }
-ls "$objects"/*.o >/dev/null 2>&1 || { echo "no objects in $objects: make"; exit 77; }
+derivations=(kdf hierarchy milenage tuak application ue)
+objects_of=("${derivations[@]/%/.o}")
+objects_of=("${objects_of[@]/#/$objects/}")
+[ -e "$objects/kdf.o" ] || { echo "no objects in $objects: make"; exit 77; }
 work=$(mktemp -d "${TMPDIR:-/tmp}/fanfare-keys.XXXXXX") || exit
 daemon=
 trap '[ -z "$daemon" ] || kill -9 "$daemon" 2>/dev/null; rm -rf "$work"' EXIT
@@ -29,14 +32,14 @@ library() {
 	shift
 	cc -shared -fPIC "$@" -o "$name.so" "$(dirname "$fanfare")/dataplane/context/error.o" -lcrypto -lpthread
 }
-library keys "$objects"/*.o || fault "the objects make no library"
+library keys "${objects_of[@]}" || fault "the objects make no library"
 /usr/bin/python3 "$here/keys.py" ./keys.so "$seed" || fault 'keys differ'
 
 sed 's/0x6c, parameters/0x6d, parameters/' "$here/../../host-api/keys/hierarchy.c" >hierarchy.c
 cmp -s hierarchy.c "$here/../../host-api/keys/hierarchy.c" && fault 'no constant was changed'
 others=()
-for object in "$objects"/*.o; do
-	[ "${object##*/}" = hierarchy.o ] || others+=("$object")
+for name in "${derivations[@]}"; do
+	[ "$name" = hierarchy ] || others+=("$objects/$name.o")
 done
 library changed -I "$here/../../host-api/keys" hierarchy.c "${others[@]}" 2>log || fault "the changed library cannot be made: $(cat log)"
 /usr/bin/python3 "$here/keys.py" ./changed.so 1 >log && fault 'a changed constant is not seen'
