@@ -70,9 +70,9 @@ def token(subject, **changes):
 class Listener(http.server.ThreadingHTTPServer):
     """Keeps what it hears, by path; answers 500 as often as it is told, and when it has taken as much as it may. One that has died may be followed by another at its port."""
 
-    def __init__(self, port=0):
+    def __init__(self, port=0, heard=None):
         super().__init__(("127.0.0.1", port), Handler)
-        self.heard, self.refuse, self.refused, self.may_take = {}, 0, 0, sys.maxsize
+        self.heard, self.refuse, self.refused, self.may_take = {} if heard is None else heard, 0, 0, sys.maxsize
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     def die(self):

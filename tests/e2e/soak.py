@@ -365,8 +365,7 @@ class Soak:
             self.listener = None
             self.figures["deaths of who is called back"] += 1
         elif not dead and self.listener is None:
-            self.listener = Listener(self.port)
-            self.listener.heard = self.heard
+            self.listener = Listener(self.port, self.heard)
 
     def play_round(self, number):
         self.flap()
