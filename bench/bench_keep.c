@@ -13,6 +13,7 @@
 #include "../host-api/appliance/appliance.h"
 #include "arguments.h"
 #include "keys.h"
+#include "slices.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -43,15 +44,6 @@ must(int error)
 		return;
 	fprintf(stderr, "bench_keep: %s: %s\n", fan_error_name(error), fan_error_detail());
 	exit(EXIT_FAILURE);
-}
-
-static double
-now_s(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 static void
@@ -116,7 +108,7 @@ measure(const struct options *options, struct fan_options *appliance)
 	group = populate(fanfare, options);
 	fan_message_init(&message, text, options->bytes);
 	ended = sent = 0;
-	begin = now_s();
+	begin = fan_slices_now_s();
 	while (ended < options->messages) {
 		while (given < options->messages && given - ended < IN_FLIGHT) {
 			must(fan_send(fanfare, NULL, group, &message, count_message, NULL));
@@ -125,7 +117,7 @@ measure(const struct options *options, struct fan_options *appliance)
 		must(fan_poll(fanfare));
 		nanosleep(&nap, NULL);
 	}
-	begin = now_s() - begin;
+	begin = fan_slices_now_s() - begin;
 	fan_totals_read(fanfare, &totals);
 	cycles_per_ue = (double)totals.busy_cycles / (double)sent;
 	must(fan_close(fanfare));

@@ -44,15 +44,6 @@ struct ended {
 	uint64_t sent, last_ns;
 };
 
-static double
-now_s(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static void
 note_end(void *user, const struct fan_result *result, const struct fan_outcome *outcome)
 {
@@ -157,12 +148,12 @@ static double
 protect_one_at_a_time(struct fan_one_at_a_time *openssl, struct fan_one_ue *same, uint8_t *packets, unsigned long ues,
 		      const uint8_t *message, int message_bytes)
 {
-	const double begin_s = now_s();
+	const double begin_s = fan_slices_now_s();
 
 	for (unsigned long i = 0; i < ues; i++)
 		fan_one_at_a_time_protect(openssl, packets + i % PACKETS * PACKET_STRIDE + PACKET_OFFSET, &same[i], message,
 					  message_bytes);
-	return now_s() - begin_s;
+	return fan_slices_now_s() - begin_s;
 }
 
 static int

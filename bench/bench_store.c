@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include "../host-api/store/store.h"
 #include "arguments.h"
+#include "slices.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -29,15 +30,6 @@ must(int error)
 		return;
 	fprintf(stderr, "bench_store: %s\n", fan_error_detail());
 	exit(1);
-}
-
-static double
-now_s(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
 static void
@@ -126,7 +118,7 @@ static void
 measure(uint32_t ues, unsigned long message_count)
 {
 	char path[NAME_BYTES + 16];
-	double begun_s = now_s();
+	double begun_s = fan_slices_now_s();
 	struct stat stat_now;
 	uint64_t sum = 0;
 
@@ -134,18 +126,18 @@ measure(uint32_t ues, unsigned long message_count)
 	import(ues);
 	(void)snprintf(path, sizeof(path), "%s/data.mdb", options.directory);
 	must(stat(path, &stat_now) == 0 ? 0 : FAN_E_IO);
-	printf("import      %8.3f s, %.0f UEs/s, %.1f octets a UE\n", now_s() - begun_s, ues / (now_s() - begun_s),
-	       (double)stat_now.st_size / ues);
+	printf("import      %8.3f s, %.0f UEs/s, %.1f octets a UE\n", fan_slices_now_s() - begun_s,
+	       ues / (fan_slices_now_s() - begun_s), (double)stat_now.st_size / ues);
 	fan_store_close(store);
-	begun_s = now_s();
+	begun_s = fan_slices_now_s();
 	must(fan_store_open(&store, &options));
-	printf("open        %8.3f s, every page checked\n", now_s() - begun_s);
-	begun_s = now_s();
+	printf("open        %8.3f s, every page checked\n", fan_slices_now_s() - begun_s);
+	begun_s = fan_slices_now_s();
 	must(fan_store_each(store, FAN_RECORD_UE, read_ue, &sum));
-	printf("read        %8.3f s, %.0f UEs/s\n", now_s() - begun_s, ues / (now_s() - begun_s));
-	begun_s = now_s();
+	printf("read        %8.3f s, %.0f UEs/s\n", fan_slices_now_s() - begun_s, ues / (fan_slices_now_s() - begun_s));
+	begun_s = fan_slices_now_s();
 	messages(message_count, ues);
-	printf("message     %8.3f ms each to all UEs, durable\n", (now_s() - begun_s) * 1e3 / (double)message_count);
+	printf("message     %8.3f ms each to all UEs, durable\n", (fan_slices_now_s() - begun_s) * 1e3 / (double)message_count);
 	fan_store_close(store);
 }
 

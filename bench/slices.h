@@ -7,6 +7,8 @@
 #ifndef FAN_SLICES_H
 #define FAN_SLICES_H
 
+#include "../dataplane/context/clock.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +35,13 @@ fan_slices_put(struct fan_slices *slices, double value)
 
 /* What the given part (0..1) of all slices stayed below; sorts them. 0 when there are none. */
 double fan_slices_quantile(struct fan_slices *slices, double part);
+
+/* Of the kernel's clock, for what takes longer than a slice. */
+static inline double
+fan_slices_now_s(void)
+{
+	return 1e-9 * (double)fan_clock_ns(CLOCK_MONOTONIC);
+}
 
 /* Ticks of the time-stamp counter in a second, by comparing it with the kernel's clock for 50 ms. */
 double fan_slices_tsc_hz(void);

@@ -25,13 +25,13 @@ fan_clock_ms(clockid_t clock)
 }
 
 /* The same in nanoseconds. */
-static inline int64_t
+static inline uint64_t
 fan_clock_ns(clockid_t clock)
 {
 	struct timespec now;
 
 	(void)clock_gettime(clock, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 #endif

@@ -298,7 +298,7 @@ put_off(struct fan_server *server, struct fan_client *client, size_t line_bytes)
 static void
 take_lines(struct fan_server *server, struct fan_client *client)
 {
-	const int64_t until_ns = fan_clock_ns(CLOCK_MONOTONIC) + CLIENT_TURN_NS;
+	const uint64_t until_ns = fan_clock_ns(CLOCK_MONOTONIC) + CLIENT_TURN_NS;
 	size_t line_bytes;
 	char *line;
 
@@ -394,7 +394,7 @@ serve_put_off(struct fan_server *server)
 static void
 serve_waiting_lines(struct fan_server *server)
 {
-	const int64_t until_ns = fan_clock_ns(CLOCK_MONOTONIC) + WAITING_TURN_NS;
+	const uint64_t until_ns = fan_clock_ns(CLOCK_MONOTONIC) + WAITING_TURN_NS;
 	const unsigned first = server->waiting_first;
 
 	server->busy_clients = 0;

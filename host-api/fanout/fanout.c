@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fanout.h"
+#include "../../dataplane/context/clock.h"
 
 #include "../../dataplane/context/error.h"
 #include "../../dataplane/context/memory.h"
@@ -54,15 +55,6 @@ struct fanout {
 	bool terminal;
 	int bar_columns; /* that the line of progress takes; 0: none is shown */
 };
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
 
 /* ---- Memory and progress ----------------------------------------------------------------------------------------------- */
 
@@ -139,7 +131,7 @@ show(struct fanout *fanout, const char *what, uint64_t done, uint64_t all)
 static void
 tick(struct fanout *fanout, const char *what, uint64_t done, uint64_t all)
 {
-	uint64_t now = now_ns();
+	uint64_t now = fan_clock_ns(CLOCK_MONOTONIC);
 
 	if (now - fanout->shown_ns < BAR_NS)
 		return;
@@ -273,7 +265,7 @@ static int
 provision(struct fanout *fanout)
 {
 	const struct fan_population *population = &fanout->request->population;
-	const uint64_t start_ns = now_ns();
+	const uint64_t start_ns = fan_clock_ns(CLOCK_MONOTONIC);
 	uint64_t added = 0;
 	int error = add_next_hops(fanout);
 
@@ -291,7 +283,7 @@ provision(struct fanout *fanout)
 		error = fan_group_add_range(fanout->group, range->first, range->count, range->profile);
 	}
 	fanout->result->total.ues = added;
-	fanout->result->provision_seconds = (double)(now_ns() - start_ns) / 1e9;
+	fanout->result->provision_seconds = (double)(fan_clock_ns(CLOCK_MONOTONIC) - start_ns) / 1e9;
 	sample_memory(fanout);
 	return error;
 }
@@ -521,8 +513,8 @@ run_pass(struct fanout *fanout)
 			continue;
 		}
 		if (idle_turns == 0 || !fanout->pass_done)
-			quiet_since_ns = now_ns();
-		else if (now_ns() - quiet_since_ns > MISSING_AFTER_NS)
+			quiet_since_ns = fan_clock_ns(CLOCK_MONOTONIC);
+		else if (fan_clock_ns(CLOCK_MONOTONIC) - quiet_since_ns > MISSING_AFTER_NS)
 			break;
 		rest(idle_turns++);
 	}
@@ -681,9 +673,10 @@ run(struct fanout *fanout)
 int
 fan_fanout_run(struct fan_fanout_result *result, const struct fan_fanout_request *request)
 {
-	struct fanout fanout = {
-		.request = request, .result = result, .shown_ns = now_ns(), .terminal = isatty(STDERR_FILENO)
-	};
+	struct fanout fanout = { .request = request,
+				 .result = result,
+				 .shown_ns = fan_clock_ns(CLOCK_MONOTONIC),
+				 .terminal = isatty(STDERR_FILENO) };
 	char detail[FAN_ERROR_BYTES];
 	int error;
 

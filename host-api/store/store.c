@@ -2,6 +2,7 @@
 /* The store on LMDB: one directory with the files `data.mdb` and `holder`, and `new/data.mdb` while a store is made. */
 #define _GNU_SOURCE
 #include "store.h"
+#include "../../dataplane/context/clock.h"
 #include "directory.h"
 #include "pages.h"
 #include "record.h"
@@ -502,15 +503,6 @@ check_transaction(const struct fan_store *store)
 const uint32_t fan_store_latency_us[FAN_STORE_LATENCIES] = { 100,   250,   500,    1000,   2500,   5000,
 							     10000, 25000, 100000, 250000, 500000, 1000000 };
 
-static uint64_t
-now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static void
 note_commit(struct fan_store_commits *commits, uint64_t took_ns, int error)
 {
@@ -535,14 +527,14 @@ fan_store_commits(const struct fan_store *store, struct fan_store_commits *commi
 int
 fan_store_commit(struct fan_store *store)
 {
-	const uint64_t begin_ns = now_ns();
+	const uint64_t begin_ns = fan_clock_ns(CLOCK_MONOTONIC);
 	int error = check_transaction(store);
 
 	if (error == 0 && store->changed)
 		error = put_head(store);
 	if (error == 0 && store->changed) {
 		error = commit(store);
-		note_commit(&store->commits, now_ns() - begin_ns, error);
+		note_commit(&store->commits, fan_clock_ns(CLOCK_MONOTONIC) - begin_ns, error);
 	}
 	if (!store->reading)
 		drop(store);

@@ -61,15 +61,6 @@ static struct {
 	unsigned parked_count;
 } self = { .lines_lock = PTHREAD_MUTEX_INITIALIZER, .parked_lock = PTHREAD_MUTEX_INITIALIZER };
 
-static uint64_t
-now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
-
 /* Whether there is room in the log for a line that a peer has caused: one who sends nonsense must not fill the disk. */
 static bool
 may_log(void)
@@ -77,7 +68,7 @@ may_log(void)
 	bool may;
 
 	(void)pthread_mutex_lock(&self.lines_lock);
-	may = fan_rate_take(&self.lines, now_ns());
+	may = fan_rate_take(&self.lines, fan_clock_ns(CLOCK_MONOTONIC));
 	(void)pthread_mutex_unlock(&self.lines_lock);
 	return may;
 }
@@ -207,7 +198,7 @@ park(struct msg *message)
 	(void)pthread_mutex_lock(&self.parked_lock);
 	parked = self.parked_count < PARKED_MAX;
 	if (parked)
-		self.parked[self.parked_count++] = (struct parked){ message, now_ns() + PARKED_NS };
+		self.parked[self.parked_count++] = (struct parked){ message, fan_clock_ns(CLOCK_MONOTONIC) + PARKED_NS };
 	(void)pthread_mutex_unlock(&self.parked_lock);
 	return parked;
 }
@@ -219,7 +210,7 @@ send_parked(void)
 
 	(void)pthread_mutex_lock(&self.parked_lock);
 	for (unsigned i = 0; i < self.parked_count; i++) {
-		if (can_go(self.parked[i].message) || now_ns() > self.parked[i].until_ns)
+		if (can_go(self.parked[i].message) || fan_clock_ns(CLOCK_MONOTONIC) > self.parked[i].until_ns)
 			send_answer(self.parked[i].message);
 		else
 			self.parked[left++] = self.parked[i];
@@ -486,7 +477,7 @@ take_action(struct msg *request, const struct fan_scs *scs, struct avp *group)
 	if (!take_group(action, &wrong, group, false)) {
 		answer_error(request, 0, "DIAMETER_INVALID_AVP_VALUE", "this value is not for a request here", wrong);
 		fan_tsp_action_free(action);
-	} else if (!fan_rate_take(&self.rates[scs - self.settings->scs], now_ns())) {
+	} else if (!fan_rate_take(&self.rates[scs - self.settings->scs], fan_clock_ns(CLOCK_MONOTONIC))) {
 		answer(NULL, request, action, FAN_TSP_RATE_EXCEEDED, "more requests a second than this SCS may make");
 		fan_tsp_action_free(action);
 	} else {
@@ -923,8 +914,8 @@ fan_diameter_open(const struct fan_settings *settings, struct fan_notify *notify
 	self.settings = settings;
 	self.notify = notify;
 	for (unsigned i = 0; i < settings->scs_count; i++)
-		fan_rate_init(&self.rates[i], settings->scs[i].requests_per_s, now_ns());
-	fan_rate_init(&self.lines, LINES_PER_S, now_ns());
+		fan_rate_init(&self.rates[i], settings->scs[i].requests_per_s, fan_clock_ns(CLOCK_MONOTONIC));
+	fan_rate_init(&self.lines, LINES_PER_S, fan_clock_ns(CLOCK_MONOTONIC));
 	(void)fd_log_handler_register(log_line);
 	fd_g_debug_lvl = FD_LOG_ERROR;
 	if (fd_core_initialize() != 0)
