@@ -59,42 +59,46 @@ put16(uint8_t *at, size_t value)
 	return at + 2;
 }
 
+#define NO_SESSION (-1)
+
+/* What four messages have in common: a lead, the length of the octets in two, the octets, and behind them, if there is one, the PDU session
+ * identity. */
+static int
+encode_octets(struct fan_plan *plan, const struct fan_message *message, const uint8_t *lead, size_t lead_bytes, int session)
+{
+	uint8_t *at = plan->text;
+	const size_t text_bytes = lead_bytes + 2 + message->byte_count + (session != NO_SESSION ? 2 : 0);
+	const int error = set_text_bytes(plan, text_bytes, message->byte_count);
+
+	if (error != 0)
+		return error;
+	memcpy(at, lead, lead_bytes);
+	at = put16(at + lead_bytes, message->byte_count);
+	memcpy(at, message->bytes, message->byte_count);
+	at += message->byte_count;
+	if (session != NO_SESSION) {
+		*at++ = 0x12; /* PDU session identity */
+		*at = (uint8_t)session;
+	}
+	return 0;
+}
+
 /* ESM DATA TRANSPORT (TS 24.301 8.3.25). */
 static int
 encode_nidd(struct fan_plan *plan, const struct fan_message *message, uint8_t bearer_id)
 {
-	uint8_t *at = plan->text;
-	const int error = set_text_bytes(plan, 5 + message->byte_count, message->byte_count);
+	const uint8_t lead[] = { (uint8_t)(bearer_id << 4 | 0x02), 0x00 /* PTI: none assigned */, 0xeb };
 
-	if (error != 0)
-		return error;
-	*at++ = (uint8_t)(bearer_id << 4 | 0x02);
-	*at++ = 0x00; /* PTI: none assigned */
-	*at++ = 0xeb;
-	at = put16(at, message->byte_count);
-	memcpy(at, message->bytes, message->byte_count);
-	return 0;
+	return encode_octets(plan, message, lead, sizeof(lead), NO_SESSION);
 }
 
 /* DL NAS TRANSPORT with a CIoT user data container (TS 24.501 8.2.11, 9.11.3.39). */
 static int
 encode_ciot(struct fan_plan *plan, const struct fan_message *message, uint8_t bearer_id)
 {
-	uint8_t *at = plan->text;
-	const int error = set_text_bytes(plan, 8 + message->byte_count, message->byte_count);
+	static const uint8_t lead[] = { 0x7e, 0x00, 0x68, 0x08 };
 
-	if (error != 0)
-		return error;
-	*at++ = 0x7e;
-	*at++ = 0x00;
-	*at++ = 0x68;
-	*at++ = 0x08;
-	at = put16(at, message->byte_count);
-	memcpy(at, message->bytes, message->byte_count);
-	at += message->byte_count;
-	*at++ = 0x12; /* PDU session identity */
-	*at = bearer_id;
-	return 0;
+	return encode_octets(plan, message, lead, sizeof(lead), bearer_id);
 }
 
 /* Keys go to UEs as keys and in the form that they are for: text that a sender made would else be taken for keys. */
@@ -118,17 +122,9 @@ check_keys(const struct fan_message *message, enum fan_profile profile)
 static int
 encode_eps_keys(struct fan_plan *plan, const struct fan_message *message)
 {
-	uint8_t *at = plan->text;
-	const int error = set_text_bytes(plan, 5 + message->byte_count, message->byte_count);
+	static const uint8_t lead[] = { 0x07, 0x68, 0x7f };
 
-	if (error != 0)
-		return error;
-	*at++ = 0x07;
-	*at++ = 0x68;
-	*at++ = 0x7f;
-	at = put16(at, message->byte_count);
-	memcpy(at, message->bytes, message->byte_count);
-	return 0;
+	return encode_octets(plan, message, lead, sizeof(lead), NO_SESSION);
 }
 
 /* DL NAS TRANSPORT with N1 SM information (TS 24.501 8.2.11): PDU SESSION MODIFICATION COMMAND (8.3.9) that the network begins, so that it has no
@@ -136,29 +132,13 @@ encode_eps_keys(struct fan_plan *plan, const struct fan_message *message)
 static int
 encode_5gs_keys(struct fan_plan *plan, const struct fan_message *message, uint8_t bearer_id)
 {
-	enum { LEAD_BYTES = 6, SM_HEADER_BYTES = 4, IE_HEADER_BYTES = 3, SESSION_BYTES = 2 };
+	enum { SM_HEADER_BYTES = 4, IE_HEADER_BYTES = 3 };
 	const size_t command_bytes = SM_HEADER_BYTES + IE_HEADER_BYTES + message->byte_count;
-	const int error = set_text_bytes(plan, LEAD_BYTES + command_bytes + SESSION_BYTES, message->byte_count);
-	uint8_t *at = plan->text;
+	uint8_t lead[] = { 0x7e, 0x00, 0x68, 0x01, 0, 0, 0x2e, bearer_id, 0x00 /* PTI: none assigned */,
+			   0xcb, 0x71 /* Received MBS container */ };
 
-	if (error != 0)
-		return error;
-	*at++ = 0x7e;
-	*at++ = 0x00;
-	*at++ = 0x68;
-	*at++ = 0x01;
-	at = put16(at, command_bytes);
-	*at++ = 0x2e;
-	*at++ = bearer_id;
-	*at++ = 0x00; /* PTI: none assigned */
-	*at++ = 0xcb;
-	*at++ = 0x71; /* Received MBS container */
-	at = put16(at, message->byte_count);
-	memcpy(at, message->bytes, message->byte_count);
-	at += message->byte_count;
-	*at++ = 0x12; /* PDU session identity */
-	*at = bearer_id;
-	return 0;
+	(void)put16(lead + 4, command_bytes);
+	return encode_octets(plan, message, lead, sizeof(lead), bearer_id);
 }
 
 static int

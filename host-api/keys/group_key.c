@@ -5,10 +5,7 @@
 #include "kdf.h"
 
 #include <assert.h>
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
 #include <string.h>
 
 enum {
@@ -199,16 +196,12 @@ enum purpose {
 	PURPOSE_CONFIDENTIALITY = 3,
 };
 
-/* HKDF-SHA-256 (RFC 5869) with an empty salt. info = label, purpose, length of the GID, GID, Gki. Out: out[16]. */
+/* info = label, purpose, length of the GID, GID, Gki. Out: out[16]. */
 static int
 expand(uint8_t out[FAN_KEY_BYTES], const void *from, size_t from_bytes, const struct fan_group_key *key, enum purpose purpose)
 {
 	static const char label[] = "fanfare group key 1";
-	static char digest[] = "SHA256";
-	uint8_t info[sizeof(label) + 2 + FAN_GROUP_GID_OCTETS_MAX + 1], *at = info, *own = OPENSSL_memdup(from, from_bytes);
-	EVP_KDF *hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
-	EVP_KDF_CTX *context = hkdf == NULL ? NULL : EVP_KDF_CTX_new(hkdf);
-	bool good = own != NULL && context != NULL;
+	uint8_t info[sizeof(label) + 2 + FAN_GROUP_GID_OCTETS_MAX + 1], *at = info;
 
 	memcpy(at, label, sizeof(label) - 1);
 	at += sizeof(label) - 1;
@@ -217,18 +210,7 @@ expand(uint8_t out[FAN_KEY_BYTES], const void *from, size_t from_bytes, const st
 	memcpy(at, key->gid.octets, key->gid.octet_count);
 	at += key->gid.octet_count;
 	*at++ = key->gki;
-	if (good) {
-		const OSSL_PARAM choice[] = { OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
-					      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, own, from_bytes),
-					      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info, (size_t)(at - info)),
-					      OSSL_PARAM_construct_end() };
-
-		good = EVP_KDF_derive(context, out, FAN_KEY_BYTES, choice) == 1;
-	}
-	EVP_KDF_CTX_free(context);
-	EVP_KDF_free(hkdf);
-	OPENSSL_clear_free(own, from_bytes);
-	return good ? 0 : fan_fail(FAN_E_MEMORY, "OpenSSL has no memory for HKDF, or no such algorithm");
+	return fan_hkdf(out, FAN_KEY_BYTES, FAN_HKDF_WHOLE, from, from_bytes, info, (size_t)(at - info));
 }
 
 static int

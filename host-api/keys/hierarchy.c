@@ -3,9 +3,6 @@
 #include "hierarchy.h"
 
 #include <assert.h>
-#include <openssl/core_names.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
 #include <string.h>
 
 #define TEXT_BYTES_MAX 1024 /* of a network's name, a SUPI or an identity; those of the standards have up to 253 */
@@ -269,25 +266,6 @@ fan_ck_ik_prime(uint8_t ck_prime[FAN_CK_BYTES], uint8_t ik_prime[FAN_CK_BYTES], 
 	return 0;
 }
 
-/* PRF' of RFC 9048 3.4.1, which is the second half of HKDF (RFC 5869) with SHA-256. */
-static int
-expand(void *out, size_t out_bytes, uint8_t *key, size_t key_bytes, char *label, size_t label_bytes)
-{
-	static char digest[] = "SHA256", mode[] = "EXPAND_ONLY";
-	const OSSL_PARAM choice[] = { OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
-				      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_MODE, mode, 0),
-				      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, key, key_bytes),
-				      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, label, label_bytes),
-				      OSSL_PARAM_END };
-	EVP_KDF *hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
-	EVP_KDF_CTX *context = hkdf == NULL ? NULL : EVP_KDF_CTX_new(hkdf);
-	const bool good = context != NULL && EVP_KDF_derive(context, out, out_bytes, choice) == 1;
-
-	EVP_KDF_CTX_free(context);
-	EVP_KDF_free(hkdf);
-	return good ? 0 : fan_fail(FAN_E_MEMORY, "OpenSSL has no memory for HKDF, or no such algorithm");
-}
-
 int
 fan_eap_keys(struct fan_eap_keys *out, const uint8_t ck_prime[FAN_CK_BYTES], const uint8_t ik_prime[FAN_CK_BYTES],
 	     const char *identity)
@@ -302,7 +280,8 @@ fan_eap_keys(struct fan_eap_keys *out, const uint8_t ck_prime[FAN_CK_BYTES], con
 	memcpy(key, ik_prime, FAN_CK_BYTES);
 	memcpy(key + FAN_CK_BYTES, ck_prime, FAN_CK_BYTES);
 	(void)snprintf(label, sizeof(label), "EAP-AKA'%s", identity);
-	error = expand(out, sizeof(*out), key, sizeof(key), label, strlen(label));
+	/* PRF' of RFC 9048 3.4.1. */
+	error = fan_hkdf(out, sizeof(*out), FAN_HKDF_EXPAND, key, sizeof(key), label, strlen(label));
 	explicit_bzero(key, sizeof(key));
 	return error != 0 ? refuse(out, sizeof(*out), error) : 0;
 }

@@ -3,7 +3,9 @@
 #include "kdf.h"
 
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <pthread.h>
 #include <string.h>
@@ -60,4 +62,28 @@ fan_kdf(uint8_t out[FAN_KDF_BYTES], const void *key, size_t key_bytes, uint8_t f
 		return 0;
 	explicit_bzero(out, FAN_KDF_BYTES);
 	return fan_fail(FAN_E_MEMORY, "OpenSSL has no memory for HMAC-SHA-256, or no such algorithm");
+}
+
+int
+fan_hkdf(void *out, size_t out_bytes, enum fan_hkdf_mode mode, const void *key, size_t key_bytes, const void *info,
+	 size_t info_bytes)
+{
+	static char digest[] = "SHA256";
+	int how = mode == FAN_HKDF_WHOLE ? EVP_KDF_HKDF_MODE_EXTRACT_AND_EXPAND : EVP_KDF_HKDF_MODE_EXPAND_ONLY;
+	uint8_t *own_key = OPENSSL_memdup(key, key_bytes), *own_info = OPENSSL_memdup(info, info_bytes);
+	const OSSL_PARAM choice[] = { OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
+				      OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &how),
+				      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, own_key, key_bytes),
+				      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, own_info, info_bytes),
+				      OSSL_PARAM_END };
+	EVP_KDF *hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
+	EVP_KDF_CTX *context = hkdf == NULL ? NULL : EVP_KDF_CTX_new(hkdf);
+	const bool good = own_key != NULL && own_info != NULL && context != NULL &&
+			  EVP_KDF_derive(context, out, out_bytes, choice) == 1;
+
+	EVP_KDF_CTX_free(context);
+	EVP_KDF_free(hkdf);
+	OPENSSL_clear_free(own_key, key_bytes);
+	OPENSSL_free(own_info);
+	return good ? 0 : fan_fail(FAN_E_MEMORY, "OpenSSL has no memory for HKDF, or no such algorithm");
 }

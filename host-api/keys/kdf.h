@@ -22,4 +22,13 @@ struct fan_kdf_parameter {
 int fan_kdf(uint8_t out[FAN_KDF_BYTES], const void *key, size_t key_bytes, uint8_t fc,
 	    const struct fan_kdf_parameter *parameters, unsigned count);
 
+/*
+ * HKDF with SHA-256 (RFC 5869), with an empty salt; or its second half alone, where the key is a pseudorandom one already. Out: out[], up to 255
+ * times 32 octets; not touched when it fails. In: a key and an info of 1 octet or more. Nothing of the key is left behind. Any thread; does not block. MEMORY when
+ * OpenSSL has none.
+ */
+enum fan_hkdf_mode { FAN_HKDF_WHOLE, FAN_HKDF_EXPAND };
+int fan_hkdf(void *out, size_t out_bytes, enum fan_hkdf_mode mode, const void *key, size_t key_bytes, const void *info,
+	     size_t info_bytes);
+
 #endif
