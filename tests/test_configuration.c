@@ -181,7 +181,8 @@ Test(configuration, what_is_printed_says_the_same)
 	FILE *out = open_memstream(&first, &first_bytes);
 
 	cr_assert_eq(read_text(&configuration, EGRESS
-			       "eal = -m 64\n[next_hops]\n2001:db8::1 = 02:00:00:00:00:02\n[roles]\nread = root,@root\n"),
+			       "eal = -m 64\n[next_hops]\n2001:db8::1 = 02:00:00:00:00:02\n[roles]\nread = root,@root\n"
+			       "[access night]\nusers = root\ngroups = *@example.org\nhours = 22:00-06:00\nmessages = 3\n"),
 		     0, "%s", fan_error_detail());
 	fan_configuration_print(&configuration, out);
 	fclose(out);
@@ -191,6 +192,8 @@ Test(configuration, what_is_printed_says_the_same)
 	fclose(out);
 	cr_assert_str_eq(first, second);
 	cr_assert_not_null(strstr(first, "\n2001:db8::1 = 02:00:00:00:00:02\n"));
+	cr_assert_not_null(strstr(first, "\n[access night]\nusers = root\ngroups = *@example.org\nhours = 22:00-06:00\n"
+					 "priority = 7\nmessages = 3\nperiod_s = 60\n"));
 	free(first);
 	free(second);
 	fan_configuration_free(&configuration);

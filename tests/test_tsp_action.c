@@ -96,7 +96,7 @@ Test(tsp_action, what_serve_is_asked)
 
 	expect_send(&action,
 		    "{\"application_port\":0,\"coding\":\"8bit\",\"device_trigger\":true,\"gid\":\"flood@example.org\","
-		    "\"message\":\"AP8Q\",\"priority\":0,\"reference\":\"tsp-1\"}");
+		    "\"message\":\"AP8Q\",\"priority\":0,\"reference\":\"tsp-1\",\"sender\":\"scs1.example.org\"}");
 	action.priority = action.has_validity = true;
 	action.application_port = 65535;
 	action.validity_s = 60;
@@ -105,7 +105,7 @@ Test(tsp_action, what_serve_is_asked)
 	expect_send(
 		&action,
 		"{\"application_port\":65535,\"coding\":\"8bit\",\"device_trigger\":true,\"identity\":"
-		"\"flood@example.org\",\"message\":\"AP8=\",\"priority\":6,\"reference\":\"tsp-1\",\"valid_for_ms\":60000}");
+		"\"flood@example.org\",\"message\":\"AP8=\",\"priority\":6,\"reference\":\"tsp-1\",\"sender\":\"scs1.example.org\",\"valid_for_ms\":60000}");
 	action.validity_s = 0; /* not "no limit", as 0 means to serve */
 	action.payload_bytes = 1;
 	action.msisdn = true;
@@ -114,7 +114,7 @@ Test(tsp_action, what_serve_is_asked)
 	expect_send(
 		&action,
 		"{\"application_port\":65535,\"coding\":\"8bit\",\"device_trigger\":true,\"identity\":"
-		"\"4912345@msisdn.org\",\"message\":\"AA==\",\"priority\":6,\"reference\":\"tsp-1\",\"valid_for_ms\":1000}");
+		"\"4912345@msisdn.org\",\"message\":\"AA==\",\"priority\":6,\"reference\":\"tsp-1\",\"sender\":\"scs1.example.org\",\"valid_for_ms\":1000}");
 }
 
 Test(tsp_action, msisdn)
@@ -158,6 +158,7 @@ Test(tsp_action, what_errors_mean)
 	cr_assert_eq(fan_tsp_status_of(0), FAN_TSP_TEMPORARY_ERROR);
 	cr_assert_eq(fan_tsp_status_of(-32007), FAN_TSP_TEMPORARY_ERROR);
 	cr_assert_eq(fan_tsp_status_of(-32098), FAN_TSP_TEMPORARY_ERROR);
+	cr_assert_eq(fan_tsp_status_of(-32097), FAN_TSP_NOT_AUTHORISED);
 }
 
 static const struct {

@@ -55,10 +55,10 @@ fan_audit_close(struct fan_audit *audit)
 /* ---- Records ----------------------------------------------------------------------------------------------------------- */
 
 /* Of params and results, what may be told. Anything else may be a key or a payload. */
-static const char *const told[] = { "gid",      "id",        "identity",    "kind",         "bearer",       "profile",
-				    "priority", "reference", "traceparent", "valid_for_ms", "reachable",    "cancel",
-				    "added",    "removed",   "joined",      "skipped",      "acknowledged", "error_count",
-				    "repeated", "address",   "pdus_per_s",  "octets_per_s", "for_ms" };
+static const char *const told[] = { "gid",         "id",       "identity",  "kind",        "bearer",       "profile",
+				    "priority",    "sender",   "reference", "traceparent", "valid_for_ms", "reachable",
+				    "cancel",      "added",    "removed",   "joined",      "skipped",      "acknowledged",
+				    "error_count", "repeated", "address",   "pdus_per_s",  "octets_per_s", "for_ms" };
 
 static void
 copy_told(json_t *to, const json_t *from)

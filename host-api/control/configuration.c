@@ -7,14 +7,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <grp.h>
 #include <ini.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define CREDENTIAL "credential:"
+#define ACCESS "access "
 #define NAME_BYTES 64
 #define DETAIL_BYTES 384
 
@@ -130,37 +129,6 @@ read_number(uint64_t *number, const struct setting *setting, const char *text)
 	return error != 0 && mode ? fan_fail(FAN_E_INVALID, "takes a mode from 0 to 0777 in octal") : error;
 }
 
-/* One "user", "@group" or number of a user. */
-static int
-add_principal(struct fan_principals *principals, const char *name)
-{
-	const bool is_group = name[0] == '@';
-	const struct passwd *user = is_group ? NULL : getpwnam(name);
-	const struct group *group = is_group ? getgrnam(name + 1) : NULL;
-
-	if (principals->count == FAN_PRINCIPALS_MAX)
-		return fan_fail(FAN_E_INVALID, "more than %d users and groups: name a group instead", FAN_PRINCIPALS_MAX);
-	if (user == NULL && group == NULL)
-		return fan_fail(FAN_E_INVALID, "%.64s: no such %s on this machine; takes users, and groups as @GROUP", name,
-				is_group ? "group" : "user");
-	principals->at[principals->count].group = is_group;
-	principals->at[principals->count++].id = is_group ? group->gr_gid : user->pw_uid;
-	return 0;
-}
-
-static int
-read_principals(struct fan_principals *principals, const char *text)
-{
-	char *copy = strdup(text), *rest = copy, *name;
-	int error = copy == NULL ? fan_fail(FAN_E_MEMORY, "no memory") : 0;
-
-	while (error == 0 && (name = strsep(&rest, ", \t")) != NULL)
-		if (*name != '\0')
-			error = add_principal(principals, name);
-	free(copy);
-	return error;
-}
-
 /* A key where its file is to be named; the error does not repeat it. */
 static bool
 is_key(const char *text)
@@ -183,7 +151,7 @@ check_text(struct fan_configuration *configuration, const struct setting *settin
 	if (setting->type == SETTING_ROLE)
 		for (unsigned role = 0; role < FAN_ROLES; role++)
 			if (strcmp(setting->key, fan_role_name((enum fan_role)role)) == 0)
-				return read_principals(&configuration->roles[role], text);
+				return fan_principals_read(&configuration->roles[role], text);
 	return 0;
 }
 
@@ -249,6 +217,12 @@ section_known(const char *name)
 	return false;
 }
 
+static bool
+is_access(const char *section)
+{
+	return strncmp(section, ACCESS, strlen(ACCESS)) == 0;
+}
+
 static void
 check_section(struct reading *reading, const char *line)
 {
@@ -258,13 +232,18 @@ check_section(struct reading *reading, const char *line)
 	(void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(line + 1, "]\n"), line + 1);
 	if (section_known(name))
 		return;
+	if (is_access(name)) {
+		if (fan_access_begin(&reading->configuration->access, name + strlen(ACCESS)) != 0)
+			refuse(reading, FAN_E_INVALID, name, "");
+		return;
+	}
 	nearest = fan_nearest_name(name, sections, sizeof(sections[0]));
 	if (nearest != NULL)
 		(void)fan_fail(FAN_E_INVALID, "no such section, did you mean [%s]?", nearest);
 	else
 		(void)fan_fail(
 			FAN_E_INVALID,
-			"no such section; there are serve, dataplane, sender, next_hops, pacing, store, sms, roles, limits");
+			"no such section; there are serve, dataplane, sender, next_hops, pacing, store, sms, roles, limits, access NAME");
 	refuse(reading, FAN_E_INVALID, name, "");
 }
 
@@ -405,6 +384,8 @@ read_setting(struct reading *reading, const char *section, const char *key, cons
 	}
 	if (section[0] == '\0')
 		return fan_fail(FAN_E_INVALID, "a key before the first [section]");
+	if (is_access(section))
+		return fan_access_set(&reading->configuration->access, key, value);
 	if (strcmp(section, "next_hops") == 0)
 		return read_addressed(reading->configuration, key, value, add_hop);
 	return strcmp(section, "pacing") == 0 ? read_addressed(reading->configuration, key, value, add_rate)
@@ -469,6 +450,16 @@ check_rates(const struct fan_configuration *configuration)
 	return error == 0 ? 0 : fan_fail(error, "%s: [pacing] %s%s%s", configuration->file, address, *address ? ": " : "", why);
 }
 
+static int
+check_access(const struct fan_configuration *configuration)
+{
+	const int error = fan_access_check(&configuration->access);
+	char why[FAN_ERROR_BYTES];
+
+	(void)snprintf(why, sizeof(why), "%s", fan_error_detail());
+	return error == 0 ? 0 : fan_fail(error, "%s: %s", configuration->file, why);
+}
+
 /* What no line alone can break. */
 static int
 check_whole(const struct fan_configuration *configuration)
@@ -476,6 +467,7 @@ check_whole(const struct fan_configuration *configuration)
 	const char *file = configuration->file;
 	uint8_t address[16];
 	bool ipv6;
+	int error;
 
 	if (configuration->dataplane.egress == NULL)
 		return fan_fail(FAN_E_INVALID, "%s: [dataplane] egress: is needed, af_packet:IFACE for example", file);
@@ -489,7 +481,8 @@ check_whole(const struct fan_configuration *configuration)
 		return fan_fail(FAN_E_INVALID,
 				"%s: [sender] address %s: is not of the family that [dataplane] ipv6 = %s asks for", file,
 				configuration->sender.address, configuration->dataplane.ipv6 ? "yes" : "no");
-	return check_rates(configuration);
+	error = check_rates(configuration);
+	return error != 0 ? error : check_access(configuration);
 }
 
 int
@@ -548,6 +541,7 @@ fan_configuration_free(struct fan_configuration *configuration)
 			free(text_of(configuration, &settings[i]));
 	free(configuration->hops);
 	free(configuration->pacing.rates);
+	fan_access_free(&configuration->access);
 	free(configuration->file);
 	*configuration = (struct fan_configuration){ .file = NULL };
 }
@@ -640,6 +634,7 @@ fan_configuration_print(const struct fan_configuration *configuration, FILE *out
 		if (strcmp(sections[s], "pacing") == 0)
 			print_rates(configuration, out);
 	}
+	fan_access_print(&configuration->access, out);
 }
 
 void
@@ -750,17 +745,6 @@ bool
 fan_configuration_permits(const struct fan_configuration *configuration, enum fan_role role, uid_t user, const gid_t *groups,
 			  size_t group_count)
 {
-	const struct fan_principals *principals;
-
-	if (role == FAN_ROLE_NONE || user == 0 || user == geteuid())
-		return true;
-	principals = &configuration->roles[role];
-	for (unsigned i = 0; i < principals->count; i++) {
-		if (!principals->at[i].group && principals->at[i].id == user)
-			return true;
-		for (size_t j = 0; principals->at[i].group && j < group_count; j++)
-			if (principals->at[i].id == groups[j])
-				return true;
-	}
-	return false;
+	return role == FAN_ROLE_NONE || user == 0 || user == geteuid() ||
+	       fan_principals_have(&configuration->roles[role], user, groups, group_count);
 }

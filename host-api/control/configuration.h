@@ -8,24 +8,15 @@
 #ifndef FAN_CONTROL_CONFIGURATION_H
 #define FAN_CONTROL_CONFIGURATION_H
 
+#include "access.h"
 #include "protocol.h"
 
 #include <stdio.h>
 #include <sys/types.h>
 
-#define FAN_PRINCIPALS_MAX 32 /* users and groups that have one role */
 #define FAN_CONFIGURATION_LINE_BYTES_MAX 198
 #define FAN_CONFIGURED_HOPS_MAX 4096 /* of a file */
 #define FAN_EAL_ARGUMENTS_MAX 32
-
-/* Who has a role. */
-struct fan_principals {
-	unsigned count;
-	struct {
-		bool group;
-		id_t id;
-	} at[FAN_PRINCIPALS_MAX];
-};
 
 struct fan_configured_hop {
 	uint8_t address[16]; /* as fan_next_hop.address */
@@ -76,6 +67,7 @@ struct fan_configuration {
 	} sms;
 	char *role_texts[FAN_ROLES];
 	struct fan_principals roles[FAN_ROLES];
+	struct fan_access access;
 	struct {
 		uint64_t import_bytes;
 	} limits;

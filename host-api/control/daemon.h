@@ -12,6 +12,7 @@
  *	ue.c         methods of UEs, leases and acknowledgements
  *	group.c      methods of groups
  *	send.c       sending
+ *	access.c, principals.c   who may send what to whom, and when
  *	message.c    methods of messages that were sent
  *	results.c    what became of each member, as a file
  *	job.c        files of lines that clients hand in, some lines a turn

@@ -17,6 +17,12 @@ exit_code(int error)
 	return error == FAN_E_INVALID || error == FAN_E_TOO_LONG ? 2 : 1;
 }
 
+static bool
+is_denied(int code)
+{
+	return code == FAN_CONTROL_DENIED || code == FAN_CONTROL_FORBIDDEN;
+}
+
 /* ---- Answers ----------------------------------------------------------------------------------------------------------- */
 
 /* Takes id and error. */
@@ -43,7 +49,7 @@ answer(struct fan_client *client, json_t *id, int code, int error, json_t *resul
 	json_decref(result);
 	put_error(client, id,
 		  fan_control_error(code != 0 ? code : FAN_CONTROL_FAILED + error, fan_error_detail(),
-				    code != 0 ? (code == FAN_CONTROL_DENIED ? 1 : 2) : exit_code(error)));
+				    code != 0 ? (is_denied(code) ? 1 : 2) : exit_code(error)));
 }
 
 /* ---- Tickets ----------------------------------------------------------------------------------------------------------- */
@@ -291,7 +297,7 @@ static void
 record_act(const struct fan_request *request, int error)
 {
 	struct fan_audit_act act = make_act(request);
-	const char *outcome = error == 0 ? "done" : request->code == FAN_CONTROL_DENIED ? "denied" : "refused";
+	const char *outcome = error == 0 ? "done" : is_denied(request->code) ? "denied" : "refused";
 
 	fan_audit_record(&request->server->audit, &act, outcome, error, request->result);
 }

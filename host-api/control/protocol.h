@@ -48,8 +48,9 @@ enum fan_control_code {
 	FAN_CONTROL_METHOD = -32601,
 	FAN_CONTROL_PARAMS = -32602,
 	FAN_CONTROL_FAILED = -32000,
-	FAN_CONTROL_DENIED = -32098,  /* the client has not the role that the method needs */
-	FAN_CONTROL_VERSIONS = -32099 /* server and client speak different versions */
+	FAN_CONTROL_FORBIDDEN = -32097, /* the configuration's rules of access forbid the message */
+	FAN_CONTROL_DENIED = -32098,    /* the client has not the role that the method needs */
+	FAN_CONTROL_VERSIONS = -32099   /* server and client speak different versions */
 };
 
 /* What a client may do, by who runs it (configuration, [roles]). */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "../../dataplane/context/clock.h"
 #include "../../dataplane/context/profile.h"
 #include "daemon.h"
 
@@ -6,13 +7,14 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define COUNT_OF(table) (sizeof(table) / sizeof((table)[0]))
 #define AT(struct_name, field) offsetof(struct struct_name, field)
 
 struct sending {
-	const char *gid, *identity, *profile, *text, *message, *reference, *traceparent, *coding, *originator, *service_centre,
-		*source_ipv4;
+	const char *gid, *identity, *profile, *text, *message, *sender, *reference, *traceparent, *coding, *originator,
+		*service_centre, *source_ipv4;
 	int64_t priority, valid_for_ms, application_port, timestamp_s, sdap_qfi, source_port, destination_port;
 	bool device_trigger, raw;
 };
@@ -23,6 +25,7 @@ static const struct fan_param send_params[] = {
 	{ "profile", FAN_PARAM_TEXT, false, 1, 32, AT(sending, profile) },
 	{ "text", FAN_PARAM_TEXT, false, 1, FAN_CONTROL_LINE_BYTES_MAX, AT(sending, text) },
 	{ "message", FAN_PARAM_TEXT, false, 1, FAN_CONTROL_LINE_BYTES_MAX, AT(sending, message) },
+	{ "sender", FAN_PARAM_TEXT, false, 1, 255, AT(sending, sender) },
 	{ "reference", FAN_PARAM_TEXT, false, 1, FAN_REFERENCE_BYTES - 1, AT(sending, reference) },
 	{ "traceparent", FAN_PARAM_TEXT, false, 55, 55, AT(sending, traceparent) },
 	{ "priority", FAN_PARAM_NUMBER, false, 0, 7, AT(sending, priority) },
@@ -220,20 +223,55 @@ send_to_ue(struct fan_server *server, fan_message_id *id, const struct sending *
 	return error != 0 ? error : fan_send_to_ue(server->fanfare, id, context, profile, message, NULL, NULL);
 }
 
+/* Whether the rules of access let this one send it. Out: *rule, to be charged for it. */
+static int
+judge(struct fan_request *request, struct fan_access_rule **rule, const struct sending *values,
+      const struct fan_message *message)
+{
+	struct fan_server *server = request->server;
+	struct fan_group *group = values->gid != NULL ? fan_group_find(server->fanfare, values->gid) : NULL;
+	const time_t now = time(NULL);
+	struct tm local;
+	int error;
+
+	if (values->gid != NULL && group == NULL)
+		return FAN_E_NOT_FOUND;
+	error = fan_access_judge(&server->configuration.access, rule,
+				 &(struct fan_access_question){ .user = request->client->user,
+								.groups = request->client->groups,
+								.group_count = request->client->group_count,
+								.sender = values->sender,
+								.gid = group != NULL ? fan_group_gid(group) : NULL,
+								.identity = values->identity,
+								.octet_count = message->byte_count,
+								.priority = message->priority,
+								.local = localtime_r(&now, &local),
+								.now_ns = (int64_t)fan_clock_ns(CLOCK_MONOTONIC) });
+	if (error == FAN_E_INVALID)
+		request->code = FAN_CONTROL_FORBIDDEN;
+	return error;
+}
+
 /* In: message, ready. */
 static int
 send_it(struct fan_request *request, const struct sending *values, const struct fan_message *message)
 {
 	struct fan_server *server = request->server;
+	struct fan_access_rule *rule = NULL;
 	fan_message_id id = 0;
 	int error = reserve_send(server);
 
 	if (error == 0 && message->reference != NULL && fan_message_find(server->fanfare, &id, message->reference) == 0)
 		return repeat(request, id);
 	if (error == 0)
+		error = judge(request, &rule, values, message);
+	if (error == 0)
 		error = values->gid != NULL ? send_to_group(server, &id, values->gid, message)
 					    : send_to_ue(server, &id, values, message);
-	return error != 0 ? error : answer_later(request, id, false);
+	if (error != 0)
+		return error;
+	fan_access_charge(rule, (int64_t)fan_clock_ns(CLOCK_MONOTONIC));
+	return answer_later(request, id, false);
 }
 
 static int

@@ -146,7 +146,10 @@ exchange(struct fan_configuration *now, struct fan_configuration *next)
 	now->sms = next->sms;
 	memcpy(now->role_texts, next->role_texts, sizeof(now->role_texts));
 	memcpy(now->roles, next->roles, sizeof(now->roles));
+	fan_access_keep(&next->access, &before.access);
+	now->access = next->access;
 	now->limits = next->limits;
+	next->access = before.access;
 	next->default_ethernet = before.default_ethernet;
 	next->hops = before.hops;
 	next->pacing = before.pacing;

@@ -383,6 +383,40 @@ json 'len(o["result"]["messages"]) == 2 and o["result"]["next"] > 0 and "profile
 call message.show '{"id":"1"}'
 json 'o["error"]["code"] == -32602 and o["error"]["data"]["exit"] == 2'
 
+# ---- Who may send ------------------------------------------------------------------------------------------------------------
+# no GID and no size of a message may pass that no rule is for, root's neither; a repetition costs nothing
+cat >>fanfare.ini <<'END'
+[access limited]
+groups = flood@example.org
+senders = scs1
+octets = 20
+messages = 2
+period_s = 3600
+[access ues]
+ues = *
+priority = 2
+END
+good reload --json
+json 'o["restart"] == []'
+call send '{"gid":"flood@example.org","text":"Hi"}'
+json 'o["error"]["code"] == -32097 and "no rule of access lets user 0 send to flood@example.org" in o["error"]["message"] and o["error"]["data"]["exit"] == 1'
+call send '{"gid":"flood@example.org","text":"Hi","sender":"scs1","originator":"+1","service_centre":"+1","reference":"scs1-1"}'
+json 'o["result"]["id"] > 0'
+call send '{"gid":"flood@example.org","text":"Hi","sender":"scs1","reference":"scs1-1"}'
+json 'o["result"]["repeated"]'
+call send '{"gid":"flood@example.org","text":"This has twenty-six octets","sender":"scs1"}'
+json 'o["error"]["code"] == -32004 and "up to 20 octets" in o["error"]["message"]'
+call send '{"gid":"flood@example.org","text":"Hi","sender":"scs1"}'
+json 'o["result"]["id"] > 0'
+good reload
+call send '{"gid":"flood@example.org","text":"Hi","sender":"scs1"}'
+json 'o["error"]["code"] == -32007 and "takes 2 messages in 3600 s: try again in" in o["error"]["message"]'
+refused 1 'no rule of access lets user' send flood@example.org --text Hi
+echo 'hours = 25:00-26:00' >>fanfare.ini
+refused 2 '[access ues] hours: takes stretches' reload
+cp before.ini fanfare.ini
+good reload
+
 # ---- The daemon --------------------------------------------------------------------------------------------------------------
 good top --count 1 --json
 json 'o["sent_per_s"] >= 0'

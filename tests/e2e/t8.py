@@ -41,6 +41,11 @@ class Listener(north.Listener):
 
 
 SERVE = {"dataplane": {"capture": WORK / "sent.pcap"}, "sms": {"originator": 4917, "service_centre": "+491710760000"}}
+# Rules of serve, for two senders that the face lets through. The hour of the one is six hours from now.
+HOUR = (datetime.datetime.now().hour + 6) % 24
+SERVE |= {"access night": {"senders": "night", "groups": "*", "hours": f"{HOUR:02}:00-{HOUR:02}:30"},
+          "access seldom": {"senders": "seldom", "groups": "*", "messages": 1, "period_s": 3600},
+          "access all": {"groups": "*", "ues": "*"}}
 T8 = {"limits": {"deadline_ms": 2000}, "callbacks": {"retry_ms": 50, "retry_most_ms": 200}}
 SENDERS = {
     "as1": {"ues": "*", "requests_per_s": 1000},
@@ -50,6 +55,8 @@ SENDERS = {
     "heads": {"ues_per_s": 1},
     "sum": {"outcomes": "summary"},
     "slow": {"requests_per_s": 2},
+    "night": {},
+    "seldom": {},
 }
 
 
@@ -418,6 +425,17 @@ def limits(port, listener):
     check(len(busy) >= 10 and all(answer.getheader("Retry-After") for answer in busy), f"{len(busy)} of 20 refused")
 
 
+def access(port, listener):
+    """Rules of serve bind the senders that this face names to it."""
+    body = {"externalGroupId": "sms@example.org", "data": DATA}
+    for name, first, second in (("night", 403, 403), ("seldom", 201, 503)):
+        client = Client(port, name)
+        path, _ = configure(client, listener, "/" + name, externalGroupId="sms@example.org")
+        client.expect(first, "POST", path + "/downlink-data-deliveries", body)
+        _, shown = client.expect(second, "POST", path + "/downlink-data-deliveries", body)
+        check(f"rule {name} of access" in str(shown), f"{name}: {shown}")
+
+
 def rates(port, listener):
     """A message of several parts costs as many PDUs a UE: who is over the rate is told how long, which gives away how many were counted."""
     for name, least_s, most_s in (("heads", 0, SMS_UES), ("parts", 3 * SMS_UES, 8 * SMS_UES)):
@@ -717,6 +735,7 @@ def main():
         bad_bodies(client, listener, configuration)
         strangers(port, configuration)
         limits(port, listener)
+        access(port, listener)
         rates(port, listener)
         check(metrics.scrape()['fanfare_t8_requests_total{status="429"}'] >= 10, "requests over the limits")
         summary(port, listener, face, metrics)

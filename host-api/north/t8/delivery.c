@@ -219,6 +219,8 @@ translate(struct fan_t8_problem *problem, const struct fan_face_answer *answer)
 	}
 	if (answer->code == FAN_CONTROL_DENIED)
 		fan_t8_problem_set(problem, 500, "SYSTEM_FAILURE", NULL, "this face has not the role to send");
+	else if (answer->code == FAN_CONTROL_FORBIDDEN)
+		fan_t8_problem_set(problem, 403, "OPERATION_NOT_ALLOWED", NULL, "%s", answer->why);
 	else
 		fan_t8_problem_set(problem, 400, "INVALID_MSG_FORMAT", NULL, "%s", answer->why);
 }
@@ -352,6 +354,7 @@ send_it(struct fan_t8_delivery *delivery)
 	if (until_ms != 0)
 		(void)json_object_set_new(params, "valid_for_ms", json_integer(left_ms > 1 ? left_ms : 1));
 	(void)json_object_set(params, "reference", json_object_get(delivery->record, "reference"));
+	(void)json_object_set(params, "sender", json_object_get(delivery->record, "sender"));
 	(void)json_object_set(params, json_is_true(json_object_get(delivery->record, "group")) ? "gid" : "identity",
 			      json_object_get(delivery->record, "to"));
 	delivery->busy = true;

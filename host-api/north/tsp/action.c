@@ -139,6 +139,7 @@ fan_tsp_action_send(const struct fan_tsp_action *action, const struct fan_settin
 	if (action->has_validity)
 		wrong |= json_object_set_new(params, "valid_for_ms", json_integer(valid_for_ms));
 	wrong |= json_object_set_new(params, "reference", json_string(reference));
+	wrong |= json_object_set_new(params, "sender", json_string(action->scs->identity));
 	if (wrong == 0)
 		return params;
 	json_decref(params);
