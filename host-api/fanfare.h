@@ -910,14 +910,17 @@ enum fan_broadcast_scope { FAN_SCOPE_CELL_AT_ONCE, FAN_SCOPE_PLMN, FAN_SCOPE_ARE
 #define FAN_BROADCAST_ID_FIRST                                                                                                 \
 	0xa000 /* identifiers that operators give (TS 23.041 9.4.1.2.2); others are warnings of authorities */
 #define FAN_BROADCAST_ID_LAST 0xafff
+#define FAN_BROADCAST_CARD_FIRST                                                                                               \
+	0x1080 /* and those of secured packets for UICCs (TS 31.115), which devices hand to the card unseen */
+#define FAN_BROADCAST_CARD_LAST 0x10ff
 #define FAN_BROADCAST_BYTES_MAX 1230 /* of a payload: 15 pages of 82 octets */
 #define FAN_BROADCAST_PERIOD_S_MAX 131071
 #define FAN_BROADCAST_AREAS_MAX                                                                                                \
 	1500 /* tracking areas or cells of one request: it has less than 16 K octets then. More take more requests */
 
 struct fan_broadcast {
-	size_t struct_bytes;   /* fan_broadcast_init() */
-	uint16_t id;           /* FAN_BROADCAST_ID_FIRST to _LAST; a UE takes those that it has been told to */
+	size_t struct_bytes; /* fan_broadcast_init() */
+	uint16_t id; /* FAN_BROADCAST_ID_FIRST to _LAST, or _CARD_FIRST to _LAST; a UE takes those that it has been told to */
 	uint16_t serial;       /* fan_broadcast_serial(); the same again is a repetition, which UEs pass over */
 	uint8_t plmn[3];       /* of the areas, as on the wire (TS 24.008 10.5.1.3) */
 	const uint32_t *areas; /* tracking area codes, 16 (LTE) or 24 bits (NR); none, and no cells: everywhere */

@@ -254,6 +254,14 @@ check_places(const struct protocol *protocol, const struct fan_broadcast *broadc
 	return 0;
 }
 
+/* Identifiers beside these are warnings of authorities (TS 23.041 9.4.1.2.2). */
+static bool
+is_operators(unsigned id)
+{
+	return (id >= FAN_BROADCAST_ID_FIRST && id <= FAN_BROADCAST_ID_LAST) ||
+	       (id >= FAN_BROADCAST_CARD_FIRST && id <= FAN_BROADCAST_CARD_LAST);
+}
+
 static int
 check(const struct fan_broadcast *broadcast, enum fan_radio radio)
 {
@@ -261,9 +269,11 @@ check(const struct fan_broadcast *broadcast, enum fan_radio radio)
 		return fan_fail(FAN_E_INVALID, "radio %d: takes FAN_RADIO_LTE or FAN_RADIO_NR", (int)radio);
 	if (broadcast->struct_bytes < sizeof(*broadcast))
 		return fan_fail(FAN_E_INVALID, "struct_bytes %zu: call fan_broadcast_init()", broadcast->struct_bytes);
-	if (broadcast->id < FAN_BROADCAST_ID_FIRST || broadcast->id > FAN_BROADCAST_ID_LAST)
-		return fan_fail(FAN_E_INVALID, "identifier %#06x: an operator's lies between %#x and %#x", broadcast->id,
-				FAN_BROADCAST_ID_FIRST, FAN_BROADCAST_ID_LAST);
+	if (!is_operators(broadcast->id))
+		return fan_fail(FAN_E_INVALID,
+				"identifier %#06x: an operator's lies between %#x and %#x, or, for cards, %#x and %#x",
+				broadcast->id, FAN_BROADCAST_ID_FIRST, FAN_BROADCAST_ID_LAST, FAN_BROADCAST_CARD_FIRST,
+				FAN_BROADCAST_CARD_LAST);
 	if (broadcast->period_s > FAN_BROADCAST_PERIOD_S_MAX)
 		return fan_fail(FAN_E_INVALID, "%u s between two broadcasts: the most is %d", broadcast->period_s,
 				FAN_BROADCAST_PERIOD_S_MAX);

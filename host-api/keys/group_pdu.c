@@ -3,10 +3,9 @@
 #include "group_pdu.h"
 
 #include "../../dataplane/engine/reference/reference.h"
+#include "aes.h"
 
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
 #include <string.h>
 
 enum { VERSION = 1, DOWNLINK = 1, EIA2_PREFIX_BYTES = 8 };
@@ -118,24 +117,13 @@ cipher_payload(uint8_t *text, const struct fan_group_key *key, uint32_t count, s
 static bool
 tag_aes(uint8_t *pdu, size_t pdu_bytes, const struct fan_group_key *key, uint32_t count)
 {
-	static char aes[] = "AES-128-CBC";
-	const OSSL_PARAM choice[] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, aes, 0),
-				      OSSL_PARAM_construct_end() };
-	EVP_MAC *cmac = EVP_MAC_fetch(NULL, "CMAC", NULL);
-	EVP_MAC_CTX *context = cmac == NULL ? NULL : EVP_MAC_CTX_new(cmac);
-	uint8_t prefix[EIA2_PREFIX_BYTES], whole[16];
-	size_t whole_bytes = 0;
-	bool good;
+	uint8_t prefix[EIA2_PREFIX_BYTES], whole[FAN_AES_BYTES];
 
 	write_prefix(prefix, count);
-	good = context != NULL && EVP_MAC_init(context, key->k_integ, FAN_KEY_BYTES, choice) == 1 &&
-	       EVP_MAC_update(context, prefix, sizeof(prefix)) == 1 && EVP_MAC_update(context, pdu, pdu_bytes) == 1 &&
-	       EVP_MAC_final(context, whole, &whole_bytes, sizeof(whole)) == 1;
-	if (good)
-		memcpy(pdu + pdu_bytes, whole, key->tag_bytes);
-	EVP_MAC_CTX_free(context);
-	EVP_MAC_free(cmac);
-	return good;
+	if (!fan_aes_cmac(whole, key->k_integ, prefix, sizeof(prefix), pdu, pdu_bytes))
+		return false;
+	memcpy(pdu + pdu_bytes, whole, key->tag_bytes);
+	return true;
 }
 
 static bool
