@@ -779,7 +779,7 @@ enum fan_message_state {
 /* "accepted" ... "expired". Static storage; any thread. */
 const char *fan_message_state_name(enum fan_message_state state);
 
-#define FAN_PROFILES_OF_VERSION_3 8
+#define FAN_PROFILES_MAX 16 /* room for further profiles */
 
 /* A message, on its way or ended, as long as its results are kept. The library fills it: fields may be added at its end. */
 struct fan_message_status {
@@ -794,26 +794,13 @@ struct fan_message_status {
 	uint32_t resumed;                          /* times that it was gone on with after a crash */
 	uint64_t in_doubt; /* PDUs sent after a crash to UEs that may have had them before: no more than these are repeats */
 	struct fan_result result;
-	struct fan_result profile[FAN_PROFILES_OF_VERSION_3];
+	struct fan_result profile[FAN_PROFILES_MAX]; /* by enum fan_profile */
 	enum fan_wait waits_for; /* as fan_message_progress() */
 	uint64_t waits_ns;
 	/* Since version 3. */
 	char reference[FAN_REFERENCE_BYTES]; /* "": none */
 	char identity[FAN_IDENTITY_BYTES];   /* of the one UE that it is for, where the store has it; then gid is "" */
-	/* Since version 4: the profiles behind FAN_PROFILES_OF_VERSION_3, and room. */
-	struct fan_result further_profile[4];
 };
-
-/* Of any profile that the status knows; else NULL. */
-static inline struct fan_result *
-fan_message_status_profile(struct fan_message_status *status, enum fan_profile profile)
-{
-	const unsigned at = (unsigned)profile;
-
-	if (at < FAN_PROFILES_OF_VERSION_3)
-		return &status->profile[at];
-	return at < FAN_PROFILE_COUNT ? &status->further_profile[at - FAN_PROFILES_OF_VERSION_3] : NULL;
-}
 
 static inline void
 fan_message_status_init(struct fan_message_status *status)

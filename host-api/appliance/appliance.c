@@ -20,7 +20,7 @@ fan_struct_take(void *own, size_t own_bytes, size_t least_bytes, const void *giv
 	size_t given_bytes;
 
 	memcpy(&given_bytes, given, sizeof(given_bytes));
-	if (given_bytes < least_bytes || given_bytes > 4096)
+	if (given_bytes < least_bytes || given_bytes > FAN_STRUCT_BYTES_MAX)
 		return fan_fail(FAN_E_INVALID, "struct_bytes %zu: %s() sets it, before any other field", given_bytes, name);
 	for (size_t i = own_bytes; i < given_bytes; i++)
 		if (octets[i] != 0)

@@ -98,6 +98,9 @@ int fan_in_own_process(unsigned process);
 /* The same, and BUSY in a callback. */
 int fan_outside_callback(const struct fanfare *fanfare, const char *function);
 
+/* More than any struct of this interface takes: what says more was not set by its function. */
+#define FAN_STRUCT_BYTES_MAX 8192
+
 /*
  * Takes over a struct that a caller filled. Out: own[own_bytes], the caller's fields and zeros behind them. In: least_bytes, of the struct
  * as it was first; name, what makes it. INVALID when it was not made by that, UNSUPPORTED for fields that are not known here.

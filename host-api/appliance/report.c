@@ -25,16 +25,14 @@ fan_sync(struct fanfare *fanfare)
 
 /* ---- Messages ------------------------------------------------------------------------------------------------------------------- */
 
-static_assert(FAN_PROFILE_COUNT - FAN_PROFILES_OF_VERSION_3 <=
-		      sizeof(((struct fan_message_status *)0)->further_profile) / sizeof(struct fan_result),
-	      "a status has room for every profile");
-static_assert(sizeof(struct fan_message_status) <= 4096, "fan_struct_take() takes no longer struct");
+static_assert(FAN_PROFILE_COUNT <= FAN_PROFILES_MAX, "a status has room for every profile");
+static_assert(sizeof(struct fan_message_status) <= FAN_STRUCT_BYTES_MAX, "fan_struct_take() takes no longer struct");
 
 static void
 sum_profiles(struct fan_message_status *status, uint64_t ues)
 {
 	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++)
-		fan_journal_add_result(&status->result, fan_message_status_profile(status, (enum fan_profile)i));
+		fan_journal_add_result(&status->result, &status->profile[i]);
 	status->result.ues = ues;
 }
 
@@ -54,7 +52,7 @@ fill_from_entry(struct fan_message_status *status, const struct fanfare *fanfare
 	status->resumed = entry->resumed;
 	status->in_doubt = entry->in_doubt;
 	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++)
-		fan_journal_result(entry, fan_message_status_profile(status, (enum fan_profile)i), (enum fan_profile)i);
+		fan_journal_result(entry, &status->profile[i], (enum fan_profile)i);
 	sum_profiles(status, entry->ues);
 	fan_read_wait(fanfare->dataplane, &status->waits_for, &status->waits_ns);
 }
@@ -80,7 +78,7 @@ fill_from_store(struct fan_message_status *status, struct fanfare *fanfare, fan_
 	status->resumed = outcome->resumed;
 	status->in_doubt = outcome->in_doubt;
 	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++)
-		*fan_message_status_profile(status, (enum fan_profile)i) = outcome->profile[i];
+		status->profile[i] = outcome->profile[i];
 	sum_profiles(status, outcome->ues);
 	memset(record, 0, sizeof(*record));
 	record->kind = FAN_RECORD_MESSAGE;

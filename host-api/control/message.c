@@ -71,12 +71,12 @@ fan_message_describe(const struct fan_message_status *status)
 }
 
 static json_t *
-describe(struct fan_message_status *status)
+describe(const struct fan_message_status *status)
 {
 	json_t *object = fan_message_describe(status), *profiles = json_object();
 
 	for (int i = 0; i < FAN_PROFILE_COUNT; i++) {
-		const struct fan_result *result = fan_message_status_profile(status, (enum fan_profile)i);
+		const struct fan_result *result = &status->profile[i];
 
 		if (result->created > 0)
 			(void)json_object_set_new(profiles, fan_profile_name((enum fan_profile)i), describe_result(result));

@@ -253,13 +253,13 @@ result_fields(struct codec *codec, struct fan_result *result)
 	FIELD(codec, result->last_ns);
 }
 
-#define FURTHER_PROFILES (FAN_PROFILE_COUNT - FAN_PROFILES_OF_VERSION_3)
+#define PROFILES_OF_VERSION_3 8
 
-/* Whether a message had members under profiles that came with version 4. */
+/* Whether a message had members under a profile or one behind it. */
 static bool
-has_further_profiles(const struct fan_record_outcome *record)
+has_profiles_from(const struct fan_record_outcome *record, unsigned first)
 {
-	for (unsigned i = FAN_PROFILES_OF_VERSION_3; i < FAN_PROFILE_COUNT; i++)
+	for (unsigned i = first; i < FAN_PROFILE_COUNT; i++)
 		if (record->profile[i].ues != 0 || record->profile[i].created != 0)
 			return true;
 	return false;
@@ -274,18 +274,16 @@ outcome_fields(struct codec *codec, struct fan_record_outcome *record)
 	FIELD(codec, record->resumed);
 	FIELD(codec, record->in_doubt);
 	FIELD(codec, record->ues);
-	for (unsigned i = 0; i < FAN_PROFILES_OF_VERSION_3; i++)
-		result_fields(codec, &record->profile[i]);
 	if (codec->reading) {
 		record->served_kept = false;
-		memset(&record->profile[FAN_PROFILES_OF_VERSION_3], 0, FURTHER_PROFILES * sizeof(*record->profile));
+		memset(record->profile, 0, sizeof(record->profile));
 	}
-	if (!goes_on(codec, record->served_kept || has_further_profiles(record)))
+	for (unsigned i = 0; i < PROFILES_OF_VERSION_3; i++)
+		result_fields(codec, &record->profile[i]);
+	if (!goes_on(codec, record->served_kept || has_profiles_from(record, PROFILES_OF_VERSION_3)))
 		return;
 	FIELD(codec, record->served_kept);
-	if (!goes_on(codec, has_further_profiles(record)))
-		return;
-	for (unsigned i = FAN_PROFILES_OF_VERSION_3; i < FAN_PROFILE_COUNT; i++)
+	for (unsigned i = PROFILES_OF_VERSION_3; i < FAN_PROFILE_COUNT && goes_on(codec, has_profiles_from(record, i)); i++)
 		result_fields(codec, &record->profile[i]);
 }
 
