@@ -224,7 +224,7 @@ fan_dataplane_table(struct fan_dataplane *dataplane, struct fan_protection prote
 		return found;
 	FAN_REQUIRE(dataplane->table_count < FAN_TABLES_MAX);
 	error = fan_context_table_init(&dataplane->tables[dataplane->table_count], protection, FAN_CONTEXT_SLOTS_MAX);
-	if (error == 0 && dataplane->marked) {
+	if (error == 0 && dataplane->marked && !fan_count_rules[protection.kind].uncounted) {
 		error = fan_context_table_mark(&dataplane->tables[dataplane->table_count]);
 		if (error != 0)
 			fan_context_table_free(&dataplane->tables[dataplane->table_count]);

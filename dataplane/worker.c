@@ -702,7 +702,7 @@ finish(struct fan_worker *worker, struct fan_work *work)
 		retry(worker, work);
 		return;
 	}
-	if (link->ipv6 || link->udp_checksum)
+	if ((link->ipv6 || link->udp_checksum) && !fan_kind_is_plain((enum fan_kind)work->plan->kind))
 		for (unsigned i = 0; i < work->batch.ue_count; i++)
 			fan_udp_checksum_fill(work->frame[i], link);
 	work->state = WORK_FINISHED;

@@ -88,6 +88,9 @@ enum fan_kind {
 	FAN_KIND_LTE_PDCP_18, /* TS 36.323 DRB, 18-bit SN, cipher only */
 	FAN_KIND_NR_PDCP_12,  /* TS 38.323 DRB, 12-bit SN */
 	FAN_KIND_NR_PDCP_18,  /* TS 38.323 DRB, 18-bit SN */
+	/* Since version 4: nothing of ours. A plain packet over SGi or N6 (TS 23.401 4.4.3.3, TS 23.501 4.2.3), which the network protects from hop to
+	 * hop. A context has neither keys nor COUNT: cipher 0, integrity FAN_INTEGRITY_NONE, all else of them 0 */
+	FAN_KIND_SGI,
 	FAN_KIND_COUNT
 };
 
@@ -104,10 +107,11 @@ enum fan_profile {
 	/* Since version 4: keys of groups, for UEs that understand them; they take messages of fan_message.group_keys and no others. */
 	FAN_PROFILE_EPS_NAS_KEY, /* DOWNLINK GENERIC NAS TRANSPORT, TS 24.301 8.2.31, container type 7F, which is ours */
 	FAN_PROFILE_5GS_NAS_KEY, /* DL NAS TRANSPORT, payload container type 1: PDU SESSION MODIFICATION COMMAND, TS 24.501 8.3.9 */
+	FAN_PROFILE_SGI_IP, /* an IPv4/UDP packet to the UE's own address, straight to a PGW, UPF or router. Since version 4 */
 	FAN_PROFILE_COUNT
 };
 
-/* "eps-nas-nidd" ... "5gs-nas-key"; NULL outside the enum. Static storage; any thread. */
+/* "eps-nas-nidd" ... "sgi-ip"; NULL outside the enum. Static storage; any thread. */
 const char *fan_profile_name(enum fan_profile profile);
 /* The profile of that name, or FAN_E_NOT_FOUND. */
 int fan_profile_find(const char *name);
@@ -125,6 +129,13 @@ static inline bool
 fan_profile_is_key(enum fan_profile profile)
 {
 	return profile == FAN_PROFILE_EPS_NAS_KEY || profile == FAN_PROFILE_5GS_NAS_KEY;
+}
+
+/* Whether nothing of Fanfare's protects a kind: it has no key, no COUNT and no MAC. Since version 4. */
+static inline bool
+fan_kind_is_plain(enum fan_kind kind)
+{
+	return kind == FAN_KIND_SGI;
 }
 
 /* Why a message was not sent to a UE. One list makes the enum, the text and the counters. */
@@ -227,7 +238,8 @@ int fan_event_fd(const struct fanfare *fanfare);
 
 /* ---- Next hops and UEs ------------------------------------------------------------------------------------------------- */
 
-/* A next hop: an MME/AMF relay for NAS, a gNB-DU (F1-U) or eNB for bearers. */
+/* A next hop: an MME/AMF relay for NAS, a gNB-DU (F1-U) or eNB for bearers, a PGW, UPF or router for sgi-ip, whose packets bear no address of it
+ * but that of the link. */
 struct fan_next_hop {
 	size_t struct_bytes; /* fan_next_hop_init() */
 	uint8_t ethernet[6]; /* destination address on the egress link */
@@ -344,8 +356,9 @@ struct fan_ue {
 	uint16_t next_hop; /* index from fan_next_hop_add() */
 	uint32_t ue;       /* the caller's own index of the UE, given back in reports */
 	/* bearers */
-	uint32_t teid;   /* non-zero, of the tunnel at the next hop */
-	uint8_t ipv4[4]; /* the UE's own address: destination of the packet a bearer carries */
+	uint32_t teid; /* non-zero, of the tunnel at the next hop */
+	uint8_t ipv4
+		[4]; /* the UE's own address: destination of the packet a bearer carries, or of sgi-ip: there a unicast address */
 	uint32_t nru_sn; /* next NR-U sequence number, 24 bits (TS 38.425) */
 	/* NAS */
 	uint64_t mme_ue_id;   /* MME-UE-S1AP-ID 0..2^32-1, or AMF-UE-NGAP-ID 0..2^40-1 */
@@ -618,10 +631,11 @@ struct fan_message {
 	bool device_trigger;        /* TP-PID 0x48 and the application port below (TS 23.040 9.2.3.9) */
 	uint16_t application_port;  /* destination port of the 16-bit addressing element */
 	int64_t timestamp_s;        /* TP-SCTS, seconds since 1970 UTC; 0: now */
-	/* bearers */
+	/* bearers and, but for the first two, sgi-ip */
 	bool raw;     /* the bytes as they are (non-IP bearer) instead of an IPv4/UDP packet to the UE */
 	int sdap_qfi; /* NR: 0..63 puts an SDAP header with this QFI before the data; -1: none. 0 is a valid QFI: set it */
-	uint8_t source_ipv4[4];    /* of the packet to the UE; 0.0.0.0: 192.0.2.1 */
+	uint8_t source_ipv4
+		[4]; /* of the packet to the UE; 0.0.0.0: 192.0.2.1, and for sgi-ip the appliance's own: it must have one of IPv4 then */
 	uint16_t source_port;      /* 0: 40000 */
 	uint16_t destination_port; /* 0: 40000 */
 	/* Since version 3. */
@@ -630,8 +644,8 @@ struct fan_message {
 				  known to fan_message_status() no other is sent with it; NULL: none */
 	/* Since version 4. */
 	bool group_keys; /* the bytes are keys of groups: entries for eps-nas-key, the contents of a Received MBS container for 5gs-nas-key, whichever
-			    form the group's members have (host-api/keys/README.md). Other profiles take them as user data. The library wipes its
-			    copies. UNSUPPORTED with a store, which would keep them open */
+			    form the group's members have (host-api/keys/README.md). Other profiles take them as user data, but for sgi-ip, which
+			    would show them to everyone. The library wipes its copies. UNSUPPORTED with a store, which would keep them open */
 };
 
 #define FAN_REFERENCE_BYTES 65 /* with the closing zero */
@@ -795,7 +809,7 @@ struct fan_message_status {
 	uint64_t in_doubt; /* PDUs sent after a crash to UEs that may have had them before: no more than these are repeats */
 	struct fan_result result;
 	struct fan_result profile[FAN_PROFILES_MAX]; /* by enum fan_profile */
-	enum fan_wait waits_for; /* as fan_message_progress() */
+	enum fan_wait waits_for;                     /* as fan_message_progress() */
 	uint64_t waits_ns;
 	/* Since version 3. */
 	char reference[FAN_REFERENCE_BYTES]; /* "": none */

@@ -61,7 +61,9 @@ static bool
 find(void *user, struct fan_ue_subscriber *out, struct fan_ue_state **state, const struct fan_ue_address *address)
 {
 	struct fan_test_side *side = user;
-	const uint64_t index = !address->nas     ? address->teid - (uint64_t)TEID_BASE
+	const uint64_t index = address->plain
+				       ? ((uint64_t)address->ipv4[1] << 16 | (uint64_t)address->ipv4[2] << 8 | address->ipv4[3])
+			       : !address->nas   ? address->teid - (uint64_t)TEID_BASE
 			       : address->five_g ? address->mme_ue_id / AMF_FACTOR
 						 : address->mme_ue_id / MME_FACTOR;
 	struct fan_test_subscriber *subscriber;
@@ -73,7 +75,11 @@ find(void *user, struct fan_ue_subscriber *out, struct fan_ue_state **state, con
 	subscriber = &side->subscribers[index];
 	ue = &subscriber->ue;
 	hop = fan_test_hop(ue->next_hop, address->ipv6);
-	if (!side->moves && memcmp(hop.address, address->next_hop, address->ipv6 ? 16 : 4) != 0)
+	if (address->plain != (ue->kind == FAN_KIND_SGI))
+		return false;
+	if (!side->moves && address->plain && memcmp(hop.ethernet, address->ethernet, sizeof(hop.ethernet)) != 0)
+		return false;
+	if (!side->moves && !address->plain && memcmp(hop.address, address->next_hop, address->ipv6 ? 16 : 4) != 0)
 		return false;
 	if (address->nas != is_nas(ue->kind))
 		return false;
@@ -145,6 +151,18 @@ fan_test_subscribe(struct fan_test_side *side, enum fan_kind kind, uint8_t ciphe
 		.transaction = (uint8_t)(index % 7),
 		.rp_reference = (uint8_t)(254 + index),
 	};
+	if (kind == FAN_KIND_SGI) {
+		const struct fan_ue plain = { .struct_bytes = sizeof(plain),
+					      .kind = kind,
+					      .integrity = integrity,
+					      .cipher = cipher,
+					      .next_hop = subscriber->ue.next_hop,
+					      .ue = index,
+					      .ipv4 = { 10, (uint8_t)(index >> 16), (uint8_t)(index >> 8), (uint8_t)index } };
+
+		subscriber->ue = plain;
+		return subscriber;
+	}
 	for (unsigned i = 0; i < FAN_KEY_BYTES; i++) {
 		subscriber->ue.k_enc[i] = (uint8_t)((index + 1) * 0x9e3779b1U >> (i % 4 * 8)) ^ (uint8_t)(i * 17);
 		subscriber->ue.k_int[i] = (uint8_t)((index + 1) * 0x85ebca6bU >> (i % 4 * 8)) ^ (uint8_t)(i * 29 + 1);

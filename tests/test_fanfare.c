@@ -193,7 +193,7 @@ provision_every_protection(struct fan_test_appliance *appliance)
 {
 	static const uint8_t integrities[] = { 0, 1, 2, 3, FAN_INTEGRITY_NONE };
 
-	for (unsigned kind = 0; kind < FAN_KIND_COUNT; kind++)
+	for (unsigned kind = 0; kind < FAN_KIND_SGI; kind++)
 		for (unsigned cipher = 0; cipher <= FAN_ALGORITHM_MAX; cipher++)
 			for (unsigned i = 0; i < 5; i++) {
 				const bool lte = kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18,
@@ -261,6 +261,98 @@ Test(fanfare, every_profile_and_algorithm_is_delivered, .timeout = 120)
 		fan_test_appliance_close(&appliance);
 		fan_test_side_close(&side);
 	}
+}
+
+/* Over SGi, among others: each UE its own packet, whatever stands before those of others, and more messages than any window has room for. */
+Test(fanfare, packets_over_sgi_reach_each_ue_at_its_own_address, .timeout = 120)
+{
+	static const struct fan_options rows[] = { { .engines = "ipsec-mb" },
+						   { .engines = "reference", .ipv6 = true },
+						   { .udp_checksum = true, .vlan = 7, .dscp = 10 } };
+	static const size_t lengths[] = { 1, 4, 5, 37, 1400, 1472 };
+	static char text[1472];
+
+	memset(text, 'p', sizeof(text));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fan_options options = rows[i];
+		struct fan_test_side side;
+		struct fan_test_appliance appliance;
+		struct fan_group *group;
+		struct fan_message message;
+
+		options.struct_bytes = sizeof(options);
+		fan_test_side_open(&side, 2200);
+		fan_test_appliance_open(&appliance, &side, &options);
+		for (unsigned ue = 0; ue < 2200; ue++)
+			fan_test_provision(&appliance,
+					   fan_test_subscribe(&side, ue % 100 != 0 ? FAN_KIND_SGI : FAN_KIND_LTE_PDCP_12, 0,
+							      FAN_INTEGRITY_NONE));
+		for (unsigned ue = 0; ue < 2200; ue++)
+			group = fan_test_group(&appliance, GROUP, ue, 1,
+					       ue % 100 != 0 ? FAN_PROFILE_SGI_IP : FAN_PROFILE_LTE_PDCP_12);
+		for (unsigned round = 0; round < sizeof(lengths) / sizeof(lengths[0]); round++) {
+			fan_test_message(&message, text, lengths[round]);
+			memcpy(message.source_ipv4, "\xc0\0\2\x63", options.ipv6 ? 4 : 0);
+			if (lengths[round] == 1472) {
+				/* A bearer's PDU has two octets before the packet. */
+				cr_assert_eq(fan_send(appliance.fanfare, NULL, group, &message, NULL, NULL), FAN_E_TOO_LONG);
+				message.byte_count = 1470;
+			}
+			fan_test_send(&appliance, group, &message);
+			cr_assert(appliance.result.sent == 2200 && appliance.result.created == 2200);
+			cr_assert_eq(appliance.profile[FAN_PROFILE_SGI_IP].sent, 2178);
+			for (unsigned ue = 0; ue < 2200; ue++)
+				cr_assert_eq(side.subscribers[ue].complete, round + 1, "UE %u", ue);
+		}
+		expect_all_accepted(&side);
+		fan_test_appliance_close(&appliance);
+		fan_test_side_close(&side);
+	}
+}
+
+Test(fanfare, over_sgi_no_window_ends_and_nothing_is_acknowledged, .timeout = 120)
+{
+	struct fan_test_side side;
+	struct fan_test_appliance appliance;
+	struct fan_ue_status status;
+	struct fan_group *group;
+	struct fan_message message;
+
+	fan_test_side_open(&side, 1);
+	fan_test_appliance_open(&appliance, &side, NULL);
+	fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_KIND_SGI, 0, FAN_INTEGRITY_NONE));
+	group = fan_test_group(&appliance, GROUP, 0, 1, FAN_PROFILE_SGI_IP);
+	fan_test_message(&message, "hello", 5);
+	for (unsigned i = 0; i < 300; i++)
+		fan_test_send(&appliance, group, &message);
+	cr_assert(side.subscribers[0].complete == 300 && appliance.result.sent == 1);
+	fan_ue_status_init(&status);
+	cr_assert_eq(fan_ue_status(appliance.fanfare, &status, side.subscribers[0].id), 0);
+	cr_assert(status.kind == FAN_KIND_SGI && status.next_count == 0 && status.unacknowledged == 0 && !status.needs_resync);
+	cr_assert_eq(fan_ue_acknowledged(appliance.fanfare, side.subscribers[0].id, 0), FAN_E_INVALID);
+	cr_assert_eq(fan_ue_lease(appliance.fanfare, side.subscribers[0].id, 9), FAN_E_INVALID);
+	fan_test_appliance_close(&appliance);
+	fan_test_side_close(&side);
+}
+
+/* A link of IPv6 has no address that such a packet could come from. */
+Test(fanfare, over_sgi_a_packet_has_a_source, .timeout = 60)
+{
+	const struct fan_options options = { .struct_bytes = sizeof(options), .ipv6 = true };
+	struct fan_test_side side;
+	struct fan_test_appliance appliance;
+	struct fan_group *group;
+	struct fan_message message;
+
+	fan_test_side_open(&side, 1);
+	fan_test_appliance_open(&appliance, &side, &options);
+	fan_test_provision(&appliance, fan_test_subscribe(&side, FAN_KIND_SGI, 0, FAN_INTEGRITY_NONE));
+	group = fan_test_group(&appliance, GROUP, 0, 1, FAN_PROFILE_SGI_IP);
+	fan_test_message(&message, "hello", 5);
+	cr_assert_eq(fan_send(appliance.fanfare, NULL, group, &message, NULL, NULL), FAN_E_INVALID);
+	expect_detail("source_ipv4");
+	fan_test_appliance_close(&appliance);
+	fan_test_side_close(&side);
 }
 
 /* ---- Short messages --------------------------------------------------------------------------------------------------------- */
@@ -737,6 +829,7 @@ expect_ues_are_refused(struct fan_test_appliance *appliance)
 		{ FAN_KIND_5GS_NAS, 2, FAN_INTEGRITY_NONE, true, "none" },
 		{ FAN_KIND_LTE_PDCP_18, 2, 2, true, "LTE" },
 		{ FAN_KIND_COUNT, 2, 2, true, "kind" },
+		{ FAN_KIND_SGI, 2, FAN_INTEGRITY_NONE, true, "sgi-ip" },
 		{ (enum fan_kind)(256 + FAN_KIND_EPS_NAS), 2, 2, true, "" },
 	};
 	fan_context_id id;
@@ -1023,13 +1116,13 @@ Test(fanfare, several_workers_serve_many_ues_of_all_kinds, .timeout = 120)
 		fan_test_side_open(&side, ues);
 		fan_test_appliance_open(&appliance, &side, &options);
 		for (unsigned i = 0; i < ues; i++) {
-			const enum fan_kind kind = (enum fan_kind)(i * FAN_KIND_COUNT / ues);
+			const enum fan_kind kind = (enum fan_kind)(i * FAN_KIND_SGI / ues);
 			const bool lte = kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18;
 
 			fan_test_provision(&appliance, fan_test_subscribe(&side, kind, 2, lte ? FAN_INTEGRITY_NONE : 2));
 		}
-		for (unsigned i = 0; i < ues; i += ues / FAN_KIND_COUNT)
-			group = fan_test_group(&appliance, GROUP, i, ues / FAN_KIND_COUNT,
+		for (unsigned i = 0; i < ues; i += ues / FAN_KIND_SGI)
+			group = fan_test_group(&appliance, GROUP, i, ues / FAN_KIND_SGI,
 					       profile_of(side.subscribers[i].ue.kind, true));
 		for (unsigned round = 1; round <= 2; round++) {
 			fan_test_send(&appliance, group, &message);

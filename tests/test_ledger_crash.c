@@ -80,6 +80,13 @@ make_ue(enum fan_kind kind, unsigned number)
 
 	name_ue(identity, number);
 	fan_ue_init(&ue, kind);
+	if (fan_kind_is_plain(kind)) {
+		ue.integrity = FAN_INTEGRITY_NONE;
+		memcpy(ue.ipv4, (uint8_t[]){ 10, 1, (uint8_t)(number >> 8), (uint8_t)number }, sizeof(ue.ipv4));
+		ue.ue = number;
+		ue.identity = identity;
+		return ue;
+	}
 	ue.cipher = 2;
 	ue.integrity = fan_kind_is_nas(kind) ? 2 : FAN_INTEGRITY_NONE;
 	ue.count = FIRST_COUNT;
@@ -451,6 +458,88 @@ Test(ledger_crash, who_is_served_after_a_crash_is_not_reported)
 	seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	run(leave_some_unserved);
 	run(serve_them);
+}
+
+/* ---- Who has no COUNT ----------------------------------------------------------------------------------------------------------------- */
+
+/* Members over SGi have even numbers, the others are of EPS. */
+static void
+provision_with_some_over_sgi(void)
+{
+	const struct fan_next_hop hop = fan_test_hop(0, false);
+	struct fan_group *group;
+	fan_context_id id;
+
+	check(fan_next_hop_add(fanfare, &hop) == 0, "hop", 0);
+	check(fan_group_create(fanfare, &group, GROUP) == 0, "group", 0);
+	check(fan_begin(fanfare) == 0, "batch", 0);
+	for (unsigned i = 0; i < MANY; i++) {
+		const struct fan_ue ue = make_ue(i % 2 == 0 ? FAN_KIND_SGI : FAN_KIND_EPS_NAS, i);
+
+		check(fan_ue_add(fanfare, &id, &ue) == 0, "UE", i);
+	}
+	check(fan_commit(fanfare) == 0, "batch", 0);
+	check(fan_group_add_range(group, id_of(0), MANY / 2, FAN_PROFILE_SGI_IP) == 0, "members over SGi", 0);
+	check(fan_group_add_range(group, id_of(1), MANY / 2, FAN_PROFILE_EPS_NAS_NIDD) == 0, "members", 0);
+}
+
+static void
+end_while_the_port_is_full(void)
+{
+	const double deadline = fan_test_now_s() + SECONDS_MAX;
+	struct fan_message_status status;
+
+	egress = "net_ring";
+	open_appliance();
+	provision_with_some_over_sgi();
+	seen->message = begin("hello");
+	fan_message_status_init(&status);
+	while (status.waits_for != FAN_WAIT_PORT) {
+		check(fan_test_now_s() < deadline, "the port has room", status.waits_for);
+		(void)fan_poll(fanfare);
+		check(fan_message_status(fanfare, &status, seen->message) == 0, "status", 0);
+	}
+	check(status.result.sent > 0 && status.result.sent < MANY, "some have left", (long)status.result.sent);
+}
+
+static void
+count_served(void *user, const struct fan_member_result *result)
+{
+	unsigned *const served = user;
+
+	check(result->drop == FAN_DROP_NONE, "a member was dropped", result->drop);
+	served[result->profile == FAN_PROFILE_SGI_IP]++;
+}
+
+static void
+serve_all_and_count(void)
+{
+	struct fan_message_status status;
+	unsigned served[2] = { 0, 0 };
+	uint64_t next = 0;
+
+	open_appliance();
+	poll_to_the_end();
+	fan_message_status_init(&status);
+	check(fan_message_status(fanfare, &status, seen->message) == 0, "status", 0);
+	check(status.state == FAN_MESSAGE_SENT && status.resumed == 1, "resumed", status.resumed);
+	check(status.profile[FAN_PROFILE_SGI_IP].ues == MANY / 2, "members over SGi",
+	      (long)status.profile[FAN_PROFILE_SGI_IP].ues);
+	check(fan_message_results(fanfare, seen->message, &next, SIZE_MAX, count_served, served) == 0, "results", 0);
+	check(served[0] == MANY / 2 && served[1] == MANY / 2, "served", served[1]);
+	for (unsigned i = 0; i < MANY; i += 2) {
+		check(count_of(i) == 0 && gap_of(i) == 0, "a COUNT over SGi", count_of(i));
+		check(count_of(i + 1) > FIRST_COUNT && count_of(i + 1) <= FIRST_COUNT + FAN_MARK_MAX + 1, "COUNT",
+		      count_of(i + 1));
+	}
+}
+
+/* Nothing is spent for it, so that no mark is waited for, kept or raised; and what has marks beside it keeps its own. */
+Test(ledger_crash, what_goes_over_sgi_goes_on_after_a_crash_without_a_count)
+{
+	seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	run(end_while_the_port_is_full);
+	run(serve_all_and_count);
 }
 
 /* ---- Repeats ------------------------------------------------------------------------------------------------------------------------ */

@@ -118,7 +118,7 @@ write_one(struct written *written, const struct fan_ue *ue, const struct fan_mes
 		       (size_t)RTE_MAX(plans.part[part].shape.text_bytes - 16 * plans.part[part].shape.head_blocks, 0));
 	else
 		protect(&batch);
-	if (link->ipv6 || link->udp_checksum)
+	if ((link->ipv6 || link->udp_checksum) && ue->kind != FAN_KIND_SGI)
 		fan_udp_checksum_fill(frame, link);
 	written->context = table.slots[0];
 	written->octets = written->buffer + frame->data_off;
@@ -173,6 +173,66 @@ Test(plan, ngap_ciot_matches_the_published_example)
 	write_one(&written, &ue, &message, FAN_PROFILE_5GS_NAS_CIOT, &ipv4_link, 0, false);
 	expect_hex(written.octets + 42, written.byte_count - 42,
 		   "0004402e000003000a0006800102030405005500048006070800260015147e0296855d170293206dfe9dff18ffc8115f4645");
+}
+
+/* Ethernet and the packet, which tshark finds right; sums by hand from RFC 791 and RFC 768. DSCP is the link's, source the appliance's. */
+Test(plan, over_sgi_the_packet_is_the_frame)
+{
+	struct fan_ue ue = {
+		.struct_bytes = sizeof(ue), .kind = FAN_KIND_SGI, .integrity = FAN_INTEGRITY_NONE, .ipv4 = { 10, 1, 2, 3 }
+	};
+	struct fan_link link = ipv4_link;
+	struct fan_message message;
+	static struct written written;
+
+	link.dscp = 10;
+	memcpy(link.address, "\xc6\x33\x64\x09", 4);
+	memcpy(link.ethernet, "\2\2\2\2\2\2", 6);
+	fan_message_init(&message, "hello", 5);
+	message.raw = true; /* of bearers alone */
+	message.destination_port = 5683;
+	write_one(&written, &ue, &message, FAN_PROFILE_SGI_IP, &link, 0, false);
+	cr_assert_eq(written.byte_count, 14 + 28 + 5);
+	expect_hex(written.octets, 14, "0201010101010202020202020800");
+	expect_hex(written.octets + 14, 10, "45280021000040004011");
+	expect_hex(written.octets + 26, 8, "c63364090a010203");
+	expect_hex(written.octets + 34, 6, "9c401633000d");
+	expect_hex(written.octets + 42, 5, "68656c6c6f");
+	cr_assert_eq(fan_test_internet_sum(written.octets + 14, 20, 0), 0xffff);
+	cr_assert(udp_adds_up(written.octets + 14, 20, 13));
+	cr_assert_eq(written.context.count, 0);
+
+	/* A tag, and a link of IPv6, whose next hop has no address in such a frame: the source must be named. */
+	link.ipv6 = true;
+	link.vlan_tag = 5;
+	memcpy(message.source_ipv4, "\xc0\0\2\7", 4);
+	write_one(&written, &ue, &message, FAN_PROFILE_SGI_IP, &link, 0, false);
+	cr_assert_eq(written.byte_count, 18 + 28 + 5);
+	expect_hex(written.octets, 18, "020101010101020202020202810000050800");
+	expect_hex(written.octets + 30, 8, "c00002070a010203");
+	cr_assert_eq(fan_test_internet_sum(written.octets + 18, 20, 0), 0xffff);
+	cr_assert(udp_adds_up(written.octets + 18, 20, 13));
+}
+
+Test(plan, over_sgi_1472_octets_fill_the_path_and_one_more_does_not)
+{
+	const struct fan_ue ue = { .struct_bytes = sizeof(ue), .kind = FAN_KIND_SGI, .integrity = FAN_INTEGRITY_NONE };
+	static uint8_t octets[1473];
+	struct fan_message message;
+	struct fan_plans plans;
+	struct fan_link link = ipv4_link;
+
+	fan_message_init(&message, octets, 1472);
+	cr_assert_eq(make_plans(&plans, &message, FAN_PROFILE_SGI_IP, &ue, &link), 0, "%s", fan_error_detail());
+	cr_assert_eq(plans.frame_bytes_max, 1514);
+	fan_plans_free(&plans);
+	message.byte_count = 1473;
+	cr_assert_eq(make_plans(&plans, &message, FAN_PROFILE_SGI_IP, &ue, &link), FAN_E_TOO_LONG);
+	cr_assert_not_null(strstr(fan_error_detail(), "sgi-ip: 1472 at most"), "%s", fan_error_detail());
+	message.byte_count = 5;
+	link.ipv6 = true;
+	cr_assert_eq(make_plans(&plans, &message, FAN_PROFILE_SGI_IP, &ue, &link), FAN_E_INVALID);
+	cr_assert_not_null(strstr(fan_error_detail(), "source_ipv4"), "%s", fan_error_detail());
 }
 
 Test(plan, ids_of_every_length_are_encoded_as_short_as_they_can_be)
@@ -507,18 +567,21 @@ Test(plan, every_way_of_writing_a_burst_writes_the_same)
 	static const enum fan_profile profiles[] = { FAN_PROFILE_EPS_NAS_NIDD, FAN_PROFILE_EPS_NAS_SMS,
 						     FAN_PROFILE_5GS_NAS_CIOT, FAN_PROFILE_5GS_NAS_SMS,
 						     FAN_PROFILE_LTE_PDCP_12,  FAN_PROFILE_LTE_PDCP_18,
-						     FAN_PROFILE_NR_PDCP_12,   FAN_PROFILE_NR_PDCP_18 };
+						     FAN_PROFILE_NR_PDCP_12,   FAN_PROFILE_NR_PDCP_18,
+						     FAN_PROFILE_SGI_IP };
 	static struct burst portable, chosen;
 	struct fan_test_random random = fan_test_random_from_environment();
 	struct fan_message message;
 	struct fan_hop hops[3];
 
 	fan_message_init(&message, "message", 7);
-	for (unsigned round = 0; round < 1600; round++) {
+	memcpy(message.source_ipv4, "\xc0\0\2\7", 4);
+	for (unsigned round = 0; round < 1800; round++) {
 		const enum fan_profile profile = profiles[round % RTE_DIM(profiles)];
 		const enum fan_kind kind = fan_profile_kind(profile);
 		const struct fan_link *link = fan_test_random_below(&random, 2) == 0 ? &ipv4_link : &ipv6_link;
-		const struct fan_ue ue = make_ue(kind, 2, fan_kind_is_nas(kind) ? 2 : FAN_INTEGRITY_NONE);
+		const struct fan_ue ue = make_ue(kind, kind == FAN_KIND_SGI ? 0 : 2,
+						 fan_kind_is_nas(kind) ? 2 : FAN_INTEGRITY_NONE);
 		struct fan_context context[FRAMES];
 		struct fan_plans plans;
 		uint32_t count[FRAMES];
@@ -658,6 +721,7 @@ Test(plan, key_profiles_take_keys_of_their_form_and_nothing_else)
 		{ FAN_PROFILE_5GS_NAS_KEY, false, 0x05, "keys of groups alone" },
 		{ FAN_PROFILE_5GS_NAS_KEY, true, 0x10, "security information update" }, /* an entry */
 		{ FAN_PROFILE_EPS_NAS_NIDD, true, 0x10, NULL },                         /* as user data */
+		{ FAN_PROFILE_SGI_IP, true, 0x10, "in the clear" },
 	};
 
 	for (size_t i = 0; i < RTE_DIM(rows); i++) {

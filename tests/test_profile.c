@@ -10,11 +10,17 @@ Test(profile, profiles_have_names_and_kinds)
 		const char *name;
 		enum fan_kind kind;
 	} rows[FAN_PROFILE_COUNT] = {
-		{ "eps-nas-nidd", FAN_KIND_EPS_NAS },    { "eps-nas-sms", FAN_KIND_EPS_NAS },
-		{ "5gs-nas-sms", FAN_KIND_5GS_NAS },     { "5gs-nas-ciot", FAN_KIND_5GS_NAS },
-		{ "lte-pdcp-12", FAN_KIND_LTE_PDCP_12 }, { "lte-pdcp-18", FAN_KIND_LTE_PDCP_18 },
-		{ "nr-pdcp-12", FAN_KIND_NR_PDCP_12 },   { "nr-pdcp-18", FAN_KIND_NR_PDCP_18 },
-		{ "eps-nas-key", FAN_KIND_EPS_NAS },     { "5gs-nas-key", FAN_KIND_5GS_NAS },
+		{ "eps-nas-nidd", FAN_KIND_EPS_NAS },
+		{ "eps-nas-sms", FAN_KIND_EPS_NAS },
+		{ "5gs-nas-sms", FAN_KIND_5GS_NAS },
+		{ "5gs-nas-ciot", FAN_KIND_5GS_NAS },
+		{ "lte-pdcp-12", FAN_KIND_LTE_PDCP_12 },
+		{ "lte-pdcp-18", FAN_KIND_LTE_PDCP_18 },
+		{ "nr-pdcp-12", FAN_KIND_NR_PDCP_12 },
+		{ "nr-pdcp-18", FAN_KIND_NR_PDCP_18 },
+		{ "eps-nas-key", FAN_KIND_EPS_NAS },
+		{ "5gs-nas-key", FAN_KIND_5GS_NAS },
+		{ "sgi-ip", FAN_KIND_SGI },
 	};
 
 	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++) {

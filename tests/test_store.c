@@ -535,7 +535,7 @@ Test(store, refuses_what_is_out_of_range_and_goes_on)
 	refused(fan_store_put(store, &record), FAN_E_INVALID, "1 to 65000");
 	record = sample(FAN_RECORD_MESSAGE, 6);
 	record.message.recipient.profile = FAN_PROFILE_COUNT;
-	refused(fan_store_put(store, &record), FAN_E_INVALID, "profile 10");
+	refused(fan_store_put(store, &record), FAN_E_INVALID, "profile 11");
 	memset(record.message.recipient.identity, '1', sizeof(record.message.recipient.identity));
 	refused(fan_store_put(store, &record), FAN_E_INVALID, "1 to 127");
 	record = sample(FAN_RECORD_MESSAGE, 0);
@@ -711,7 +711,7 @@ write_data(const uint8_t *octets, size_t octet_count, size_t at)
 static unsigned
 say_version(uint8_t version)
 {
-	static const uint8_t record[] = "format\4\0\0";
+	static const uint8_t record[] = "format\5\0\0";
 	size_t octet_count;
 	uint8_t *octets = read_data(&octet_count), *at = octets;
 	unsigned places = 0;
@@ -732,8 +732,8 @@ Test(store, does_not_open_a_later_version)
 	struct fan_store *store = open_store();
 
 	fan_store_close(store);
-	cr_assert_gt(say_version(5), 0);
-	refused(try_open(&store), FAN_E_UNSUPPORTED, "version 5, this program has 1 to 4");
+	cr_assert_gt(say_version(6), 0);
+	refused(try_open(&store), FAN_E_UNSUPPORTED, "version 6, this program has 1 to 5");
 }
 
 Test(store, does_not_open_a_version_that_never_was)
@@ -742,12 +742,12 @@ Test(store, does_not_open_a_version_that_never_was)
 
 	fan_store_close(store);
 	cr_assert_gt(say_version(0), 0);
-	refused(try_open(&store), FAN_E_UNSUPPORTED, "version 0, this program has 1 to 4");
+	refused(try_open(&store), FAN_E_UNSUPPORTED, "version 0, this program has 1 to 5");
 }
 
 /* What that version wrote is read, and from then on the store says that a program of that version cannot read it. */
 static void
-expect_version_4_of(uint8_t version)
+expect_version_5_of(uint8_t version)
 {
 	const struct fan_record former = sample(FAN_RECORD_MESSAGE, 2), later = sample(FAN_RECORD_MESSAGE, 3);
 	struct fan_store *store = open_store();
@@ -760,7 +760,7 @@ expect_version_4_of(uint8_t version)
 	store = open_store();
 	expect(store, FAN_RECORD_MESSAGE, 2);
 	fan_store_close(store);
-	cr_assert_gt(say_version(4), 0, "the store still says version %u", version);
+	cr_assert_gt(say_version(5), 0, "the store still says version %u", version);
 	store = open_store();
 	done(fan_store_begin(store));
 	put(store, &later);
@@ -770,19 +770,24 @@ expect_version_4_of(uint8_t version)
 	fan_store_close(store);
 }
 
-Test(store, opens_version_1_and_makes_it_version_4)
+Test(store, opens_version_1_and_makes_it_version_5)
 {
-	expect_version_4_of(1);
+	expect_version_5_of(1);
 }
 
-Test(store, opens_version_2_and_makes_it_version_4)
+Test(store, opens_version_2_and_makes_it_version_5)
 {
-	expect_version_4_of(2);
+	expect_version_5_of(2);
 }
 
-Test(store, opens_version_3_and_makes_it_version_4)
+Test(store, opens_version_3_and_makes_it_version_5)
 {
-	expect_version_4_of(3);
+	expect_version_5_of(3);
+}
+
+Test(store, opens_version_4_and_makes_it_version_5)
+{
+	expect_version_5_of(4);
 }
 
 /* A group that spent no COUNT of a key of its own is, octet for octet, one of version 3: its name and nothing else. */
@@ -814,7 +819,8 @@ Test(store, an_outcome_without_keys_of_groups_is_one_of_version_3)
 	const size_t key_bytes = fan_record_write_key(key, &record);
 	size_t fields_bytes;
 
-	memset(&record.outcome.profile[FAN_PROFILE_EPS_NAS_KEY], 0, 2 * sizeof(struct fan_result));
+	memset(&record.outcome.profile[FAN_PROFILE_EPS_NAS_KEY], 0,
+	       (FAN_PROFILE_COUNT - FAN_PROFILE_EPS_NAS_KEY) * sizeof(struct fan_result));
 	fields_bytes = fan_record_write_fields(fields, &record);
 	cr_assert_eq(fields_bytes, HEAD_BYTES + 8 * RESULT_BYTES);
 	cr_assert(fan_record_read(&read, key, key_bytes, fields, fields_bytes));
@@ -826,7 +832,13 @@ Test(store, an_outcome_without_keys_of_groups_is_one_of_version_3)
 	cr_assert(fan_record_read(&read, key, key_bytes, fields, fields_bytes));
 	cr_expect_eq(read.outcome.profile[FAN_PROFILE_5GS_NAS_KEY].ues, 99);
 	cr_expect(!read.outcome.served_kept);
+	cr_expect_eq(read.outcome.profile[FAN_PROFILE_SGI_IP].ues, 0, "version 4 ended there");
 	cr_expect_not(fan_record_read(&read, key, key_bytes, fields, fields_bytes - 1));
+	record.outcome.profile[FAN_PROFILE_SGI_IP].ues = 5;
+	fields_bytes = fan_record_write_fields(fields, &record);
+	cr_assert_eq(fields_bytes, HEAD_BYTES + 8 * RESULT_BYTES + 1 + 3 * RESULT_BYTES);
+	cr_assert(fan_record_read(&read, key, key_bytes, fields, fields_bytes));
+	cr_expect_eq(read.outcome.profile[FAN_PROFILE_SGI_IP].ues, 5);
 }
 
 /* A record without what came with version 2 ends where one of version 1 did, octet for octet. */

@@ -225,9 +225,74 @@ Test(table, contexts_come_back_to_their_slots)
 }
 
 /* What a context tells makes the same context again. */
+Test(table, a_context_over_sgi_has_an_address_and_nothing_else)
+{
+	static const struct {
+		const char *says;
+		size_t at;
+		uint8_t bad; /* put into one octet */
+	} rows[] = {
+		{ "a key for sgi-ip", offsetof(struct fan_ue, k_enc) + 15, 1 },
+		{ "a key for sgi-ip", offsetof(struct fan_ue, k_int), 0x80 },
+		{ "COUNT 1", offsetof(struct fan_ue, count), 1 },
+		{ "1 unacknowledged", offsetof(struct fan_ue, unacknowledged), 1 },
+		{ "BEARER 3", offsetof(struct fan_ue, bearer), 3 },
+		{ "NR-U SN 7", offsetof(struct fan_ue, nru_sn), 7 },
+		{ "TEID 5,", offsetof(struct fan_ue, teid), 5 },
+		{ "uplink TEID 6", offsetof(struct fan_ue, uplink_teid), 6 },
+		{ "0.1.2.3: sgi-ip takes a unicast address", offsetof(struct fan_ue, ipv4), 0 },
+		{ "127.1.2.3", offsetof(struct fan_ue, ipv4), 127 },
+		{ "224.1.2.3", offsetof(struct fan_ue, ipv4), 224 },
+		{ "255.1.2.3", offsetof(struct fan_ue, ipv4), 255 },
+	};
+	struct fan_ue good, told;
+	struct fan_context_table table;
+
+	fan_ue_init(&good, FAN_KIND_SGI);
+	good.integrity = FAN_INTEGRITY_NONE;
+	memcpy(good.ipv4, "\x0a\1\2\3", 4);
+	table = make_table(&good, 4);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fan_ue ue = good;
+
+		((uint8_t *)&ue)[rows[i].at] = rows[i].bad;
+		cr_assert_eq(fan_context_add(&table, &ue), FAN_E_INVALID, "row %zu is accepted", i);
+		cr_assert_not_null(strstr(fan_error_detail(), rows[i].says), "row %zu: %s", i, fan_error_detail());
+		cr_assert(table.used == 0 && table.present == 0);
+	}
+	cr_assert_eq(fan_context_add(&table, &good), 0, "%s", fan_error_detail());
+	good.ipv4[0] = 223;
+	cr_assert_eq(fan_context_move(&table, 0, &good), 0, "%s", fan_error_detail());
+	fan_context_tell(&table, &told, 0);
+	cr_assert(told.ipv4[0] == 223 && told.count == 0 && told.unacknowledged == 0 && told.teid == 0);
+	cr_assert_eq(fan_context_add(&table, &told), 1, "%s", fan_error_detail());
+	cr_assert_eq(memcmp(&table.slots[0], &table.slots[1], sizeof(table.slots[0])), 0);
+	good.ipv4[0] = 239;
+	cr_assert_eq(fan_context_move(&table, 0, &good), FAN_E_INVALID);
+	cr_assert_eq(table.slots[0].drb.ipv4[0], 223);
+	fan_context_table_free(&table);
+}
+
+/* Keys that are none are no keys in use: many contexts have none. */
+Test(table, contexts_over_sgi_do_not_share_a_key)
+{
+	struct fan_fingerprints keys = { .link = NULL };
+	struct fan_context_table table;
+	struct fan_ue ue;
+
+	fan_ue_init(&ue, FAN_KIND_SGI);
+	ue.integrity = FAN_INTEGRITY_NONE;
+	memcpy(ue.ipv4, "\x0a\1\2\3", 4);
+	table = make_table(&ue, 4);
+	cr_assert_eq(fan_context_add_once(&table, &keys, &ue), 0, "%s", fan_error_detail());
+	cr_assert_eq(fan_context_add_once(&table, &keys, &ue), 1, "%s", fan_error_detail());
+	fan_context_table_free(&table);
+	fan_fingerprints_free(&keys);
+}
+
 Test(table, a_context_tells_what_it_was_added_with)
 {
-	for (unsigned kind = 0; kind < FAN_KIND_COUNT; kind++) {
+	for (unsigned kind = 0; kind < FAN_KIND_SGI; kind++) {
 		struct fan_ue ue = make_ue(kind), told;
 		struct fan_context_table table = make_table(&ue, 2);
 
@@ -313,6 +378,8 @@ standard_has(unsigned kind, unsigned cipher, unsigned integrity, bool emergency)
 {
 	if (kind >= FAN_KIND_COUNT || cipher > 3)
 		return false;
+	if (kind == FAN_KIND_SGI)
+		return cipher == 0 && integrity == FAN_INTEGRITY_NONE;
 	if (kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18)
 		return integrity == FAN_INTEGRITY_NONE;
 	if (integrity == FAN_INTEGRITY_NONE)
@@ -350,7 +417,9 @@ Test(table, refused_combinations_say_why)
 		{ FAN_KIND_5GS_NAS, 2, 255, 5, { "none", "NAS" } },
 		{ FAN_KIND_EPS_NAS, 4, 2, 5, { "cipher", "4" } },
 		{ FAN_KIND_EPS_NAS, 2, 4, 5, { "integrity", "4" } },
-		{ FAN_KIND_COUNT, 2, 2, 0, { "kind", "6" } },
+		{ FAN_KIND_COUNT, 2, 2, 0, { "kind", "7" } },
+		{ FAN_KIND_SGI, 2, 255, 0, { "cipher 2", "sgi-ip" } },
+		{ FAN_KIND_SGI, 0, 0, 0, { "integrity 0", "sgi-ip" } },
 		{ FAN_KIND_EPS_NAS, 2, 2, 4, { "bearer identity 4", "5 to 15" } },
 		{ FAN_KIND_EPS_NAS, 2, 2, 16, { "identity 16", "15" } },
 		{ FAN_KIND_5GS_NAS, 2, 2, 0, { "session identity 0", "1 to 15" } },

@@ -224,7 +224,8 @@ find(void *user, struct fan_ue_subscriber *subscriber, struct fan_ue_state **sta
 {
 	struct world *world = user;
 
-	if (address->nas ? address->mme_ue_id != MME_UE_ID || address->ran_ue_id != RAN_UE_ID : address->teid != TEID)
+	if (!address->plain &&
+	    (address->nas ? address->mme_ue_id != MME_UE_ID || address->ran_ue_id != RAN_UE_ID : address->teid != TEID))
 		return false;
 	*subscriber = world->subscriber;
 	*state = &world->state;
@@ -617,8 +618,11 @@ Test(ue_receiver, verdicts_of_the_way)
 	expect(world, &frame, FAN_UE_MALFORMED_FRAME, false, "ethertype");
 	put_hex(&payload, "30ff0000"
 			  "0a0b0c0d");
+	/* To no port of ours: a packet of somebody over SGi, which a bearer's UE is not. */
 	frame = lay_frame(&payload, false, 2153);
-	expect(world, &frame, FAN_UE_MALFORMED_FRAME, false, "port");
+	expect(world, &frame, FAN_UE_UNKNOWN_UE, false, "port");
+	frame = lay_frame(&payload, true, 2153);
+	expect(world, &frame, FAN_UE_MALFORMED_FRAME, false, "port over IPv6");
 	frame = good;
 	frame.at[frame.count - 1] ^= 1;
 	expect(world, &frame, FAN_UE_BAD_CHECKSUM, false, "outer UDP");
@@ -652,7 +656,9 @@ Test(ue_receiver, unknown)
 		{ "cipher 4", FAN_KIND_EPS_NAS, { .kind = FAN_KIND_EPS_NAS, .cipher = 4 } },
 		{ "integrity 4", FAN_KIND_EPS_NAS, { .kind = FAN_KIND_EPS_NAS, .integrity = 4 } },
 		{ "bearer 32", FAN_KIND_NR_PDCP_12, { .kind = FAN_KIND_NR_PDCP_12, .bearer = 32 } },
-		{ "kind 6", FAN_KIND_EPS_NAS, { .kind = FAN_KIND_COUNT } },
+		{ "a kind that is none", FAN_KIND_EPS_NAS, { .kind = FAN_KIND_COUNT } },
+		{ "SGi over S1AP", FAN_KIND_EPS_NAS, { .kind = FAN_KIND_SGI, .integrity = FAN_INTEGRITY_NONE } },
+		{ "SGi over GTP-U", FAN_KIND_NR_PDCP_12, { .kind = FAN_KIND_SGI, .integrity = FAN_INTEGRITY_NONE } },
 		{ "EPS over NGAP", FAN_KIND_5GS_NAS, { .kind = FAN_KIND_EPS_NAS } },
 		{ "5GS over S1AP", FAN_KIND_EPS_NAS, { .kind = FAN_KIND_5GS_NAS } },
 		{ "bearer over S1AP", FAN_KIND_EPS_NAS, { .kind = FAN_KIND_NR_PDCP_12 } },
@@ -669,6 +675,42 @@ Test(ue_receiver, unknown)
 		cr_expect_null(world->delivery.state, "%s", rows[i].name);
 		close_world(world);
 	}
+}
+
+/* Over SGi: what the frame says is all that there is. */
+Test(ue_receiver, a_packet_over_sgi_is_its_ues_with_both_checksums)
+{
+	struct world *world = open_world(FAN_KIND_LTE_PDCP_12, 0, FAN_INTEGRITY_NONE);
+	struct octets payload = { .count = 0 }, frame, good;
+
+	world->subscriber = (struct fan_ue_subscriber){ .kind = FAN_KIND_SGI, .integrity = FAN_INTEGRITY_NONE };
+	put_hex(&payload, "68656c6c6f");
+	good = lay_frame(&payload, false, 40000);
+	memcpy(world->subscriber.ipv4, good.at + 14 + 16, 4);
+	for (unsigned i = 0; i < 2; i++) {
+		/* Nothing tells a packet that comes twice. */
+		expect(world, &good, FAN_UE_ACCEPTED, false, "good");
+		cr_expect(world->delivery.address.plain && !world->delivery.address.nas && world->delivery.form == FAN_UE_IP);
+		cr_expect_eq(memcmp(world->delivery.address.ipv4, good.at + 14 + 16, 4), 0);
+		cr_expect_eq(memcmp(world->delivery.address.ethernet, good.at, 6), 0);
+		cr_expect(world->delivery.application_port == 40000 && world->delivery.count == 0);
+		cr_assert_eq(world->delivery.data_bytes, 5);
+		cr_expect_eq(memcmp(world->data, "hello", 5), 0);
+	}
+	frame = good;
+	frame.at[14 + 20 + 8] ^= 1;
+	expect(world, &frame, FAN_UE_BAD_CHECKSUM, false, "payload");
+	frame = good;
+	frame.at[14 + 19] ^= 1;
+	expect(world, &frame, FAN_UE_BAD_CHECKSUM, false, "address");
+	frame = good;
+	memset(frame.at + 14 + 20 + 6, 0, 2);
+	expect(world, &frame, FAN_UE_BAD_CHECKSUM, false, "no UDP checksum, which is promised");
+	world->subscriber.ipv4[3] ^= 1;
+	expect(world, &good, FAN_UE_WRONG_ADDRESS, false, "of another UE");
+	world->subscriber.cipher = 2;
+	expect(world, &good, FAN_UE_UNKNOWN_UE, false, "a cipher");
+	close_world(world);
 }
 
 Test(ue_receiver, unknown_ids)

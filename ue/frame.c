@@ -60,6 +60,7 @@ parse_udp(struct fan_ue_datagram *datagram, struct fan_ue_octets udp, uint32_t p
 	datagram->destination_port = fan_ue_octets_load16(header + 2);
 	datagram->payload = udp.at;
 	datagram->payload_bytes = udp.left;
+	datagram->packet_bytes = (size_t)(udp.at + udp.left - datagram->packet);
 	return PARSED;
 }
 
@@ -78,6 +79,7 @@ parse_ipv4(struct fan_ue_datagram *datagram, struct fan_ue_octets octets, bool p
 {
 	const uint8_t *header = octets.at;
 
+	datagram->packet = header;
 	if (octets.left < IPV4_HEADER_BYTES || header[0] != 0x45 || !trim(&octets, fan_ue_octets_load16(header + 2), padded))
 		return MALFORMED;
 	if (!fan_ue_octets_take(&octets, IPV4_HEADER_BYTES))
@@ -98,6 +100,7 @@ parse_ipv6(struct fan_ue_datagram *datagram, struct fan_ue_octets octets, bool p
 {
 	const uint8_t *header = fan_ue_octets_take(&octets, IPV6_HEADER_BYTES);
 
+	datagram->packet = header;
 	if (!header || header[0] >> 4 != 6 || !trim(&octets, fan_ue_octets_load16(header + 4), padded))
 		return MALFORMED;
 	if (header[6] != PROTOCOL_UDP || header[7] == 0)
@@ -116,6 +119,8 @@ fan_ue_frame_parse(struct fan_ue_datagram *datagram, const uint8_t *frame, size_
 	enum parse parse = MALFORMED;
 	const uint8_t *type = header ? header + 12 : NULL;
 
+	if (header)
+		memcpy(datagram->ethernet, header, sizeof(datagram->ethernet));
 	if (type && fan_ue_octets_load16(type) == ETHERTYPE_VLAN)
 		type = fan_ue_octets_take(&octets, VLAN_TAG_BYTES) ? type + VLAN_TAG_BYTES : NULL;
 	if (type && fan_ue_octets_load16(type) == ETHERTYPE_IPV4)

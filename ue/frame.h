@@ -12,17 +12,20 @@
 #define FAN_UE_PORT_NGAP 38412
 
 struct fan_ue_datagram {
+	uint8_t ethernet[6]; /* destination on the link */
 	bool ipv6;
 	uint8_t destination[16]; /* IPv4 in the first 4 octets */
 	uint16_t destination_port;
 	const uint8_t *payload;
 	size_t payload_bytes;
+	const uint8_t *packet; /* from the IP header to the end of the payload */
+	size_t packet_bytes;
 };
 
 /* From Ethernet up. ACCEPTED, MALFORMED_FRAME or BAD_CHECKSUM. A UDP checksum of zero is none over IPv4 and wrong over IPv6. */
 enum fan_ue_verdict fan_ue_frame_parse(struct fan_ue_datagram *datagram, const uint8_t *frame, size_t frame_bytes);
 
-/* The packet that a bearer carries: IPv4 and UDP that fill it exactly. ACCEPTED, MALFORMED_CONTENT or BAD_CHECKSUM; here a
+/* The packet that a bearer carries, or that comes over SGi: IPv4 and UDP that fill it exactly. ACCEPTED, MALFORMED_CONTENT or BAD_CHECKSUM; here a
  * zero UDP checksum is wrong, because the sender promises one. */
 enum fan_ue_verdict fan_ue_frame_parse_inner(struct fan_ue_datagram *datagram, const uint8_t *packet, size_t packet_bytes);
 

@@ -9,6 +9,7 @@
 #include "pdcp.h"
 #include "sms.h"
 
+#include <assert.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
@@ -21,7 +22,7 @@ struct fan_ue_receiver {
 	uint8_t text[FAN_UE_SMS_TEXT_MAX];
 };
 
-/* What the transport hands to NAS or PDCP. */
+/* What the transport hands to NAS or PDCP, or the packet itself. */
 struct carried {
 	const uint8_t *pdu;
 	size_t pdu_bytes;
@@ -98,6 +99,21 @@ parse_application(struct fan_ue_delivery *delivery, struct carried *carried, con
 	return true;
 }
 
+/* There is no transport: the packet is the UE's. */
+static bool
+take_packet(struct fan_ue_delivery *delivery, struct carried *carried, const struct fan_ue_datagram *datagram)
+{
+	if (datagram->ipv6)
+		return false;
+	delivery->address.plain = true;
+	memset(delivery->address.next_hop, 0, sizeof(delivery->address.next_hop));
+	memcpy(delivery->address.ipv4, datagram->destination, sizeof(delivery->address.ipv4));
+	memcpy(delivery->address.ethernet, datagram->ethernet, sizeof(delivery->address.ethernet));
+	carried->pdu = datagram->packet;
+	carried->pdu_bytes = datagram->packet_bytes;
+	return true;
+}
+
 static enum fan_ue_verdict
 parse_transport(struct fan_ue_delivery *delivery, struct carried *carried, const uint8_t *frame, size_t frame_bytes)
 {
@@ -118,7 +134,7 @@ parse_transport(struct fan_ue_delivery *delivery, struct carried *carried, const
 		parsed = parse_application(delivery, carried, &datagram);
 		break;
 	default:
-		return FAN_UE_MALFORMED_FRAME;
+		return take_packet(delivery, carried, &datagram) ? FAN_UE_ACCEPTED : FAN_UE_MALFORMED_FRAME;
 	}
 	return parsed ? FAN_UE_ACCEPTED : FAN_UE_MALFORMED_TRANSPORT;
 }
@@ -139,10 +155,12 @@ is_usable(const struct fan_ue_subscriber *subscriber, const struct fan_ue_addres
 		return address->nas && address->five_g && has_integrity;
 	case FAN_KIND_LTE_PDCP_12:
 	case FAN_KIND_LTE_PDCP_18:
-		return !address->nas && !has_integrity;
+		return !address->nas && !address->plain && !has_integrity;
 	case FAN_KIND_NR_PDCP_12:
 	case FAN_KIND_NR_PDCP_18:
-		return !address->nas;
+		return !address->nas && !address->plain;
+	case FAN_KIND_SGI:
+		return address->plain && subscriber->cipher == 0 && !has_integrity;
 	default:
 		return false;
 	}
@@ -194,25 +212,35 @@ receive_nas(struct fan_ue_receiver *receiver, struct fan_ue_delivery *delivery, 
 	return fan_ue_nas_parse(delivery, receiver->text, subscriber, nas.plain, nas.plain_bytes);
 }
 
-/* What a bearer delivers: the payload of the packet to this UE, or raw octets. */
+/* The payload of the packet to this UE. */
 static enum fan_ue_verdict
-parse_bearer(struct fan_ue_delivery *delivery, const struct fan_ue_subscriber *subscriber, const struct fan_ue_pdcp *pdcp)
+parse_packet(struct fan_ue_delivery *delivery, const struct fan_ue_subscriber *subscriber, const uint8_t *octets,
+	     size_t octet_count)
 {
 	struct fan_ue_datagram packet;
-	enum fan_ue_verdict verdict;
+	enum fan_ue_verdict verdict = fan_ue_frame_parse_inner(&packet, octets, octet_count);
 
-	delivery->form = subscriber->raw ? FAN_UE_RAW : FAN_UE_IP;
-	delivery->data = pdcp->data;
-	delivery->data_bytes = (uint16_t)pdcp->data_bytes;
-	if (subscriber->raw)
-		return FAN_UE_ACCEPTED;
-	verdict = fan_ue_frame_parse_inner(&packet, pdcp->data, pdcp->data_bytes);
+	delivery->form = FAN_UE_IP;
+	delivery->data = octets;
+	delivery->data_bytes = (uint16_t)octet_count;
 	if (verdict != FAN_UE_ACCEPTED)
 		return verdict;
 	delivery->data = packet.payload;
 	delivery->data_bytes = (uint16_t)packet.payload_bytes;
 	delivery->application_port = packet.destination_port;
 	return memcmp(packet.destination, subscriber->ipv4, 4) == 0 ? FAN_UE_ACCEPTED : FAN_UE_WRONG_ADDRESS;
+}
+
+/* What a bearer delivers: a packet, or raw octets. */
+static enum fan_ue_verdict
+parse_bearer(struct fan_ue_delivery *delivery, const struct fan_ue_subscriber *subscriber, const struct fan_ue_pdcp *pdcp)
+{
+	if (!subscriber->raw)
+		return parse_packet(delivery, subscriber, pdcp->data, pdcp->data_bytes);
+	delivery->form = FAN_UE_RAW;
+	delivery->data = pdcp->data;
+	delivery->data_bytes = (uint16_t)pdcp->data_bytes;
+	return FAN_UE_ACCEPTED;
 }
 
 static enum fan_ue_verdict
@@ -232,6 +260,15 @@ receive_bearer(struct fan_ue_receiver *receiver, struct fan_ue_delivery *deliver
 	return parse_bearer(delivery, subscriber, &pdcp);
 }
 
+/* Nothing is to be deciphered; what is delivered lies in the receiver's own buffer all the same. */
+static enum fan_ue_verdict
+receive_plain(struct fan_ue_receiver *receiver, struct fan_ue_delivery *delivery, const struct carried *carried)
+{
+	static_assert(sizeof(receiver->plain) > UINT16_MAX, "no IPv4 packet is longer");
+	memcpy(receiver->plain, carried->pdu, carried->pdu_bytes);
+	return parse_packet(delivery, &receiver->subscriber, receiver->plain, carried->pdu_bytes);
+}
+
 enum fan_ue_verdict
 fan_ue_receive(struct fan_ue_receiver *receiver, struct fan_ue_delivery *delivery, const uint8_t *frame, size_t frame_bytes)
 {
@@ -247,5 +284,7 @@ fan_ue_receive(struct fan_ue_receiver *receiver, struct fan_ue_delivery *deliver
 		return verdict;
 	if (!find_subscriber(receiver, delivery))
 		return FAN_UE_UNKNOWN_UE;
+	if (delivery->address.plain)
+		return receive_plain(receiver, delivery, &carried);
 	return delivery->address.nas ? receive_nas(receiver, delivery, &carried) : receive_bearer(receiver, delivery, &carried);
 }

@@ -8,6 +8,9 @@
  * / NGAP DownlinkNASTransport (APER); then, with the UE that the addresses name: NAS or PDCP header, COUNT estimate from the
  * SN (TS 24.301 4.4.3, TS 24.501 4.4.3, TS 36.323 5.1.2, TS 38.323 5.2.2), MAC, deciphering, replay check; then the content:
  * ESM DATA TRANSPORT, DOWNLINK NAS TRANSPORT with CP-DATA / RP-DATA / SMS-DELIVER, DL NAS TRANSPORT, SDAP, IPv4/UDP.
+ *
+ * A datagram to none of the ports of GTP-U, S1AP and NGAP is a packet over SGi to the UE itself, whose addresses, checksums and payload are all
+ * that can be wrong: a message that is sent to one of these ports there is taken for what the port says.
  */
 #ifndef FAN_UE_H
 #define FAN_UE_H
@@ -47,7 +50,7 @@ struct fan_ue_subscriber {
 	bool raw;          /* bearer carries raw octets, not IP packets */
 	uint8_t k_enc[FAN_KEY_BYTES];
 	uint8_t k_int[FAN_KEY_BYTES];
-	uint8_t ipv4[4];      /* the UE's own address (bearers) */
+	uint8_t ipv4[4];      /* the UE's own address (bearers, SGi) */
 	uint32_t first_count; /* COUNT of the first message to come: one above the last accepted */
 	uint8_t bearer_id;    /* EPS bearer or PDU session identity that is active; 0: any */
 };
@@ -64,11 +67,13 @@ struct fan_ue_state {
 struct fan_ue_address {
 	bool ipv6;
 	bool nas;             /* NAS: the two ids; else TEID */
+	bool plain;           /* over SGi: the UE's own address, and the next hop by its address on the link alone */
 	bool five_g;          /* NAS: NGAP rather than S1AP; bearers: the NR RAN container was there */
-	uint8_t next_hop[16]; /* outer destination address, IPv4 in the first 4 octets */
+	uint8_t next_hop[16]; /* outer destination address, IPv4 in the first 4 octets; not plain */
 	uint32_t teid;
 	uint64_t mme_ue_id;
 	uint32_t ran_ue_id;
+	uint8_t ipv4[4], ethernet[6]; /* plain: destination of the packet, and of the frame */
 };
 
 /* Finds the subscriber behind an address. Out: *subscriber, zeroed before the call, *state (stays valid until the next
@@ -80,7 +85,7 @@ typedef bool (*fan_ue_find)(void *user, struct fan_ue_subscriber *subscriber, st
 struct fan_ue_delivery {
 	struct fan_ue_address address;
 	struct fan_ue_state *state; /* NULL when the UE was not found */
-	uint32_t count;             /* estimated COUNT */
+	uint32_t count;             /* estimated COUNT; SGi: 0 */
 	uint8_t form;               /* enum fan_ue_form */
 	const uint8_t *
 		data; /* NIDD, CIoT, raw: user data; IP: UDP payload; SMS: text as UTF-8, or octets of 8-bit data; keys: entries
@@ -111,6 +116,7 @@ void fan_ue_receiver_close(struct fan_ue_receiver *receiver);
 /*
  * Takes one frame from Ethernet up. Out: *delivery, complete when ACCEPTED, else as far as the frame was understood. Frames
  * are hostile: any octets, any length.
+ * Over SGi a packet that comes twice is ACCEPTED twice, as by a UE, and state does not move.
  * State moves once the PDU itself is good, whatever its content then shows: on ACCEPTED, MALFORMED_CONTENT and
  * WRONG_ADDRESS, and on BAD_CHECKSUM of an inner packet. On every other verdict it stays as it was.
  * A bearer without integrity has no MAC: a wrong key, BEARER or HFN deciphers to garbage, which shows as MALFORMED_CONTENT

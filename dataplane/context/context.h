@@ -45,7 +45,7 @@ struct fan_context {
 			uint8_t rp_reference;   /* 59 W next RP message reference (TS 24.011 8.2.3) */
 		} nas;
 		struct {
-			uint32_t teid;   /* 48 */
+			uint32_t teid;   /* 48; of bearers, 0 otherwise */
 			uint8_t ipv4[4]; /* 52 the UE's own address */
 			uint32_t nru_sn; /* 56 W next NR-U sequence number, 24 bits used */
 		} drb;

@@ -8,6 +8,8 @@
  * 4.4.3.5). A UE that receives 8 bits of SN follows a jump of at most 255; 200 leaves room for what a crash may skip.
  * PDCP: COUNT has 32 bits and does not wrap (TS 38.323 6.3.5). A receiver follows less than half of the SN space from the oldest
  * PDU that it misses: 2,047 of 12 bits, 131,071 of 18 bits (TS 36.323 5.1.2, TS 38.323 5.2.2.1).
+ * SGi: nothing is ciphered, so that no keystream can come twice, and a UE estimates nothing: there is no COUNT to be spent. It stays 0, and with it
+ * the gap, which no window ends. Packets are not to be fragmented, so that they need no number of their own either (RFC 6864 4.1).
  */
 const struct fan_count_rule fan_count_rules[FAN_KIND_COUNT] = {
 	[FAN_KIND_EPS_NAS] = { .end = (1U << 24) - 4096, .gap_max = 200, .sn_bits = 8 },
@@ -16,6 +18,7 @@ const struct fan_count_rule fan_count_rules[FAN_KIND_COUNT] = {
 	[FAN_KIND_LTE_PDCP_18] = { .end = UINT32_MAX - 4095, .gap_max = 60000, .sn_bits = 18 },
 	[FAN_KIND_NR_PDCP_12] = { .end = UINT32_MAX - 4095, .gap_max = 1600, .sn_bits = 12 },
 	[FAN_KIND_NR_PDCP_18] = { .end = UINT32_MAX - 4095, .gap_max = 60000, .sn_bits = 18 },
+	[FAN_KIND_SGI] = { .end = UINT32_MAX, .gap_max = UINT16_MAX, .uncounted = true },
 };
 
 int
@@ -23,6 +26,10 @@ fan_count_check(const struct fan_ue *ue)
 {
 	const uint16_t gap_max = fan_count_rules[ue->kind].gap_max;
 
+	if (fan_count_rules[ue->kind].uncounted && (ue->count != 0 || ue->unacknowledged != 0 || ue->transactions_open != 0))
+		return fan_fail(FAN_E_INVALID,
+				"COUNT %u, %u unacknowledged, %u CP transactions open: 0, for sgi-ip counts nothing", ue->count,
+				ue->unacknowledged, ue->transactions_open);
 	if (ue->unacknowledged > ue->count || ue->unacknowledged > gap_max)
 		return fan_fail(FAN_E_INVALID, "%u COUNTs unacknowledged before COUNT %u: %u at most", ue->unacknowledged,
 				ue->count, gap_max);
@@ -41,7 +48,7 @@ void
 fan_count_begin(struct fan_context *context, const struct fan_ue *ue)
 {
 	context->count = ue->count;
-	context->count_reserved = ue->count_reserved;
+	context->count_reserved = fan_count_rules[ue->kind].uncounted ? UINT32_MAX : ue->count_reserved;
 	context->awaited = (uint16_t)(ue->count - ue->unacknowledged);
 	context->transactions_open = ue->transactions_open;
 	fan_count_rest(context, 0);
@@ -50,6 +57,10 @@ fan_count_begin(struct fan_context *context, const struct fan_ue *ue)
 int
 fan_count_check_lease(const struct fan_context *context, enum fan_kind kind, uint32_t count_reserved)
 {
+	if (fan_count_rules[kind].uncounted)
+		return fan_fail(FAN_E_INVALID,
+				"a lease up to COUNT %u: sgi-ip counts nothing, and its lease has no end but in time",
+				count_reserved);
 	if (count_reserved < context->count_reserved)
 		return fan_fail(FAN_E_INVALID, "a lease up to COUNT %u cannot be shortened to %u", context->count_reserved,
 				count_reserved);

@@ -29,6 +29,7 @@ struct fan_count_rule {
 	uint32_t end;     /* first COUNT that is never spent under the same key */
 	uint16_t gap_max; /* COUNTs that may be spent without proof of reception */
 	uint8_t sn_bits;  /* what the UE is sent of COUNT */
+	bool uncounted;   /* nothing is ciphered or authenticated: no COUNT is ever spent */
 };
 
 /* One per enum fan_kind. */
@@ -112,7 +113,8 @@ fan_count_since(uint32_t next, uint8_t mark)
 }
 
 /*
- * Spends as many COUNTs of a context as a message has parts, all or none: a message of several parts is sent to a UE whole or not at all.
+ * Spends as many COUNTs of a context as a message has parts, all or none: a message of several parts is sent to a UE whole or not at all. None for
+ * an uncounted kind, whose UEs may be sent to all the same: all that a COUNT could end is no end to them.
  * In: parts, 1 or more; transactions, how many CP transactions that opens; mark, of the context's block. Out: *count, the first COUNT, valid
  * when FAN_DROP_NONE is returned; otherwise nothing was spent. FAN_COUNT_WAITS: all is well but for the mark, which may rise: try again. Thread: the worker that owns the slot. The check of the lease stays on in every build.
  */
@@ -121,7 +123,8 @@ fan_count_spend(struct fan_context *context, uint32_t *count, const struct fan_c
 		unsigned transactions, uint8_t mark)
 {
 	const uint32_t next = fan_count_next(context);
-	const uint64_t end = (uint64_t)next + parts;
+	const unsigned counts = rule->uncounted ? 0 : parts;
+	const uint64_t end = (uint64_t)next + counts;
 	const uint8_t flags = __atomic_load_n(&context->flags, __ATOMIC_RELAXED);
 	const unsigned gap = fan_count_gap(context);
 	const unsigned open = context->transactions_open < gap ? context->transactions_open : gap;
@@ -134,14 +137,14 @@ fan_count_spend(struct fan_context *context, uint32_t *count, const struct fan_c
 		return FAN_DROP_RESERVATION;
 	if (__builtin_expect(end > rule->end, 0))
 		return FAN_DROP_COUNT_END;
-	if (__builtin_expect(gap + parts > rule->gap_max, 0))
+	if (__builtin_expect(gap + counts > rule->gap_max, 0))
 		return FAN_DROP_WINDOW;
 	if (__builtin_expect(transactions != 0 && open + transactions > FAN_TRANSACTIONS_MAX, 0))
 		return FAN_DROP_TRANSACTIONS;
 	/* No PDU leaves under a COUNT that is not covered by what is on the disk. */
-	if (__builtin_expect(!fan_count_covered(context, parts, mark), 0))
+	if (__builtin_expect(!fan_count_covered(context, counts, mark), 0))
 		return FAN_COUNT_WAITS;
-	__atomic_store_n(&context->count, next + parts, __ATOMIC_RELAXED);
+	__atomic_store_n(&context->count, next + counts, __ATOMIC_RELAXED);
 	if ((context->transactions_open | transactions) != 0)
 		context->transactions_open = (uint8_t)(open + transactions);
 	if (mark != FAN_UNMARKED && !fan_count_of_turn(context, mark))

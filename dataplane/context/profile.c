@@ -4,11 +4,17 @@
 #include <string.h>
 
 static const char *const profile_names[FAN_PROFILE_COUNT] = {
-	[FAN_PROFILE_EPS_NAS_NIDD] = "eps-nas-nidd", [FAN_PROFILE_EPS_NAS_SMS] = "eps-nas-sms",
-	[FAN_PROFILE_5GS_NAS_SMS] = "5gs-nas-sms",   [FAN_PROFILE_5GS_NAS_CIOT] = "5gs-nas-ciot",
-	[FAN_PROFILE_LTE_PDCP_12] = "lte-pdcp-12",   [FAN_PROFILE_LTE_PDCP_18] = "lte-pdcp-18",
-	[FAN_PROFILE_NR_PDCP_12] = "nr-pdcp-12",     [FAN_PROFILE_NR_PDCP_18] = "nr-pdcp-18",
-	[FAN_PROFILE_EPS_NAS_KEY] = "eps-nas-key",   [FAN_PROFILE_5GS_NAS_KEY] = "5gs-nas-key",
+	[FAN_PROFILE_EPS_NAS_NIDD] = "eps-nas-nidd",
+	[FAN_PROFILE_EPS_NAS_SMS] = "eps-nas-sms",
+	[FAN_PROFILE_5GS_NAS_SMS] = "5gs-nas-sms",
+	[FAN_PROFILE_5GS_NAS_CIOT] = "5gs-nas-ciot",
+	[FAN_PROFILE_LTE_PDCP_12] = "lte-pdcp-12",
+	[FAN_PROFILE_LTE_PDCP_18] = "lte-pdcp-18",
+	[FAN_PROFILE_NR_PDCP_12] = "nr-pdcp-12",
+	[FAN_PROFILE_NR_PDCP_18] = "nr-pdcp-18",
+	[FAN_PROFILE_EPS_NAS_KEY] = "eps-nas-key",
+	[FAN_PROFILE_5GS_NAS_KEY] = "5gs-nas-key",
+	[FAN_PROFILE_SGI_IP] = "sgi-ip",
 };
 
 const char *
@@ -26,7 +32,7 @@ fan_profile_find(const char *name)
 	return fan_fail(
 		FAN_E_NOT_FOUND,
 		"unknown profile \"%s\": use eps-nas-nidd, eps-nas-sms, 5gs-nas-sms, 5gs-nas-ciot, lte-pdcp-12, lte-pdcp-18, "
-		"nr-pdcp-12, nr-pdcp-18, eps-nas-key or 5gs-nas-key",
+		"nr-pdcp-12, nr-pdcp-18, eps-nas-key, 5gs-nas-key or sgi-ip",
 		name);
 }
 
@@ -48,6 +54,8 @@ fan_profile_kind(enum fan_profile profile)
 		return FAN_KIND_LTE_PDCP_18;
 	case FAN_PROFILE_NR_PDCP_12:
 		return FAN_KIND_NR_PDCP_12;
+	case FAN_PROFILE_SGI_IP:
+		return FAN_KIND_SGI;
 	case FAN_PROFILE_NR_PDCP_18:
 	case FAN_PROFILE_COUNT:
 		break;
@@ -59,6 +67,17 @@ bool
 fan_profile_is_sms(enum fan_profile profile)
 {
 	return profile == FAN_PROFILE_EPS_NAS_SMS || profile == FAN_PROFILE_5GS_NAS_SMS;
+}
+
+/* Of a kind that is not protected. */
+static int
+check_plain(struct fan_protection protection)
+{
+	if (protection.cipher == 0 && protection.integrity == FAN_INTEGRITY_NONE)
+		return 0;
+	return fan_fail(FAN_E_INVALID,
+			"cipher %u, integrity %u for sgi-ip: 0 and none, for the network protects its hop, and Fanfare nothing",
+			protection.cipher, protection.integrity);
 }
 
 static int
@@ -91,6 +110,8 @@ fan_protection_check(struct fan_protection protection, bool emergency)
 	if (protection.cipher > FAN_ALGORITHM_MAX)
 		return fan_fail(FAN_E_INVALID, "unknown cipher algorithm %u: use 0 to %d", protection.cipher,
 				FAN_ALGORITHM_MAX);
+	if (fan_kind_is_plain(protection.kind))
+		return check_plain(protection);
 	if (protection.kind == FAN_KIND_EPS_NAS && (protection.bearer_id < 5 || protection.bearer_id > 15))
 		return fan_fail(FAN_E_INVALID, "EPS bearer identity %u: 5 to 15", protection.bearer_id);
 	if (protection.kind == FAN_KIND_5GS_NAS && (protection.bearer_id < 1 || protection.bearer_id > 15))

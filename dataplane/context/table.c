@@ -164,6 +164,36 @@ check_nas_place(uint8_t kind, const struct fan_ue *ue)
 	return 0;
 }
 
+/* A host that an IPv4 packet can be meant for alone: 0/8 and 127/8 are none, and from 224 on are groups and what is reserved (RFC 6890). */
+static int
+check_plain_place(const struct fan_ue *ue)
+{
+	const uint8_t first = ue->ipv4[0];
+
+	if (first == 0 || first == 127 || first >= 224)
+		return fan_fail(FAN_E_INVALID, "the UE's address %u.%u.%u.%u: sgi-ip takes a unicast address", first,
+				ue->ipv4[1], ue->ipv4[2], ue->ipv4[3]);
+	if (ue->teid != 0 || ue->uplink_teid != 0)
+		return fan_fail(FAN_E_INVALID, "TEID %u, uplink TEID %u: 0, for sgi-ip has no tunnel", ue->teid,
+				ue->uplink_teid);
+	return 0;
+}
+
+/* A key that is handed over would be kept, and protect nothing: who hands one over expects that it does. */
+static int
+check_plain_fields(const struct fan_ue *ue)
+{
+	uint8_t any = 0;
+
+	for (unsigned i = 0; i < FAN_KEY_BYTES; i++)
+		any |= ue->k_enc[i] | ue->k_int[i];
+	if (any != 0)
+		return fan_fail(FAN_E_INVALID, "a key for sgi-ip: it takes none, for Fanfare protects nothing there");
+	if (ue->bearer != 0 || ue->nru_sn != 0)
+		return fan_fail(FAN_E_INVALID, "BEARER %u, NR-U SN %u: 0, for sgi-ip has no bearer", ue->bearer, ue->nru_sn);
+	return check_plain_place(ue);
+}
+
 static int
 check_nas_fields(const struct fan_ue *ue)
 {
@@ -192,6 +222,8 @@ check_fields(const struct fan_context_table *table, const struct fan_ue *ue)
 		return fan_fail(FAN_E_INVALID, "BEARER %u of 5GS NAS: 1 (3GPP access) or 2 (non-3GPP access)", ue->bearer);
 	if (fan_kind_is_nas(ue->kind))
 		return check_nas_fields(ue);
+	if (fan_kind_is_plain(ue->kind))
+		return check_plain_fields(ue);
 	if (ue->nru_sn >= 1U << 24)
 		return fan_fail(FAN_E_INVALID, "NR-U SN %u: 24 bits", ue->nru_sn);
 	return 0;
@@ -500,7 +532,11 @@ fan_context_present(const struct fan_context_table *table, uint32_t slot)
 int
 fan_context_check_move(const struct fan_context_table *table, const struct fan_ue *ue)
 {
-	return fan_kind_is_nas((enum fan_kind)table->protection.kind) ? check_nas_place(table->protection.kind, ue) : 0;
+	const enum fan_kind kind = (enum fan_kind)table->protection.kind;
+
+	if (fan_kind_is_nas(kind))
+		return check_nas_place(table->protection.kind, ue);
+	return fan_kind_is_plain(kind) ? check_plain_place(ue) : 0;
 }
 
 int

@@ -25,7 +25,7 @@ struct fan_context_table {
 	uint32_t *generation;      /* how often a slot has been freed; demand-zero, made with the first; NULL: none has been */
 	uint32_t free_first;       /* head of the list of freed slots, linked through `ue`; FAN_SLOT_NONE when empty */
 	/* What may be spent before a crash is made good by a store: one octet for each block of contexts. NULL, both: there is no store. Atomic.
-	 * A mark is durable before it is stored here. */
+	 * A mark is durable before it is stored here. NULL also where no COUNT is ever spent. */
 	uint8_t *marks; /* C the block's turn, and COUNTs that each of its contexts may spend in it (count.h) */
 	uint8_t *waits; /* FAN_WAITS_: set by the worker that finds its block's mark too low, cleared by the control thread */
 };
@@ -84,7 +84,7 @@ fan_context_name_of(const struct fan_context_table *table, uint32_t slot)
 #define FAN_WAITS 1            /* for a member whose turn has come */
 #define FAN_WAITS_WITH_BATCH 2 /* for one in a batch under way, which an engine has failed: nothing leaves before it */
 
-/* Gives every block a mark, 0. MEMORY. In: a table that no worker knows. */
+/* Gives every block a mark, 0. MEMORY. In: a table that no worker knows, of a kind that spends COUNTs. */
 int fan_context_table_mark(struct fan_context_table *table);
 
 /* The mark under which a context spends (count.h). */

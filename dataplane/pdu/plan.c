@@ -183,15 +183,31 @@ encode_sms(struct fan_plan *plan, const struct fan_sms_part *part)
 	return 0;
 }
 
+/* Whose packet it is. Out: the source address, 4 octets. The packet of a bearer comes from behind its gateway; over SGi it comes from this host. */
+static int
+choose_source(uint8_t source[4], const struct fan_plan *plan, const struct fan_message *message, const struct fan_link *link)
+{
+	static const uint8_t nowhere[4], behind_gateway[4] = { 192, 0, 2, 1 };
+	const bool plain = fan_kind_is_plain(plan->kind), given = memcmp(message->source_ipv4, nowhere, sizeof(nowhere)) != 0;
+
+	if (plain && !given && link->ipv6)
+		return fan_fail(FAN_E_INVALID,
+				"%s sends IPv4 packets, and the appliance has an IPv6 address alone: give source_ipv4",
+				fan_profile_name(plan->profile));
+	memcpy(source, given ? message->source_ipv4 : plain ? link->address : behind_gateway, 4);
+	return 0;
+}
+
 /* An IPv4/UDP packet to the UE's own address; what depends on that address is left to write_ip_head(). */
 static int
-encode_ip(struct fan_plan *plan, const struct fan_message *message)
+encode_ip(struct fan_plan *plan, const struct fan_message *message, const struct fan_link *link)
 {
-	static const uint8_t default_source[4] = { 192, 0, 2, 1 };
-	const int error = set_text_bytes(plan, IP_UDP_BYTES + message->byte_count, message->byte_count);
+	int error = set_text_bytes(plan, IP_UDP_BYTES + message->byte_count, message->byte_count);
 	struct rte_ipv4_hdr ip = {
 		.version_ihl = 0x45,
+		.type_of_service = (uint8_t)(fan_kind_is_plain(plan->kind) ? link->dscp << 2 : 0),
 		.total_length = rte_cpu_to_be_16(plan->shape.text_bytes),
+		/* Not to be fragmented, so the identification may be 0 (RFC 6864 4.1). */
 		.fragment_offset = rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG),
 		.time_to_live = 64,
 		.next_proto_id = IPPROTO_UDP,
@@ -201,12 +217,13 @@ encode_ip(struct fan_plan *plan, const struct fan_message *message)
 		.dst_port = rte_cpu_to_be_16(message->destination_port != 0 ? message->destination_port : DEFAULT_PORT),
 		.dgram_len = rte_cpu_to_be_16((uint16_t)(sizeof(udp) + message->byte_count)),
 	};
-	uint32_t source;
+	uint8_t source[4] = { 0 };
 
+	if (error == 0)
+		error = choose_source(source, plan, message, link);
 	if (error != 0)
 		return error;
-	memcpy(&source, message->source_ipv4, sizeof(source));
-	memcpy(&ip.src_addr, source != 0 ? message->source_ipv4 : default_source, sizeof(ip.src_addr));
+	memcpy(&ip.src_addr, source, sizeof(ip.src_addr));
 	memcpy(plan->text, &ip, sizeof(ip));
 	memcpy(plan->text + sizeof(ip), &udp, sizeof(udp));
 	memcpy(plan->text + IP_UDP_BYTES, message->bytes, message->byte_count);
@@ -247,6 +264,8 @@ write_prefix(const struct fan_plan *plan, struct fan_header *header, int sdap_qf
 {
 	uint8_t *prefix = header->octets + FAN_HEADER_BYTES_MAX - prefix_bytes(plan);
 
+	if (fan_kind_is_plain(plan->kind))
+		return;
 	if (plan->kind == FAN_KIND_EPS_NAS) {
 		prefix[0] = 0x27; /* integrity protected and ciphered, EMM */
 	} else if (plan->kind == FAN_KIND_5GS_NAS) {
@@ -270,6 +289,8 @@ application_of(enum fan_kind kind)
 	case FAN_KIND_NR_PDCP_12:
 	case FAN_KIND_NR_PDCP_18:
 		return FAN_GTPU_NR;
+	case FAN_KIND_SGI:
+		return FAN_NO_TRANSPORT;
 	default:
 		return FAN_GTPU;
 	}
@@ -331,7 +352,8 @@ init_shape(struct fan_plan *plan, struct fan_protection protection, const struct
 }
 
 static int
-encode(struct fan_plan *plan, const struct fan_message *message, const struct fan_sms_part *part, uint8_t bearer_id)
+encode(struct fan_plan *plan, const struct fan_message *message, const struct fan_sms_part *part, uint8_t bearer_id,
+       const struct fan_link *link)
 {
 	switch (plan->profile) {
 	case FAN_PROFILE_EPS_NAS_NIDD:
@@ -345,8 +367,10 @@ encode(struct fan_plan *plan, const struct fan_message *message, const struct fa
 	case FAN_PROFILE_5GS_NAS_SMS:
 		FAN_REQUIRE(part != NULL);
 		return encode_sms(plan, part);
+	case FAN_PROFILE_SGI_IP:
+		return encode_ip(plan, message, link);
 	default:
-		return message->raw ? encode_raw(plan, message) : encode_ip(plan, message);
+		return message->raw ? encode_raw(plan, message) : encode_ip(plan, message, link);
 	}
 }
 
@@ -360,7 +384,9 @@ make_plan(struct fan_plan *plan, const struct fan_message *message, const struct
 	plan->profile = (uint8_t)profile;
 	plan->secret = message->group_keys;
 	init_shape(plan, protection, message);
-	error = encode(plan, message, part, protection.bearer_id);
+	if (message->group_keys && fan_kind_is_plain(plan->kind))
+		return fan_fail(FAN_E_INVALID, "%s would carry keys of groups in the clear", fan_profile_name(profile));
+	error = encode(plan, message, part, protection.bearer_id, link);
 	if (error != 0)
 		return error;
 	memcpy(plan->head_octets, plan->text, 16U * plan->shape.head_blocks);

@@ -15,7 +15,7 @@
 enum fan_head {
 	FAN_HEAD_NONE,
 	FAN_HEAD_SMS, /* CP transaction identifier, RP message reference */
-	FAN_HEAD_IP,  /* IPv4 destination, header checksum, UDP checksum */
+	FAN_HEAD_IP,  /* IPv4 destination, header checksum, UDP checksum: of a bearer's packet, or of one over SGi */
 };
 
 struct fan_plan {

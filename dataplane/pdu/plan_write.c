@@ -169,6 +169,19 @@ write_bearer(uint8_t *text, struct rte_mbuf *frame, const struct fan_plan *plan,
 	return header->frame_bytes;
 }
 
+/* The private head has all else that is the UE's own. */
+static inline uint32_t
+write_plain(uint8_t *text, struct rte_mbuf *frame, const struct fan_plan *plan, const struct fan_context *context,
+	    const struct fan_hop *hops)
+{
+	const struct fan_header *header = &plan->header[0];
+
+	memcpy(text - FAN_HEADER_BYTES_MAX, header->octets, FAN_HEADER_BYTES_MAX);
+	memcpy(text - header->byte_count, hops[context->next_hop].ethernet, sizeof(hops->ethernet));
+	memcpy(&frame->rearm_data, &header->fields, sizeof(header->fields));
+	return header->frame_bytes;
+}
+
 INLINE void
 write_sms_head(uint8_t *text, const struct fan_plan *plan, uint32_t number)
 {
@@ -221,6 +234,8 @@ fan_plan_write_burst_portable(struct fan_batch *batch, struct rte_mbuf **frames,
 		batch->text[i] = text;
 		if (nas)
 			bytes += write_nas(text, frames[i], plan, context, batch->count[i], link, hops);
+		else if (fan_kind_is_plain(plan->kind))
+			bytes += write_plain(text, frames[i], plan, context, hops);
 		else
 			bytes += write_bearer(text, frames[i], plan, context, batch->count[i], number, link, hops);
 		write_private_head(text, plan, context, number, plan->head);
@@ -265,9 +280,9 @@ TARGET INLINE uint32_t
 permute_burst(struct fan_batch *batch, struct rte_mbuf **frames, const uint32_t *numbers, const struct fan_plan *plan,
 	      const struct fan_hop *hops, unsigned first, unsigned end, const bool nas, const enum fan_head head)
 {
-	/* A bearer's number begins with D/C: data. */
+	/* A bearer's number begins with D/C: data; a packet without one has no octet for it. */
 	const uint32_t number_bits = (1U << fan_count_rules[plan->kind].sn_bits) - 1;
-	const uint32_t number_start = nas ? 0 : 0x80U << 8 * (fan_count_sn_bytes((enum fan_kind)plan->kind) - 1);
+	const uint32_t number_start = nas ? 0 : 0x80U << 8 * fan_count_sn_bytes((enum fan_kind)plan->kind) >> 8;
 	const bool has_nru_sn = !nas && fan_plan_has_nru_sn(plan), numbered = has_nru_sn || head == FAN_HEAD_SMS;
 	uint32_t bytes = 0;
 

@@ -148,23 +148,58 @@ write_ip(struct fan_header *header, const struct fan_link *link, size_t udp_byte
 }
 
 static void
-write_link(struct fan_header *header, const struct fan_link *link, uint16_t port, size_t udp_bytes)
+write_ethernet(struct fan_header *header, const struct fan_link *link, uint16_t ether_type)
 {
 	uint8_t *start = header->octets + FAN_HEADER_BYTES_MAX - header->byte_count;
-	const uint16_t type = rte_cpu_to_be_16(link->ipv6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
+	const uint16_t type = rte_cpu_to_be_16(ether_type);
 	const uint16_t tag[2] = { rte_cpu_to_be_16(RTE_ETHER_TYPE_VLAN), rte_cpu_to_be_16(link->vlan_tag) };
+
+	memcpy(start + 6, link->ethernet, sizeof(link->ethernet));
+	if (link->vlan_tag != 0)
+		memcpy(start + 12, tag, sizeof(tag));
+	memcpy(start + fan_link_bytes(link) - sizeof(type), &type, sizeof(type));
+}
+
+static void
+write_link(struct fan_header *header, const struct fan_link *link, uint16_t port, size_t udp_bytes)
+{
 	const struct rte_udp_hdr udp = {
 		.src_port = rte_cpu_to_be_16(link->source_port != 0 ? link->source_port : port),
 		.dst_port = rte_cpu_to_be_16(port),
 		.dgram_len = rte_cpu_to_be_16((uint16_t)udp_bytes),
 	};
 
-	memcpy(start + 6, link->ethernet, sizeof(link->ethernet));
-	if (link->vlan_tag != 0)
-		memcpy(start + 12, tag, sizeof(tag));
-	memcpy(header->octets + header->ip_at - sizeof(type), &type, sizeof(type));
+	write_ethernet(header, link, link->ipv6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
 	write_ip(header, link, udp_bytes);
 	memcpy(header->octets + header->transport_at - sizeof(udp), &udp, sizeof(udp));
+}
+
+/* In: octets of the header, the PDU's prefix among them, and of the whole frame. */
+static void
+set_size(struct fan_header *header, size_t header_bytes, size_t frame_bytes)
+{
+	FAN_REQUIRE(header_bytes <= FAN_HEADER_BYTES_MAX);
+	header->byte_count = (uint8_t)header_bytes;
+	header->frame_bytes = (uint16_t)frame_bytes;
+	header->fields = (struct fan_frame_fields){
+		.data_off = (uint16_t)(FAN_TEXT_OFFSET - header_bytes),
+		.refcnt = 1,
+		.nb_segs = 1,
+		.port = RTE_MBUF_PORT_INVALID,
+		.pkt_len = header->frame_bytes,
+		.data_len = header->frame_bytes,
+	};
+}
+
+/* The PDU is the packet. */
+static int
+make_without_transport(struct fan_header *header, const struct fan_link *link, size_t pdu_bytes)
+{
+	set_size(header, fan_link_bytes(link), fan_link_bytes(link) + pdu_bytes);
+	header->ip_at = FAN_HEADER_BYTES_MAX;
+	header->transport_at = FAN_HEADER_BYTES_MAX;
+	write_ethernet(header, link, RTE_ETHER_TYPE_IPV4);
+	return 0;
 }
 
 int
@@ -177,6 +212,8 @@ fan_header_make(struct fan_header *header, const struct fan_link *link, enum fan
 	uint16_t port = FAN_PORT_GTPU;
 
 	memset(header, 0, sizeof(*header));
+	if (application == FAN_NO_TRANSPORT)
+		return make_without_transport(header, link, pdu_bytes);
 	if (application == FAN_GTPU || application == FAN_GTPU_NR) {
 		put_gtpu(&writer, header, application == FAN_GTPU_NR, pdu_bytes);
 	} else {
@@ -188,17 +225,7 @@ fan_header_make(struct fan_header *header, const struct fan_link *link, enum fan
 	if (ip_bytes + udp_bytes > UINT16_MAX)
 		return fan_fail(FAN_E_TOO_LONG, "a PDU of %zu octets does not fit one datagram", pdu_bytes);
 	header_bytes = fan_link_bytes(link) + ip_bytes + sizeof(struct rte_udp_hdr) + writer.used + prefix_bytes;
-	FAN_REQUIRE(header_bytes <= FAN_HEADER_BYTES_MAX);
-	header->byte_count = (uint8_t)header_bytes;
-	header->frame_bytes = (uint16_t)(header_bytes - prefix_bytes + pdu_bytes);
-	header->fields = (struct fan_frame_fields){
-		.data_off = (uint16_t)(FAN_TEXT_OFFSET - header_bytes),
-		.refcnt = 1,
-		.nb_segs = 1,
-		.port = RTE_MBUF_PORT_INVALID,
-		.pkt_len = header->frame_bytes,
-		.data_len = header->frame_bytes,
-	};
+	set_size(header, header_bytes, header_bytes - prefix_bytes + pdu_bytes);
 	header->ip_at = (uint8_t)(FAN_HEADER_BYTES_MAX - header_bytes + fan_link_bytes(link));
 	header->transport_at = (uint8_t)(header->ip_at + ip_bytes + sizeof(struct rte_udp_hdr));
 	memcpy(header->octets + header->transport_at, writer.octets, writer.used);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What carries a PDU to its next hop: Ethernet, IPv4 or IPv6, UDP, then GTP-U (TS 29.281; for NR with the NR RAN container of
- * TS 38.425) or an S1AP / NGAP DownlinkNASTransport in APER (TS 36.413 8.6.2, TS 38.413 8.6.2), one per datagram.
+ * TS 38.425) or an S1AP / NGAP DownlinkNASTransport in APER (TS 36.413 8.6.2, TS 38.413 8.6.2), one per datagram. Over SGi, Ethernet alone: the
+ * PDU is the IPv4 packet, whichever version the link's own addresses have.
  *
  * Everything that is the same for all UEs of a plan stands in a header template; per UE only its ids, the next hop's addresses and
  * one checksum change. APER integers vary in length, so NAS plans have one template per pair of lengths.
@@ -81,12 +82,12 @@ struct fan_header {
 	uint32_t ipv4_sum;    /* sum of the IPv4 header without destination and checksum */
 	uint16_t frame_bytes; /* of the whole frame */
 	uint8_t byte_count;
-	uint8_t ip_at, transport_at;
-	uint8_t id_at[2]; /* GTP-U: TEID, NR-U SN; S1AP/NGAP: first octet of each id's value */
+	uint8_t ip_at, transport_at; /* without transport neither is there, and both are FAN_HEADER_BYTES_MAX */
+	uint8_t id_at[2];            /* GTP-U: TEID, NR-U SN; S1AP/NGAP: first octet of each id's value */
 	uint8_t id_bytes[2];
 };
 
-enum fan_application { FAN_GTPU, FAN_GTPU_NR, FAN_S1AP, FAN_NGAP };
+enum fan_application { FAN_GTPU, FAN_GTPU_NR, FAN_S1AP, FAN_NGAP, FAN_NO_TRANSPORT };
 
 /* Ethernet type and IP version differ with the link; UDP ports are the application's own on both sides, but for a source port of the link's. */
 #define FAN_PORT_GTPU 2152
@@ -111,7 +112,7 @@ fan_aper_bytes(uint64_t value)
 /* Out: *hop from a provisioned next hop. */
 void fan_hop_make(struct fan_hop *hop, const struct fan_next_hop *next_hop);
 
-/* Fills the outer UDP checksum of a finished frame. */
+/* Fills the outer UDP checksum of a finished frame, which has a transport. */
 void fan_udp_checksum_fill(struct rte_mbuf *frame, const struct fan_link *link);
 
 #endif

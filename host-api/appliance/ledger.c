@@ -142,7 +142,7 @@ fan_ledger_put_marks(struct fanfare *fanfare)
 	return error;
 }
 
-/* Of blocks that have changed, what the transaction has becomes what is kept, and workers see it; or the other way round. */
+/* In: marks, NULL where no COUNT is spent. Of blocks that have changed, what the transaction has becomes what is kept, and workers see it; or the other way round. */
 static void
 settle(struct fan_ledger_table *table, uint8_t *marks, bool committed)
 {
@@ -163,7 +163,7 @@ settle(struct fan_ledger_table *table, uint8_t *marks, bool committed)
 			mark = at->turn | at->kept;
 			/* stop_spending() takes the mark of one that is to rest. It comes back with the checkpoint: if that failed, nobody
 			 * knows what the disk has. */
-			if (!at->resting && __atomic_load_n(&marks[block], __ATOMIC_RELAXED) != mark)
+			if (!at->resting && marks != NULL && __atomic_load_n(&marks[block], __ATOMIC_RELAXED) != mark)
 				__atomic_store_n(&marks[block], mark, __ATOMIC_RELEASE);
 		}
 	}
@@ -217,6 +217,9 @@ fan_ledger_claim(struct fanfare *fanfare, const struct fan_flight *flight)
 		struct fan_ledger_table *table = table_of(fanfare, leg->table_index);
 		roaring_uint32_iterator_t at;
 
+		/* What spends no COUNT waits for no mark. */
+		if (leg->table->marks == NULL)
+			continue;
 		if (table == NULL)
 			return FAN_E_MEMORY;
 		roaring_iterator_init(leg->slots, &at);
@@ -549,11 +552,11 @@ stop_spending(struct fanfare *fanfare)
 	ledger->stopped = true;
 }
 
-/* Blocks with contexts that have ever been there. */
+/* Blocks with contexts that have ever been there, and a mark. */
 static uint32_t
 used_blocks(const struct fan_context_table *table)
 {
-	return (table->used + FAN_BLOCK_CONTEXTS - 1) / FAN_BLOCK_CONTEXTS;
+	return table->marks == NULL ? 0 : (table->used + FAN_BLOCK_CONTEXTS - 1) / FAN_BLOCK_CONTEXTS;
 }
 
 /* The first block from one on that a worker waits for; block_count: none. */

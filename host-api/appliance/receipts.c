@@ -175,6 +175,13 @@ reserve_uplink(struct fan_receipts *receipts, unsigned table, uint32_t slot)
 	return 0;
 }
 
+/* Contexts that nothing acknowledges. */
+static bool
+is_plain(const struct fan_receipts *receipts, unsigned table)
+{
+	return fan_kind_is_plain((enum fan_kind)receipts->dataplane->tables[table].protection.kind);
+}
+
 static int
 note_uplink(struct fan_receipts *receipts, unsigned table, uint32_t slot, uint32_t uplink_teid)
 {
@@ -194,9 +201,12 @@ fan_receipts_enter(struct fan_receipts *receipts, unsigned table, uint32_t slot,
 	uint64_t key, hash, word;
 	struct fan_places *part;
 	size_t at;
-	int error = receipts != NULL ? note_uplink(receipts, table, slot, uplink_teid) : 0;
+	int error;
 
-	if (receipts == NULL || error != 0)
+	if (receipts == NULL || is_plain(receipts, table))
+		return 0;
+	error = note_uplink(receipts, table, slot, uplink_teid);
+	if (error != 0)
 		return error;
 	key = key_of(receipts, table, slot);
 	hash = mix(key ^ receipts->secret);
@@ -239,8 +249,9 @@ fan_receipts_leave(struct fan_receipts *receipts, unsigned table, uint32_t slot)
 	struct fan_places *part;
 	size_t at;
 
-	if (receipts == NULL || (!fan_kind_is_nas((enum fan_kind)receipts->dataplane->tables[table].protection.kind) &&
-				 slot >= receipts->uplink[table].slots))
+	if (receipts == NULL || is_plain(receipts, table) ||
+	    (!fan_kind_is_nas((enum fan_kind)receipts->dataplane->tables[table].protection.kind) &&
+	     slot >= receipts->uplink[table].slots))
 		return;
 	key = key_of(receipts, table, slot);
 	hash = mix(key ^ receipts->secret);

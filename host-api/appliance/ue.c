@@ -249,7 +249,7 @@ check_place(const struct fanfare *fanfare, const struct fan_ue *ue)
 {
 	if (ue->next_hop >= fanfare->dataplane->hop_count)
 		return fan_fail(FAN_E_INVALID, "next hop %u: %u are known", ue->next_hop, fanfare->dataplane->hop_count);
-	if (!fan_kind_is_nas(ue->kind) && ue->teid == 0)
+	if (!fan_kind_is_nas(ue->kind) && !fan_kind_is_plain(ue->kind) && ue->teid == 0)
 		return fan_fail(FAN_E_INVALID, "TEID 0 is reserved (TS 29.281 5.1)");
 	return 0;
 }

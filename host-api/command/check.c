@@ -101,6 +101,12 @@ row_address(const struct fan_contexts_row *row)
 					  .ran_ue_id = row->ran_ue_id };
 
 	address.five_g = fan_profile_kind(row->profile) == FAN_KIND_5GS_NAS;
+	if (fan_kind_is_plain(fan_profile_kind(row->profile))) {
+		/* The file does not tell what its next hop's address on the link is, and the frame no other. */
+		address = (struct fan_ue_address){ .plain = true };
+		memcpy(address.ipv4, row->ue_ip, sizeof(address.ipv4));
+		return address;
+	}
 	memcpy(address.next_hop, row->next_hop, sizeof(address.next_hop));
 	return address;
 }
@@ -119,7 +125,7 @@ hash_octets(uint32_t hash, const void *octets, size_t byte_count)
 static uint32_t
 address_hash(const struct fan_ue_address *address)
 {
-	uint32_t hash = hash_octets(0x811c9dc5U, address->next_hop, address->ipv6 ? 16 : 4);
+	uint32_t hash = hash_octets(0x811c9dc5U, address->plain ? address->ipv4 : address->next_hop, address->ipv6 ? 16 : 4);
 
 	if (!address->nas)
 		return hash_octets(hash, &address->teid, sizeof(address->teid));
@@ -130,6 +136,8 @@ address_hash(const struct fan_ue_address *address)
 static bool
 address_equal(const struct fan_ue_address *a, const struct fan_ue_address *b)
 {
+	if (a->plain || b->plain)
+		return a->plain && b->plain && memcmp(a->ipv4, b->ipv4, sizeof(a->ipv4)) == 0;
 	if (a->ipv6 != b->ipv6 || a->nas != b->nas || memcmp(a->next_hop, b->next_hop, a->ipv6 ? 16 : 4) != 0)
 		return false;
 	if (!a->nas)
@@ -189,10 +197,12 @@ index_rows(struct check *check)
 
 		if (*slot != SLOT_EMPTY)
 			return fan_command_fail(check->command, FAN_EXIT_USAGE,
-						"--contexts %s: line %" PRIu64
-						": next_hop and %s: the same as on line %" PRIu64,
+						"--contexts %s: line %" PRIu64 ": %s: the same as on line %" PRIu64,
 						check->chosen->contexts, check->ues[i].line_number,
-						address.nas ? "mme_ue_id, ran_ue_id" : "teid", check->ues[*slot].line_number);
+						address.plain ? "ue_ip"
+						: address.nas ? "next_hop and mme_ue_id, ran_ue_id"
+							      : "next_hop and teid",
+						check->ues[*slot].line_number);
 		*slot = i;
 	}
 	return FAN_EXIT_OK;
@@ -271,12 +281,23 @@ octet_at(const uint8_t *frame, size_t frame_bytes, size_t at)
 	return at < frame_bytes ? frame[at] : 256;
 }
 
+/* Whether the IPv4 destination is the own address of a UE that is reached over SGi. */
+static bool
+is_for_an_address(const struct check *check, const uint8_t *frame, size_t frame_bytes)
+{
+	struct fan_ue_address address = { .plain = true };
+
+	for (unsigned i = 0; i < sizeof(address.ipv4); i++)
+		address.ipv4[i] = (uint8_t)octet_at(frame, frame_bytes, 2 + 16 + i);
+	return *find_slot(check, &address) != SLOT_EMPTY;
+}
+
 /*
  * Whether a frame of a live link is for a UE at all: UDP to one of the ports of S1AP, NGAP and GTP-U (as ue.h has it), and in GTP-U user
- * data. Everything else (ARP, TCP, echo requests, error indications, later fragments) is none of ours, however it looks.
+ * data, or to a UE's own address over SGi. Everything else (ARP, TCP, echo requests, error indications, later fragments) is none of ours, however it looks.
  */
 static bool
-is_for_a_ue(const uint8_t *frame, size_t frame_bytes)
+is_for_a_ue(const struct check *check, const uint8_t *frame, size_t frame_bytes)
 {
 	const unsigned type = octet_at(frame, frame_bytes, 0) << 8 | octet_at(frame, frame_bytes, 1);
 	const bool ipv4 = type == 0x0800;
@@ -291,7 +312,7 @@ is_for_a_ue(const uint8_t *frame, size_t frame_bytes)
 		return false;
 	if (port == PORT_GTPU)
 		return octet_at(frame, frame_bytes, udp_at + 8 + 1) == GTPU_G_PDU;
-	return port == PORT_S1AP || port == PORT_NGAP;
+	return port == PORT_S1AP || port == PORT_NGAP || (ipv4 && is_for_an_address(check, frame, frame_bytes));
 }
 
 static void
@@ -339,7 +360,7 @@ take_frame(struct check *check, struct fan_ue_receiver *receiver, const uint8_t 
 	enum fan_ue_verdict verdict;
 
 	check->frames++;
-	if (!is_for_a_ue(frame, header->caplen)) {
+	if (!is_for_a_ue(check, frame, header->caplen)) {
 		check->others++;
 		return;
 	}

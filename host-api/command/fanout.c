@@ -80,7 +80,7 @@ static const struct fan_option options[] = {
 	  AT(seed) },
 	{ .name = "profile",
 	  .value = "NAME[=WEIGHT],...",
-	  .help = "profiles and their shares (all eight, equally); one UE has one profile",
+	  .help = "profiles and their shares (equally all that Fanfare protects: not\nsgi-ip); one UE has one profile",
 	  .type = FAN_OPTION_LIST,
 	  .choice = fan_population_profile_name,
 	  AT(profiles) },
@@ -367,7 +367,7 @@ check_message(const struct fan_command *command, struct fan_fanout_request *requ
 
 		if (population->options.weight[i] == 0)
 			continue;
-		parts = fan_message_parts(&request->message, profile, population->options.cipher,
+		parts = fan_message_parts(&request->message, profile, fan_population_cipher(population, profile),
 					  fan_population_integrity(population, profile), population->options.ipv6);
 		if (parts < 0)
 			return fan_command_fail(command, fan_command_exit_code(parts), "message: %s", fan_error_detail());

@@ -43,7 +43,7 @@ refuse_profile(const struct fan_command *command, const char *name)
 	return fan_command_fail(
 		command, FAN_EXIT_USAGE,
 		"--profile %s: no such profile; there are eps-nas-nidd, eps-nas-sms, 5gs-nas-sms, 5gs-nas-ciot, "
-		"lte-pdcp-12, lte-pdcp-18, nr-pdcp-12, nr-pdcp-18, eps-nas-key, 5gs-nas-key",
+		"lte-pdcp-12, lte-pdcp-18, nr-pdcp-12, nr-pdcp-18, eps-nas-key, 5gs-nas-key, sgi-ip",
 		name);
 }
 
@@ -101,7 +101,8 @@ fan_population_choose(struct fan_population *population, const struct fan_comman
 	if (choice->profiles != NULL)
 		exit_code = read_weights(own.weight, command, choice->profiles);
 	for (unsigned i = 0; choice->profiles == NULL && i < FAN_PROFILE_COUNT; i++)
-		own.weight[i] = !fan_profile_is_key((enum fan_profile)i);
+		own.weight[i] = !fan_profile_is_key((enum fan_profile)i) &&
+				!fan_kind_is_plain(fan_profile_kind((enum fan_profile)i));
 	if (exit_code != FAN_EXIT_OK)
 		return exit_code;
 	error = fan_population_init(population, &own);
@@ -187,7 +188,7 @@ static const struct fan_option options[] = {
 	  AT(population.seed) },
 	{ .name = "profile",
 	  .value = "NAME[=WEIGHT],...",
-	  .help = "profiles and their shares (all eight, equally); one UE has one profile",
+	  .help = "profiles and their shares (equally all that Fanfare protects: not\nsgi-ip); one UE has one profile",
 	  .type = FAN_OPTION_LIST,
 	  .choice = fan_population_profile_name,
 	  AT(population.profiles) },

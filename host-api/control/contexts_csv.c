@@ -35,6 +35,13 @@ is_lte_pdcp(enum fan_kind kind)
 	return kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18;
 }
 
+/* Fanfare protects nothing: no key, no COUNT, no tunnel. */
+static bool
+is_plain(const struct fan_contexts_row *row)
+{
+	return fan_kind_is_plain(fan_profile_kind(row->profile));
+}
+
 /* ---- Writing ----------------------------------------------------------------------------------------------------------- */
 
 static char *
@@ -105,7 +112,8 @@ put_protection(char *to, const struct fan_contexts_row *row)
 	else
 		to = put_number(to, row->integrity);
 	*to++ = ',';
-	to = put_key(to, row->k_enc);
+	if (!is_plain(row))
+		to = put_key(to, row->k_enc);
 	*to++ = ',';
 	if (row->integrity != FAN_INTEGRITY_NONE)
 		to = put_key(to, row->k_int);
@@ -115,7 +123,7 @@ put_protection(char *to, const struct fan_contexts_row *row)
 static char *
 put_place(char *to, const struct fan_contexts_row *row, bool nas)
 {
-	if (!nas)
+	if (!nas && !is_plain(row))
 		to = put_number(to, row->teid);
 	*to++ = ',';
 	if (nas)
@@ -341,6 +349,22 @@ get_protection(const struct reading *reading, struct fan_contexts_row *row, enum
 	return get_key(reading, row->k_int, FIELD_K_INT);
 }
 
+/* A key would be kept, and protect nothing. */
+static bool
+get_no_protection(const struct reading *reading, struct fan_contexts_row *row)
+{
+	uint64_t zero;
+
+	row->integrity = FAN_INTEGRITY_NONE;
+	return get_number(reading, &zero, FIELD_CIPHER, 0, 0) &&
+	       ((reading->byte_count[FIELD_INTEGRITY] == 4 && memcmp(reading->text[FIELD_INTEGRITY], "none", 4) == 0) ||
+		refuse(reading, FIELD_INTEGRITY, "none for sgi-ip")) &&
+	       get_empty(reading, FIELD_K_ENC, "empty for sgi-ip, where Fanfare protects nothing") &&
+	       get_empty(reading, FIELD_K_INT, "empty for sgi-ip, where Fanfare protects nothing") &&
+	       get_number(reading, &zero, FIELD_COUNT, 0, 0) && get_number(reading, &zero, FIELD_BEARER, 0, 0) &&
+	       get_number(reading, &zero, FIELD_DIRECTION, DIRECTION_DOWNLINK, DIRECTION_DOWNLINK);
+}
+
 static bool
 get_counters(const struct reading *reading, struct fan_contexts_row *row, enum fan_kind kind)
 {
@@ -383,6 +407,31 @@ get_bearer_place(const struct reading *reading, struct fan_contexts_row *row)
 	return get_address(reading, AF_INET, row->ue_ip, FIELD_UE_IP) || refuse(reading, FIELD_UE_IP, "an IPv4 address");
 }
 
+/* A host that an IPv4 packet can be meant for alone (RFC 6890). */
+static bool
+is_unicast(const uint8_t address[4])
+{
+	return address[0] != 0 && address[0] != 127 && address[0] < 224;
+}
+
+static bool
+get_plain_place(const struct reading *reading, struct fan_contexts_row *row)
+{
+	if (!get_empty(reading, FIELD_TEID, "empty for sgi-ip") || !get_empty(reading, FIELD_MME_UE_ID, "empty for sgi-ip") ||
+	    !get_empty(reading, FIELD_RAN_UE_ID, "empty for sgi-ip"))
+		return false;
+	return (get_address(reading, AF_INET, row->ue_ip, FIELD_UE_IP) && is_unicast(row->ue_ip)) ||
+	       refuse(reading, FIELD_UE_IP, "a unicast IPv4 address");
+}
+
+static bool
+get_place(const struct reading *reading, struct fan_contexts_row *row, enum fan_kind kind)
+{
+	if (fan_kind_is_plain(kind))
+		return get_plain_place(reading, row);
+	return fan_kind_is_nas(kind) ? get_nas_place(reading, row, kind == FAN_KIND_5GS_NAS) : get_bearer_place(reading, row);
+}
+
 static bool
 get_next_hop(const struct reading *reading, struct fan_contexts_row *row)
 {
@@ -407,11 +456,10 @@ fan_contexts_csv_parse_keyless(struct fan_contexts_row *row, char *wrong, size_t
 		return false;
 	row->ue = (uint32_t)ue;
 	kind = fan_profile_kind(row->profile);
-	if (!get_protection(&reading, row, kind) || !get_counters(&reading, row, kind))
+	if (fan_kind_is_plain(kind) ? !get_no_protection(&reading, row)
+				    : !get_protection(&reading, row, kind) || !get_counters(&reading, row, kind))
 		return false;
-	if (fan_kind_is_nas(kind) ? !get_nas_place(&reading, row, kind == FAN_KIND_5GS_NAS) : !get_bearer_place(&reading, row))
-		return false;
-	return get_next_hop(&reading, row);
+	return get_place(&reading, row, kind) && get_next_hop(&reading, row);
 }
 
 bool

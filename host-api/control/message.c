@@ -71,15 +71,20 @@ fan_message_describe(const struct fan_message_status *status)
 }
 
 static json_t *
-describe(const struct fan_message_status *status)
+describe(struct fan_message_status *status)
 {
 	json_t *object = fan_message_describe(status), *profiles = json_object();
 
 	for (int i = 0; i < FAN_PROFILE_COUNT; i++) {
 		const struct fan_result *result = &status->profile[i];
+		json_t *described;
 
-		if (result->created > 0)
-			(void)json_object_set_new(profiles, fan_profile_name((enum fan_profile)i), describe_result(result));
+		if (result->created == 0)
+			continue;
+		described = describe_result(result);
+		if (fan_kind_is_plain(fan_profile_kind((enum fan_profile)i)))
+			(void)json_object_set_new(described, "protected", json_false());
+		(void)json_object_set_new(profiles, fan_profile_name((enum fan_profile)i), described);
 	}
 	(void)json_object_set_new(object, "profiles", profiles);
 	return object;

@@ -10,8 +10,13 @@ fan_role_name(enum fan_role role)
 }
 
 static const char *const kind_names[FAN_KIND_COUNT] = {
-	[FAN_KIND_EPS_NAS] = "eps-nas",         [FAN_KIND_5GS_NAS] = "5gs-nas",       [FAN_KIND_LTE_PDCP_12] = "lte-pdcp-12",
-	[FAN_KIND_LTE_PDCP_18] = "lte-pdcp-18", [FAN_KIND_NR_PDCP_12] = "nr-pdcp-12", [FAN_KIND_NR_PDCP_18] = "nr-pdcp-18",
+	[FAN_KIND_EPS_NAS] = "eps-nas",
+	[FAN_KIND_5GS_NAS] = "5gs-nas",
+	[FAN_KIND_LTE_PDCP_12] = "lte-pdcp-12",
+	[FAN_KIND_LTE_PDCP_18] = "lte-pdcp-18",
+	[FAN_KIND_NR_PDCP_12] = "nr-pdcp-12",
+	[FAN_KIND_NR_PDCP_18] = "nr-pdcp-18",
+	[FAN_KIND_SGI] = "sgi",
 };
 
 const char *
@@ -27,7 +32,7 @@ fan_kind_find(const char *name)
 		if (strcmp(kind_names[i], name) == 0)
 			return i;
 	return fan_fail(FAN_E_NOT_FOUND,
-			"kind %.32s: there are eps-nas, 5gs-nas, lte-pdcp-12, lte-pdcp-18, nr-pdcp-12, nr-pdcp-18", name);
+			"kind %.32s: there are eps-nas, 5gs-nas, lte-pdcp-12, lte-pdcp-18, nr-pdcp-12, nr-pdcp-18, sgi", name);
 }
 
 json_t *

@@ -65,7 +65,7 @@ enum fan_role {
 
 /* "read" ... "lease". Static storage. */
 const char *fan_role_name(enum fan_role role);
-/* "eps-nas" ... "nr-pdcp-18". Static storage. */
+/* "eps-nas" ... "sgi". Static storage. */
 const char *fan_kind_name(enum fan_kind kind);
 /* The kind of that name, or NOT_FOUND. */
 int fan_kind_find(const char *name);

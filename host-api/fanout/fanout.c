@@ -189,7 +189,7 @@ reserve(struct fanout *fanout)
 
 	for (unsigned kind = 0; kind < FAN_KIND_COUNT; kind++) {
 		size_t contexts = 0;
-		uint8_t integrity = 0;
+		uint8_t cipher = 0, integrity = 0;
 		int error;
 
 		for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++) {
@@ -198,11 +198,12 @@ reserve(struct fanout *fanout)
 			if (fan_profile_kind(profile) != kind || population->options.weight[i] == 0)
 				continue;
 			contexts += fan_population_profile_ues(population, profile);
+			cipher = fan_population_cipher(population, profile);
 			integrity = fan_population_integrity(population, profile);
 		}
 		if (contexts == 0)
 			continue;
-		error = fan_ue_reserve(fanout->appliance, (enum fan_kind)kind, population->options.cipher, integrity, contexts);
+		error = fan_ue_reserve(fanout->appliance, (enum fan_kind)kind, cipher, integrity, contexts);
 		if (error != 0)
 			return error;
 	}
@@ -551,7 +552,8 @@ name_engines(struct fanout *fanout)
 
 		if (population->options.weight[i] == 0)
 			continue;
-		name = fan_engine_serving(fanout->appliance, fan_profile_kind(profile), population->options.cipher,
+		name = fan_engine_serving(fanout->appliance, fan_profile_kind(profile),
+					  fan_population_cipher(population, profile),
 					  fan_population_integrity(population, profile));
 		if (name != NULL && strstr(names, name) == NULL)
 			snprintf(names + strlen(names), room - strlen(names), "%s%s", *names == '\0' ? "" : ",", name);

@@ -220,8 +220,15 @@ fan_population_integrity(const struct fan_population *population, enum fan_profi
 {
 	enum fan_kind kind = fan_profile_kind(profile);
 
-	return kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18 ? FAN_INTEGRITY_NONE
-									    : population->options.integrity;
+	return kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18 || fan_kind_is_plain(kind)
+		       ? FAN_INTEGRITY_NONE
+		       : population->options.integrity;
+}
+
+uint8_t
+fan_population_cipher(const struct fan_population *population, enum fan_profile profile)
+{
+	return fan_kind_is_plain(fan_profile_kind(profile)) ? 0 : population->options.cipher;
 }
 
 static void
@@ -252,18 +259,40 @@ fill_nas(struct fan_ue *ue, uint64_t numbers, enum fan_profile profile, uint32_t
 }
 
 static void
-fill_bearer(struct fan_ue *ue, uint64_t numbers, uint32_t local)
+fill_address(struct fan_ue *ue)
 {
 	uint32_t address = UE_NETWORK + ue->ue;
 
-	ue->bearer = (uint8_t)(numbers % 32);
-	ue->count_reserved = UINT32_MAX;
-	ue->teid = teid_from(local);
 	ue->ipv4[0] = (uint8_t)(address >> 24);
 	ue->ipv4[1] = (uint8_t)(address >> 16);
 	ue->ipv4[2] = (uint8_t)(address >> 8);
 	ue->ipv4[3] = (uint8_t)address;
+}
+
+static void
+fill_bearer(struct fan_ue *ue, uint64_t numbers, uint32_t local)
+{
+	ue->bearer = (uint8_t)(numbers % 32);
+	ue->count_reserved = UINT32_MAX;
+	ue->teid = teid_from(local);
+	fill_address(ue);
 	ue->nru_sn = (uint32_t)(numbers >> 32) & 0xffffff;
+}
+
+/* COUNT, keys and place of a UE that Fanfare protects something for. */
+static void
+fill_protected(struct fan_population_ue *out, const struct fan_population *population, uint32_t index, uint32_t local)
+{
+	struct fan_ue *ue = &out->ue;
+
+	ue->count = first_count(ue->kind, random_word(population, index, WORD_COUNT));
+	fill_key(ue->k_enc, population, index, WORD_K_ENC);
+	if (ue->integrity != FAN_INTEGRITY_NONE)
+		fill_key(ue->k_int, population, index, WORD_K_INT);
+	if (is_nas(ue->kind))
+		fill_nas(ue, random_word(population, index, WORD_NUMBERS), out->profile, local);
+	else
+		fill_bearer(ue, random_word(population, index, WORD_NUMBERS), local);
 }
 
 void
@@ -276,20 +305,16 @@ fan_population_ue(const struct fan_population *population, struct fan_population
 	*ue = (struct fan_ue){
 		.struct_bytes = sizeof(struct fan_ue),
 		.kind = fan_profile_kind(out->profile),
-		.cipher = population->options.cipher,
+		.cipher = fan_population_cipher(population, out->profile),
 		.integrity = fan_population_integrity(population, out->profile),
 		.emergency = population->options.emergency,
 		.next_hop = (uint16_t)hop_of(population, index, &local),
 		.ue = index,
 	};
-	ue->count = first_count(ue->kind, random_word(population, index, WORD_COUNT));
-	fill_key(ue->k_enc, population, index, WORD_K_ENC);
-	if (ue->integrity != FAN_INTEGRITY_NONE)
-		fill_key(ue->k_int, population, index, WORD_K_INT);
-	if (is_nas(ue->kind))
-		fill_nas(ue, random_word(population, index, WORD_NUMBERS), out->profile, local);
+	if (fan_kind_is_plain(ue->kind))
+		fill_address(ue);
 	else
-		fill_bearer(ue, random_word(population, index, WORD_NUMBERS), local);
+		fill_protected(out, population, index, local);
 }
 
 void
@@ -355,9 +380,25 @@ find_bearer(const struct fan_population *population, const struct fan_ue_address
 {
 	int64_t index = address->teid == 0 ? -1 : index_of(population, hop, local_from_teid(address->teid));
 
-	if (index >= 0 && is_nas(fan_profile_kind(fan_population_profile(population, (uint32_t)index))))
+	if (index >= 0 && (is_nas(fan_profile_kind(fan_population_profile(population, (uint32_t)index))) ||
+			   fan_kind_is_plain(fan_profile_kind(fan_population_profile(population, (uint32_t)index)))))
 		return -1;
 	return index;
+}
+
+/* The UE's own address leads to it, and its next hop must be the one that the link carried the frame to. */
+static int64_t
+find_plain(const struct fan_population *population, const struct fan_ue_address *address)
+{
+	const uint8_t *own = address->ipv4;
+	const uint32_t index = ((uint32_t)own[0] << 24 | (uint32_t)own[1] << 16 | (uint32_t)own[2] << 8 | own[3]) - UE_NETWORK;
+	struct fan_next_hop next_hop;
+	uint32_t local;
+
+	if (index >= population->options.ues || !fan_kind_is_plain(fan_profile_kind(fan_population_profile(population, index))))
+		return -1;
+	fan_population_next_hop(population, &next_hop, hop_of(population, index, &local));
+	return memcmp(next_hop.ethernet, address->ethernet, sizeof(next_hop.ethernet)) == 0 ? (int64_t)index : -1;
 }
 
 static int64_t
@@ -378,8 +419,11 @@ find_nas(const struct fan_population *population, const struct fan_ue_address *a
 int64_t
 fan_population_find(const struct fan_population *population, const struct fan_ue_address *address)
 {
-	int64_t hop = hop_from_address(population, address);
+	int64_t hop;
 
+	if (address->plain)
+		return find_plain(population, address);
+	hop = hop_from_address(population, address);
 	if (hop < 0)
 		return -1;
 	return address->nas ? find_nas(population, address, (uint32_t)hop) : find_bearer(population, address, (uint32_t)hop);
@@ -426,7 +470,8 @@ check_options(const struct fan_population_options *options, uint32_t *weight_sum
 			return fan_fail(FAN_E_INVALID, "profile %s: weight %u, 1 to %d", name, options->weight[i],
 					FAN_POPULATION_WEIGHT_MAX);
 		*weight_sum += options->weight[i];
-		if (options->weight[i] == 0 || kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18)
+		if (options->weight[i] == 0 || kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18 ||
+		    fan_kind_is_plain(kind))
 			continue;
 		if (options->integrity == FAN_INTEGRITY_NONE && is_nas(kind))
 			return fan_fail(FAN_E_INVALID, "profile %s: NAS is always integrity protected, none is for PDCP alone",

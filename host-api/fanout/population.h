@@ -26,10 +26,10 @@ struct fan_population_options {
 	uint32_t ues; /* 1..FAN_POPULATION_UES_MAX */
 	uint64_t seed;
 	uint32_t weight[FAN_PROFILE_COUNT]; /* 0..FAN_POPULATION_WEIGHT_MAX, not all 0 */
-	uint8_t cipher;
-	uint8_t integrity; /* 0..3 or FAN_INTEGRITY_NONE; LTE PDCP has none whatever this says */
-	bool emergency;    /* lets NAS and NR take integrity 0 */
-	bool ipv6;         /* of the next hops */
+	uint8_t cipher;                     /* sgi-ip has none whatever this says */
+	uint8_t integrity;                  /* 0..3 or FAN_INTEGRITY_NONE; LTE PDCP and sgi-ip have none whatever this says */
+	bool emergency;                     /* lets NAS and NR take integrity 0 */
+	bool ipv6;                          /* of the next hops */
 };
 
 /* Read-only once made: any number of threads may ask. */
@@ -61,7 +61,9 @@ void fan_population_next_hop(const struct fan_population *population, struct fan
 /* UEs of a profile, and the index of the rank-th of them (rank from 0, rising index). */
 uint32_t fan_population_profile_ues(const struct fan_population *population, enum fan_profile profile);
 uint32_t fan_population_profile_index(const struct fan_population *population, enum fan_profile profile, uint32_t rank);
-/* What a profile's contexts have for integrity: the option, or none for LTE PDCP. */
+/* What a profile's contexts have for a cipher: the option, or 0 for sgi-ip. */
+uint8_t fan_population_cipher(const struct fan_population *population, enum fan_profile profile);
+/* What they have for integrity: the option, or none for LTE PDCP and sgi-ip. */
 uint8_t fan_population_integrity(const struct fan_population *population, enum fan_profile profile);
 
 /* The UE behind an address of a frame, or -1. Takes any address: it comes from outside. */

@@ -144,6 +144,8 @@ expected_form(const struct fan_reception *reception, enum fan_profile profile)
 	case FAN_PROFILE_EPS_NAS_KEY:
 	case FAN_PROFILE_5GS_NAS_KEY:
 		return FAN_UE_KEYS;
+	case FAN_PROFILE_SGI_IP:
+		return FAN_UE_IP;
 	default:
 		return reception->raw ? FAN_UE_RAW : FAN_UE_IP;
 	}

@@ -114,6 +114,8 @@ profiles_object(const struct fan_fanout_request *request, const struct fan_fanou
 		json_object_set_new(profile, "verified", number(one->verified));
 		json_object_set_new(profile, "bytes_out", number(one->bytes_out));
 		json_object_set_new(profile, "dropped", dropped_object(one));
+		if (fan_kind_is_plain(fan_profile_kind((enum fan_profile)i)))
+			json_object_set_new(profile, "protected", json_false());
 		json_object_set_new(profiles, fan_profile_name((enum fan_profile)i), profile);
 	}
 	return profiles;
@@ -330,6 +332,24 @@ print_profiles(FILE *out, const struct fan_fanout_result *result, unsigned colum
 	}
 }
 
+/* Whether the run has UEs under a profile in which Fanfare protects nothing. */
+static bool
+is_unprotected(const struct fan_fanout_result *result, unsigned profile)
+{
+	return result->profile[profile].ues > 0 && fan_kind_is_plain(fan_profile_kind((enum fan_profile)profile));
+}
+
+static void
+print_unprotected(FILE *out, const struct fan_fanout_result *result)
+{
+	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++)
+		if (is_unprotected(result, i))
+			fprintf(out,
+				"  %s: not protected by Fanfare. The network protects the packet from hop to hop; from end to end nothing "
+				"does\n",
+				fan_profile_name((enum fan_profile)i));
+}
+
 static void
 print_drops(FILE *out, const struct fan_fanout_result *result)
 {
@@ -416,13 +436,16 @@ print_speed(FILE *out, const struct fan_fanout_result *result)
 static void
 print_shares(FILE *out, const struct fan_fanout_result *result)
 {
+	const char *verb = "protected";
 	char text[GROUPED_BYTES];
 
 	if (result->share_count < 2)
 		return;
+	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++)
+		verb = is_unprotected(result, i) ? "took" : verb;
 	fprintf(out, "  %-14s", "");
 	for (unsigned i = 0; i < result->share_count; i++)
-		fprintf(out, "%s %s protected %s PDUs", i == 0 ? "" : ",", result->shares[i].name,
+		fprintf(out, "%s %s %s %s PDUs", i == 0 ? "" : ",", result->shares[i].name, verb,
 			grouped(text, result->shares[i].pdus));
 	fputc('\n', out);
 }
@@ -503,6 +526,7 @@ print_coding(FILE *out, const struct fan_fanout_request *request)
 static void
 print_entries(FILE *out, const struct fan_fanout_request *request, const struct fan_fanout_result *result)
 {
+	print_unprotected(out, result);
 	print_drops(out, result);
 	print_faults(out, result);
 	print_coding(out, request);

@@ -31,8 +31,8 @@
  *
  * Versions: what came with version 2 stands at the end of a record, and only where there is something to say: a record of version 1 is one
  * of version 2. Version 3 has records of whom a message is put off for, and no other;
- * version 4 the profiles that carry keys of groups, and COUNTs of these. Whoever opens a store of an earlier version makes it one of
- * version 3, which programs before then refuse.
+ * version 4 the profiles that carry keys of groups, and COUNTs of these; version 5 further kinds and profiles. Whoever opens a store of an earlier
+ * version makes it one of version 5, which programs before then refuse.
  *
  * Errors: negative enum fan_error, with a line for fan_error_detail(). Threads: any, one at a time. A child of fork() does not use the handle.
  * Everything may block for as long as the disk takes.
@@ -46,7 +46,7 @@
 #include <assert.h>
 
 #define FAN_STORE_VERSION                                                                                                      \
-	4 /* of the format; a store of an earlier version becomes one, and one of a later version is refused */
+	5 /* of the format; a store of an earlier version becomes one, and one of a later version is refused */
 #define FAN_STORE_BYTES_MAX (UINT64_C(1) << 38) /* 256 GiB of address space: 100 M UEs take some 16 GB */
 
 #define FAN_MARKS_BLOCKS 1024 /* blocks of one record of marks */

@@ -73,6 +73,7 @@ refused 2 'nr-pdcp-18' fanout $small --integrity 0 --profile nr-pdcp-18
 refused 2 '--profile nr-pdcp-13: no such profile, did you mean nr-pdcp-12?' fanout $small --profile nr-pdcp-13
 refused 2 'no such profile; there are' fanout $small --profile quux
 refused 2 'no such profile' fanout $small --profile ''
+refused 2 'sgi-ip sends IPv4 packets' fanout $small --profile sgi-ip --ipv6
 refused 2 'no such profile' fanout $small --profile eps-nas-sms,
 refused 2 'given twice' fanout $small --profile eps-nas-sms,eps-nas-sms
 refused 2 'a weight is a number from 1' fanout $small --profile eps-nas-sms=0
@@ -214,6 +215,9 @@ checked --text "$text"
 try --message octets --profile eps-nas-sms=3,5gs-nas-sms --workers 2
 try --text x --repeat 20 --profile eps-nas-sms,5gs-nas-sms
 try --text x --repeat 300 --profile eps-nas-nidd,nr-pdcp-12
+try --text "$text" --profile sgi-ip
+checked --text "$text"
+try --text x --repeat 300 --profile sgi-ip,eps-nas-nidd --udp-checksum
 
 # Short messages: the result names the coding that was chosen, why, and how many parts that made.
 # coded LINE EXPRESSION ARGUMENT...: what the table says, and the JSON object

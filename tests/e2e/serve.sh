@@ -223,6 +223,20 @@ refused 2 'profile eps: there is none of this name' send --ue meter-1@example.or
 refused 2 'a GID or --ue IDENTITY: give one of the two' send --text x
 refused 2 'a GID or --ue IDENTITY: give one of the two' send flood@example.org --ue meter-1@example.org --text x
 refused 2 '--profile goes with --ue' send flood@example.org --text x --profile nr-pdcp-18
+# Over SGi: an address and no key; nothing is protected, and the results say so. No window ends, and nothing is acknowledged.
+plain='"identity":"meter-9@example.org","profile":"sgi-ip","cipher":0,"integrity":"none","count":0,"bearer":0,"next_hop":"198.51.100.77"'
+echo "{$plain,\"ue_ip\":\"10.0.0.10\",\"k_enc\":\"$key\"}" >plain.jsonl
+refused 2 'k_enc: empty for sgi-ip, where Fanfare protects nothing' ue import plain.jsonl --format jsonl
+echo "{$plain,\"ue_ip\":\"224.0.0.10\"}" >plain.jsonl
+refused 2 'ue_ip: a unicast IPv4 address' ue import plain.jsonl --format jsonl
+echo "{$plain,\"ue_ip\":\"10.0.0.10\"}" >plain.jsonl
+good ue import plain.jsonl --format jsonl
+good send --ue meter-9@example.org --text x --wait --json
+json 'o["profiles"]["sgi-ip"]["protected"] is False and o["profiles"]["sgi-ip"]["sent"] == 1'
+refused 2 'fanfare ack' ack meter-9@example.org sgi 0
+good ue show meter-9@example.org --json
+json 'o["contexts"][0]["kind"] == "sgi" and o["contexts"][0]["next_count"] == 0 and o["contexts"][0]["unacknowledged"] == 0'
+good ue remove meter-9@example.org
 # Two contexts: NAS, by the lowest profile that it is reached by, or by short messages; a bearer where that alone is reachable.
 cat >two.jsonl <<END
 {"identity":"meter-2@example.org","profile":"nr-pdcp-18","cipher":2,"integrity":2,"k_enc":"$key","k_int":"${key}","count":7,"bearer":4,"teid":10,"next_hop":"198.51.100.77","ue_ip":"10.0.0.9"}

@@ -68,6 +68,8 @@ def tshark(options, hops):
 
 
 def key_of(row):
+  if row["profile"] == "sgi-ip":
+    return ("own", row["ue_ip"])
   if row["teid"]:
     return ("2152", row["next_hop"], int(row["teid"]))
   port = "38412" if row["profile"].startswith("5gs") else "36412"
@@ -93,6 +95,9 @@ class Check:
     for name in ("_ws.expert.message", "_ws.malformed"):
       self.same(frame, name, [])
     port, hop = frame["udp.dstport"][0], (frame["ipv6.dst"] if v6 else frame["ip.dst"])[0]
+    if port not in ("2152", "36412", "38412"):
+      self.packet(frame, hop)
+      return
     if port == "2152":
       key = (port, hop, *(int(teid, 0) for teid in frame["gtp.teid"]))
     else:
@@ -120,6 +125,19 @@ class Check:
     else:
       self.five_gs(frame, row, count)
     self.texts[key] += "".join(frame["gsm_sms.sms_text"])
+
+  def packet(self, frame, own):
+    """Over SGi there is the UE's packet alone, with both checksums."""
+    key = ("own", own)
+    row = self.rows.get(key)
+    if not row:
+      self.faults["no context for %s" % (key,)].append(frame["frame.number"][0])
+      return
+    self.seen[key] += 1
+    for name in ("ip.checksum.status", "udp.checksum.status"):
+      self.same(frame, name, [GOOD])
+    self.same(frame, "ip.dst", [row["ue_ip"]])
+    self.same(frame, "udp.payload", [self.options.text.encode().hex()])
 
   def bearer(self, frame, row, count):
     nr, bits = row["profile"].startswith("nr"), int(row["profile"][-2:])

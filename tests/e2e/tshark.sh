@@ -49,6 +49,8 @@ seen "$short" '--plain --profile nr-pdcp-12' --ues 80 --cipher 0 --profile nr-pd
 seen "$short" '--plain --profile nr-pdcp-12 --mac-i --sdap 9' --ues 80 --cipher 0 --profile nr-pdcp-12 --integrity 1 --sdap 9
 seen "$long" '--plain --profile nr-pdcp-18 --mac-i --ipv6' --ues 80 --cipher 0 --profile nr-pdcp-18 --ipv6
 seen "$short" '--plain --profile nr-pdcp-18 --mac-i --sdap 63' --ues 80 --cipher 0 --profile nr-pdcp-18 --sdap 63 --udp-checksum
+seen "$short" '--plain' --ues 80 --profile sgi-ip
+seen "$long" '--plain' --ues 80 --profile sgi-ip,eps-nas-nidd --cipher 0 --vlan 7 --dscp 10 --udp-checksum
 seen "$long" '' --ues 400 --cipher 2 --udp-checksum
 seen "$short" '--ipv6' --ues 400 --cipher 1 --integrity 1 --ipv6
 exit $wrong
