@@ -5,11 +5,12 @@
  * other, so that contexts come from memory. A worker's own cycles while it works are counted, from counters that are exact
  * once a message has ended.
  *
- *	bench_path [engine=ipsec-mb] [ues=1048576] [bytes=155] [workers=1] [passes=3] [hops=1] [paced=0] [eal=ARGUMENT]..
+ *	bench_path [profile=eps-nas-nidd] [engine=ipsec-mb] [ues=1048576] [bytes=155] [workers=1] [passes=3] [hops=1] [paced=0] [eal=ARGUMENT]..
  *
  * UEs belong to the next hops in turn. So many of these, the last ones, have a rate that is never reached: what it costs to keep one.
  *
- * EPS NAS, data over NAS (5 octets more than the message are ciphered), EEA2 and EIA2. Prints one JSON object.
+ * EPS NAS, data over NAS (5 octets more than the message are ciphered), EEA2 and EIA2; or profile=sgi-ip (28 octets more, nothing is ciphered: what
+ * is left is the path itself). Prints one JSON object.
  */
 #include "../host-api/appliance/appliance.h"
 #include "arguments.h"
@@ -26,6 +27,7 @@
 #define EAL_ARGUMENTS_MAX 8
 
 struct options {
+	enum fan_profile profile;
 	const char *engine;
 	unsigned long ues, bytes, workers, passes, hops, paced;
 	const char *eal[EAL_ARGUMENTS_MAX + 1];
@@ -47,9 +49,21 @@ count_message(void *user, const struct fan_result *result, const struct fan_outc
 }
 
 static bool
+parse_profile(enum fan_profile *profile, const char *argument)
+{
+	static const char name[] = "profile=";
+	const int found = strncmp(argument, name, sizeof(name) - 1) == 0 ? fan_profile_find(argument + sizeof(name) - 1) : -1;
+
+	if (found != FAN_PROFILE_EPS_NAS_NIDD && found != FAN_PROFILE_SGI_IP)
+		return false;
+	*profile = (enum fan_profile)found;
+	return true;
+}
+
+static bool
 parse_option(struct options *options, const char *argument)
 {
-	return fan_argument_engine(&options->engine, argument) ||
+	return parse_profile(&options->profile, argument) || fan_argument_engine(&options->engine, argument) ||
 	       fan_argument_eal(options->eal, &options->eal_count, EAL_ARGUMENTS_MAX, argument) ||
 	       fan_argument_number(&options->ues, argument, "ues", 64, 100000000) ||
 	       fan_argument_number(&options->bytes, argument, "bytes", 1, 1200) ||
@@ -72,6 +86,19 @@ add_hop(struct fanfare *fanfare, unsigned long i, bool paced)
 	fan_next_hop_rate_init(&rate);
 	rate.pdus_per_s = FAN_RATE_PDUS_MAX;
 	return index >= 0 && paced ? fan_next_hop_rate(fanfare, (unsigned)index, &rate) : index;
+}
+
+static int
+add_plain_ue(fan_context_id *id, struct fanfare *fanfare, uint32_t i, unsigned long hops)
+{
+	const struct fan_ue ue = { .struct_bytes = sizeof(struct fan_ue),
+				   .kind = FAN_KIND_SGI,
+				   .integrity = FAN_INTEGRITY_NONE,
+				   .ue = i,
+				   .next_hop = (uint16_t)(hops > 0 ? i % hops : 0),
+				   .ipv4 = { (uint8_t)(10 + (i >> 24)), (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i } };
+
+	return fan_ue_add(fanfare, id, &ue);
 }
 
 static int
@@ -98,13 +125,15 @@ static int
 populate(struct fan_group **group, struct fanfare *fanfare, const struct options *options)
 {
 	const unsigned long ues = options->ues;
+	const bool plain = options->profile == FAN_PROFILE_SGI_IP;
 	uint64_t state = 1;
 	int error = 0;
 
 	for (unsigned long i = 0; error >= 0 && i < options->hops; i++)
 		error = add_hop(fanfare, i, i + options->paced >= options->hops);
 	if (error >= 0)
-		error = fan_ue_reserve(fanfare, FAN_KIND_EPS_NAS, 2, 2, ues);
+		error = plain ? fan_ue_reserve(fanfare, FAN_KIND_SGI, 0, FAN_INTEGRITY_NONE, ues)
+			      : fan_ue_reserve(fanfare, FAN_KIND_EPS_NAS, 2, 2, ues);
 	for (unsigned long at = 0; error >= 0 && at < ues; at += GROUP_UES, group++) {
 		const unsigned long count = ues - at < GROUP_UES ? ues - at : GROUP_UES;
 		fan_context_id first = 0, id = 0;
@@ -113,11 +142,12 @@ populate(struct fan_group **group, struct fanfare *fanfare, const struct options
 		snprintf(gid, sizeof(gid), "slice-%lu@example.org", at);
 		error = fan_group_create(fanfare, group, gid);
 		for (unsigned long i = 0; error >= 0 && i < count; i++) {
-			error = add_ue(&id, fanfare, (uint32_t)(at + i), options->hops, &state);
+			error = plain ? add_plain_ue(&id, fanfare, (uint32_t)(at + i), options->hops)
+				      : add_ue(&id, fanfare, (uint32_t)(at + i), options->hops, &state);
 			first = i == 0 ? id : first;
 		}
 		if (error >= 0)
-			error = fan_group_add_range(*group, first, count, FAN_PROFILE_EPS_NAS_NIDD);
+			error = fan_group_add_range(*group, first, count, options->profile);
 	}
 	return error;
 }
@@ -151,6 +181,7 @@ run_passes(const struct options *options, struct fanfare *fanfare)
 	const size_t group_count = (options->ues + GROUP_UES - 1) / GROUP_UES;
 	struct fan_group **group = fan_slices_map(group_count * sizeof(struct fan_group *));
 	uint8_t *text = fan_slices_map(options->bytes);
+	const bool plain = options->profile == FAN_PROFILE_SGI_IP;
 	struct fan_message message;
 	struct fan_slices slices;
 	int error = populate(group, fanfare, options);
@@ -164,8 +195,10 @@ run_passes(const struct options *options, struct fanfare *fanfare)
 	if (error >= 0)
 		printf("{\"engine\": \"%s\", \"bytes\": %lu, \"ues\": %lu, \"workers\": %lu, \"cycles_per_ue\": %.2f, "
 		       "\"median\": %.2f, \"slices\": %zu}\n",
-		       fan_engine_serving(fanfare, FAN_KIND_EPS_NAS, 2, 2), options->bytes + 5, options->ues, options->workers,
-		       fan_slices_quantile(&slices, 0.1), fan_slices_quantile(&slices, 0.5), slices.count);
+		       plain ? fan_engine_serving(fanfare, FAN_KIND_SGI, 0, FAN_INTEGRITY_NONE)
+			     : fan_engine_serving(fanfare, FAN_KIND_EPS_NAS, 2, 2),
+		       options->bytes + (plain ? 28 : 5), options->ues, options->workers, fan_slices_quantile(&slices, 0.1),
+		       fan_slices_quantile(&slices, 0.5), slices.count);
 	fan_slices_close(&slices);
 	return error;
 }
@@ -184,7 +217,7 @@ main(int argc, char **argv)
 		if (!parse_option(&options, argv[i])) {
 			fprintf(stderr,
 				"bench_path: cannot use \"%s\"\n"
-				"usage: bench_path [engine=NAME] [ues=N] [bytes=1..1200] [workers=1..8] [passes=1..200] [hops=1..60000] [paced=0..60000] [eal=ARGUMENT]..\n",
+				"usage: bench_path [profile=eps-nas-nidd|sgi-ip] [engine=NAME] [ues=N] [bytes=1..1200] [workers=1..8] [passes=1..200] [hops=1..60000] [paced=0..60000] [eal=ARGUMENT]..\n",
 				argv[i]);
 			return EXIT_FAILURE;
 		}
