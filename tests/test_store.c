@@ -200,6 +200,43 @@ sample(enum fan_record_kind kind, uint32_t number)
 		for (unsigned i = 0; i < FAN_MARKS_BLOCKS; i++)
 			record.marks.mark[i] = (uint8_t)(i % (FAN_MARK_MAX + 1));
 		break;
+	case FAN_RECORD_GROUP_KEY:
+		(void)snprintf(record.group_key.gid, sizeof(record.group_key.gid), "%s%u", gid, number);
+		record.group_key.gki = (uint8_t)number;
+		record.group_key.cipher = 1;
+		record.group_key.integrity = 2;
+		record.group_key.tag_bytes = 8;
+		record.group_key.is_signed = true;
+		record.group_key.is_imported = true;
+		record.group_key.has_session = true;
+		memcpy(record.group_key.service_id, "abc", 3);
+		memcpy(record.group_key.plmn, "def", 3);
+		memcpy(record.group_key.key_group, "gh", 2);
+		record.group_key.rekey_on_removal = true;
+		record.group_key.is_due = true;
+		record.group_key.to_send = 3;
+		record.group_key.duration_min = 0x1234;
+		record.group_key.start_s = INT64_C(1800000000);
+		record.group_key.overlap_s = 0x23456789;
+		record.group_key.has_previous = true;
+		record.group_key.previous_gki = 200;
+		record.group_key.previous_end_s = INT64_C(1800000600);
+		record.group_key.rotations = UINT64_C(1) << 40;
+		memcpy(record.group_key.secret.master, "master-key-of-group-master-key-o", 32);
+		memcpy(record.group_key.secret.signer, "secret-of-sender-secret-of-sende", 32);
+		memcpy(record.group_key.secret.k_integ, "Gk_integ-of-node", FAN_KEY_BYTES);
+		memcpy(record.group_key.secret.k_conf, "Gk_conf-of-node-", FAN_KEY_BYTES);
+		break;
+	case FAN_RECORD_KEY_OCTETS:
+		record.key_octets.id = number;
+		record.key_octets.octet_count = (uint16_t)(34 + number);
+		memset(record.key_octets.octets, 'K', record.key_octets.octet_count);
+		break;
+	case FAN_RECORD_SPENT_KEY:
+		record.spent_key.fingerprint[0] = (uint8_t)(number >> 8);
+		record.spent_key.fingerprint[1] = (uint8_t)number;
+		record.spent_key.gki_used[5] = 0x81;
+		break;
 	case FAN_RECORD_KINDS:
 		break;
 	}
@@ -265,6 +302,10 @@ key_of(enum fan_record_kind kind, uint32_t number)
 		memset(key.members.member, 0, sizeof(key.members.member));
 	} else if (kind == FAN_RECORD_GROUP) {
 		key.group = full.group;
+	} else if (kind == FAN_RECORD_GROUP_KEY) {
+		memcpy(key.group_key.gid, full.group_key.gid, sizeof(key.group_key.gid));
+	} else if (kind == FAN_RECORD_SPENT_KEY) {
+		memcpy(key.spent_key.fingerprint, full.spent_key.fingerprint, sizeof(key.spent_key.fingerprint));
 	} else if (kind == FAN_RECORD_UNSERVED) {
 		key.unserved = full.unserved;
 		key.unserved.bitmap = NULL;
@@ -430,7 +471,7 @@ Test(store, has_one_transaction_and_none_in_a_callback)
 	fan_store_abort(store);
 	done(fan_store_get(store, &record));
 	cr_assert_eq(fan_store_each(store, FAN_RECORD_NEXT_HOP, begin_inside, store), -77);
-	refused(fan_store_each(store, FAN_RECORD_KINDS, begin_inside, store), FAN_E_INVALID, "0 to 8");
+	refused(fan_store_each(store, FAN_RECORD_KINDS, begin_inside, store), FAN_E_INVALID, "0 to 11");
 	fan_store_close(store);
 }
 
@@ -808,6 +849,60 @@ Test(store, a_group_without_keys_is_one_of_version_3)
 	cr_expect_not(fan_record_read(&read, key, key_bytes, fields, 40));
 	cr_assert(fan_record_read(&read, key, key_bytes, fields, 0));
 	cr_expect_eq(read.group.count_reserved, 0);
+}
+
+/* Octets that are keys are no field of their message. */
+Test(store, a_message_of_keys_is_kept_without_its_octets)
+{
+	static const uint8_t keys[] = "keys-keys-keys-keys";
+	struct fan_record record = sample(FAN_RECORD_MESSAGE, 2), read = { .kind = FAN_RECORD_MESSAGE };
+	static uint8_t fields[FAN_RECORD_FIELDS_BYTES_MAX];
+	struct fan_store *store = open_store();
+
+	record.message.message.bytes = keys;
+	record.message.message.byte_count = sizeof(keys);
+	record.message.message.group_keys = true;
+	cr_assert_null(memmem(fields, fan_record_write_fields(fields, &record), "keys-keys", 9));
+	done(fan_store_begin(store));
+	put(store, &record);
+	done(fan_store_commit(store));
+	read.message.id = record.message.id;
+	done(fan_store_get(store, &read));
+	cr_expect(read.message.message.group_keys);
+	cr_expect_eq(read.message.message.byte_count, sizeof(keys));
+	cr_expect_null(read.message.message.bytes);
+	cr_expect_str_eq(read.message.message.originator, "+49123");
+	fan_store_close(store);
+}
+
+/* Each goes with what it is of, and with nothing else. */
+Test(store, keys_go_with_their_group_and_octets_of_keys_with_their_message)
+{
+	struct fan_record group = { .kind = FAN_RECORD_GROUP, .group = { .gid = "a@b" } };
+	struct fan_record key = { .kind = FAN_RECORD_GROUP_KEY, .group_key = { .gid = "a@b" } };
+	struct fan_record other = { .kind = FAN_RECORD_GROUP_KEY, .group_key = { .gid = "a@bc" } };
+	struct fan_record message = sample(FAN_RECORD_MESSAGE, 2), octets = sample(FAN_RECORD_KEY_OCTETS, 2), spent;
+	struct fan_store *store = open_store();
+
+	octets.key_octets.id = message.message.id;
+	spent = sample(FAN_RECORD_SPENT_KEY, 1);
+	done(fan_store_begin(store));
+	put(store, &group);
+	put(store, &key);
+	put(store, &other);
+	put(store, &message);
+	put(store, &octets);
+	put(store, &spent);
+	done(fan_store_commit(store));
+	done(fan_store_begin(store));
+	done(fan_store_delete(store, &group));
+	done(fan_store_delete(store, &message));
+	done(fan_store_commit(store));
+	refused(fan_store_get(store, &key), FAN_E_NOT_FOUND, "no such record");
+	refused(fan_store_get(store, &octets), FAN_E_NOT_FOUND, "no such record");
+	done(fan_store_get(store, &other));
+	done(fan_store_get(store, &spent));
+	fan_store_close(store);
 }
 
 /* An outcome without what came with version 4 ends where one of version 3 did: with eight profiles. */
@@ -1281,7 +1376,7 @@ add_record(void *user, const struct fan_record *record)
 		wanted = *record;
 	else if (record->kind == FAN_RECORD_UE)
 		wanted.ue.capabilities = record->ue.capabilities == 2 ? 2 : 0;
-	if (record->kind == FAN_RECORD_GROUP || record->kind == FAN_RECORD_MEMBERS)
+	if (record->kind == FAN_RECORD_GROUP || record->kind == FAN_RECORD_MEMBERS || record->kind == FAN_RECORD_GROUP_KEY)
 		wanted = *record; /* their order is that of text */
 	cr_assert(same(record, &wanted), "a wrong record of kind %d was given", record->kind);
 	told[record->kind]++;

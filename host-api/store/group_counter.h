@@ -6,8 +6,8 @@
  *
  * One counter of a group at a time, and no open transaction of the store while it gives one that is not reserved yet.
  *
- * What it does not know: the key. Deleting the group's record forgets its COUNTs, so that the master key that its keys are made of goes with it:
- * a group of the same GID that is made later must have another.
+ * What it does not know: the key. Deleting the group's record forgets its COUNTs, and so what its keys are made of goes with it: a group of the same
+ * GID that is made later has others.
  */
 #ifndef FAN_GROUP_COUNTER_H
 #define FAN_GROUP_COUNTER_H

@@ -149,6 +149,15 @@ key_fields(struct codec *codec, struct fan_record *record)
 		table_key(codec, &record->marks.table);
 		ORDERED(codec, record->marks.first_block);
 		break;
+	case FAN_RECORD_GROUP_KEY:
+		text(codec, record->group_key.gid, sizeof(record->group_key.gid));
+		break;
+	case FAN_RECORD_KEY_OCTETS:
+		ORDERED(codec, record->key_octets.id);
+		break;
+	case FAN_RECORD_SPENT_KEY:
+		FIELD(codec, record->spent_key.fingerprint);
+		break;
 	case FAN_RECORD_KINDS:
 		break;
 	}
@@ -206,13 +215,46 @@ message_fields_of_version_2(struct codec *codec, struct fan_record_message *reco
 		record->message.reference = NULL;
 		memset(&record->recipient, 0, sizeof(record->recipient));
 	}
-	if (!goes_on(codec, record->message.reference != NULL || record->recipient.identity[0] != '\0'))
+	if (!goes_on(codec,
+		     record->message.reference != NULL || record->recipient.identity[0] != '\0' || record->message.group_keys))
 		return;
 	string(codec, &record->message.reference);
 	text(codec, record->recipient.identity, sizeof(record->recipient.identity));
 	table_key(codec, &record->recipient.table);
 	FIELD(codec, record->recipient.slot);
 	FIELD(codec, record->recipient.profile);
+}
+
+/* A message of keys has its octets elsewhere. */
+static void
+message_fields_of_version_5(struct codec *codec, struct fan_message *message)
+{
+	uint32_t byte_count = (uint32_t)message->byte_count;
+
+	if (codec->reading)
+		message->group_keys = false;
+	if (!goes_on(codec, message->group_keys))
+		return;
+	FIELD(codec, message->group_keys);
+	FIELD(codec, byte_count);
+	if (codec->reading) {
+		message->bytes = NULL;
+		message->byte_count = byte_count;
+	}
+}
+
+/* Without those of keys, which are known behind all the other fields. */
+static void
+message_octets(struct codec *codec, struct fan_message *message)
+{
+	const uint8_t *bytes = message->bytes;
+	size_t byte_count = codec->reading || !message->group_keys ? message->byte_count : 0;
+
+	span(codec, &bytes, &byte_count);
+	if (codec->reading) {
+		message->bytes = bytes;
+		message->byte_count = byte_count;
+	}
 }
 
 static void
@@ -223,7 +265,7 @@ message_fields(struct codec *codec, struct fan_record_message *record)
 	text(codec, record->gid, sizeof(record->gid));
 	FIELD(codec, record->accepted_ms);
 	FIELD(codec, record->expires_ms);
-	span(codec, &message->bytes, &message->byte_count);
+	message_octets(codec, message);
 	FIELD(codec, message->priority);
 	FIELD(codec, message->coding);
 	string(codec, &message->originator);
@@ -237,6 +279,7 @@ message_fields(struct codec *codec, struct fan_record_message *record)
 	FIELD(codec, message->source_port);
 	FIELD(codec, message->destination_port);
 	message_fields_of_version_2(codec, record);
+	message_fields_of_version_5(codec, message);
 	if (codec->reading)
 		message->struct_bytes = sizeof(*message);
 }
@@ -304,6 +347,31 @@ group_fields(struct codec *codec, struct fan_record_group *record)
 	FIELD(codec, record->count_reserved);
 }
 
+static void
+group_key_fields(struct codec *codec, struct fan_record_group_key *record)
+{
+	FIELD(codec, record->gki);
+	FIELD(codec, record->cipher);
+	FIELD(codec, record->integrity);
+	FIELD(codec, record->tag_bytes);
+	FIELD(codec, record->is_signed);
+	FIELD(codec, record->is_imported);
+	FIELD(codec, record->has_session);
+	FIELD(codec, record->service_id);
+	FIELD(codec, record->plmn);
+	FIELD(codec, record->key_group);
+	FIELD(codec, record->rekey_on_removal);
+	FIELD(codec, record->is_due);
+	FIELD(codec, record->to_send);
+	FIELD(codec, record->duration_min);
+	FIELD(codec, record->start_s);
+	FIELD(codec, record->overlap_s);
+	FIELD(codec, record->has_previous);
+	FIELD(codec, record->previous_gki);
+	FIELD(codec, record->previous_end_s);
+	FIELD(codec, record->rotations);
+}
+
 /* Two records of the longer form fit a page of LMDB: what NAS has in one octet takes one. */
 static void
 checkpoint_fields(struct codec *codec, struct fan_record_checkpoint *record)
@@ -356,6 +424,15 @@ fields(struct codec *codec, struct fan_record *record)
 	case FAN_RECORD_GROUP:
 		group_fields(codec, &record->group);
 		break;
+	case FAN_RECORD_GROUP_KEY:
+		group_key_fields(codec, &record->group_key);
+		break;
+	case FAN_RECORD_KEY_OCTETS:
+		FIELD(codec, record->key_octets.octet_count);
+		break;
+	case FAN_RECORD_SPENT_KEY:
+		FIELD(codec, record->spent_key.gki_used);
+		break;
 	case FAN_RECORD_KINDS:
 		break;
 	}
@@ -390,12 +467,22 @@ fan_record_write_fields(uint8_t out[FAN_RECORD_FIELDS_BYTES_MAX], const struct f
 size_t
 fan_record_secret_bytes(enum fan_record_kind kind)
 {
-	return kind == FAN_RECORD_UE ? FAN_RECORD_SECRET_BYTES_MAX : 0;
+	static const size_t bytes[FAN_RECORD_KINDS] = {
+		[FAN_RECORD_UE] = 2 * FAN_KEY_BYTES,
+		[FAN_RECORD_GROUP_KEY] = sizeof(struct fan_group_secret),
+		[FAN_RECORD_KEY_OCTETS] = FAN_KEY_OCTETS_MAX,
+	};
+
+	return bytes[kind];
 }
 
 uint8_t *
 fan_record_secret(struct fan_record *record)
 {
+	if (record->kind == FAN_RECORD_GROUP_KEY)
+		return (uint8_t *)&record->group_key.secret;
+	if (record->kind == FAN_RECORD_KEY_OCTETS)
+		return record->key_octets.octets;
 	return (uint8_t *)&record->ue.ue + offsetof(struct fan_ue, k_enc);
 }
 
@@ -441,7 +528,8 @@ check_members_key(const struct fan_record_members *members)
 
 	if (error != 0)
 		return error;
-	if (members->profile >= FAN_PROFILE_COUNT)
+	if ((members->profile & ~FAN_MEMBERS_HELD) >= FAN_PROFILE_COUNT ||
+	    ((members->profile & FAN_MEMBERS_HELD) != 0 && !fan_profile_is_key(members->profile & ~FAN_MEMBERS_HELD)))
 		return fan_fail(FAN_E_INVALID, "profile %u of members: 0 to %d", members->profile, FAN_PROFILE_COUNT - 1);
 	return check_multiple("first_slot", members->first_slot, FAN_MEMBERS_CONTEXTS);
 }
@@ -464,6 +552,8 @@ fan_record_check_key(const struct fan_record *record)
 	switch (record->kind) {
 	case FAN_RECORD_GROUP:
 		return check_gid(record->group.gid);
+	case FAN_RECORD_GROUP_KEY:
+		return check_gid(record->group_key.gid);
 	case FAN_RECORD_MEMBERS:
 		return check_members_key(&record->members);
 	case FAN_RECORD_UNSERVED:
@@ -475,6 +565,8 @@ fan_record_check_key(const struct fan_record *record)
 	case FAN_RECORD_MESSAGE:
 	case FAN_RECORD_OUTCOME:
 	case FAN_RECORD_CHECKPOINT:
+	case FAN_RECORD_KEY_OCTETS:
+	case FAN_RECORD_SPENT_KEY:
 		return 0;
 	case FAN_RECORD_KINDS:
 		break;
@@ -559,6 +651,15 @@ check_message(const struct fan_record_message *record)
 }
 
 static int
+check_key_octets(const struct fan_record_key_octets *record)
+{
+	if (record->octet_count == 0 || record->octet_count > FAN_KEY_OCTETS_MAX)
+		return fan_fail(FAN_E_INVALID, "message %lu has %u octets of keys: 1 to %d", record->id, record->octet_count,
+				FAN_KEY_OCTETS_MAX);
+	return 0;
+}
+
+static int
 check_marks(const struct fan_record_marks *marks)
 {
 	for (unsigned i = 0; i < FAN_MARKS_BLOCKS; i++)
@@ -616,6 +717,8 @@ fan_record_check(const struct fan_record *record)
 		return check_checkpoint(&record->checkpoint);
 	case FAN_RECORD_MARKS:
 		return check_marks(&record->marks);
+	case FAN_RECORD_KEY_OCTETS:
+		return check_key_octets(&record->key_octets);
 	default:
 		return 0;
 	}

@@ -35,6 +35,8 @@ struct head {
 static_assert(sizeof(struct head) == 40 + 16 * FAN_RECORD_KINDS, "a head is stored as it lies in memory, and has no gaps");
 
 #define HEAD_BYTES (sizeof(struct head) + FAN_SEAL_BYTES)
+/* Before version 5 there were nine databases, and a head of so many. */
+#define FORMER_HEAD_BYTES offsetof(struct head, trees[FAN_RECORD_GROUP_KEY])
 #define KEY_BYTES (KEK_ID_BYTES + FAN_SEAL_KEY_BYTES + FAN_SEAL_BYTES)
 
 struct fan_store {
@@ -94,11 +96,9 @@ sealed_key(const uint8_t *wrapped)
 }
 
 static struct fan_sealed
-sealed_head(const uint8_t *head)
+sealed_head(const uint8_t *head, size_t head_bytes)
 {
-	return (struct fan_sealed){
-		.name = HEAD, .name_bytes = sizeof(HEAD) - 1, .clear = head, .clear_bytes = sizeof(struct head)
-	};
+	return (struct fan_sealed){ .name = HEAD, .name_bytes = sizeof(HEAD) - 1, .clear = head, .clear_bytes = head_bytes };
 }
 
 /* Out: a seal under the key of a file, and what tells that key from others. */
@@ -157,14 +157,17 @@ unwrap(struct fan_store *store, const uint8_t wrapped[KEY_BYTES], const char *ke
 static bool
 read_head(const struct fan_store *store, const struct fan_pages *pages, unsigned meta, struct head *head)
 {
-	const struct fan_sealed sealed = sealed_head((const uint8_t *)head);
+	struct fan_sealed sealed;
 	const uint8_t *value;
 	size_t value_bytes;
 
-	if (!fan_pages_find(pages, meta, HEAD, &value, &value_bytes) || value_bytes != HEAD_BYTES)
+	if (!fan_pages_find(pages, meta, HEAD, &value, &value_bytes) ||
+	    (value_bytes != HEAD_BYTES && value_bytes != FORMER_HEAD_BYTES + FAN_SEAL_BYTES))
 		return false;
-	memcpy(head, value, sizeof(*head));
-	return fan_seal_read(store->seal, NULL, &sealed, value + sizeof(*head), 0);
+	memset(head, 0, sizeof(*head));
+	memcpy(head, value, value_bytes - FAN_SEAL_BYTES);
+	sealed = sealed_head((const uint8_t *)head, value_bytes - FAN_SEAL_BYTES);
+	return fan_seal_read(store->seal, NULL, &sealed, value + value_bytes - FAN_SEAL_BYTES, 0);
 }
 
 /* ---- What is there when a store is opened ------------------------------------------------------------------------------------- */
@@ -342,6 +345,7 @@ open_databases(struct fan_store *store, MDB_txn *transaction, unsigned flags)
 	return answer == 0 ? 0 : failed(store, "its databases", answer);
 }
 
+/* Of an older store settle() opens them. */
 static int
 reopen(struct fan_store *store)
 {
@@ -350,6 +354,8 @@ reopen(struct fan_store *store)
 
 	if (error != 0)
 		return error;
+	if (store->older)
+		return 0;
 	answer = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &transaction);
 	if (answer != 0)
 		return failed(store, "its databases", answer);
@@ -410,7 +416,7 @@ static int
 put_head(struct fan_store *store)
 {
 	uint8_t value[HEAD_BYTES];
-	const struct fan_sealed sealed = sealed_head(value);
+	const struct fan_sealed sealed = sealed_head(value, sizeof(struct head));
 	int error;
 
 	store->next.transaction = mdb_txn_id(store->transaction);
@@ -605,13 +611,16 @@ static int64_t
 write_value(struct fan_store *store, const struct fan_record *record, size_t key_bytes)
 {
 	const size_t secret_bytes = fan_record_secret_bytes(record->kind);
+	struct fan_record *written;
 	const struct fan_sealed sealed = { .name = store->name,
 					   .name_bytes = 1 + key_bytes,
 					   .clear = store->value,
 					   .clear_bytes = fan_record_write_fields(store->value, record) };
-	const int error = fan_seal_write(store->seal, store->value + sealed.clear_bytes, &sealed,
-					 secret_bytes > 0 ? record->ue.ue.k_enc : NULL, secret_bytes);
+	int error;
 
+	memcpy(&written, &record, sizeof(void *));
+	error = fan_seal_write(store->seal, store->value + sealed.clear_bytes, &sealed,
+			       secret_bytes > 0 ? fan_record_secret(written) : NULL, secret_bytes);
 	return error == 0 ? (int64_t)(sealed.clear_bytes + secret_bytes + FAN_SEAL_BYTES) : error;
 }
 
@@ -719,6 +728,10 @@ fan_store_delete(struct fan_store *store, const struct fan_record *record)
 		answer = delete_octets(store, FAN_RECORD_MEMBERS, &key, true);
 	while (answer == 0 && record->kind == FAN_RECORD_MESSAGE)
 		answer = delete_octets(store, FAN_RECORD_UNSERVED, &key, true);
+	if ((answer == 0 || answer == MDB_NOTFOUND) && record->kind == FAN_RECORD_GROUP)
+		answer = delete_octets(store, FAN_RECORD_GROUP_KEY, &key, false);
+	if ((answer == 0 || answer == MDB_NOTFOUND) && record->kind == FAN_RECORD_MESSAGE)
+		answer = delete_octets(store, FAN_RECORD_KEY_OCTETS, &key, false);
 	store->spoilt = answer != 0 && answer != MDB_NOTFOUND;
 	return store->spoilt ? failed(store, fan_record_databases[record->kind], answer) : 0;
 }
@@ -970,12 +983,15 @@ create(struct fan_store *store, const char *key_file)
 	return error == 0 ? fan_directory_sync(store->directory) : error;
 }
 
-/* A store that was adopted, or is of an older version, says what it is now, durably, before it is used. */
+/* A store that was adopted, or is of an older version, says what it is now, durably, before it is used. An older one gets the databases that it
+ * has not. */
 static int
 settle(struct fan_store *store)
 {
 	int error = begin(store);
 
+	if (error == 0 && store->older)
+		error = open_databases(store, store->transaction, MDB_CREATE);
 	if (error == 0)
 		error = put_version(store);
 	return error == 0 ? fan_store_commit(store) : error;

@@ -20,8 +20,8 @@
  * one nothing is spent.
  *
  * What is on the disk: one directory of mode 0700, opened by one process; an LMDB file, every record of which is sealed by AES-256-GCM under
- * the store's data key. The seal keeps secret only the two keys of a UE; all else it makes evident when changed. The data key is wrapped by
- * a key-encryption key, which a file outside the store holds. fan_store_open() reads the whole file: pages out of shape, records that are
+ * the store's data key. The seal keeps secret the two keys of a UE, what the keys of a group are made of, and octets of messages that are keys; all
+ * else it makes evident when changed. The data key is wrapped by a key-encryption key, which a file outside the store holds. fan_store_open() reads the whole file: pages out of shape, records that are
  * lost, doubled, or come back from an older state are refused with the page or the database named, and a record that was changed with
  * its database and key when it is read.
  *
@@ -31,8 +31,9 @@
  *
  * Versions: what came with version 2 stands at the end of a record, and only where there is something to say: a record of version 1 is one
  * of version 2. Version 3 has records of whom a message is put off for, and no other;
- * version 4 the profiles that carry keys of groups, and COUNTs of these; version 5 further kinds and profiles. Whoever opens a store of an earlier
- * version makes it one of version 5, which programs before then refuse.
+ * version 4 the profiles that carry keys of groups, and COUNTs of these; version 5 further kinds and profiles, records of the keys of groups, of
+ * octets that are keys, and of keys of other nodes that were used. Whoever opens a store of an earlier version makes it one of version 5, which
+ * programs before then refuse.
  *
  * Errors: negative enum fan_error, with a line for fan_error_detail(). Threads: any, one at a time. A child of fork() does not use the handle.
  * Everything may block for as long as the disk takes.
@@ -68,7 +69,10 @@ static_assert(200 + FAN_MARK_MAX <= 254, "a UE follows a COUNT that is at most 2
 	X(OUTCOME, outcome)                                                                                                    \
 	X(UNSERVED, unserved)                                                                                                  \
 	X(CHECKPOINT, checkpoint)                                                                                              \
-	X(MARKS, marks)
+	X(MARKS, marks)                                                                                                        \
+	X(GROUP_KEY, group_key)                                                                                                \
+	X(KEY_OCTETS, key_octets)                                                                                              \
+	X(SPENT_KEY, spent_key)
 
 enum fan_record_kind {
 #define FAN_RECORD_ENUM(name, database) FAN_RECORD_##name,
@@ -109,11 +113,14 @@ struct fan_record_group {
 	uint64_t count_reserved; /* of that key: each COUNT below it may have been spent; 0..2^32 */
 };
 
+#define FAN_MEMBERS_HELD                                                                                                       \
+	0x80 /* beside a profile of keys: those of its members that are known to have the group's current key */
+
 /* Which of 4,096 contexts of a table are members, under one profile. Deleting the group deletes these too. */
 struct fan_record_members {
 	char gid[FAN_GROUP_BYTES];
 	struct fan_protection table;
-	uint8_t profile;     /* enum fan_profile */
+	uint8_t profile;     /* enum fan_profile; FAN_MEMBERS_HELD */
 	uint32_t first_slot; /* a multiple of 4,096 */
 	/* ---- */
 	uint8_t member[FAN_MEMBERS_CONTEXTS / 8]; /* bit i & 7 of octet i >> 3 is context first_slot + i */
@@ -135,7 +142,7 @@ struct fan_record_message {
 	char gid[FAN_GROUP_BYTES];       /* "": it is for one UE */
 	struct fan_recipient recipient;  /* which one; else all zero */
 	int64_t accepted_ms, expires_ms; /* since 1970 UTC; expires_ms 0: no limit. message.valid_for_ms is not stored */
-	struct fan_message message;
+	struct fan_message message;      /* of keys of groups without its octets, which have a record of their own */
 };
 
 /* What has become of a message; it is small, and written again as that changes. */
@@ -187,6 +194,56 @@ struct fan_record_marks {
 	uint8_t mark[FAN_MARKS_BLOCKS]; /* 0..FAN_MARK_MAX */
 };
 
+/* What the keys of a group are made of. All of it is secret. */
+struct fan_group_secret {
+	uint8_t master[32];             /* that the next key is derived from; zero where another node makes the keys */
+	uint8_t signer[32];             /* Ed25519; where is_signed */
+	uint8_t k_integ[FAN_KEY_BYTES]; /* of another node's key; else zero */
+	uint8_t k_conf[FAN_KEY_BYTES];
+};
+
+/* The keys of a group: which is the current one, and what is to be done yet. Deleting the group deletes it; its COUNTs are the group's. */
+struct fan_record_group_key {
+	char gid[FAN_GROUP_BYTES];
+	/* ---- */
+	uint8_t gki; /* of the current key */
+	uint8_t cipher, integrity, tag_bytes;
+	bool is_signed, is_imported;
+	bool has_session; /* it has the form of 5GS, for this session: */
+	uint8_t service_id[3], plmn[3], key_group[2];
+	bool rekey_on_removal;
+	bool is_due;     /* another key is to be made: a member was removed */
+	uint8_t to_send; /* bit of enum fan_profile less EPS_NAS_KEY: the current key has yet to be sent so */
+	uint16_t duration_min;
+	int64_t start_s; /* since 1970 UTC */
+	uint32_t overlap_s;
+	bool has_previous;
+	uint8_t previous_gki;
+	int64_t previous_end_s;
+	uint64_t rotations; /* ever */
+	struct fan_group_secret secret;
+};
+
+#define FAN_KEY_OCTETS_MAX FAN_PDU_BYTES_MAX /* more fits no NAS message */
+
+/* The octets of a message of keys of groups, until it has ended. Deleting the message deletes it. */
+struct fan_record_key_octets {
+	uint64_t id;
+	/* ---- */
+	uint16_t octet_count;
+	uint8_t octets[FAN_KEY_OCTETS_MAX]; /* secret; zero behind the last */
+};
+
+#define FAN_SPENT_KEY_BYTES 32
+
+/* What outlives a group: the Gki that its GID had, which members take no second time, and keys of other nodes, of whose COUNTs nobody knows any
+ * more. */
+struct fan_record_spent_key {
+	uint8_t fingerprint[FAN_SPENT_KEY_BYTES]; /* SHA-256 over what it is, and the GID or the key */
+	/* ---- */
+	uint8_t gki_used[32]; /* as of a group */
+};
+
 struct fan_record {
 	enum fan_record_kind kind;
 	union {
@@ -199,6 +256,9 @@ struct fan_record {
 		struct fan_record_unserved unserved;
 		struct fan_record_checkpoint checkpoint;
 		struct fan_record_marks marks;
+		struct fan_record_group_key group_key;
+		struct fan_record_key_octets key_octets;
+		struct fan_record_spent_key spent_key;
 	};
 };
 
@@ -263,13 +323,14 @@ int fan_store_check(const struct fan_record *record);
  * the fastest and pack tightest. INVALID names the field and its range, and the transaction may go on; after another error it can only
  * be dropped. */
 int fan_store_put(struct fan_store *store, const struct fan_record *record);
-/* Deletes the record of this kind and key, in a transaction; a group's members with the group, and with a message what it was not served. NOT_FOUND. In: the key's fields. */
+/* Deletes the record of this kind and key, in a transaction; a group's members and keys with the group, and with a message what it was not
+ * served and its octets. NOT_FOUND. In: the key's fields. */
 int fan_store_delete(struct fan_store *store, const struct fan_record *record);
 
 /* How many records of a kind there were after the last commit. */
 uint64_t fan_store_count(const struct fan_store *store, enum fan_record_kind kind);
 
-/* In: kind and the key's fields. Out: the rest. Sees what an open transaction has put. NOT_FOUND; IO: the record is damaged. Keys of a UE are
+/* In: kind and the key's fields. Out: the rest. Sees what an open transaction has put. NOT_FOUND; IO: the record is damaged. Secrets are
  * then the caller's to wipe. */
 int fan_store_get(struct fan_store *store, struct fan_record *record);
 /* The same for the first record whose key is this one or higher. */
