@@ -155,6 +155,7 @@ fan_flight_free(struct fan_flight *flight)
 			munmap(leg->not_served, NOT_SERVED_BYTES(leg));
 		free(leg->tally);
 		fan_late_free(&leg->late);
+		fan_key_counts_release(leg->key_counts);
 	}
 	fan_snapshot_release(flight->snapshot);
 	free(flight->legs);

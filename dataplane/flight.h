@@ -12,6 +12,7 @@
 
 #include "context/table.h"
 #include "engine/calibration.h"
+#include "key_counts.h"
 #include "late.h"
 #include "members.h"
 #include "pdu/plan.h"
@@ -35,9 +36,10 @@ struct fan_leg {
 	/* W A bitmap of slots for each reason (enum fan_drop, from 1 on): members that missed a part. By the slot's worker: a stripe is two
 	 * cache lines of each, so that workers share none. Owned, by mmap(). */
 	uint8_t *not_served;
-	size_t reason_bytes;     /* C of one bitmap */
-	struct fan_tally *tally; /* W one per worker, owned; stored atomically, so that progress can be read */
-	struct fan_late late;    /* W members that are put off; C makes it before a worker can need it */
+	size_t reason_bytes;               /* C of one bitmap */
+	struct fan_tally *tally;           /* W one per worker, owned; stored atomically, so that progress can be read */
+	struct fan_late late;              /* W members that are put off; C makes it before a worker can need it */
+	struct fan_key_counts *key_counts; /* C a reference, of a key of a group; W writes into it. NULL: nobody asks for it */
 };
 
 static_assert(FAN_CONTEXT_STRIPE % (8 * 64) == 0, "a stripe's bits are whole cache lines");

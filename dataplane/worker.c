@@ -784,6 +784,17 @@ count_by_hop(const struct fan_worker *worker, const struct fan_batch *batch, uns
 	fan_counter_add(&worker->hop_sent[hop], first + count - begin);
 }
 
+/* Before the first frame leaves: its answer may come at once. */
+static void
+note_key_counts(const struct fan_work *work)
+{
+	const struct fan_leg *leg = work->leg;
+
+	for (unsigned i = work->sent; leg->key_counts != NULL && i < work->batch.ue_count; i++)
+		fan_key_counts_note(leg->key_counts, (size_t)(work->batch.context[i] - leg->table->slots),
+				    work->batch.count[i]);
+}
+
 /* Hands the batch's frames to the port; true when it took the last. Frames of a batch differ in length where ids do: a limit that fell
  * holds them all until it fits every UE's, as fan_send() asks. */
 static bool
@@ -800,6 +811,7 @@ send_frames(struct fan_worker *worker, struct fan_work *work)
 	const bool fits = most <= fan_egress_frame_bytes_max(egress);
 	uint16_t n = 0;
 
+	note_key_counts(work);
 	if (fits && fan_egress_up(egress))
 		n = work->paced ? send_at_pace(worker, work, frames, frame_count)
 				: fan_egress_send_burst(egress, (uint16_t)worker->config.index, frames, frame_count);
