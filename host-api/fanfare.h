@@ -592,22 +592,138 @@ const char *fan_group_gid(const struct fan_group *group);
 
 /* Adds a context to a group under the profile by which its messages shall reach it. Adding a member again under the same
  * profile changes nothing; under another profile of the same table it moves. A running message keeps the members it began
- * with. INVALID when the profile is not of the context's kind. */
+ * with. INVALID when the profile is not of the context's kind.
+ * A profile of keys makes it able to take keys of the group, beside the profile that it has or has not: messages of keys go to those who are able,
+ * all others to members. Since version 4. */
 int fan_group_add(struct fan_group *group, fan_context_id id, enum fan_profile profile);
 /* The same for contexts first .. first + count - 1 of one table, all of which are there; some nanoseconds each. */
 int fan_group_add_range(struct fan_group *group, fan_context_id first, size_t count, enum fan_profile profile);
 /* The same for contexts of one table, in ascending order of their slots, the lower halves of their names; with a store in one durable write.
  * INVALID: another order. */
 int fan_group_add_list(struct fan_group *group, const fan_context_id *ids, size_t id_count, enum fan_profile profile);
-/* Takes a context out of a group. NOT_FOUND: it is no member. MEMORY: nothing has changed; a group of fewer may take more memory. */
+/* Takes a context out of a group, also of those able to take its keys. NOT_FOUND: it is no member. MEMORY: nothing has changed; a group of fewer may take more memory. */
 int fan_group_remove(struct fan_group *group, fan_context_id id);
+/* Members under profiles of messages. */
 uint64_t fan_group_size(const struct fan_group *group);
 
 /* The next group in the order of GIDs behind `gid`; NULL: the first. NULL when there is none. */
 struct fan_group *fan_group_next(struct fanfare *fanfare, const char *gid);
-/* Calls `each` for every member. It may change the group, but not delete it. */
+/* Calls `each` for every member, and, with the profile of keys, for every context that is able to take them. It may change the group, but not
+ * delete it. */
 void fan_group_each(const struct fan_group *group, void (*each)(void *user, fan_context_id id, enum fan_profile profile),
 		    void *user);
+
+/* ---- Keys of groups ------------------------------------------------------------------------------------------------------ */
+/*
+ * A group may have a key that its members share: one message under it is one PDU for all of them, whatever brings it. host-api/keys/README.md has the
+ * octets. The library makes keys, numbers them by Gki, hands them out, renews them, and knows who has the current one.
+ *
+ * Members that are able to take keys are added to the group under a key profile, beside the profile by which its messages reach them:
+ * fan_group_add(group, id, FAN_PROFILE_EPS_NAS_KEY). A new key goes to all of them in the next fan_poll(), and later to those who become able. Who
+ * acknowledges the very COUNT under which the key went to it has the key; of the others nobody knows. A key that was is never sent under again.
+ *
+ * A key is renewed by itself when a tenth of its time is left, and, where the group wants it, when a member that may have it is removed: several
+ * that are removed between two calls of fan_poll() are one renewal. What waits for it is not sealed under the former key.
+ *
+ * A shared key tells members from strangers, and not one member from another: any of them can make what the others take for the sender's, unless
+ * messages are signed. Control thread. All of it since version 4.
+ */
+#define FAN_GROUP_MASTER_BYTES_MIN 16
+#define FAN_GROUP_MASTER_BYTES_MAX 64
+#define FAN_GROUP_SIGNER_BYTES 32
+#define FAN_GROUP_PAYLOAD_BYTES_MAX 1300 /* of one message under a group key */
+#define FAN_GROUP_PDU_BYTES_MAX 1382     /* that message, with header, tag and signature */
+
+struct fan_group_key_options {
+	size_t struct_bytes;   /* fan_group_key_options_init() */
+	uint8_t cipher;        /* 0: not ciphered; 1..3: 128-EEA */
+	uint8_t integrity;     /* 1..3: 128-EIA */
+	uint8_t tag_bytes;     /* 8, of 128-EIA2 alone, or 4 */
+	uint16_t duration_min; /* of each key, 1..65535 minutes */
+	uint32_t
+		overlap_s; /* for so long members are told to take messages under the former key after a renewal by itself or by hand */
+	bool rekey_on_removal; /* then without an overlap */
+	int64_t start_s;       /* of the first key, since 1970 UTC; 0: now */
+	const uint8_t *master; /* mixed with drawn octets into what keys are derived from; NULL: all of it is drawn */
+	size_t master_bytes;   /* FAN_GROUP_MASTER_BYTES_MIN.._MAX */
+	const uint8_t *signer; /* an Ed25519 secret key of FAN_GROUP_SIGNER_BYTES: messages are signed; NULL: they are not */
+	/* A key of another node: it is not renewed by itself, and has no form in 5GS. UNSUPPORTED without a store, which alone knows that no such key
+	 * is used a second time. */
+	const uint8_t *k_integ; /* Gk_integ, FAN_KEY_BYTES; NULL: keys are made here */
+	const uint8_t *k_conf;  /* Gk_conf, where cipher is not 0 */
+	int gki;                /* its number, 0..255; -1: the next that was never used */
+	/* The multicast session of 5GS by which its members know the key (TS 24.501 9.11.4.31). */
+	bool has_session;
+	uint8_t service_id[3], plmn[3]; /* of the TMGI */
+	uint8_t key_group[2];           /* first half of the MSK ID */
+};
+
+/* 128-EEA2, 128-EIA2, tags of 8 octets, a day, renewal on removal. */
+static inline void
+fan_group_key_options_init(struct fan_group_key_options *options)
+{
+	memset(options, 0, sizeof(*options));
+	options->struct_bytes = sizeof(*options);
+	options->cipher = options->integrity = 2;
+	options->tag_bytes = 8;
+	options->duration_min = 24 * 60;
+	options->rekey_on_removal = true;
+	options->gki = -1;
+}
+
+/* Gives a group its first key, or, in place of what it has, others of other options. Durable when it returns 0. INVALID: names the option; a group
+ * of 5GS members without a session; all 256 Gki were used. EXISTS: the Gki or the imported key was used before. BUSY in a batch. IO, MEMORY. The
+ * caller wipes its own secrets. */
+int fan_group_key_set(struct fan_group *group, const struct fan_group_key_options *options);
+/* Makes another key the current one, with the overlap of its options. NOT_FOUND: the group has none. INVALID: another node makes them. Else as above. */
+int fan_group_key_rotate(struct fan_group *group);
+/* Sends the current key once more to all that are able and not known to have it. NOT_FOUND. */
+int fan_group_key_resend(struct fan_group *group);
+/* Tells members of EPS to forget the group's keys, and forgets them here: nothing is sealed any more. NOT_FOUND, BUSY. */
+int fan_group_key_remove(struct fan_group *group);
+
+/* What is known of a group's keys; it holds no key. The library fills it: fields may be added at its end. */
+struct fan_group_key_status {
+	size_t struct_bytes; /* fan_group_key_status_init() */
+	uint8_t gki, cipher, integrity, tag_bytes;
+	bool is_signed, is_imported, has_session, rekey_on_removal;
+	bool is_valid;          /* now */
+	bool is_due;            /* another is to be made */
+	bool is_sent;           /* it was handed to the workers for all that were able then */
+	int64_t start_s, end_s; /* since 1970 UTC; end_s is no longer of it */
+	int64_t renewal_s;      /* when it is renewed by itself; 0: never */
+	uint32_t overlap_s;
+	uint16_t duration_min;
+	bool has_previous; /* members may still take messages under the key before: */
+	uint8_t previous_gki;
+	int64_t previous_end_s;
+	uint64_t able, held; /* members that take keys, and those of them known to have the current one */
+	uint64_t members;    /* fan_group_size() */
+	uint64_t next_count; /* COUNTs below it may have been spent */
+	uint64_t rotations;  /* keys that were made, ever */
+	uint64_t failures;   /* attempts to renew or to send that failed, since fan_open() */
+	char failure[256];   /* the last one's line, until the next succeeds */
+};
+
+static inline void
+fan_group_key_status_init(struct fan_group_key_status *status)
+{
+	memset(status, 0, sizeof(*status));
+	status->struct_bytes = sizeof(*status);
+}
+
+/* NOT_FOUND: the group has no key. */
+int fan_group_key_status(const struct fan_group *group, struct fan_group_key_status *status);
+/* Calls `each` for every member that is not known to have the current key, those that are not able among them. It changes nothing. */
+void fan_group_key_not_held(const struct fan_group *group, void (*each)(void *user, fan_context_id id, bool able), void *user);
+
+/*
+ * Protects a payload of 1..FAN_GROUP_PAYLOAD_BYTES_MAX octets under the group's current key, as one PDU for all its members. Out: pdu[], and its
+ * octets in *pdu_bytes. A renewal that is due is done first. With a store the COUNT is durable as spent when it returns. NOT_FOUND: the group has no
+ * key. INVALID: the payload; the key is not valid now. BUSY, IO, MEMORY: nothing is sealed.
+ */
+int fan_group_seal(struct fan_group *group, uint8_t pdu[FAN_GROUP_PDU_BYTES_MAX], size_t *pdu_bytes, const void *payload,
+		   size_t payload_bytes);
 
 /* ---- Messages ---------------------------------------------------------------------------------------------------------- */
 
@@ -643,9 +759,10 @@ struct fan_message {
 		reference; /* the sender's own name for the message, 1 to 64 octets of printable ASCII, copied: as long as the message is
 				  known to fan_message_status() no other is sent with it; NULL: none */
 	/* Since version 4. */
-	bool group_keys; /* the bytes are keys of groups: entries for eps-nas-key, the contents of a Received MBS container for 5gs-nas-key, whichever
-			    form the group's members have (host-api/keys/README.md). Other profiles take them as user data, but for sgi-ip, which
-			    would show them to everyone. The library wipes its copies. UNSUPPORTED with a store, which would keep them open */
+	bool group_keys; /* the bytes are keys of groups (host-api/keys/README.md): entries, for contexts that are able under eps-nas-key, or the
+			    contents of a Received MBS container, for those under 5gs-nas-key. In a group in which none is able its members get
+			    them as user data, but under sgi-ip, which would show them to everyone. The library wipes its copies; a store seals
+			    them, and forgets them when the message has ended */
 };
 
 #define FAN_REFERENCE_BYTES 65 /* with the closing zero */

@@ -138,7 +138,9 @@ fan_group_forget(struct fan_group *group)
 	*group->link = group->next;
 	if (group->next != NULL)
 		group->next->link = group->link;
+	fan_keyring_forget(group);
 	fan_members_free(&group->members);
+	fan_members_free(&group->able);
 	fan_snapshot_release(group->snapshot);
 	free(group);
 }
@@ -174,18 +176,18 @@ forget_snapshot(struct fan_group *group)
 	group->snapshot = NULL;
 }
 
-/* Takes over the members of a group as they are to be, or frees them with the error of writing them. */
-static int
-replace_members(struct fan_group *group, struct fan_members *members, int error)
+/* Who has a profile: those of keys are apart from the others. */
+static struct fan_members *
+set_of(struct fan_group *group, enum fan_profile profile)
 {
-	struct fan_members *const former = error == 0 ? &group->members : members;
+	return fan_profile_is_key(profile) ? &group->able : &group->members;
+}
 
+static void
+replace(struct fan_members *former, const struct fan_members *members)
+{
 	fan_members_free(former);
-	if (error != 0)
-		return error;
-	group->members = *members;
-	forget_snapshot(group);
-	return 0;
+	*former = *members;
 }
 
 /* Adds contexts of one table, in ascending order, by runs of consecutive slots. */
@@ -203,19 +205,31 @@ add_runs(struct fan_members *members, const fan_context_id *ids, size_t id_count
 	return error;
 }
 
-/* With a store the members are changed in a copy, which takes their place once it is durable. */
+/* The members are changed in a copy, which takes their place once it is durable. */
 static int
 add_durably(struct fan_group *group, const fan_context_id *ids, size_t id_count, enum fan_profile profile)
 {
+	struct fan_members *const set = set_of(group, profile);
 	struct fan_members members;
-	int error = fan_members_snapshot(&members, &group->members);
+	struct fan_record_group_key record;
+	const struct fan_registry_sets change = { .former = set, .next = &members };
+	int error = fan_members_snapshot(&members, set);
 
 	if (error == 0)
 		error = add_runs(&members, ids, id_count, profile);
 	if (error == 0)
-		error = fan_registry_put_members(group, &members, fan_context_table_index(ids[0]), (uint32_t)ids[0],
+		error = fan_registry_put_members(group, &change, 1, fan_keyring_on_joining(&record, group, profile),
+						 fan_context_table_index(ids[0]), (uint32_t)ids[0],
 						 (uint32_t)ids[id_count - 1]);
-	return replace_members(group, &members, error);
+	explicit_bzero(&record, sizeof(record));
+	if (error != 0) {
+		fan_members_free(&members);
+		return error;
+	}
+	fan_keyring_joined(group, &members, profile);
+	replace(set, &members);
+	forget_snapshot(group);
+	return 0;
 }
 
 static int
@@ -254,10 +268,10 @@ fan_group_add_list(struct fan_group *group, const fan_context_id *ids, size_t id
 		error = fan_profile_check(profile, &group->fanfare->dataplane->tables[fan_context_table_index(ids[0])]);
 	if (error != 0)
 		return error;
-	if (group->fanfare->store != NULL)
+	if (group->fanfare->store != NULL || (group->keys != NULL && fan_profile_is_key(profile)))
 		return add_durably(group, ids, id_count, profile);
 	forget_snapshot(group);
-	return add_runs(&group->members, ids, id_count, profile);
+	return add_runs(set_of(group, profile), ids, id_count, profile);
 }
 
 int
@@ -281,17 +295,64 @@ fan_group_add_range(struct fan_group *group, fan_context_id first, size_t count,
 	return error;
 }
 
+/* Out: a copy without a slot, which need not be there. */
+static int
+copy_without(struct fan_members *members, const struct fan_members *of, unsigned table, uint32_t slot)
+{
+	const int error = fan_members_snapshot(members, of);
+
+	return error == 0 && fan_members_has(members, (uint16_t)table, slot)
+		       ? fan_members_remove(members, (uint16_t)table, slot)
+		       : error;
+}
+
+/* Who leaves is neither a member nor able, nor known to have the key, whose successor may be due: all in one write. */
 static int
 remove_durably(struct fan_group *group, unsigned table, uint32_t slot)
 {
-	struct fan_members members;
-	int error = fan_members_snapshot(&members, &group->members);
+	static const struct fan_members none;
+	const struct fan_members *const held = group->keys != NULL ? &group->keys->held : &none;
+	struct fan_members members = none, able = none, holders = none;
+	const struct fan_registry_sets changes[] = { { .former = &group->members, .next = &members },
+						     { .former = &group->able, .next = &able },
+						     { .former = held, .next = &holders, .mark = FAN_MEMBERS_HELD } };
+	struct fan_record_group_key record;
+	int error = copy_without(&members, &group->members, table, slot);
 
 	if (error == 0)
-		error = fan_members_remove(&members, (uint16_t)table, slot);
+		error = copy_without(&able, &group->able, table, slot);
 	if (error == 0)
-		error = fan_registry_put_members(group, &members, table, slot, slot);
-	return replace_members(group, &members, error);
+		error = copy_without(&holders, held, table, slot);
+	if (error == 0)
+		error = fan_registry_put_members(group, changes, 3, fan_keyring_on_leaving(&record, group, table, slot), table,
+						 slot, slot);
+	explicit_bzero(&record, sizeof(record));
+	fan_members_free(&holders);
+	if (error != 0) {
+		fan_members_free(&members);
+		fan_members_free(&able);
+		return error;
+	}
+	fan_keyring_left(group, table, slot);
+	replace(&group->members, &members);
+	replace(&group->able, &able);
+	forget_snapshot(group);
+	return 0;
+}
+
+static int
+remove_from_memory(struct fan_group *group, unsigned table, uint32_t slot)
+{
+	int error = 0;
+
+	fan_keyring_left(group, table, slot);
+	if (fan_members_has(&group->members, (uint16_t)table, slot))
+		error = fan_members_remove(&group->members, (uint16_t)table, slot);
+	if (error == 0 && fan_members_has(&group->able, (uint16_t)table, slot))
+		error = fan_members_remove(&group->able, (uint16_t)table, slot);
+	if (error == 0)
+		forget_snapshot(group);
+	return error;
 }
 
 int
@@ -305,14 +366,9 @@ fan_group_remove(struct fan_group *group, fan_context_id id)
 		return error;
 	if (fan_context_find(group->fanfare, &slot, id) == NULL)
 		return FAN_E_NOT_FOUND;
-	if (!fan_members_has(&group->members, (uint16_t)table, slot))
+	if (!fan_members_has(&group->members, (uint16_t)table, slot) && !fan_members_has(&group->able, (uint16_t)table, slot))
 		return fan_fail(FAN_E_NOT_FOUND, "the context %#llx is no member of %s", (unsigned long long)id, group->gid);
-	if (group->fanfare->store != NULL)
-		return remove_durably(group, table, slot);
-	error = fan_members_remove(&group->members, (uint16_t)table, slot);
-	if (error == 0)
-		forget_snapshot(group);
-	return error;
+	return group->fanfare->store != NULL ? remove_durably(group, table, slot) : remove_from_memory(group, table, slot);
 }
 
 /* From slot to slot, since `each` may change the group. */
@@ -327,7 +383,10 @@ fan_group_each(const struct fan_group *group, void (*each)(void *user, fan_conte
 	fanfare->in_callback = true;
 	for (unsigned table = 0; table < fanfare->dataplane->table_count; table++)
 		for (unsigned profile = 0; profile < FAN_PROFILE_COUNT; profile++)
-			for (uint32_t slot = 0; fan_members_next(&group->members, &slot, (uint16_t)table, profile); slot++)
+			for (uint32_t slot = 0;
+			     fan_members_next(fan_profile_is_key((enum fan_profile)profile) ? &group->able : &group->members,
+					      &slot, (uint16_t)table, profile);
+			     slot++)
 				if (fan_context_present(&fanfare->dataplane->tables[table], slot))
 					each(user, fan_context_name(fanfare, table, slot), profile);
 	fanfare->in_callback = nested;

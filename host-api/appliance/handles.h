@@ -9,6 +9,7 @@
  *	ue.c          next hops, UEs, their names and keys
  *	removal.c     UEs that go
  *	group.c       groups by name
+ *	keyring.c     ... and the keys that their members share
  *	message.c     messages, and what becomes of them
  *	results.c     ... of each member
  *	ledger.c      COUNT on the disk
@@ -32,6 +33,7 @@
 #include "census.h"
 #include "identities.h"
 #include "journal.h"
+#include "keyring.h"
 #include "lease_ends.h"
 #include "ledger.h"
 #include "receipts.h"
@@ -46,7 +48,11 @@ struct fan_group {
 	char gid[FAN_GID_BYTES_MAX + 1];
 	struct fanfare *fanfare;
 	struct fan_group *next, **link;
-	struct fan_members members;    /* slots of removed contexts among them, until those are freed */
+	struct fan_members
+		members;          /* under profiles of messages; slots of removed contexts among them, until those are freed */
+	struct fan_members able;  /* the same of those that take its keys, under profiles of keys */
+	struct fan_keyring *keys; /* owned; NULL: it has none */
+	uint8_t gki_used[FAN_GROUP_GKI_COUNT / 8]; /* by a group of this GID, ever: bit Gki & 7 of octet Gki >> 3 */
 	struct fan_snapshot *snapshot; /* members as messages take them, made with the first; NULL: they have changed since */
 	uint64_t snapshot_removals;    /* removals that it heeds */
 };
@@ -71,6 +77,7 @@ struct fanfare {
 	struct fan_group **group_order; /* owned: all groups, by GID */
 	size_t group_count, group_room;
 	struct fan_group *groups;                     /* the same in a list */
+	struct fan_keyring *keyrings;                 /* of those that have keys, in a list */
 	struct fan_fingerprints keys;                 /* of every context */
 	struct fan_receipts *receipts;                /* NULL: nothing is received */
 	struct fan_removals removals[FAN_TABLES_MAX]; /* by table */

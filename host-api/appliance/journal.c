@@ -35,6 +35,8 @@ entry_of(struct fanfare *fanfare, const struct fan_flight *flight)
 static void
 forget_octets(struct fan_entry *entry)
 {
+	if (entry->octets != NULL && entry->message.group_keys)
+		explicit_bzero(entry->octets, entry->message.byte_count);
 	free(entry->octets);
 	entry->octets = NULL;
 }
@@ -94,6 +96,9 @@ fan_journal_prepare(struct fan_entry *entry, const struct fanfare *fanfare, cons
 	if (fanfare->store != NULL && message->byte_count > FAN_STORED_BYTES_MAX)
 		return fan_fail(FAN_E_TOO_LONG, "a message of %zu octets: a store takes %d", message->byte_count,
 				FAN_STORED_BYTES_MAX);
+	if (fanfare->store != NULL && message->group_keys && message->byte_count > FAN_KEY_OCTETS_MAX)
+		return fan_fail(FAN_E_TOO_LONG, "%zu octets of keys of groups: %d fit a NAS message", message->byte_count,
+				FAN_KEY_OCTETS_MAX);
 	return fanfare->store != NULL ? copy_message(entry, message) : 0;
 }
 
@@ -276,6 +281,33 @@ put_outcome(struct fanfare *fanfare, const struct fan_entry *entry, uint64_t pos
 	return fan_store_put(fanfare->store, &record);
 }
 
+/* Octets that are keys lie apart from the message, sealed. */
+static int
+put_key_octets(struct fan_store *store, const struct fan_entry *entry)
+{
+	struct fan_record record = { .kind = FAN_RECORD_KEY_OCTETS };
+	int error;
+
+	record.key_octets.id = entry->flight->number;
+	record.key_octets.octet_count = (uint16_t)entry->message.byte_count;
+	memcpy(record.key_octets.octets, entry->message.bytes, entry->message.byte_count);
+	error = fan_store_put(store, &record);
+	explicit_bzero(&record.key_octets, sizeof(record.key_octets));
+	return error;
+}
+
+/* Nobody needs them once the message has ended. */
+static int
+forget_key_octets(struct fan_store *store, const struct fan_message *message, uint64_t id)
+{
+	struct fan_record record = { .kind = FAN_RECORD_KEY_OCTETS };
+	int error;
+
+	record.key_octets.id = id;
+	error = message->group_keys ? fan_store_delete(store, &record) : 0;
+	return error == FAN_E_NOT_FOUND ? 0 : error;
+}
+
 static int
 put_message(struct fanfare *fanfare, const struct fan_entry *entry)
 {
@@ -289,6 +321,12 @@ put_message(struct fanfare *fanfare, const struct fan_entry *entry)
 	record.message.recipient = entry->recipient;
 	if (entry->reference[0] != '\0')
 		record.message.message.reference = entry->reference;
+	if (entry->message.group_keys) {
+		const int error = put_key_octets(fanfare->store, entry);
+
+		if (error != 0)
+			return error;
+	}
 	return fan_store_put(fanfare->store, &record);
 }
 
@@ -837,6 +875,8 @@ fan_journal_end(struct fanfare *fanfare)
 		error = put_members(fanfare, entry, entry->kept_place, UINT64_MAX, true);
 		if (error == 0)
 			error = put_outcome(fanfare, entry, UINT64_MAX, true);
+		if (error == 0)
+			error = forget_key_octets(fanfare->store, &entry->message, flight->number);
 	}
 	if (any)
 		error = fan_ledger_end(fanfare, error);
@@ -1109,7 +1149,7 @@ take_over_unserved(struct fanfare *fanfare, struct fan_flight *flight)
 
 /* Nobody is left who could be sent the message, or it fits the port or the engines no more: it ends here. */
 static int
-end_unsent(struct fanfare *fanfare, struct fan_record *outcome)
+end_unsent(struct fanfare *fanfare, struct fan_record *outcome, const struct fan_message *message)
 {
 	int error = fan_ledger_begin(fanfare);
 
@@ -1118,12 +1158,14 @@ end_unsent(struct fanfare *fanfare, struct fan_record *outcome)
 	outcome->outcome.resumed++;
 	if (error == 0)
 		error = fan_store_put(fanfare->store, outcome);
+	if (error == 0)
+		error = forget_key_octets(fanfare->store, message, outcome->outcome.id);
 	return fan_ledger_end(fanfare, error);
 }
 
 /* A message that goes on. */
 struct resumption {
-	struct fan_record outcome, message;
+	struct fan_record outcome, message, key_octets;
 	struct fan_entry entry;
 	struct fan_flight *flight;
 };
@@ -1190,6 +1232,30 @@ accept_again(struct fanfare *fanfare, struct resumption *resumption)
 	return 0;
 }
 
+/* Reads a message, and before it its octets if they are keys: its texts are the store's until the next call. */
+static int
+get_message(struct fan_store *store, struct resumption *resumption, uint64_t id)
+{
+	struct fan_message *const message = &resumption->message.message.message;
+	struct fan_record_key_octets *const octets = &resumption->key_octets.key_octets;
+	int error;
+
+	resumption->key_octets.kind = FAN_RECORD_KEY_OCTETS;
+	octets->id = id;
+	error = fan_store_get(store, &resumption->key_octets);
+	if (error != 0 && error != FAN_E_NOT_FOUND)
+		return error;
+	resumption->message.kind = FAN_RECORD_MESSAGE;
+	resumption->message.message.id = id;
+	error = fan_store_get(store, &resumption->message);
+	if (error != 0 || !message->group_keys)
+		return error;
+	message->bytes = octets->octets;
+	return octets->octet_count == message->byte_count
+		       ? 0
+		       : fan_fail(FAN_E_IO, "store: message %lu has other octets of keys than it says", id);
+}
+
 static int
 resume(struct fanfare *fanfare, struct resumption *resumption, uint64_t id)
 {
@@ -1198,17 +1264,15 @@ resume(struct fanfare *fanfare, struct resumption *resumption, uint64_t id)
 	memset(resumption, 0, sizeof(*resumption));
 	resumption->outcome.kind = FAN_RECORD_OUTCOME;
 	resumption->outcome.outcome.id = id;
-	resumption->message.kind = FAN_RECORD_MESSAGE;
-	resumption->message.message.id = id;
 	error = fan_store_get(fanfare->store, &resumption->outcome);
 	if (error == 0)
-		error = fan_store_get(fanfare->store, &resumption->message);
+		error = get_message(fanfare->store, resumption, id);
 	if (error != 0)
 		return error;
 	fanfare->dataplane->flights.accepted = id - 1;
 	error = accept_again(fanfare, resumption);
 	if (error == FAN_E_NOT_FOUND || error == FAN_E_INVALID || error == FAN_E_TOO_LONG || error == FAN_E_UNSUPPORTED)
-		return end_unsent(fanfare, &resumption->outcome);
+		return end_unsent(fanfare, &resumption->outcome, &resumption->message.message.message);
 	if (error != 0)
 		return error;
 	take_over(fanfare, resumption->flight, &resumption->outcome.outcome);
@@ -1264,6 +1328,7 @@ load(struct fanfare *fanfare)
 		error = fan_store_each(fanfare->store, FAN_RECORD_MESSAGE, restore_reference, &fanfare->references);
 	for (unsigned i = 0; error == 0 && i < unfinished.count; i++)
 		error = resume(fanfare, resumption, unfinished.ids[i]);
+	explicit_bzero(resumption, sizeof(*resumption));
 	free(resumption);
 	fanfare->dataplane->flights.accepted = unfinished.last;
 	return error == 0 && fanfare->dataplane->flights.count > 0 ? hand_resumed(fanfare) : error;

@@ -11,6 +11,18 @@ struct fan_outcome {
 	struct fan_result profile[FAN_PROFILE_COUNT];
 };
 
+/* Takes contexts out that were removed, and whose slots are not free yet. */
+static int
+subtract_removed(struct fan_members *members, const struct fanfare *fanfare)
+{
+	int error = 0;
+
+	for (unsigned i = 0; error == 0 && fanfare->gone_count > 0 && i < fanfare->dataplane->table_count; i++)
+		if (fanfare->removals[i].gone != NULL)
+			error = fan_members_subtract(members, (uint16_t)i, fanfare->removals[i].gone);
+	return error;
+}
+
 /* The group's members as they are now, less those that were removed: copied once after each change, not for each message. */
 static int
 take_snapshot(struct fan_group *group)
@@ -24,9 +36,7 @@ take_snapshot(struct fan_group *group)
 	error = fan_members_snapshot(&members, &group->members);
 	if (error != 0)
 		return error;
-	for (unsigned i = 0; error == 0 && fanfare->gone_count > 0 && i < fanfare->dataplane->table_count; i++)
-		if (fanfare->removals[i].gone != NULL)
-			error = fan_members_subtract(&members, (uint16_t)i, fanfare->removals[i].gone);
+	error = subtract_removed(&members, fanfare);
 	fan_snapshot_release(group->snapshot);
 	group->snapshot = NULL;
 	if (error == 0)
@@ -60,11 +70,41 @@ accept_members(struct fanfare *fanfare, struct fan_flight **flight, struct fan_s
 	return error != 0 ? error : fan_dataplane_accept(fanfare->dataplane, flight, snapshot, message, NULL, NULL);
 }
 
+/* Keys go to those able, in the form that the message has. */
+static int
+accept_keys(struct fanfare *fanfare, struct fan_flight **flight, const struct fan_group *group,
+	    const struct fan_message *message)
+{
+	struct fan_members members;
+	struct fan_snapshot *snapshot = NULL;
+	int error = fan_keyring_choose(&members, group, message);
+
+	if (error == 0)
+		error = subtract_removed(&members, fanfare);
+	if (error == 0 && members.set_count == 0)
+		error = fan_fail(FAN_E_INVALID,
+				 "group %s has no member that is able to take this form of a key, or all of them have it",
+				 group->gid);
+	if (error == 0)
+		error = fan_snapshot_make(&snapshot, &members);
+	if (error == 0)
+		error = accept_members(fanfare, flight, snapshot, message);
+	if (error == 0)
+		fan_keyring_track(group, *flight, message);
+	fan_snapshot_release(snapshot);
+	fan_members_free(&members);
+	return error;
+}
+
 int
 fan_message_accept(struct fanfare *fanfare, struct fan_flight **flight, struct fan_group *group,
 		   const struct fan_message *message)
 {
-	int error = take_snapshot(group);
+	int error;
+
+	if (message->group_keys && message->byte_count > 0 && group->able.set_count > 0)
+		return accept_keys(fanfare, flight, group, message);
+	error = take_snapshot(group);
 
 	if (error == 0 && group->snapshot->members.set_count == 0)
 		error = fan_fail(FAN_E_INVALID, "group %s has no member", group->gid);
@@ -194,8 +234,6 @@ take_message(struct fanfare *fanfare, fan_message_id *id, struct fan_message *me
 		error = fan_struct_take(message, sizeof(*message), MESSAGE_VERSION_2_BYTES, given, "fan_message_init");
 	if (error == 0)
 		error = check_reference(fanfare, id, message->reference);
-	if (error == 0 && message->group_keys && fanfare->store != NULL)
-		error = fan_fail(FAN_E_UNSUPPORTED, "keys of groups with a store: it would keep the message's octets open");
 	if (error == 0 && fanfare->draining)
 		error = fan_fail(FAN_E_BUSY, "draining: no further message is accepted");
 	return error;
@@ -400,6 +438,7 @@ fan_poll(struct fanfare *fanfare)
 		fan_flight_free(flight);
 	}
 	fan_journal_serve(fanfare);
+	fan_keyrings_serve(fanfare);
 	fan_removals_settle(fanfare);
 	fan_census_serve(fanfare);
 	return (int)fanfare->dataplane->flights.count;

@@ -364,6 +364,8 @@ acknowledge(struct fan_receipts *receipts, unsigned table, uint32_t slot, const 
 	if (count >= next)
 		return FAN_REFUSAL_NEVER_SENT;
 	news = next - 1 - count < fan_count_gap(context);
+	if (receipts->fanfare != NULL)
+		fan_keyrings_prove(receipts->fanfare, table, slot, count);
 	if (receipts->fanfare == NULL)
 		(void)fan_count_acknowledge(context, count);
 	else if (news)

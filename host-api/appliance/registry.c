@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "registry.h"
 
+#include "../store/seal.h"
 #include "ledger.h"
 
 #include <string.h>
@@ -515,6 +516,8 @@ fan_registry_delete_ue(struct fanfare *fanfare, unsigned table, uint32_t slot)
 	fan_registry_wipe(&record);
 	if (error == 0)
 		error = fan_store_delete(fanfare->store, &record);
+	if (error == 0)
+		error = fan_keyrings_put_removal(fanfare, table, slot);
 	error = fan_store_end(fanfare->store, error);
 	if (error == 0)
 		fan_identities_remove(&fanfare->identities,
@@ -534,26 +537,58 @@ group_record(const struct fan_group *group)
 	return record;
 }
 
-int
-fan_registry_put_group(struct fanfare *fanfare, const struct fan_group *group)
+/* What outlives a group: Gki that its members take no second time. */
+static struct fan_record
+spent_record(const struct fan_group *group)
 {
-	const struct fan_record record = group_record(group);
+	struct fan_record record = { .kind = FAN_RECORD_SPENT_KEY };
+
+	static_assert(sizeof(record.spent_key.gki_used) == sizeof(group->gki_used), "a record has room for every Gki");
+	fan_seal_hash(record.spent_key.fingerprint, sizeof(record.spent_key.fingerprint), "fanfare GID 1", group->gid,
+		      strlen(group->gid));
+	memcpy(record.spent_key.gki_used, group->gki_used, sizeof(group->gki_used));
+	return record;
+}
+
+/* Out: group->gki_used, as a former group of this GID has left it. */
+static int
+put_new_group(struct fan_store *store, struct fan_group *group)
+{
+	struct fan_record record = group_record(group), spent = spent_record(group);
+	const int error = fan_store_get(store, &spent);
+
+	if (error != 0 && error != FAN_E_NOT_FOUND)
+		return error;
+	if (error == 0) {
+		memcpy(group->gki_used, spent.spent_key.gki_used, sizeof(group->gki_used));
+		memcpy(record.group.gki_used, group->gki_used, sizeof(group->gki_used));
+	}
+	return fan_store_put(store, &record);
+}
+
+int
+fan_registry_put_group(struct fanfare *fanfare, struct fan_group *group)
+{
 	const int error = fanfare->store == NULL ? 0 : fan_store_begin(fanfare->store);
 
 	if (fanfare->store == NULL || error != 0)
 		return error;
-	return fan_store_end(fanfare->store, fan_store_put(fanfare->store, &record));
+	return fan_store_end(fanfare->store, put_new_group(fanfare->store, group));
 }
 
 int
 fan_registry_delete_group(struct fanfare *fanfare, const struct fan_group *group)
 {
-	const struct fan_record record = group_record(group);
-	const int error = fanfare->store == NULL ? 0 : fan_store_begin(fanfare->store);
+	static const uint8_t none[sizeof(group->gki_used)];
+	const struct fan_record record = group_record(group), spent = spent_record(group);
+	int error = fanfare->store == NULL ? 0 : fan_store_begin(fanfare->store);
 
 	if (fanfare->store == NULL || error != 0)
 		return error;
-	return fan_store_end(fanfare->store, fan_store_delete(fanfare->store, &record));
+	error = fan_store_delete(fanfare->store, &record);
+	if (error == 0 && memcmp(group->gki_used, none, sizeof(none)) != 0)
+		error = fan_store_put(fanfare->store, &spent);
+	return fan_store_end(fanfare->store, error);
 }
 
 /* The key of members of a group, in slots from a multiple of FAN_MEMBERS_CONTEXTS on. */
@@ -583,52 +618,67 @@ fan_registry_put_window(struct fan_store *store, const struct fan_record *record
 
 /* Of slots first .. last and one profile. */
 static int
-put_profile(const struct fan_group *group, const struct fan_members *members, unsigned table, unsigned profile, uint32_t first,
-	    uint32_t last)
+put_profile(const struct fan_group *group, const struct fan_registry_sets *sets, unsigned table, unsigned profile,
+	    uint32_t first, uint32_t last)
 {
-	struct fan_record record = window_record(group, table, profile, first);
+	struct fan_record record = window_record(group, table, profile | sets->mark, first);
 	uint8_t *const member = record.members.member;
 	uint8_t former[sizeof(record.members.member)];
 	int error = 0;
 
 	for (uint64_t slot = record.members.first_slot; error == 0 && slot <= last; slot += FAN_MEMBERS_CONTEXTS) {
 		record.members.first_slot = (uint32_t)slot;
-		fan_members_read(members, member, (uint16_t)table, profile, (uint32_t)slot, FAN_MEMBERS_CONTEXTS);
-		fan_members_read(&group->members, former, (uint16_t)table, profile, (uint32_t)slot, FAN_MEMBERS_CONTEXTS);
+		fan_members_read(sets->next, member, (uint16_t)table, profile, (uint32_t)slot, FAN_MEMBERS_CONTEXTS);
+		fan_members_read(sets->former, former, (uint16_t)table, profile, (uint32_t)slot, FAN_MEMBERS_CONTEXTS);
 		if (memcmp(member, former, sizeof(former)) != 0)
 			error = fan_registry_put_window(group->fanfare->store, &record);
 	}
 	return error;
 }
 
+static int
+put_key(struct fan_store *store, const struct fan_record_group_key *key)
+{
+	struct fan_record record = { .kind = FAN_RECORD_GROUP_KEY };
+	int error;
+
+	record.group_key = *key;
+	error = fan_store_put(store, &record);
+	explicit_bzero(&record, sizeof(record));
+	return error;
+}
+
 int
-fan_registry_put_members(const struct fan_group *group, const struct fan_members *members, unsigned table, uint32_t first,
-			 uint32_t last)
+fan_registry_put_members(const struct fan_group *group, const struct fan_registry_sets *sets, unsigned set_count,
+			 const struct fan_record_group_key *key, unsigned table, uint32_t first, uint32_t last)
 {
 	struct fan_store *const store = group->fanfare->store;
 	int error = store == NULL ? 0 : fan_store_begin(store);
 
 	if (store == NULL || error != 0)
 		return error;
-	for (unsigned profile = 0; error == 0 && profile < FAN_PROFILE_COUNT; profile++)
-		error = put_profile(group, members, table, profile, first, last);
+	for (unsigned i = 0; i < set_count; i++)
+		for (unsigned profile = 0; error == 0 && profile < FAN_PROFILE_COUNT; profile++)
+			error = put_profile(group, &sets[i], table, profile, first, last);
+	if (error == 0 && key != NULL)
+		error = put_key(store, key);
 	return fan_store_end(store, error);
 }
 
-/* Of one profile. In/Out: *put_count, records that were written. */
+/* Of one profile. In/Out: *put_count, records that were written. In: mark, as of fan_registry_sets. */
 static int
-clear_profile(const struct fan_group *group, unsigned *put_count, unsigned table, unsigned profile,
-	      const roaring_bitmap_t *leaving)
+clear_profile(const struct fan_group *group, const struct fan_members *members, uint8_t mark, unsigned *put_count,
+	      unsigned table, unsigned profile, const roaring_bitmap_t *leaving)
 {
 	uint8_t less[FAN_MEMBERS_CONTEXTS / 8];
 	uint32_t slot = 0;
 	int error = 0;
 
-	while (error == 0 && fan_members_next_of(&group->members, &slot, (uint16_t)table, profile, leaving)) {
-		struct fan_record record = window_record(group, table, profile, slot);
+	while (error == 0 && fan_members_next_of(members, &slot, (uint16_t)table, profile, leaving)) {
+		struct fan_record record = window_record(group, table, profile | mark, slot);
 		const uint32_t first = record.members.first_slot;
 
-		fan_members_read(&group->members, record.members.member, (uint16_t)table, profile, first, FAN_MEMBERS_CONTEXTS);
+		fan_members_read(members, record.members.member, (uint16_t)table, profile, first, FAN_MEMBERS_CONTEXTS);
 		fan_slots_read(leaving, less, first, FAN_MEMBERS_CONTEXTS);
 		for (size_t i = 0; i < sizeof(less); i++)
 			record.members.member[i] &= (uint8_t)~less[i];
@@ -645,6 +695,9 @@ fan_registry_clear_members(const struct fan_group *group, unsigned *put_count, u
 	int error = 0;
 
 	for (unsigned profile = 0; error == 0 && profile < FAN_PROFILE_COUNT; profile++)
-		error = clear_profile(group, put_count, table, profile, leaving);
+		error = clear_profile(group, fan_profile_is_key((enum fan_profile)profile) ? &group->able : &group->members, 0,
+				      put_count, table, profile, leaving);
+	for (unsigned profile = 0; error == 0 && group->keys != NULL && profile < FAN_PROFILE_COUNT; profile++)
+		error = clear_profile(group, &group->keys->held, FAN_MEMBERS_HELD, put_count, table, profile, leaving);
 	return error;
 }

@@ -58,11 +58,17 @@ int fan_registry_change_ue(struct fanfare *fanfare, unsigned table, uint32_t slo
 /* Deletes a context's record; then no identity leads to it. */
 int fan_registry_delete_ue(struct fanfare *fanfare, unsigned table, uint32_t slot);
 
-int fan_registry_put_group(struct fanfare *fanfare, const struct fan_group *group);
+int fan_registry_put_group(struct fanfare *fanfare, struct fan_group *group);
 int fan_registry_delete_group(struct fanfare *fanfare, const struct fan_group *group);
-/* Writes what differs between a group's members and those that it is to have, among slots first .. last of a table. */
-int fan_registry_put_members(const struct fan_group *group, const struct fan_members *members, unsigned table, uint32_t first,
-			     uint32_t last);
+/* Some of a group's members, as they are and as they are to be. */
+struct fan_registry_sets {
+	const struct fan_members *former, *next;
+	uint8_t mark; /* beside the profiles: 0, or FAN_MEMBERS_HELD */
+};
+
+/* Writes what differs between these, among slots first .. last of a table, and what is to be kept of the group's keys, if it is not NULL. */
+int fan_registry_put_members(const struct fan_group *group, const struct fan_registry_sets *sets, unsigned set_count,
+			     const struct fan_record_group_key *key, unsigned table, uint32_t first, uint32_t last);
 /* In a transaction that the caller has begun: writes all records of a group that have slots of `leaving`, without those. In/Out: *put_count,
  * records that were written. */
 int fan_registry_clear_members(const struct fan_group *group, unsigned *put_count, unsigned table,

@@ -34,6 +34,7 @@ note_removal(struct fanfare *fanfare, unsigned table, uint32_t slot)
 	roaring_bitmap_add(fanfare->removals[table].fresh, slot);
 	fanfare->gone_count++;
 	fanfare->removal_count++;
+	fan_keyrings_note_removal(fanfare, table, slot);
 	fan_receipts_leave(fanfare->receipts, table, slot);
 	fan_context_release_keys(&fanfare->keys, &fanfare->dataplane->tables[table], slot);
 	fan_lease_ends_set(&fanfare->lease_ends, &(struct fan_lease_end){ .table = table, .slot = slot });
@@ -152,7 +153,9 @@ leave_group(const struct fanfare *fanfare, struct fan_group *group)
 {
 	for (unsigned i = 0; i < fanfare->dataplane->table_count; i++)
 		if (fanfare->removals[i].leaving != NULL &&
-		    fan_members_subtract(&group->members, (uint16_t)i, fanfare->removals[i].leaving) != 0)
+		    (fan_members_subtract(&group->members, (uint16_t)i, fanfare->removals[i].leaving) != 0 ||
+		     fan_members_subtract(&group->able, (uint16_t)i, fanfare->removals[i].leaving) != 0 ||
+		     !fan_keyring_free_slots(group, i, fanfare->removals[i].leaving)))
 			return false;
 	return true;
 }

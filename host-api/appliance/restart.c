@@ -16,7 +16,7 @@
 
 /* A record of members that named slots without a UE. */
 struct stale {
-	const struct fan_group *group;
+	struct fan_group *group;
 	struct fan_protection table;
 	uint32_t first_slot;
 	uint8_t profile;
@@ -131,12 +131,23 @@ static int
 restore_group(void *user, const struct fan_record *record)
 {
 	struct fan_group *group;
+	const int error = fan_group_enter(((const struct restart *)user)->fanfare, &group, record->group.gid);
 
-	return fan_group_enter(((const struct restart *)user)->fanfare, &group, record->group.gid);
+	if (error == 0)
+		memcpy(group->gki_used, record->group.gki_used, sizeof(group->gki_used));
+	return error;
 }
 
 static int
-note_stale(struct restart *restart, const struct fan_group *group, const struct fan_record_members *members)
+restore_key(void *user, const struct fan_record *record)
+{
+	struct fan_group *group = fan_group_find(((const struct restart *)user)->fanfare, record->group_key.gid);
+
+	return group == NULL ? misfit("keys of a group that is missing") : fan_keyring_restore(group, &record->group_key);
+}
+
+static int
+note_stale(struct restart *restart, struct fan_group *group, const struct fan_record_members *members)
 {
 	const size_t room = restart->stale_room == 0 ? 64 : 2 * restart->stale_room;
 	struct stale *stale = restart->stale;
@@ -172,6 +183,15 @@ choose_members(uint32_t slots[FAN_MEMBERS_CONTEXTS / 8], bool *stale, const stru
 	return count;
 }
 
+/* Which of a group's members a record has some of; NULL: the group is to have no such ones. */
+static struct fan_members *
+members_of(struct fan_group *group, uint8_t profile)
+{
+	if ((profile & FAN_MEMBERS_HELD) != 0)
+		return group->keys != NULL ? &group->keys->held : NULL;
+	return fan_profile_is_key((enum fan_profile)profile) ? &group->able : &group->members;
+}
+
 static int
 restore_members(void *user, const struct fan_record *record)
 {
@@ -181,13 +201,15 @@ restore_members(void *user, const struct fan_record *record)
 	const struct fan_dataplane *dataplane = restart->fanfare->dataplane;
 	const int index = fan_dataplane_find_table(dataplane, &record->members.table);
 	const struct fan_context_table *table = index < 0 ? NULL : &dataplane->tables[index];
-	int error = group == NULL ? misfit("members of a group that is missing") : 0;
+	struct fan_members *members = group != NULL ? members_of(group, record->members.profile) : NULL;
+	const uint8_t profile = record->members.profile & (uint8_t)~FAN_MEMBERS_HELD;
+	int error = members == NULL ? misfit("members of a group or key that is missing") : 0;
 	bool stale = false;
 
 	for (unsigned from = 0; error == 0 && from < FAN_MEMBERS_CONTEXTS; from += FAN_MEMBERS_CONTEXTS / 8) {
 		const size_t count = choose_members(slots, &stale, &record->members, table, from);
 
-		error = fan_members_add_many(&group->members, (uint16_t)index, record->members.profile, slots, count);
+		error = fan_members_add_many(members, (uint16_t)index, (enum fan_profile)profile, slots, count);
 	}
 	return error == 0 && stale ? note_stale(restart, group, &record->members) : error;
 }
@@ -204,8 +226,9 @@ put_stale(const struct fanfare *fanfare, const struct stale *stale)
 	record.members.profile = stale->profile;
 	record.members.first_slot = stale->first_slot;
 	if (index >= 0)
-		fan_members_read(&stale->group->members, record.members.member, (uint16_t)index, stale->profile,
-				 stale->first_slot, FAN_MEMBERS_CONTEXTS);
+		fan_members_read(members_of(stale->group, stale->profile), record.members.member, (uint16_t)index,
+				 (enum fan_profile)(stale->profile & ~FAN_MEMBERS_HELD), stale->first_slot,
+				 FAN_MEMBERS_CONTEXTS);
 	return fan_registry_put_window(fanfare->store, &record);
 }
 
@@ -238,6 +261,8 @@ fan_registry_load(struct fanfare *fanfare, const struct fan_options *options)
 		error = fan_store_each(store, FAN_RECORD_UE, restore_ue, &restart);
 	if (error == 0)
 		error = fan_store_each(store, FAN_RECORD_GROUP, restore_group, &restart);
+	if (error == 0)
+		error = fan_store_each(store, FAN_RECORD_GROUP_KEY, restore_key, &restart);
 	if (error == 0)
 		error = fan_store_each(store, FAN_RECORD_MEMBERS, restore_members, &restart);
 	if (error == 0)

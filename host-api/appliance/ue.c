@@ -545,9 +545,13 @@ int
 fan_ue_acknowledged(struct fanfare *fanfare, fan_context_id id, uint32_t count)
 {
 	uint32_t slot;
-	struct fan_context_table *table = fan_context_find(fanfare, &slot, id);
+	const struct fan_context_table *table = fan_context_find(fanfare, &slot, id);
+	const int error = table == NULL ? FAN_E_NOT_FOUND
+					: fan_ledger_acknowledge(fanfare, fan_context_table_index(id), slot, count);
 
-	return table == NULL ? FAN_E_NOT_FOUND : fan_ledger_acknowledge(fanfare, fan_context_table_index(id), slot, count);
+	if (error == 0)
+		fan_keyrings_prove(fanfare, fan_context_table_index(id), slot, count);
+	return error;
 }
 
 int
@@ -597,7 +601,8 @@ count_groups(const struct fanfare *fanfare, unsigned table, uint32_t slot)
 	uint32_t count = 0;
 
 	for (const struct fan_group *group = fanfare->groups; group != NULL; group = group->next)
-		count += fan_members_has(&group->members, (uint16_t)table, slot);
+		count += fan_members_has(&group->members, (uint16_t)table, slot) ||
+			 fan_members_has(&group->able, (uint16_t)table, slot);
 	return count;
 }
 

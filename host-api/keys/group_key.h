@@ -20,7 +20,6 @@
 enum {
 	FAN_GROUP_GID_OCTETS_MAX = 255,    /* their length stands in one octet */
 	FAN_GROUP_SEED_BYTES = 16,         /* an MSK (TS 24.501 9.11.4.31) */
-	FAN_GROUP_MASTER_BYTES_MIN = 16,   /* of a master key */
 	FAN_GROUP_VERIFIER_BYTES = 32,     /* an Ed25519 public key (RFC 8032) */
 	FAN_GROUP_KEK_BYTES = 16,          /* AES-128 key wrap (RFC 3394) */
 	FAN_GROUP_TAG_BYTES = 8,           /* the usual tag of a group message; FAN_MAC_BYTES by choice */

@@ -24,15 +24,18 @@
 
 #include "group_key.h"
 
+#include <assert.h>
+
 enum {
 	FAN_GROUP_BEARER = 31, /* NAS has 0 to 2 here: a keystream of NAS is none of a group, even where keys were mixed up */
 	FAN_GROUP_HEADER_BYTES = 10,
 	FAN_GROUP_SIGNATURE_BYTES = 64,
-	FAN_GROUP_PAYLOAD_BYTES_MAX = 1300, /* with all around it a PDU fits each profile but short messages */
 };
 
-#define FAN_GROUP_PDU_BYTES_MAX                                                                                                \
-	(FAN_GROUP_HEADER_BYTES + FAN_GROUP_PAYLOAD_BYTES_MAX + FAN_GROUP_TAG_BYTES + FAN_GROUP_SIGNATURE_BYTES)
+/* With all around it a PDU fits each profile but short messages. */
+static_assert(FAN_GROUP_PDU_BYTES_MAX ==
+		      FAN_GROUP_HEADER_BYTES + FAN_GROUP_PAYLOAD_BYTES_MAX + FAN_GROUP_TAG_BYTES + FAN_GROUP_SIGNATURE_BYTES,
+	      "fanfare.h says how long a PDU is");
 
 /*
  * Takes a COUNT of a key: key->first_count or higher, higher than each that was taken of (GID, Gki) before, and on stable storage as taken

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The keys of a group: made, kept, handed out, proved, renewed. What fanfare.h says of them is done here.
+ *
+ *	made        a transaction: the record of the key, its Gki among those used, nobody known to have it; then it is the current one
+ *	handed out  a message of its octets, in each form, to those able who are not known to have it; the record says so until the message is durable,
+ *	            so that a process that ends between sends it, or sends it twice, which members take for once
+ *	proved      a member acknowledges the very COUNT under which it was sent the key: it is among those who hold it, at once, and durably a moment
+ *	            later. What is forgotten by a crash costs a member the broadcast and nothing else
+ *	due         a member that may have the key leaves: that another is due is written with its leaving
+ *
+ * All of it is the control thread's.
+ */
+#ifndef FAN_KEYRING_H
+#define FAN_KEYRING_H
+
+#include "../../dataplane/flight.h"
+#include "../keys/group_pdu.h"
+#include "../store/group_counter.h"
+
+struct fan_group;
+struct fanfare;
+
+enum { FAN_KEY_FORMS = 2 }; /* entries (EPS) and Received MBS containers (5GS); a form is a profile less EPS_NAS_KEY */
+
+/* Of one table: under which COUNT the current key went to its members. */
+struct fan_key_proof {
+	uint16_t table;
+	struct fan_key_counts *counts; /* a reference */
+};
+
+/* Lies in memory that core dumps leave out. */
+struct fan_keyring {
+	struct fan_group *group;
+	struct fan_keyring *next, **link; /* all of an appliance */
+	struct fan_record_group_key kept; /* as it is on the disk, or would be */
+	struct fan_group_keys keys;
+	struct fan_group_signer *signer;    /* owned; NULL: messages are not signed */
+	struct fan_group_counter counter;   /* with a store */
+	uint64_t next_count;                /* without */
+	struct fan_members held;            /* under profiles of keys: those known to have the current key */
+	struct fan_members fresh;           /* those of them that the disk does not know of */
+	struct fan_members joined;          /* who became able since the key was sent, and are to be sent it */
+	const struct fan_members *target;   /* whom a message goes to that is being accepted; NULL: all who have no proof */
+	uint8_t whole;                      /* forms, a bit each, in which all who have no proof are to be sent the key */
+	fan_message_id sent[FAN_KEY_FORMS]; /* that brings it; 0: none, or it is durable */
+	struct fan_key_proof *proofs;       /* owned */
+	unsigned proof_count;
+	uint64_t failures;
+	int64_t tried_ms;  /* when something failed last, by the monotonic clock; 0: nothing has since */
+	int64_t kept_ms;   /* when `fresh` was last written */
+	char failure[256]; /* the last one's line; "": the last attempt succeeded */
+};
+
+/* Whether the i-th form is one of a mask's. */
+static inline bool
+fan_key_form_in(unsigned forms, unsigned form)
+{
+	return (forms >> form & 1) != 0;
+}
+
+/* ---- What others ask ------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Whether a member is known to have the group's current key, and that is valid and not about to be replaced: then a message under it reaches the
+ * member by any way. False for all when the group has no key. In: a table's index and a slot of it. Some tens of nanoseconds.
+ */
+bool fan_group_key_held(const struct fan_group *group, unsigned table, uint32_t slot);
+
+/* ---- From the store --------------------------------------------------------------------------------------------------------- */
+
+/* A group that was read from the store gets its keys. IO, MEMORY. */
+int fan_keyring_restore(struct fan_group *group, const struct fan_record_group_key *record);
+/* Forgets a group's keys in memory. Ignored where there are none. */
+void fan_keyring_forget(struct fan_group *group);
+
+/* ---- Members ------------------------------------------------------------------------------------------------------------------ */
+
+/* What the disk is to say once contexts have become able: that they are to be sent the key. NULL: nothing. Out: *record. */
+const struct fan_record_group_key *fan_keyring_on_joining(struct fan_record_group_key *record, const struct fan_group *group,
+							  enum fan_profile profile);
+/* ... and once a member that may have the key has left. */
+const struct fan_record_group_key *fan_keyring_on_leaving(struct fan_record_group_key *record, const struct fan_group *group,
+							  unsigned table, uint32_t slot);
+/* Takes over what was written. In: who is able now, of whom those that were not before are sent the key. */
+void fan_keyring_joined(struct fan_group *group, const struct fan_members *able, enum fan_profile profile);
+/* ... that a member has left. */
+void fan_keyring_left(struct fan_group *group, unsigned table, uint32_t slot);
+/* A context is removed, which is in its groups until its slot is freed. Within the transaction that deletes it: puts what its groups' keys are to
+ * say. */
+int fan_keyrings_put_removal(struct fanfare *fanfare, unsigned table, uint32_t slot);
+/* ... after that, or without a store. */
+void fan_keyrings_note_removal(struct fanfare *fanfare, unsigned table, uint32_t slot);
+/* Slots are about to be freed, or given to others. False when memory is short: some may still be there. */
+bool fan_keyring_free_slots(struct fan_group *group, unsigned table, const roaring_bitmap_t *slots);
+
+/* ---- Messages of keys ---------------------------------------------------------------------------------------------------------- */
+
+/* Whom a message of keys goes to: of those able the ones of its form, and of the group's current key those without proof. Out: *members, the
+ * caller's to free. MEMORY. */
+int fan_keyring_choose(struct fan_members *members, const struct fan_group *group, const struct fan_message *message);
+/* Notes under which COUNTs a message that no worker has yet brings the current key, if it does. Where memory is short none is proved by it. */
+void fan_keyring_track(const struct fan_group *group, struct fan_flight *flight, const struct fan_message *message);
+
+/* A context has proved that it accepted a COUNT. */
+void fan_keyrings_prove(struct fanfare *fanfare, unsigned table, uint32_t slot, uint32_t count);
+
+/* Renews what is due, sends what is to be sent, and writes what has been proved. */
+void fan_keyrings_serve(struct fanfare *fanfare);
+
+#endif
