@@ -131,6 +131,7 @@ fan_close(struct fanfare *fanfare)
 	if (fanfare == NULL || error != 0)
 		return error;
 	fan_abort(fanfare);
+	fan_keyrings_close(fanfare);
 	fan_ledger_close(fanfare);
 	fan_journal_close(fanfare);
 	return dispose(fanfare);

@@ -1283,14 +1283,15 @@ put_fresh(const struct fan_keyring *ring)
 	return error;
 }
 
+/* In: last, whether nobody will ask again. */
 static int
-write_fresh(struct fan_keyring *ring)
+write_fresh(struct fan_keyring *ring, bool last)
 {
 	struct fan_store *const store = ring->group->fanfare->store;
 	const int64_t now_ms = fan_clock_ms(CLOCK_MONOTONIC);
 	int error;
 
-	if (ring->fresh.set_count == 0 || now_ms - ring->kept_ms < KEPT_MS)
+	if (ring->fresh.set_count == 0 || (!last && now_ms - ring->kept_ms < KEPT_MS))
 		return 0;
 	error = store == NULL ? 0 : fan_store_begin(store);
 	if (error == 0 && store != NULL)
@@ -1348,9 +1349,16 @@ serve(struct fan_keyring *ring)
 	if (error == 0)
 		error = note_sent(ring);
 	if (error == 0)
-		error = write_fresh(ring);
+		error = write_fresh(ring, false);
 	if (error != 0 || ring->tried_ms != 0)
 		note_attempt(ring, error);
+}
+
+void
+fan_keyrings_close(struct fanfare *fanfare)
+{
+	for (struct fan_keyring *ring = fanfare->keyrings; ring != NULL; ring = ring->next)
+		(void)write_fresh(ring, true);
 }
 
 void

@@ -107,5 +107,7 @@ void fan_keyrings_prove(struct fanfare *fanfare, unsigned table, uint32_t slot, 
 
 /* Renews what is due, sends what is to be sent, and writes what has been proved. */
 void fan_keyrings_serve(struct fanfare *fanfare);
+/* Writes what has been proved, as far as the store takes it. */
+void fan_keyrings_close(struct fanfare *fanfare);
 
 #endif

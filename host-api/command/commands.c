@@ -26,6 +26,7 @@ const struct fan_command *const fan_commands[] = {
 	&fan_command_release,
 	&fan_command_ack,
 	&fan_command_group,
+	&fan_command_group_key,
 	&fan_command_next_hop,
 	&fan_command_send,
 	&fan_command_message,

@@ -18,6 +18,7 @@ extern const struct fan_command fan_command_lease;
 extern const struct fan_command fan_command_release;
 extern const struct fan_command fan_command_ack;
 extern const struct fan_command fan_command_group;
+extern const struct fan_command fan_command_group_key;
 extern const struct fan_command fan_command_next_hop;
 extern const struct fan_command fan_command_send;
 extern const struct fan_command fan_command_message;

@@ -14,14 +14,17 @@
 static const struct {
 	const char *method, *id;
 } ids[] = {
-	{ "send", "2153d0d154364bf9949b897c57701df6" },          { "message.cancel", "a69ad3e6123c4d42886cb9312d7d41c4" },
-	{ "ue.import", "ace60c1b30ee4afea78973e7d5e8abe6" },     { "ue.remove", "ea09d659b7a4465ebfce2acbe9a202ef" },
-	{ "ue.reachable", "42146f7681bf4c2cac9a1f8f727bffcc" },  { "lease", "8210e2370795491ca218f151c46d13cf" },
-	{ "release", "a812c2d6dde24dfaa60dffa4723e76e4" },       { "ack", "4249197658ba4242b70d64fc7ea8a097" },
-	{ "group.create", "52e574136a0345e884b21360a1dc3856" },  { "group.delete", "1d367eacca924a06af3030668249f716" },
-	{ "group.add", "8792b5e2aa9b4d16b95925374f9006ca" },     { "group.remove", "110f6da332f240e3a4a55763e86297ab" },
-	{ "reload", "45a0154440894f699fd5e063e912b633" },        { "stop", "23df941ad5e94f5298f47cb83593fde4" },
-	{ "next_hop.rate", "c5a5ab2a20b445609e14507193040c70" }, { "next_hop.relay", "c81e0a778d3c4ad3bfe0452156ee8443" },
+	{ "send", "2153d0d154364bf9949b897c57701df6" },           { "message.cancel", "a69ad3e6123c4d42886cb9312d7d41c4" },
+	{ "ue.import", "ace60c1b30ee4afea78973e7d5e8abe6" },      { "ue.remove", "ea09d659b7a4465ebfce2acbe9a202ef" },
+	{ "ue.reachable", "42146f7681bf4c2cac9a1f8f727bffcc" },   { "lease", "8210e2370795491ca218f151c46d13cf" },
+	{ "release", "a812c2d6dde24dfaa60dffa4723e76e4" },        { "ack", "4249197658ba4242b70d64fc7ea8a097" },
+	{ "group.create", "52e574136a0345e884b21360a1dc3856" },   { "group.delete", "1d367eacca924a06af3030668249f716" },
+	{ "group.add", "8792b5e2aa9b4d16b95925374f9006ca" },      { "group.remove", "110f6da332f240e3a4a55763e86297ab" },
+	{ "group.key.set", "c8a9942e5475467c8be4eda4b44d1c0b" },  { "group.key.rotate", "56da591a62fc49dc9c558c2e38008177" },
+	{ "group.key.send", "91a7e7b727674c0096bb975b4eff2b3c" }, { "group.key.remove", "9b2eb00b406f44758e401d66866579bd" },
+	{ "group.key.seal", "182664bd16e947e2861201f8ea6016b7" }, { "reload", "45a0154440894f699fd5e063e912b633" },
+	{ "stop", "23df941ad5e94f5298f47cb83593fde4" },           { "next_hop.rate", "c5a5ab2a20b445609e14507193040c70" },
+	{ "next_hop.relay", "c81e0a778d3c4ad3bfe0452156ee8443" },
 };
 
 const char *
@@ -55,10 +58,11 @@ fan_audit_close(struct fan_audit *audit)
 /* ---- Records ----------------------------------------------------------------------------------------------------------- */
 
 /* Of params and results, what may be told. Anything else may be a key or a payload. */
-static const char *const told[] = { "gid",         "id",       "identity",  "kind",        "bearer",       "profile",
-				    "priority",    "sender",   "reference", "traceparent", "valid_for_ms", "reachable",
-				    "cancel",      "added",    "removed",   "joined",      "skipped",      "acknowledged",
-				    "error_count", "repeated", "address",   "pdus_per_s",  "octets_per_s", "for_ms" };
+static const char *const told[] = { "gid",         "id",         "identity",  "kind",        "bearer",       "profile",
+				    "priority",    "sender",     "reference", "traceparent", "valid_for_ms", "reachable",
+				    "cancel",      "added",      "removed",   "joined",      "skipped",      "acknowledged",
+				    "error_count", "repeated",   "address",   "pdus_per_s",  "octets_per_s", "for_ms",
+				    "gki",         "is_imported" };
 
 static void
 copy_told(json_t *to, const json_t *from)

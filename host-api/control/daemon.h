@@ -11,6 +11,7 @@
  *	audit.c      records of what clients change
  *	ue.c         methods of UEs, leases and acknowledgements
  *	group.c      methods of groups
+ *	group_key.c  ... and of their keys
  *	send.c       sending
  *	access.c, principals.c   who may send what to whom, and when
  *	message.c    methods of messages that were sent
@@ -73,7 +74,7 @@ struct fan_method {
 };
 
 extern const struct fan_method fan_service_methods[], fan_hop_methods[], fan_ue_methods[], fan_group_methods[],
-	fan_message_methods[], fan_send_methods[], fan_result_methods[];
+	fan_group_key_methods[], fan_message_methods[], fan_send_methods[], fan_result_methods[];
 
 struct fan_sent {
 	struct fan_ticket ticket;

@@ -176,6 +176,9 @@ take_member(void *user, fan_context_id id, enum fan_profile profile)
 		return;
 	while (at > 0 && walk->ids[at - 1] > id)
 		at--;
+	/* A member that is able to take keys comes twice. */
+	if (at > 0 && walk->ids[at - 1] == id)
+		return;
 	if (walk->count < walk->room)
 		walk->count++;
 	memmove(&walk->ids[at + 1], &walk->ids[at], (walk->count - at - 1) * sizeof(walk->ids[0]));

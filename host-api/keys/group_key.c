@@ -685,6 +685,22 @@ fan_group_ie_write(uint8_t *out, const uint8_t *entries, size_t octet_count)
 /* ---- Received MBS container (TS 24.501 9.11.4.31) ------------------------------------------------------------------------------------ */
 
 int
+fan_group_session_read(struct fan_group_session *out, const char *text)
+{
+	const size_t characters = strlen(text);
+	size_t plmn_characters = 0;
+
+	if (characters > 7 && read_hex(out->service_id, text, sizeof(out->service_id)) && text[6] == '-')
+		plmn_characters = read_plmn(out->plmn, text + 7);
+	if (plmn_characters > 0 && characters == 7 + plmn_characters + 4 &&
+	    read_hex(out->key_group, text + 7 + plmn_characters, sizeof(out->key_group)))
+		return 0;
+	return fan_fail(FAN_E_INVALID,
+			"a session is SSSSSS-MCC-MNC-GGGG: service identifier of the TMGI, its PLMN, and first half of the "
+			"MSK ID, in upper-case hex digits");
+}
+
+int
 fan_group_session_write(uint8_t out[FAN_GROUP_SESSION_BYTES], const struct fan_group_session *session,
 			const struct fan_group_key *key)
 {

@@ -134,6 +134,9 @@ struct fan_group_session {
 	uint8_t key_group[2];           /* first half of the MSK ID; the second is 00 and Gki */
 };
 
+/* In: "SSSSSS-MCC-MNC-GGGG", service identifier and key group in upper-case hex digits, as an IMSI-Group-Id has its parts. INVALID. */
+int fan_group_session_read(struct fan_group_session *out, const char *text);
+
 #define FAN_GROUP_SESSION_BYTES 34
 
 /* The contents of a Received MBS container with one MBS information: security information update, the key's seed as MSK. No MTK: group

@@ -18,6 +18,7 @@ cd "$work" || exit
 export FANFARE_SOCKET=$work/socket
 k_enc=c0ffee00a1b2c3d4e5f60718293a4b5c k_int=5ca1ab1e0d1c2b3a4958677685949321 k_amf=7e1d5c0b9a8f6e4d3c2b1a0f9e8d7c6b5a49382716f5e4d3c2b1a09f8e7d6c5b
 k_asme=e19b7c5d3f1a08264c6e8fa0b2d4f6183a5c7e90b1d3f5072946688aaccee013 kek=3d8f0b6e2a914c75d1e8ba2f6c9047135ee1c2d3a4b5968778695a4b3c2d1e0f
+k_integ=b7a1d3c5e9f80216324a5c6e8091a3b5 k_conf=4f2e6d8cab0912375b7e9dc0f1e2a4c6 signer=8e1c3a5f7092b4d6e8fa0c1e3052749689abcdef13579bdf02468ace0fedcba9
 
 # say ARGUMENT...: what a command says goes into a file of its own, whatever it answers
 said=0
@@ -64,6 +65,10 @@ printf '{"ueContext":{"supi":"imsi-001010000000003","seafData":{"keyAmf":{"keyTy
 sed 's/"NEA2"/"NEA9"/' given/amf.jsonl >given/wrong-amf.jsonl
 context 001010000000004 eps-nas-sms '' '' 900 '"bearer":0,"mme_ue_id":7,"ran_ue_id":8,"next_hop":"198.51.100.8","k_asme":"'$k_asme'",' >given/asme.jsonl
 sed 's/eps-nas-sms/5gs-nas-sms/;s/"bearer":0/"bearer":1/' given/asme.jsonl >given/wrong-asme.jsonl
+printf 'k_integ = %s\nk_conf = %s\nsigner = %s\n' $k_integ $k_conf $signer >given/group
+sed 's/^k_integ = ../k_integ = zz/' given/group >given/wrong-group
+sed 's/signer/singer/' given/group >given/misnamed-group
+chmod 600 given/*group
 
 ulimit -c unlimited
 start
@@ -84,6 +89,19 @@ say send valley@flood.example --text 'The river is rising.' --wait --json
 say message list --json
 say status --json
 say top --json --count 1
+say group add valley@flood.example 001010000000001 --profile eps-nas-key
+say group-key set valley@flood.example --secrets given/wrong-group
+say group-key set valley@flood.example --secrets given/misnamed-group
+say group-key set valley@flood.example --secrets given/group --json
+say group-key show valley@flood.example
+say group-key set valley@flood.example --secrets given/group
+printf 'a payload' >payload
+say group-key seal valley@flood.example --file payload
+say message list
+for _ in $(seq 100); do
+	"$fanfare" group-key show valley@flood.example --json | grep -q '"is_sent": true' && break
+	sleep 0.1
+done
 say release 001010000000001 --json
 kill -ABRT $daemon
 wait $daemon 2>/dev/null
@@ -96,7 +114,9 @@ daemon=
 [ -s capture.pcap ] && [ -s store/data.mdb ] || fault 'nothing was captured or kept'
 grep -q '"sent": 4' said.14 || fault "the message was not sent to all: $(head -c 300 said.14)"
 
-python3 - $k_enc $k_int $k_amf $k_asme $kek <<'END' || failures=$((failures + 1))
+grep -q '"is_imported": true' said.* || fault 'the group got no key'
+
+python3 - $k_enc $k_int $k_amf $k_asme $kek $k_integ $k_conf $signer <<'END' || failures=$((failures + 1))
 import pathlib, sys
 needles = []
 for key in sys.argv[1:]:
