@@ -137,6 +137,7 @@ hand_out(void)
 	for (unsigned i = 0; i < side.subscriber_count; i++)
 		before[i] = side.subscribers[i].state;
 	/* The call in which a key is sent is not the one in which it leaves. */
+	appliance.fanfare->keyrings_stirred = true;
 	fan_test_run(&appliance, 0);
 	fan_test_run(&appliance, 0);
 	for (unsigned i = 0; i < side.subscriber_count; i++)
@@ -547,6 +548,59 @@ Test(keyring, options_that_cannot_be_are_refused_and_leave_no_key)
 	close_run();
 }
 
+static struct fan_key_metrics
+read_metrics(void)
+{
+	struct fan_metrics metrics;
+
+	fan_metrics_read(appliance.fanfare, &metrics);
+	return metrics.keys;
+}
+
+Test(keyring, a_form_that_the_key_has_not_is_tried_again_and_told_until_it_has)
+{
+	struct fan_group_key_options options = make_options();
+
+	open_run(0);
+	options.has_session = false;
+	done(fan_group_key_set(group, &options));
+	(void)fan_test_group(&appliance, GID, 0, 1, FAN_PROFILE_EPS_NAS_KEY);
+	(void)fan_test_group(&appliance, GID, HALF, 1, FAN_PROFILE_5GS_NAS_KEY);
+	cr_assert_eq(hand_out(), 1U, "others get theirs");
+	cr_assert_gt(status_of(group).failures, 0);
+	cr_assert_not_null(strstr(status_of(group).failure, "no session"), "%s", status_of(group).failure);
+	cr_assert_not(status_of(group).is_sent);
+	cr_assert_eq(read_metrics().failures, status_of(group).failures);
+	options.has_session = true;
+	done(fan_group_key_set(group, &options));
+	while (!status_of(group).is_sent)
+		cr_assert_eq(hand_out() & ~(1U | 1U << HALF), 0);
+	(void)hand_out();
+	cr_assert_str_eq(status_of(group).failure, "");
+	cr_assert_eq(readers(), 1U | 1U << HALF);
+	close_run();
+}
+
+Test(keyring, figures_say_how_many_have_keys_and_who_holds_them)
+{
+	struct fan_key_metrics keys;
+
+	begin(2);
+	(void)hand_out();
+	acknowledge(1);
+	do {
+		(void)hand_out();
+		keys = read_metrics();
+	} while (keys.held == 0);
+	cr_expect_eq(keys.groups, 1);
+	cr_expect_eq(keys.able, 4);
+	cr_expect_eq(keys.held, 1);
+	cr_expect_eq(keys.rotations, 1);
+	cr_expect_eq(keys.due, 0);
+	cr_expect_eq(keys.failures, 0);
+	close_run();
+}
+
 /* Whoever knows the master key of one group must not have the keys of the next. */
 Test(keyring, a_group_made_anew_under_the_same_master_key_has_other_keys)
 {
@@ -713,9 +767,8 @@ set_kept(void)
 static void
 run_kept(void)
 {
-	for (unsigned i = 0; i < 3; i++)
-		while (fan_poll(fanfare) > 0)
-			;
+	while (fan_poll(fanfare) > 0 || (group->keys != NULL && group->keys->kept.to_send != 0))
+		;
 }
 
 static uint32_t
@@ -943,9 +996,19 @@ import_keys(void)
 	CHECK(import_key("cccccccccccccccc", "fedcba9876543210", 10) == FAN_E_EXISTS);
 	CHECK(kept_status().gki == 9);
 	CHECK(import_key("aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb", 10) == 0);
+	CHECK(fan_group_seal(group, seen->pdu, &seen->pdu_bytes, TEXT, strlen(TEXT)) == 0);
+	/* Another node is to make the next one: until then nothing is sealed. */
+	CHECK(fan_group_remove(group, ids[0]) == 0);
+	CHECK(fan_group_seal(group, seen->pdu, &seen->pdu_bytes, TEXT, strlen(TEXT)) == FAN_E_INVALID);
+	do
+		(void)fan_poll(fanfare);
+	while (fanfare->key_metrics.due != 1);
+	CHECK(kept_status().is_due && kept_status().gki == 10);
+	CHECK(import_key("ffffffffffffffff", "gggggggggggggggg", 11) == 0);
+	CHECK(fan_group_seal(group, seen->pdu, &seen->pdu_bytes, TEXT, strlen(TEXT)) == 0);
 	CHECK(fan_group_delete(group) == 0);
 	CHECK(fan_group_create(fanfare, &group, GID) == 0);
-	CHECK(import_key("0123456789abcdef", "dddddddddddddddd", 11) == FAN_E_EXISTS);
+	CHECK(import_key("0123456789abcdef", "dddddddddddddddd", 12) == FAN_E_EXISTS);
 	CHECK(import_key("eeeeeeeeeeeeeeee", "dddddddddddddddd", 10) == FAN_E_EXISTS);
 	CHECK(fan_group_create(fanfare, &other, "other@example.org") == 0);
 	group = other;

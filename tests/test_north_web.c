@@ -28,6 +28,7 @@ static const char answer[] =
 	"\"checkpoints\":6},"
 	"\"census\":{\"contexts\":10,\"window_three_quarters\":3,\"window_full\":2,\"lease_low\":1,\"lease_used\":1,\"unreachable\":1,"
 	"\"age_ms\":1200,\"took_ms\":100},"
+	"\"group_keys\":{\"groups\":2,\"due\":1,\"able\":10,\"held\":7,\"rotations\":5,\"failures\":3},"
 	"\"audit\":{\"written\":3,\"lost\":1},\"web\":{\"connections\":1,\"subscribers\":1,\"scrapes\":5,\"certificate_s\":1800000000}}";
 
 /* All that the face t8 tells. */
@@ -176,6 +177,9 @@ Test(north_web, values_are_in_seconds_and_bytes)
 		"fanfare_store_write_seconds_sum 2",
 		"fanfare_store_write_seconds_count 10",
 		"fanfare_census_age_seconds 1.2",
+		"fanfare_key_groups 2",
+		"fanfare_key_held_members 7",
+		"fanfare_key_failures_total 3",
 		"fanfare_web_certificate_expiry_timestamp_seconds 1800000000",
 	};
 	char *text = expose(answer, FAN_EXPOSITION_TEXT);

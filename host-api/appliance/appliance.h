@@ -75,6 +75,13 @@ struct fan_census_counts {
 	uint64_t unreachable;
 };
 
+/* Of groups that have keys, all together, as they were some 100 ms ago at the most. */
+struct fan_key_metrics {
+	uint64_t groups, due;         /* that have keys; of them those whose next key is due and not made yet */
+	uint64_t able, held;          /* members that take keys, and those of them known to have the current one */
+	uint64_t rotations, failures; /* keys made, and attempts to make or send one that failed, since the process began */
+};
+
 struct fan_metrics {
 	uint64_t contexts, groups, next_hops;
 	uint64_t lost; /* frames that the port lost after it had taken them */
@@ -88,6 +95,7 @@ struct fan_metrics {
 	struct fan_census_counts
 		census; /* of a walk that ended census_age_ms ago and took census_took_ms; -1: none has ended yet */
 	int64_t census_age_ms, census_took_ms;
+	struct fan_key_metrics keys;
 };
 
 /* These take no time per UE. Control thread. */

@@ -76,8 +76,11 @@ struct fanfare {
 	struct fan_lease_ends lease_ends;
 	struct fan_group **group_order; /* owned: all groups, by GID */
 	size_t group_count, group_room;
-	struct fan_group *groups;                     /* the same in a list */
-	struct fan_keyring *keyrings;                 /* of those that have keys, in a list */
+	struct fan_group *groups;     /* the same in a list */
+	struct fan_keyring *keyrings; /* of those that have keys, in a list */
+	bool keyrings_stirred;        /* some have something to do at once */
+	int64_t keyrings_ms;          /* when all were looked at last, by the monotonic clock */
+	struct fan_key_metrics key_metrics;
 	struct fan_fingerprints keys;                 /* of every context */
 	struct fan_receipts *receipts;                /* NULL: nothing is received */
 	struct fan_removals removals[FAN_TABLES_MAX]; /* by table */

@@ -13,6 +13,7 @@
 #include <sys/random.h>
 
 #define RETRY_MS 1000 /* between two attempts of what has failed */
+#define LOOKED_MS 100 /* between two looks at all groups, unless something has happened */
 #define KEPT_MS 250   /* between two writes of who has been proved to have the key */
 #define ROW_BYTES_MAX (FAN_GROUP_ENTRY_BYTES_MAX + FAN_GROUP_ENTRY_BYTES_MAX)
 
@@ -429,6 +430,8 @@ install(struct fan_group *group, const struct fan_record_group_key *kept)
 		return error;
 	forget_holders(ring);
 	error = use(ring, kept);
+	group->fanfare->keyrings_stirred = true;
+	group->fanfare->key_metrics.rotations++;
 	if (error == 0)
 		return 0;
 	/* It is the current one on the disk: the one before must not be sealed under, and another is due. */
@@ -666,9 +669,11 @@ fan_group_key_resend(struct fan_group *group)
 {
 	const int error = find_keys(group, "fan_group_key_resend");
 
-	if (error == 0)
-		group->keys->whole = (1U << FAN_KEY_FORMS) - 1;
-	return error;
+	if (error != 0)
+		return error;
+	group->keys->whole = (1U << FAN_KEY_FORMS) - 1;
+	group->fanfare->keyrings_stirred = true;
+	return 0;
 }
 
 /* Tells members of EPS to forget keys. Those of 5GS have no such order: their key ends with its time. */
@@ -947,6 +952,7 @@ fan_keyring_joined(struct fan_group *group, const struct fan_members *able, enum
 
 	if (ring == NULL || !fan_profile_is_key(profile))
 		return;
+	group->fanfare->keyrings_stirred = true;
 	ring->kept.to_send |= (uint8_t)(1U << form_of(profile));
 	for (unsigned i = 0; i < able->set_count; i++)
 		if (able->sets[i].profile == profile && !add_joined(ring, &able->sets[i]))
@@ -975,6 +981,7 @@ fan_keyring_left(struct fan_group *group, unsigned table, uint32_t slot)
 
 	if (ring == NULL)
 		return;
+	group->fanfare->keyrings_stirred = true;
 	ring->kept.is_due = ring->kept.is_due || makes_due(group, table, slot);
 	take_out(&ring->joined, table, slot);
 	take_out(&ring->fresh, table, slot);
@@ -999,7 +1006,8 @@ void
 fan_keyrings_note_removal(struct fanfare *fanfare, unsigned table, uint32_t slot)
 {
 	for (struct fan_keyring *ring = fanfare->keyrings; ring != NULL; ring = ring->next)
-		ring->kept.is_due = ring->kept.is_due || makes_due(ring->group, table, slot);
+		if (makes_due(ring->group, table, slot))
+			ring->kept.is_due = fanfare->keyrings_stirred = true;
 }
 
 bool
@@ -1212,9 +1220,13 @@ send_key(struct fan_keyring *ring)
 {
 	int error = 0;
 
-	for (unsigned form = 0; error == 0 && form < FAN_KEY_FORMS; form++)
-		if (fan_key_form_in(ring->whole, form) || has_joined(ring, form))
-			error = hand_out(ring, form);
+	/* What keeps one form back does not keep the other. */
+	for (unsigned form = 0; form < FAN_KEY_FORMS; form++)
+		if (fan_key_form_in(ring->whole, form) || has_joined(ring, form)) {
+			const int failed = hand_out(ring, form);
+
+			error = failed != 0 ? failed : error;
+		}
 	return error;
 }
 
@@ -1310,6 +1322,7 @@ note_attempt(struct fan_keyring *ring, int error)
 {
 	ring->tried_ms = error != 0 ? fan_clock_ms(CLOCK_MONOTONIC) : 0;
 	ring->failures += error != 0;
+	ring->group->fanfare->key_metrics.failures += error != 0;
 	(void)snprintf(ring->failure, sizeof(ring->failure), "%s", error != 0 ? fan_error_detail() : "");
 }
 
@@ -1361,9 +1374,28 @@ fan_keyrings_close(struct fanfare *fanfare)
 		(void)write_fresh(ring, true);
 }
 
+static void
+count_ring(struct fan_key_metrics *metrics, const struct fan_keyring *ring)
+{
+	metrics->groups++;
+	metrics->due += is_due(ring);
+	metrics->able += count_present(ring->group->fanfare, &ring->group->able);
+	metrics->held += count_present(ring->group->fanfare, &ring->held);
+}
+
 void
 fan_keyrings_serve(struct fanfare *fanfare)
 {
-	for (struct fan_keyring *ring = fanfare->keyrings; ring != NULL && !fanfare->batching; ring = ring->next)
+	const int64_t now_ms = fan_clock_ms(CLOCK_MONOTONIC);
+	struct fan_key_metrics *const metrics = &fanfare->key_metrics;
+
+	if (fanfare->batching || (!fanfare->keyrings_stirred && now_ms - fanfare->keyrings_ms < LOOKED_MS))
+		return;
+	fanfare->keyrings_stirred = false;
+	fanfare->keyrings_ms = now_ms;
+	*metrics = (struct fan_key_metrics){ .rotations = metrics->rotations, .failures = metrics->failures };
+	for (struct fan_keyring *ring = fanfare->keyrings; ring != NULL; ring = ring->next) {
 		serve(ring);
+		count_ring(metrics, ring);
+	}
 }

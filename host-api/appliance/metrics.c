@@ -99,6 +99,7 @@ fan_metrics_read(const struct fanfare *fanfare, struct fan_metrics *metrics)
 	if (fanfare->store != NULL)
 		fan_store_commits(fanfare->store, &metrics->commits);
 	read_census(metrics, &fanfare->census);
+	metrics->keys = fanfare->key_metrics;
 }
 
 const char *

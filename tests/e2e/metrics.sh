@@ -88,6 +88,19 @@ has 'fanfare_unreachable_contexts 5'
 has 'fanfare_contexts 3000'
 has 'fanfare_groups 2'
 
+# ---- Keys of a group ---------------------------------------------------------------------------------------------------------
+sed -n 2,101p ues.csv | grep -v ',192\.0\.2\.1,' | cut -d, -f2 | head -n 5 >able
+"$fanfare" group create keys@example.org >/dev/null
+"$fanfare" group add keys@example.org --file able --profile eps-nas-key >/dev/null
+"$fanfare" group-key set keys@example.org >keys.out 2>&1 || fault "keys of a group: $(cat keys.out)"
+until_so 10 holds 'fanfare_key_able_members 5'
+has 'fanfare_key_groups 1'
+has 'fanfare_key_rotations_total 1'
+has 'fanfare_key_held_members 0'
+until_so 10 holds 'fanfare_messages_ended_total\{state="sent"\} 1'
+head -n 3 able | sed 's/$/,eps-nas,5000/' | "$fanfare" ack --file - >/dev/null
+until_so 10 holds 'fanfare_key_held_members 3'
+
 # ---- Messages that leave, wait, are cancelled and expire ---------------------------------------------------------------------
 # A relay says stop, members wait for it and nobody else does, and it takes that back.
 hop='\{next_hop="192\.0\.2\.1"\}'
@@ -98,7 +111,7 @@ until_so 10 holds "fanfare_next_hop_waiting_members$hop 25"
 has "fanfare_next_hop_put_off_total$hop 25"
 has "fanfare_next_hop_pdus_total$hop 0"
 "$fanfare" next-hop relay 192.0.2.1 --pdus 0 --for-ms 0 >/dev/null || fault 'a relay that takes it back'
-until_so 10 holds 'fanfare_messages_ended_total\{state="sent"\} 1'
+until_so 10 holds 'fanfare_messages_ended_total\{state="sent"\} 2'
 has "fanfare_next_hop_pdus_total$hop 25"
 has "fanfare_next_hop_waiting_members$hop 0"
 "$fanfare" send all@example.org --text two >/dev/null
@@ -109,7 +122,7 @@ until_so 20 holds 'fanfare_messages_ended_total\{state="expired"\} 1'
 subscriber=$!
 until_so 20 holds 'fanfare_web_subscribers 1'
 kill $subscriber
-"$fanfare" message watch 2 >/dev/null 2>&1 &
+"$fanfare" message watch 3 >/dev/null 2>&1 &
 until_so 20 holds 'fanfare_control_clients 2'
 # The daemon works in the background: until both are of one moment.
 same() { scrape && "$python" "$here/metrics.py" equal "scrape.$scrapes" <("$fanfare" status --json); }
@@ -146,7 +159,7 @@ peer=$("$here/free_ports.py")
 prometheus --config.file=prometheus.yml --storage.tsdb.path=tsdb --web.listen-address="127.0.0.1:$peer" >prometheus.out 2>&1 &
 prometheus=$!
 until_so 60 "$python" "$here/metrics.py" scraped "http://127.0.0.1:$peer"
-"$fanfare" message cancel 2 >/dev/null
+"$fanfare" message cancel 3 >/dev/null
 until_so 20 holds 'fanfare_messages_ended_total\{state="cancelled"\} 1'
 until_so 15 "$python" "$here/metrics.py" queries "http://127.0.0.1:$peer" "$web/dashboard.json" || {
 	"$python" "$here/metrics.py" queries "http://127.0.0.1:$peer" "$web/dashboard.json"
