@@ -155,6 +155,10 @@ int fan_request_params(struct fan_request *request, void *values, const struct f
  * more than limits.import_bytes. */
 int fan_request_descriptor(struct fan_request *request, int *descriptor);
 
+/* Whether the rules of access let the client send something. In: *question, without what is said of the client and of the time; of these nothing is
+ * left in it. Out: *rule, to be charged by fan_access_charge() once it is sent. As fan_access_judge(). */
+int fan_request_judge(struct fan_request *request, struct fan_access_rule **rule, struct fan_access_question *question);
+
 struct fan_ticket fan_ticket_take(struct fan_request *request);
 /* The client that waits; NULL when it is gone. */
 struct fan_client *fan_ticket_client(struct fan_server *server, const struct fan_ticket *ticket);

@@ -385,12 +385,13 @@ run_without(struct fan_request *request)
 /* ---- Sealing ------------------------------------------------------------------------------------------------------------ */
 
 struct sealing {
-	const char *gid, *base64;
+	const char *gid, *base64, *sender;
 };
 
 static const struct fan_param seal_params[] = {
 	{ "gid", FAN_PARAM_TEXT, true, 1, 255, AT(sealing, gid) },
 	{ "base64", FAN_PARAM_TEXT, true, 4, PAYLOAD_BASE64_MAX, AT(sealing, base64) },
+	{ "sender", FAN_PARAM_TEXT, false, 1, 255, AT(sealing, sender) },
 };
 
 /* Returns the octets, or INVALID. */
@@ -405,28 +406,42 @@ decode(uint8_t octets[FAN_GROUP_PAYLOAD_BYTES_MAX + 2], const char *base64)
 	return octet_count - (base64[characters - 1] == '=') - (base64[characters - 2] == '=');
 }
 
+/* What is sealed is sent by somebody: whoever may not send it gets no PDU. */
+static int
+seal(struct fan_request *request, struct fan_group *group, const char *sender, const uint8_t *payload, size_t payload_bytes)
+{
+	struct fan_access_question question = { .sender = sender, .gid = fan_group_gid(group), .octet_count = payload_bytes };
+	struct fan_access_rule *rule = NULL;
+	uint8_t pdu[FAN_GROUP_PDU_BYTES_MAX];
+	char text[4 * ((FAN_GROUP_PDU_BYTES_MAX + 2) / 3) + 1];
+	size_t pdu_bytes = 0;
+	int error = fan_request_judge(request, &rule, &question);
+
+	if (error == 0)
+		error = fan_group_seal(group, pdu, &pdu_bytes, payload, payload_bytes);
+	if (error != 0)
+		return error;
+	fan_access_charge(rule, question.now_ns);
+	(void)EVP_EncodeBlock((unsigned char *)text, pdu, (int)pdu_bytes);
+	request->result = json_pack("{s:s, s:s}", "gid", fan_group_gid(group), "pdu", text);
+	return 0;
+}
+
 static int
 run_seal(struct fan_request *request)
 {
 	struct sealing values = { NULL };
-	uint8_t payload[FAN_GROUP_PAYLOAD_BYTES_MAX + 2], pdu[FAN_GROUP_PDU_BYTES_MAX];
-	char text[4 * ((FAN_GROUP_PDU_BYTES_MAX + 2) / 3) + 1];
-	size_t pdu_bytes = 0;
-	int payload_bytes = 0;
+	uint8_t payload[FAN_GROUP_PAYLOAD_BYTES_MAX + 2];
 	int error = fan_request_params(request, &values, seal_params, COUNT_OF(seal_params));
 	struct fan_group *group = find(request, &error, values.gid);
+	const int payload_bytes = error == 0 ? decode(payload, values.base64) : 0;
 
-	if (error == 0) {
-		payload_bytes = decode(payload, values.base64);
-		error = payload_bytes < 0 ? payload_bytes
-					  : fan_group_seal(group, pdu, &pdu_bytes, payload, (size_t)payload_bytes);
-	}
+	if (payload_bytes < 0)
+		error = payload_bytes;
+	if (error == 0)
+		error = seal(request, group, values.sender, payload, (size_t)payload_bytes);
 	OPENSSL_cleanse(payload, sizeof(payload));
-	if (error != 0)
-		return error;
-	(void)EVP_EncodeBlock((unsigned char *)text, pdu, (int)pdu_bytes);
-	request->result = json_pack("{s:s, s:s}", "gid", fan_group_gid(group), "pdu", text);
-	return 0;
+	return error;
 }
 
 const struct fan_method fan_group_key_methods[] = {

@@ -223,33 +223,40 @@ send_to_ue(struct fan_server *server, fan_message_id *id, const struct sending *
 	return error != 0 ? error : fan_send_to_ue(server->fanfare, id, context, profile, message, NULL, NULL);
 }
 
+int
+fan_request_judge(struct fan_request *request, struct fan_access_rule **rule, struct fan_access_question *question)
+{
+	const time_t now = time(NULL);
+	struct tm local;
+	int error;
+
+	question->user = request->client->user;
+	question->groups = request->client->groups;
+	question->group_count = request->client->group_count;
+	question->local = localtime_r(&now, &local);
+	question->now_ns = (int64_t)fan_clock_ns(CLOCK_MONOTONIC);
+	error = fan_access_judge(&request->server->configuration.access, rule, question);
+	question->local = NULL;
+	if (error == FAN_E_INVALID)
+		request->code = FAN_CONTROL_FORBIDDEN;
+	return error;
+}
+
 /* Whether the rules of access let this one send it. Out: *rule, to be charged for it. */
 static int
 judge(struct fan_request *request, struct fan_access_rule **rule, const struct sending *values,
       const struct fan_message *message)
 {
-	struct fan_server *server = request->server;
-	struct fan_group *group = values->gid != NULL ? fan_group_find(server->fanfare, values->gid) : NULL;
-	const time_t now = time(NULL);
-	struct tm local;
-	int error;
+	struct fan_group *group = values->gid != NULL ? fan_group_find(request->server->fanfare, values->gid) : NULL;
 
 	if (values->gid != NULL && group == NULL)
 		return FAN_E_NOT_FOUND;
-	error = fan_access_judge(&server->configuration.access, rule,
-				 &(struct fan_access_question){ .user = request->client->user,
-								.groups = request->client->groups,
-								.group_count = request->client->group_count,
-								.sender = values->sender,
+	return fan_request_judge(request, rule,
+				 &(struct fan_access_question){ .sender = values->sender,
 								.gid = group != NULL ? fan_group_gid(group) : NULL,
 								.identity = values->identity,
 								.octet_count = message->byte_count,
-								.priority = message->priority,
-								.local = localtime_r(&now, &local),
-								.now_ns = (int64_t)fan_clock_ns(CLOCK_MONOTONIC) });
-	if (error == FAN_E_INVALID)
-		request->code = FAN_CONTROL_FORBIDDEN;
-	return error;
+								.priority = message->priority });
 }
 
 /* In: message, ready. */

@@ -176,4 +176,14 @@ refused 'has no key' group-key seal $gid --file message
 say group-key set $gid --session A1A2A3-262-01-BEEF --json
 is gki 3
 stop
+
+# ---- Who may send --------------------------------------------------------------------------------------------------------------------
+start five
+say group-key show $gid --json
+is gki 3
+seal pdu.4
+printf '[access others]\ngroups = others@example.org\n' >>fanfare.ini
+say reload
+refused 'no rule' group-key seal $gid --file message
+stop
 exit $((failures > 0))
