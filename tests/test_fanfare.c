@@ -501,6 +501,29 @@ expect_names_are_unique(struct fanfare *fanfare)
 	fan_group_delete(NULL);
 }
 
+/* The last that was made is the first of the list. */
+Test(fanfare, groups_that_were_deleted_are_counted_no_more)
+{
+	struct fan_test_side side;
+	struct fan_test_appliance appliance;
+	struct fan_group *groups[3];
+	struct fan_health health;
+	static const char *const gids[] = { "a@b", "b@b", "c@b" };
+
+	fan_test_side_open(&side, 1);
+	fan_test_appliance_open(&appliance, &side, NULL);
+	for (unsigned i = 0; i < 3; i++)
+		cr_assert_eq(fan_group_create(appliance.fanfare, &groups[i], gids[i]), 0);
+	for (unsigned i = 3; i-- > 1;) {
+		cr_assert_eq(fan_group_delete(groups[i]), 0);
+		fan_health_init(&health);
+		cr_assert_eq(fan_health(appliance.fanfare, &health), 0);
+		cr_expect_eq(health.groups, i);
+	}
+	fan_test_appliance_close(&appliance);
+	fan_test_side_close(&side);
+}
+
 Test(fanfare, groups_have_unique_names_and_exact_members, .timeout = 60)
 {
 	struct fan_test_side side;
