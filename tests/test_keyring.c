@@ -328,8 +328,11 @@ Test(keyring, resending_reaches_those_without_proof_alone)
 	acknowledge(ALL & ~5U);
 	done(fan_group_key_resend(group));
 	cr_assert_eq(hand_out(), 5U);
+	cr_assert_gt(group->keys->proof_count, 0);
 	acknowledge(5U);
 	cr_assert_eq(holders(), ALL);
+	(void)hand_out();
+	cr_assert_eq(group->keys->proof_count, 0, "no COUNT is kept that nobody waits for");
 	done(fan_group_key_resend(group));
 	cr_assert_eq(hand_out(), 0);
 	close_run();
@@ -492,6 +495,20 @@ Test(keyring, at_the_end_of_an_overlap_members_of_eps_forget_the_key_before)
 	cr_assert_not(group->keys->kept.has_previous);
 	cr_expect_eq(fan_ue_groups_receive(member[1], &message, pdu, pdu_bytes, time(NULL)), FAN_UE_GROUP_OLD_KEY);
 	cr_expect_eq(fan_ue_groups_receive(member[HALF], &message, pdu, pdu_bytes, time(NULL)), FAN_UE_GROUP_ACCEPTED);
+	cr_assert_eq(readers(), ALL);
+	close_run();
+}
+
+Test(keyring, a_key_is_renewed_before_its_counts_end)
+{
+	begin(HALF);
+	(void)hand_out();
+	group->keys->next_count = UINT32_MAX - 65536;
+	cr_assert_eq(readers(), ALL);
+	cr_assert_eq(status_of(group).gki, 0);
+	cr_assert_eq(readers(), 0);
+	cr_assert_eq(status_of(group).gki, 1);
+	cr_assert_eq(hand_out(), ALL);
 	cr_assert_eq(readers(), ALL);
 	close_run();
 }

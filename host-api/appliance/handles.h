@@ -10,6 +10,8 @@
  *	removal.c     UEs that go
  *	group.c       groups by name
  *	keyring.c     ... and the keys that their members share
+ *	group_key.c   ... as fanfare.h has them
+ *	key_message.c ... on their way to members
  *	message.c     messages, and what becomes of them
  *	results.c     ... of each member
  *	ledger.c      COUNT on the disk

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "keyring.h"
-
 #include "../../dataplane/context/clock.h"
-#include "../keys/kdf.h"
 #include "../store/seal.h"
 #include "registry.h"
 
@@ -10,45 +7,23 @@
 #include <rte_common.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 
-#define RETRY_MS 1000 /* between two attempts of what has failed */
-#define LOOKED_MS 100 /* between two looks at all groups, unless something has happened */
-#define KEPT_MS 250   /* between two writes of who has been proved to have the key */
-#define ROW_BYTES_MAX (FAN_GROUP_ENTRY_BYTES_MAX + FAN_GROUP_ENTRY_BYTES_MAX)
+#define RETRY_MS 1000     /* between two attempts of what has failed */
+#define LOOKED_MS 100     /* between two looks at all groups, unless something has happened */
+#define KEPT_MS 250       /* between two writes of who has been proved to have the key */
+#define COUNTS_LEFT 65536 /* of a key, when another is made */
 
-static_assert(FAN_PROFILE_5GS_NAS_KEY == FAN_PROFILE_EPS_NAS_KEY + 1, "forms are numbered by profiles");
-static_assert(ROW_BYTES_MAX <= FAN_GROUP_ENTRIES_BYTES_MAX, "a key and the order to forget another fit one message");
-
-static int64_t
-now_s(void)
+uint64_t
+fan_keyring_next_count(const struct fan_keyring *ring)
 {
-	return fan_clock_ms(CLOCK_REALTIME) / 1000;
+	return ring->group->fanfare->store != NULL ? ring->counter.next : ring->next_count;
 }
 
-static unsigned
-form_of(enum fan_profile profile)
+bool
+fan_keyring_is_due(const struct fan_keyring *ring)
 {
-	return (unsigned)profile - FAN_PROFILE_EPS_NAS_KEY;
-}
-
-static int64_t
-end_s(const struct fan_record_group_key *kept)
-{
-	return kept->start_s + 60 * (int64_t)kept->duration_min;
-}
-
-/* When it is renewed by itself: a tenth of its time before its end. */
-static int64_t
-renewal_s(const struct fan_record_group_key *kept)
-{
-	return kept->is_imported ? INT64_MAX : end_s(kept) - 6 * (int64_t)kept->duration_min;
-}
-
-static bool
-is_due(const struct fan_keyring *ring)
-{
-	return ring->kept.is_due || now_s() >= renewal_s(&ring->kept);
+	return ring->kept.is_due || fan_key_now_s() >= fan_key_renewal_s(&ring->kept) ||
+	       (!ring->kept.is_imported && fan_keyring_next_count(ring) > UINT32_MAX - COUNTS_LEFT);
 }
 
 /* ---- In memory ---------------------------------------------------------------------------------------------------------------- */
@@ -155,51 +130,6 @@ make_key(struct fan_group_key *key, const struct fan_record_group_key *kept, con
 	if (signer != NULL)
 		fan_group_signer_verifier(key->verifier, signer);
 	return error == 0 ? fan_group_key_check(key) : error;
-}
-
-/* Whether the order to forget the key before goes with the current one. */
-static bool
-replaces_at_once(const struct fan_record_group_key *kept)
-{
-	return kept->has_previous && kept->previous_end_s <= kept->start_s;
-}
-
-static int
-write_entries(uint8_t *out, const struct fan_keyring *ring)
-{
-	struct fan_group_entry entry = { .key = ring->keys.current };
-	int count = fan_group_entry_write(out, &entry, NULL), more = 0;
-
-	fan_group_key_wipe(&entry.key);
-	if (count < 0 || !replaces_at_once(&ring->kept))
-		return count;
-	entry.deletes = true;
-	entry.key.gid = ring->keys.current.gid;
-	entry.key.gki = ring->kept.previous_gki;
-	more = fan_group_entry_write(out + count, &entry, NULL);
-	return more < 0 ? more : count + more;
-}
-
-static int
-write_session(uint8_t *out, const struct fan_keyring *ring)
-{
-	struct fan_group_session session;
-
-	if (!ring->kept.has_session)
-		return fan_fail(FAN_E_INVALID,
-				"group %s has members of 5GS and its keys no session: fan_group_key_set() takes one",
-				ring->group->gid);
-	memcpy(session.service_id, ring->kept.service_id, sizeof(session.service_id));
-	memcpy(session.plmn, ring->kept.plmn, sizeof(session.plmn));
-	memcpy(session.key_group, ring->kept.key_group, sizeof(session.key_group));
-	return fan_group_session_write(out, &session, &ring->keys.current);
-}
-
-/* Out: the octets of the current key in a form, to be wiped. Returns how many. */
-static int
-write_form(uint8_t out[ROW_BYTES_MAX], const struct fan_keyring *ring, unsigned form)
-{
-	return form == 0 ? write_entries(out, ring) : write_session(out, ring);
 }
 
 /* ---- On the disk ---------------------------------------------------------------------------------------------------------------- */
@@ -335,13 +265,23 @@ write_kept(struct fan_keyring *ring, const struct fan_record_group_key *kept)
 	return error;
 }
 
-/* ---- The current key -------------------------------------------------------------------------------------------------------------- */
-
-static bool
-was_used(const struct fan_group *group, uint8_t gki)
+int
+fan_keyring_delete(const struct fan_group *group)
 {
-	return (group->gki_used[gki >> 3] >> (gki & 7) & 1) != 0;
+	struct fan_store *const store = group->fanfare->store;
+	struct fan_record record = { .kind = FAN_RECORD_GROUP_KEY };
+	int error = store == NULL ? 0 : fan_store_begin(store);
+
+	if (store == NULL || error != 0)
+		return error;
+	memcpy(record.group_key.gid, group->gid, sizeof(record.group_key.gid));
+	error = fan_store_delete(store, &record);
+	if (error == 0)
+		error = clear_held(group);
+	return fan_store_end(store, error);
 }
+
+/* ---- The current key -------------------------------------------------------------------------------------------------------------- */
 
 /* What a ring has of a key becomes that of another. Nothing here fails. */
 static void
@@ -384,18 +324,6 @@ use(struct fan_keyring *ring, const struct fan_record_group_key *kept)
 	return error;
 }
 
-/* The first form in which members are able that the key has not: INVALID. */
-static int
-check_forms(const struct fan_group *group, const struct fan_record_group_key *kept)
-{
-	for (unsigned i = 0; i < group->able.set_count; i++)
-		if (group->able.sets[i].profile == FAN_PROFILE_5GS_NAS_KEY && (kept->is_imported || !kept->has_session))
-			return fan_fail(FAN_E_INVALID, "group %s has members that are able under 5gs-nas-key: %s", group->gid,
-					kept->is_imported ? "a key of another node has no form for them"
-							  : "their key needs a session (service_id, plmn, key_group)");
-	return 0;
-}
-
 /* Whether a key can be made of it. */
 static int
 try_key(const struct fan_record_group_key *kept)
@@ -412,8 +340,8 @@ try_key(const struct fan_record_group_key *kept)
 }
 
 /* The next key, which is not made yet: it takes the Gki, and is to be sent to all. In: what it is made of. */
-static int
-install(struct fan_group *group, const struct fan_record_group_key *kept)
+int
+fan_keyring_install(struct fan_group *group, const struct fan_record_group_key *kept)
 {
 	struct fan_keyring *ring = group->keys != NULL ? group->keys : make_ring();
 	int error = ring == NULL ? FAN_E_MEMORY : try_key(kept);
@@ -441,8 +369,8 @@ install(struct fan_group *group, const struct fan_record_group_key *kept)
 	return error;
 }
 
-static int
-next_gki(const struct fan_group *group)
+int
+fan_keyring_next_gki(const struct fan_group *group)
 {
 	struct fan_group_keys keys = { .has_current = group->keys != NULL };
 	int gki;
@@ -457,19 +385,19 @@ next_gki(const struct fan_group *group)
 }
 
 /* The current key becomes the one before, for so long. */
-static void
-end_current(struct fan_record_group_key *next, const struct fan_group *group, int64_t now, uint32_t overlap_s)
+void
+fan_keyring_end_current(struct fan_record_group_key *next, const struct fan_group *group, int64_t now, uint32_t overlap_s)
 {
 	const struct fan_record_group_key *const kept = &group->keys->kept;
 
 	next->has_previous = true;
 	next->previous_gki = kept->gki;
-	next->previous_end_s = RTE_MIN(now + (int64_t)overlap_s, end_s(kept));
+	next->previous_end_s = RTE_MIN(now + (int64_t)overlap_s, fan_key_end_s(kept));
 	next->rotations = kept->rotations;
 }
 
-static void
-begin_next(struct fan_record_group_key *next, int gki)
+void
+fan_keyring_begin_next(struct fan_record_group_key *next, int gki)
 {
 	next->gki = (uint8_t)gki;
 	next->is_due = false;
@@ -484,26 +412,26 @@ renew(struct fan_group *group, uint32_t overlap_s)
 	struct fan_record_group_key next = group->keys->kept;
 	const int gki = next.is_imported ? fan_fail(FAN_E_INVALID, "another node makes the keys of group %s: give the next one",
 						    group->gid)
-					 : next_gki(group);
+					 : fan_keyring_next_gki(group);
 	int error = gki < 0 ? gki : 0;
 
 	if (error == 0)
 		error = fan_registry_may_change(group->fanfare, "a new key of a group");
 	if (error == 0) {
-		const int64_t now = now_s();
+		const int64_t now = fan_key_now_s();
 
-		end_current(&next, group, now, overlap_s);
-		begin_next(&next, gki);
+		fan_keyring_end_current(&next, group, now, overlap_s);
+		fan_keyring_begin_next(&next, gki);
 		next.start_s = now;
-		error = install(group, &next);
+		error = fan_keyring_install(group, &next);
 	}
 	OPENSSL_cleanse(&next, sizeof(next));
 	return error;
 }
 
 /* A member that may have the key has left: no overlap. */
-static int
-renew_due(struct fan_group *group)
+int
+fan_keyring_renew(struct fan_group *group)
 {
 	return renew(group, group->keys->kept.is_due ? 0 : group->keys->kept.overlap_s);
 }
@@ -525,372 +453,6 @@ fan_keyring_restore(struct fan_group *group, const struct fan_record_group_key *
 	return error;
 }
 
-/* ---- Options ---------------------------------------------------------------------------------------------------------------------- */
-
-static int
-check_options(const struct fan_group *group, const struct fan_group_key_options *options)
-{
-	const bool has_master = options->master != NULL;
-
-	if (has_master &&
-	    (options->master_bytes < FAN_GROUP_MASTER_BYTES_MIN || options->master_bytes > FAN_GROUP_MASTER_BYTES_MAX))
-		return fan_fail(FAN_E_INVALID, "a master key of %zu octets: %d to %d", options->master_bytes,
-				FAN_GROUP_MASTER_BYTES_MIN, FAN_GROUP_MASTER_BYTES_MAX);
-	if (has_master && options->k_integ != NULL)
-		return fan_fail(FAN_E_INVALID, "a master key, and a key of another node: give one of the two");
-	if (options->k_integ == NULL && (options->k_conf != NULL || options->gki != -1))
-		return fan_fail(FAN_E_INVALID, "k_conf and gki are of a key of another node, whose k_integ is not given");
-	if (options->k_integ != NULL && options->cipher != 0 && options->k_conf == NULL)
-		return fan_fail(FAN_E_INVALID, "messages are to be ciphered, and no k_conf is given");
-	if (options->k_integ != NULL && group->fanfare->store == NULL)
-		return fan_fail(FAN_E_UNSUPPORTED,
-				"a key of another node needs a store, which knows that it is not used twice");
-	if (options->gki < -1 || options->gki >= FAN_GROUP_GKI_COUNT)
-		return fan_fail(FAN_E_INVALID, "gki %d: 0 to %d, or -1 for the next", options->gki, FAN_GROUP_GKI_COUNT - 1);
-	return 0;
-}
-
-/* What keys are derived from is never what was given alone: a group that is made anew must not have the keys of one that was deleted. */
-static int
-draw_master(uint8_t master[32], const struct fan_group_key_options *options)
-{
-	uint8_t mixed[32 + FAN_GROUP_MASTER_BYTES_MAX];
-	int error = getrandom(mixed, 32, 0) == 32 ? 0 : fan_fail(FAN_E_IO, "the kernel gives no random octets");
-
-	if (error == 0 && options->master != NULL)
-		memcpy(mixed + 32, options->master, options->master_bytes);
-	if (error == 0)
-		error = fan_hkdf(master, 32, FAN_HKDF_WHOLE, mixed, 32 + (options->master != NULL ? options->master_bytes : 0),
-				 "fanfare group master 1", 22);
-	OPENSSL_cleanse(mixed, sizeof(mixed));
-	return error;
-}
-
-static int
-take_secrets(struct fan_group_secret *secret, const struct fan_group_key_options *options)
-{
-	if (options->signer != NULL)
-		memcpy(secret->signer, options->signer, sizeof(secret->signer));
-	if (options->k_integ == NULL)
-		return draw_master(secret->master, options);
-	memcpy(secret->k_integ, options->k_integ, sizeof(secret->k_integ));
-	if (options->cipher != 0)
-		memcpy(secret->k_conf, options->k_conf, sizeof(secret->k_conf));
-	return 0;
-}
-
-static void
-take_options(struct fan_record_group_key *next, const struct fan_group *group, const struct fan_group_key_options *options)
-{
-	memcpy(next->gid, group->gid, sizeof(group->gid));
-	next->cipher = options->cipher;
-	next->integrity = options->integrity;
-	next->tag_bytes = options->tag_bytes;
-	next->is_signed = options->signer != NULL;
-	next->is_imported = options->k_integ != NULL;
-	next->rekey_on_removal = options->rekey_on_removal;
-	next->duration_min = options->duration_min;
-	next->overlap_s = options->overlap_s;
-	next->has_session = options->has_session;
-	memcpy(next->service_id, options->service_id, sizeof(next->service_id));
-	memcpy(next->plmn, options->plmn, sizeof(next->plmn));
-	memcpy(next->key_group, options->key_group, sizeof(next->key_group));
-}
-
-static int
-choose_gki(const struct fan_group *group, const struct fan_group_key_options *options)
-{
-	if (options->gki < 0)
-		return next_gki(group);
-	return was_used(group, (uint8_t)options->gki)
-		       ? fan_fail(FAN_E_EXISTS, "Gki %d of group %s was in use before", options->gki, group->gid)
-		       : options->gki;
-}
-
-static int
-set_key(struct fan_group *group, const struct fan_group_key_options *options)
-{
-	struct fan_record_group_key next = { .gid = "" };
-	const int gki = choose_gki(group, options);
-	const int64_t now = now_s();
-	int error = gki < 0 ? gki : 0;
-
-	if (error == 0) {
-		take_options(&next, group, options);
-		next.start_s = options->start_s != 0 ? options->start_s : now;
-		if (group->keys != NULL)
-			end_current(&next, group, now, group->keys->kept.is_due ? 0 : options->overlap_s);
-		begin_next(&next, gki);
-		error = check_forms(group, &next);
-	}
-	if (error == 0)
-		error = take_secrets(&next.secret, options);
-	if (error == 0)
-		error = install(group, &next);
-	OPENSSL_cleanse(&next, sizeof(next));
-	return error;
-}
-
-int
-fan_group_key_set(struct fan_group *group, const struct fan_group_key_options *given)
-{
-	struct fan_group_key_options options;
-	int error = fan_registry_may_change(group->fanfare, "fan_group_key_set");
-
-	if (error == 0)
-		error = fan_struct_take(&options, sizeof(options), sizeof(options), given, "fan_group_key_options_init");
-	if (error == 0)
-		error = check_options(group, &options);
-	return error == 0 ? set_key(group, &options) : error;
-}
-
-/* ---- Calls ------------------------------------------------------------------------------------------------------------------------ */
-
-static int
-find_keys(const struct fan_group *group, const char *function)
-{
-	const int error = fan_registry_may_change(group->fanfare, function);
-
-	if (error == 0 && group->keys == NULL)
-		return fan_fail(FAN_E_NOT_FOUND, "group %s has no key", group->gid);
-	return error;
-}
-
-int
-fan_group_key_rotate(struct fan_group *group)
-{
-	const int error = find_keys(group, "fan_group_key_rotate");
-
-	return error == 0 ? renew_due(group) : error;
-}
-
-int
-fan_group_key_resend(struct fan_group *group)
-{
-	const int error = find_keys(group, "fan_group_key_resend");
-
-	if (error != 0)
-		return error;
-	group->keys->whole = (1U << FAN_KEY_FORMS) - 1;
-	group->fanfare->keyrings_stirred = true;
-	return 0;
-}
-
-/* Tells members of EPS to forget keys. Those of 5GS have no such order: their key ends with its time. */
-static int
-send_deletion(struct fan_group *group, const uint8_t *gkis, unsigned gki_count)
-{
-	struct fan_group_entry entry = { .deletes = true, .key.gid = group->keys->keys.current.gid };
-	uint8_t row[ROW_BYTES_MAX];
-	struct fan_message message;
-	size_t octet_count = 0;
-
-	for (unsigned i = 0; i < gki_count; i++) {
-		entry.key.gki = gkis[i];
-		octet_count += (size_t)fan_group_entry_write(row + octet_count, &entry, NULL);
-	}
-	fan_message_init(&message, row, octet_count);
-	message.group_keys = true;
-	message.priority = FAN_PRIORITY_URGENT;
-	for (unsigned i = 0; i < group->able.set_count; i++)
-		if (group->able.sets[i].profile == FAN_PROFILE_EPS_NAS_KEY)
-			return fan_send(group->fanfare, NULL, group, &message, NULL, NULL);
-	return 0;
-}
-
-static int
-delete_kept(const struct fan_group *group)
-{
-	struct fan_store *const store = group->fanfare->store;
-	struct fan_record record = { .kind = FAN_RECORD_GROUP_KEY };
-	int error = store == NULL ? 0 : fan_store_begin(store);
-
-	if (store == NULL || error != 0)
-		return error;
-	memcpy(record.group_key.gid, group->gid, sizeof(record.group_key.gid));
-	error = fan_store_delete(store, &record);
-	if (error == 0)
-		error = clear_held(group);
-	return fan_store_end(store, error);
-}
-
-int
-fan_group_key_remove(struct fan_group *group)
-{
-	int error = find_keys(group, "fan_group_key_remove");
-
-	if (error == 0) {
-		const struct fan_record_group_key *const kept = &group->keys->kept;
-
-		error = send_deletion(group, (const uint8_t[]){ kept->gki, kept->previous_gki }, kept->has_previous ? 2 : 1);
-	}
-	if (error == 0)
-		error = delete_kept(group);
-	if (error == 0)
-		fan_keyring_forget(group);
-	return error;
-}
-
-static int64_t
-take_count(void *user, const struct fan_group_key *key)
-{
-	struct fan_keyring *const ring = user;
-
-	(void)key;
-	if (ring->group->fanfare->store != NULL)
-		return fan_group_counter_take(&ring->counter);
-	return ring->next_count <= UINT32_MAX ? (int64_t)ring->next_count++
-					      : fan_fail(FAN_E_INVALID, "COUNTs of the group's key are at their end: renew it");
-}
-
-int
-fan_group_seal(struct fan_group *group, uint8_t pdu[FAN_GROUP_PDU_BYTES_MAX], size_t *pdu_bytes, const void *payload,
-	       size_t payload_bytes)
-{
-	struct fan_keyring *const ring = group->keys;
-	struct fan_group_sending sending = { .take = take_count, .user = ring };
-	int error = fan_in_own_process(group->fanfare->process), octet_count;
-
-	*pdu_bytes = 0;
-	if (error == 0 && ring == NULL)
-		error = fan_fail(FAN_E_NOT_FOUND, "group %s has no key", group->gid);
-	if (error == 0 && is_due(ring))
-		error = renew_due(group);
-	if (error != 0)
-		return error;
-	sending.signer = ring->signer;
-	sending.now_s = now_s();
-	octet_count = fan_group_pdu_seal(pdu, &ring->keys, &sending, payload, payload_bytes);
-	if (octet_count < 0)
-		return octet_count;
-	*pdu_bytes = (size_t)octet_count;
-	return 0;
-}
-
-/* ---- What is known ------------------------------------------------------------------------------------------------------------------ */
-
-bool
-fan_group_key_held(const struct fan_group *group, unsigned table, uint32_t slot)
-{
-	const struct fan_keyring *const ring = group->keys;
-
-	return ring != NULL && ring->keys.has_current && !is_due(ring) &&
-	       fan_group_key_is_valid(&ring->keys.current, now_s()) && fan_members_has(&ring->held, (uint16_t)table, slot);
-}
-
-/* Without those removed, whose slots are not free yet. */
-static uint64_t
-count_present(const struct fanfare *fanfare, const struct fan_members *members)
-{
-	uint64_t count = fan_members_count(members);
-
-	for (unsigned i = 0; fanfare->gone_count > 0 && i < members->set_count; i++) {
-		const roaring_bitmap_t *gone = fanfare->removals[members->sets[i].table].gone;
-
-		count -= gone != NULL ? roaring_bitmap_and_cardinality(members->sets[i].slots, gone) : 0;
-	}
-	return count;
-}
-
-static uint64_t
-next_count(const struct fan_keyring *ring)
-{
-	return ring->group->fanfare->store != NULL ? ring->counter.next : ring->next_count;
-}
-
-static void
-fill_status(struct fan_group_key_status *status, const struct fan_keyring *ring)
-{
-	const struct fan_record_group_key *const kept = &ring->kept;
-	const struct fan_group *const group = ring->group;
-
-	status->gki = kept->gki;
-	status->cipher = kept->cipher;
-	status->integrity = kept->integrity;
-	status->tag_bytes = kept->tag_bytes;
-	status->is_signed = kept->is_signed;
-	status->is_imported = kept->is_imported;
-	status->has_session = kept->has_session;
-	status->rekey_on_removal = kept->rekey_on_removal;
-	status->is_valid = ring->keys.has_current && fan_group_key_is_valid(&ring->keys.current, now_s());
-	status->is_due = is_due(ring);
-	status->is_sent = ring->whole == 0 && ring->joined.set_count == 0;
-	status->start_s = kept->start_s;
-	status->end_s = end_s(kept);
-	status->renewal_s = kept->is_imported ? 0 : renewal_s(kept);
-	status->overlap_s = kept->overlap_s;
-	status->duration_min = kept->duration_min;
-	status->has_previous = kept->has_previous && now_s() < kept->previous_end_s;
-	status->previous_gki = status->has_previous ? kept->previous_gki : 0;
-	status->previous_end_s = status->has_previous ? kept->previous_end_s : 0;
-	status->able = count_present(group->fanfare, &group->able);
-	status->held = count_present(group->fanfare, &ring->held);
-	status->members = fan_group_size(group);
-	status->next_count = next_count(ring);
-	status->rotations = kept->rotations;
-	status->failures = ring->failures;
-	(void)snprintf(status->failure, sizeof(status->failure), "%s", ring->failure);
-}
-
-int
-fan_group_key_status(const struct fan_group *group, struct fan_group_key_status *given)
-{
-	struct fan_group_key_status status;
-	int error = fan_in_own_process(group->fanfare->process);
-
-	if (error == 0 && group->keys == NULL)
-		error = fan_fail(FAN_E_NOT_FOUND, "group %s has no key", group->gid);
-	if (error == 0)
-		error = fan_struct_take(&status, sizeof(status), sizeof(status), given, "fan_group_key_status_init");
-	if (error != 0)
-		return error;
-	fan_group_key_status_init(&status);
-	fill_status(&status, group->keys);
-	fan_struct_give(given, &status, sizeof(status));
-	return 0;
-}
-
-/* Whom to tell of members without the key. */
-struct telling {
-	const struct fan_group *group;
-	void (*each)(void *user, fan_context_id id, bool able);
-	void *user;
-};
-
-static void
-tell_set(const struct telling *telling, const struct fan_member_set *set, bool able)
-{
-	const struct fan_group *const group = telling->group;
-	const struct fan_context_table *const table = &group->fanfare->dataplane->tables[set->table];
-	roaring_uint32_iterator_t at;
-
-	for (roaring_iterator_init(set->slots, &at); at.has_value; roaring_uint32_iterator_advance(&at)) {
-		const uint32_t slot = at.current_value;
-
-		if (!fan_context_present(table, slot) || (!able && fan_members_has(&group->able, set->table, slot)) ||
-		    (group->keys != NULL && fan_members_has(&group->keys->held, set->table, slot)))
-			continue;
-		telling->each(telling->user, fan_context_name(group->fanfare, set->table, slot), able);
-	}
-}
-
-void
-fan_group_key_not_held(const struct fan_group *group, void (*each)(void *user, fan_context_id id, bool able), void *user)
-{
-	const struct telling telling = { group, each, user };
-	struct fanfare *const fanfare = group->fanfare;
-	const bool nested = fanfare->in_callback;
-
-	if (fan_in_own_process(fanfare->process) != 0)
-		return;
-	fanfare->in_callback = true;
-	for (unsigned i = 0; i < group->able.set_count; i++)
-		tell_set(&telling, &group->able.sets[i], true);
-	for (unsigned i = 0; i < group->members.set_count; i++)
-		tell_set(&telling, &group->members.sets[i], false);
-	fanfare->in_callback = nested;
-}
-
 /* ---- Members come and go -------------------------------------------------------------------------------------------------------------- */
 
 const struct fan_record_group_key *
@@ -901,7 +463,7 @@ fan_keyring_on_joining(struct fan_record_group_key *record, const struct fan_gro
 	if (ring == NULL || !fan_profile_is_key(profile))
 		return NULL;
 	*record = ring->kept;
-	record->to_send |= (uint8_t)(1U << form_of(profile));
+	record->to_send |= (uint8_t)(1U << fan_key_form(profile));
 	return record;
 }
 
@@ -953,10 +515,10 @@ fan_keyring_joined(struct fan_group *group, const struct fan_members *able, enum
 	if (ring == NULL || !fan_profile_is_key(profile))
 		return;
 	group->fanfare->keyrings_stirred = true;
-	ring->kept.to_send |= (uint8_t)(1U << form_of(profile));
+	ring->kept.to_send |= (uint8_t)(1U << fan_key_form(profile));
 	for (unsigned i = 0; i < able->set_count; i++)
 		if (able->sets[i].profile == profile && !add_joined(ring, &able->sets[i]))
-			ring->whole |= (uint8_t)(1U << form_of(profile));
+			ring->whole |= (uint8_t)(1U << fan_key_form(profile));
 }
 
 static void
@@ -1025,210 +587,7 @@ fan_keyring_free_slots(struct fan_group *group, unsigned table, const roaring_bi
 	       fan_members_subtract(&ring->held, (uint16_t)table, slots) == 0;
 }
 
-/* ---- Handing out ------------------------------------------------------------------------------------------------------------------------ */
-
-/* An entry begins with its version, 1; a container with decision 5 and no rejection cause. */
-static enum fan_profile
-profile_of(const struct fan_message *message)
-{
-	return message->bytes[0] >> 4 == 1 ? FAN_PROFILE_EPS_NAS_KEY : FAN_PROFILE_5GS_NAS_KEY;
-}
-
-/* Whether a message has the octets of the group's current key. */
-static bool
-is_current(const struct fan_group *group, const struct fan_message *message)
-{
-	uint8_t octets[ROW_BYTES_MAX];
-	const unsigned form = form_of(profile_of(message));
-	int octet_count;
-	bool is;
-
-	if (group->keys == NULL || !group->keys->keys.has_current || (form == 1 && !group->keys->kept.has_session))
-		return false;
-	octet_count = write_form(octets, group->keys, form);
-	is = octet_count > 0 && (size_t)octet_count == message->byte_count &&
-	     CRYPTO_memcmp(octets, message->bytes, message->byte_count) == 0;
-	OPENSSL_cleanse(octets, sizeof(octets));
-	return is;
-}
-
-/* Adds a set of slots, of which some are left out. */
-static int
-add_set(struct fan_members *members, const struct fan_member_set *set, const struct fan_members *without)
-{
-	struct fan_members one = {
-		.sets = &(struct fan_member_set){ .table = set->table, .profile = set->profile, .slots = set->slots },
-		.set_count = 1
-	};
-	struct fan_members copy;
-	struct fan_member_set *sets;
-	int error = fan_members_snapshot(&copy, &one);
-
-	for (unsigned i = 0; error == 0 && without != NULL && i < without->set_count; i++)
-		if (without->sets[i].table == set->table && without->sets[i].profile == set->profile)
-			error = fan_members_subtract(&copy, set->table, without->sets[i].slots);
-	sets = error == 0 && copy.set_count > 0 ? realloc(members->sets, (members->set_count + 1) * sizeof(*sets)) : NULL;
-	if (error != 0 || sets == NULL) {
-		error = error == 0 && copy.set_count > 0 ? fan_fail(FAN_E_MEMORY, "no memory for those without a key") : error;
-		fan_members_free(&copy);
-		return error;
-	}
-	members->sets = sets;
-	members->sets[members->set_count++] = copy.sets[0];
-	free(copy.sets);
-	return 0;
-}
-
-int
-fan_keyring_choose(struct fan_members *members, const struct fan_group *group, const struct fan_message *message)
-{
-	const enum fan_profile profile = profile_of(message);
-	const struct fan_keyring *const ring = is_current(group, message) ? group->keys : NULL;
-	const struct fan_members *const from = ring != NULL && ring->target != NULL ? ring->target : &group->able;
-	int error = 0;
-
-	*members = (struct fan_members){ .set_count = 0 };
-	for (unsigned i = 0; error == 0 && i < from->set_count; i++)
-		if (from->sets[i].profile == profile)
-			error = add_set(members, &from->sets[i], ring != NULL ? &ring->held : NULL);
-	if (error != 0)
-		fan_members_free(members);
-	return error;
-}
-
-/* The COUNTs of a table, with room for all of its slots. NULL: memory is short. */
-static struct fan_key_counts *
-counts_of(struct fan_keyring *ring, unsigned table)
-{
-	const size_t slots = ring->group->fanfare->dataplane->tables[table].used;
-	struct fan_key_proof *proofs;
-	struct fan_key_counts *counts;
-
-	for (unsigned i = 0; i < ring->proof_count; i++)
-		if (ring->proofs[i].table == table && ring->proofs[i].counts->slots >= slots)
-			return ring->proofs[i].counts;
-	if (fan_key_counts_make(&counts, slots) != 0)
-		return NULL;
-	proofs = realloc(ring->proofs, (ring->proof_count + 1) * sizeof(*proofs));
-	if (proofs == NULL) {
-		fan_key_counts_release(counts);
-		return NULL;
-	}
-	ring->proofs = proofs;
-	proofs[ring->proof_count++] = (struct fan_key_proof){ .table = (uint16_t)table, .counts = counts };
-	return counts;
-}
-
-void
-fan_keyring_track(const struct fan_group *group, struct fan_flight *flight, const struct fan_message *message)
-{
-	if (!is_current(group, message))
-		return;
-	for (unsigned i = 0; i < flight->leg_count; i++) {
-		struct fan_leg *const leg = &flight->legs[i];
-		struct fan_key_counts *const counts = leg->plans.part_count == 1 ? counts_of(group->keys, leg->table_index)
-										 : NULL;
-
-		leg->key_counts = counts != NULL ? fan_key_counts_hold(counts) : NULL;
-	}
-}
-
-/* Whether any member of a form has no proof. */
-static bool
-any_without(const struct fan_keyring *ring, const struct fan_members *from, unsigned form)
-{
-	uint64_t able = 0, held = 0;
-
-	for (unsigned i = 0; i < from->set_count; i++)
-		if (form_of((enum fan_profile)from->sets[i].profile) == form)
-			able += roaring_bitmap_get_cardinality(from->sets[i].slots);
-	for (unsigned i = 0; from == &ring->group->able && i < ring->held.set_count; i++)
-		if (form_of((enum fan_profile)ring->held.sets[i].profile) == form)
-			held += roaring_bitmap_get_cardinality(ring->held.sets[i].slots);
-	return able > held;
-}
-
-/* For as long as the key is valid. */
-static uint32_t
-validity_ms(const struct fan_keyring *ring)
-{
-	const int64_t left_ms = 1000 * (end_s(&ring->kept) - now_s());
-
-	return left_ms < 1 ? 1 : left_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)left_ms;
-}
-
-static int
-send_form(struct fan_keyring *ring, unsigned form, const struct fan_members *target)
-{
-	uint8_t octets[ROW_BYTES_MAX];
-	struct fan_message message;
-	const int octet_count = write_form(octets, ring, form);
-	int error = octet_count < 0 ? octet_count : 0;
-
-	if (error == 0) {
-		fan_message_init(&message, octets, (size_t)octet_count);
-		message.group_keys = true;
-		message.priority = FAN_PRIORITY_URGENT;
-		message.valid_for_ms = validity_ms(ring);
-		ring->target = target;
-		error = fan_send(ring->group->fanfare, &ring->sent[form], ring->group, &message, NULL, NULL);
-		ring->target = NULL;
-	}
-	OPENSSL_cleanse(octets, sizeof(octets));
-	return error;
-}
-
-/* In: a form in which members are to be sent the key. */
-static int
-hand_out(struct fan_keyring *ring, unsigned form)
-{
-	const bool whole = fan_key_form_in(ring->whole, form);
-	const struct fan_members *const target = whole ? &ring->group->able : &ring->joined;
-	int error = any_without(ring, target, form) ? send_form(ring, form, target) : 0;
-
-	/* All of them were removed. */
-	if (error == FAN_E_INVALID && ring->group->fanfare->gone_count > 0)
-		error = 0;
-	if (error != 0)
-		return error;
-	ring->whole &= (uint8_t) ~(1U << form);
-	for (unsigned i = 0; i < ring->joined.set_count;) {
-		const struct fan_member_set *const set = &ring->joined.sets[i];
-		roaring_bitmap_t *const slots = set->slots;
-
-		if (form_of((enum fan_profile)set->profile) != form) {
-			i++;
-			continue;
-		}
-		roaring_bitmap_free(slots);
-		ring->joined.sets[i] = ring->joined.sets[--ring->joined.set_count];
-	}
-	return 0;
-}
-
-static bool
-has_joined(const struct fan_keyring *ring, unsigned form)
-{
-	for (unsigned i = 0; i < ring->joined.set_count; i++)
-		if (form_of((enum fan_profile)ring->joined.sets[i].profile) == form)
-			return true;
-	return false;
-}
-
-static int
-send_key(struct fan_keyring *ring)
-{
-	int error = 0;
-
-	/* What keeps one form back does not keep the other. */
-	for (unsigned form = 0; form < FAN_KEY_FORMS; form++)
-		if (fan_key_form_in(ring->whole, form) || has_joined(ring, form)) {
-			const int failed = hand_out(ring, form);
-
-			error = failed != 0 ? failed : error;
-		}
-	return error;
-}
+/* ---- Sent, proved --------------------------------------------------------------------------------------------------------------------- */
 
 /* Whether a message is on its way and the disk does not know of it. */
 static bool
@@ -1258,8 +617,6 @@ note_sent(struct fan_keyring *ring)
 	OPENSSL_cleanse(&kept, sizeof(kept));
 	return error;
 }
-
-/* ---- Proof ------------------------------------------------------------------------------------------------------------------------------ */
 
 /* Memory may be short: then it is proved next time, or served otherwise. */
 static void
@@ -1315,6 +672,20 @@ write_fresh(struct fan_keyring *ring, bool last)
 	return 0;
 }
 
+/* Without those removed, whose slots are not free yet. */
+uint64_t
+fan_keyring_count(const struct fanfare *fanfare, const struct fan_members *members)
+{
+	uint64_t count = fan_members_count(members);
+
+	for (unsigned i = 0; fanfare->gone_count > 0 && i < members->set_count; i++) {
+		const roaring_bitmap_t *gone = fanfare->removals[members->sets[i].table].gone;
+
+		count -= gone != NULL ? roaring_bitmap_and_cardinality(members->sets[i].slots, gone) : 0;
+	}
+	return count;
+}
+
 /* ---- In turn -------------------------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -1326,6 +697,15 @@ note_attempt(struct fan_keyring *ring, int error)
 	(void)snprintf(ring->failure, sizeof(ring->failure), "%s", error != 0 ? fan_error_detail() : "");
 }
 
+/* Once all have the key, nobody's COUNT is waited for. */
+static void
+end_proofs(struct fan_keyring *ring)
+{
+	if (ring->proof_count > 0 && ring->kept.to_send == 0 &&
+	    fan_members_count(&ring->held) == fan_members_count(&ring->group->able))
+		forget_proofs(ring);
+}
+
 /* The key before is over, and not by its own time. */
 static int
 end_overlap(struct fan_keyring *ring)
@@ -1333,8 +713,8 @@ end_overlap(struct fan_keyring *ring)
 	struct fan_record_group_key kept = ring->kept;
 	int error = 0;
 
-	if (kept.has_previous && !replaces_at_once(&kept) && now_s() >= kept.previous_end_s) {
-		error = send_deletion(ring->group, &kept.previous_gki, 1);
+	if (kept.has_previous && !fan_key_replaces_at_once(&kept) && fan_key_now_s() >= kept.previous_end_s) {
+		error = fan_keyring_send_deletion(ring->group, &kept.previous_gki, 1);
 		if (error == 0)
 			error = fan_journal_sync(ring->group->fanfare);
 		kept.has_previous = false;
@@ -1353,16 +733,18 @@ serve(struct fan_keyring *ring)
 
 	if (ring->tried_ms != 0 && fan_clock_ms(CLOCK_MONOTONIC) - ring->tried_ms < RETRY_MS)
 		return;
-	if (is_due(ring) && !ring->kept.is_imported)
-		error = renew_due(ring->group);
+	if (fan_keyring_is_due(ring) && !ring->kept.is_imported)
+		error = fan_keyring_renew(ring->group);
 	if (error == 0 && !fanfare->draining && ring->keys.has_current)
-		error = send_key(ring);
+		error = fan_keyring_send(ring);
 	if (error == 0 && !fanfare->draining)
 		error = end_overlap(ring);
 	if (error == 0)
 		error = note_sent(ring);
 	if (error == 0)
 		error = write_fresh(ring, false);
+	if (error == 0)
+		end_proofs(ring);
 	if (error != 0 || ring->tried_ms != 0)
 		note_attempt(ring, error);
 }
@@ -1378,9 +760,9 @@ static void
 count_ring(struct fan_key_metrics *metrics, const struct fan_keyring *ring)
 {
 	metrics->groups++;
-	metrics->due += is_due(ring);
-	metrics->able += count_present(ring->group->fanfare, &ring->group->able);
-	metrics->held += count_present(ring->group->fanfare, &ring->held);
+	metrics->due += fan_keyring_is_due(ring);
+	metrics->able += fan_keyring_count(ring->group->fanfare, &ring->group->able);
+	metrics->held += fan_keyring_count(ring->group->fanfare, &ring->held);
 }
 
 void

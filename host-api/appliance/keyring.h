@@ -14,6 +14,7 @@
 #ifndef FAN_KEYRING_H
 #define FAN_KEYRING_H
 
+#include "../../dataplane/context/clock.h"
 #include "../../dataplane/flight.h"
 #include "../keys/group_pdu.h"
 #include "../store/group_counter.h"
@@ -58,6 +59,65 @@ fan_key_form_in(unsigned forms, unsigned form)
 {
 	return (forms >> form & 1) != 0;
 }
+
+/* ---- Within this room: keyring.c, key_message.c and group_key.c -------------------------------------------------------------- */
+
+static inline int64_t
+fan_key_now_s(void)
+{
+	return fan_clock_ms(CLOCK_REALTIME) / 1000;
+}
+
+static inline unsigned
+fan_key_form(enum fan_profile profile)
+{
+	return (unsigned)profile - FAN_PROFILE_EPS_NAS_KEY;
+}
+
+static inline int64_t
+fan_key_end_s(const struct fan_record_group_key *kept)
+{
+	return kept->start_s + 60 * (int64_t)kept->duration_min;
+}
+
+/* When it is renewed by itself: a tenth of its time before its end. */
+static inline int64_t
+fan_key_renewal_s(const struct fan_record_group_key *kept)
+{
+	return kept->is_imported ? INT64_MAX : fan_key_end_s(kept) - 6 * (int64_t)kept->duration_min;
+}
+
+/* Whether the order to forget the key before goes with the current one. */
+static inline bool
+fan_key_replaces_at_once(const struct fan_record_group_key *kept)
+{
+	return kept->has_previous && kept->previous_end_s <= kept->start_s;
+}
+
+/* COUNTs of the current key below it may have been spent. */
+uint64_t fan_keyring_next_count(const struct fan_keyring *ring);
+/* Whether another key is to be made now. */
+bool fan_keyring_is_due(const struct fan_keyring *ring);
+/* How many of these members are there: without those removed, whose slots are not free yet. */
+uint64_t fan_keyring_count(const struct fanfare *fanfare, const struct fan_members *members);
+
+/* The next Gki that no group of this GID has had. INVALID: all were. */
+int fan_keyring_next_gki(const struct fan_group *group);
+/* In: what the next key is made of. The current key, which there is, becomes the one before, for so long. */
+void fan_keyring_end_current(struct fan_record_group_key *next, const struct fan_group *group, int64_t now, uint32_t overlap_s);
+/* ... it has this Gki, and is to be sent to all. */
+void fan_keyring_begin_next(struct fan_record_group_key *next, int gki);
+/* Makes it durable and the current one. INVALID, EXISTS (another node's that was given before), IO, MEMORY. */
+int fan_keyring_install(struct fan_group *group, const struct fan_record_group_key *next);
+/* The same with a key that is made here, without an overlap where a member has left. INVALID: another node makes them. */
+int fan_keyring_renew(struct fan_group *group);
+/* Deletes what is kept. */
+int fan_keyring_delete(const struct fan_group *group);
+
+/* Sends the key to those who are to be sent it. Returns the last error; what it is of is tried again. */
+int fan_keyring_send(struct fan_keyring *ring);
+/* Tells members of EPS to forget keys. Those of 5GS have no such order: their key ends with its time. */
+int fan_keyring_send_deletion(struct fan_group *group, const uint8_t *gkis, unsigned gki_count);
 
 /* ---- What others ask ------------------------------------------------------------------------------------------------------- */
 
