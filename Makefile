@@ -127,7 +127,7 @@ ue: host-api
 host-api/store: dataplane/context host-api
 host-api/broadcast: dataplane/context host-api
 host-api/keys: dataplane/engine/reference dataplane/engine dataplane/context host-api
-host-api/appliance: dataplane dataplane/pdu dataplane/engine dataplane/context driver host-api/store host-api/keys host-api
+host-api/appliance: dataplane dataplane/pdu dataplane/engine dataplane/context driver host-api/store host-api/keys host-api/broadcast host-api
 host-api/fanout: host-api/appliance dataplane/context ue host-api
 host-api/control: host-api/appliance host-api/keys dataplane/context host-api
 host-api/north: host-api/control dataplane/context host-api

@@ -173,6 +173,30 @@ fan_flight_begin_at(struct fan_flight *flight, uint32_t leg_name, uint32_t slot)
 	}
 }
 
+/* A leg whose members have all gone stays, and ends at once: others are named by its place. */
+void
+fan_flight_narrow(struct fan_flight *flight, struct fan_snapshot *snapshot)
+{
+	static const roaring_bitmap_t nobody;
+
+	for (unsigned i = 0; i < flight->leg_count; i++) {
+		struct fan_leg *leg = &flight->legs[i];
+
+		leg->slots = &nobody;
+		leg->ues = 0;
+		for (unsigned j = 0; j < snapshot->members.set_count; j++) {
+			const struct fan_member_set *set = &snapshot->members.sets[j];
+
+			if (set->table != leg->table_index || set->profile != leg->profile)
+				continue;
+			leg->slots = set->slots;
+			leg->ues = snapshot->ues[j];
+		}
+	}
+	fan_snapshot_release(flight->snapshot);
+	flight->snapshot = fan_snapshot_hold(snapshot);
+}
+
 uint64_t
 fan_flight_position(const struct fan_flight *flight)
 {

@@ -117,6 +117,8 @@ int fan_flight_make(struct fan_flight **flight, struct fan_snapshot *snapshot, s
 void fan_flight_free(struct fan_flight *flight);
 /* Of a flight that no worker has: it begins at a leg of this name, or the next, and there at a slot. What was before counts as done. */
 void fan_flight_begin_at(struct fan_flight *flight, uint32_t leg_name, uint32_t slot);
+/* Of a flight that no worker has: it goes to these members alone, all of which are its own. Their snapshot takes the place of the one that it holds. */
+void fan_flight_narrow(struct fan_flight *flight, struct fan_snapshot *snapshot);
 /* Place of the first member that some worker may still have to do with, but for those before it that are put off (late.h); UINT64_MAX: all is done. */
 uint64_t fan_flight_position(const struct fan_flight *flight);
 /* Makes room for members that are put off, where there is none yet. MEMORY. In: no worker has the flight, or workers pause. */

@@ -214,6 +214,26 @@ fan_members_subtract(struct fan_members *members, uint16_t table, const roaring_
 }
 
 int
+fan_members_keep(struct fan_members *members, const struct fan_members *others, unsigned profile)
+{
+	for (unsigned i = 0; i < members->set_count; i++) {
+		roaring_bitmap_t *const slots = members->sets[i].slots;
+		const struct fan_member_set *other = find_set(others, members->sets[i].table, (enum fan_profile)profile);
+
+		if (other == NULL) {
+			roaring_bitmap_clear(slots);
+			continue;
+		}
+		/* No container grows, but each may be made anew. */
+		if (!fan_slots_have_room((size_t)(slots->high_low_container.size + 2) * BLOCK_BYTES_MAX))
+			return fan_fail(FAN_E_MEMORY, "no memory to choose members of a group");
+		roaring_bitmap_and_inplace(slots, other->slots);
+	}
+	drop_empty_sets(members);
+	return 0;
+}
+
+int
 fan_members_add_many(struct fan_members *members, uint16_t table, enum fan_profile profile, const uint32_t *slots, size_t count)
 {
 	struct fan_member_set *set = count > 0 ? find_set(members, table, profile) : NULL;

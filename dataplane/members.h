@@ -47,6 +47,8 @@ int fan_members_add_range(struct fan_members *members, uint16_t table, enum fan_
 int fan_members_remove(struct fan_members *members, uint16_t table, uint32_t slot);
 /* Takes slots out that are not to be members any more. MEMORY: some may still be there. */
 int fan_members_subtract(struct fan_members *members, uint16_t table, const roaring_bitmap_t *slots);
+/* Keeps those alone that others have in the same table under a profile. MEMORY: some may be there that are not to be. */
+int fan_members_keep(struct fan_members *members, const struct fan_members *others, unsigned profile);
 /* Adds slots, in ascending order, that are members under no profile yet: as many at a time as are known. MEMORY; nothing is changed then. */
 int fan_members_add_many(struct fan_members *members, uint16_t table, enum fan_profile profile, const uint32_t *slots,
 			 size_t count);

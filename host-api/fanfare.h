@@ -168,6 +168,8 @@ const char *fan_drop_name(enum fan_drop drop);
 struct fanfare;
 struct fan_next_hop_rate;
 
+enum fan_radio { FAN_RADIO_LTE, FAN_RADIO_NR, FAN_RADIO_COUNT };
+
 #define FAN_ENGINE_AUTO "auto" /* in place of a list of engines: every automatic one, the fastest for each shape first */
 
 struct fan_options {
@@ -209,6 +211,13 @@ struct fan_options {
 	 * cannot be is the error of that call. NULL: none has any. It calls nothing of this library. */
 	void (*rate)(void *user, struct fan_next_hop_rate *rate, const uint8_t address[16]);
 	void *rate_user;
+	/* Since version 4: the way to relays that have requests of cell broadcast put on the air (see Choice of delivery). Called inside fan_poll()
+	 * and fan_sync() with the octets of one; what comes back goes to fan_broadcast_answer(). It calls nothing of this library. NULL: none, and all
+	 * goes by unicast. */
+	void (*broadcast)(void *user, enum fan_radio radio, const uint8_t *octets, size_t octet_count);
+	void *broadcast_user;
+	uint8_t broadcast_radios;   /* bit 1 << enum fan_radio: there is a relay for it */
+	uint32_t broadcast_wait_ms; /* for answers, 1..60000; then all members are served by unicast; 0: 4000 */
 };
 
 static inline void
@@ -377,6 +386,10 @@ struct fan_ue {
 	int64_t lease_until_ms; /* since 1970 UTC, by the wall clock of this machine: from then on nothing is spent (dropped as
 				   "reservation"); 0: no such limit */
 	uint32_t uplink_teid;   /* bearers: of the tunnel in which the next hop answers (NR-U delivery status); 0: none */
+	/* Since version 4: as fan_ue_place() has them. */
+	uint8_t plmn[3];
+	uint32_t area;
+	uint16_t broadcast_id;
 };
 
 #define FAN_IDENTITY_BYTES 128 /* with the closing zero */
@@ -422,6 +435,25 @@ int fan_ue_count(const struct fanfare *fanfare, uint32_t *next_count, uint32_t *
  * INVALID; MEMORY: it has moved, and acknowledgements from the wire do not reach it. */
 int fan_ue_move(struct fanfare *fanfare, fan_context_id id, const struct fan_ue *ue);
 
+/* Where a UE is and what it listens to: facts that the way of its messages is chosen by (see Choice of delivery). Zeroed: nothing is known. */
+struct fan_ue_place {
+	size_t struct_bytes;   /* fan_ue_place_init() */
+	uint8_t plmn[3];       /* that serves it, as on the wire (TS 24.008 10.5.1.3); zero: not known */
+	uint32_t area;         /* tracking area code there, 16 (EPS) or 24 bits (5GS); 0, which is none: not known */
+	uint16_t broadcast_id; /* that it takes cell broadcast of, FAN_BROADCAST_ID_FIRST to _LAST; 0: none */
+};
+
+static inline void
+fan_ue_place_init(struct fan_ue_place *place)
+{
+	memset(place, 0, sizeof(*place));
+	place->struct_bytes = sizeof(*place);
+}
+
+/* Takes all of *place over for a context, whatever was known before, and chooses its way in each group anew: for messages that are sent from now
+ * on. With a store in one durable write. INVALID, NOT_FOUND, BUSY in a batch. Since version 4. */
+int fan_ue_place(struct fanfare *fanfare, fan_context_id id, const struct fan_ue_place *place);
+
 /* Calls `each` for every context, with what fan_ue_remove() would give back. */
 void fan_ue_each(struct fanfare *fanfare,
 		 void (*each)(void *user, fan_context_id id, uint32_t ue, uint32_t next_count, uint16_t unacknowledged),
@@ -466,6 +498,10 @@ struct fan_ue_status {
 	uint16_t unacknowledged, unacknowledged_max;
 	int64_t lease_until_ms;
 	uint32_t groups; /* that it is a member of */
+	/* Since version 4: as fan_ue_place() has them. */
+	uint8_t plmn[3];
+	uint32_t area;
+	uint16_t broadcast_id;
 };
 
 static inline void
@@ -725,6 +761,64 @@ void fan_group_key_not_held(const struct fan_group *group, void (*each)(void *us
 int fan_group_seal(struct fan_group *group, uint8_t pdu[FAN_GROUP_PDU_BYTES_MAX], size_t *pdu_bytes, const void *payload,
 		   size_t payload_bytes);
 
+/* ---- Choice of delivery -------------------------------------------------------------------------------------------------- */
+/*
+ * A message to a group goes to each member by unicast, or to many at once by cell broadcast, where the group's policy allows it. The way of each
+ * member is chosen when one of its facts changes, and not while sending: broadcast for one that takes the policy's identifier, is served by the
+ * policy's PLMN in one of its areas, on a radio that it names, and is on the group's current key; unicast for all others.
+ *
+ * A message begins with its broadcast: WRITE-REPLACE WARNING REQUEST to the relay of each radio (fan_options.broadcast), once more each second
+ * without an answer. When all relays have answered, or the wait is over, its unicast begins: with all members whose broadcast was not
+ * completed in every area, too. Then, and after a crash before that was durable, a UE may get a message both ways, which costs it nothing. A relay that does not
+ * answer is left alone for FAN_BROADCAST_REST_MS: its members are served by unicast at once. A message that fits no broadcast, carries keys, is a device
+ * trigger, or for which no group PDU can be made, goes to all members by unicast.
+ *
+ * Nobody knows which UE has heard a broadcast: "broadcast" in a report means that the cells have put it on the air where the UE was.
+ *
+ * The validity of a message bounds how often it is broadcast; one that is cancelled while it is on its way is taken off the air.
+ */
+enum fan_way { FAN_WAY_UNICAST, FAN_WAY_BROADCAST_LTE, FAN_WAY_BROADCAST_NR, FAN_WAY_COUNT };
+
+/* "unicast", "broadcast-lte", "broadcast-nr". Static storage; any thread. */
+const char *fan_way_name(enum fan_way way);
+
+#define FAN_WAYS_MAX 8 /* room for further ways */
+#define FAN_POLICY_AREAS_MAX 256
+#define FAN_BROADCAST_REST_MS 60000
+
+/* Which ways a group's messages may take, beside unicast. */
+struct fan_policy {
+	size_t struct_bytes; /* fan_policy_init() */
+	uint8_t radios;      /* bit 1 << enum fan_radio: by cell broadcast there; 0: by unicast alone */
+	bool open; /* the payload goes on the air as it is: everybody can read it, and imitate it; false: under the group's current key */
+	uint16_t broadcast_id;                /* FAN_BROADCAST_ID_FIRST to _LAST */
+	uint8_t plmn[3];                      /* of the cells, as on the wire */
+	uint32_t period_s;                    /* between two broadcasts, 0 to FAN_BROADCAST_PERIOD_S_MAX */
+	uint16_t broadcasts;                  /* 1 or more: how often, as far as the message's validity reaches */
+	uint16_t area_count[FAN_RADIO_COUNT]; /* 0: everywhere in the PLMN */
+	uint32_t areas[FAN_RADIO_COUNT]
+		      [FAN_POLICY_AREAS_MAX]; /* tracking area codes, not 0, 16 (LTE) or 24 bits (NR), in ascending order */
+};
+
+static inline void
+fan_policy_init(struct fan_policy *policy)
+{
+	memset(policy, 0, sizeof(*policy));
+	policy->struct_bytes = sizeof(*policy);
+	policy->broadcasts = 1;
+}
+
+/* Gives a group a policy, in the place of the one before, and chooses the way of each member. With a store in one durable write. INVALID: names the field and its range; BUSY in a batch. Since version 4. */
+int fan_group_policy_set(struct fan_group *group, const struct fan_policy *policy);
+/* Out: *policy; one that was never set has no radios. */
+int fan_group_policy(const struct fan_group *group, struct fan_policy *policy);
+/* How many members have a way now, as far as facts and policy go. */
+uint64_t fan_group_way_size(const struct fan_group *group, enum fan_way way);
+
+/* Takes what a relay has answered: WRITE-REPLACE WARNING RESPONSE, each part of which may come in a datagram of its own. INVALID: it is none;
+ * NOT_FOUND: nothing waits for it. Hostile octets, any length. Since version 4. */
+int fan_broadcast_answer(struct fanfare *fanfare, enum fan_radio radio, const uint8_t *octets, size_t octet_count);
+
 /* ---- Messages ---------------------------------------------------------------------------------------------------------- */
 
 enum fan_coding {
@@ -860,6 +954,9 @@ int fan_message_progress(const struct fanfare *fanfare, struct fan_progress *pro
 /* Inside a callback only: result of one profile (all zero when the group had no member of it). Valid as the outcome is. */
 const struct fan_result *fan_outcome_profile(const struct fan_outcome *outcome, enum fan_profile profile);
 
+/* Inside a callback only: how many members went a way. Since version 4. */
+uint64_t fan_outcome_way(const struct fan_outcome *outcome, enum fan_way way);
+
 /* Inside a callback only: how many members were not served for a reason; NONE: for any. Of frames that the port lost after it had taken
  * them nobody can tell whose they were: they are in dropped[FAN_DROP_PORT] of the messages on their way at the time, name no member, and
  * some may have left after all (af_packet counts as lost what stays in its ring until the interface is up again). */
@@ -931,6 +1028,9 @@ struct fan_message_status {
 	/* Since version 3. */
 	char reference[FAN_REFERENCE_BYTES]; /* "": none */
 	char identity[FAN_IDENTITY_BYTES];   /* of the one UE that it is for, where the store has it; then gid is "" */
+	/* Since version 4. */
+	uint64_t
+		way_ues[FAN_WAYS_MAX]; /* by enum fan_way: members that go, or have gone, that way; result.ues is all of them */
 };
 
 static inline void
@@ -958,6 +1058,7 @@ struct fan_member_result {
 	uint32_t ue;
 	enum fan_profile profile;
 	enum fan_drop drop; /* NONE: it was sent, all parts of it */
+	enum fan_way way;   /* by which; since version 4 */
 };
 
 /* Calls `each` for members of a message that has ended, each once, in an order of its own that stays. In: *next, 0 to begin with, else as the
@@ -1020,8 +1121,6 @@ int fan_store_rotate(struct fanfare *fanfare, const char *key_file);
  * anybody with a transmitter can imitate it. What is to be secret, or to be believed, is protected under a key of its group before it comes here.
  * It is always concurrent: no warning that is on the air ends for it.
  */
-enum fan_radio { FAN_RADIO_LTE, FAN_RADIO_NR };
-
 /* Where a serial number is known (TS 23.041 9.4.1.2.1): a UE that leaves that area takes the number as new. */
 enum fan_broadcast_scope { FAN_SCOPE_CELL_AT_ONCE, FAN_SCOPE_PLMN, FAN_SCOPE_AREA, FAN_SCOPE_CELL };
 

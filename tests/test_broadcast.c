@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Cell broadcast: requests as pycrate writes them (tests/e2e/broadcast.py), what is refused, and what a UE makes of what it hears. */
+#include "../host-api/broadcast/answer.h"
 #include "../host-api/fanfare.h"
 #include "../ue/broadcast.h"
 #include "vectors.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define OCTETS_MAX 16384
@@ -335,4 +337,132 @@ Test(broadcast, a_ue_forgets_what_it_heard_long_ago)
 		cr_assert_eq(hear(&heard, (uint16_t)i, 0, heard.contents_bytes), FAN_UE_BROADCAST_KNOWN);
 	cr_assert_eq(hear(&heard, FAN_UE_HEARD_MAX, 0, heard.contents_bytes), FAN_UE_BROADCAST_NEW);
 	cr_assert_eq(hear(&heard, 0, 0, heard.contents_bytes), FAN_UE_BROADCAST_NEW);
+}
+
+/* ---- What is answered ------------------------------------------------------------------------------------------------------- */
+
+static enum fan_answer_extent
+extent_of(const json_t *vector)
+{
+	return is(vector, "extent", "nowhere") ? FAN_ANSWER_NOWHERE
+	       : is(vector, "extent", "areas") ? FAN_ANSWER_AREAS
+					       : FAN_ANSWER_CELLS;
+}
+
+static void
+check_answer(const json_t *vector, const struct fan_answer *answer)
+{
+	const char *name = json_string_value(json_object_get(vector, "name"));
+	const json_t *areas = json_object_get(vector, "areas");
+
+	cr_assert_eq(answer->id, fan_vector_number(vector, "id"), "%s", name);
+	cr_assert_eq(answer->serial, fan_vector_number(vector, "serial"), "%s", name);
+	cr_assert_eq(answer->extent, extent_of(vector), "%s", name);
+	cr_assert_eq(answer->area_count, json_array_size(areas), "%s: %u areas", name, answer->area_count);
+	for (unsigned i = 0; i < answer->area_count; i++) {
+		cr_assert_eq(answer->areas[i].area, (uint32_t)json_integer_value(json_array_get(areas, i)), "%s", name);
+		cr_assert_eq(memcmp(answer->areas[i].plmn, "\x62\xf2\x10", 3), 0, "%s", name);
+	}
+}
+
+/* Calls `each` for every answer that pycrate writes. */
+static void
+each_answer(void (*each)(const json_t *vector, enum fan_radio radio, uint8_t *octets, size_t octet_count))
+{
+	static uint8_t octets[OCTETS_MAX];
+	struct fan_vectors vectors = fan_vectors_load("broadcast_answers_pycrate.json");
+
+	cr_assert_geq(vectors.count, 20);
+	for (size_t i = 0; i < vectors.count; i++) {
+		const json_t *vector = fan_vector_at(&vectors, i);
+		const size_t octet_count = fan_vector_bytes(vector, octets, "octets", sizeof(octets));
+
+		each(vector, is(vector, "radio", "nr") ? FAN_RADIO_NR : FAN_RADIO_LTE, octets, octet_count);
+	}
+	fan_vectors_free(&vectors);
+}
+
+static void
+read_one(const json_t *vector, enum fan_radio radio, uint8_t *octets, size_t octet_count)
+{
+	struct fan_answer answer;
+
+	cr_assert_eq(fan_answer_read(&answer, radio, octets, octet_count), 0, "%s: %s",
+		     json_string_value(json_object_get(vector, "name")), fan_error_detail());
+	check_answer(vector, &answer);
+	cr_assert_eq(fan_answer_read(&answer, radio == FAN_RADIO_LTE ? FAN_RADIO_NR : FAN_RADIO_LTE, octets, octet_count),
+		     FAN_E_INVALID, "an answer of the other radio");
+}
+
+Test(broadcast, answers_of_pycrate_are_read)
+{
+	each_answer(read_one);
+}
+
+/* A copy of its own ends where the octets end, so that a sanitizer sees whoever reads on. */
+static int
+read_copy(enum fan_radio radio, const uint8_t *octets, size_t octet_count)
+{
+	struct fan_answer answer;
+	uint8_t *copy = malloc(octet_count + 1);
+	int error;
+
+	memcpy(copy, octets, octet_count);
+	copy = realloc(copy, octet_count > 0 ? octet_count : 1);
+	error = fan_answer_read(&answer, radio, copy, octet_count);
+	free(copy);
+	return error;
+}
+
+static void
+cut_one(const json_t *vector, enum fan_radio radio, uint8_t *octets, size_t octet_count)
+{
+	const char *name = json_string_value(json_object_get(vector, "name"));
+
+	for (size_t left = 0; left < octet_count; left++)
+		cr_assert_eq(read_copy(radio, octets, left), FAN_E_INVALID, "%s: the first %zu octets", name, left);
+	octets[octet_count] = 0;
+	cr_assert_eq(read_copy(radio, octets, octet_count + 1), FAN_E_INVALID, "%s: an octet behind its end", name);
+}
+
+Test(broadcast, an_answer_that_is_cut_or_goes_on_is_refused)
+{
+	each_answer(cut_one);
+}
+
+/* In: octets of the S1AP answer without a list; what becomes of it when one is another. */
+static void
+refuses(size_t at, uint8_t octet, const char *why)
+{
+	uint8_t octets[] = { 0x20, 36, 0, 0x0f, 0, 0, 2, 0, 111, 0, 2, 0xa0, 1, 0, 112, 0, 2, 0x61, 0x23 };
+
+	cr_assert_eq(read_copy(FAN_RADIO_LTE, octets, sizeof(octets)), 0, "%s", fan_error_detail());
+	octets[at] = octet;
+	cr_assert_eq(read_copy(FAN_RADIO_LTE, octets, sizeof(octets)), FAN_E_INVALID, "%s: not refused", why);
+}
+
+Test(broadcast, an_answer_that_says_something_else_is_refused)
+{
+	refuses(0, 0x00, "a request");
+	refuses(0, 0x40, "an unsuccessful outcome");
+	refuses(1, 43, "of another procedure");
+	refuses(2, 0x40, "of another criticality");
+	refuses(4, 0x80, "with extensions");
+	refuses(6, 1, "fewer elements than are there");
+	refuses(6, 3, "more elements than are there");
+	refuses(8, 112, "a serial number twice");
+	refuses(8, 99, "an element that is not known and to be rejected");
+	refuses(14, 111, "an identifier twice");
+	refuses(16, 1, "a number of one octet");
+}
+
+Test(broadcast, an_element_that_is_not_known_is_passed_over_where_it_says_so)
+{
+	uint8_t octets[] = { 0x20, 36, 0, 0x14, 0, 0, 3, 0, 111, 0, 2, 0xa0, 1, 0, 112, 0, 2, 0x61, 0x23, 0x12, 0x34, 0x40, 0 };
+
+	cr_assert_eq(read_copy(FAN_RADIO_LTE, octets, sizeof(octets)), FAN_E_INVALID, "its own length is wrong");
+	octets[3] = sizeof(octets) - 4;
+	cr_assert_eq(read_copy(FAN_RADIO_LTE, octets, sizeof(octets)), 0, "%s", fan_error_detail());
+	octets[21] = 0;
+	cr_assert_eq(read_copy(FAN_RADIO_LTE, octets, sizeof(octets)), FAN_E_INVALID, "criticality reject");
 }

@@ -74,6 +74,26 @@ static const struct fan_protection nas = { .kind = FAN_KIND_EPS_NAS, .cipher = 2
 static const char gid[] = "valley@flood.example";
 static uint8_t long_text[9000];
 
+static struct fan_policy
+sample_policy(uint32_t number)
+{
+	struct fan_policy policy;
+
+	fan_policy_init(&policy);
+	policy.radios = 3;
+	policy.open = true;
+	policy.broadcast_id = 0xa123;
+	memcpy(policy.plmn, "\x62\xf2\x20", 3);
+	policy.period_s = 0x10203;
+	policy.broadcasts = 0x405;
+	for (unsigned radio = 0; radio < FAN_RADIO_COUNT; radio++) {
+		policy.area_count[radio] = (uint16_t)(radio == FAN_RADIO_LTE ? number % 5 : FAN_POLICY_AREAS_MAX);
+		for (unsigned i = 0; i < policy.area_count[radio]; i++)
+			policy.areas[radio][i] = 1000 * radio + i + 1;
+	}
+	return policy;
+}
+
 /* Every field of a record of each kind differs from 0 and from its neighbours; `number` makes it another. */
 static struct fan_record
 sample(enum fan_record_kind kind, uint32_t number)
@@ -116,9 +136,22 @@ sample(enum fan_record_kind kind, uint32_t number)
 		ue->transactions_open = 2;
 		ue->lease_until_ms = INT64_C(1800000000123);
 		ue->uplink_teid = 0x55667799;
+		/* What came with version 5, in some. */
+		if (number % 3 == 2) {
+			memcpy(ue->plmn, "\x62\xf2\x10", 3);
+			ue->area = 0x123456;
+			ue->broadcast_id = 0xa123;
+		}
 		break;
 	case FAN_RECORD_GROUP:
 		(void)snprintf(record.group.gid, sizeof(record.group.gid), "%s%u", gid, number);
+		if (number % 3 == 1)
+			record.group.policy = sample_policy(number);
+		if (number % 4 == 1) {
+			record.group.gki = 7;
+			record.group.gki_used[0] = 0x80;
+			record.group.count_reserved = UINT64_C(1) << 32;
+		}
 		break;
 	case FAN_RECORD_MEMBERS:
 		(void)snprintf(record.members.gid, sizeof(record.members.gid), "%s%u", gid, number);
@@ -164,6 +197,10 @@ sample(enum fan_record_kind kind, uint32_t number)
 		record.outcome.in_doubt = 80;
 		record.outcome.ues = 81;
 		record.outcome.served_kept = number % 2 == 1;
+		if (number % 3 == 1) {
+			record.outcome.way_ues[FAN_WAY_BROADCAST_LTE] = 82;
+			record.outcome.way_ues[FAN_WAYS_MAX - 1] = 83;
+		}
 		for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++)
 			record.outcome.profile[i] = (struct fan_result){ .ues = i,
 									 .created = 2,
@@ -177,8 +214,9 @@ sample(enum fan_record_kind kind, uint32_t number)
 		record.unserved.id = number;
 		record.unserved.table = nas;
 		record.unserved.profile = FAN_PROFILE_5GS_NAS_SMS;
-		record.unserved.reason = number % 3 == 1   ? FAN_DROP_WINDOW
-					 : number % 3 == 2 ? FAN_UNSERVED_PUT_OFF
+		record.unserved.reason = number % 4 == 1   ? FAN_DROP_WINDOW
+					 : number % 4 == 2 ? FAN_UNSERVED_PUT_OFF
+					 : number % 4 == 3 ? FAN_UNSERVED_WAYS + FAN_WAY_BROADCAST_NR
 							   : FAN_DROP_NONE;
 		record.unserved.first_slot = 3 * FAN_UNSERVED_CONTEXTS;
 		record.unserved.bitmap = (const uint8_t *)"a set of slots";
@@ -301,7 +339,7 @@ key_of(enum fan_record_kind kind, uint32_t number)
 		key.members = full.members;
 		memset(key.members.member, 0, sizeof(key.members.member));
 	} else if (kind == FAN_RECORD_GROUP) {
-		key.group = full.group;
+		memcpy(key.group.gid, full.group.gid, sizeof(key.group.gid));
 	} else if (kind == FAN_RECORD_GROUP_KEY) {
 		memcpy(key.group_key.gid, full.group_key.gid, sizeof(key.group_key.gid));
 	} else if (kind == FAN_RECORD_SPENT_KEY) {

@@ -106,7 +106,9 @@ fan_open(struct fanfare **out, const struct fan_options *given)
 	fan_card_rawdev_register();
 	fanfare->first_rate = options.rate;
 	fanfare->first_rate_user = options.rate_user;
-	error = fan_dataplane_open(&fanfare->dataplane, &options);
+	error = fan_broadcasts_open(&fanfare->broadcasts, &options);
+	if (error == 0)
+		error = fan_dataplane_open(&fanfare->dataplane, &options);
 	if (error == 0)
 		fanfare->dataplane->marked = options.store != NULL;
 	if (error == 0 && options.receive_acknowledgements)

@@ -141,7 +141,10 @@ fan_group_forget(struct fan_group *group)
 	fan_keyring_forget(group);
 	fan_members_free(&group->members);
 	fan_members_free(&group->able);
+	fan_members_free(&group->elsewhere);
 	fan_snapshot_release(group->snapshot);
+	fan_snapshot_release(group->elsewhere_snapshot);
+	free(group->policy);
 	free(group);
 }
 
@@ -268,10 +271,15 @@ fan_group_add_list(struct fan_group *group, const fan_context_id *ids, size_t id
 		error = fan_profile_check(profile, &group->fanfare->dataplane->tables[fan_context_table_index(ids[0])]);
 	if (error != 0)
 		return error;
-	if (group->fanfare->store != NULL || (group->keys != NULL && fan_profile_is_key(profile)))
-		return add_durably(group, ids, id_count, profile);
-	forget_snapshot(group);
-	return add_runs(set_of(group, profile), ids, id_count, profile);
+	if (group->fanfare->store != NULL || (group->keys != NULL && fan_profile_is_key(profile))) {
+		error = add_durably(group, ids, id_count, profile);
+	} else {
+		forget_snapshot(group);
+		error = add_runs(set_of(group, profile), ids, id_count, profile);
+	}
+	for (size_t i = 0; i < id_count && group->policy != NULL; i++)
+		fan_choice_settle(group, fan_context_table_index(ids[i]), (uint32_t)ids[i]);
+	return error;
 }
 
 int
@@ -368,7 +376,9 @@ fan_group_remove(struct fan_group *group, fan_context_id id)
 		return FAN_E_NOT_FOUND;
 	if (!fan_members_has(&group->members, (uint16_t)table, slot) && !fan_members_has(&group->able, (uint16_t)table, slot))
 		return fan_fail(FAN_E_NOT_FOUND, "the context %#llx is no member of %s", (unsigned long long)id, group->gid);
-	return group->fanfare->store != NULL ? remove_durably(group, table, slot) : remove_from_memory(group, table, slot);
+	error = group->fanfare->store != NULL ? remove_durably(group, table, slot) : remove_from_memory(group, table, slot);
+	fan_choice_settle(group, table, slot);
+	return error;
 }
 
 /* From slot to slot, since `each` may change the group. */

@@ -189,9 +189,11 @@ fan_group_key_remove(struct fan_group *group)
 	}
 	if (error == 0)
 		error = fan_keyring_delete(group);
-	if (error == 0)
-		fan_keyring_forget(group);
-	return error;
+	if (error != 0)
+		return error;
+	fan_keyring_forget(group);
+	fan_choice_settle_group(group);
+	return 0;
 }
 
 static int64_t
@@ -233,13 +235,24 @@ fan_group_seal(struct fan_group *group, uint8_t pdu[FAN_GROUP_PDU_BYTES_MAX], si
 /* ---- What is known ------------------------------------------------------------------------------------------------------------------ */
 
 bool
-fan_group_key_held(const struct fan_group *group, unsigned table, uint32_t slot)
+fan_keyring_is_ready(const struct fan_group *group)
 {
 	const struct fan_keyring *const ring = group->keys;
 
 	return ring != NULL && ring->keys.has_current && !fan_keyring_is_due(ring) &&
-	       fan_group_key_is_valid(&ring->keys.current, fan_key_now_s()) &&
-	       fan_members_has(&ring->held, (uint16_t)table, slot);
+	       fan_group_key_is_valid(&ring->keys.current, fan_key_now_s());
+}
+
+bool
+fan_keyring_is_proved(const struct fan_group *group, unsigned table, uint32_t slot)
+{
+	return group->keys != NULL && fan_members_has(&group->keys->held, (uint16_t)table, slot);
+}
+
+bool
+fan_group_key_held(const struct fan_group *group, unsigned table, uint32_t slot)
+{
+	return fan_keyring_is_ready(group) && fan_keyring_is_proved(group, table, slot);
 }
 
 static void

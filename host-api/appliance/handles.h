@@ -12,6 +12,9 @@
  *	keyring.c     ... and the keys that their members share
  *	group_key.c   ... as fanfare.h has them
  *	key_message.c ... on their way to members
+ *	choice.c      which way each member's messages go
+ *	whereabouts.c where UEs are
+ *	broadcasts.c  messages on their way by cell broadcast
  *	message.c     messages, and what becomes of them
  *	results.c     ... of each member
  *	ledger.c      COUNT on the disk
@@ -32,7 +35,9 @@
 #include "../store/store.h"
 #include "additions.h"
 #include "appliance.h"
+#include "broadcasts.h"
 #include "census.h"
+#include "choice.h"
 #include "identities.h"
 #include "journal.h"
 #include "keyring.h"
@@ -40,6 +45,7 @@
 #include "ledger.h"
 #include "receipts.h"
 #include "references.h"
+#include "whereabouts.h"
 
 /* Of structs as they were before a version of the interface that has made them longer. */
 #define UE_VERSION_1_BYTES offsetof(struct fan_ue, identity)
@@ -57,6 +63,9 @@ struct fan_group {
 	uint8_t gki_used[FAN_GROUP_GKI_COUNT / 8]; /* by a group of this GID, ever: bit Gki & 7 of octet Gki >> 3 */
 	struct fan_snapshot *snapshot; /* members as messages take them, made with the first; NULL: they have changed since */
 	uint64_t snapshot_removals;    /* removals that it heeds */
+	struct fan_policy *policy;     /* owned; NULL: unicast alone */
+	struct fan_members elsewhere;  /* members that go another way than unicast; its profiles are enum fan_way */
+	struct fan_snapshot *elsewhere_snapshot; /* the same as messages take them; NULL: they have changed since */
 };
 
 /* Contexts of one table that were removed and whose slots are not free yet. All are bitmaps of slots, NULL while empty. Those gone that are
@@ -76,6 +85,8 @@ struct fanfare {
 	struct fan_additions additions;
 	struct fan_identities identities; /* with a store: of every context */
 	struct fan_lease_ends lease_ends;
+	struct fan_whereabouts whereabouts; /* of every context of which something is known */
+	struct fan_broadcasts broadcasts;
 	struct fan_group **group_order; /* owned: all groups, by GID */
 	size_t group_count, group_room;
 	struct fan_group *groups;     /* the same in a list */

@@ -30,6 +30,37 @@ entry_of(struct fanfare *fanfare, const struct fan_flight *flight)
 	return &fanfare->journal.entries[flight->place];
 }
 
+/* ---- Whom workers may have ---------------------------------------------------------------------------------------------------- */
+
+/* Places of flights that wait for what comes of their broadcast, or for one before them that does: UEs get messages of one priority in order. */
+static uint64_t
+held_places(struct fanfare *fanfare)
+{
+	uint64_t held = 0;
+
+	for (const struct fan_flight *flight = fanfare->dataplane->flights.first; flight != NULL; flight = flight->next)
+		if (!flight->handed &&
+		    (fan_airing_is_waiting(entry_of(fanfare, flight)->airing) || (flight->follows & held) != 0))
+			held |= UINT64_C(1) << flight->place;
+	return held;
+}
+
+static bool
+is_held(uint64_t held, const struct fan_flight *flight)
+{
+	return (held >> flight->place & 1) != 0;
+}
+
+/* Whether a flight is to be made durable, or to be handed over. */
+static bool
+is_pending(struct fanfare *fanfare, uint64_t held, const struct fan_flight *flight)
+{
+	const struct fan_entry *entry = entry_of(fanfare, flight);
+
+	return !flight->handed && flight->workers_left > 0 && entry->flight == flight &&
+	       (!is_held(held, flight) || !entry->durable);
+}
+
 /* ---- Acceptance ---------------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -107,21 +138,8 @@ fan_journal_drop(struct fan_entry *entry)
 {
 	forget_octets(entry);
 	forget_put_off(entry);
+	fan_airing_free(entry->airing);
 	memset(entry, 0, sizeof(*entry));
-}
-
-void
-fan_journal_add(struct fanfare *fanfare, struct fan_flight *flight, const struct fan_entry *entry)
-{
-	struct fan_entry *own = entry_of(fanfare, flight);
-	struct fan_result result;
-
-	*own = *entry;
-	own->flight = flight;
-	fan_flight_result(flight, &result, FAN_PROFILE_COUNT);
-	own->ues = result.ues;
-	if (fanfare->store == NULL)
-		fan_dataplane_hand(fanfare->dataplane, flight);
 }
 
 /* ---- Results ------------------------------------------------------------------------------------------------------------------ */
@@ -169,7 +187,9 @@ fan_journal_state(const struct fan_entry *entry, bool ended)
 
 	fan_flight_result(entry->flight, &result, FAN_PROFILE_COUNT);
 	if (!ended)
-		return result.created > 0 || entry->resumed > 0 ? FAN_MESSAGE_SENDING : FAN_MESSAGE_ACCEPTED;
+		return result.created > 0 || entry->resumed > 0 || (entry->airing != NULL && entry->airing->begun)
+			       ? FAN_MESSAGE_SENDING
+			       : FAN_MESSAGE_ACCEPTED;
 	if (entry->flight->stop == FAN_DROP_CANCELLED)
 		return FAN_MESSAGE_CANCELLED;
 	return result.dropped[FAN_DROP_EXPIRED] > 0 ? FAN_MESSAGE_EXPIRED : FAN_MESSAGE_SENT;
@@ -274,6 +294,7 @@ put_outcome(struct fanfare *fanfare, const struct fan_entry *entry, uint64_t pos
 	outcome->in_doubt = entry->in_doubt;
 	outcome->ues = entry->ues;
 	outcome->served_kept = entry->served_kept;
+	memcpy(outcome->way_ues, entry->way_ues, sizeof(outcome->way_ues));
 	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++) {
 		fan_journal_result(entry, &outcome->profile[i], (enum fan_profile)i);
 		outcome->profile[i].created = outcome->profile[i].sent + count_dropped(&outcome->profile[i]);
@@ -645,18 +666,14 @@ put_members(struct fanfare *fanfare, struct fan_entry *entry, uint64_t from, uin
 
 /* ---- Acceptance on the disk -------------------------------------------------------------------------------------------------------- */
 
-static bool
-is_pending(struct fanfare *fanfare, const struct fan_flight *flight)
-{
-	return !flight->handed && flight->workers_left > 0 && entry_of(fanfare, flight)->flight == flight;
-}
-
 /* A message that was cancelled before it was durable has ended: nobody has it. */
 static void
 end_cancelled(struct fanfare *fanfare)
 {
+	const uint64_t held = held_places(fanfare);
+
 	for (struct fan_flight *flight = fanfare->dataplane->flights.first; flight != NULL; flight = flight->next) {
-		if (!is_pending(fanfare, flight) || flight->stop == FAN_DROP_NONE)
+		if (!is_pending(fanfare, held, flight) || flight->stop == FAN_DROP_NONE || entry_of(fanfare, flight)->durable)
 			continue;
 		for (unsigned i = 0; i < flight->leg_count; i++) {
 			const struct fan_leg *leg = &flight->legs[i];
@@ -667,45 +684,112 @@ end_cancelled(struct fanfare *fanfare)
 	}
 }
 
+/* Of one leg's members that were served a way. */
 static int
-put_pending(struct fanfare *fanfare)
+put_way_of_leg(struct fanfare *fanfare, uint64_t id, const struct fan_member_set *set, enum fan_way way)
+{
+	struct fan_record record = { .kind = FAN_RECORD_UNSERVED, .unserved = { .id = id, .profile = set->profile } };
+	int error = 0;
+
+	record.unserved.table = fanfare->dataplane->tables[set->table].protection;
+	record.unserved.reason = (uint8_t)(FAN_UNSERVED_WAYS + way);
+	for (uint64_t first = 0; error == 0 && first <= roaring_bitmap_maximum(set->slots); first += FAN_UNSERVED_CONTEXTS) {
+		roaring_bitmap_t *slots = roaring_bitmap_from_range(first, first + FAN_UNSERVED_CONTEXTS, 1);
+
+		if (slots == NULL)
+			return no_memory(id);
+		roaring_bitmap_and_inplace(slots, set->slots);
+		record.unserved.first_slot = (uint32_t)first;
+		if (!roaring_bitmap_is_empty(slots))
+			error = put_slots(fanfare->store, &record, slots);
+		roaring_bitmap_free(slots);
+	}
+	return error;
+}
+
+static int
+put_ways(struct fanfare *fanfare, const struct fan_entry *entry)
 {
 	int error = 0;
 
-	for (struct fan_flight *flight = fanfare->dataplane->flights.first; error == 0 && flight != NULL;
-	     flight = flight->next) {
-		if (!is_pending(fanfare, flight))
-			continue;
-		error = fan_ledger_claim(fanfare, flight);
-		if (error == 0)
-			error = put_message(fanfare, entry_of(fanfare, flight));
-		if (error == 0)
-			error = put_outcome(fanfare, entry_of(fanfare, flight), 0, false);
+	for (unsigned way = 0; entry->airing != NULL && way < FAN_WAY_COUNT; way++) {
+		const struct fan_members *served = &entry->airing->served[way];
+
+		for (unsigned i = 0; error == 0 && i < served->set_count; i++)
+			error = put_way_of_leg(fanfare, entry->flight->number, &served->sets[i], (enum fan_way)way);
 	}
+	return error;
+}
+
+static int
+put_one_pending(struct fanfare *fanfare, const struct fan_flight *flight, bool held)
+{
+	const struct fan_entry *entry = entry_of(fanfare, flight);
+	int error = held ? 0 : fan_ledger_claim(fanfare, flight);
+
+	if (error == 0 && !entry->durable)
+		error = put_message(fanfare, entry);
+	if (error == 0)
+		error = put_ways(fanfare, entry);
+	return error == 0 ? put_outcome(fanfare, entry, 0, false) : error;
+}
+
+static int
+put_pending(struct fanfare *fanfare)
+{
+	const uint64_t held = held_places(fanfare);
+	int error = 0;
+
+	for (struct fan_flight *flight = fanfare->dataplane->flights.first; error == 0 && flight != NULL; flight = flight->next)
+		if (is_pending(fanfare, held, flight))
+			error = put_one_pending(fanfare, flight, is_held(held, flight));
 	return error == 0 ? fan_ledger_put_marks(fanfare) : error;
 }
 
+/* What is durable, or needs not be, and does not wait, goes to the workers. */
 static void
 hand_pending(struct fanfare *fanfare)
 {
+	const uint64_t held = held_places(fanfare);
+
 	for (struct fan_flight *flight = fanfare->dataplane->flights.first; flight != NULL; flight = flight->next) {
 		struct fan_entry *entry = entry_of(fanfare, flight);
 
-		if (!is_pending(fanfare, flight))
+		if (!is_pending(fanfare, held, flight))
 			continue;
-		entry->durable = true;
+		entry->durable = fanfare->store != NULL;
 		forget_octets(entry);
-		flight->limit = limit_ahead(flight, 0);
-		limit_late(flight, entry->put_off_taken);
+		if (is_held(held, flight))
+			continue;
+		if (fanfare->store != NULL) {
+			flight->limit = limit_ahead(flight, 0);
+			limit_late(flight, entry->put_off_taken);
+		}
 		fan_dataplane_hand(fanfare->dataplane, flight);
 	}
+}
+
+void
+fan_journal_add(struct fanfare *fanfare, struct fan_flight *flight, const struct fan_entry *entry)
+{
+	struct fan_entry *own = entry_of(fanfare, flight);
+	struct fan_result result;
+
+	*own = *entry;
+	own->flight = flight;
+	fan_flight_result(flight, &result, FAN_PROFILE_COUNT);
+	own->ues = result.ues;
+	if (fanfare->store == NULL)
+		hand_pending(fanfare);
 }
 
 static bool
 any_pending(struct fanfare *fanfare)
 {
+	const uint64_t held = held_places(fanfare);
+
 	for (const struct fan_flight *flight = fanfare->dataplane->flights.first; flight != NULL; flight = flight->next)
-		if (is_pending(fanfare, flight))
+		if (is_pending(fanfare, held, flight))
 			return true;
 	return false;
 }
@@ -716,6 +800,8 @@ fan_journal_sync(struct fanfare *fanfare)
 	int error;
 
 	end_cancelled(fanfare);
+	if (fanfare->store == NULL)
+		hand_pending(fanfare);
 	if (fanfare->store == NULL || !any_pending(fanfare))
 		return 0;
 	error = fan_ledger_begin(fanfare);
@@ -1022,9 +1108,59 @@ take_over(struct fanfare *fanfare, struct fan_flight *flight, const struct fan_r
 	memcpy(entry->before, outcome->profile, sizeof(entry->before));
 	entry->ues = outcome->ues;
 	entry->served_kept = outcome->served_kept;
+	memcpy(entry->way_ues, outcome->way_ues, sizeof(entry->way_ues));
 	entry->resumed = outcome->resumed + 1;
 	entry->in_doubt = outcome->in_doubt + pdus_behind(flight, entry->kept_place, FAN_IN_DOUBT_MAX);
 	entry->durable = true;
+}
+
+/* Takes those out of *members that a record names, who were served by broadcast. */
+static int
+take_out_served(const struct fanfare *fanfare, struct fan_members *members, const struct fan_record_unserved *of)
+{
+	const int table = fan_dataplane_find_table(fanfare->dataplane, &of->table);
+	roaring_bitmap_t *slots = fan_journal_bitmap(of);
+	int error;
+
+	if (slots == NULL)
+		return no_memory(of->id);
+	error = table >= 0 ? fan_members_subtract(members, (uint16_t)table, slots) : 0;
+	roaring_bitmap_free(slots);
+	return error;
+}
+
+/* It goes on to those alone that were not served by broadcast. */
+static int
+narrow_again(struct fanfare *fanfare, struct fan_flight *flight)
+{
+	struct fan_record record = { .kind = FAN_RECORD_UNSERVED, .unserved = { .id = flight->number } };
+	struct fan_snapshot *snapshot = NULL;
+	struct fan_members members;
+	int error = fan_members_snapshot(&members, &flight->snapshot->members), found = 0;
+
+	while (error == 0 && (found = fan_store_next(fanfare->store, &record)) == 0 && record.unserved.id == flight->number) {
+		if (record.unserved.reason >= FAN_UNSERVED_WAYS && record.unserved.reason != FAN_UNSERVED_PUT_OFF)
+			error = take_out_served(fanfare, &members, &record.unserved);
+		record.unserved.first_slot += FAN_UNSERVED_CONTEXTS;
+	}
+	if (error == 0 && found != 0 && found != FAN_E_NOT_FOUND)
+		error = found;
+	if (error == 0)
+		error = fan_snapshot_make(&snapshot, &members);
+	if (error == 0)
+		fan_flight_narrow(flight, snapshot);
+	fan_snapshot_release(snapshot);
+	fan_members_free(&members);
+	return error;
+}
+
+static bool
+went_other_ways(const struct fan_record_outcome *outcome)
+{
+	for (unsigned way = 0; way < FAN_WAYS_MAX; way++)
+		if (outcome->way_ues[way] != 0)
+			return true;
+	return false;
 }
 
 static struct fan_leg *
@@ -1133,7 +1269,10 @@ take_over_unserved(struct fanfare *fanfare, struct fan_flight *flight)
 	int error;
 
 	while ((error = fan_store_next(fanfare->store, &record)) == 0 && record.unserved.id == flight->number) {
-		struct fan_leg *leg = record.unserved.reason != FAN_DROP_NONE ? leg_of(flight, &record.unserved) : NULL;
+		const uint8_t reason = record.unserved.reason;
+		struct fan_leg *leg = (reason != FAN_DROP_NONE && reason < FAN_DROP_COUNT) || reason == FAN_UNSERVED_PUT_OFF
+					      ? leg_of(flight, &record.unserved)
+					      : NULL;
 
 		if (leg != NULL && record.unserved.reason == FAN_UNSERVED_PUT_OFF)
 			error = take_over_put_off(fanfare, flight, leg, &record.unserved);
@@ -1273,6 +1412,8 @@ resume(struct fanfare *fanfare, struct resumption *resumption, uint64_t id)
 	error = accept_again(fanfare, resumption);
 	if (error == FAN_E_NOT_FOUND || error == FAN_E_INVALID || error == FAN_E_TOO_LONG || error == FAN_E_UNSUPPORTED)
 		return end_unsent(fanfare, &resumption->outcome, &resumption->message.message.message);
+	if (error == 0 && went_other_ways(&resumption->outcome.outcome))
+		error = narrow_again(fanfare, resumption->flight);
 	if (error != 0)
 		return error;
 	take_over(fanfare, resumption->flight, &resumption->outcome.outcome);

@@ -8,6 +8,9 @@
  * the members behind the position may have been sent it already, and get it again under a new COUNT: FAN_IN_DOUBT_MAX of them at the most, since
  * workers are let no further than that beyond what is durable.
  *
+ * A message that is broadcast waits for what comes of that (broadcasts.h), and so do those behind it of its priority that share a UE with it. It is
+ * durable meanwhile, without marks; those are claimed, and who was served by broadcast is written, in the transaction after which workers have it.
+ *
  * All of it is the control thread's.
  */
 #ifndef FAN_JOURNAL_H
@@ -20,6 +23,7 @@
 #define FAN_LATE_IN_DOUBT_MAX (1U << 19) /* ... of which so many may be of those put off */
 
 struct fanfare;
+struct fan_airing;
 
 /* Whom of a leg a message is put off for. */
 struct fan_put_off {
@@ -49,6 +53,8 @@ struct fan_entry {
 	uint8_t *octets;                     /* owned */
 	uint32_t byte_count;
 	uint64_t ues;
+	struct fan_airing *airing;                   /* owned; NULL: unicast alone */
+	uint64_t way_ues[FAN_WAYS_MAX];              /* members that were served another way; none before that is known */
 	uint32_t resumed;                            /* after so many crashes */
 	uint64_t in_doubt;                           /* PDUs to members that may have had them before */
 	struct fan_result before[FAN_PROFILE_COUNT]; /* what was known to have become of it before the last crash */

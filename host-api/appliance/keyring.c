@@ -357,6 +357,7 @@ fan_keyring_install(struct fan_group *group, const struct fan_record_group_key *
 	if (error != 0)
 		return error;
 	forget_holders(ring);
+	fan_choice_settle_group(group);
 	error = use(ring, kept);
 	group->fanfare->keyrings_stirred = true;
 	group->fanfare->key_metrics.rotations++;
@@ -631,6 +632,7 @@ note_held(struct fan_keyring *ring, unsigned table, uint32_t slot)
 		if (fan_members_add_range(&ring->fresh, (uint16_t)table, profile, slot, 1) == 0)
 			(void)fan_members_add_range(&ring->held, (uint16_t)table, profile, slot, 1);
 	}
+	fan_choice_settle(ring->group, table, slot);
 }
 
 void

@@ -127,6 +127,12 @@ int fan_keyring_send_deletion(struct fan_group *group, const uint8_t *gkis, unsi
  */
 bool fan_group_key_held(const struct fan_group *group, unsigned table, uint32_t slot);
 
+/* Whether a message can be sealed now under the key that those known to have it hold: there is one, it is valid, and none is due in its place. That is
+ * so, or not, for all members at once. */
+bool fan_keyring_is_ready(const struct fan_group *group);
+/* Whether a member is known to have the current key, whether it is ready or not. */
+bool fan_keyring_is_proved(const struct fan_group *group, unsigned table, uint32_t slot);
+
 /* ---- From the store --------------------------------------------------------------------------------------------------------- */
 
 /* A group that was read from the store gets its keys. IO, MEMORY. */

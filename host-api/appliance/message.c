@@ -9,6 +9,7 @@ struct fan_outcome {
 	const struct fanfare *fanfare;
 	const struct fan_flight *flight;
 	struct fan_result profile[FAN_PROFILE_COUNT];
+	uint64_t way_ues[FAN_WAYS_MAX];
 };
 
 /* Takes contexts out that were removed, and whose slots are not free yet. */
@@ -217,6 +218,8 @@ send_to(struct fanfare *fanfare, struct fan_flight **flight, const struct addres
 	error = note_reference(fanfare, message);
 	if (error == 0)
 		error = accept_noted(fanfare, flight, to, message);
+	if (error == 0 && to->group != NULL)
+		entry.airing = fan_airing_prepare(to->group, message, (*flight)->number);
 	if (error == 0)
 		fan_journal_add(fanfare, *flight, &entry);
 	else
@@ -399,13 +402,18 @@ fan_message_progress(const struct fanfare *fanfare, struct fan_progress *progres
 
 /* ---- Outcomes ---------------------------------------------------------------------------------------------------------- */
 
+/* In: way_ues, members that went other ways, of which the flight knows nothing. */
 static void
-call_back(struct fanfare *fanfare, const struct fan_flight *flight)
+call_back(struct fanfare *fanfare, const struct fan_flight *flight, const uint64_t way_ues[FAN_WAYS_MAX])
 {
 	struct fan_outcome outcome = { .fanfare = fanfare, .flight = flight };
 	struct fan_result result;
 
 	fan_flight_result(flight, &result, FAN_PROFILE_COUNT);
+	memcpy(outcome.way_ues, way_ues, sizeof(outcome.way_ues));
+	outcome.way_ues[FAN_WAY_UNICAST] = result.ues;
+	for (unsigned way = 0; way < FAN_WAYS_MAX; way++)
+		result.ues += way_ues[way];
 	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++)
 		fan_flight_result(flight, &outcome.profile[i], (enum fan_profile)i);
 	fanfare->in_callback = true;
@@ -427,14 +435,19 @@ fan_poll(struct fanfare *fanfare)
 	(void)eventfd_read(fanfare->dataplane->event_fd, &ended);
 	fan_receipts_poll(fanfare->receipts);
 	fan_dataplane_paces_serve(fanfare->dataplane);
+	fan_broadcasts_serve(fanfare);
 	(void)fan_journal_sync(fanfare);
 	fan_ledger_serve(fanfare);
 	fan_dataplane_settle(fanfare->dataplane);
 	told = fan_journal_end(fanfare);
 	while (told && (flight = fan_dataplane_take_settled(fanfare->dataplane)) != NULL) {
-		fanfare->messages_ended[fan_journal_state(&fanfare->journal.entries[flight->place], true)]++;
+		const struct fan_entry *entry = &fanfare->journal.entries[flight->place];
+		uint64_t way_ues[FAN_WAYS_MAX];
+
+		memcpy(way_ues, entry->way_ues, sizeof(way_ues));
+		fanfare->messages_ended[fan_journal_state(entry, true)]++;
 		fan_journal_remove(fanfare, flight);
-		call_back(fanfare, flight);
+		call_back(fanfare, flight, way_ues);
 		fan_flight_free(flight);
 	}
 	fan_journal_serve(fanfare);
@@ -450,6 +463,12 @@ fan_outcome_profile(const struct fan_outcome *outcome, enum fan_profile profile)
 	static const struct fan_result none;
 
 	return (unsigned)profile < FAN_PROFILE_COUNT ? &outcome->profile[profile] : &none;
+}
+
+uint64_t
+fan_outcome_way(const struct fan_outcome *outcome, enum fan_way way)
+{
+	return (unsigned)way < FAN_WAY_COUNT ? outcome->way_ues[way] : 0;
 }
 
 /* 64 slots of a leg's bitmap for a reason, or for any. */

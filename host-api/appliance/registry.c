@@ -47,6 +47,7 @@ fan_registry_close(struct fanfare *fanfare)
 	fanfare->store = NULL;
 	fan_identities_free(&fanfare->identities);
 	fan_lease_ends_free(&fanfare->lease_ends);
+	fan_whereabouts_free(&fanfare->whereabouts);
 	fan_additions_free(&fanfare->additions);
 }
 
@@ -69,6 +70,15 @@ begin_additions(struct fanfare *fanfare)
 	return fanfare->store != NULL ? fan_store_begin(fanfare->store) : 0;
 }
 
+void
+fan_registry_forget_place(struct fanfare *fanfare, unsigned table, uint32_t slot)
+{
+	struct fan_ue_place nowhere;
+
+	fan_ue_place_init(&nowhere);
+	(void)fan_whereabouts_set(&fanfare->whereabouts, table, &fanfare->dataplane->tables[table], slot, &nowhere);
+}
+
 /* Takes a context out that no worker has seen. */
 static void
 drop_ue(struct fanfare *fanfare, unsigned table_index, uint32_t slot, const char *identity)
@@ -78,6 +88,7 @@ drop_ue(struct fanfare *fanfare, unsigned table_index, uint32_t slot, const char
 	if (fanfare->store != NULL)
 		fan_identities_remove(&fanfare->identities, fan_identity_entry(&fanfare->keys, identity, table_index, slot));
 	fan_lease_ends_set(&fanfare->lease_ends, &(struct fan_lease_end){ .table = table_index, .slot = slot });
+	fan_registry_forget_place(fanfare, table_index, slot);
 	fan_receipts_leave(fanfare->receipts, table_index, slot);
 	fan_context_release_keys(&fanfare->keys, table, slot);
 	fan_context_remove(table, slot);
@@ -318,6 +329,7 @@ compose(const struct fanfare *fanfare, struct fan_record_ue *record, unsigned ta
 {
 	const char *const identity = fan_addition_identity(&fanfare->additions, addition);
 	const struct fan_context_table *const contexts = &fanfare->dataplane->tables[table];
+	struct fan_ue_place place;
 
 	memcpy(record->identity, identity, strlen(identity));
 	record->capabilities = addition->capabilities;
@@ -327,6 +339,10 @@ compose(const struct fanfare *fanfare, struct fan_record_ue *record, unsigned ta
 	record->ue.emergency = addition->emergency;
 	record->ue.uplink_teid = addition->uplink_teid;
 	record->ue.lease_until_ms = fan_lease_end(&fanfare->lease_ends, table, record->slot);
+	fan_whereabouts_get(&fanfare->whereabouts, &place, table, record->slot);
+	memcpy(record->ue.plmn, place.plmn, sizeof(record->ue.plmn));
+	record->ue.area = place.area;
+	record->ue.broadcast_id = place.broadcast_id;
 	/* The NR-U SN rises with COUNT (ledger.c). */
 	record->ue.nru_sn = (record->ue.nru_sn - record->ue.count) & 0xffffff;
 }
@@ -552,43 +568,78 @@ spent_record(const struct fan_group *group)
 
 /* Out: group->gki_used, as a former group of this GID has left it. */
 static int
-put_new_group(struct fan_store *store, struct fan_group *group)
+inherit_gkis(struct fan_store *store, struct fan_group *group)
 {
-	struct fan_record record = group_record(group), spent = spent_record(group);
+	struct fan_record spent = spent_record(group);
 	const int error = fan_store_get(store, &spent);
 
-	if (error != 0 && error != FAN_E_NOT_FOUND)
-		return error;
-	if (error == 0) {
+	if (error == 0)
 		memcpy(group->gki_used, spent.spent_key.gki_used, sizeof(group->gki_used));
-		memcpy(record.group.gki_used, group->gki_used, sizeof(group->gki_used));
-	}
+	return error == FAN_E_NOT_FOUND ? 0 : error;
+}
+
+static int
+put_new_group(struct fan_store *store, const struct fan_group *group)
+{
+	struct fan_record record = group_record(group);
+
+	memcpy(record.group.gki_used, group->gki_used, sizeof(group->gki_used));
 	return fan_store_put(store, &record);
 }
 
 int
 fan_registry_put_group(struct fanfare *fanfare, struct fan_group *group)
 {
-	const int error = fanfare->store == NULL ? 0 : fan_store_begin(fanfare->store);
+	int error = fanfare->store == NULL ? 0 : fan_store_begin(fanfare->store);
 
 	if (fanfare->store == NULL || error != 0)
 		return error;
-	return fan_store_end(fanfare->store, put_new_group(fanfare->store, group));
+	error = inherit_gkis(fanfare->store, group);
+	return fan_store_end(fanfare->store, error == 0 ? put_new_group(fanfare->store, group) : error);
+}
+
+/* What else the record has stays as it is. */
+int
+fan_registry_put_policy(struct fanfare *fanfare, const struct fan_group *group, const struct fan_policy *policy)
+{
+	struct fan_record record = group_record(group);
+	int error = fanfare->store == NULL ? 0 : fan_store_begin(fanfare->store);
+
+	if (fanfare->store == NULL || error != 0)
+		return error;
+	error = fan_store_get(fanfare->store, &record);
+	record.group.policy = *policy;
+	if (error == 0)
+		error = fan_store_put(fanfare->store, &record);
+	return fan_store_end(fanfare->store, error);
+}
+
+static int
+bequeath_gkis(struct fan_store *store, const struct fan_group *group)
+{
+	static const uint8_t none[sizeof(group->gki_used)];
+	const struct fan_record spent = spent_record(group);
+
+	return memcmp(group->gki_used, none, sizeof(none)) != 0 ? fan_store_put(store, &spent) : 0;
+}
+
+static int
+delete_group(struct fan_store *store, const struct fan_group *group)
+{
+	const struct fan_record record = group_record(group);
+
+	return fan_store_delete(store, &record);
 }
 
 int
 fan_registry_delete_group(struct fanfare *fanfare, const struct fan_group *group)
 {
-	static const uint8_t none[sizeof(group->gki_used)];
-	const struct fan_record record = group_record(group), spent = spent_record(group);
 	int error = fanfare->store == NULL ? 0 : fan_store_begin(fanfare->store);
 
 	if (fanfare->store == NULL || error != 0)
 		return error;
-	error = fan_store_delete(fanfare->store, &record);
-	if (error == 0 && memcmp(group->gki_used, none, sizeof(none)) != 0)
-		error = fan_store_put(fanfare->store, &spent);
-	return fan_store_end(fanfare->store, error);
+	error = delete_group(fanfare->store, group);
+	return fan_store_end(fanfare->store, error == 0 ? bequeath_gkis(fanfare->store, group) : error);
 }
 
 /* The key of members of a group, in slots from a multiple of FAN_MEMBERS_CONTEXTS on. */

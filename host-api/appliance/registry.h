@@ -39,6 +39,9 @@ int fan_registry_reserve_ue(struct fanfare *fanfare, const struct fan_ue *ue);
  * it out of memory. */
 int fan_registry_add_ue(struct fanfare *fanfare, unsigned table, uint32_t slot, const struct fan_ue *ue);
 
+/* A context that goes is nowhere. */
+void fan_registry_forget_place(struct fanfare *fanfare, unsigned table, uint32_t slot);
+
 int fan_registry_change_hop(struct fanfare *fanfare, unsigned index, const struct fan_next_hop *next_hop);
 
 /* Reads the record of a context, also of one that waits for its commit. Its keys are then the caller's to wipe: fan_registry_wipe(). In: there
@@ -59,6 +62,8 @@ int fan_registry_change_ue(struct fanfare *fanfare, unsigned table, uint32_t slo
 int fan_registry_delete_ue(struct fanfare *fanfare, unsigned table, uint32_t slot);
 
 int fan_registry_put_group(struct fanfare *fanfare, struct fan_group *group);
+/* Writes a group's policy into its record. */
+int fan_registry_put_policy(struct fanfare *fanfare, const struct fan_group *group, const struct fan_policy *policy);
 int fan_registry_delete_group(struct fanfare *fanfare, const struct fan_group *group);
 /* Some of a group's members, as they are and as they are to be. */
 struct fan_registry_sets {

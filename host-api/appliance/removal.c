@@ -38,6 +38,7 @@ note_removal(struct fanfare *fanfare, unsigned table, uint32_t slot)
 	fan_receipts_leave(fanfare->receipts, table, slot);
 	fan_context_release_keys(&fanfare->keys, &fanfare->dataplane->tables[table], slot);
 	fan_lease_ends_set(&fanfare->lease_ends, &(struct fan_lease_end){ .table = table, .slot = slot });
+	fan_registry_forget_place(fanfare, table, slot);
 }
 
 /* Takes a context out of service. Once every worker has begun another turn, none is in the middle of spending, and its COUNT stands still:
@@ -155,8 +156,11 @@ leave_group(const struct fanfare *fanfare, struct fan_group *group)
 		if (fanfare->removals[i].leaving != NULL &&
 		    (fan_members_subtract(&group->members, (uint16_t)i, fanfare->removals[i].leaving) != 0 ||
 		     fan_members_subtract(&group->able, (uint16_t)i, fanfare->removals[i].leaving) != 0 ||
+		     fan_members_subtract(&group->elsewhere, (uint16_t)i, fanfare->removals[i].leaving) != 0 ||
 		     !fan_keyring_free_slots(group, i, fanfare->removals[i].leaving)))
 			return false;
+	fan_snapshot_release(group->elsewhere_snapshot);
+	group->elsewhere_snapshot = NULL;
 	return true;
 }
 

@@ -36,6 +36,16 @@ sum_profiles(struct fan_message_status *status, uint64_t ues)
 	status->result.ues = ues;
 }
 
+/* Those that went no other way went by unicast. */
+static void
+sum_ways(struct fan_message_status *status, const uint64_t way_ues[FAN_WAYS_MAX])
+{
+	memcpy(status->way_ues, way_ues, sizeof(status->way_ues));
+	status->way_ues[FAN_WAY_UNICAST] = status->result.ues;
+	for (unsigned way = FAN_WAY_UNICAST + 1; way < FAN_WAYS_MAX; way++)
+		status->way_ues[FAN_WAY_UNICAST] -= way_ues[way];
+}
+
 static void
 fill_from_entry(struct fan_message_status *status, const struct fanfare *fanfare, const struct fan_entry *entry)
 {
@@ -54,6 +64,7 @@ fill_from_entry(struct fan_message_status *status, const struct fanfare *fanfare
 	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++)
 		fan_journal_result(entry, &status->profile[i], (enum fan_profile)i);
 	sum_profiles(status, entry->ues);
+	sum_ways(status, entry->way_ues);
 	fan_read_wait(fanfare->dataplane, &status->waits_for, &status->waits_ns);
 }
 
@@ -80,6 +91,7 @@ fill_from_store(struct fan_message_status *status, struct fanfare *fanfare, fan_
 	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++)
 		status->profile[i] = outcome->profile[i];
 	sum_profiles(status, outcome->ues);
+	sum_ways(status, outcome->way_ues);
 	memset(record, 0, sizeof(*record));
 	record->kind = FAN_RECORD_MESSAGE;
 	record->message.id = id;
@@ -204,7 +216,7 @@ fan_message_not_served(struct fanfare *fanfare, fan_message_id id, enum fan_drop
 	record = (struct fan_record){ .kind = FAN_RECORD_UNSERVED, .unserved = { .id = id, .reason = 1 } };
 	fanfare->in_callback = true;
 	while ((error = fan_store_next(fanfare->store, &record)) == 0 && record.unserved.id == id) {
-		if (record.unserved.reason != FAN_DROP_NONE && record.unserved.reason != FAN_UNSERVED_PUT_OFF &&
+		if (record.unserved.reason != FAN_DROP_NONE && record.unserved.reason < FAN_DROP_COUNT &&
 		    (drop == FAN_DROP_NONE || record.unserved.reason == (unsigned)drop))
 			tell_unserved(fanfare, &record.unserved, each, user);
 		record.unserved.first_slot += FAN_UNSERVED_CONTEXTS;

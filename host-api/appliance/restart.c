@@ -10,6 +10,7 @@
 
 #include "ledger.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define RECORDS_IN_A_TRANSACTION 4096
@@ -94,6 +95,18 @@ restore_lease_end(struct fanfare *fanfare, unsigned table, const struct fan_reco
 	return error;
 }
 
+static int
+restore_place(struct fanfare *fanfare, unsigned table, const struct fan_record_ue *ue)
+{
+	struct fan_ue_place place;
+
+	fan_ue_place_init(&place);
+	memcpy(place.plmn, ue->ue.plmn, sizeof(place.plmn));
+	place.area = ue->ue.area;
+	place.broadcast_id = ue->ue.broadcast_id;
+	return fan_whereabouts_set(&fanfare->whereabouts, table, &fanfare->dataplane->tables[table], ue->slot, &place);
+}
+
 /* UEs come table by table. */
 static int
 restore_ue(void *user, const struct fan_record *record)
@@ -122,6 +135,8 @@ restore_ue(void *user, const struct fan_record *record)
 		error = restore_identity(fanfare, restart->table, &record->ue);
 	if (error == 0)
 		error = restore_lease_end(fanfare, restart->table, &record->ue);
+	if (error == 0)
+		error = restore_place(fanfare, restart->table, &record->ue);
 	if (error == 0 && ++restart->ues % UES_A_REPORT == 0 && restart->options->loading != NULL)
 		restart->options->loading(restart->options->loading_user, restart->ues, restart->ue_count);
 	return error;
@@ -131,11 +146,17 @@ static int
 restore_group(void *user, const struct fan_record *record)
 {
 	struct fan_group *group;
-	const int error = fan_group_enter(((const struct restart *)user)->fanfare, &group, record->group.gid);
+	int error = fan_group_enter(((const struct restart *)user)->fanfare, &group, record->group.gid);
 
 	if (error == 0)
 		memcpy(group->gki_used, record->group.gki_used, sizeof(group->gki_used));
-	return error;
+	if (error != 0 || record->group.policy.radios == 0)
+		return error;
+	group->policy = malloc(sizeof(*group->policy));
+	if (group->policy == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory for the policy of %s", group->gid);
+	*group->policy = record->group.policy;
+	return 0;
 }
 
 static int
@@ -268,6 +289,8 @@ fan_registry_load(struct fanfare *fanfare, const struct fan_options *options)
 	if (error == 0)
 		error = put_right(&restart);
 	free(restart.stale);
+	for (struct fan_group *group = fanfare->groups; error == 0 && group != NULL; group = group->next)
+		fan_choice_settle_group(group);
 	if (error == 0)
 		error = fan_ledger_load(fanfare);
 	fan_lease_ends_settle(fanfare);

@@ -11,7 +11,14 @@ enum { SLOT_BITS = 27, REASON_BITS = 5 };
 #define LEG_NAME_MAX 0xfffff
 
 static_assert(FAN_CONTEXT_SLOTS_MAX <= UINT64_C(1) << SLOT_BITS, "a place has room for a slot");
-static_assert(FAN_DROP_COUNT <= 1 << REASON_BITS, "a place has room for a reason");
+static_assert(FAN_UNSERVED_WAYS + FAN_WAY_COUNT <= 1 << REASON_BITS && FAN_DROP_COUNT <= FAN_UNSERVED_WAYS,
+	      "a place has room for a reason, or a way");
+
+static bool
+is_way(unsigned reason)
+{
+	return reason >= FAN_UNSERVED_WAYS && reason < FAN_UNSERVED_WAYS + FAN_WAY_COUNT;
+}
 
 static uint64_t
 place_of(const struct fan_record_unserved *unserved, uint32_t slot)
@@ -33,7 +40,8 @@ find_place(struct fan_record_unserved *unserved, uint64_t place)
 	unserved->profile = name & 0xf;
 	unserved->reason = (uint8_t)((uint32_t)place >> SLOT_BITS);
 	unserved->first_slot = (uint32_t)place & SLOT_MASK & ~(uint32_t)(FAN_UNSERVED_CONTEXTS - 1);
-	if (name <= LEG_NAME_MAX && unserved->profile < FAN_PROFILE_COUNT && unserved->reason < FAN_DROP_COUNT)
+	if (name <= LEG_NAME_MAX && unserved->profile < FAN_PROFILE_COUNT &&
+	    (unserved->reason < FAN_DROP_COUNT || is_way(unserved->reason)))
 		return 0;
 	return fan_fail(FAN_E_INVALID, "place %lu: takes 0, or the `next` of the answer before", place);
 }
@@ -65,7 +73,9 @@ tell_member(const struct walk *walk, const struct fan_record_unserved *of, int t
 {
 	struct fan_member_result result = { .identity = "",
 					    .profile = (enum fan_profile)of->profile,
-					    .drop = (enum fan_drop)of->reason };
+					    .drop = is_way(of->reason) ? FAN_DROP_NONE : (enum fan_drop)of->reason,
+					    .way = is_way(of->reason) ? (enum fan_way)(of->reason - FAN_UNSERVED_WAYS)
+								      : FAN_WAY_UNICAST };
 	struct fan_record record;
 	const int is = read_member(walk, &record, table, slot);
 

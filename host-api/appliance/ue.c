@@ -268,17 +268,33 @@ is_over(int64_t lease_until_ms)
 	return lease_until_ms != 0 && lease_until_ms <= fan_clock_ms(CLOCK_REALTIME);
 }
 
+static struct fan_ue_place
+place_of(const struct fan_ue *ue)
+{
+	struct fan_ue_place place;
+
+	fan_ue_place_init(&place);
+	memcpy(place.plmn, ue->plmn, sizeof(place.plmn));
+	place.area = ue->area;
+	place.broadcast_id = ue->broadcast_id;
+	return place;
+}
+
 /* Returns the slot, or an error with nothing of the UE left. In: within additions. */
 static int64_t
 add(struct fanfare *fanfare, unsigned table_index, const struct fan_ue *ue)
 {
 	struct fan_context_table *table = &fanfare->dataplane->tables[table_index];
 	const int64_t slot = fan_context_add_once(table, &fanfare->keys, ue);
+	const struct fan_ue_place place = place_of(ue);
 	int error = slot < 0 ? (int)slot : fan_receipts_enter(fanfare->receipts, table_index, (uint32_t)slot, ue->uplink_teid);
 
 	if (error == 0)
+		error = fan_whereabouts_set(&fanfare->whereabouts, table_index, table, (uint32_t)slot, &place);
+	if (error == 0)
 		error = fan_registry_add_ue(fanfare, table_index, (uint32_t)slot, ue);
 	if (slot >= 0 && error != 0) {
+		fan_registry_forget_place(fanfare, table_index, (uint32_t)slot);
 		fan_receipts_leave(fanfare->receipts, table_index, (uint32_t)slot);
 		fan_context_release_keys(&fanfare->keys, table, (uint32_t)slot);
 		fan_context_remove(table, (uint32_t)slot);
@@ -298,11 +314,14 @@ add_ue(struct fanfare *fanfare, fan_context_id *id, const struct fan_ue *ue)
 						   .cipher = ue->cipher,
 						   .integrity = ue->integrity,
 						   .bearer_id = fan_kind_is_nas(ue->kind) ? ue->bearer_id : 0 };
+	const struct fan_ue_place place = place_of(ue);
 	int64_t slot = -1;
 	int table = fan_protection_check(protection, ue->emergency), error;
 
 	if (table == 0)
 		table = check_place(fanfare, ue);
+	if (table == 0)
+		table = fan_whereabouts_check(&place, ue->kind);
 	if (table == 0)
 		table = fan_dataplane_table(fanfare->dataplane, protection);
 	if (table < 0)
@@ -490,6 +509,50 @@ fan_ue_move(struct fanfare *fanfare, fan_context_id id, const struct fan_ue *giv
 }
 
 static void
+change_whereabouts(struct fan_record_ue *record, const void *value)
+{
+	const struct fan_ue_place *const place = value;
+
+	memcpy(record->ue.plmn, place->plmn, sizeof(record->ue.plmn));
+	record->ue.area = place->area;
+	record->ue.broadcast_id = place->broadcast_id;
+}
+
+/* In memory first, where alone there may be no room. */
+static int
+place(struct fanfare *fanfare, const struct fan_context_table *table, fan_context_id id, const struct fan_ue_place *place)
+{
+	const unsigned index = fan_context_table_index(id);
+	struct fan_ue_place former;
+	int error = fan_whereabouts_check(place, (enum fan_kind)table->protection.kind);
+
+	fan_whereabouts_get(&fanfare->whereabouts, &former, index, (uint32_t)id);
+	if (error == 0)
+		error = fan_whereabouts_set(&fanfare->whereabouts, index, table, (uint32_t)id, place);
+	if (error != 0)
+		return error;
+	error = change_record(fanfare, id, change_whereabouts, place);
+	if (error != 0)
+		(void)fan_whereabouts_set(&fanfare->whereabouts, index, table, (uint32_t)id, &former);
+	else
+		fan_choice_settle_everywhere(fanfare, index, (uint32_t)id);
+	return error;
+}
+
+int
+fan_ue_place(struct fanfare *fanfare, fan_context_id id, const struct fan_ue_place *given)
+{
+	uint32_t slot;
+	int error;
+	const struct fan_context_table *table = find_to_change(fanfare, &slot, &error, id, "fan_ue_place");
+	struct fan_ue_place own;
+
+	if (error == 0)
+		error = fan_struct_take(&own, sizeof(own), sizeof(own), given, "fan_ue_place_init");
+	return error == 0 ? place(fanfare, table, id, &own) : error;
+}
+
+static void
 change_reachable(struct fan_record_ue *record, const void *value)
 {
 	record->reachable = *(const bool *)value;
@@ -612,8 +675,13 @@ describe(const struct fanfare *fanfare, struct fan_ue_status *status, unsigned t
 {
 	const struct fan_context_table *table = &fanfare->dataplane->tables[table_index];
 	const struct fan_context *context = &table->slots[slot];
+	struct fan_ue_place place;
 
 	memset(status, 0, sizeof(*status));
+	fan_whereabouts_get(&fanfare->whereabouts, &place, table_index, slot);
+	memcpy(status->plmn, place.plmn, sizeof(status->plmn));
+	status->area = place.area;
+	status->broadcast_id = place.broadcast_id;
 	status->kind = (enum fan_kind)table->protection.kind;
 	status->cipher = table->protection.cipher;
 	status->integrity = table->protection.integrity;

@@ -10,8 +10,9 @@
 
 struct chosen {
 	struct fan_client_options client;
-	const char *profile, *file, *after;
-	uint64_t limit;
+	const char *profile, *file, *after, *radios, *plmn, *lte_areas, *nr_areas;
+	uint64_t limit, broadcast_id, period_s, broadcasts;
+	bool open;
 };
 
 #define AT(field) .offset = offsetof(struct chosen, field)
@@ -163,7 +164,116 @@ run_remove(const struct fan_command *command, int argc, char **argv)
 static const struct fan_command add = OF_MEMBERS("group add", "Makes UEs members of a group", run_add);
 static const struct fan_command removal = OF_MEMBERS("group remove", "Takes UEs out of a group", run_remove);
 
-static const struct fan_command *const subcommands[] = { &create, &deletion, &add, &removal, &show, &list, NULL };
+/* ---- policy ------------------------------------------------------------------------------------------------------------ */
+
+static const struct fan_option policy_options[] = {
+	FAN_CLIENT_OPTIONS,
+	{ .name = "radios",
+	  .value = "lte,nr",
+	  .help = "broadcast there (by unicast alone)",
+	  .type = FAN_OPTION_TEXT,
+	  AT(radios) },
+	{ .name = "plmn", .value = "MCC-MNC", .help = "of the cells", .type = FAN_OPTION_TEXT, AT(plmn) },
+	{ .name = "broadcast-id",
+	  .value = "N",
+	  .help = "message identifier that members listen to",
+	  .type = FAN_OPTION_NUMBER,
+	  .minimum = FAN_BROADCAST_ID_FIRST,
+	  .maximum = FAN_BROADCAST_ID_LAST,
+	  AT(broadcast_id) },
+	{ .name = "lte-areas",
+	  .value = "TAC,...",
+	  .help = "tracking areas of LTE (everywhere)",
+	  .type = FAN_OPTION_TEXT,
+	  AT(lte_areas) },
+	{ .name = "nr-areas", .value = "TAC,...", .help = "of NR (everywhere)", .type = FAN_OPTION_TEXT, AT(nr_areas) },
+	{ .name = "period",
+	  .value = "SECONDS",
+	  .help = "between two broadcasts of a message (0)",
+	  .type = FAN_OPTION_NUMBER,
+	  .maximum = FAN_BROADCAST_PERIOD_S_MAX,
+	  AT(period_s) },
+	{ .name = "broadcasts",
+	  .value = "N",
+	  .help = "of a message, as far as its validity reaches (1)",
+	  .type = FAN_OPTION_NUMBER,
+	  .minimum = 1,
+	  .maximum = UINT16_MAX,
+	  AT(broadcasts) },
+	{ .name = "open",
+	  .help = "without a group key: everybody can read it, and\nanybody with a transmitter imitate it",
+	  .type = FAN_OPTION_FLAG,
+	  AT(open) },
+};
+
+/* Texts with commas between them. */
+static json_t *
+split(const char *names)
+{
+	json_t *texts = json_array();
+
+	while (names != NULL && *names != '\0') {
+		const size_t bytes = strcspn(names, ",");
+
+		(void)json_array_append_new(texts, json_stringn(names, bytes));
+		names += bytes + (names[bytes] == ',');
+	}
+	return texts;
+}
+
+static json_t *
+policy_params(const struct chosen *chosen, const char *gid)
+{
+	json_t *params = json_pack("{s:s, s:o, s:I, s:I, s:b, s:o, s:o, s:s*}", "gid", gid, "radios", split(chosen->radios),
+				   "period_s", (json_int_t)chosen->period_s, "broadcasts", (json_int_t)chosen->broadcasts,
+				   "open", chosen->open, "lte_areas", split(chosen->lte_areas), "nr_areas",
+				   split(chosen->nr_areas), "plmn", chosen->plmn);
+
+	if (chosen->broadcast_id != 0)
+		(void)json_object_set_new(params, "broadcast_id", json_integer((json_int_t)chosen->broadcast_id));
+	return params;
+}
+
+static int
+run_policy(const struct fan_command *command, int argc, char **argv)
+{
+	struct chosen chosen = { .broadcasts = 1 };
+	char **operands;
+	const int exit_code = fan_client_parse(command, &chosen, &operands, 2, 2, argc, argv);
+
+	if (exit_code != FAN_EXIT_OK)
+		return exit_code < 0 ? FAN_EXIT_OK : exit_code;
+	if (strcmp(operands[0], "show") == 0)
+		return fan_client_run(command, &chosen.client, "group.policy.show", json_pack("{s:s}", "gid", operands[1]), -1,
+				      NULL);
+	if (strcmp(operands[0], "set") != 0)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "%s: takes set or show", operands[0]);
+	return fan_client_run(command, &chosen.client, "group.policy.set", policy_params(&chosen, operands[1]), -1, NULL);
+}
+
+static const char *
+policy_operand(unsigned index)
+{
+	static const char *const names[] = { "set", "show" };
+
+	return index < COUNT_OF(names) ? names[index] : NULL;
+}
+
+static const struct fan_command policy = {
+	.name = "group policy",
+	.summary = "Says which ways a group's messages may take, or shows it",
+	.operands = "set|show GID",
+	.mixes = true,
+	.text = "A member is served by cell broadcast where it listens to the identifier, is in one of the areas, and is on the group's\n"
+		"current key; all others are by unicast. 'fanfare ue place' says where a UE is. What is not given to 'set' is as in\n"
+		"brackets, whatever it was before.",
+	.options = policy_options,
+	.option_count = COUNT_OF(policy_options),
+	.operand = policy_operand,
+	.run = run_policy,
+};
+
+static const struct fan_command *const subcommands[] = { &create, &deletion, &add, &removal, &show, &list, &policy, NULL };
 
 const struct fan_command fan_command_group = {
 	.name = "group",

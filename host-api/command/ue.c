@@ -10,8 +10,8 @@
 /* What any of them may be told. */
 struct chosen {
 	struct fan_client_options client;
-	const char *format, *on_error, *group, *kind, *file;
-	uint64_t from, limit, bearer, count_reserved, until_ms;
+	const char *format, *on_error, *group, *kind, *file, *plmn;
+	uint64_t area, broadcast_id, from, limit, bearer, count_reserved, until_ms;
 	bool needs_resync;
 };
 
@@ -43,9 +43,13 @@ static int
 parse(const struct fan_command *command, struct chosen *chosen, char ***operands, unsigned least, unsigned most, int argc,
       char **argv)
 {
-	*chosen = (struct chosen){
-		.from = NOT_GIVEN, .limit = NOT_GIVEN, .bearer = NOT_GIVEN, .count_reserved = NOT_GIVEN, .until_ms = NOT_GIVEN
-	};
+	*chosen = (struct chosen){ .from = NOT_GIVEN,
+				   .limit = NOT_GIVEN,
+				   .bearer = NOT_GIVEN,
+				   .count_reserved = NOT_GIVEN,
+				   .until_ms = NOT_GIVEN,
+				   .area = NOT_GIVEN,
+				   .broadcast_id = NOT_GIVEN };
 	return fan_client_parse(command, chosen, operands, least, most, argc, argv);
 }
 
@@ -233,7 +237,53 @@ static const struct fan_command reachable = {
 	.run = run_reachable,
 };
 
-static const struct fan_command *const subcommands[] = { &import, &show, &list, &removal, &reachable, NULL };
+static const struct fan_option place_options[] = {
+	FAN_CLIENT_OPTIONS,
+	{ .name = "kind", .value = "KIND", .help = "of the context (all of the UE)", .type = FAN_OPTION_TEXT, AT(kind) },
+	{ .name = "plmn",
+	  .value = "MCC-MNC",
+	  .help = "that serves it; an empty text: none that is known",
+	  .type = FAN_OPTION_TEXT,
+	  AT(plmn) },
+	{ .name = "area", .value = "TAC", .help = "tracking area code; 0: not known", NUMBER(0, 0xffffff), AT(area) },
+	{ .name = "broadcast-id",
+	  .value = "N",
+	  .help = "that it takes cell broadcast of; 0: none",
+	  NUMBER(0, FAN_BROADCAST_ID_LAST),
+	  AT(broadcast_id) },
+};
+
+static int
+run_place(const struct fan_command *command, int argc, char **argv)
+{
+	struct chosen chosen;
+	char **operands;
+	json_t *params;
+	const int exit_code = parse(command, &chosen, &operands, 1, 1, argc, argv);
+
+	if (exit_code != FAN_EXIT_OK)
+		return ended(exit_code);
+	params = json_pack("{s:s}", "identity", operands[0]);
+	put_text(params, "kind", chosen.kind);
+	put_text(params, "plmn", chosen.plmn);
+	put_number(params, "area", chosen.area);
+	put_number(params, "broadcast_id", chosen.broadcast_id);
+	return fan_client_run(command, &chosen.client, "ue.place", params, -1, NULL);
+}
+
+static const struct fan_command place = {
+	.name = "ue place",
+	.summary = "Says where a UE is and what it listens to",
+	.operands = "IDENTITY",
+	.mixes = true,
+	.text = "The way of its messages is chosen by that, in groups whose policy has cell broadcast. What is not given stays as it\n"
+		"was, but for the area where another PLMN is given.",
+	.options = place_options,
+	.option_count = COUNT_OF(place_options),
+	.run = run_place,
+};
+
+static const struct fan_command *const subcommands[] = { &import, &show, &list, &removal, &reachable, &place, NULL };
 
 const struct fan_command fan_command_ue = {
 	.name = "ue",

@@ -24,6 +24,7 @@ static const struct {
 	{ "group.key.send", "91a7e7b727674c0096bb975b4eff2b3c" }, { "group.key.remove", "9b2eb00b406f44758e401d66866579bd" },
 	{ "group.key.seal", "182664bd16e947e2861201f8ea6016b7" }, { "reload", "45a0154440894f699fd5e063e912b633" },
 	{ "stop", "23df941ad5e94f5298f47cb83593fde4" },           { "next_hop.rate", "c5a5ab2a20b445609e14507193040c70" },
+	{ "ue.place", "de9496106e993f49da6991f8c34b3df2" },       { "group.policy.set", "72fb30b4a56029319c18284b252577d5" },
 	{ "next_hop.relay", "c81e0a778d3c4ad3bfe0452156ee8443" },
 };
 

@@ -24,6 +24,7 @@ enum setting_type {
 	SETTING_FLAG,
 	SETTING_ADDRESS,  /* text, checked */
 	SETTING_ETHERNET, /* text, checked */
+	SETTING_ENDPOINT, /* text, checked */
 	SETTING_ROLE,
 };
 
@@ -73,6 +74,9 @@ static const struct setting settings[] = {
 	{ "depth_octets", "pacing", NUMBER(0, UINT64_C(1) << 40), .live = true, AT(pacing.depth_octets), .standard = "0" },
 	{ "urgent_percent", "pacing", NUMBER(0, FAN_RATE_URGENT_MAX), .live = true, AT(pacing.urgent_percent),
 	  .standard = "20" },
+	{ "lte", "broadcast", .type = SETTING_ENDPOINT, AT(broadcast.lte) },
+	{ "nr", "broadcast", .type = SETTING_ENDPOINT, AT(broadcast.nr) },
+	{ "wait_ms", "broadcast", NUMBER(1, 60000), AT(broadcast.wait_ms), .standard = "4000" },
 	{ "directory", "store", AT(store.directory) },
 	{ "key_file", "store", AT(store.key_file) },
 	{ "create", "store", .type = SETTING_FLAG, AT(store.create), .standard = "no" },
@@ -91,7 +95,7 @@ static const struct setting settings[] = {
 
 #define SETTING_COUNT (sizeof(settings) / sizeof(settings[0]) - 1)
 
-static const char *const sections[] = { "serve", "dataplane", "sender", "next_hops", "pacing",
+static const char *const sections[] = { "serve", "dataplane", "sender", "next_hops", "pacing", "broadcast",
 					"store", "sms",       "roles",  "limits",    NULL };
 
 /* ---- Values ------------------------------------------------------------------------------------------------------------ */
@@ -120,6 +124,38 @@ fan_address_parse(uint8_t address[16], bool *ipv6, const char *text)
 	return !*ipv6 || inet_pton(AF_INET6, text, address) == 1;
 }
 
+bool
+fan_endpoint_parse(struct sockaddr_storage *endpoint, socklen_t *endpoint_bytes, const char *text)
+{
+	const char *const colon = strrchr(text, ':');
+	const bool brackets = text[0] == '[' && colon != NULL && colon[-1] == ']';
+	char address[INET6_ADDRSTRLEN];
+	uint64_t port;
+	uint8_t octets[16];
+	bool ipv6;
+	int length;
+
+	if (colon == NULL || fan_ini_number(&port, colon + 1, 10, 1, UINT16_MAX) != 0)
+		return false;
+	length = snprintf(address, sizeof(address), "%.*s", (int)(colon - text) - 2 * brackets, text + brackets);
+	if (length >= (int)sizeof(address) || !fan_address_parse(octets, &ipv6, address) || ipv6 != brackets)
+		return false;
+	memset(endpoint, 0, sizeof(*endpoint));
+	if (ipv6) {
+		struct sockaddr_in6 *const to = (struct sockaddr_in6 *)endpoint;
+
+		*to = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
+		memcpy(&to->sin6_addr, octets, sizeof(to->sin6_addr));
+	} else {
+		struct sockaddr_in *const to = (struct sockaddr_in *)endpoint;
+
+		*to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+		memcpy(&to->sin_addr, octets, sizeof(to->sin_addr));
+	}
+	*endpoint_bytes = ipv6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	return true;
+}
+
 static int
 read_number(uint64_t *number, const struct setting *setting, const char *text)
 {
@@ -139,6 +175,8 @@ is_key(const char *text)
 static int
 check_text(struct fan_configuration *configuration, const struct setting *setting, const char *text)
 {
+	struct sockaddr_storage endpoint;
+	socklen_t endpoint_bytes;
 	uint8_t address[16];
 	bool ipv6;
 
@@ -146,6 +184,8 @@ check_text(struct fan_configuration *configuration, const struct setting *settin
 		return fan_fail(FAN_E_INVALID, "takes an Ethernet address like 02:00:00:00:00:01");
 	if (setting->type == SETTING_ADDRESS && !fan_address_parse(address, &ipv6, text))
 		return fan_fail(FAN_E_INVALID, "takes an IPv4 or IPv6 address");
+	if (setting->type == SETTING_ENDPOINT && !fan_endpoint_parse(&endpoint, &endpoint_bytes, text))
+		return fan_fail(FAN_E_INVALID, "takes ADDRESS:PORT, as 198.51.100.7:36412 or [2001:db8::7]:36412");
 	if (strcmp(setting->key, "key_file") == 0 && is_key(text))
 		return fan_fail(FAN_E_INVALID, "takes the path of a file with the key, not the key");
 	if (setting->type == SETTING_ROLE)
@@ -179,6 +219,7 @@ set(struct fan_configuration *configuration, const struct setting *setting, cons
 	case SETTING_TEXT:
 	case SETTING_ADDRESS:
 	case SETTING_ETHERNET:
+	case SETTING_ENDPOINT:
 	case SETTING_ROLE:
 		break;
 	}
@@ -243,7 +284,8 @@ check_section(struct reading *reading, const char *line)
 	else
 		(void)fan_fail(
 			FAN_E_INVALID,
-			"no such section; there are serve, dataplane, sender, next_hops, pacing, store, sms, roles, limits, access NAME");
+			"no such section; there are serve, dataplane, sender, next_hops, pacing, broadcast, store, sms, roles, "
+			"limits, access NAME");
 	refuse(reading, FAN_E_INVALID, name, "");
 }
 

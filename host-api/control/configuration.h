@@ -12,6 +12,7 @@
 #include "protocol.h"
 
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #define FAN_CONFIGURATION_LINE_BYTES_MAX 198
@@ -57,6 +58,10 @@ struct fan_configuration {
 		struct fan_configured_rate *rates; /* owned */
 		unsigned rate_count;
 	} pacing;
+	struct {
+		char *lte, *nr;
+		uint64_t wait_ms;
+	} broadcast;
 	struct {
 		char *directory, *key_file;
 		bool create, adopt;
@@ -111,5 +116,8 @@ bool fan_configuration_permits(const struct fan_configuration *configuration, en
 bool fan_ethernet_parse(uint8_t ethernet[6], const char *text);
 /* An IPv4 or IPv6 address as fan_next_hop has it; false: it is none. */
 bool fan_address_parse(uint8_t address[16], bool *ipv6, const char *text);
+
+/* ADDRESS:PORT, of IPv6 with brackets around the address. False: it is none. */
+bool fan_endpoint_parse(struct sockaddr_storage *endpoint, socklen_t *endpoint_bytes, const char *text);
 
 #endif

@@ -2,6 +2,7 @@
 #include "context_row.h"
 
 #include "params.h"
+#include "plmn.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -42,6 +43,9 @@ static const struct column columns_known[] = {
 	{ "emergency", 0, 1, PLACE(emergency) },
 	{ "reachable", 0, 1, PLACE(unreachable) },
 	{ "lease_until_ms", 0, INT64_MAX, PLACE(lease_until_ms) },
+	{ "area", 0, 0xffffff, PLACE(area) },
+	{ "broadcast_id", 0, FAN_BROADCAST_ID_LAST, PLACE(broadcast_id) },
+	{ "plmn", 6, 7, 0, 0 },
 	{ "k_asme", PARENT_DIGITS, PARENT_DIGITS, 0, 0 },
 	{ "k_amf", PARENT_DIGITS, PARENT_DIGITS, 0, 0 },
 	{ "k_enb", PARENT_DIGITS, PARENT_DIGITS, 0, 0 },
@@ -51,7 +55,8 @@ static const struct column columns_known[] = {
 
 #define COLUMN_COUNT (sizeof(columns_known) / sizeof(columns_known[0]) - 1)
 #define COLUMN_REACHABLE 12
-#define COLUMN_PARENTS 14 /* the first of the keys, which stand in the order of enum fan_parent_key */
+#define COLUMN_PLMN 16
+#define COLUMN_PARENTS 17 /* the first of the keys, which stand in the order of enum fan_parent_key */
 
 static_assert(COLUMN_COUNT == FAN_CONTEXT_COLUMNS_MAX, "a file may have each once");
 
@@ -145,6 +150,16 @@ take_parent(struct fan_context_row *row, enum fan_parent_key which, const char *
 	return good ? 0 : fan_fail(FAN_E_INVALID, "a key that others hang under is %d lower-case hex digits", PARENT_DIGITS);
 }
 
+static int
+take_plmn(struct fan_context_row *row, const char *text, size_t text_bytes)
+{
+	char copy[FAN_PLMN_TEXT_BYTES] = "";
+
+	if (text_bytes < sizeof(copy))
+		memcpy(copy, text, text_bytes);
+	return fan_plmn_parse(row->ue.plmn, copy) ? 0 : fan_fail(FAN_E_INVALID, "takes MCC-MNC, as 262-01");
+}
+
 /* An empty field is as if the column were not there. */
 static int
 take_value(struct fan_context_row *row, unsigned column, const char *text, size_t text_bytes)
@@ -156,6 +171,8 @@ take_value(struct fan_context_row *row, unsigned column, const char *text, size_
 		return 0;
 	if (column >= COLUMN_PARENTS)
 		return take_parent(row, (enum fan_parent_key)(column - COLUMN_PARENTS), text, text_bytes);
+	if (column == COLUMN_PLMN)
+		return take_plmn(row, text, text_bytes);
 	if (known->bytes > 0)
 		return take_number(&row->ue, known, text, text_bytes);
 	if ((int64_t)text_bytes < known->minimum || (int64_t)text_bytes > known->maximum || !is_printable(text, text_bytes))

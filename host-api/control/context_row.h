@@ -9,7 +9,7 @@
 #include "contexts_csv.h"
 #include "protocol.h"
 
-#define FAN_CONTEXT_COLUMNS_MAX 18 /* behind those of contexts_csv.h */
+#define FAN_CONTEXT_COLUMNS_MAX 21 /* behind those of contexts_csv.h */
 
 /* What columns stand behind the fixed ones. */
 struct fan_context_columns {

@@ -12,6 +12,7 @@
  *	ue.c         methods of UEs, leases and acknowledgements
  *	group.c      methods of groups
  *	group_key.c  ... and of their keys
+ *	policy.c     ... of their policies
  *	send.c       sending
  *	access.c, principals.c   who may send what to whom, and when
  *	message.c    methods of messages that were sent
@@ -23,6 +24,7 @@
  *	supervision.c, notify.c   what the service manager hears
  *	joins.c      many members into many groups, in long strides
  *	hops.c       next hops by address
+ *	broadcast.c  relays of cell broadcast
  */
 #ifndef FAN_CONTROL_DAEMON_H
 #define FAN_CONTROL_DAEMON_H
@@ -74,7 +76,7 @@ struct fan_method {
 };
 
 extern const struct fan_method fan_service_methods[], fan_hop_methods[], fan_ue_methods[], fan_group_methods[],
-	fan_group_key_methods[], fan_message_methods[], fan_send_methods[], fan_result_methods[];
+	fan_group_key_methods[], fan_policy_methods[], fan_message_methods[], fan_send_methods[], fan_result_methods[];
 
 struct fan_sent {
 	struct fan_ticket ticket;
@@ -85,6 +87,12 @@ struct fan_sent {
 struct fan_watch {
 	struct fan_ticket ticket; /* its id is not used */
 	fan_message_id id;
+};
+
+/* Sockets to the relays of cell broadcast. */
+struct fan_relays {
+	int socket[FAN_RADIO_COUNT]; /* connected, so that no other is heard; -1: none */
+	uint64_t sent, failed, answers, refused;
 };
 
 /* What the service manager was told. */
@@ -119,6 +127,7 @@ struct fan_server {
 	int64_t watched_ms;
 	struct fan_supervision supervision;
 	struct fan_audit audit;
+	struct fan_relays relays;
 	int64_t looked_ms; /* at the link and at next hops */
 	bool link_down;
 	uint8_t *hop_words; /* owned: of each next hop, enum hop_word as it was last said */
@@ -207,6 +216,12 @@ void fan_hops_look(struct fan_server *server);
 void fan_hops_rate(void *server, struct fan_next_hop_rate *rate, const uint8_t address[16]);
 /* Brings the rates of another configuration into force where it says otherwise than the one in force. */
 int fan_hops_change_rates(struct fan_server *server, const struct fan_configuration *next);
+
+/* Opens the sockets that [broadcast] asks for. Once, before the daemon is confined. Out: those of *options that say so. INVALID, IO. */
+int fan_relays_open(struct fan_server *server, struct fan_options *options);
+void fan_relays_close(struct fan_server *server);
+/* Takes what has come from a relay. */
+void fan_relays_take(struct fan_server *server, enum fan_radio radio);
 
 /* The contexts of an identity. Out: ids[FAN_CONTEXTS_OF_ONE_MAX]. Returns how many, or NOT_FOUND. */
 int fan_contexts_find(struct fan_server *server, fan_context_id *ids, const char *identity);

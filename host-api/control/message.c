@@ -45,6 +45,18 @@ describe_result(const struct fan_result *result)
 			 (json_int_t)result->last_ns);
 }
 
+static json_t *
+describe_ways(const struct fan_message_status *status)
+{
+	json_t *ways = json_object();
+
+	for (unsigned way = 0; way < FAN_WAY_COUNT; way++)
+		if (status->way_ues[way] > 0)
+			(void)json_object_set_new(ways, fan_way_name((enum fan_way)way),
+						  json_integer((json_int_t)status->way_ues[way]));
+	return ways;
+}
+
 json_t *
 fan_message_describe(const struct fan_message_status *status)
 {
@@ -63,6 +75,7 @@ fan_message_describe(const struct fan_message_status *status)
 	(void)json_object_update(object, names);
 	(void)json_object_update(object, times);
 	(void)json_object_update(object, result);
+	(void)json_object_set_new(object, "ways", describe_ways(status));
 	(void)json_object_set_new(object, "ended", json_boolean(fan_message_has_ended(status)));
 	json_decref(names);
 	json_decref(times);

@@ -56,7 +56,10 @@ put_line(void *user, const struct fan_member_result *result)
 	results->count++;
 	put_text(result->identity, ',');
 	put_text(fan_profile_name(result->profile), ',');
-	put_text(result->drop == FAN_DROP_NONE ? "sent" : fan_drop_name(result->drop), '\n');
+	put_text(result->drop != FAN_DROP_NONE    ? fan_drop_name(result->drop)
+		 : result->way != FAN_WAY_UNICAST ? fan_way_name(result->way)
+						  : "sent",
+		 '\n');
 }
 
 /* Only a file of memfd_create() can be sealed: those of a file system in memory, which may be the daemon's own, cannot. */

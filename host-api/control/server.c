@@ -33,6 +33,7 @@ enum source {
 	SOURCE_TIMER,
 	SOURCE_WAKE,
 	SOURCE_APPLIANCE,
+	SOURCE_RELAY, /* of the first radio; the others behind it */
 };
 
 static int
@@ -137,6 +138,8 @@ fan_server_open(struct fan_server **out, struct fan_configuration *configuration
 	*configuration = (struct fan_configuration){ .file = NULL };
 	server->audit.sink.journal = server->listener = server->epoll = server->signals = server->timer = server->wake = -1;
 	server->started_ms = server->now_ms = fan_clock_ms(CLOCK_MONOTONIC);
+	for (unsigned radio = 0; radio < FAN_RADIO_COUNT; radio++)
+		server->relays.socket[radio] = -1;
 	for (unsigned i = 0; i < FAN_CONTROL_CLIENTS_MAX; i++)
 		server->clients[i].socket = server->clients[i].descriptor = server->clients[i].coming = -1;
 	fan_notify_open(&server->supervision.notify);
@@ -191,6 +194,7 @@ fan_server_close(struct fan_server *server)
 	fan_hops_forget(server);
 	free(server->hop_words);
 	error = fan_close(server->fanfare);
+	fan_relays_close(server);
 	for (unsigned i = 0; i < server->send_count; i++)
 		fan_ticket_drop(server, &server->sends[i].ticket);
 	free(server->sends);
@@ -473,6 +477,10 @@ take_event(struct fan_server *server, const struct epoll_event *event)
 		break;
 	case SOURCE_APPLIANCE:
 		break;
+	case SOURCE_RELAY + FAN_RADIO_LTE:
+	case SOURCE_RELAY + FAN_RADIO_NR:
+		fan_relays_take(server, event->data.u32 - SOURCE_RELAY);
+		break;
 	default:
 		serve_client(server, event->data.u32, event->events);
 	}
@@ -569,6 +577,9 @@ fan_server_take_appliance(struct fan_server *server, struct fanfare *fanfare)
 	server->fanfare = fanfare;
 	server->state = FAN_SERVER_READY;
 	(void)watch(server, fan_event_fd(fanfare), SOURCE_APPLIANCE, EPOLLIN);
+	for (unsigned radio = 0; radio < FAN_RADIO_COUNT; radio++)
+		if (server->relays.socket[radio] >= 0)
+			(void)watch(server, server->relays.socket[radio], SOURCE_RELAY + radio, EPOLLIN);
 	(void)fan_hops_learn(server);
 }
 
@@ -622,6 +633,8 @@ open_appliance(struct fan_server *server, struct fanfare **fanfare)
 	opening.options.loading_user = server;
 	opening.options.rate = fan_hops_rate;
 	opening.options.rate_user = server;
+	if (error == 0)
+		error = fan_relays_open(server, &opening.options);
 	if (error == 0)
 		error = fan_open(fanfare, &opening.options);
 	fan_opening_free(&opening);

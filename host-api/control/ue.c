@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "import.h"
 #include "job.h"
+#include "plmn.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -94,8 +95,17 @@ describe(const struct fan_ue_status *status, fan_context_id id)
 				 "next_hop", status->next_hop, "lease_until_ms", (json_int_t)status->lease_until_ms, "groups",
 				 (json_int_t)status->groups, "capabilities", (json_int_t)status->capabilities);
 
+	char plmn[FAN_PLMN_TEXT_BYTES];
+
 	(void)json_object_update(object, rest);
 	json_decref(rest);
+	fan_plmn_format(plmn, status->plmn);
+	if (plmn[0] != '\0')
+		(void)json_object_set_new(object, "plmn", json_string(plmn));
+	if (status->area != 0)
+		(void)json_object_set_new(object, "area", json_integer(status->area));
+	if (status->broadcast_id != 0)
+		(void)json_object_set_new(object, "broadcast_id", json_integer(status->broadcast_id));
 	return object;
 }
 
@@ -342,6 +352,85 @@ run_reachable(struct fan_request *request)
 	return error;
 }
 
+/* ---- Where they are ---------------------------------------------------------------------------------------------------- */
+
+struct placing {
+	const char *identity, *kind, *plmn;
+	int64_t area, broadcast_id;
+};
+
+static const struct fan_param place_params[] = {
+	IDENTITY(placing),
+	{ "kind", FAN_PARAM_TEXT, false, 1, 16, AT(placing, kind) },
+	{ "plmn", FAN_PARAM_TEXT, false, 0, FAN_PLMN_TEXT_BYTES - 1, AT(placing, plmn) },
+	{ "area", FAN_PARAM_NUMBER, false, 0, 0xffffff, AT(placing, area) },
+	{ "broadcast_id", FAN_PARAM_NUMBER, false, 0, FAN_BROADCAST_ID_LAST, AT(placing, broadcast_id) },
+};
+
+/* What is not given stays; an area is of its PLMN, and is forgotten with it. In/Out: *place. */
+static int
+change_place(struct fan_ue_place *place, const struct placing *values)
+{
+	if (values->plmn != NULL) {
+		memset(place->plmn, 0, sizeof(place->plmn));
+		place->area = 0;
+	}
+	if (values->plmn != NULL && values->plmn[0] != '\0' && !fan_plmn_parse(place->plmn, values->plmn))
+		return fan_fail(FAN_E_INVALID, "plmn: takes MCC-MNC, as 262-01, or nothing where it is not known");
+	if (values->area >= 0)
+		place->area = (uint32_t)values->area;
+	if (values->broadcast_id >= 0)
+		place->broadcast_id = (uint16_t)values->broadcast_id;
+	return 0;
+}
+
+/* Returns whether the context is of the kind that is meant, or an error. */
+static int
+place_one(struct fan_server *server, fan_context_id id, const struct placing *values)
+{
+	struct fan_ue_status status;
+	struct fan_ue_place place;
+	int error;
+
+	fan_ue_status_init(&status);
+	error = fan_ue_status(server->fanfare, &status, id);
+	if (error != 0)
+		return error;
+	if (values->kind != NULL && (enum fan_kind)fan_kind_find(values->kind) != status.kind)
+		return 0;
+	fan_ue_place_init(&place);
+	memcpy(place.plmn, status.plmn, sizeof(place.plmn));
+	place.area = status.area;
+	place.broadcast_id = status.broadcast_id;
+	error = change_place(&place, values);
+	if (error == 0)
+		error = fan_ue_place(server->fanfare, id, &place);
+	return error == 0 ? 1 : error;
+}
+
+static int
+run_place(struct fan_request *request)
+{
+	struct placing values = { .area = -1, .broadcast_id = -1 };
+	fan_context_id ids[FAN_CONTEXTS_OF_ONE_MAX] = { 0 };
+	int error = fan_request_params(request, &values, place_params, COUNT_OF(place_params)), count = 0, placed = 0;
+
+	if (error == 0 && values.kind != NULL && fan_kind_find(values.kind) < 0)
+		error = FAN_E_INVALID;
+	if (error == 0)
+		count = fan_contexts_find(request->server, ids, values.identity);
+	for (int i = 0; error == 0 && i < count; i++) {
+		const int one = place_one(request->server, ids[i], &values);
+
+		placed += one > 0;
+		error = one < 0 ? one : 0;
+	}
+	if (error == 0 && count >= 0 && placed == 0)
+		error = fan_fail(FAN_E_NOT_FOUND, "%.127s: has no context of this kind", values.identity);
+	request->result = json_pack("{s:i}", "contexts", placed);
+	return count < 0 ? count : error;
+}
+
 /* ---- Leases ------------------------------------------------------------------------------------------------------------ */
 
 struct leasing {
@@ -517,6 +606,7 @@ const struct fan_method fan_ue_methods[] = {
 	{ "ue.list", FAN_ROLE_READ, FAN_LOADED, run_list },
 	{ "ue.remove", FAN_ROLE_PROVISION, FAN_AFTER_BATCH, give_back },
 	{ "ue.reachable", FAN_ROLE_PROVISION, FAN_AFTER_BATCH, run_reachable },
+	{ "ue.place", FAN_ROLE_LEASE, FAN_AFTER_BATCH, run_place },
 	{ "lease", FAN_ROLE_LEASE, FAN_AFTER_BATCH, run_lease },
 	{ "release", FAN_ROLE_LEASE, FAN_AFTER_BATCH, give_back },
 	{ "ack", FAN_ROLE_LEASE, FAN_AFTER_BATCH, run_ack },

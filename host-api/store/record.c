@@ -170,6 +170,30 @@ goes_on(const struct codec *codec, bool any)
 	return codec->reading ? codec->at < codec->end : any;
 }
 
+static bool
+has_place(const struct fan_ue *ue)
+{
+	static const uint8_t none[sizeof(ue->plmn)];
+
+	return memcmp(ue->plmn, none, sizeof(none)) != 0 || ue->area != 0 || ue->broadcast_id != 0;
+}
+
+/* What came with version 5. */
+static void
+place_fields(struct codec *codec, struct fan_ue *ue)
+{
+	if (codec->reading) {
+		memset(ue->plmn, 0, sizeof(ue->plmn));
+		ue->area = 0;
+		ue->broadcast_id = 0;
+	}
+	if (!goes_on(codec, has_place(ue)))
+		return;
+	FIELD(codec, ue->plmn);
+	FIELD(codec, ue->area);
+	FIELD(codec, ue->broadcast_id);
+}
+
 /* What the table's name says already is not stored. */
 static void
 ue_fields(struct codec *codec, struct fan_record_ue *record)
@@ -197,8 +221,9 @@ ue_fields(struct codec *codec, struct fan_record_ue *record)
 	FIELD(codec, ue->uplink_teid);
 	if (codec->reading)
 		record->messages_before = 0;
-	if (goes_on(codec, record->messages_before != 0))
+	if (goes_on(codec, record->messages_before != 0 || has_place(ue)))
 		FIELD(codec, record->messages_before);
+	place_fields(codec, ue);
 	if (codec->reading) {
 		ue->struct_bytes = sizeof(*ue);
 		ue->identity = NULL;
@@ -308,9 +333,23 @@ has_profiles_from(const struct fan_record_outcome *record, unsigned first)
 	return false;
 }
 
+static bool
+went_other_ways(const struct fan_record_outcome *record)
+{
+	for (unsigned way = 0; way < FAN_WAYS_MAX; way++)
+		if (record->way_ues[way] != 0)
+			return true;
+	return false;
+}
+
+/* Of the octet that was served_kept alone before version 5. */
+enum { SERVED_KEPT = 1, OTHER_WAYS = 2 };
+
 static void
 outcome_fields(struct codec *codec, struct fan_record_outcome *record)
 {
+	uint8_t flags = (uint8_t)((record->served_kept ? SERVED_KEPT : 0) | (went_other_ways(record) ? OTHER_WAYS : 0));
+
 	FIELD(codec, record->state);
 	FIELD(codec, record->position);
 	FIELD(codec, record->ended_ms);
@@ -319,15 +358,41 @@ outcome_fields(struct codec *codec, struct fan_record_outcome *record)
 	FIELD(codec, record->ues);
 	if (codec->reading) {
 		record->served_kept = false;
+		memset(record->way_ues, 0, sizeof(record->way_ues));
 		memset(record->profile, 0, sizeof(record->profile));
 	}
 	for (unsigned i = 0; i < PROFILES_OF_VERSION_3; i++)
 		result_fields(codec, &record->profile[i]);
-	if (!goes_on(codec, record->served_kept || has_profiles_from(record, PROFILES_OF_VERSION_3)))
+	if (!goes_on(codec, flags != 0 || has_profiles_from(record, PROFILES_OF_VERSION_3)))
 		return;
-	FIELD(codec, record->served_kept);
+	FIELD(codec, flags);
+	if (codec->reading)
+		record->served_kept = (flags & SERVED_KEPT) != 0;
+	if ((flags & OTHER_WAYS) != 0)
+		FIELD(codec, record->way_ues);
 	for (unsigned i = PROFILES_OF_VERSION_3; i < FAN_PROFILE_COUNT && goes_on(codec, has_profiles_from(record, i)); i++)
 		result_fields(codec, &record->profile[i]);
+}
+
+/* Areas that are there, and no others. In: zeros, where it is read. */
+static void
+policy_fields(struct codec *codec, struct fan_policy *policy)
+{
+	if (codec->reading)
+		policy->struct_bytes = sizeof(*policy);
+	FIELD(codec, policy->radios);
+	FIELD(codec, policy->open);
+	FIELD(codec, policy->broadcast_id);
+	FIELD(codec, policy->plmn);
+	FIELD(codec, policy->period_s);
+	FIELD(codec, policy->broadcasts);
+	for (unsigned radio = 0; radio < FAN_RADIO_COUNT; radio++) {
+		FIELD(codec, policy->area_count[radio]);
+		if (policy->area_count[radio] > FAN_POLICY_AREAS_MAX)
+			codec->failed = true;
+		else
+			octets(codec, policy->areas[radio], policy->area_count[radio] * sizeof(uint32_t));
+	}
 }
 
 static void
@@ -339,12 +404,15 @@ group_fields(struct codec *codec, struct fan_record_group *record)
 		record->gki = 0;
 		record->count_reserved = 0;
 		memset(record->gki_used, 0, sizeof(record->gki_used));
+		memset(&record->policy, 0, sizeof(record->policy));
 	}
-	if (!goes_on(codec, memcmp(record->gki_used, none, sizeof(none)) != 0))
+	if (!goes_on(codec, memcmp(record->gki_used, none, sizeof(none)) != 0 || record->policy.radios != 0))
 		return;
 	FIELD(codec, record->gki);
 	FIELD(codec, record->gki_used);
 	FIELD(codec, record->count_reserved);
+	if (goes_on(codec, record->policy.radios != 0))
+		policy_fields(codec, &record->policy);
 }
 
 static void
@@ -540,7 +608,8 @@ check_unserved_key(const struct fan_record_unserved *unserved)
 	if (unserved->profile >= FAN_PROFILE_COUNT)
 		return fan_fail(FAN_E_INVALID, "profile %u of message %lu: 0 to %d", unserved->profile, unserved->id,
 				FAN_PROFILE_COUNT - 1);
-	if (unserved->reason >= FAN_DROP_COUNT && unserved->reason != FAN_UNSERVED_PUT_OFF)
+	if (unserved->reason >= FAN_DROP_COUNT && unserved->reason != FAN_UNSERVED_PUT_OFF &&
+	    (unserved->reason < FAN_UNSERVED_WAYS || unserved->reason >= FAN_UNSERVED_WAYS + FAN_WAY_COUNT))
 		return fan_fail(FAN_E_INVALID, "reason %u of message %lu: 0 to %d", unserved->reason, unserved->id,
 				FAN_DROP_COUNT - 1);
 	return check_multiple("first_slot", unserved->first_slot, FAN_UNSERVED_CONTEXTS);

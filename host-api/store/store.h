@@ -32,8 +32,8 @@
  * Versions: what came with version 2 stands at the end of a record, and only where there is something to say: a record of version 1 is one
  * of version 2. Version 3 has records of whom a message is put off for, and no other;
  * version 4 the profiles that carry keys of groups, and COUNTs of these; version 5 further kinds and profiles, records of the keys of groups, of
- * octets that are keys, and of keys of other nodes that were used. Whoever opens a store of an earlier version makes it one of version 5, which
- * programs before then refuse.
+ * octets that are keys, and of keys of other nodes that were used, where UEs are, policies of groups, and ways of messages. Whoever opens a store of
+ * an earlier version makes it one of version 5, which programs before then refuse.
  *
  * Errors: negative enum fan_error, with a line for fan_error_detail(). Threads: any, one at a time. A child of fork() does not use the handle.
  * Everything may block for as long as the disk takes.
@@ -108,9 +108,10 @@ struct fan_record_group {
 	char gid[FAN_GROUP_BYTES];
 	/* ---- */
 	/* COUNTs of its group keys (group_counter.h). All zero: none was ever spent. */
-	uint8_t gki;             /* the key that COUNTs were last spent of; bit of it in gki_used */
-	uint8_t gki_used[32];    /* bit Gki & 7 of octet Gki >> 3 */
-	uint64_t count_reserved; /* of that key: each COUNT below it may have been spent; 0..2^32 */
+	uint8_t gki;              /* the key that COUNTs were last spent of; bit of it in gki_used */
+	uint8_t gki_used[32];     /* bit Gki & 7 of octet Gki >> 3 */
+	uint64_t count_reserved;  /* of that key: each COUNT below it may have been spent; 0..2^32 */
+	struct fan_policy policy; /* radios 0: none */
 };
 
 #define FAN_MEMBERS_HELD                                                                                                       \
@@ -156,11 +157,14 @@ struct fan_record_outcome {
 	uint64_t in_doubt; /* PDUs that may have been repeats */
 	uint64_t ues;
 	struct fan_result profile[FAN_PROFILE_COUNT];
-	bool served_kept; /* whom it was served to is kept too; false: version 1 began with it */
+	bool served_kept;               /* whom it was served to is kept too; false: version 1 began with it */
+	uint64_t way_ues[FAN_WAYS_MAX]; /* members that were served another way, by enum fan_way; of unicast 0 */
 };
 
 #define FAN_UNSERVED_PUT_OFF                                                                                                   \
 	UINT8_MAX /* of a message on its way: it is still to go to them, though they lie before its position */
+
+#define FAN_UNSERVED_WAYS FAN_DROPS_MAX /* ... + enum fan_way: it was served to them that way, and not by unicast */
 
 /* Members of 65,536 contexts of a table that a message was not served to, under one profile and for one reason; or that it was served to, or is put
  * off for. Deleting the message deletes these too. */
@@ -168,7 +172,7 @@ struct fan_record_unserved {
 	uint64_t id;
 	struct fan_protection table;
 	uint8_t profile;     /* enum fan_profile */
-	uint8_t reason;      /* enum fan_drop; NONE: it was served to them; or PUT_OFF */
+	uint8_t reason;      /* enum fan_drop; NONE: it was served to them; or PUT_OFF, or WAYS and a way */
 	uint32_t first_slot; /* a multiple of 65,536 */
 	/* ---- */
 	const uint8_t *bitmap; /* a set of slots, the caller's encoding; as the octets of a message */

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Warnings of S1AP and NGAP, encoded by pycrate, which is nobody's of this project: what tests/test_broadcast.c compares ours with.
+"""Warnings of S1AP and NGAP, encoded by pycrate, which is nobody's of this project: what tests/test_broadcast.c compares ours with, or has ours read.
 
-    broadcast.py write          prints tests/vectors/broadcast_pycrate.json
-    broadcast.py check FILE     whether FILE is that
-    broadcast.py hex FILE NAME  the octets of one case, in lines that text2pcap reads
+    broadcast.py write [answers]  prints tests/vectors/broadcast_pycrate.json, or broadcast_answers_pycrate.json
+    broadcast.py check FILE       whether FILE is that
+    broadcast.py hex FILE NAME    the octets of one case, in lines that text2pcap reads
 """
 import json
 import sys
@@ -78,17 +78,74 @@ def cases():
                    "broadcasts": 65535, "payload": "00"}
 
 
-def text():
-    vectors = [case | {"octets": encode(case).hex()} for case in cases()]
+# ---- Answers -----------------------------------------------------------------------------------------------------------------------------
+
+def cells_of(radio, count):
+    plmn = bytes.fromhex(PLMN)
+    if radio == "lte":
+        return [{"eCGI": {"pLMNidentity": plmn, "cell-ID": (0x1a2b3c4 + i, 28)}} for i in range(count)]
+    return [{"nR-CGI": {"pLMNIdentity": plmn, "nRCellIdentity": (0x1a2b3c4d5 + i, 36)}} for i in range(count)]
+
+
+def completed_of(answer):
+    """BroadcastCompletedAreaList as ASN.1 has it; None: there is none."""
+    lte, plmn = answer["radio"] == "lte", bytes.fromhex(PLMN)
+    if answer["extent"] == "cells":
+        return ("cellID-Broadcast" if lte else "cellIDBroadcastNR", cells_of(answer["radio"], 2))
+    if answer["extent"] == "emergency":
+        return ("emergencyAreaID-Broadcast", [{"emergencyAreaID": b"abc", "completedCellinEAI": cells_of("lte", 1)}]) if lte else (
+            "emergencyAreaIDBroadcastNR", [{"emergencyAreaID": b"abc", "completedCellsInEAI-NR": cells_of("nr", 1)}])
+    if answer["extent"] == "areas":
+        items = []
+        for number, area in enumerate(answer["areas"]):
+            tai = {"pLMNidentity" if lte else "pLMNIdentity": plmn, "tAC": area.to_bytes(2 if lte else 3, "big")}
+            items.append({"tAI": tai, "completedCellinTAI" if lte else "completedCellsInTAI-NR": cells_of(answer["radio"], 1 + number % 3)})
+        return ("tAI-Broadcast" if lte else "tAIBroadcastNR", items)
+    return None
+
+
+def answer_elements(answer):
+    lte, completed = answer["radio"] == "lte", completed_of(answer)
+    yield (111 if lte else 35), "reject", "MessageIdentifier", (answer["id"], 16)
+    yield (112 if lte else 95), "reject", "SerialNumber", (answer["serial"], 16)
+    if completed is not None:
+        yield (120 if lte else 13), "ignore", "BroadcastCompletedAreaList", completed
+    if answer["diagnostics"]:
+        yield (58 if lte else 19), "ignore", "CriticalityDiagnostics", {"procedureCode": 36}
+
+
+def encode_answer(answer):
+    from pycrate_asn1dir import NGAP, S1AP
+    lte = answer["radio"] == "lte"
+    pdu = S1AP.S1AP_PDU_Descriptions.S1AP_PDU if lte else NGAP.NGAP_PDU_Descriptions.NGAP_PDU
+    elements = [{"id": id, "criticality": criticality, "value": (kind, value)} for id, criticality, kind, value in answer_elements(answer)]
+    pdu.set_val(("successfulOutcome", {"procedureCode": 36 if lte else 51, "criticality": "reject",
+                                       "value": ("WriteReplaceWarningResponse", {"protocolIEs": elements})}))
+    return pdu.to_aper()
+
+
+def answers():
+    for radio, most in (("lte", 0xffff), ("nr", 0xffffff)):
+        plain = {"radio": radio, "id": 0xa001, "serial": 0x6123, "areas": [], "diagnostics": False}
+        for extent in ("nowhere", "cells", "emergency"):
+            yield plain | {"name": f"{radio}-{extent}", "extent": extent}
+            yield plain | {"name": f"{radio}-{extent}-diagnostics", "extent": extent, "diagnostics": True}
+        for areas in ([1], [most, 7], [5, 6, 7, 8, 9], list(range(1, 257))):
+            yield plain | {"name": f"{radio}-{len(areas)}-areas", "extent": "areas", "areas": areas}
+
+
+def text(what="requests"):
+    vectors = ([case | {"octets": encode(case).hex()} for case in cases()] if what == "requests" else
+               [answer | {"octets": encode_answer(answer).hex()} for answer in answers()])
     return "{\"plmn\": \"%s\", \"count\": %d, \"vectors\": [\n%s\n]}\n" % (PLMN, len(vectors), ",\n".join(json.dumps(vector) for vector in vectors))
 
 
 def main():
     if sys.argv[1] == "write":
-        sys.stdout.write(text())
+        sys.stdout.write(text(*sys.argv[2:]))
     elif sys.argv[1] == "check":
         with open(sys.argv[2], encoding="ascii") as file:
-            if file.read() != text():
+            if file.read() != text("answers" if "answers" in sys.argv[2].rpartition("/")[2] else "requests"):
                 sys.exit(f"{sys.argv[2]}: is not what pycrate writes")
     else:
         with open(sys.argv[2], encoding="ascii") as file:

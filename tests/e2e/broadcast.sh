@@ -16,6 +16,7 @@ trap 'rm -rf "$work"' EXIT
 export PYTHONDONTWRITEBYTECODE=1
 
 "$python" "$here/broadcast.py" check "$vectors" || fault 'pycrate writes others'
+"$python" "$here/broadcast.py" check "${vectors%_pycrate.json}_answers_pycrate.json" || fault 'pycrate writes other answers'
 
 # reads CASE PROTOCOL FIELD=VALUE...: tshark finds them in a case, and nothing malformed
 reads() {
