@@ -166,6 +166,8 @@ static const struct {
 	enum fan_tsp_outcome outcome;
 	const char *totals;
 } endings[] = {
+	{ "{\"state\":\"sent\",\"ues\":2,\"created\":0,\"sent\":0,\"dropped\":{},\"ways\":{\"broadcast-nr\":2}}",
+	  FAN_TSP_UNCONFIRMED, "state=sent ues=2 created=0 sent=0 dropped=0" },
 	{ "{\"state\":\"sent\",\"ues\":2,\"created\":2,\"sent\":2,\"dropped\":{}}", FAN_TSP_UNCONFIRMED,
 	  "state=sent ues=2 created=2 sent=2 dropped=0" },
 	{ "{\"state\":\"sent\",\"ues\":0,\"created\":0,\"sent\":0,\"dropped\":{}}", FAN_TSP_UNDELIVERABLE,

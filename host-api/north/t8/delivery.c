@@ -388,6 +388,16 @@ charge(struct fan_t8_delivery *delivery, const json_t *result)
 	account->pdus -= rise(&delivery->pdus_charged, pdus);
 }
 
+/* UEs that were served by broadcast; 0 where the daemon does not say how UEs were served. */
+static json_int_t
+broadcast_ues(const json_t *result)
+{
+	const json_t *ways = json_object_get(result, "ways");
+
+	return json_integer_value(json_object_get(ways, "broadcast-lte")) +
+	       json_integer_value(json_object_get(ways, "broadcast-nr"));
+}
+
 static json_t *
 totals_of(const json_t *result)
 {
@@ -396,6 +406,7 @@ totals_of(const json_t *result)
 	(void)json_object_set(totals, "ues", json_object_get(result, "ues"));
 	(void)json_object_set(totals, "sent", json_object_get(result, "sent"));
 	(void)json_object_set(totals, "dropped", json_object_get(result, "dropped"));
+	(void)json_object_set(totals, "ways", json_object_get(result, "ways"));
 	(void)json_object_set(totals, "in_doubt", json_object_get(result, "in_doubt"));
 	return totals;
 }
@@ -474,7 +485,8 @@ make_place(struct fan_t8_delivery *delivery)
 static void
 note_ended(struct fan_t8_delivery *delivery, const json_t *result, const char *state)
 {
-	const bool is_known = result != NULL, any_sent = json_integer_value(json_object_get(result, "sent")) > 0;
+	const bool is_known = result != NULL,
+		   any_sent = json_integer_value(json_object_get(result, "sent")) + broadcast_ues(result) > 0;
 	json_t *replacement = delivery->replacement;
 	struct fan_t8_problem problem = { 0 };
 
@@ -977,7 +989,7 @@ fan_t8_delivery_status(const json_t *record)
 		return strcmp(state_of(record), "sending") == 0 ? "SENDING" : "BUFFERING";
 	if (outcome != NULL && strcmp(outcome, "expired") == 0)
 		return "FAILURE_TIMEOUT";
-	if (ues > 0 && json_integer_value(json_object_get(result, "sent")) >= ues &&
+	if (ues > 0 && json_integer_value(json_object_get(result, "sent")) + broadcast_ues(result) >= ues &&
 	    json_object_size(json_object_get(result, "dropped")) == 0)
 		return "SUCCESS_NEXT_HOP_UNACKNOWLEDGED";
 	if (dropped(record, "port") > 0)

@@ -17,7 +17,8 @@ is(const char *text, size_t text_bytes, const char *other)
 	return strlen(other) == text_bytes && memcmp(text, other, text_bytes) == 0;
 }
 
-/* The DeliveryStatus of an outcome, "sent" or a drop's name: never better than what happened. Static. */
+/* The DeliveryStatus of an outcome, "sent", a way of broadcast, or a drop's name: never better than what happened. The cells have a broadcast, and no
+ * UE has said that it heard it. Static. */
 static const char *
 status_of(const char *outcome, size_t outcome_bytes)
 {
@@ -25,6 +26,8 @@ status_of(const char *outcome, size_t outcome_bytes)
 		const char *outcome, *status;
 	} known[] = {
 		{ "sent", "SUCCESS_NEXT_HOP_UNACKNOWLEDGED" },
+		{ "broadcast-lte", "SUCCESS_NEXT_HOP_UNACKNOWLEDGED" },
+		{ "broadcast-nr", "SUCCESS_NEXT_HOP_UNACKNOWLEDGED" },
 		{ "unreachable", "FAILURE_TEMPORARILY_NOT_REACHABLE" },
 		{ "expired", "FAILURE_TIMEOUT" },
 		{ "port", "FAILURE_NEXT_HOP" },
@@ -83,9 +86,9 @@ put_element(char *at, const struct line *line, const char *status)
 }
 
 static bool
-passes(const struct line *line, const char *status, const struct fan_t8_filter *filter)
+passes(const char *status, const struct fan_t8_filter *filter)
 {
-	if (filter->failures && is(line->outcome, line->outcome_bytes, "sent"))
+	if (filter->failures && strncmp(status, "SUCCESS", strlen("SUCCESS")) == 0)
 		return false;
 	return filter->status == NULL || strcmp(filter->status, status) == 0;
 }
@@ -108,7 +111,7 @@ fan_t8_results_write(char *out, size_t room, size_t *out_bytes, unsigned *ues, c
 		if (!take_apart(&line, text, text_bytes) || line.identity_bytes > ELEMENT_BYTES_MAX / 3)
 			continue;
 		status = status_of(line.outcome, line.outcome_bytes);
-		if (!passes(&line, status, filter))
+		if (!passes(status, filter))
 			continue;
 		if ((*ues)++ > 0)
 			*to++ = ',';

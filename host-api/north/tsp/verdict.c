@@ -80,15 +80,17 @@ fan_tsp_has_ended(const json_t *shown)
 uint64_t
 fan_tsp_sent(const json_t *shown)
 {
-	return number(shown, "sent");
+	const json_t *ways = json_object_get(shown, "ways");
+
+	return number(shown, "sent") + number(ways, "broadcast-lte") + number(ways, "broadcast-nr");
 }
 
 enum fan_tsp_outcome
 fan_tsp_outcome_of(const json_t *shown)
 {
 	json_t *dropped = json_object_get(shown, "dropped");
-	enum fan_tsp_outcome worst = number(shown, "sent") > 0 ? FAN_TSP_UNCONFIRMED : FAN_TSP_UNDELIVERABLE;
-	bool any = number(shown, "sent") > 0;
+	bool any = fan_tsp_sent(shown) > 0;
+	enum fan_tsp_outcome worst = any ? FAN_TSP_UNCONFIRMED : FAN_TSP_UNDELIVERABLE;
 	const char *reason;
 	json_t *count;
 

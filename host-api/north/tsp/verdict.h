@@ -17,7 +17,7 @@ enum fan_tsp_status fan_tsp_status_of(int code);
 
 /* In: shown, result of `message.show`. */
 bool fan_tsp_has_ended(const json_t *shown);
-/* How many PDUs have left. */
+/* How many PDUs have left, and UEs were served by broadcast. */
 uint64_t fan_tsp_sent(const json_t *shown);
 
 /*
