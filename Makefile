@@ -102,7 +102,7 @@ program_libs = $(library_libs) $(PROGRAM_LIBS)
 x86_rooms := dataplane/engine/ipsec_mb dataplane/engine/lockstep
 library_rooms := dataplane $(addprefix dataplane/,context pdu engine engine/cryptodev engine/reference) $(if $(is_x86),$(x86_rooms)) \
 	driver host-api/store host-api/broadcast host-api/keys host-api/appliance
-program_rooms := host-api/control host-api/fanout host-api/command host-api/north/tsp ue
+program_rooms := host-api/control host-api/fanout host-api/command host-api/north/diameter host-api/north/tsp ue
 # The faces are programs of their own; variants whose libraries come from another Debian do without them.
 north_rooms := $(if $(filter arm64 trixie sid,$(VARIANT)),,host-api/north host-api/north/t8 host-api/north/web host-api/north/program)
 rooms := host-api $(library_rooms) $(program_rooms) $(north_rooms)
@@ -132,7 +132,8 @@ host-api/fanout: host-api/appliance dataplane/context ue host-api
 host-api/control: host-api/appliance host-api/keys dataplane/context host-api
 host-api/north: host-api/control dataplane/context host-api
 host-api/north/t8: host-api/north host-api/control dataplane/context host-api
-host-api/north/tsp: host-api/control dataplane/context host-api
+host-api/north/diameter: host-api/control dataplane/context host-api
+host-api/north/tsp: host-api/north/diameter host-api/control dataplane/context host-api
 host-api/north/web: host-api/north host-api/control dataplane/context host-api
 host-api/north/program: host-api/north host-api/north/t8 host-api/north/web
 host-api/command: host-api/control host-api/fanout host-api/appliance host-api/store host-api ue
@@ -141,9 +142,10 @@ hw/tb: *
 endef
 
 library_c := $(wildcard $(library_rooms:%=%/*.c))
-# What of the face tsp includes freeDiameter's headers is compiled for that program alone, and not where libraries come from another Debian.
+# What of these faces includes freeDiameter's headers is compiled for their programs alone, and not where libraries come from another Debian.
+diameter_c := $(addprefix host-api/north/diameter/,node.c program.c avp.c dictionary.c)
 tsp_c := $(addprefix host-api/north/tsp/,main.c diameter.c dictionary.c)
-program_c := $(filter-out $(tsp_c),$(wildcard $(program_rooms:%=%/*.c)))
+program_c := $(filter-out $(diameter_c) $(tsp_c),$(wildcard $(program_rooms:%=%/*.c)))
 north_c := $(if $(north_rooms),$(wildcard $(north_rooms:%=%/*.c)))
 tsp := $(if $(filter arm64 trixie sid,$(VARIANT)),,$(B)/fanfare-tsp)
 x86_test_c := $(addprefix tests/test_,engine_ipsec_mb.c engine_lockstep.c lockstep_stream.c mikey_burst.c)
@@ -157,7 +159,7 @@ bench_support_c := $(filter-out $(bench_c) $(north_bench_c),$(wildcard bench/*.c
 example_c := $(wildcard host-api/examples/*.c)
 ctime_c := $(wildcard tests/ctime/*.c)
 torture_c := $(wildcard tests/torture/*.c)
-all_c := $(library_c) $(program_c) $(north_c) $(tsp_c) $(test_c) $(test_support_c) tests/emulated.c $(ctime_c) $(torture_c) $(fuzz_c) $(bench_c) $(bench_support_c) $(example_c)
+all_c := $(library_c) $(program_c) $(north_c) $(diameter_c) $(tsp_c) $(test_c) $(test_support_c) tests/emulated.c $(ctime_c) $(torture_c) $(fuzz_c) $(bench_c) $(bench_support_c) $(example_c)
 all_h := $(wildcard $(addsuffix /*.h,$(rooms) tests tests/ctime/portable tests/fuzz bench))
 scripts := $(wildcard tests/e2e/*.sh)
 
@@ -445,8 +447,8 @@ $(north_test_c:%.c=$(B)/%): program_libs += $(archive) $(north_libs)
 endif
 
 link = @echo '  LINK  $@'; mkdir -p $(@D)
-$(call objects,$(tsp_c)): | $(B)/found-north
-$(B)/fanfare-tsp: $(call objects,$(tsp_c)) $(archive)
+$(call objects,$(diameter_c) $(tsp_c)): | $(B)/found-north
+$(B)/fanfare-tsp: $(call objects,$(tsp_c) $(diameter_c)) $(archive)
 	$(link)
 	$(Q)$(CC) -pie $(link_flags) -o $@ $^ -lfdcore -lfdproto -lgnutls -linih $(OTHER_LIBS)
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "../host-api/north/diameter/rate.h"
 #include "../host-api/north/tsp/action.h"
-#include "../host-api/north/tsp/rate.h"
 #include "../host-api/north/tsp/verdict.h"
 
 #include <criterion/criterion.h>

@@ -23,7 +23,7 @@
 static char state[96], socket_path[96], host[] = "scs1.example.org", groups[] = "*";
 
 static struct fan_settings settings = {
-	.tsp = { .state = state, .socket = socket_path },
+	.tsp = { .node = { .socket = socket_path }, .state = state },
 	.limits = { .queued = 4, .payload_bytes = 100, .validity_s = 100, .retention_s = 3600, .state_mb = 16 },
 	.scs = { { .label = "one", .host = host, .identity = host, .groups = groups, .messages = 100 } },
 	.scs_count = 1,

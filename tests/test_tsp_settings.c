@@ -28,8 +28,8 @@ Test(tsp_settings, defaults)
 	struct fan_settings settings;
 
 	cr_assert_eq(read_text(&settings, TSP SCS), 0, "%s", fan_error_detail());
-	cr_assert_str_eq(settings.tsp.realm, "example.org");
-	cr_assert_str_eq(settings.tsp.socket, "/run/fanfare/control.sock");
+	cr_assert_str_eq(settings.tsp.node.realm, "example.org");
+	cr_assert_str_eq(settings.tsp.node.socket, "/run/fanfare/control.sock");
 	cr_assert_eq(settings.limits.requests_per_s, 50);
 	cr_assert_eq(settings.scs_count, 1);
 	cr_assert_str_eq(settings.scs[0].label, "one");
@@ -52,8 +52,8 @@ Test(tsp_settings, values_arrive)
 			       "realm = r.org\nidentity = 4912\ngroups = a@x *@y\nues = *\nplain = yes\nrequests_per_s = 3\n"
 			       "[scs two]\nhost = b.c\n"),
 		     0, "%s", fan_error_detail());
-	cr_assert_str_eq(settings.tsp.realm, "other.org");
-	cr_assert_str_eq(settings.tsp.listen, "127.0.0.1, ::1");
+	cr_assert_str_eq(settings.tsp.node.realm, "other.org");
+	cr_assert_str_eq(settings.tsp.node.listen, "127.0.0.1, ::1");
 	cr_assert_str_eq(settings.tsp.msisdn_domain, "msisdn.org");
 	cr_assert_eq(settings.limits.queued, 9);
 	cr_assert_eq(settings.limits.payload_bytes, 32768);
@@ -138,10 +138,10 @@ Test(tsp_settings, who_is_known)
 	struct fan_settings settings;
 
 	cr_assert_eq(read_text(&settings, TSP SCS), 0);
-	cr_assert_eq(fan_settings_scs(&settings, "SCS1.Example.ORG", 16), &settings.scs[0]);
-	cr_assert_null(fan_settings_scs(&settings, "scs1.example.org", 15));
-	cr_assert_null(fan_settings_scs(&settings, "scs1.example.orgx", 17));
-	cr_assert_null(fan_settings_scs(&settings, "", 0));
+	cr_assert(fan_diameter_host_is(settings.scs[0].host, "SCS1.Example.ORG", 16));
+	cr_assert_not(fan_diameter_host_is(settings.scs[0].host, "scs1.example.org", 15));
+	cr_assert_not(fan_diameter_host_is(settings.scs[0].host, "scs1.example.orgx", 17));
+	cr_assert_not(fan_diameter_host_is(settings.scs[0].host, "", 0));
 	cr_assert_eq(fan_settings_label(&settings, "one"), &settings.scs[0]);
 	cr_assert_null(fan_settings_label(&settings, "on"));
 	fan_settings_free(&settings);
@@ -149,10 +149,10 @@ Test(tsp_settings, who_is_known)
 
 Test(tsp_settings, patterns)
 {
-	cr_assert_not(fan_settings_matches(NULL, "a@b"));
-	cr_assert_not(fan_settings_matches("", "a@b"));
-	cr_assert(fan_settings_matches("x, *@B", "a@b"));
-	cr_assert(fan_settings_matches("a@b", "a@b"));
-	cr_assert_not(fan_settings_matches("a@b x*", "aa@b"));
-	cr_assert_not(fan_settings_matches("*@b", "a@bc"));
+	cr_assert_not(fan_setting_matches(NULL, "a@b"));
+	cr_assert_not(fan_setting_matches("", "a@b"));
+	cr_assert(fan_setting_matches("x, *@B", "a@b"));
+	cr_assert(fan_setting_matches("a@b", "a@b"));
+	cr_assert_not(fan_setting_matches("a@b x*", "aa@b"));
+	cr_assert_not(fan_setting_matches("*@b", "a@bc"));
 }

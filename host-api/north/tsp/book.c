@@ -29,7 +29,7 @@ struct fan_book {
 
 /* A key of `references`. */
 struct reference_key {
-	char scs[FAN_TSP_LABEL_BYTES];
+	char scs[FAN_SECTION_LABEL_BYTES];
 	uint8_t reference[4];
 };
 

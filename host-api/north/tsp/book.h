@@ -11,6 +11,7 @@
 #ifndef FAN_NORTH_TSP_BOOK_H
 #define FAN_NORTH_TSP_BOOK_H
 
+#include "../diameter/sections.h"
 #include "tsp.h"
 #include "verdict.h"
 
@@ -26,7 +27,7 @@ enum fan_book_state {
 struct fan_book_record {
 	uint64_t number; /* of this record, from 1, rising */
 	enum fan_book_state state;
-	char scs[FAN_TSP_LABEL_BYTES];
+	char scs[FAN_SECTION_LABEL_BYTES];
 	uint32_t reference;
 	enum fan_tsp_action_type type;
 	bool group, msisdn;

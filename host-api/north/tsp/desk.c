@@ -342,14 +342,14 @@ reach(struct fan_desk *desk)
 	if (desk->connected || desk->now_ms < desk->connect_ms)
 		return desk->connected;
 	desk->connect_ms = desk->now_ms + RECONNECT_MS;
-	if (fan_caller_open_within(&desk->caller, desk->settings->tsp.socket, CALL_MS) != 0)
+	if (fan_caller_open_within(&desk->caller, desk->settings->tsp.node.socket, CALL_MS) != 0)
 		return false;
 	desk->connected = true;
 	if (learn(desk) != 0) {
 		lose(desk);
 		return false;
 	}
-	fan_log(FAN_LOG_DAEMON_BACK, NULL, "serve answers at %s", desk->settings->tsp.socket);
+	fan_log(FAN_LOG_DAEMON_BACK, NULL, "serve answers at %s", desk->settings->tsp.node.socket);
 	return true;
 }
 

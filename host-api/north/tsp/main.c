@@ -1,117 +1,44 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* fanfare-tsp tsp [--check] FILE, which `fanfare tsp` runs: a program of its own, so that the process that holds keys never maps Diameter or TLS
  * code. */
-#define _GNU_SOURCE
-#include "../../control/log.h"
-#include "../../control/notify.h"
 #include "diameter.h"
 
-#include <errno.h>
-#include <grp.h>
-#include <pwd.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-enum {
-	EXIT_GOOD = 0,
-	EXIT_BAD = 1,
-	EXIT_WRONG = 2,
-};
+static struct fan_settings settings;
 
 static int
-fail_detail(int error)
+read_settings(const char *file, const struct fan_diameter_settings **node)
 {
-	fan_log(error == FAN_E_INVALID ? FAN_LOG_CONFIGURATION_REFUSED : FAN_LOG_START_FAILED, NULL, "%s", fan_error_detail());
-	return error == FAN_E_INVALID ? EXIT_WRONG : EXIT_BAD;
+	*node = &settings.tsp.node;
+	return fan_settings_read(&settings, file);
 }
 
-/* Payloads pass through this process: no core file of it. */
 static void
-harden(void)
+print_settings(FILE *out)
 {
-	const struct rlimit no_core = { 0, 0 };
-
-	(void)setrlimit(RLIMIT_CORE, &no_core);
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	fan_settings_print(&settings, out);
 }
 
 static int
-become(const char *name)
+open_face(struct fan_notify *notify)
 {
-	const struct passwd *user = name != NULL ? getpwnam(name) : NULL;
-
-	if (name == NULL || (user != NULL && user->pw_uid == geteuid()))
-		return 0;
-	if (user == NULL)
-		return fan_fail(FAN_E_INVALID, "[tsp] user %.64s: no such user on this machine", name);
-	if (initgroups(name, user->pw_gid) != 0 || setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0)
-		return fan_fail(FAN_E_IO, "[tsp] user %.64s: %s: only root can become another", name, strerror(errno));
-	return 0;
+	return fan_diameter_open(&settings, notify);
 }
 
-static int
-serve(const struct fan_settings *settings)
+static void
+forget_settings(void)
 {
-	struct fan_notify notify;
-	sigset_t signals;
-	int error, got;
-
-	(void)sigemptyset(&signals);
-	(void)sigaddset(&signals, SIGTERM);
-	(void)sigaddset(&signals, SIGINT);
-	(void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	(void)signal(SIGPIPE, SIG_IGN);
-	(void)signal(SIGHUP, SIG_IGN);
-	fan_notify_open(&notify);
-	error = become(settings->tsp.user);
-	if (error == 0)
-		error = fan_diameter_open(settings, &notify);
-	if (error == 0) {
-		fan_log(FAN_LOG_READY, NULL, "listening as %s", settings->tsp.identity);
-		fan_notify_say(&notify, "READY=1");
-		(void)sigwait(&signals, &got);
-		fan_notify_say(&notify, "STOPPING=1");
-		if (fan_diameter_broke())
-			error = fan_fail(FAN_E_IO, "freeDiameter has ended by itself; its own line is above");
-		else
-			fan_log(FAN_LOG_STOPPED, NULL, "ends");
-	}
-	if (error != 0)
-		error = fail_detail(error);
-	fan_diameter_close();
-	fan_notify_close(&notify);
-	return error;
+	fan_settings_free(&settings);
 }
 
 int
 main(int argc, char **argv)
 {
-	const bool check = argc == 4 && strcmp(argv[2], "--check") == 0;
-	struct fan_settings settings = { .file = NULL };
-	int error;
+	static const struct fan_node_program program = { .name = "tsp",
+							 .read = read_settings,
+							 .print = print_settings,
+							 .open = open_face,
+							 .close = fan_diameter_close,
+							 .forget = forget_settings };
 
-	harden();
-	if (argc != 3 && !check) {
-		(void)fputs("usage: fanfare-tsp tsp [--check] FILE; it is what `fanfare tsp` runs\n", stderr);
-		return EXIT_WRONG;
-	}
-	error = fan_log_open("tsp", check ? "plain" : "early");
-	if (error == 0)
-		error = fan_settings_read(&settings, argv[argc - 1]);
-	if (error == 0 && !check)
-		error = fan_log_open("tsp", settings.tsp.log);
-	if (error != 0) /* the file was named on the command line */
-		error = fail_detail(FAN_E_INVALID);
-	else if (check)
-		fan_settings_print(&settings, stdout);
-	else
-		error = serve(&settings);
-	fan_settings_free(&settings);
-	fan_log_close();
-	return error;
+	return fan_node_main(&program, argc, argv);
 }

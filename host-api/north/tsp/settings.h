@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The configuration of `fanfare tsp`: one INI file, read by libinih in the manner of `fanfare serve`'s. README.md beside this file describes
- * every key. What freeDiameter is to know is made from it (diameter.c), so that there is one file to write and one that is checked.
+ * The configuration of `fanfare tsp`. README.md beside this file describes every key. What freeDiameter is to know is made from it (diameter.c), so that there is one file to write and one that is checked.
  *
  * Read once, by one thread; constant from then on, for every thread.
  */
 #ifndef FAN_NORTH_TSP_SETTINGS_H
 #define FAN_NORTH_TSP_SETTINGS_H
 
+#include "../diameter/sections.h"
 #include "tsp.h"
-
-#include <stdio.h>
-
-#define FAN_SETTINGS_LINE_BYTES_MAX 198 /* as of serve's configuration */
 
 /* One server that may ask: a section [scs LABEL]. Texts are owned, NULL where nothing was given. */
 struct fan_scs {
-	char label[FAN_TSP_LABEL_BYTES];
+	char label[FAN_SECTION_LABEL_BYTES];
 	char *host;     /* its Diameter identity: Origin-Host, name of the peer and of its certificate */
 	char *realm;    /* by default what stands behind the host's first dot */
 	char *identity; /* the SCS-Identity that it may give, by default its host */
@@ -30,15 +26,14 @@ struct fan_scs {
 struct fan_settings {
 	char *file;
 	struct {
-		char *identity, *realm, *listen, *certificate, *key, *authority, *revoked;
-		uint64_t port, tls_port; /* 0: none */
-		char *state, *socket, *msisdn_domain, *user, *log;
+		struct fan_diameter_settings node;
+		char *state, *msisdn_domain;
 	} tsp;
 	struct {
 		uint64_t requests_per_s, messages; /* of an SCS that says nothing else */
 		uint64_t queued, payload_bytes, validity_s, retention_s, state_mb;
 	} limits;
-	struct fan_scs scs[FAN_TSP_SCS_MAX];
+	struct fan_scs scs[FAN_DIAMETER_PEERS_MAX];
 	unsigned scs_count;
 };
 
@@ -53,12 +48,7 @@ void fan_settings_free(struct fan_settings *settings);
 /* Prints what is in force, defaults included, as a file that would say the same. */
 void fan_settings_print(const struct fan_settings *settings, FILE *out);
 
-/* The SCS of that Diameter identity, without regard to case; NULL: none, it may do nothing. */
-const struct fan_scs *fan_settings_scs(const struct fan_settings *settings, const char *host, size_t host_bytes);
-/* ... of that label. */
+/* The SCS of that label; NULL: none. */
 const struct fan_scs *fan_settings_label(const struct fan_settings *settings, const char *label);
-
-/* Whether a name is among patterns (glob(7), blanks or commas between them). NULL has none. */
-bool fan_settings_matches(const char *patterns, const char *name);
 
 #endif

@@ -9,19 +9,15 @@
 #include "../../../dataplane/context/error.h"
 
 #define FAN_TSP_APPLICATION 16777309U
-#define FAN_TSP_VENDOR 10415U /* 3GPP */
 #define FAN_TSP_DEVICE_ACTION 8388639U
 #define FAN_TSP_DEVICE_NOTIFICATION 8388640U
 #define FAN_TSP_FEATURE_LIST 1U     /* Feature-List-ID of Tsp's only list (clause 6.5.2.2) */
 #define FAN_TSP_RECALL_REPLACE 0x1U /* its bit 0, and bit 0 of Feature-Supported-In-Final-Target */
 
-#define FAN_TSP_LABEL_BYTES 32   /* what the configuration calls an SCS, its closing zero included */
-#define FAN_TSP_TARGET_BYTES 256 /* a GID or an identity, its closing zero included (fanfare.h) */
-#define FAN_TSP_HOST_BYTES 192   /* a Diameter identity, its closing zero included: a line of the configuration has no more */
+#define FAN_TSP_TARGET_BYTES 256        /* a GID or an identity, its closing zero included (fanfare.h) */
 #define FAN_TSP_PAYLOAD_BYTES_MAX 32768 /* in base64 it fits a line of the control socket beside the rest of the request */
 #define FAN_TSP_WHY_BYTES 256           /* one line for Error-Message, its closing zero included */
 #define FAN_TSP_DIGEST_BYTES 32         /* SHA-256 */
-#define FAN_TSP_SCS_MAX 64              /* of a configuration */
 
 /* Action-Type 3005. */
 enum fan_tsp_action_type {

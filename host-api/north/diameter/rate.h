@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How many requests a second one SCS may make: a token bucket that holds one second's worth. One thread at a time.
+ * How many requests a second one peer may make: a token bucket that holds one second's worth. One thread at a time.
  */
-#ifndef FAN_NORTH_TSP_RATE_H
-#define FAN_NORTH_TSP_RATE_H
+#ifndef FAN_NORTH_DIAMETER_RATE_H
+#define FAN_NORTH_DIAMETER_RATE_H
 
 #include <stdbool.h>
 #include <stdint.h>
