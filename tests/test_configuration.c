@@ -117,6 +117,11 @@ static const struct {
 	{ "[dataplane]\negress = tap\n", "a.ini: [sender] address: is needed with egress tap" },
 	{ "[store]\nkey_file = 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1F\n",
 	  "a.ini: line 2: [store] key_file: takes the path of a file with the key, not the key" },
+	{ "[keks]\nhss = 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1F\n",
+	  "a.ini: line 2: [keks] hss: takes the path of a file with the key, not the key" },
+	{ "[keks]\nhss =\n", "[keks] hss: takes the path of a file" },
+	{ "[keks]\nhss = /a\nhss = /b\n", "line 3: [keks] hss: is given twice" },
+	{ "[keks]\na-name-that-has-thirty-two-octets = /a\n", "takes a name of 1 to 31 octets" },
 	{ EGRESS "[store]\ndirectory = /x\n", "[store] directory and key_file: give both" },
 	{ EGRESS "[store]\nkey_file = /x\n", "[store] directory and key_file: give both" },
 	{ EGRESS "[sender]\naddress = 2001:db8::1\n", "is not of the family that [dataplane] ipv6 = no asks for" },
@@ -262,5 +267,16 @@ Test(configuration, roles)
 	/* The user of that number is not the group. */
 	cr_assert_not(fan_configuration_permits(&configuration, FAN_ROLE_LEASE, 2, groups, 2));
 	cr_assert(fan_configuration_permits(&configuration, FAN_ROLE_NONE, 54321, NULL, 0));
+	fan_configuration_free(&configuration);
+}
+
+Test(configuration, key_encryption_keys_have_names)
+{
+	struct fan_configuration configuration;
+
+	cr_assert_eq(read_text(&configuration, EGRESS "[keks]\nhss = /a\nmme-1 = /b\n"), 0, "%s", fan_error_detail());
+	cr_expect_str_eq(fan_configuration_kek(&configuration, "hss"), "/a");
+	cr_expect_str_eq(fan_configuration_kek(&configuration, "mme-1"), "/b");
+	cr_expect_null(fan_configuration_kek(&configuration, "mme"));
 	fan_configuration_free(&configuration);
 }

@@ -13,7 +13,8 @@
 /* Computed with the Python package `cryptography` (its HKDF, HMAC and AES key wrap): master 00..1f, K_ASME 40..5f, Gki 7. */
 static const char seed_hex[] = "86cd33dc90516653c7ebb4ad2f069ab2", integ_hex[] = "9a749d0af9686656a24a16716f5a7294",
 		  conf_hex[] = "e2ecc18245ca4dd3cf67d2fe20fbcf15",
-		  wrapped_hex[] = "289fcd246edb1eb0a2c86eb94a23be2542af071acdb359d2b99015f84250cf00fefd2d769c8ada26";
+		  wrapped_hex[] = "289fcd246edb1eb0a2c86eb94a23be2542af071acdb359d2b99015f84250cf00fefd2d769c8ada26",
+		  transport_hex[] = "68685f334102444fe445af37d9a5e7746ea9cd0f6d3ebddf7e71b6549acb6dc6516b5257c3239632";
 
 static const uint8_t master[32] = { 0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a,
 				    0x0b, 0x0c, 0x0d, 0x0e, 0x0f, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15,
@@ -451,6 +452,58 @@ Test(keys_group_key, wrapped_keys_open_for_their_ue_alone_and_unchanged)
 	cr_expect_eq(write_entry(out, &key, NULL), octets - 8);
 	cr_expect_eq(fan_group_entries_read(&entry, 1, out, (size_t)octets - 8, kek), FAN_E_INVALID);
 	cr_expect_not_null(strstr(fan_error_detail(), "lie open"), "%s", fan_error_detail());
+}
+
+/* ---- To other nodes ---- */
+
+/* The whole of it written down once by other code: HKDF and key wrap of Python's cryptography, as tests/e2e/hss.py has it. */
+Test(keys_group_key, an_entry_for_another_node_is_what_the_manual_says)
+{
+	const struct fan_group_key key = make_key(GID, 7);
+	uint8_t out[FAN_GROUP_ENTRY_BYTES_MAX], kek[FAN_GROUP_SHARED_KEK_BYTES];
+	int octets;
+
+	fill_kasme(kek);
+	octets = fan_group_entry_wrap(out, &key, kek);
+	cr_assert_eq(octets, 14 + 40 + 1 + 10, "%s", fan_error_detail());
+	expect_hex(out + 14, 40, transport_hex);
+}
+
+Test(keys_group_key, an_entry_for_another_node_opens_there_whole_and_unchanged_alone)
+{
+	const struct fan_group_key key = make_key(GID, 7);
+	uint8_t kek[FAN_GROUP_SHARED_KEK_BYTES] = { 1 }, other[FAN_GROUP_SHARED_KEK_BYTES] = { 2 };
+	uint8_t out[FAN_GROUP_ENTRY_BYTES_MAX];
+	const int octets = fan_group_entry_wrap(out, &key, kek);
+	struct fan_group_key read;
+
+	cr_assert_gt(octets, 0);
+	cr_assert_eq(fan_group_entry_unwrap(&read, out, (size_t)octets, kek), 0, "%s", fan_error_detail());
+	cr_expect_arr_eq(read.k_integ, key.k_integ, FAN_KEY_BYTES);
+	cr_expect_arr_eq(read.k_conf, key.k_conf, FAN_KEY_BYTES);
+	cr_expect_eq(read.gki, key.gki);
+	cr_expect_eq(fan_group_entry_unwrap(&read, out, (size_t)octets, other), FAN_E_INVALID, "another KEK");
+	cr_expect_eq(read.k_integ[0] | read.k_conf[0] | read.gki, 0, "what is refused is wiped");
+	for (int bit = 0; bit < 8 * octets; bit++) {
+		out[bit / 8] ^= (uint8_t)(1U << bit % 8);
+		cr_expect_lt(fan_group_entry_unwrap(&read, out, (size_t)octets, kek), 0, "bit %d", bit);
+		out[bit / 8] ^= (uint8_t)(1U << bit % 8);
+	}
+	for (int less = 0; less < octets; less++)
+		cr_expect_lt(fan_group_entry_unwrap(&read, out, (size_t)less, kek), 0, "%d octets", less);
+	cr_expect_lt(fan_group_entry_unwrap(&read, out, (size_t)octets + 1, kek), 0, "an octet behind it");
+}
+
+Test(keys_group_key, keys_of_one_entry_are_not_those_of_another_for_a_node)
+{
+	const struct fan_group_key one = make_key(GID, 7), two = make_key(GID, 8);
+	uint8_t kek[FAN_GROUP_SHARED_KEK_BYTES] = { 1 }, first[FAN_GROUP_ENTRY_BYTES_MAX], second[FAN_GROUP_ENTRY_BYTES_MAX];
+	const int octets = fan_group_entry_wrap(first, &one, kek);
+	struct fan_group_key read;
+
+	cr_assert_eq(fan_group_entry_wrap(second, &two, kek), octets);
+	memcpy(second + 14, first + 14, 40);
+	cr_expect_eq(fan_group_entry_unwrap(&read, second, (size_t)octets, kek), FAN_E_INVALID);
 }
 
 Test(keys_group_key, element_is_7e_and_a_length_of_two_octets)

@@ -97,7 +97,7 @@ hello(int client)
 {
 	put(client, "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"hello\",\"params\":{\"version\":1}}\n");
 	cr_assert_not(get(client));
-	cr_assert_not_null(strstr(said, "\"roles\":[\"read\",\"send\",\"provision\",\"lease\"]"), "%s", said);
+	cr_assert_not_null(strstr(said, "\"roles\":[\"read\",\"send\",\"provision\",\"lease\",\"export\"]"), "%s", said);
 }
 
 static int

@@ -103,6 +103,7 @@ fan_open(struct fanfare **out, const struct fan_options *given)
 	if (fanfare == NULL)
 		return fan_fail(FAN_E_MEMORY, "no memory for an appliance");
 	fanfare->process = fan_process_forks();
+	fan_changes_begin(fanfare);
 	fan_card_rawdev_register();
 	fanfare->first_rate = options.rate;
 	fanfare->first_rate_user = options.rate_user;

@@ -53,6 +53,8 @@ enter(struct fanfare *fanfare, struct fan_group *group, size_t at)
 	if (group->next != NULL)
 		group->next->link = &group->next;
 	fanfare->groups = group;
+	fan_changes_note_keys(group);
+	fan_changes_note_able(group);
 }
 
 int
@@ -134,6 +136,7 @@ fan_group_forget(struct fan_group *group)
 	struct fan_group **const place = fanfare->group_order + at;
 
 	memmove(place, place + 1, (--fanfare->group_count - at) * sizeof(struct fan_group *));
+	fan_changes_note_deletion(fanfare);
 	fan_removals_pass_over(group);
 	*group->link = group->next;
 	if (group->next != NULL)
@@ -177,6 +180,15 @@ forget_snapshot(struct fan_group *group)
 {
 	fan_snapshot_release(group->snapshot);
 	group->snapshot = NULL;
+}
+
+/* In: a profile that it is about. */
+static void
+note_change(struct fan_group *group, enum fan_profile profile)
+{
+	forget_snapshot(group);
+	if (fan_profile_is_key(profile))
+		fan_changes_note_able(group);
 }
 
 /* Who has a profile: those of keys are apart from the others. */
@@ -231,7 +243,7 @@ add_durably(struct fan_group *group, const fan_context_id *ids, size_t id_count,
 	}
 	fan_keyring_joined(group, &members, profile);
 	replace(set, &members);
-	forget_snapshot(group);
+	note_change(group, profile);
 	return 0;
 }
 
@@ -274,7 +286,7 @@ fan_group_add_list(struct fan_group *group, const fan_context_id *ids, size_t id
 	if (group->fanfare->store != NULL || (group->keys != NULL && fan_profile_is_key(profile))) {
 		error = add_durably(group, ids, id_count, profile);
 	} else {
-		forget_snapshot(group);
+		note_change(group, profile);
 		error = add_runs(set_of(group, profile), ids, id_count, profile);
 	}
 	for (size_t i = 0; i < id_count && group->policy != NULL; i++)
@@ -344,7 +356,7 @@ remove_durably(struct fan_group *group, unsigned table, uint32_t slot)
 	fan_keyring_left(group, table, slot);
 	replace(&group->members, &members);
 	replace(&group->able, &able);
-	forget_snapshot(group);
+	note_change(group, FAN_PROFILE_EPS_NAS_KEY);
 	return 0;
 }
 
@@ -359,7 +371,7 @@ remove_from_memory(struct fan_group *group, unsigned table, uint32_t slot)
 	if (error == 0 && fan_members_has(&group->able, (uint16_t)table, slot))
 		error = fan_members_remove(&group->able, (uint16_t)table, slot);
 	if (error == 0)
-		forget_snapshot(group);
+		note_change(group, FAN_PROFILE_EPS_NAS_KEY);
 	return error;
 }
 

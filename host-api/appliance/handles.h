@@ -38,6 +38,7 @@
 #include "broadcasts.h"
 #include "census.h"
 #include "choice.h"
+#include "export.h"
 #include "identities.h"
 #include "journal.h"
 #include "keyring.h"
@@ -66,6 +67,7 @@ struct fan_group {
 	struct fan_policy *policy;     /* owned; NULL: unicast alone */
 	struct fan_members elsewhere;  /* members that go another way than unicast; its profiles are enum fan_way */
 	struct fan_snapshot *elsewhere_snapshot; /* the same as messages take them; NULL: they have changed since */
+	struct fan_group_changes changes;        /* that other nodes are told of */
 };
 
 /* Contexts of one table that were removed and whose slots are not free yet. All are bitmaps of slots, NULL while empty. Those gone that are
@@ -90,6 +92,7 @@ struct fanfare {
 	struct fan_group **group_order; /* owned: all groups, by GID */
 	size_t group_count, group_room;
 	struct fan_group *groups;     /* the same in a list */
+	uint64_t change, deletion;    /* numbers of the last change of a group, and of the last deletion (export.h) */
 	struct fan_keyring *keyrings; /* of those that have keys, in a list */
 	bool keyrings_stirred;        /* some have something to do at once */
 	int64_t keyrings_ms;          /* when all were looked at last, by the monotonic clock */

@@ -95,6 +95,7 @@ fan_keyring_forget(struct fan_group *group)
 	if (ring->next != NULL)
 		ring->next->link = ring->link;
 	group->keys = NULL;
+	fan_changes_note_keys(group);
 	free_ring(ring);
 }
 
@@ -301,6 +302,7 @@ take_over(struct fan_keyring *ring, const struct fan_record_group_key *kept, con
 	ring->whole = kept->to_send;
 	ring->next_count = 0;
 	memset(ring->sent, 0, sizeof(ring->sent));
+	fan_changes_note_keys(group);
 }
 
 /* Makes what is kept the current key of a ring that is in no list yet, or is the group's. */

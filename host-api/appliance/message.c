@@ -257,6 +257,8 @@ fan_send(struct fanfare *fanfare, fan_message_id *id, struct fan_group *group, c
 		return error;
 	flight->done = done;
 	flight->user = user;
+	if (!message.group_keys)
+		fan_changes_note_message(group);
 	if (id != NULL)
 		*id = flight->number;
 	return 0;

@@ -35,6 +35,7 @@ note_removal(struct fanfare *fanfare, unsigned table, uint32_t slot)
 	fanfare->gone_count++;
 	fanfare->removal_count++;
 	fan_keyrings_note_removal(fanfare, table, slot);
+	fan_changes_note_removal(fanfare, table, slot);
 	fan_receipts_leave(fanfare->receipts, table, slot);
 	fan_context_release_keys(&fanfare->keys, &fanfare->dataplane->tables[table], slot);
 	fan_lease_ends_set(&fanfare->lease_ends, &(struct fan_lease_end){ .table = table, .slot = slot });

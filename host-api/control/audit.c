@@ -25,7 +25,7 @@ static const struct {
 	{ "group.key.seal", "182664bd16e947e2861201f8ea6016b7" }, { "reload", "45a0154440894f699fd5e063e912b633" },
 	{ "stop", "23df941ad5e94f5298f47cb83593fde4" },           { "next_hop.rate", "c5a5ab2a20b445609e14507193040c70" },
 	{ "ue.place", "de9496106e993f49da6991f8c34b3df2" },       { "group.policy.set", "72fb30b4a56029319c18284b252577d5" },
-	{ "next_hop.relay", "c81e0a778d3c4ad3bfe0452156ee8443" },
+	{ "next_hop.relay", "c81e0a778d3c4ad3bfe0452156ee8443" }, { "group.key.export", "28b274657f0141f3a955af4b37a9aef2" },
 };
 
 const char *
@@ -59,11 +59,11 @@ fan_audit_close(struct fan_audit *audit)
 /* ---- Records ----------------------------------------------------------------------------------------------------------- */
 
 /* Of params and results, what may be told. Anything else may be a key or a payload. */
-static const char *const told[] = { "gid",         "id",         "identity",  "kind",        "bearer",       "profile",
-				    "priority",    "sender",     "reference", "traceparent", "valid_for_ms", "reachable",
-				    "cancel",      "added",      "removed",   "joined",      "skipped",      "acknowledged",
-				    "error_count", "repeated",   "address",   "pdus_per_s",  "octets_per_s", "for_ms",
-				    "gki",         "is_imported" };
+static const char *const told[] = { "gid",         "id",          "identity",  "kind",        "bearer",       "profile",
+				    "priority",    "sender",      "reference", "traceparent", "valid_for_ms", "reachable",
+				    "cancel",      "added",       "removed",   "joined",      "skipped",      "acknowledged",
+				    "error_count", "repeated",    "address",   "pdus_per_s",  "octets_per_s", "for_ms",
+				    "gki",         "is_imported", "kek" };
 
 static void
 copy_told(json_t *to, const json_t *from)

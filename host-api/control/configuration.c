@@ -88,6 +88,7 @@ static const struct setting settings[] = {
 	{ "send", "roles", .type = SETTING_ROLE, .live = true, AT(role_texts[FAN_ROLE_SEND]) },
 	{ "provision", "roles", .type = SETTING_ROLE, .live = true, AT(role_texts[FAN_ROLE_PROVISION]) },
 	{ "lease", "roles", .type = SETTING_ROLE, .live = true, AT(role_texts[FAN_ROLE_LEASE]) },
+	{ "export", "roles", .type = SETTING_ROLE, .live = true, AT(role_texts[FAN_ROLE_EXPORT]) },
 	{ "import_bytes", "limits", NUMBER(1, UINT64_C(1) << 40), .live = true, AT(limits.import_bytes),
 	  .standard = "17179869184" },
 	{ .key = NULL },
@@ -96,7 +97,7 @@ static const struct setting settings[] = {
 #define SETTING_COUNT (sizeof(settings) / sizeof(settings[0]) - 1)
 
 static const char *const sections[] = { "serve", "dataplane", "sender", "next_hops", "pacing", "broadcast",
-					"store", "sms",       "roles",  "limits",    NULL };
+					"store", "sms",       "keks",   "roles",     "limits", NULL };
 
 /* ---- Values ------------------------------------------------------------------------------------------------------------ */
 
@@ -284,7 +285,7 @@ check_section(struct reading *reading, const char *line)
 	else
 		(void)fan_fail(
 			FAN_E_INVALID,
-			"no such section; there are serve, dataplane, sender, next_hops, pacing, broadcast, store, sms, roles, "
+			"no such section; there are serve, dataplane, sender, next_hops, pacing, broadcast, store, sms, keks, roles, "
 			"limits, access NAME");
 	refuse(reading, FAN_E_INVALID, name, "");
 }
@@ -329,6 +330,29 @@ add_hop(struct fan_configuration *configuration, const char *address, const char
 	hops[configuration->hop_count++] = hop;
 	configuration->hops = hops;
 	return 0;
+}
+
+static int
+add_kek(struct fan_configuration *configuration, const char *name, const char *file)
+{
+	struct fan_configured_kek *keks, *kek;
+
+	if (strlen(name) >= sizeof(kek->name))
+		return fan_fail(FAN_E_INVALID, "takes a name of 1 to %d octets as a key", FAN_KEK_NAME_BYTES - 1);
+	if (is_key(file) || *file == '\0')
+		return fan_fail(FAN_E_INVALID, "takes the path of a file with the key, not the key");
+	if (fan_configuration_kek(configuration, name) != NULL)
+		return fan_fail(FAN_E_INVALID, "is given twice");
+	if (configuration->kek_count == FAN_KEKS_MAX)
+		return fan_fail(FAN_E_INVALID, "more than %d key-encryption keys", FAN_KEKS_MAX);
+	keks = reallocarray(configuration->keks, configuration->kek_count + 1, sizeof(*keks));
+	if (keks == NULL)
+		return fan_fail(FAN_E_MEMORY, "no memory");
+	configuration->keks = keks;
+	kek = &keks[configuration->kek_count++];
+	*kek = (struct fan_configured_kek){ .file = NULL };
+	(void)snprintf(kek->name, sizeof(kek->name), "%s", name);
+	return fan_ini_text(&kek->file, file);
 }
 
 static int
@@ -428,6 +452,8 @@ read_setting(struct reading *reading, const char *section, const char *key, cons
 		return fan_fail(FAN_E_INVALID, "a key before the first [section]");
 	if (is_access(section))
 		return fan_access_set(&reading->configuration->access, key, value);
+	if (strcmp(section, "keks") == 0)
+		return add_kek(reading->configuration, key, value);
 	if (strcmp(section, "next_hops") == 0)
 		return read_addressed(reading->configuration, key, value, add_hop);
 	return strcmp(section, "pacing") == 0 ? read_addressed(reading->configuration, key, value, add_rate)
@@ -581,6 +607,9 @@ fan_configuration_free(struct fan_configuration *configuration)
 	for (unsigned i = 0; i < SETTING_COUNT; i++)
 		if (is_text(&settings[i]))
 			free(text_of(configuration, &settings[i]));
+	for (unsigned i = 0; i < configuration->kek_count; i++)
+		free(configuration->keks[i].file);
+	free(configuration->keks);
 	free(configuration->hops);
 	free(configuration->pacing.rates);
 	fan_access_free(&configuration->access);
@@ -623,6 +652,15 @@ print_hops(const struct fan_configuration *configuration, FILE *out)
 		(void)fprintf(out, "%s = %02x:%02x:%02x:%02x:%02x:%02x\n", address, mac[0], mac[1], mac[2], mac[3], mac[4],
 			      mac[5]);
 	}
+}
+
+const char *
+fan_configuration_kek(const struct fan_configuration *configuration, const char *name)
+{
+	for (unsigned i = 0; i < configuration->kek_count; i++)
+		if (strcmp(configuration->keks[i].name, name) == 0)
+			return configuration->keks[i].file;
+	return NULL;
 }
 
 void
@@ -671,6 +709,8 @@ fan_configuration_print(const struct fan_configuration *configuration, FILE *out
 			format_value(value, sizeof(value), configuration, &settings[i]);
 			(void)fprintf(out, "%s =%s%s\n", settings[i].key, value[0] != '\0' ? " " : "", value);
 		}
+		for (unsigned i = 0; strcmp(sections[s], "keks") == 0 && i < configuration->kek_count; i++)
+			(void)fprintf(out, "%s = %s\n", configuration->keks[i].name, configuration->keks[i].file);
 		if (strcmp(sections[s], "next_hops") == 0)
 			print_hops(configuration, out);
 		if (strcmp(sections[s], "pacing") == 0)

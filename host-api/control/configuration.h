@@ -18,11 +18,19 @@
 #define FAN_CONFIGURATION_LINE_BYTES_MAX 198
 #define FAN_CONFIGURED_HOPS_MAX 4096 /* of a file */
 #define FAN_EAL_ARGUMENTS_MAX 32
+#define FAN_KEK_NAME_BYTES 32 /* its closing zero included */
+#define FAN_KEKS_MAX 64
 
 struct fan_configured_hop {
 	uint8_t address[16]; /* as fan_next_hop.address */
 	bool ipv6;
 	uint8_t ethernet[6];
+};
+
+/* A key-encryption key that other nodes share: what it is called, and its file. */
+struct fan_configured_kek {
+	char name[FAN_KEK_NAME_BYTES];
+	char *file; /* owned */
 };
 
 struct fan_configured_rate {
@@ -70,6 +78,8 @@ struct fan_configuration {
 	struct {
 		char *originator, *service_centre;
 	} sms;
+	struct fan_configured_kek *keks; /* owned */
+	unsigned kek_count;
 	char *role_texts[FAN_ROLES];
 	struct fan_principals roles[FAN_ROLES];
 	struct fan_access access;
@@ -85,6 +95,9 @@ int fan_configuration_read(struct fan_configuration *configuration, const char *
 int fan_configuration_read_stream(struct fan_configuration *configuration, const char *file, FILE *stream);
 /* Safe on a zeroed struct. */
 void fan_configuration_free(struct fan_configuration *configuration);
+
+/* The file of a key-encryption key; NULL: there is none of this name. */
+const char *fan_configuration_kek(const struct fan_configuration *configuration, const char *name);
 
 /* The rate that [pacing] gives a next hop. Out: *rate, whole. */
 void fan_configuration_rate(const struct fan_configuration *configuration, struct fan_next_hop_rate *rate,

@@ -11,6 +11,7 @@
  *	audit.c      records of what clients change
  *	ue.c         methods of UEs, leases and acknowledgements
  *	group.c      methods of groups
+ *	group_export.c   ... for nodes that keys of groups go to
  *	group_key.c  ... and of their keys
  *	policy.c     ... of their policies
  *	send.c       sending
@@ -76,7 +77,8 @@ struct fan_method {
 };
 
 extern const struct fan_method fan_service_methods[], fan_hop_methods[], fan_ue_methods[], fan_group_methods[],
-	fan_group_key_methods[], fan_policy_methods[], fan_message_methods[], fan_send_methods[], fan_result_methods[];
+	fan_group_key_methods[], fan_group_export_methods[], fan_policy_methods[], fan_message_methods[], fan_send_methods[],
+	fan_result_methods[];
 
 struct fan_sent {
 	struct fan_ticket ticket;

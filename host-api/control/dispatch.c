@@ -7,8 +7,9 @@
 #include <unistd.h>
 
 static const struct fan_method *const method_lists[] = { fan_service_methods, fan_hop_methods,       fan_ue_methods,
-							 fan_group_methods,   fan_group_key_methods, fan_policy_methods,
-							 fan_message_methods, fan_send_methods,      fan_result_methods };
+							 fan_group_methods,   fan_group_key_methods, fan_group_export_methods,
+							 fan_policy_methods,  fan_message_methods,   fan_send_methods,
+							 fan_result_methods };
 #define LIST_COUNT (sizeof(method_lists) / sizeof(method_lists[0]))
 
 static int

@@ -4,7 +4,7 @@
 const char *
 fan_role_name(enum fan_role role)
 {
-	static const char *const names[FAN_ROLES] = { "read", "send", "provision", "lease" };
+	static const char *const names[FAN_ROLES] = { "read", "send", "provision", "lease", "export" };
 
 	return (unsigned)role < FAN_ROLES ? names[role] : "none";
 }

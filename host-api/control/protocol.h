@@ -59,11 +59,12 @@ enum fan_role {
 	FAN_ROLE_SEND,      /* send and cancel messages */
 	FAN_ROLE_PROVISION, /* UEs, groups, reload, stop */
 	FAN_ROLE_LEASE,     /* hand contexts over and take them back, acknowledge */
+	FAN_ROLE_EXPORT,    /* have keys of groups wrapped for other nodes */
 	FAN_ROLES,
 	FAN_ROLE_NONE = FAN_ROLES, /* of methods for everyone */
 };
 
-/* "read" ... "lease". Static storage. */
+/* "read" ... "export". Static storage. */
 const char *fan_role_name(enum fan_role role);
 /* "eps-nas" ... "sgi". Static storage. */
 const char *fan_kind_name(enum fan_kind kind);

@@ -150,10 +150,14 @@ exchange(struct fan_configuration *now, struct fan_configuration *next)
 	now->access = next->access;
 	now->limits = next->limits;
 	next->access = before.access;
+	now->keks = next->keks;
+	now->kek_count = next->kek_count;
 	next->default_ethernet = before.default_ethernet;
 	next->hops = before.hops;
 	next->pacing = before.pacing;
 	next->sms = before.sms;
+	next->keks = before.keks;
+	next->kek_count = before.kek_count;
 	memcpy(next->role_texts, before.role_texts, sizeof(next->role_texts));
 }
 

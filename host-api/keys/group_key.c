@@ -670,6 +670,81 @@ fan_group_entries_read(struct fan_group_entry *entries, unsigned entry_max, cons
 	return error != 0 ? error : (int)count;
 }
 
+/* ---- Between nodes ------------------------------------------------------------------------------------------------------------------- */
+
+/* The wrapped keys of an entry; 0: it is no entry with keys. */
+static size_t
+wrapped_bytes(const uint8_t *octets, size_t octet_count)
+{
+	size_t key_bytes;
+
+	if (octet_count < ENTRY_FIXED_BYTES || (octets[0] & FLAG_DELETE) != 0)
+		return 0;
+	key_bytes = FAN_KEY_BYTES * (octets[2] >> 4 != 0 ? 2U : 1U) + WRAP_BYTES;
+	return octet_count > ENTRY_FIXED_BYTES + key_bytes ? key_bytes : 0;
+}
+
+/* HKDF-SHA-256 of the shared KEK; info = label and the entry without its wrapped keys. */
+static int
+bind(uint8_t kek[FAN_GROUP_KEK_BYTES], const uint8_t *octets, size_t octet_count,
+     const uint8_t shared[FAN_GROUP_SHARED_KEK_BYTES])
+{
+	static const char label[] = "fanfare group key transport 1";
+	const size_t wrapped = wrapped_bytes(octets, octet_count), behind = ENTRY_FIXED_BYTES + wrapped;
+	uint8_t info[sizeof(label) + FAN_GROUP_ENTRY_BYTES_MAX], *at = info;
+
+	if (wrapped == 0 || octet_count > FAN_GROUP_ENTRY_BYTES_MAX)
+		return fan_fail(FAN_E_INVALID, "no group key entry with wrapped keys");
+	memcpy(at, label, sizeof(label) - 1);
+	at += sizeof(label) - 1;
+	memcpy(at, octets, ENTRY_FIXED_BYTES);
+	at += ENTRY_FIXED_BYTES;
+	memcpy(at, octets + behind, octet_count - behind);
+	at += octet_count - behind;
+	return fan_hkdf(kek, FAN_GROUP_KEK_BYTES, FAN_HKDF_WHOLE, shared, FAN_GROUP_SHARED_KEK_BYTES, info,
+			(size_t)(at - info));
+}
+
+/* The entry is written twice: its other octets, which the KEK hangs on, are the same under any. */
+int
+fan_group_entry_wrap(uint8_t out[FAN_GROUP_ENTRY_BYTES_MAX], const struct fan_group_key *key,
+		     const uint8_t kek[FAN_GROUP_SHARED_KEK_BYTES])
+{
+	struct fan_group_entry entry = { .key = *key };
+	uint8_t bound[FAN_GROUP_KEK_BYTES] = { 0 };
+	int octet_count = fan_group_entry_write(out, &entry, bound);
+
+	if (octet_count > 0) {
+		const int error = bind(bound, out, (size_t)octet_count, kek);
+
+		octet_count = error != 0 ? error : fan_group_entry_write(out, &entry, bound);
+	}
+	OPENSSL_cleanse(bound, sizeof(bound));
+	OPENSSL_cleanse(&entry, sizeof(entry));
+	return octet_count;
+}
+
+int
+fan_group_entry_unwrap(struct fan_group_key *key, const uint8_t *octets, size_t octet_count,
+		       const uint8_t kek[FAN_GROUP_SHARED_KEK_BYTES])
+{
+	struct fan_group_entry entry = { .deletes = false };
+	uint8_t bound[FAN_GROUP_KEK_BYTES];
+	int error = bind(bound, octets, octet_count, kek);
+	int count = 0;
+
+	if (error == 0)
+		count = fan_group_entries_read(&entry, 1, octets, octet_count, bound);
+	OPENSSL_cleanse(bound, sizeof(bound));
+	*key = entry.key;
+	OPENSSL_cleanse(&entry, sizeof(entry));
+	if (error == 0 && count != 1)
+		error = count < 0 ? count : FAN_E_INVALID;
+	if (error != 0)
+		fan_group_key_wipe(key);
+	return error;
+}
+
 int
 fan_group_ie_write(uint8_t *out, const uint8_t *entries, size_t octet_count)
 {

@@ -22,6 +22,7 @@ enum {
 	FAN_GROUP_SEED_BYTES = 16,         /* an MSK (TS 24.501 9.11.4.31) */
 	FAN_GROUP_VERIFIER_BYTES = 32,     /* an Ed25519 public key (RFC 8032) */
 	FAN_GROUP_KEK_BYTES = 16,          /* AES-128 key wrap (RFC 3394) */
+	FAN_GROUP_SHARED_KEK_BYTES = 32,   /* that this node shares with an HSS or MME */
 	FAN_GROUP_TAG_BYTES = 8,           /* the usual tag of a group message; FAN_MAC_BYTES by choice */
 	FAN_GROUP_GKI_COUNT = 256,         /* Gki is one octet */
 	FAN_GROUP_ENTRIES_BYTES_MAX = 1400 /* that go into one NAS message under FAN_PDU_BYTES_MAX */
@@ -119,6 +120,17 @@ int fan_group_entry_write(uint8_t out[FAN_GROUP_ENTRY_BYTES_MAX], const struct f
  * entry_max, or a key that fan_group_key_check() refuses; entries[] is then wiped. */
 int fan_group_entries_read(struct fan_group_entry *entries, unsigned entry_max, const uint8_t *octets, size_t octet_count,
 			   const uint8_t *kek);
+
+/*
+ * The same for a node that shares a KEK with this one, an HSS or MME: the keys are under AES key wrap by a key that is derived from that KEK and from
+ * all else of the entry. Who only passes it on can neither read the keys nor put them under another GID, Gki, algorithm or validity. Not for an order
+ * to delete, which has no keys: INVALID.
+ */
+int fan_group_entry_wrap(uint8_t out[FAN_GROUP_ENTRY_BYTES_MAX], const struct fan_group_key *key,
+			 const uint8_t kek[FAN_GROUP_SHARED_KEK_BYTES]);
+/* Out: *key, to be wiped by the caller. INVALID: it is none, another KEK's, or changed; *key is then wiped. */
+int fan_group_entry_unwrap(struct fan_group_key *key, const uint8_t *octets, size_t octet_count,
+			   const uint8_t kek[FAN_GROUP_SHARED_KEK_BYTES]);
 
 /* The optional IE that an MME puts into ATTACH ACCEPT, TAU ACCEPT or SECURITY MODE COMMAND: 7E, length 2, entries. Out: octet_count + 3
  * octets. Returns how many. In: 1..FAN_GROUP_ENTRIES_BYTES_MAX octets of entries. INVALID. */
