@@ -102,7 +102,7 @@ program_libs = $(library_libs) $(PROGRAM_LIBS)
 x86_rooms := dataplane/engine/ipsec_mb dataplane/engine/lockstep
 library_rooms := dataplane $(addprefix dataplane/,context pdu engine engine/cryptodev engine/reference) $(if $(is_x86),$(x86_rooms)) \
 	driver host-api/store host-api/broadcast host-api/keys host-api/appliance
-program_rooms := host-api/control host-api/fanout host-api/command host-api/north/diameter host-api/north/tsp ue
+program_rooms := host-api/control host-api/fanout host-api/command host-api/north/diameter host-api/north/tsp host-api/north/keys ue
 # The faces are programs of their own; variants whose libraries come from another Debian do without them.
 north_rooms := $(if $(filter arm64 trixie sid,$(VARIANT)),,host-api/north host-api/north/t8 host-api/north/web host-api/north/program)
 rooms := host-api $(library_rooms) $(program_rooms) $(north_rooms)
@@ -133,6 +133,7 @@ host-api/control: host-api/appliance host-api/keys dataplane/context host-api
 host-api/north: host-api/control dataplane/context host-api
 host-api/north/t8: host-api/north host-api/control dataplane/context host-api
 host-api/north/diameter: host-api/control dataplane/context host-api
+host-api/north/keys: host-api/north/diameter host-api/control dataplane/context host-api
 host-api/north/tsp: host-api/north/diameter host-api/control dataplane/context host-api
 host-api/north/web: host-api/north host-api/control dataplane/context host-api
 host-api/north/program: host-api/north host-api/north/t8 host-api/north/web
@@ -145,9 +146,11 @@ library_c := $(wildcard $(library_rooms:%=%/*.c))
 # What of these faces includes freeDiameter's headers is compiled for their programs alone, and not where libraries come from another Debian.
 diameter_c := $(addprefix host-api/north/diameter/,node.c program.c avp.c dictionary.c)
 tsp_c := $(addprefix host-api/north/tsp/,main.c diameter.c dictionary.c)
-program_c := $(filter-out $(diameter_c) $(tsp_c),$(wildcard $(program_rooms:%=%/*.c)))
+keys_c := $(addprefix host-api/north/keys/,main.c diameter.c dictionary.c message.c)
+program_c := $(filter-out $(diameter_c) $(tsp_c) $(keys_c),$(wildcard $(program_rooms:%=%/*.c)))
 north_c := $(if $(north_rooms),$(wildcard $(north_rooms:%=%/*.c)))
 tsp := $(if $(filter arm64 trixie sid,$(VARIANT)),,$(B)/fanfare-tsp)
+keys := $(if $(tsp),$(B)/fanfare-keys)
 x86_test_c := $(addprefix tests/test_,engine_ipsec_mb.c engine_lockstep.c lockstep_stream.c mikey_burst.c)
 north_test_c := $(wildcard tests/test_north_*.c)
 test_c := $(filter-out $(if $(is_x86),,$(x86_test_c)) $(if $(north_rooms),,$(north_test_c)),$(wildcard tests/test_*.c))
@@ -159,8 +162,9 @@ bench_support_c := $(filter-out $(bench_c) $(north_bench_c),$(wildcard bench/*.c
 example_c := $(wildcard host-api/examples/*.c)
 ctime_c := $(wildcard tests/ctime/*.c)
 torture_c := $(wildcard tests/torture/*.c)
-all_c := $(library_c) $(program_c) $(north_c) $(diameter_c) $(tsp_c) $(test_c) $(test_support_c) tests/emulated.c $(ctime_c) $(torture_c) $(fuzz_c) $(bench_c) $(bench_support_c) $(example_c)
-all_h := $(wildcard $(addsuffix /*.h,$(rooms) tests tests/ctime/portable tests/fuzz bench))
+stations_c := $(wildcard tests/diameter/*.c)
+all_c := $(library_c) $(program_c) $(north_c) $(diameter_c) $(tsp_c) $(keys_c) $(test_c) $(test_support_c) tests/emulated.c $(ctime_c) $(torture_c) $(stations_c) $(fuzz_c) $(bench_c) $(bench_support_c) $(example_c)
+all_h := $(wildcard $(addsuffix /*.h,$(rooms) tests tests/diameter tests/ctime/portable tests/fuzz bench))
 scripts := $(wildcard tests/e2e/*.sh)
 
 objects = $(patsubst %.c,$(B)/%.o,$1)
@@ -170,6 +174,8 @@ benches := $(bench_c:%.c=$(B)/%)
 examples := $(example_c:host-api/%.c=$(B)/%)
 ctimes := $(ctime_c:%.c=$(B)/%) $(B)/tests/ctime/constant_time_portable
 witness := $(B)/tests/torture/witness
+# An HSS and an MME, which group keys go to: programs on freeDiameter, as the gateway is.
+stations := $(if $(tsp),$(addprefix $(B)/tests/diameter/,hss mme))
 library := $(B)/libfanfare.so.$(SOVERSION)
 # All but main(): what tests, fuzzers and benchmarks link, each taking only the objects that it uses.
 archive := $(B)/everything.a
@@ -182,7 +188,7 @@ north := $(if $(north_rooms),$(B)/fanfare-north)
 .PHONY: arm64 trixie sid tsan mutants torture torture-faults soak lint-mutants rtl rtl-synth cosim all run check test asan clang lint format lint-format lint-cppcheck lint-tidy lint-scripts lint-rooms rooms \
 	lint-readme fuzz fuzzers cover bench bench-quick bench-compare benches tests examples ctimes constant-time install deb clean help FORCE
 
-all: $(B)/fanfare $(library) $(north) $(tsp) ## build the program (build/fanfare), the faces and the library
+all: $(B)/fanfare $(library) $(north) $(tsp) $(keys) ## build the program (build/fanfare), the faces and the library
 
 # What varies `make run`: a name on make's command line becomes an option of `fanfare fanout`. The shell reads the values from
 # its environment, so that quotes and blanks in a text survive.
@@ -316,7 +322,7 @@ rtl-synth: | $(B)/found-rtl ## the area of the RTL on a Xilinx part, by yosys; s
 	@$(MAKE) -C hw synth
 
 # Each has a unit, a manual page of its configuration, and a sample of that.
-faces = $(if $(north),t8 web) $(if $(tsp),tsp)
+faces = $(if $(north),t8 web) $(if $(tsp),tsp keys)
 units = host-api/control/fanfare.service $(faces:%=host-api/north/fanfare-%.service)
 model_library := build/hw/libfanfare-model.so
 install: all | $(B)/found-py ## install program, library, header, pkg-config file, completions, manual pages, systemd units, samples of configurations, and the RTL's model if built; DESTDIR= PREFIX=/usr/local
@@ -326,7 +332,7 @@ install: all | $(B)/found-py ## install program, library, header, pkg-config fil
 	$(if $(north),install -d $(DESTDIR)$(PREFIX)/share/fanfare && install -m 644 $(addprefix host-api/north/,web/alerts.yml web/dashboard.json t8/haproxy.cfg) $(DESTDIR)$(PREFIX)/share/fanfare)
 	for face in $(faces); do host-api/manual.py fanfare-$$face.ini --sample > $(DESTDIR)$(PREFIX)/share/fanfare/$$face.ini || exit; done
 	install -m 755 $(library) $(DESTDIR)$(LIBDIR)/libfanfare.so.$(SOVERSION)
-	$(if $(tsp),install -d $(DESTDIR)$(LIBEXECDIR)/fanfare && install -m 755 $(tsp) $(DESTDIR)$(LIBEXECDIR)/fanfare/fanfare-tsp)
+	$(if $(tsp),install -d $(DESTDIR)$(LIBEXECDIR)/fanfare && install -m 755 $(tsp) $(keys) $(DESTDIR)$(LIBEXECDIR)/fanfare)
 	ln -sf libfanfare.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libfanfare.so
 	install -m 644 host-api/fanfare.h $(DESTDIR)$(INCLUDEDIR)/fanfare.h
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
@@ -447,8 +453,10 @@ $(north_test_c:%.c=$(B)/%): program_libs += $(archive) $(north_libs)
 endif
 
 link = @echo '  LINK  $@'; mkdir -p $(@D)
-$(call objects,$(diameter_c) $(tsp_c)): | $(B)/found-north
+$(call objects,$(diameter_c) $(tsp_c) $(keys_c)): | $(B)/found-north
 $(B)/fanfare-tsp: $(call objects,$(tsp_c) $(diameter_c)) $(archive)
+$(B)/fanfare-keys: $(call objects,$(keys_c) $(diameter_c)) $(archive)
+$(tsp) $(keys):
 	$(link)
 	$(Q)$(CC) -pie $(link_flags) -o $@ $^ -lfdcore -lfdproto -lgnutls -linih $(OTHER_LIBS)
 
@@ -465,7 +473,7 @@ $(library): $(call objects,$(library_c)) $(B)/libfanfare.map
 	$(Q)$(CC) -shared $(link_flags) -Wl,-z,defs -Wl,-soname,$(@F) -Wl,--version-script=$(B)/libfanfare.map -o $@ \
 		$(filter %.o,$^) $(library_libs)
 
-tests: $(tests) $(witness)
+tests: $(tests) $(witness) $(stations)
 $(tests): $(B)/tests/%: $(B)/tests/%.o $(call objects,$(test_support_c)) $(archive)
 	$(link)
 	$(Q)$(CC) -pie $(link_flags) -o $@ $^ -lcriterion $(program_libs)
@@ -490,6 +498,11 @@ $(filter %_portable,$(ctimes)): $(B)/%_portable: $(B)/%.o $(B)/tests/batch.o $(p
 $(ctimes):
 	$(link)
 	$(Q)$(CC) -pie $(link_flags) -o $@ $^ $(program_libs)
+
+$(call objects,$(stations_c)): | $(B)/found-north
+$(stations): $(B)/tests/diameter/%: $(B)/tests/diameter/%.o $(B)/tests/diameter/station.o $(call objects,$(filter-out %/main.c %/program.c %/diameter.c,$(keys_c) $(diameter_c))) $(archive)
+	$(link)
+	$(Q)$(CC) -pie $(link_flags) -o $@ $^ -lfdcore -lfdproto -lgnutls -linih $(program_libs)
 
 $(witness): $(call objects,$(torture_c)) $(archive)
 	$(link)

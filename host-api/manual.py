@@ -22,6 +22,7 @@ PAGES = {
     "fanfare.ini": ("configuration of fanfare serve", "control/README.md", ("Configuration", "Roles"), "/etc/fanfare/fanfare.ini"),
     "fanfare-t8.ini": ("configuration of fanfare t8", "north/t8/README.md", ("Configuration", "Who may"), "/etc/fanfare/t8.ini"),
     "fanfare-tsp.ini": ("configuration of fanfare tsp", "north/tsp/README.md", ("Configuration",), "/etc/fanfare/tsp.ini"),
+    "fanfare-keys.ini": ("configuration of fanfare keys", "north/keys/README.md", ("Configuration",), "/etc/fanfare/keys.ini"),
     "fanfare-web.ini": ("configuration of fanfare web", "north/web/README.md", ("Settings",), "/etc/fanfare/web.ini"),
     "fanfare-ues": ("files of UEs for fanfare ue import", "control/README.md", ("Files of UEs",), None),
 }

@@ -21,6 +21,7 @@ const struct fan_command *const fan_commands[] = {
 	&fan_command_engines,
 	&fan_command_serve,
 	&fan_command_tsp,
+	&fan_command_keys,
 	&fan_command_ue,
 	&fan_command_lease,
 	&fan_command_release,

@@ -13,6 +13,7 @@ extern const struct fan_command fan_command_population;
 extern const struct fan_command fan_command_engines;
 extern const struct fan_command fan_command_serve;
 extern const struct fan_command fan_command_tsp;
+extern const struct fan_command fan_command_keys;
 extern const struct fan_command fan_command_ue;
 extern const struct fan_command fan_command_lease;
 extern const struct fan_command fan_command_release;

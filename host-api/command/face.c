@@ -118,3 +118,20 @@ const struct fan_command fan_command_tsp = {
 	.option_count = COUNT_OF(face_options),
 	.run = run_tsp,
 };
+
+static int
+run_keys(const struct fan_command *command, int argc, char **argv)
+{
+	return run_face(command, "fanfare-keys", argc, argv);
+}
+
+const struct fan_command fan_command_keys = {
+	.name = "keys",
+	.summary = "Brings keys of groups from the daemon to HSSs and MMEs (Diameter)",
+	.operands = "",
+	.text = "It has keys in wrapped form alone, and stays in the foreground until SIGTERM or SIGINT. fanfare-keys.ini(5) and host-api/north/keys/README.md describe it.\n\n"
+		"Exit codes: 0 stopped; 1 it could not start; 2 wrong options or configuration.",
+	.options = face_options,
+	.option_count = COUNT_OF(face_options),
+	.run = run_keys,
+};

@@ -21,11 +21,13 @@ lib/libfanfare.so.0
 lib/pkgconfig/fanfare.pc
 lib/systemd/system/fanfare.service
 libexec/fanfare/fanfare-north
+libexec/fanfare/fanfare-keys
 libexec/fanfare/fanfare-tsp
 share/bash-completion/completions/fanfare
 share/fanfare/alerts.yml
 share/fanfare/dashboard.json
 share/fanfare/haproxy.cfg
+share/fanfare/keys.ini
 share/fanfare/t8.ini
 share/fanfare/tsp.ini
 share/fanfare/web.ini
@@ -33,6 +35,7 @@ share/fish/vendor_completions.d/fanfare.fish
 share/man/man1/fanfare.1
 share/man/man5/fanfare-t8.ini.5
 share/man/man5/fanfare-tsp.ini.5
+share/man/man5/fanfare-keys.ini.5
 share/man/man5/fanfare-ues.5
 share/man/man5/fanfare-web.ini.5
 share/man/man5/fanfare.ini.5

@@ -98,7 +98,7 @@ find /etc /usr /lib /var /run -name '*fanfare*' 2>/dev/null | sort >/debs/before
 put -i /debs/fanfare_*.deb /debs/libfanfare0_*.deb /debs/libfanfare-dev_*.deb /debs/fanfare-doc_*.deb
 [ "$(stat -c '%U:%G %a %s' /etc/fanfare/store.key)" = 'fanfare:fanfare 600 32' ] || fail "the key: $(stat -c '%U:%G %a %s' /etc/fanfare/store.key)"
 [ "$(stat -c '%U:%G %a' /var/lib/fanfare)" = 'fanfare:fanfare 700' ] || fail "the state: $(stat -c '%U:%G %a' /var/lib/fanfare)"
-for user in fanfare fanfare-t8 fanfare-tsp fanfare-web; do
+for user in fanfare fanfare-t8 fanfare-tsp fanfare-keys fanfare-web; do
 	[ "$(id -un "$user")/$(id -gn "$user")" = $user/$user ] || fail "no user $user"
 done
 [ "$(dpkg-query -W -f='${Conffiles}' fanfare | awk 'NF { print $1 }' | sort | tr '\n' ' ')" = '/etc/fanfare/fanfare.ini /etc/fanfare/t8.ini /etc/fanfare/tsp.ini /etc/fanfare/web.ini ' ] ||
@@ -164,8 +164,8 @@ mv /debs/lost /etc/fanfare/store.key
 mkdir -p /var/lib/fanfare-tsp /var/lib/fanfare-t8
 put -P fanfare
 [ -z "$(left)" ] || fail "left behind: $(left)"
-getent passwd fanfare fanfare-t8 fanfare-tsp fanfare-web && fail 'users are left behind'
-getent group fanfare fanfare-t8 fanfare-tsp fanfare-web && fail 'groups are left behind'
+getent passwd fanfare fanfare-t8 fanfare-tsp fanfare-keys fanfare-web && fail 'users are left behind'
+getent group fanfare fanfare-t8 fanfare-tsp fanfare-keys fanfare-web && fail 'groups are left behind'
 
 # The operator's guide, a command at a time, on a machine that has never had the package.
 put -i /debs/fanfare_*.deb

@@ -49,6 +49,18 @@ state = $work/tsp
 host = scs1.example.org
 plain = yes
 END
+cat >"$work/keys.ini" <<END
+[keys]
+identity = gateway.example.org
+listen = 127.0.0.1
+port = $(tests/e2e/free_ports.py)
+tls_port = 0
+[peer hss]
+host = hss.example.org
+role = hss
+kek = hss
+plain = yes
+END
 python3 - "$(realpath "$fanfare")" "$work" <<'END'
 import atexit, ctypes, os, re, signal, socket, subprocess, sys, time
 
@@ -145,9 +157,10 @@ if os.geteuid() == 0 and "worker 0 has begun no turn of its loop for " not in op
 command("stop")
 daemon.ends()
 
-# The faces, which need no daemon for that; the first thread of those that have one loop, the desk of tsp.
+# The faces, which need no daemon for that; the first thread of those that have one loop, the desk of tsp, the courier of keys.
 beside = os.path.dirname(fanfare)
-faces = [("t8", "fanfare-north", "."), ("web", "fanfare-north", "."), ("tsp", "fanfare-tsp", "^fan-desk$")]
+faces = [("t8", "fanfare-north", "."), ("web", "fanfare-north", "."), ("tsp", "fanfare-tsp", "^fan-desk$"),
+         ("keys", "fanfare-keys", "^fan-courier$")]
 faces = [(Service(name, f"{work}/{name}.ini"), thread) for name, program, thread in faces if os.path.exists(f"{beside}/{program}")]
 for face, thread in faces:
     face.expect("^READY=1$")
@@ -156,6 +169,6 @@ for face, thread in faces:
     face.starves(thread)
     face.process.terminate()
     face.ends()
-if len(faces) < 3:
-    print(f"supervision: of three faces {len(faces)} were built")
+if len(faces) < 4:
+    print(f"supervision: of four faces {len(faces)} were built")
 END

@@ -242,30 +242,6 @@ fan_node_peer_of(const char *host, size_t host_bytes)
 	return -1;
 }
 
-int
-fan_node_sender(struct msg *request)
-{
-	const union avp_value *origin = fan_avp_find_value(request, FAN_AVP_ORIGIN_HOST);
-	DiamId_t peer = NULL;
-	size_t peer_bytes = 0;
-	int place;
-
-	if (fd_msg_source_get(request, &peer, &peer_bytes) != 0 || peer == NULL || origin == NULL)
-		return -1;
-	place = fan_node_peer_of(peer, peer_bytes);
-	return place >= 0 && place == fan_node_peer_of((const char *)origin->os.data, origin->os.len) ? place : -1;
-}
-
-bool
-fan_node_is_open(unsigned peer)
-{
-	const char *host = self.options->peers[peer].host;
-	struct peer_hdr *found = NULL;
-
-	return atomic_load(&self.started) && fd_peer_getbyid(words(host), strlen(host), 1, &found) == 0 && found != NULL &&
-	       fd_peer_get_state(found) == STATE_OPEN;
-}
-
 /* Whether the certificate that a peer has shown, whose chain GnuTLS has checked, is for its name. */
 static bool
 is_certified(const struct peer_info *info)
@@ -280,6 +256,48 @@ is_certified(const struct peer_info *info)
 	       gnutls_x509_crt_check_hostname(certificate, info->pi_diamid) != 0;
 	gnutls_x509_crt_deinit(certificate);
 	return good;
+}
+
+/*
+ * freeDiameter asks validate_peer() of peers that come by themselves, and looks at the name in the certificate of one that it goes to itself. Whoever
+ * comes in the name of such a one is let in with any certificate of our CAs, and is found out here: only then is there a list of certificates.
+ */
+static bool
+is_trusted(unsigned place)
+{
+	const struct fan_node_peer *own = &self.options->peers[place];
+	struct peer_hdr *peer = NULL;
+
+	return own->connect == NULL || own->plain ||
+	       (fd_peer_getbyid(words(own->host), strlen(own->host), 1, &peer) == 0 && peer != NULL &&
+		(peer->info.runtime.pir_cert_list == NULL || is_certified(&peer->info)));
+}
+
+int
+fan_node_sender(struct msg *request)
+{
+	const union avp_value *origin = fan_avp_find_value(request, FAN_AVP_ORIGIN_HOST);
+	DiamId_t peer = NULL;
+	size_t peer_bytes = 0;
+	int place;
+
+	if (fd_msg_source_get(request, &peer, &peer_bytes) != 0 || peer == NULL || origin == NULL)
+		return -1;
+	place = fan_node_peer_of(peer, peer_bytes);
+	return place >= 0 && place == fan_node_peer_of((const char *)origin->os.data, origin->os.len) &&
+			       is_trusted((unsigned)place)
+		       ? place
+		       : -1;
+}
+
+bool
+fan_node_is_open(unsigned peer)
+{
+	const char *host = self.options->peers[peer].host;
+	struct peer_hdr *found = NULL;
+
+	return atomic_load(&self.started) && fd_peer_getbyid(words(host), strlen(host), 1, &found) == 0 && found != NULL &&
+	       fd_peer_get_state(found) == STATE_OPEN && is_trusted(peer);
 }
 
 /* freeDiameter's callback: may this peer come? Each connection is asked anew, since a peer that goes is forgotten (PI_PRST_NONE). */
