@@ -111,18 +111,18 @@ announce(void)
 }
 
 static void
-take_keys(unsigned i, const struct fan_ue_delivery *delivery)
+take_keys(struct fan_ue_groups *of, bool eps, const struct fan_ue_delivery *delivery)
 {
 	struct fan_ue_group_announcement announcement;
 	enum fan_ue_group_verdict verdict;
 
-	if (i < HALF) {
-		verdict = fan_ue_groups_take(member[i], delivery->data, delivery->data_bytes, NULL);
+	if (eps) {
+		verdict = fan_ue_groups_take(of, delivery->data, delivery->data_bytes, NULL);
 	} else {
 		announcement = announce();
-		verdict = fan_ue_groups_take_session(member[i], delivery->data, delivery->data_bytes, &announcement);
+		verdict = fan_ue_groups_take_session(of, delivery->data, delivery->data_bytes, &announcement);
 	}
-	cr_assert_eq(verdict, FAN_UE_GROUP_ACCEPTED, "UE %u: %s", i, fan_ue_group_verdict_name(verdict));
+	cr_assert_eq(verdict, FAN_UE_GROUP_ACCEPTED, "%s", fan_ue_group_verdict_name(verdict));
 }
 
 /* Polls until nothing comes any more, and gives each UE's group side what came as keys. Out: which UEs these were, a bit each. */
@@ -154,7 +154,7 @@ hand_out(void)
 								      offsetof(struct fan_test_subscriber, state)) -
 			       side.subscribers);
 		if (delivery.form == FAN_UE_KEYS) {
-			take_keys(i, &delivery);
+			take_keys(member[i], i < HALF, &delivery);
 			given |= 1U << i;
 		}
 		at += sizeof(length) + length;

@@ -127,12 +127,12 @@ counts_of(struct fan_keyring *ring, unsigned table)
 {
 	const size_t slots = ring->group->fanfare->dataplane->tables[table].used;
 	struct fan_key_proof *proofs;
-	struct fan_key_counts *counts;
+	struct fan_key_counts *counts = NULL;
 
 	for (unsigned i = 0; i < ring->proof_count; i++)
 		if (ring->proofs[i].table == table && ring->proofs[i].counts->slots >= slots)
 			return ring->proofs[i].counts;
-	if (fan_key_counts_make(&counts, slots) != 0)
+	if (fan_key_counts_make(&counts, slots) != 0 || counts == NULL)
 		return NULL;
 	proofs = realloc(ring->proofs, (ring->proof_count + 1) * sizeof(*proofs));
 	if (proofs == NULL) {

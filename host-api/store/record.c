@@ -77,7 +77,7 @@ span(struct codec *codec, const uint8_t **field, size_t *field_bytes)
 	}
 	if (codec->reading)
 		*field = codec->at;
-	else if (stored_bytes > 0)
+	else if (*field != NULL)
 		memcpy(codec->at, *field, stored_bytes);
 	*field_bytes = stored_bytes;
 	codec->at += stored_bytes;
