@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE
 #include "../host-api/store/record.h"
+#include "../host-api/store/seal.h"
 #include "../host-api/store/store.h"
 #include "batch.h"
 #include "residue.h"
@@ -9,6 +10,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <lmdb.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -867,6 +869,100 @@ Test(store, opens_version_3_and_makes_it_version_5)
 Test(store, opens_version_4_and_makes_it_version_5)
 {
 	expect_version_5_of(4);
+}
+
+/* ---- A head of before version 5 ---- */
+
+enum { FORMER_KINDS = 9, KEK_ID_BYTES = 8, FORMER_HEAD_BYTES = 40 + 16 * FORMER_KINDS };
+
+/* The seal under the store's data key, which is wrapped in a record of its own. */
+static struct fan_seal *
+open_data_seal(MDB_txn *transaction, MDB_dbi main_database)
+{
+	uint8_t kek[FAN_SEAL_KEY_BYTES], data_key[FAN_SEAL_KEY_BYTES],
+		wrapped[KEK_ID_BYTES + FAN_SEAL_KEY_BYTES + FAN_SEAL_BYTES];
+	char name[] = "key";
+	MDB_val key = { .mv_size = 3, .mv_data = name }, value;
+	const struct fan_sealed sealed = { .name = "key", .name_bytes = 3, .clear = wrapped, .clear_bytes = KEK_ID_BYTES };
+	struct fan_seal *outer, *inner;
+
+	cr_assert_eq(mdb_get(transaction, main_database, &key, &value), 0);
+	cr_assert_eq(value.mv_size, sizeof(wrapped));
+	memcpy(wrapped, value.mv_data, sizeof(wrapped));
+	done(fan_seal_key_read(kek, fan_test_store.key));
+	done(fan_seal_open(&outer, kek));
+	cr_assert(fan_seal_read(outer, data_key, &sealed, wrapped + KEK_ID_BYTES, sizeof(data_key)));
+	done(fan_seal_open(&inner, data_key));
+	fan_seal_close(outer);
+	return inner;
+}
+
+/* The head as a program of version 4 wrote it: of nine databases. */
+static void
+put_former_head(MDB_txn *transaction, MDB_dbi main_database)
+{
+	struct fan_seal *seal = open_data_seal(transaction, main_database);
+	uint8_t head[FORMER_HEAD_BYTES + FAN_SEAL_BYTES];
+	char name[] = "head";
+	MDB_val key = { .mv_size = 4, .mv_data = name }, value = { .mv_size = sizeof(head), .mv_data = head }, now;
+	const struct fan_sealed sealed = { .name = "head", .name_bytes = 4, .clear = head, .clear_bytes = FORMER_HEAD_BYTES };
+	const uint64_t number = mdb_txn_id(transaction);
+
+	cr_assert_eq(mdb_get(transaction, main_database, &key, &now), 0);
+	memcpy(head, now.mv_data, FORMER_HEAD_BYTES);
+	memcpy(head, &number, sizeof(number));
+	done(fan_seal_write(seal, head + FORMER_HEAD_BYTES, &sealed, NULL, 0));
+	cr_assert_eq(mdb_put(transaction, main_database, &key, &value, 0), 0);
+	fan_seal_close(seal);
+}
+
+/* Makes of a closed store one that has nothing that came with version 5. */
+static void
+make_former(void)
+{
+	static const char *const later[] = { "group_key", "key_octets", "spent_key" };
+	uint32_t version = 4;
+	char name[] = "format";
+	MDB_val key = { .mv_size = 6, .mv_data = name }, value = { .mv_size = sizeof(version), .mv_data = &version };
+	MDB_env *env;
+	MDB_txn *transaction;
+	MDB_dbi main_database, database;
+
+	cr_assert(mdb_env_create(&env) == 0 && mdb_env_set_maxdbs(env, 16) == 0 && mdb_env_set_mapsize(env, 1 << 30) == 0);
+	cr_assert_eq(mdb_env_open(env, fan_test_store.directory, MDB_NOLOCK, 0600), 0);
+	cr_assert(mdb_txn_begin(env, NULL, 0, &transaction) == 0 && mdb_dbi_open(transaction, NULL, 0, &main_database) == 0);
+	for (unsigned i = 0; i < 3; i++)
+		cr_assert(mdb_dbi_open(transaction, later[i], 0, &database) == 0 && mdb_drop(transaction, database, 1) == 0);
+	cr_assert_eq(mdb_put(transaction, main_database, &key, &value, 0), 0);
+	put_former_head(transaction, main_database);
+	cr_assert_eq(mdb_txn_commit(transaction), 0);
+	mdb_env_close(env);
+}
+
+/* What version 4 had is there, and what came since can be put. */
+Test(store, a_store_without_what_came_with_version_5_gets_it)
+{
+	struct fan_record group = { .kind = FAN_RECORD_GROUP, .group = { .gid = "a@b" } };
+	const struct fan_record key = sample(FAN_RECORD_GROUP_KEY, 1), message = sample(FAN_RECORD_MESSAGE, 2);
+	struct fan_store *store = open_store();
+
+	done(fan_store_begin(store));
+	put(store, &group);
+	put(store, &message);
+	done(fan_store_commit(store));
+	fan_store_close(store);
+	make_former();
+	for (unsigned pass = 0; pass < 2; pass++) {
+		store = open_store();
+		expect(store, FAN_RECORD_MESSAGE, 2);
+		done(fan_store_get(store, &group));
+		cr_assert_eq(fan_store_count(store, FAN_RECORD_GROUP_KEY), pass);
+		done(fan_store_begin(store));
+		put(store, &key);
+		done(fan_store_commit(store));
+		expect(store, FAN_RECORD_GROUP_KEY, 1);
+		fan_store_close(store);
+	}
 }
 
 /* A group that spent no COUNT of a key of its own is, octet for octet, one of version 3: its name and nothing else. */
