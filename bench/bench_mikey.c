@@ -25,6 +25,12 @@
 static const char bm_sc[] = "bmsc.mnc001.mcc001.pub.3gppnetwork.org";
 static char b_tid[] = "AAAAAAAAAAAAAAAAAAAAAA==@bsf.mnc001.mcc001.pub.3gppnetwork.org";
 
+/* What a UE has beside its context. */
+struct ue {
+	uint8_t name[FAN_B_TID_NAME_BYTES];
+	uint32_t counter;
+};
+
 struct bench {
 	struct fan_mikey *mikey;
 	struct fan_mikey_burst *burst;
@@ -32,8 +38,9 @@ struct bench {
 	struct fan_mikey_msk msk;
 	struct fan_mikey_user user;
 	struct fan_mikey_template template;
-	struct fan_mikey_burst_shape shape;
-	struct fan_mikey_burst_ue *ues;
+	struct fan_shape shape;
+	struct fan_context *contexts;
+	struct ue *ues;
 	unsigned long ue_count, batch;
 	unsigned long next; /* UE */
 	uint8_t *out[BATCH_MAX];
@@ -49,15 +56,15 @@ require(bool good, const char *what)
 }
 
 static void
-fill_ues(struct fan_mikey_burst_ue *ues, unsigned long ue_count)
+fill_ues(struct fan_context *contexts, struct ue *ues, unsigned long ue_count)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	uint64_t state = 1;
 
 	for (unsigned long i = 0; i < ue_count; i++) {
-		fan_keys_next(ues[i].muk, ues[i].muk + 16, &state);
+		fan_keys_next(contexts[i].k_enc, contexts[i].k_int, &state);
 		for (unsigned j = 0; j < 22; j++)
-			ues[i].name[j] = (uint8_t)digits[ues[i].muk[j] % 64];
+			ues[i].name[j] = (uint8_t)digits[contexts[i].k_enc[j % 16] % 64];
 		memcpy(ues[i].name + 22, "==", 2);
 		ues[i].counter = 1;
 	}
@@ -72,14 +79,16 @@ open_bench(struct bench *bench)
 	bench->msk = (struct fan_mikey_msk){ 0x00010001, 1, 1000, "an MSK of a test" };
 	bench->user.idi = (struct fan_mikey_identity){ bm_sc, sizeof(bm_sc) - 1 };
 	bench->user.idr = (struct fan_mikey_identity){ b_tid, sizeof(b_tid) - 1 };
-	require(fan_mikey_open(&bench->mikey) == 0 && fan_mikey_burst_open(&bench->burst) == 0, "opening");
+	require(fan_mikey_open(&bench->mikey) == 0 && fan_mikey_burst_open(&bench->burst, NULL) == 0, "opening");
 	require(fan_mikey_template(&bench->template, &bench->head, &bench->msk, &bench->user) == 0, "a template");
-	bench->shape = (struct fan_mikey_burst_shape){ template->octets,      template->octet_count, template->counter_at,
-						       template->rand_at,     template->name_at,     template->secret_at,
-						       template->secret_bytes };
+	bench->shape = (struct fan_shape){ .sequence = FAN_MIKEY,
+					   .text_bytes = template->octet_count,
+					   .message = template->octets,
+					   .mikey = template->places };
 	bench->ues = fan_slices_map(bench->ue_count * sizeof(*bench->ues));
-	require(bench->ues != NULL, "memory for UEs");
-	fill_ues(bench->ues, bench->ue_count);
+	bench->contexts = fan_slices_map(bench->ue_count * sizeof(*bench->contexts));
+	require(bench->ues != NULL && bench->contexts != NULL, "memory for UEs");
+	fill_ues(bench->contexts, bench->ues, bench->ue_count);
 	for (unsigned i = 0; i < BATCH_MAX; i++)
 		bench->out[i] = malloc(FAN_MIKEY_BYTES_MAX);
 }
@@ -94,23 +103,38 @@ take_ues(struct bench *bench, unsigned long count)
 	return first;
 }
 
+/* With T and name, which a plan has put into the packet before. */
+static void
+run_batch(struct bench *bench, unsigned long first)
+{
+	struct fan_context *context[BATCH_MAX];
+
+	for (unsigned long i = 0; i < bench->batch; i++) {
+		const struct ue *ue = &bench->ues[first + i];
+		const uint32_t counter = __builtin_bswap32(ue->counter);
+
+		context[i] = &bench->contexts[first + i];
+		memcpy(bench->out[i] + bench->shape.mikey.counter_at, &counter, sizeof(counter));
+		memcpy(bench->out[i] + bench->shape.mikey.name_at, ue->name, sizeof(ue->name));
+	}
+	require(fan_mikey_burst_run(bench->burst, bench->out, &bench->shape, context, (unsigned)bench->batch), "a burst");
+}
+
 static void
 run_side_by_side(struct bench *bench)
 {
 	for (unsigned long done = 0; done < SLICE_UES; done += bench->batch)
-		require(fan_mikey_burst_run(bench->burst, bench->out, &bench->shape, bench->ues + take_ues(bench, bench->batch),
-					    (unsigned)bench->batch) == 0,
-			"a burst");
+		run_batch(bench, take_ues(bench, bench->batch));
 }
 
 static void
-write_one(struct bench *bench, uint8_t *octets, const struct fan_mikey_burst_ue *ue)
+write_one(struct bench *bench, uint8_t *octets, unsigned long i)
 {
-	memcpy(bench->user.muk, ue->muk, sizeof(bench->user.muk));
-	memcpy(b_tid, ue->name, sizeof(ue->name));
-	bench->head.counter = ue->counter;
-	require(fan_mikey_write_msk(bench->mikey, octets, &bench->head, &bench->msk, &bench->user) ==
-			bench->shape.message_bytes,
+	memcpy(bench->user.muk, bench->contexts[i].k_enc, FAN_KEY_BYTES);
+	memcpy(bench->user.muk + FAN_KEY_BYTES, bench->contexts[i].k_int, FAN_KEY_BYTES);
+	memcpy(b_tid, bench->ues[i].name, sizeof(bench->ues[i].name));
+	bench->head.counter = bench->ues[i].counter;
+	require(fan_mikey_write_msk(bench->mikey, octets, &bench->head, &bench->msk, &bench->user) == bench->shape.text_bytes,
 		"a message");
 }
 
@@ -118,7 +142,7 @@ static void
 run_one_by_one(struct bench *bench)
 {
 	for (unsigned i = 0; i < SLICE_UES_SINGLY; i++)
-		write_one(bench, bench->out[i], bench->ues + take_ues(bench, 1));
+		write_one(bench, bench->out[i], take_ues(bench, 1));
 }
 
 static void
@@ -126,11 +150,10 @@ compare(struct bench *bench)
 {
 	uint8_t octets[FAN_MIKEY_BYTES_MAX];
 
-	require(fan_mikey_burst_run(bench->burst, bench->out, &bench->shape, bench->ues, (unsigned)bench->batch) == 0,
-		"a burst");
+	run_batch(bench, 0);
 	for (unsigned i = 0; i < bench->batch; i++) {
-		write_one(bench, octets, bench->ues + i);
-		require(memcmp(octets, bench->out[i], bench->shape.message_bytes) == 0, "they do not write the same");
+		write_one(bench, octets, i);
+		require(memcmp(octets, bench->out[i], bench->shape.text_bytes) == 0, "they do not write the same");
 	}
 }
 
@@ -141,7 +164,7 @@ print(const struct bench *bench, const char *engine, struct fan_slices *slices, 
 
 	printf("{\"engine\": \"%s\", \"bytes\": %u, \"ues\": %lu, \"batch\": %lu, \"cycles_per_ue\": %.0f, \"median\": %.0f, "
 	       "\"ues_per_second\": %.0f}\n",
-	       engine, bench->shape.message_bytes, bench->ue_count, bench->batch, cycles, fan_slices_quantile(slices, 0.5),
+	       engine, bench->shape.text_bytes, bench->ue_count, bench->batch, cycles, fan_slices_quantile(slices, 0.5),
 	       tsc_hz / cycles);
 }
 

@@ -10,8 +10,8 @@
 #include "worker.h"
 
 /* Every protection that fan_protection_check() lets pass: EPS NAS 4 x 4 x 11 EPS bearers, 5GS NAS 4 x 4 x 15 PDU sessions, LTE PDCP
- * 2 x 4, NR PDCP 2 x 4 x 5, SGi 1. */
-#define FAN_TABLES_MAX 465
+ * 2 x 4, NR PDCP 2 x 4 x 5, SGi 1, MBMS 1. */
+#define FAN_TABLES_MAX 466
 
 /* What the port has lost after it took it. */
 struct fan_losses {

@@ -58,7 +58,8 @@ make_plans(struct fan_flight *flight, const struct fan_message *message, const s
 		error = fan_fail(FAN_E_MEMORY, "no memory for the plans of %u tables", flight->leg_count);
 	for (unsigned i = 0; error == 0 && i < flight->leg_count; i++) {
 		FAN_REQUIRE(flight->legs[i].table != NULL);
-		forms[i] = (struct fan_form){ flight->legs[i].profile, flight->legs[i].table->protection };
+		forms[i] = (struct fan_form){ flight->legs[i].profile, flight->legs[i].table->protection,
+					      flight->legs[i].table };
 	}
 	if (error == 0)
 		error = fan_plans_make(plans, message, forms, flight->leg_count, link);

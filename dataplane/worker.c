@@ -688,11 +688,22 @@ retry(struct fan_worker *worker, struct fan_work *work)
 	fan_work_write_frames(worker, work);
 }
 
+/* A packet to the UE itself always has its UDP checksum; over SGi it is the plan's business. */
+static void
+fill_checksums(const struct fan_link *link, const struct fan_work *work)
+{
+	const enum fan_kind kind = (enum fan_kind)work->plan->kind;
+	const bool packet = kind == FAN_KIND_MBMS, ipv6 = link->ipv6 && !packet;
+
+	if (fan_kind_is_plain(kind) || (!packet && !link->ipv6 && !link->udp_checksum))
+		return;
+	for (unsigned i = 0; i < work->batch.ue_count; i++)
+		fan_udp_checksum_fill(work->frame[i], link, ipv6);
+}
+
 static void
 finish(struct fan_worker *worker, struct fan_work *work)
 {
-	const struct fan_link *link = worker->config.link;
-
 	work->exposed = work->exposed || work->batch.status == FAN_BATCH_EXPOSED;
 	if (work->doomed != FAN_DROP_NONE) {
 		drop_batch(worker, work, (enum fan_drop)work->doomed);
@@ -702,9 +713,7 @@ finish(struct fan_worker *worker, struct fan_work *work)
 		retry(worker, work);
 		return;
 	}
-	if ((link->ipv6 || link->udp_checksum) && !fan_kind_is_plain((enum fan_kind)work->plan->kind))
-		for (unsigned i = 0; i < work->batch.ue_count; i++)
-			fan_udp_checksum_fill(work->frame[i], link);
+	fill_checksums(worker->config.link, work);
 	work->state = WORK_FINISHED;
 }
 

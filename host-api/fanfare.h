@@ -78,7 +78,8 @@ const char *fan_error_detail(void);
 /* Cipher and integrity algorithms carry their 3GPP numbers: 128-EEAn = 128-NEAn, 128-EIAn = 128-NIAn (TS 33.501 Annex D).
  * 0 null, 1 SNOW 3G, 2 AES, 3 ZUC. EIA0 is refused unless the UE is marked emergency (TS 33.401 5.1.4.2). */
 #define FAN_ALGORITHM_MAX 3
-#define FAN_INTEGRITY_NONE 0xff /* no MAC-I at all: LTE DRBs, and NR DRBs without integrity (TS 38.323 6.3.4) */
+#define FAN_INTEGRITY_NONE 0xff    /* no MAC-I at all: LTE DRBs, and NR DRBs without integrity (TS 38.323 6.3.4) */
+#define FAN_INTEGRITY_HMAC_SHA_1 4 /* of MIKEY, 160 bits: FAN_KIND_MBMS, and no other. Since version 4 */
 
 /* What protects a message: one context table exists per (kind, cipher, integrity). */
 enum fan_kind {
@@ -91,6 +92,9 @@ enum fan_kind {
 	/* Since version 4: nothing of ours. A plain packet over SGi or N6 (TS 23.401 4.4.3.3, TS 23.501 4.2.3), which the network protects from hop to
 	 * hop. A context has neither keys nor COUNT: cipher 0, integrity FAN_INTEGRITY_NONE, all else of them 0 */
 	FAN_KIND_SGI,
+	/* Since version 4: MIKEY messages under the UE's MUK (TS 33.246, RFC 3830), in a packet to its own address. cipher 2, AES-CM-128; integrity
+	 * FAN_INTEGRITY_HMAC_SHA_1; k_enc and k_int are the two halves of the MUK, and COUNT is T, of which a UE is sent all 32 bits */
+	FAN_KIND_MBMS,
 	FAN_KIND_COUNT
 };
 
@@ -108,10 +112,11 @@ enum fan_profile {
 	FAN_PROFILE_EPS_NAS_KEY, /* DOWNLINK GENERIC NAS TRANSPORT, TS 24.301 8.2.31, container type 7F, which is ours */
 	FAN_PROFILE_5GS_NAS_KEY, /* DL NAS TRANSPORT, payload container type 1: PDU SESSION MODIFICATION COMMAND, TS 24.501 8.3.9 */
 	FAN_PROFILE_SGI_IP, /* an IPv4/UDP packet to the UE's own address, straight to a PGW, UPF or router. Since version 4 */
+	FAN_PROFILE_MBMS_MSK, /* the same with an MSK in it, under the UE's MUK: takes messages of fan_message.group_keys alone. Since version 4 */
 	FAN_PROFILE_COUNT
 };
 
-/* "eps-nas-nidd" ... "sgi-ip"; NULL outside the enum. Static storage; any thread. */
+/* "eps-nas-nidd" ... "mbms-msk"; NULL outside the enum. Static storage; any thread. */
 const char *fan_profile_name(enum fan_profile profile);
 /* The profile of that name, or FAN_E_NOT_FOUND. */
 int fan_profile_find(const char *name);
@@ -128,7 +133,7 @@ fan_kind_is_nas(enum fan_kind kind)
 static inline bool
 fan_profile_is_key(enum fan_profile profile)
 {
-	return profile == FAN_PROFILE_EPS_NAS_KEY || profile == FAN_PROFILE_5GS_NAS_KEY;
+	return profile == FAN_PROFILE_EPS_NAS_KEY || profile == FAN_PROFILE_5GS_NAS_KEY || profile == FAN_PROFILE_MBMS_MSK;
 }
 
 /* Whether nothing of Fanfare's protects a kind: it has no key, no COUNT and no MAC. Since version 4. */
@@ -136,6 +141,13 @@ static inline bool
 fan_kind_is_plain(enum fan_kind kind)
 {
 	return kind == FAN_KIND_SGI;
+}
+
+/* Whether PDCP protects a kind, and a tunnel leads to its UE. Since version 4. */
+static inline bool
+fan_kind_is_bearer(enum fan_kind kind)
+{
+	return kind >= FAN_KIND_LTE_PDCP_12 && kind <= FAN_KIND_NR_PDCP_18;
 }
 
 /* Why a message was not sent to a UE. One list makes the enum, the text and the counters. */
@@ -247,8 +259,8 @@ int fan_event_fd(const struct fanfare *fanfare);
 
 /* ---- Next hops and UEs ------------------------------------------------------------------------------------------------- */
 
-/* A next hop: an MME/AMF relay for NAS, a gNB-DU (F1-U) or eNB for bearers, a PGW, UPF or router for sgi-ip, whose packets bear no address of it
- * but that of the link. */
+/* A next hop: an MME/AMF relay for NAS, a gNB-DU (F1-U) or eNB for bearers, a PGW, UPF or router for sgi-ip and mbms-msk, whose packets bear no
+ * address of it but that of the link. */
 struct fan_next_hop {
 	size_t struct_bytes; /* fan_next_hop_init() */
 	uint8_t ethernet[6]; /* destination address on the egress link */
@@ -367,7 +379,7 @@ struct fan_ue {
 	/* bearers */
 	uint32_t teid; /* non-zero, of the tunnel at the next hop */
 	uint8_t ipv4
-		[4]; /* the UE's own address: destination of the packet a bearer carries, or of sgi-ip: there a unicast address */
+		[4]; /* the UE's own address: destination of the packet a bearer carries, or of sgi-ip and mbms-msk: there a unicast address */
 	uint32_t nru_sn; /* next NR-U sequence number, 24 bits (TS 38.425) */
 	/* NAS */
 	uint64_t mme_ue_id;   /* MME-UE-S1AP-ID 0..2^32-1, or AMF-UE-NGAP-ID 0..2^40-1 */
@@ -390,7 +402,15 @@ struct fan_ue {
 	uint8_t plmn[3];
 	uint32_t area;
 	uint16_t broadcast_id;
+	/* Since version 4: MBMS. */
+	const char *
+		b_tid; /* its name in GBA, base64(RAND)@domain of the BSF (TS 33.220 4.5.2): copied. All contexts have the same domain */
+	uint16_t udp_port; /* where it takes MIKEY at ipv4; 0: FAN_PORT_MIKEY */
 };
+
+#define FAN_PORT_MIKEY 2269
+#define FAN_B_TID_NAME_BYTES 24 /* up to the @ */
+#define FAN_B_TID_BYTES_MAX 253 /* RFC 4282 2.2: what a NAI may have */
 
 #define FAN_IDENTITY_BYTES 128 /* with the closing zero */
 
@@ -540,6 +560,32 @@ enum fan_parent_key {
  * *ue. Any thread; does not block. INVALID: a parent of another kind's, or an algorithm that there is not; MEMORY. Both keys are zero then. Since
  * version 4. */
 int fan_ue_derive(struct fan_ue *ue, enum fan_parent_key which, const uint8_t parent[FAN_PARENT_KEY_BYTES]);
+
+/* An MBMS service key (TS 33.246) as it is sent to many UEs, each under its own MUK: fan_msk_write() makes the octets of a fan_message of it. */
+struct fan_msk {
+	size_t struct_bytes;          /* fan_msk_init() */
+	uint8_t domain[3];            /* Key Domain ID: MCC || MNC */
+	uint16_t group, number;       /* MSK ID: Key Group, and which of its MSKs */
+	uint16_t mtk_first, mtk_last; /* MTK IDs that are taken under it; a first above the last: it is used no more */
+	uint8_t key[FAN_KEY_BYTES];
+	uint32_t csb_id;
+	bool verify;       /* UEs are to answer */
+	const char *bm_sc; /* FQDN: IDi */
+	const char *bsf;   /* domain of the UEs' B-TIDs: the end of IDr */
+};
+
+static inline void
+fan_msk_init(struct fan_msk *msk)
+{
+	memset(msk, 0, sizeof(*msk));
+	msk->struct_bytes = sizeof(*msk);
+}
+
+#define FAN_MSK_BYTES_MAX 628
+
+/* Out: octets[FAN_MSK_BYTES_MAX]: a MIKEY message with a RAND of its own, the MSK in clear, and zeros where UEs differ. Returns how many, or INVALID,
+ * MEMORY, IO (no random octets). The caller wipes its own. Any thread. Since version 4. */
+int fan_msk_write(uint8_t octets[FAN_MSK_BYTES_MAX], const struct fan_msk *msk);
 
 /* ---- Proof of reception from the wire ------------------------------------------------------------------------------------ */
 
@@ -841,11 +887,11 @@ struct fan_message {
 	bool device_trigger;        /* TP-PID 0x48 and the application port below (TS 23.040 9.2.3.9) */
 	uint16_t application_port;  /* destination port of the 16-bit addressing element */
 	int64_t timestamp_s;        /* TP-SCTS, seconds since 1970 UTC; 0: now */
-	/* bearers and, but for the first two, sgi-ip */
+	/* bearers and, but for the first two, sgi-ip; of these mbms-msk has the source alone */
 	bool raw;     /* the bytes as they are (non-IP bearer) instead of an IPv4/UDP packet to the UE */
 	int sdap_qfi; /* NR: 0..63 puts an SDAP header with this QFI before the data; -1: none. 0 is a valid QFI: set it */
 	uint8_t source_ipv4
-		[4]; /* of the packet to the UE; 0.0.0.0: 192.0.2.1, and for sgi-ip the appliance's own: it must have one of IPv4 then */
+		[4]; /* of the packet to the UE; 0.0.0.0: 192.0.2.1, and for sgi-ip and mbms-msk the appliance's own: it must have one of IPv4 then */
 	uint16_t source_port;      /* 0: 40000 */
 	uint16_t destination_port; /* 0: 40000 */
 	/* Since version 3. */
@@ -853,10 +899,10 @@ struct fan_message {
 		reference; /* the sender's own name for the message, 1 to 64 octets of printable ASCII, copied: as long as the message is
 				  known to fan_message_status() no other is sent with it; NULL: none */
 	/* Since version 4. */
-	bool group_keys; /* the bytes are keys of groups (host-api/keys/README.md): entries, for contexts that are able under eps-nas-key, or the
-			    contents of a Received MBS container, for those under 5gs-nas-key. In a group in which none is able its members get
-			    them as user data, but under sgi-ip, which would show them to everyone. The library wipes its copies; a store seals
-			    them, and forgets them when the message has ended */
+	bool group_keys; /* the bytes are keys of groups (host-api/keys/README.md): entries, for contexts that are able under eps-nas-key, the
+			    contents of a Received MBS container, for those under 5gs-nas-key, or what fan_msk_write() makes, for those under
+			    mbms-msk. In a group in which none is able its members get them as user data, but under sgi-ip, which would show
+			    them to everyone. The library wipes its copies; a store seals them, and forgets them when the message has ended */
 };
 
 #define FAN_REFERENCE_BYTES 65 /* with the closing zero */

@@ -2,6 +2,7 @@
 #include "appliance_fixture.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -37,6 +38,13 @@ static bool
 is_nas(unsigned kind)
 {
 	return kind == FAN_KIND_EPS_NAS || kind == FAN_KIND_5GS_NAS;
+}
+
+/* Whether it goes to the UE's own address. */
+static bool
+is_packet(enum fan_kind kind)
+{
+	return kind == FAN_KIND_SGI || kind == FAN_KIND_MBMS;
 }
 
 struct fan_next_hop
@@ -75,7 +83,7 @@ find(void *user, struct fan_ue_subscriber *out, struct fan_ue_state **state, con
 	subscriber = &side->subscribers[index];
 	ue = &subscriber->ue;
 	hop = fan_test_hop(ue->next_hop, address->ipv6);
-	if (address->plain != (ue->kind == FAN_KIND_SGI))
+	if (address->plain != is_packet(ue->kind))
 		return false;
 	if (!side->moves && address->plain && memcmp(hop.ethernet, address->ethernet, sizeof(hop.ethernet)) != 0)
 		return false;
@@ -92,6 +100,9 @@ find(void *user, struct fan_ue_subscriber *out, struct fan_ue_state **state, con
 		.bearer = ue->bearer,
 		.first_count = ue->count,
 		.bearer_id = is_nas(ue->kind) ? ue->bearer_id : 0,
+		.udp_port = ue->udp_port,
+		.bm_sc = FAN_TEST_BM_SC,
+		.b_tid = subscriber->b_tid,
 		.raw = side->message != NULL && side->message->raw,
 		.sdap = side->message != NULL && side->message->sdap_qfi >= 0 && ue->kind >= FAN_KIND_NR_PDCP_12,
 	};
@@ -119,6 +130,31 @@ fan_test_side_close(struct fan_test_side *side)
 	free(side->subscribers);
 	free(side->kept);
 	memset(side, 0, sizeof(*side));
+}
+
+/* What such a UE has, and no other. */
+static struct fan_ue
+packet_ue(const struct fan_ue *ue)
+{
+	struct fan_ue packet = { .struct_bytes = sizeof(packet),
+				 .kind = ue->kind,
+				 .integrity = ue->integrity,
+				 .cipher = ue->cipher,
+				 .next_hop = ue->next_hop,
+				 .ue = ue->ue };
+
+	memcpy(packet.ipv4, ue->ipv4, sizeof(packet.ipv4));
+	return packet;
+}
+
+static void
+become_mbms(struct fan_test_subscriber *subscriber, uint32_t index)
+{
+	(void)snprintf(subscriber->b_tid, sizeof(subscriber->b_tid), "%022u==@" FAN_TEST_BSF, index);
+	subscriber->ue.b_tid = subscriber->b_tid;
+	subscriber->ue.udp_port = (uint16_t)(FAN_PORT_MIKEY + index % 3);
+	subscriber->ue.count = FAN_TEST_FIRST_COUNT;
+	subscriber->ue.count_reserved = UINT32_MAX;
 }
 
 struct fan_test_subscriber *
@@ -151,18 +187,12 @@ fan_test_subscribe(struct fan_test_side *side, enum fan_kind kind, uint8_t ciphe
 		.transaction = (uint8_t)(index % 7),
 		.rp_reference = (uint8_t)(254 + index),
 	};
-	if (kind == FAN_KIND_SGI) {
-		const struct fan_ue plain = { .struct_bytes = sizeof(plain),
-					      .kind = kind,
-					      .integrity = integrity,
-					      .cipher = cipher,
-					      .next_hop = subscriber->ue.next_hop,
-					      .ue = index,
-					      .ipv4 = { 10, (uint8_t)(index >> 16), (uint8_t)(index >> 8), (uint8_t)index } };
-
-		subscriber->ue = plain;
+	if (is_packet(kind))
+		subscriber->ue = packet_ue(&subscriber->ue);
+	if (kind == FAN_KIND_SGI)
 		return subscriber;
-	}
+	if (kind == FAN_KIND_MBMS)
+		become_mbms(subscriber, index);
 	for (unsigned i = 0; i < FAN_KEY_BYTES; i++) {
 		subscriber->ue.k_enc[i] = (uint8_t)((index + 1) * 0x9e3779b1U >> (i % 4 * 8)) ^ (uint8_t)(i * 17);
 		subscriber->ue.k_int[i] = (uint8_t)((index + 1) * 0x85ebca6bU >> (i % 4 * 8)) ^ (uint8_t)(i * 29 + 1);

@@ -23,8 +23,12 @@
 #define FAN_TEST_HOPS 3
 #define FAN_TEST_FIRST_COUNT 250 /* so that the SN octet of NAS rolls over after a few messages */
 
+#define FAN_TEST_BM_SC "bmsc.example.org"
+#define FAN_TEST_BSF "bsf.mnc001.mcc001.pub.3gppnetwork.org"
+
 struct fan_test_subscriber {
-	struct fan_ue ue; /* as provisioned; `ue.ue` is the index here */
+	struct fan_ue ue;                                            /* as provisioned; `ue.ue` is the index here */
+	char b_tid[FAN_B_TID_NAME_BYTES + sizeof("@" FAN_TEST_BSF)]; /* of MBMS */
 	fan_context_id id;
 	struct fan_ue_state state;
 	uint32_t accepted;                 /* PDUs */

@@ -90,6 +90,24 @@ Test(context_row, keys_may_come_from_the_one_that_they_hang_under)
 	cr_assert_eq(row.ue.k_int[15], 0);
 }
 
+#define MSK_ROW "7,001010000000007,mbms-msk,2,4,,,9,0,1,,,,198.51.100.8,10.0.0.7"
+#define B_TID "AAAAAAAAAAAAAAAAAAAAAA==@bsf.example.org"
+
+Test(context_row, a_ue_of_mbms_has_a_muk_and_a_b_tid)
+{
+	cr_assert_eq(read_row(",b_tid,muk,udp_port", MSK_ROW "," B_TID "," PARENT ",4000"), 0, "%s: %s", field,
+		     fan_error_detail());
+	cr_assert(row.ue.kind == FAN_KIND_MBMS && row.ue.cipher == 2 && row.ue.integrity == FAN_INTEGRITY_HMAC_SHA_1);
+	cr_assert_str_eq(row.ue.b_tid, B_TID);
+	cr_assert(row.ue.k_enc[0] == 0xd5 && row.ue.k_enc[15] == 0xcf && row.ue.k_int[0] == 0x11 && row.ue.k_int[15] == 0x90);
+	cr_assert(row.ue.udp_port == 4000 && row.ue.count == 9 && row.ue.ipv4[3] == 7 && row.ue.teid == 0);
+	cr_assert_eq(row.ue.capabilities, 1U << FAN_PROFILE_MBMS_MSK);
+	cr_assert_eq(read_row(",b_tid,muk,udp_port", MSK_ROW "," B_TID "," PARENT ","), 0);
+	cr_assert_eq(row.ue.udp_port, 0, "which is that of MIKEY");
+	fan_context_row_wipe(&row);
+	cr_assert(row.ue.k_enc[0] == 0 && row.ue.k_int[15] == 0);
+}
+
 Test(context_row, an_empty_field_is_no_field)
 {
 	cr_assert_eq(read_row(",identity,reachable,count_reserved", NAS_ROW ",,,"), 0, "%s", fan_error_detail());
@@ -105,6 +123,13 @@ static const struct {
 	{ "", "5,00101,eps-nas-sms,2,2," KEY "," KEY ",7,0,1,,100,200,198.51.100.7,", "imsi", "6 to 15 digits" },
 	{ "", NAS_ROW ",x", "", "more than 15 fields" },
 	{ ",identity", NAS_ROW, "", "15 fields: a row has 16" },
+	{ ",muk", KEYLESS_ROW "," PARENT, "muk", "of mbms-msk alone" },
+	{ ",muk", MSK_ROW ",00", "muk", "64 lower-case hex digits" },
+	{ ",k_asme", MSK_ROW "," PARENT, "k_asme", "do not hang under" },
+	{ ",muk,k_amf", MSK_ROW "," PARENT "," PARENT, "k_amf", "give one" },
+	{ ",b_tid", MSK_ROW ",", "k_enc", "a muk" },
+	{ ",b_tid", MSK_ROW ",x@y", "b_tid", "26 to 253 characters" },
+	{ ",udp_port", MSK_ROW ",65536", "udp_port", "from 1 to 65535" },
 	{ ",identity,group", NAS_ROW ",m@x.org", "", "16 fields: a row has 17" },
 	{ ",identity", NAS_ROW ",m@x.org,x", "", "more than 16 fields" },
 	{ ",identity", NAS_ROW ",1234", "identity", "5 to 127 characters" },

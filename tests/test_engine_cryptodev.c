@@ -443,13 +443,13 @@ Test(engine_cryptodev, operations_are_chained_where_the_device_can)
 		struct fan_shape shape;
 		unsigned ops_per_ue;
 	} rows[] = {
-		{ "crypto_aesni_mb", { 2, 2, FAN_CIPHER_THEN_MAC, 1, 0, 100, NULL }, 1 },
-		{ "crypto_aesni_mb", { 2, 1, FAN_CIPHER_THEN_MAC, 1, 0, 100, NULL }, 1 },
-		{ "crypto_aesni_mb", { 2, 2, FAN_MAC_THEN_CIPHER, 1, 0, 100, NULL }, MAC_FIRST_OPS },
-		{ "crypto_aesni_mb", { 2, 0, FAN_CIPHER_THEN_MAC, 1, 0, 100, NULL }, 1 },
-		{ "crypto_aesni_mb", { 0, 2, FAN_MAC_THEN_CIPHER, 1, 0, 100, NULL }, 1 },
-		{ "crypto_aesni_mb", { 0, 0, FAN_CIPHER_THEN_MAC, 1, 0, 100, NULL }, 0 },
-		{ "crypto_snow3g", { 1, 1, FAN_MAC_THEN_CIPHER, 1, 0, 100, NULL }, 1 },
+		{ "crypto_aesni_mb", { 2, 2, FAN_CIPHER_THEN_MAC, 1, 0, 100, NULL, { 0 } }, 1 },
+		{ "crypto_aesni_mb", { 2, 1, FAN_CIPHER_THEN_MAC, 1, 0, 100, NULL, { 0 } }, 1 },
+		{ "crypto_aesni_mb", { 2, 2, FAN_MAC_THEN_CIPHER, 1, 0, 100, NULL, { 0 } }, MAC_FIRST_OPS },
+		{ "crypto_aesni_mb", { 2, 0, FAN_CIPHER_THEN_MAC, 1, 0, 100, NULL, { 0 } }, 1 },
+		{ "crypto_aesni_mb", { 0, 2, FAN_MAC_THEN_CIPHER, 1, 0, 100, NULL, { 0 } }, 1 },
+		{ "crypto_aesni_mb", { 0, 0, FAN_CIPHER_THEN_MAC, 1, 0, 100, NULL, { 0 } }, 0 },
+		{ "crypto_snow3g", { 1, 1, FAN_MAC_THEN_CIPHER, 1, 0, 100, NULL, { 0 } }, 1 },
 	};
 	struct fan_test_random random = fan_test_random_from_environment();
 	struct fan_engine *reference = open_ops(&fan_engine_reference);
@@ -470,8 +470,8 @@ Test(engine_cryptodev, operations_are_chained_where_the_device_can)
 
 /* ---- Sessions ---------------------------------------------------------------------------------------------------------- */
 
-static const struct fan_shape nas = { 2, 2, FAN_CIPHER_THEN_MAC, 1, 1, 60, NULL };
-static const struct fan_shape pdcp = { 2, 2, FAN_MAC_THEN_CIPHER, 3, 1, 60, NULL };
+static const struct fan_shape nas = { 2, 2, FAN_CIPHER_THEN_MAC, 1, 1, 60, NULL, { 0 } };
+static const struct fan_shape pdcp = { 2, 2, FAN_MAC_THEN_CIPHER, 3, 1, 60, NULL, { 0 } };
 
 static void
 protect_with_sessions(uint32_t sessions)
@@ -863,12 +863,12 @@ Test(engine_cryptodev, refusals_name_device_and_algorithm)
 		struct fan_shape shape;
 		const char *algorithm;
 	} rows[] = {
-		{ 1, { 1, 2, FAN_CIPHER_THEN_MAC, 1, 0, 60, NULL }, "EEA1 (SNOW 3G)" },
-		{ 1, { 2, 3, FAN_MAC_THEN_CIPHER, 1, 0, 60, NULL }, "EIA3 (ZUC)" },
-		{ 2, { 2, 1, FAN_CIPHER_ONLY, 1, 0, 60, NULL }, "EEA2 (AES-CTR)" },
-		{ 2, { 0, 2, FAN_CIPHER_THEN_MAC, 1, 0, 60, NULL }, "EIA2 (AES-CMAC)" },
-		{ 3, { 3, 1, FAN_CIPHER_THEN_MAC, 1, 0, 60, NULL }, "EIA1 (SNOW 3G)" },
-		{ 2, { 3, 1, FAN_CIPHER_THEN_MAC, 1, 0, 60, NULL }, "EEA3 (ZUC)" },
+		{ 1, { 1, 2, FAN_CIPHER_THEN_MAC, 1, 0, 60, NULL, { 0 } }, "EEA1 (SNOW 3G)" },
+		{ 1, { 2, 3, FAN_MAC_THEN_CIPHER, 1, 0, 60, NULL, { 0 } }, "EIA3 (ZUC)" },
+		{ 2, { 2, 1, FAN_CIPHER_ONLY, 1, 0, 60, NULL, { 0 } }, "EEA2 (AES-CTR)" },
+		{ 2, { 0, 2, FAN_CIPHER_THEN_MAC, 1, 0, 60, NULL, { 0 } }, "EIA2 (AES-CMAC)" },
+		{ 3, { 3, 1, FAN_CIPHER_THEN_MAC, 1, 0, 60, NULL, { 0 } }, "EIA1 (SNOW 3G)" },
+		{ 2, { 3, 1, FAN_CIPHER_THEN_MAC, 1, 0, 60, NULL, { 0 } }, "EEA3 (ZUC)" },
 	};
 
 	start_all_devices();
@@ -1106,7 +1106,7 @@ Test(engine_cryptodev, after_a_long_rest_a_device_is_asked_before_it_serves, .ti
 Test(engine_cryptodev, what_was_left_undone_is_noticed, .timeout = 60)
 {
 	/* Both ends of the text lie in the private head. */
-	static const struct fan_shape own = { 2, 0, FAN_CIPHER_ONLY, 1, 2, 32, NULL };
+	static const struct fan_shape own = { 2, 0, FAN_CIPHER_ONLY, 1, 2, 32, NULL, { 0 } };
 	const enum lie lies[] = { LEAVES_ALL, LEAVES_TEXT, LEAVES_MAC, LEAVES_HALF };
 
 	start_eal("--vdev=crypto_aesni_mb", NULL);

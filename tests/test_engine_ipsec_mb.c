@@ -380,7 +380,7 @@ Test(engine_ipsec_mb, published_vectors)
 
 Test(engine_ipsec_mb, takes_every_standard_shape_and_no_other)
 {
-	const struct fan_shape nas = { 2, 2, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL };
+	const struct fan_shape nas = { 2, 2, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL, { 0 } };
 	struct fan_engine *engine = open_engine(&fan_engine_ipsec_mb);
 	struct fan_shape shape;
 
@@ -583,17 +583,17 @@ Test(engine_ipsec_mb, failed_jobs_leave_a_batch_that_can_be_replayed)
 		struct fan_shape shape;
 		enum breakage breakage;
 	} rows[] = {
-		{ { 1, 2, FAN_CIPHER_THEN_MAC, 1, 2, 60, NULL }, NO_ROOM },
-		{ { 0, 1, FAN_MAC_THEN_CIPHER, 2, 1, 60, NULL }, NO_ROOM },
-		{ { 2, 2, FAN_CIPHER_THEN_MAC, 1, 3, 600, NULL }, NO_ROOM },
-		{ { 1, 0, FAN_CIPHER_ONLY, 2, 3, 30, NULL }, ONE_JOB_LOST },
-		{ { 2, 1, FAN_CIPHER_THEN_MAC, 1, 1, 100, NULL }, ONE_JOB_LOST },
-		{ { 3, 2, FAN_CIPHER_THEN_MAC, 1, 1, 600, NULL }, ONE_JOB_LOST },
-		{ { 2, 2, FAN_CIPHER_THEN_MAC, 1, 1, 100, NULL }, NO_CIPHER },
-		{ { 0, 2, FAN_CIPHER_THEN_MAC, 1, 1, 100, NULL }, NO_CIPHER },
-		{ { 2, 2, FAN_CIPHER_THEN_MAC, 1, 3, 160, NULL },
+		{ { 1, 2, FAN_CIPHER_THEN_MAC, 1, 2, 60, NULL, { 0 } }, NO_ROOM },
+		{ { 0, 1, FAN_MAC_THEN_CIPHER, 2, 1, 60, NULL, { 0 } }, NO_ROOM },
+		{ { 2, 2, FAN_CIPHER_THEN_MAC, 1, 3, 600, NULL, { 0 } }, NO_ROOM },
+		{ { 1, 0, FAN_CIPHER_ONLY, 2, 3, 30, NULL, { 0 } }, ONE_JOB_LOST },
+		{ { 2, 1, FAN_CIPHER_THEN_MAC, 1, 1, 100, NULL, { 0 } }, ONE_JOB_LOST },
+		{ { 3, 2, FAN_CIPHER_THEN_MAC, 1, 1, 600, NULL, { 0 } }, ONE_JOB_LOST },
+		{ { 2, 2, FAN_CIPHER_THEN_MAC, 1, 1, 100, NULL, { 0 } }, NO_CIPHER },
+		{ { 0, 2, FAN_CIPHER_THEN_MAC, 1, 1, 100, NULL, { 0 } }, NO_CIPHER },
+		{ { 2, 2, FAN_CIPHER_THEN_MAC, 1, 3, 160, NULL, { 0 } },
 		  LATE_CIPHER_FAILURE }, /* the second group, after its ciphering */
-		{ { 2, 2, FAN_MAC_THEN_CIPHER, 3, 3, 160, NULL }, LATE_CIPHER_FAILURE },
+		{ { 2, 2, FAN_MAC_THEN_CIPHER, 3, 3, 160, NULL, { 0 } }, LATE_CIPHER_FAILURE },
 	};
 	struct fan_test_random random = fan_test_random_from_environment();
 

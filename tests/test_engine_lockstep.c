@@ -226,7 +226,7 @@ load_vector(struct vector_pdu *pdu, const json_t *vector, const char *message_fi
 	memcpy(pdu->context.k_int, pdu->context.k_enc, FAN_KEY_BYTES);
 	pdu->context.bearer_direction = (uint8_t)(fan_vector_number(vector, "bearer") << 3 |
 						  fan_vector_number(vector, "direction") << 2);
-	pdu->shape = (struct fan_shape){ 2, 2, FAN_CIPHER_ONLY, 0, 0, (uint16_t)(bits / 8), pdu->message };
+	pdu->shape = (struct fan_shape){ 2, 2, FAN_CIPHER_ONLY, 0, 0, (uint16_t)(bits / 8), pdu->message, { 0 } };
 	pdu->batch.shape = &pdu->shape;
 	pdu->batch.ue_count = 1;
 	pdu->batch.context[0] = &pdu->context;
@@ -332,23 +332,23 @@ Test(engine_lockstep, takes_aes_and_no_other)
 		struct fan_shape shape;
 		bool taken;
 	} rows[] = {
-		{ { 2, 2, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL }, true },
-		{ { 2, 2, FAN_MAC_THEN_CIPHER, 3, 3, 160, NULL }, true },
-		{ { 2, FAN_INTEGRITY_NONE, FAN_CIPHER_ONLY, 2, 1, 160, NULL }, true },
-		{ { 2, 2, FAN_CIPHER_THEN_MAC, FAN_CLEAR_BYTES_MAX, FAN_HEAD_BLOCKS_MAX, 1, NULL }, true },
-		{ { 2, 2, FAN_CIPHER_THEN_MAC, 0, 0, FAN_PDU_BYTES_MAX, NULL }, true },
-		{ { 0, 2, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL }, false },
-		{ { 1, 2, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL }, false },
-		{ { 3, 2, FAN_CIPHER_ONLY, 1, 0, 160, NULL }, false },
-		{ { 2, 0, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL }, false },
-		{ { 2, 1, FAN_MAC_THEN_CIPHER, 1, 0, 160, NULL }, false },
-		{ { 2, 3, FAN_MAC_THEN_CIPHER, 1, 0, 160, NULL }, false },
-		{ { 2, FAN_INTEGRITY_NONE, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL }, false },
-		{ { 2, 2, 3, 1, 0, 160, NULL }, false },
-		{ { 2, 2, FAN_CIPHER_THEN_MAC, FAN_CLEAR_BYTES_MAX + 1, 0, 160, NULL }, false },
-		{ { 2, 2, FAN_CIPHER_THEN_MAC, 1, FAN_HEAD_BLOCKS_MAX + 1, 160, NULL }, false },
-		{ { 2, 2, FAN_CIPHER_THEN_MAC, 1, 0, 0, NULL }, false },
-		{ { 2, 2, FAN_CIPHER_THEN_MAC, 1, 0, FAN_PDU_BYTES_MAX, NULL }, false },
+		{ { 2, 2, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL, { 0 } }, true },
+		{ { 2, 2, FAN_MAC_THEN_CIPHER, 3, 3, 160, NULL, { 0 } }, true },
+		{ { 2, FAN_INTEGRITY_NONE, FAN_CIPHER_ONLY, 2, 1, 160, NULL, { 0 } }, true },
+		{ { 2, 2, FAN_CIPHER_THEN_MAC, FAN_CLEAR_BYTES_MAX, FAN_HEAD_BLOCKS_MAX, 1, NULL, { 0 } }, true },
+		{ { 2, 2, FAN_CIPHER_THEN_MAC, 0, 0, FAN_PDU_BYTES_MAX, NULL, { 0 } }, true },
+		{ { 0, 2, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL, { 0 } }, false },
+		{ { 1, 2, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL, { 0 } }, false },
+		{ { 3, 2, FAN_CIPHER_ONLY, 1, 0, 160, NULL, { 0 } }, false },
+		{ { 2, 0, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL, { 0 } }, false },
+		{ { 2, 1, FAN_MAC_THEN_CIPHER, 1, 0, 160, NULL, { 0 } }, false },
+		{ { 2, 3, FAN_MAC_THEN_CIPHER, 1, 0, 160, NULL, { 0 } }, false },
+		{ { 2, FAN_INTEGRITY_NONE, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL, { 0 } }, false },
+		{ { 2, 2, 3, 1, 0, 160, NULL, { 0 } }, false },
+		{ { 2, 2, FAN_CIPHER_THEN_MAC, FAN_CLEAR_BYTES_MAX + 1, 0, 160, NULL, { 0 } }, false },
+		{ { 2, 2, FAN_CIPHER_THEN_MAC, 1, FAN_HEAD_BLOCKS_MAX + 1, 160, NULL, { 0 } }, false },
+		{ { 2, 2, FAN_CIPHER_THEN_MAC, 1, 0, 0, NULL, { 0 } }, false },
+		{ { 2, 2, FAN_CIPHER_THEN_MAC, 1, 0, FAN_PDU_BYTES_MAX, NULL, { 0 } }, false },
 	};
 	struct contest contest = open_contest();
 

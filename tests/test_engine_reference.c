@@ -866,18 +866,20 @@ Test(engine, takes)
 		bool takes;
 	} rows[] = {
 		{ "least NAS", { .sequence = FAN_CIPHER_THEN_MAC, .text_bytes = 1, .message = message }, true },
-		{ "most PDCP", { 3, 3, FAN_MAC_THEN_CIPHER, 16, 3, 1484, message }, true },
-		{ "no clear prefix", { 1, 2, FAN_MAC_THEN_CIPHER, 0, 0, 1500, message }, true },
-		{ "no integrity", { 1, FAN_INTEGRITY_NONE, FAN_CIPHER_ONLY, 2, 3, 100, message }, true },
-		{ "integrity none with a MAC", { 1, FAN_INTEGRITY_NONE, FAN_MAC_THEN_CIPHER, 2, 3, 100, message }, false },
-		{ "cipher 4", { 4, 2, FAN_MAC_THEN_CIPHER, 2, 0, 100, message }, false },
-		{ "integrity 4", { 2, 4, FAN_CIPHER_THEN_MAC, 2, 0, 100, message }, false },
-		{ "sequence 3", { 2, 2, 3, 2, 0, 100, message }, false },
-		{ "clear prefix 17", { 2, 2, FAN_MAC_THEN_CIPHER, 17, 0, 100, message }, false },
-		{ "4 head blocks", { 2, 2, FAN_MAC_THEN_CIPHER, 2, 4, 100, message }, false },
-		{ "empty text", { 2, 2, FAN_MAC_THEN_CIPHER, 2, 0, 0, message }, false },
-		{ "PDU of 1501", { 2, 2, FAN_MAC_THEN_CIPHER, 2, 0, 1499, message }, false },
-		{ "no message", { 2, 2, FAN_MAC_THEN_CIPHER, 2, 0, 100, NULL }, false },
+		{ "most PDCP", { 3, 3, FAN_MAC_THEN_CIPHER, 16, 3, 1484, message, { 0 } }, true },
+		{ "no clear prefix", { 1, 2, FAN_MAC_THEN_CIPHER, 0, 0, 1500, message, { 0 } }, true },
+		{ "no integrity", { 1, FAN_INTEGRITY_NONE, FAN_CIPHER_ONLY, 2, 3, 100, message, { 0 } }, true },
+		{ "integrity none with a MAC",
+		  { 1, FAN_INTEGRITY_NONE, FAN_MAC_THEN_CIPHER, 2, 3, 100, message, { 0 } },
+		  false },
+		{ "cipher 4", { 4, 2, FAN_MAC_THEN_CIPHER, 2, 0, 100, message, { 0 } }, false },
+		{ "integrity 4", { 2, 4, FAN_CIPHER_THEN_MAC, 2, 0, 100, message, { 0 } }, false },
+		{ "sequence 3", { 2, 2, 3, 2, 0, 100, message, { 0 } }, false },
+		{ "clear prefix 17", { 2, 2, FAN_MAC_THEN_CIPHER, 17, 0, 100, message, { 0 } }, false },
+		{ "4 head blocks", { 2, 2, FAN_MAC_THEN_CIPHER, 2, 4, 100, message, { 0 } }, false },
+		{ "empty text", { 2, 2, FAN_MAC_THEN_CIPHER, 2, 0, 0, message, { 0 } }, false },
+		{ "PDU of 1501", { 2, 2, FAN_MAC_THEN_CIPHER, 2, 0, 1499, message, { 0 } }, false },
+		{ "no message", { 2, 2, FAN_MAC_THEN_CIPHER, 2, 0, 100, NULL, { 0 } }, false },
 	};
 	struct fan_engine *engine = open_engine();
 

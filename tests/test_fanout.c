@@ -113,6 +113,23 @@ Test(fanout, keys_of_groups_reach_every_ue_in_the_form_of_its_network, .timeout 
 	}
 }
 
+Test(fanout, an_msk_reaches_every_ue_under_its_own_muk, .timeout = 60)
+{
+	uint8_t octets[FAN_MSK_BYTES_MAX];
+	struct fan_msk msk;
+
+	fan_msk_init(&msk);
+	msk.bm_sc = FAN_POPULATION_BM_SC;
+	msk.bsf = FAN_POPULATION_BSF;
+	make_request(200, 1, 1U << FAN_PROFILE_MBMS_MSK);
+	fan_test_message(&request.message, octets, (size_t)fan_msk_write(octets, &msk));
+	request.message.group_keys = true;
+	run();
+	expect_good();
+	cr_assert_eq(result.profile[FAN_PROFILE_MBMS_MSK].verified, 200);
+	fan_population_free(&request.population);
+}
+
 Test(fanout, every_message_reaches_every_ue, .timeout = 60)
 {
 	const uint32_t ues = 100U * (uint32_t)__builtin_popcount(OF_ANY_MESSAGE);

@@ -542,6 +542,78 @@ Test(ledger_crash, what_goes_over_sgi_goes_on_after_a_crash_without_a_count)
 	run(serve_all_and_count);
 }
 
+/* ---- T of MIKEY messages ------------------------------------------------------------------------------------------------------------- */
+
+static void
+provision_mbms(void)
+{
+	const struct fan_next_hop hop = fan_test_hop(0, false);
+	struct fan_ue ue = make_ue(FAN_KIND_MBMS, 0);
+	struct fan_group *group;
+	fan_context_id id;
+
+	ue.integrity = FAN_INTEGRITY_HMAC_SHA_1;
+	ue.teid = 0;
+	ue.b_tid = "AAAAAAAAAAAAAAAAAAAAAA==@" FAN_TEST_BSF;
+	memcpy(ue.ipv4, (uint8_t[]){ 10, 0, 0, 1 }, sizeof(ue.ipv4));
+	check(fan_next_hop_add(fanfare, &hop) == 0, "hop", 0);
+	check(fan_group_create(fanfare, &group, GROUP) == 0, "group", 0);
+	check(fan_ue_add(fanfare, &id, &ue) == 0, "UE", 0);
+	check(fan_group_add(group, id, FAN_PROFILE_MBMS_MSK) == 0, "member", 0);
+}
+
+static fan_message_id
+send_msk(void)
+{
+	uint8_t octets[FAN_MSK_BYTES_MAX];
+	struct fan_message message;
+	fan_message_id id = 0;
+	struct fan_msk msk;
+	int octet_count;
+
+	fan_msk_init(&msk);
+	msk.bm_sc = FAN_TEST_BM_SC;
+	msk.bsf = FAN_TEST_BSF;
+	octet_count = fan_msk_write(octets, &msk);
+	check(octet_count > 0, "an MSK", octet_count);
+	fan_test_message(&message, octets, (size_t)octet_count);
+	message.group_keys = true;
+	check(fan_send(fanfare, &id, fan_group_find(fanfare, GROUP), &message, NULL, NULL) == 0, "send", 0);
+	poll_to_the_end();
+	return id;
+}
+
+static void
+send_an_msk_and_end(void)
+{
+	struct fan_message_status status;
+
+	open_appliance();
+	provision_mbms();
+	fan_message_status_init(&status);
+	check(fan_message_status(fanfare, &status, send_msk()) == 0, "status", 0);
+	check(status.profile[FAN_PROFILE_MBMS_MSK].sent == 1, "sent", (long)status.result.sent);
+	check(count_of(0) == FIRST_COUNT + 1, "T", count_of(0));
+}
+
+static void
+send_another_under_a_later_t(void)
+{
+	const uint32_t next = (open_appliance(), count_of(0));
+
+	check(next > FIRST_COUNT && next <= FIRST_COUNT + FAN_MARK_MAX + 1, "T comes again, or skips too many", next);
+	(void)send_msk();
+	check(count_of(0) == next + 1, "T", count_of(0));
+}
+
+/* T makes the keystream of what is under one MUK and RAND: it is a COUNT by another name, and kept as one. */
+Test(ledger_crash, a_t_of_mikey_does_not_come_again)
+{
+	run(send_an_msk_and_end);
+	run(send_another_under_a_later_t);
+	run(send_another_under_a_later_t);
+}
+
 /* ---- Repeats ------------------------------------------------------------------------------------------------------------------------ */
 
 static char three_parts[400];

@@ -290,8 +290,9 @@ Test(lockstep_stream, keys_and_counts_at_their_ends)
 		if (scratch == NULL)
 			continue;
 		fan_test_random_fill(&random, test.packet[0], sizeof(test.packet));
-		test.shape = (struct fan_shape){ all[t].algorithm, all[t].algorithm, FAN_MAC_THEN_CIPHER, 3, 1, 1000,
-						 test.message };
+		test.shape = (struct fan_shape){
+			all[t].algorithm, all[t].algorithm, FAN_MAC_THEN_CIPHER, 3, 1, 1000, test.message, { 0 }
+		};
 		test.batch.ue_count = FAN_BATCH_UES_MAX;
 		test.batch.shape = &test.shape;
 		for (unsigned i = 0; i < FAN_BATCH_UES_MAX; i++) {
@@ -321,23 +322,23 @@ Test(lockstep_stream, takes_its_own_algorithms_and_no_others)
 {
 	for (unsigned t = 0; t < ALL; t++) {
 		const uint8_t own = all[t].algorithm, other = own == 1 ? 3 : 1;
-		const struct fan_shape nas = { own, own, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL };
+		const struct fan_shape nas = { own, own, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL, { 0 } };
 		const struct {
 			bool taken;
 			struct fan_shape shape;
 		} rows[] = {
 			{ true, nas },
-			{ true, { own, own, FAN_MAC_THEN_CIPHER, 16, 3, 1484, NULL } },
-			{ true, { own, FAN_INTEGRITY_NONE, FAN_CIPHER_ONLY, 0, 0, 1500, NULL } },
-			{ true, { own, other, FAN_CIPHER_ONLY, 2, 0, 1, NULL } },
-			{ true, { 0, own, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL } },
-			{ true, { own, 0, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL } },
-			{ false, { 0, 0, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL } },
-			{ false, { 0, own, FAN_CIPHER_ONLY, 1, 0, 160, NULL } },
-			{ false, { other, own, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL } },
-			{ false, { own, other, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL } },
-			{ false, { own, 2, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL } },
-			{ false, { 2, own, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL } },
+			{ true, { own, own, FAN_MAC_THEN_CIPHER, 16, 3, 1484, NULL, { 0 } } },
+			{ true, { own, FAN_INTEGRITY_NONE, FAN_CIPHER_ONLY, 0, 0, 1500, NULL, { 0 } } },
+			{ true, { own, other, FAN_CIPHER_ONLY, 2, 0, 1, NULL, { 0 } } },
+			{ true, { 0, own, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL, { 0 } } },
+			{ true, { own, 0, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL, { 0 } } },
+			{ false, { 0, 0, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL, { 0 } } },
+			{ false, { 0, own, FAN_CIPHER_ONLY, 1, 0, 160, NULL, { 0 } } },
+			{ false, { other, own, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL, { 0 } } },
+			{ false, { own, other, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL, { 0 } } },
+			{ false, { own, 2, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL, { 0 } } },
+			{ false, { 2, own, FAN_CIPHER_THEN_MAC, 1, 0, 160, NULL, { 0 } } },
 		};
 
 		for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

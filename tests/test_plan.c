@@ -67,7 +67,7 @@ static int
 make_plans(struct fan_plans *plans, const struct fan_message *message, enum fan_profile profile, const struct fan_ue *ue,
 	   const struct fan_link *link)
 {
-	const struct fan_form form = { (uint8_t)profile, protection_of(ue) };
+	const struct fan_form form = { (uint8_t)profile, protection_of(ue), NULL };
 
 	return fan_plans_make(plans, message, &form, 1, link);
 }
@@ -119,7 +119,7 @@ write_one(struct written *written, const struct fan_ue *ue, const struct fan_mes
 	else
 		protect(&batch);
 	if ((link->ipv6 || link->udp_checksum) && ue->kind != FAN_KIND_SGI)
-		fan_udp_checksum_fill(frame, link);
+		fan_udp_checksum_fill(frame, link, link->ipv6);
 	written->context = table.slots[0];
 	written->octets = written->buffer + frame->data_off;
 	written->byte_count = frame->pkt_len;
@@ -744,9 +744,9 @@ Test(plan, key_profiles_take_keys_of_their_form_and_nothing_else)
 Test(plan, one_message_in_several_forms)
 {
 	struct fan_form forms[] = {
-		{ FAN_PROFILE_EPS_NAS_SMS, { FAN_KIND_EPS_NAS, 2, 2, 5 } },
-		{ FAN_PROFILE_LTE_PDCP_12, { FAN_KIND_LTE_PDCP_12, 2, FAN_INTEGRITY_NONE, 0 } },
-		{ FAN_PROFILE_5GS_NAS_SMS, { FAN_KIND_5GS_NAS, 2, 2, 1 } },
+		{ FAN_PROFILE_EPS_NAS_SMS, { FAN_KIND_EPS_NAS, 2, 2, 5 }, NULL },
+		{ FAN_PROFILE_LTE_PDCP_12, { FAN_KIND_LTE_PDCP_12, 2, FAN_INTEGRITY_NONE, 0 }, NULL },
+		{ FAN_PROFILE_5GS_NAS_SMS, { FAN_KIND_5GS_NAS, 2, 2, 1 }, NULL },
 	};
 	uint8_t text[1500];
 	struct fan_message message;

@@ -37,7 +37,7 @@ address_of(const struct fan_population *population, const struct fan_population_
 	struct fan_next_hop next_hop;
 
 	fan_population_next_hop(population, &next_hop, made->ue.next_hop);
-	if (kind == FAN_KIND_SGI) {
+	if (kind == FAN_KIND_SGI || kind == FAN_KIND_MBMS) {
 		address = (struct fan_ue_address){ .plain = true };
 		memcpy(address.ipv4, made->ue.ipv4, sizeof(address.ipv4));
 		memcpy(address.ethernet, next_hop.ethernet, sizeof(address.ethernet));
@@ -241,7 +241,7 @@ Test(population, ids_are_unique_and_of_all_lengths)
 		unsigned five_g;
 
 		fan_population_ue(&population, &made, index);
-		if (ue->kind == FAN_KIND_SGI)
+		if (ue->kind == FAN_KIND_SGI || ue->kind == FAN_KIND_MBMS)
 			continue;
 		if (!is_nas(ue->kind)) {
 			teids[bearers][0] = ue->next_hop;
@@ -273,7 +273,7 @@ Test(population, ids_are_unique_and_of_all_lengths)
 /* First COUNTs: never 0, far from the end, and of each kind a good share stands right before each edge of its SN. */
 Test(population, first_counts_meet_the_edges)
 {
-	static const uint32_t sn_space[FAN_KIND_COUNT] = { 256, 256, 4096, 1 << 18, 4096, 1 << 18 };
+	static const uint32_t sn_space[FAN_KIND_COUNT] = { 256, 256, 4096, 1 << 18, 4096, 1 << 18, 0, 1 << 18 };
 	enum { UES = 200000 };
 	struct fan_population_options options = equal_options(UES);
 	struct fan_population population;
@@ -403,6 +403,14 @@ Test(population, fields_fit_their_kind)
 
 			cr_assert(ue->cipher == 0 && ue->integrity == FAN_INTEGRITY_NONE && ue->count == 0 && ue->teid == 0 &&
 				  memcmp(ue->k_enc, none, sizeof(none)) == 0 && memcmp(ue->k_int, none, sizeof(none)) == 0);
+			continue;
+		}
+		if (ue->kind == FAN_KIND_MBMS) {
+			char b_tid[64];
+
+			(void)snprintf(b_tid, sizeof(b_tid), "%022u==@" FAN_POPULATION_BSF, index);
+			cr_assert(ue->cipher == 2 && ue->integrity == FAN_INTEGRITY_HMAC_SHA_1 && ue->teid == 0);
+			cr_assert(ue->udp_port == FAN_PORT_MIKEY && strcmp(ue->b_tid, b_tid) == 0);
 			continue;
 		}
 		cr_assert_eq(ue->integrity, ue->kind < FAN_KIND_NR_PDCP_12 ? FAN_INTEGRITY_NONE : 2);

@@ -21,6 +21,7 @@ Test(profile, profiles_have_names_and_kinds)
 		{ "eps-nas-key", FAN_KIND_EPS_NAS },
 		{ "5gs-nas-key", FAN_KIND_5GS_NAS },
 		{ "sgi-ip", FAN_KIND_SGI },
+		{ "mbms-msk", FAN_KIND_MBMS },
 	};
 
 	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++) {

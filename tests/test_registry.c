@@ -87,7 +87,7 @@ name_ue(char identity[FAN_IDENTITY_BYTES], unsigned number)
 
 /* Every field differs from 0, and from those of other numbers where there is room. */
 static struct fan_ue
-make_ue(char identity[FAN_IDENTITY_BYTES], enum fan_kind kind, unsigned number)
+make_any(char identity[FAN_IDENTITY_BYTES], enum fan_kind kind, unsigned number)
 {
 	const bool nas = fan_kind_is_nas(kind);
 	struct fan_ue ue;
@@ -120,6 +120,25 @@ make_ue(char identity[FAN_IDENTITY_BYTES], enum fan_kind kind, unsigned number)
 		ue.k_enc[i] = (uint8_t)((number + 1 + 100000U * kind) * 0x9e3779b1U >> (i % 4 * 8)) ^ (uint8_t)(i * 17);
 		ue.k_int[i] = (uint8_t)((number + 1 + 100000U * kind) * 0x85ebca6bU >> (i % 4 * 8)) ^ (uint8_t)(i * 29 + 1);
 	}
+	return ue;
+}
+
+/* The B-TID is valid until the next is made. */
+static struct fan_ue
+make_ue(char identity[FAN_IDENTITY_BYTES], enum fan_kind kind, unsigned number)
+{
+	static char b_tid[64];
+	struct fan_ue ue = make_any(identity, kind, number);
+
+	if (kind != FAN_KIND_MBMS)
+		return ue;
+	ue.cipher = 2;
+	ue.integrity = FAN_INTEGRITY_HMAC_SHA_1;
+	ue.bearer = 0;
+	ue.teid = ue.uplink_teid = 0;
+	ue.udp_port = (uint16_t)(3000 + number);
+	(void)snprintf(b_tid, sizeof(b_tid), "%022u==@bsf.example.org", number);
+	ue.b_tid = b_tid;
 	return ue;
 }
 
@@ -229,6 +248,12 @@ draw_context(FILE *file, unsigned table, uint32_t slot)
 	context.awaited = 0;
 	fprintf(file, " %u ", slot);
 	draw_octets(file, &context, sizeof(context));
+	if (fanfare->dataplane->tables[table].names != NULL) {
+		char b_tid[FAN_B_TID_BYTES_MAX + 1];
+
+		fan_context_tell_b_tid(&fanfare->dataplane->tables[table], b_tid, slot);
+		fprintf(file, " %s", b_tid);
+	}
 	fprintf(file, " %s %x %d %ld %u\n", status.identity, status.capabilities, status.reachable, status.lease_until_ms,
 		status.groups);
 	explicit_bzero(&context, sizeof(context));

@@ -144,6 +144,10 @@ sample(enum fan_record_kind kind, uint32_t number)
 			ue->area = 0x123456;
 			ue->broadcast_id = 0xa123;
 		}
+		if (number % 4 >= 2) {
+			(void)snprintf(record.ue.b_tid, sizeof(record.ue.b_tid), "%022u==@bsf.example.org", number);
+			ue->udp_port = 0x1234;
+		}
 		break;
 	case FAN_RECORD_GROUP:
 		(void)snprintf(record.group.gid, sizeof(record.group.gid), "%s%u", gid, number);
@@ -616,7 +620,7 @@ Test(store, refuses_what_is_out_of_range_and_goes_on)
 	refused(fan_store_put(store, &record), FAN_E_INVALID, "1 to 65000");
 	record = sample(FAN_RECORD_MESSAGE, 6);
 	record.message.recipient.profile = FAN_PROFILE_COUNT;
-	refused(fan_store_put(store, &record), FAN_E_INVALID, "profile 11");
+	refused(fan_store_put(store, &record), FAN_E_INVALID, "profile 12");
 	memset(record.message.recipient.identity, '1', sizeof(record.message.recipient.identity));
 	refused(fan_store_put(store, &record), FAN_E_INVALID, "1 to 127");
 	record = sample(FAN_RECORD_MESSAGE, 0);

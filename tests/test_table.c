@@ -380,6 +380,8 @@ standard_has(unsigned kind, unsigned cipher, unsigned integrity, bool emergency)
 		return false;
 	if (kind == FAN_KIND_SGI)
 		return cipher == 0 && integrity == FAN_INTEGRITY_NONE;
+	if (kind == FAN_KIND_MBMS)
+		return cipher == 2 && integrity == FAN_INTEGRITY_HMAC_SHA_1;
 	if (kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18)
 		return integrity == FAN_INTEGRITY_NONE;
 	if (integrity == FAN_INTEGRITY_NONE)

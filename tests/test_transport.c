@@ -64,7 +64,7 @@ complete(uint8_t *frame, const struct fan_header *header, const struct fan_link 
 		memcpy(ip + 10, &checksum, 2);
 	}
 	if (link->ipv6)
-		fan_udp_checksum_fill(&mbuf, link);
+		fan_udp_checksum_fill(&mbuf, link, link->ipv6);
 	return header->frame_bytes;
 }
 
@@ -160,13 +160,13 @@ Test(transport, udp_checksums_add_up)
 		cr_assert_eq(fan_header_make(&header, link, FAN_GTPU, 2, 4 + i / 2, NULL), 0);
 		udp_bytes = complete(frame, &header, link, i * 0x1010101U, 0) - 14 - ip_bytes;
 		pseudo = fan_test_internet_sum(frame + 14 + ip_bytes - address_bytes, address_bytes, 17 + (uint32_t)udp_bytes);
-		fan_udp_checksum_fill(&mbuf, link);
+		fan_udp_checksum_fill(&mbuf, link, link->ipv6);
 		cr_assert_eq(fan_test_internet_sum(udp, udp_bytes, pseudo), 0xffff, "%u", i);
 		/* Make the rest of the datagram sum up to 0xffff: its complement is 0. */
 		memset(udp + 6, 0, 2);
 		memset(udp + 16, 0, 2);
 		put_be(udp + 16, (uint16_t)~fan_test_internet_sum(udp, udp_bytes, pseudo), 2);
-		fan_udp_checksum_fill(&mbuf, link);
+		fan_udp_checksum_fill(&mbuf, link, link->ipv6);
 		cr_assert(udp[6] == 0xff && udp[7] == 0xff, "%u: %02x%02x", i, udp[6], udp[7]);
 	}
 }

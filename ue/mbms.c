@@ -525,6 +525,53 @@ fan_ue_mbms_take(struct fan_ue_mbms *ue, uint8_t *answer, size_t *answer_bytes, 
 	return of_mtk ? take_mtk(service, &message) : take_msk(ue, service, answer, answer_bytes, &message);
 }
 
+#define OWN_NAME_BYTES 24 /* base64 of RAND, up to the @ */
+
+/* In/Out: octets, the message that was taken apart. */
+static void
+clear_own(uint8_t *octets, const struct message *message, const uint8_t *plain)
+{
+	memset(octets + (message->t - octets), 0, 4);
+	memset(octets + (message->id[1].at - octets), 0, OWN_NAME_BYTES);
+	memcpy(octets + (message->encrypted.at - octets), plain, message->encrypted.left);
+	memset(octets + (message->mac - octets), 0, MAC_BYTES);
+}
+
+static bool
+is_text(const char *text, const struct fan_ue_octets *octets)
+{
+	return octets->left == strlen(text) && memcmp(octets->at, text, octets->left) == 0;
+}
+
+enum fan_ue_mbms_verdict
+fan_ue_mbms_open_msk(uint8_t *octets, uint32_t *t, const struct fan_ue_mbms_name *name, uint64_t t_next, size_t octet_count)
+{
+	struct message message;
+	struct keys keys;
+	uint8_t plain[30];
+	struct msk msk = { .present = false };
+	enum fan_ue_mbms_verdict verdict;
+
+	if (!take_apart(&message, octets, octet_count) || !is_in_order(&message, "ETRIIK") || message.mtk_id.at ||
+	    (message.encrypted.left != 26 && message.encrypted.left != 30))
+		return FAN_UE_MBMS_MALFORMED;
+	if (!is_text(name->bm_sc, &message.id[0]) || !is_text(name->b_tid, &message.id[1]) ||
+	    message.id[1].left < OWN_NAME_BYTES)
+		return FAN_UE_MBMS_NOT_MINE;
+	verdict = open_kemac(plain, &keys, &message, name->muk, MUK_BYTES);
+	if (verdict == FAN_UE_MBMS_ACCEPTED && !read_msk(&msk, plain, message.encrypted.left))
+		verdict = FAN_UE_MBMS_MALFORMED;
+	*t = fan_ue_octets_load32(message.t);
+	if (verdict == FAN_UE_MBMS_ACCEPTED && *t < t_next)
+		verdict = FAN_UE_MBMS_REPLAY;
+	if (verdict == FAN_UE_MBMS_ACCEPTED)
+		clear_own(octets, &message, plain);
+	OPENSSL_cleanse(plain, sizeof(plain));
+	OPENSSL_cleanse(&keys, sizeof(keys));
+	OPENSSL_cleanse(&msk, sizeof(msk));
+	return verdict;
+}
+
 bool
 fan_ue_mbms_stream_key(const struct fan_ue_mbms *ue, uint8_t key[FAN_UE_MBMS_STREAM_KEY_BYTES],
 		       const uint8_t mki[FAN_UE_MBMS_MKI_BYTES])

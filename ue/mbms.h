@@ -45,6 +45,20 @@ bool fan_ue_mbms_join(struct fan_ue_mbms *ue, const uint8_t domain[3], uint16_t 
 enum fan_ue_mbms_verdict fan_ue_mbms_take(struct fan_ue_mbms *ue, uint8_t *answer, size_t *answer_bytes, const uint8_t *octets,
 					  size_t octet_count);
 
+/* Who a UE is to its BM-SC. */
+struct fan_ue_mbms_name {
+	const uint8_t *muk; /* 32 octets */
+	const char *bm_sc, *b_tid;
+};
+
+/*
+ * Opens an MSK message for a UE of which nothing is kept but the lowest T that is new to it. In/Out: octets, which become, once it is accepted, the
+ * message as the BM-SC had it before it was anyone's own: the key data deciphered, zeros for T, for the first 24 octets of IDr and for the MAC. Out: *t,
+ * when it is accepted or a REPLAY.
+ */
+enum fan_ue_mbms_verdict fan_ue_mbms_open_msk(uint8_t *octets, uint32_t *t, const struct fan_ue_mbms_name *name,
+					      uint64_t t_next, size_t octet_count);
+
 /* Out: SRTP's key and salt (zeros when the MTK came without one). False when the UE has no such MTK; of an MSK it keeps the last two. */
 bool fan_ue_mbms_stream_key(const struct fan_ue_mbms *ue, uint8_t key[FAN_UE_MBMS_STREAM_KEY_BYTES],
 			    const uint8_t mki[FAN_UE_MBMS_MKI_BYTES]);

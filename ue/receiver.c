@@ -4,6 +4,7 @@
 #include "aper.h"
 #include "cipher.h"
 #include "frame.h"
+#include "mbms.h"
 #include "nas.h"
 #include "octets.h"
 #include "pdcp.h"
@@ -143,10 +144,11 @@ parse_transport(struct fan_ue_delivery *delivery, struct carried *carried, const
 static bool
 is_usable(const struct fan_ue_subscriber *subscriber, const struct fan_ue_address *address)
 {
+	const uint8_t other_integrity = subscriber->kind == FAN_KIND_MBMS ? FAN_INTEGRITY_HMAC_SHA_1 : FAN_INTEGRITY_NONE;
 	bool has_integrity = subscriber->integrity <= FAN_ALGORITHM_MAX;
 
 	if (subscriber->cipher > FAN_ALGORITHM_MAX || subscriber->bearer > 31 ||
-	    (!has_integrity && subscriber->integrity != FAN_INTEGRITY_NONE))
+	    (!has_integrity && subscriber->integrity != other_integrity))
 		return false;
 	switch (subscriber->kind) {
 	case FAN_KIND_EPS_NAS:
@@ -161,6 +163,8 @@ is_usable(const struct fan_ue_subscriber *subscriber, const struct fan_ue_addres
 		return !address->nas && !address->plain;
 	case FAN_KIND_SGI:
 		return address->plain && subscriber->cipher == 0 && !has_integrity;
+	case FAN_KIND_MBMS:
+		return address->plain && subscriber->cipher == 2 && !has_integrity && subscriber->bm_sc && subscriber->b_tid;
 	default:
 		return false;
 	}
@@ -269,6 +273,46 @@ receive_plain(struct fan_ue_receiver *receiver, struct fan_ue_delivery *delivery
 	return parse_packet(delivery, &receiver->subscriber, receiver->plain, carried->pdu_bytes);
 }
 
+static enum fan_ue_verdict
+verdict_of(enum fan_ue_mbms_verdict verdict)
+{
+	switch (verdict) {
+	case FAN_UE_MBMS_ACCEPTED:
+		return FAN_UE_ACCEPTED;
+	case FAN_UE_MBMS_BAD_MAC:
+		return FAN_UE_BAD_MAC;
+	case FAN_UE_MBMS_REPLAY:
+		return FAN_UE_REPLAY;
+	case FAN_UE_MBMS_NOT_MINE:
+		return FAN_UE_WRONG_ADDRESS;
+	default:
+		return FAN_UE_MALFORMED_PDU;
+	}
+}
+
+/* An MSK in a packet to the UE. */
+static enum fan_ue_verdict
+receive_msk(struct fan_ue_receiver *receiver, struct fan_ue_delivery *delivery, const struct carried *carried)
+{
+	const struct fan_ue_subscriber *subscriber = &receiver->subscriber;
+	const struct fan_ue_mbms_name name = { subscriber->k_enc, subscriber->bm_sc, subscriber->b_tid };
+	enum fan_ue_verdict verdict = receive_plain(receiver, delivery, carried);
+	uint8_t *octets = receiver->plain + carried->pdu_bytes - delivery->data_bytes;
+
+	static_assert(offsetof(struct fan_ue_subscriber, k_int) == offsetof(struct fan_ue_subscriber, k_enc) + FAN_KEY_BYTES,
+		      "a MUK is one string of octets");
+	if (verdict == FAN_UE_ACCEPTED && delivery->application_port != subscriber->udp_port)
+		verdict = FAN_UE_WRONG_ADDRESS;
+	if (verdict != FAN_UE_ACCEPTED)
+		return verdict;
+	delivery->form = FAN_UE_KEYS;
+	verdict = verdict_of(fan_ue_mbms_open_msk(octets, &delivery->count, &name, next_count(delivery->state, subscriber),
+						  delivery->data_bytes));
+	if (verdict == FAN_UE_ACCEPTED)
+		move_state(delivery->state, delivery->count);
+	return verdict;
+}
+
 enum fan_ue_verdict
 fan_ue_receive(struct fan_ue_receiver *receiver, struct fan_ue_delivery *delivery, const uint8_t *frame, size_t frame_bytes)
 {
@@ -284,6 +328,8 @@ fan_ue_receive(struct fan_ue_receiver *receiver, struct fan_ue_delivery *deliver
 		return verdict;
 	if (!find_subscriber(receiver, delivery))
 		return FAN_UE_UNKNOWN_UE;
+	if (delivery->address.plain && receiver->subscriber.kind == FAN_KIND_MBMS)
+		return receive_msk(receiver, delivery, &carried);
 	if (delivery->address.plain)
 		return receive_plain(receiver, delivery, &carried);
 	return delivery->address.nas ? receive_nas(receiver, delivery, &carried) : receive_bearer(receiver, delivery, &carried);

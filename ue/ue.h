@@ -9,8 +9,8 @@
  * SN (TS 24.301 4.4.3, TS 24.501 4.4.3, TS 36.323 5.1.2, TS 38.323 5.2.2), MAC, deciphering, replay check; then the content:
  * ESM DATA TRANSPORT, DOWNLINK NAS TRANSPORT with CP-DATA / RP-DATA / SMS-DELIVER, DL NAS TRANSPORT, SDAP, IPv4/UDP.
  *
- * A datagram to none of the ports of GTP-U, S1AP and NGAP is a packet over SGi to the UE itself, whose addresses, checksums and payload are all
- * that can be wrong: a message that is sent to one of these ports there is taken for what the port says.
+ * A datagram to none of the ports of GTP-U, S1AP and NGAP is a packet over SGi to the UE itself: with an MSK under its MUK in it, where the UE is one of
+ * MBMS (mbms.h), else one whose addresses, checksums and payload are all that can be wrong: a message that is sent to one of these ports there is taken for what the port says.
  */
 #ifndef FAN_UE_H
 #define FAN_UE_H
@@ -44,15 +44,18 @@ const char *fan_ue_verdict_name(enum fan_ue_verdict verdict);
 struct fan_ue_subscriber {
 	uint8_t kind;      /* enum fan_kind */
 	uint8_t cipher;    /* 0..3 */
-	uint8_t integrity; /* 0..3 or FAN_INTEGRITY_NONE */
+	uint8_t integrity; /* 0..3, FAN_INTEGRITY_HMAC_SHA_1 or FAN_INTEGRITY_NONE */
 	uint8_t bearer;    /* 0..31 */
 	bool sdap;         /* NR: an SDAP header is configured on the bearer */
 	bool raw;          /* bearer carries raw octets, not IP packets */
 	uint8_t k_enc[FAN_KEY_BYTES];
 	uint8_t k_int[FAN_KEY_BYTES];
-	uint8_t ipv4[4];      /* the UE's own address (bearers, SGi) */
+	uint8_t ipv4[4];      /* the UE's own address (bearers, SGi, MBMS) */
 	uint32_t first_count; /* COUNT of the first message to come: one above the last accepted */
 	uint8_t bearer_id;    /* EPS bearer or PDU session identity that is active; 0: any */
+	/* MBMS, whose MUK is k_enc and k_int. The names are valid until the UE is asked for another subscriber. */
+	uint16_t udp_port;
+	const char *bm_sc, *b_tid;
 };
 
 /* Receive state of one context, kept by the caller in 8 octets per UE, zeroed at first. */
@@ -67,7 +70,7 @@ struct fan_ue_state {
 struct fan_ue_address {
 	bool ipv6;
 	bool nas;             /* NAS: the two ids; else TEID */
-	bool plain;           /* over SGi: the UE's own address, and the next hop by its address on the link alone */
+	bool plain;           /* over SGi, and MBMS: the UE's own address, and the next hop by its address on the link alone */
 	bool five_g;          /* NAS: NGAP rather than S1AP; bearers: the NR RAN container was there */
 	uint8_t next_hop[16]; /* outer destination address, IPv4 in the first 4 octets; not plain */
 	uint32_t teid;
@@ -85,11 +88,11 @@ typedef bool (*fan_ue_find)(void *user, struct fan_ue_subscriber *subscriber, st
 struct fan_ue_delivery {
 	struct fan_ue_address address;
 	struct fan_ue_state *state; /* NULL when the UE was not found */
-	uint32_t count;             /* estimated COUNT; SGi: 0 */
+	uint32_t count;             /* estimated COUNT; SGi: 0; MBMS: T */
 	uint8_t form;               /* enum fan_ue_form */
 	const uint8_t *
 		data; /* NIDD, CIoT, raw: user data; IP: UDP payload; SMS: text as UTF-8, or octets of 8-bit data; keys: entries
-				(EPS), contents of a Received MBS container (5GS), for ue/group.h */
+				(EPS), contents of a Received MBS container (5GS), for ue/group.h; MBMS: as fan_ue_mbms_open_msk() leaves an MSK message */
 	uint16_t data_bytes;
 	/* SMS */
 	uint8_t sms_part, sms_parts; /* 1-based; 1 of 1 when not concatenated */

@@ -49,6 +49,11 @@ struct fan_context {
 			uint8_t ipv4[4]; /* 52 the UE's own address */
 			uint32_t nru_sn; /* 56 W next NR-U sequence number, 24 bits used */
 		} drb;
+		struct {
+			uint32_t none;
+			uint8_t ipv4[4];   /* 52 the UE's own address, as in drb */
+			uint16_t udp_port; /* 56 of MBMS */
+		} packet;
 	};
 	uint16_t awaited;          /* 60 C low bits of the first COUNT that the UE is not known to have accepted */
 	uint8_t transactions_open; /* 62 W CP transactions that the UE may still have open; count.h alone moves it */
@@ -65,6 +70,7 @@ static_assert(offsetof(struct fan_context, bearer_direction) == 46, "shared with
 static_assert(offsetof(struct fan_context, flags) == 47, "shared with the FPGA");
 static_assert(offsetof(struct fan_context, nas.mme_ue_id_low) == 48, "shared with the FPGA");
 static_assert(offsetof(struct fan_context, drb.nru_sn) == 56, "shared with the FPGA");
+static_assert(offsetof(struct fan_context, packet.ipv4) == offsetof(struct fan_context, drb.ipv4), "one address");
 static_assert(offsetof(struct fan_context, awaited) == 60, "shared with the FPGA");
 static_assert(offsetof(struct fan_context, since) == 63, "shared with the FPGA");
 

@@ -10,6 +10,8 @@
  * PDU that it misses: 2,047 of 12 bits, 131,071 of 18 bits (TS 36.323 5.1.2, TS 38.323 5.2.2.1).
  * SGi: nothing is ciphered, so that no keystream can come twice, and a UE estimates nothing: there is no COUNT to be spent. It stays 0, and with it
  * the gap, which no window ends. Packets are not to be fragmented, so that they need no number of their own either (RFC 6864 4.1).
+ * MBMS: COUNT is T of MIKEY, which a UE is sent whole and takes when it is above its last: it follows any jump, and what ends the window is that no
+ * more is noted (fan_count_gap()).
  */
 const struct fan_count_rule fan_count_rules[FAN_KIND_COUNT] = {
 	[FAN_KIND_EPS_NAS] = { .end = (1U << 24) - 4096, .gap_max = 200, .sn_bits = 8 },
@@ -19,6 +21,7 @@ const struct fan_count_rule fan_count_rules[FAN_KIND_COUNT] = {
 	[FAN_KIND_NR_PDCP_12] = { .end = UINT32_MAX - 4095, .gap_max = 1600, .sn_bits = 12 },
 	[FAN_KIND_NR_PDCP_18] = { .end = UINT32_MAX - 4095, .gap_max = 60000, .sn_bits = 18 },
 	[FAN_KIND_SGI] = { .end = UINT32_MAX, .gap_max = UINT16_MAX, .uncounted = true },
+	[FAN_KIND_MBMS] = { .end = UINT32_MAX - 4095, .gap_max = 60000, .sn_bits = 32 },
 };
 
 int
@@ -96,7 +99,7 @@ bool
 fan_count_of_sn(const struct fan_context *context, uint32_t *count, enum fan_kind kind, uint32_t sn)
 {
 	const uint32_t next = fan_count_next(context);
-	const uint32_t sn_mask = (UINT32_C(1) << fan_count_rules[kind].sn_bits) - 1;
+	const uint32_t sn_mask = (uint32_t)((UINT64_C(1) << fan_count_rules[kind].sn_bits) - 1);
 	const uint32_t back = (next - 1 - sn) & sn_mask;
 
 	*count = next - 1 - back;

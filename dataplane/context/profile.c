@@ -15,6 +15,7 @@ static const char *const profile_names[FAN_PROFILE_COUNT] = {
 	[FAN_PROFILE_EPS_NAS_KEY] = "eps-nas-key",
 	[FAN_PROFILE_5GS_NAS_KEY] = "5gs-nas-key",
 	[FAN_PROFILE_SGI_IP] = "sgi-ip",
+	[FAN_PROFILE_MBMS_MSK] = "mbms-msk",
 };
 
 const char *
@@ -32,7 +33,7 @@ fan_profile_find(const char *name)
 	return fan_fail(
 		FAN_E_NOT_FOUND,
 		"unknown profile \"%s\": use eps-nas-nidd, eps-nas-sms, 5gs-nas-sms, 5gs-nas-ciot, lte-pdcp-12, lte-pdcp-18, "
-		"nr-pdcp-12, nr-pdcp-18, eps-nas-key, 5gs-nas-key or sgi-ip",
+		"nr-pdcp-12, nr-pdcp-18, eps-nas-key, 5gs-nas-key, sgi-ip or mbms-msk",
 		name);
 }
 
@@ -56,6 +57,8 @@ fan_profile_kind(enum fan_profile profile)
 		return FAN_KIND_NR_PDCP_12;
 	case FAN_PROFILE_SGI_IP:
 		return FAN_KIND_SGI;
+	case FAN_PROFILE_MBMS_MSK:
+		return FAN_KIND_MBMS;
 	case FAN_PROFILE_NR_PDCP_18:
 	case FAN_PROFILE_COUNT:
 		break;
@@ -78,6 +81,16 @@ check_plain(struct fan_protection protection)
 	return fan_fail(FAN_E_INVALID,
 			"cipher %u, integrity %u for sgi-ip: 0 and none, for the network protects its hop, and Fanfare nothing",
 			protection.cipher, protection.integrity);
+}
+
+/* What MIKEY has (RFC 3830 4.2.3, 4.2.4), which no algorithm of a network's has a number for: that of the cipher's block stands for it. */
+static int
+check_mbms(struct fan_protection protection)
+{
+	if (protection.cipher == 2 && protection.integrity == FAN_INTEGRITY_HMAC_SHA_1)
+		return 0;
+	return fan_fail(FAN_E_INVALID, "cipher %u, integrity %u for mbms-msk: 2 and %d, AES-CM-128 and HMAC-SHA-1 of MIKEY",
+			protection.cipher, protection.integrity, FAN_INTEGRITY_HMAC_SHA_1);
 }
 
 static int
@@ -112,6 +125,8 @@ fan_protection_check(struct fan_protection protection, bool emergency)
 				FAN_ALGORITHM_MAX);
 	if (fan_kind_is_plain(protection.kind))
 		return check_plain(protection);
+	if (protection.kind == FAN_KIND_MBMS)
+		return check_mbms(protection);
 	if (protection.kind == FAN_KIND_EPS_NAS && (protection.bearer_id < 5 || protection.bearer_id > 15))
 		return fan_fail(FAN_E_INVALID, "EPS bearer identity %u: 5 to 15", protection.bearer_id);
 	if (protection.kind == FAN_KIND_5GS_NAS && (protection.bearer_id < 1 || protection.bearer_id > 15))

@@ -12,7 +12,7 @@
 struct fan_protection {
 	uint8_t kind;      /* enum fan_kind */
 	uint8_t cipher;    /* 0..3 */
-	uint8_t integrity; /* 0..3 or FAN_INTEGRITY_NONE */
+	uint8_t integrity; /* 0..3, FAN_INTEGRITY_HMAC_SHA_1 or FAN_INTEGRITY_NONE */
 	uint8_t bearer_id; /* NAS: the EPS bearer or PDU session identity that stands inside ciphered user data, in CIoT behind it where
 			      no private head can reach; a table per identity keeps batches uniform. 0 for bearers */
 };

@@ -61,6 +61,20 @@ reserve(size_t *capacity, size_t wanted)
 	return NULL;
 }
 
+#define NAMES_BYTES(slots) ((size_t)(slots)*FAN_B_TID_NAME_BYTES)
+
+/* Address space for names, of which grow() makes memory. */
+static int
+reserve_names(struct fan_context_table *table)
+{
+	void *names = mmap(NULL, NAMES_BYTES(table->capacity), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (names == MAP_FAILED)
+		return fan_fail(FAN_E_MEMORY, "no address space for the names of a table: raise the limit (ulimit -v)");
+	table->names = names;
+	return 0;
+}
+
 int
 fan_context_table_init(struct fan_context_table *table, struct fan_protection protection, size_t capacity)
 {
@@ -80,7 +94,10 @@ fan_context_table_init(struct fan_context_table *table, struct fan_protection pr
 	table->wanted = (uint32_t)wanted;
 	table->capacity = (uint32_t)capacity;
 	table->free_first = FAN_SLOT_NONE;
-	return 0;
+	if (protection.kind != FAN_KIND_MBMS || reserve_names(table) == 0)
+		return 0;
+	fan_context_table_free(table);
+	return FAN_E_MEMORY;
 }
 
 int
@@ -104,6 +121,13 @@ open_generations(const struct fan_context_table *table, uint32_t slots)
 	       mprotect(table->generation, slots * sizeof(*table->generation), PROT_READ | PROT_WRITE) == 0;
 }
 
+/* The same for the first `slots` names. */
+static bool
+open_names(const struct fan_context_table *table, uint32_t slots)
+{
+	return table->names == NULL || mprotect(table->names, NAMES_BYTES(slots), PROT_READ | PROT_WRITE) == 0;
+}
+
 /* Makes memory of the next step of address space. Locked as it is touched, where that is allowed: a host may have use for what little
  * RLIMIT_MEMLOCK gives, so a refusal is none of ours. */
 static int
@@ -121,7 +145,8 @@ grow(struct fan_context_table *table)
 			table->capacity);
 	if (step == 0)
 		return fan_fail(FAN_E_MEMORY, "the table is full: %u contexts", table->capacity);
-	if (mprotect(from, bytes, PROT_READ | PROT_WRITE) != 0 || !open_generations(table, table->ready + step))
+	if (mprotect(from, bytes, PROT_READ | PROT_WRITE) != 0 || !open_generations(table, table->ready + step) ||
+	    !open_names(table, table->ready + step))
 		return fan_fail(
 			FAN_E_MEMORY,
 			"the table holds %u contexts and the system gives it no memory for more: use fewer UEs, or raise "
@@ -146,6 +171,8 @@ fan_context_table_free(struct fan_context_table *table)
 		munmap(table->generation, table->capacity * sizeof(*table->generation));
 	if (table->marks != NULL)
 		munmap(table->marks, 2 * blocks);
+	if (table->names != NULL)
+		munmap(table->names, NAMES_BYTES(table->capacity));
 	memset(table, 0, sizeof(*table));
 }
 
@@ -166,32 +193,74 @@ check_nas_place(uint8_t kind, const struct fan_ue *ue)
 
 /* A host that an IPv4 packet can be meant for alone: 0/8 and 127/8 are none, and from 224 on are groups and what is reserved (RFC 6890). */
 static int
-check_plain_place(const struct fan_ue *ue)
+check_packet_place(const struct fan_ue *ue)
 {
+	const char *const profile = ue->kind == FAN_KIND_MBMS ? "mbms-msk" : "sgi-ip";
 	const uint8_t first = ue->ipv4[0];
 
 	if (first == 0 || first == 127 || first >= 224)
-		return fan_fail(FAN_E_INVALID, "the UE's address %u.%u.%u.%u: sgi-ip takes a unicast address", first,
-				ue->ipv4[1], ue->ipv4[2], ue->ipv4[3]);
+		return fan_fail(FAN_E_INVALID, "the UE's address %u.%u.%u.%u: %s takes a unicast address", first, ue->ipv4[1],
+				ue->ipv4[2], ue->ipv4[3], profile);
 	if (ue->teid != 0 || ue->uplink_teid != 0)
-		return fan_fail(FAN_E_INVALID, "TEID %u, uplink TEID %u: 0, for sgi-ip has no tunnel", ue->teid,
-				ue->uplink_teid);
+		return fan_fail(FAN_E_INVALID, "TEID %u, uplink TEID %u: 0, for %s has no tunnel", ue->teid, ue->uplink_teid,
+				profile);
+	if (ue->bearer != 0 || ue->nru_sn != 0)
+		return fan_fail(FAN_E_INVALID, "BEARER %u, NR-U SN %u: 0, for %s has no bearer", ue->bearer, ue->nru_sn,
+				profile);
 	return 0;
+}
+
+/* All octets of both keys, or-ed. */
+static uint8_t
+any_of_keys(const struct fan_ue *ue)
+{
+	uint8_t any = 0;
+
+	for (unsigned i = 0; i < FAN_KEY_BYTES; i++)
+		any |= ue->k_enc[i] | ue->k_int[i];
+	return any;
 }
 
 /* A key that is handed over would be kept, and protect nothing: who hands one over expects that it does. */
 static int
 check_plain_fields(const struct fan_ue *ue)
 {
-	uint8_t any = 0;
-
-	for (unsigned i = 0; i < FAN_KEY_BYTES; i++)
-		any |= ue->k_enc[i] | ue->k_int[i];
-	if (any != 0)
+	if (any_of_keys(ue) != 0)
 		return fan_fail(FAN_E_INVALID, "a key for sgi-ip: it takes none, for Fanfare protects nothing there");
-	if (ue->bearer != 0 || ue->nru_sn != 0)
-		return fan_fail(FAN_E_INVALID, "BEARER %u, NR-U SN %u: 0, for sgi-ip has no bearer", ue->bearer, ue->nru_sn);
-	return check_plain_place(ue);
+	return check_packet_place(ue);
+}
+
+#define RAND_DIGITS 22 /* of base64, for 16 octets; == fills them up */
+
+/* base64(RAND)@domain (TS 33.220 4.5.2, TS 23.003 16). */
+static bool
+is_b_tid(const char *b_tid)
+{
+	static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const size_t bytes = strnlen(b_tid, FAN_B_TID_BYTES_MAX + 1);
+
+	if (bytes > FAN_B_TID_BYTES_MAX || strspn(b_tid, base64) != RAND_DIGITS || strncmp(b_tid + RAND_DIGITS, "==@", 3) != 0)
+		return false;
+	for (const char *at = b_tid + FAN_B_TID_NAME_BYTES + 1; *at != '\0'; at++)
+		if (*at <= ' ' || *at > '~' || *at == '@' || *at == ',')
+			return false;
+	return b_tid[FAN_B_TID_NAME_BYTES + 1] != '\0';
+}
+
+/* One message goes to all, and names the end of their B-TIDs once. */
+static int
+check_mbms_fields(const struct fan_context_table *table, const struct fan_ue *ue)
+{
+	if (any_of_keys(ue) == 0)
+		return fan_fail(FAN_E_INVALID, "a UE of mbms-msk without a MUK");
+	if (ue->b_tid == NULL || !is_b_tid(ue->b_tid))
+		return fan_fail(FAN_E_INVALID,
+				"the B-TID of a UE of mbms-msk: 16 octets in base64, @ and a domain, %d characters at most",
+				FAN_B_TID_BYTES_MAX);
+	if (table->domain[0] != '\0' && strcmp(table->domain, ue->b_tid + FAN_B_TID_NAME_BYTES) != 0)
+		return fan_fail(FAN_E_INVALID, "a B-TID of %s: those of the other UEs end with %s",
+				ue->b_tid + FAN_B_TID_NAME_BYTES, table->domain);
+	return check_packet_place(ue);
 }
 
 static int
@@ -224,6 +293,8 @@ check_fields(const struct fan_context_table *table, const struct fan_ue *ue)
 		return check_nas_fields(ue);
 	if (fan_kind_is_plain(ue->kind))
 		return check_plain_fields(ue);
+	if (ue->kind == FAN_KIND_MBMS)
+		return check_mbms_fields(table, ue);
 	if (ue->nru_sn >= 1U << 24)
 		return fan_fail(FAN_E_INVALID, "NR-U SN %u: 24 bits", ue->nru_sn);
 	return 0;
@@ -242,11 +313,22 @@ fill_place(struct fan_context *context, enum fan_kind kind, const struct fan_ue 
 		context->drb.teid = ue->teid;
 		memcpy(context->drb.ipv4, ue->ipv4, sizeof(context->drb.ipv4));
 	}
+	if (kind == FAN_KIND_MBMS)
+		context->packet.udp_port = ue->udp_port != 0 ? ue->udp_port : FAN_PORT_MIKEY;
 }
 
 static void
-fill(struct fan_context *context, const struct fan_ue *ue)
+fill_name(struct fan_context_table *table, uint32_t slot, const char *b_tid)
 {
+	memcpy(table->names[slot], b_tid, FAN_B_TID_NAME_BYTES);
+	memcpy(table->domain, b_tid + FAN_B_TID_NAME_BYTES, strlen(b_tid + FAN_B_TID_NAME_BYTES) + 1);
+}
+
+static void
+fill(struct fan_context_table *table, uint32_t slot, const struct fan_ue *ue)
+{
+	struct fan_context *const context = &table->slots[slot];
+
 	memset(context, 0, sizeof(*context));
 	memcpy(context->k_enc, ue->k_enc, FAN_KEY_BYTES);
 	memcpy(context->k_int, ue->k_int, FAN_KEY_BYTES);
@@ -259,9 +341,11 @@ fill(struct fan_context *context, const struct fan_ue *ue)
 		context->nas.bearer_id = ue->bearer_id;
 		context->nas.transaction = ue->transaction;
 		context->nas.rp_reference = ue->rp_reference;
-	} else {
+	} else if (fan_kind_is_bearer(ue->kind)) {
 		context->drb.nru_sn = ue->nru_sn;
 	}
+	if (table->names != NULL)
+		fill_name(table, slot, ue->b_tid);
 }
 
 /* What fill() and fill_place() read of one kind and not of the other. */
@@ -274,11 +358,22 @@ tell_kind(const struct fan_context *context, struct fan_ue *ue)
 		ue->bearer_id = context->nas.bearer_id;
 		ue->transaction = context->nas.transaction;
 		ue->rp_reference = context->nas.rp_reference;
-	} else {
-		ue->teid = context->drb.teid;
-		memcpy(ue->ipv4, context->drb.ipv4, sizeof(ue->ipv4));
-		ue->nru_sn = context->drb.nru_sn;
+		return;
 	}
+	memcpy(ue->ipv4, context->drb.ipv4, sizeof(ue->ipv4));
+	if (ue->kind == FAN_KIND_MBMS) {
+		ue->udp_port = context->packet.udp_port;
+		return;
+	}
+	ue->teid = context->drb.teid;
+	ue->nru_sn = context->drb.nru_sn;
+}
+
+void
+fan_context_tell_b_tid(const struct fan_context_table *table, char b_tid[FAN_B_TID_BYTES_MAX + 1], uint32_t slot)
+{
+	memcpy(b_tid, table->names[slot], FAN_B_TID_NAME_BYTES);
+	memcpy(b_tid + FAN_B_TID_NAME_BYTES, table->domain, sizeof(table->domain));
 }
 
 void
@@ -319,7 +414,7 @@ fan_context_add(struct fan_context_table *table, const struct fan_ue *ue)
 			return error;
 		slot = table->used++;
 	}
-	fill(&table->slots[slot], ue);
+	fill(table, slot, ue);
 	table->present++;
 	return slot;
 }
@@ -356,7 +451,7 @@ restore(struct fan_context_table *table, uint32_t slot, const struct fan_ue *ue)
 		error = grow(table);
 	if (error != 0)
 		return error;
-	fill(&table->slots[slot], ue);
+	fill(table, slot, ue);
 	table->used = slot + 1;
 	table->present++;
 	return 0;
@@ -383,6 +478,8 @@ fan_context_wipe(struct fan_context_table *table, uint32_t slot)
 {
 	FAN_REQUIRE(slot < table->used && (table->slots[slot].flags & FAN_CONTEXT_REMOVED) != 0);
 	explicit_bzero(&table->slots[slot], sizeof(table->slots[slot]));
+	if (table->names != NULL)
+		memset(table->names[slot], 0, sizeof(table->names[slot]));
 	table->slots[slot].flags = FAN_CONTEXT_REMOVED;
 }
 
@@ -536,7 +633,7 @@ fan_context_check_move(const struct fan_context_table *table, const struct fan_u
 
 	if (fan_kind_is_nas(kind))
 		return check_nas_place(table->protection.kind, ue);
-	return fan_kind_is_plain(kind) ? check_plain_place(ue) : 0;
+	return fan_kind_is_bearer(kind) ? 0 : check_packet_place(ue);
 }
 
 int

@@ -24,6 +24,10 @@ struct fan_context_table {
 	uint32_t present;          /* contexts in the table */
 	uint32_t *generation;      /* how often a slot has been freed; demand-zero, made with the first; NULL: none has been */
 	uint32_t free_first;       /* head of the list of freed slots, linked through `ue`; FAN_SLOT_NONE when empty */
+	/* Of MBMS, and NULL otherwise: what a UE's B-TID begins with, for which its cache line has no room, by slot. Filled and wiped as the slot is. */
+	uint8_t (*names)[FAN_B_TID_NAME_BYTES];
+	char domain[FAN_B_TID_BYTES_MAX - FAN_B_TID_NAME_BYTES +
+		    1]; /* what all B-TIDs end with, from @ on; "": no UE was there yet */
 	/* What may be spent before a crash is made good by a store: one octet for each block of contexts. NULL, both: there is no store. Atomic.
 	 * A mark is durable before it is stored here. NULL also where no COUNT is ever spent. */
 	uint8_t *marks; /* C the block's turn, and COUNTs that each of its contexts may spend in it (count.h) */
@@ -51,8 +55,10 @@ void fan_context_table_free(struct fan_context_table *table);
  * thread. */
 int64_t fan_context_add(struct fan_context_table *table, const struct fan_ue *ue);
 /* Out: *ue, what a context was added with, keys too, which are then the caller's to wipe; COUNT, window and NR-U SN as they are now. What a
- * context does not hold (emergency, and all that came with version 2) is as fan_ue_init() leaves it. Control thread. */
+ * context does not hold (emergency, all that came with version 2, the B-TID) is as fan_ue_init() leaves it. Control thread. */
 void fan_context_tell(const struct fan_context_table *table, struct fan_ue *ue, uint32_t slot);
+/* Out: *b_tid, whole. In: a table of MBMS. */
+void fan_context_tell_b_tid(const struct fan_context_table *table, char b_tid[FAN_B_TID_BYTES_MAX + 1], uint32_t slot);
 /* Takes a context out of service: it is present no more, spends nothing, and keeps its slot. Any time. Control thread. */
 void fan_context_retire(struct fan_context_table *table, uint32_t slot);
 /* Takes that back, where its slot was not wiped. In: flags, as they were. Control thread. */

@@ -18,8 +18,8 @@ struct ranking {
 struct fan_calibration {
 	struct fan_engine *engines[FAN_ENGINES_MAX];
 	unsigned engine_count;
-	/* by cipher, integrity (the last: none), sequence and class of length */
-	struct ranking ranking[FAN_ALGORITHM_MAX + 1][FAN_ALGORITHM_MAX + 2][FAN_CIPHER_ONLY + 1][LENGTH_CLASSES];
+	/* by cipher, integrity (the last: none, or that of MIKEY), sequence and class of length */
+	struct ranking ranking[FAN_ALGORITHM_MAX + 1][FAN_ALGORITHM_MAX + 2][FAN_MIKEY + 1][LENGTH_CLASSES];
 	struct fan_context context[FAN_BATCH_UES_MAX];
 	uint8_t packets[FAN_BATCH_UES_MAX * PACKET_BYTES];
 };
@@ -95,7 +95,7 @@ rank(struct fan_calibration *calibration, struct ranking *ranking, const struct 
 void
 fan_calibration_rank(struct fan_calibration *calibration, uint8_t *preference, const struct fan_shape *shape)
 {
-	const unsigned integrity = shape->sequence == FAN_CIPHER_ONLY ? FAN_ALGORITHM_MAX + 1 : shape->integrity;
+	const unsigned integrity = shape->sequence >= FAN_CIPHER_ONLY ? FAN_ALGORITHM_MAX + 1 : shape->integrity;
 	const unsigned length_class = shape->text_bytes <= 64 ? 0 : shape->text_bytes <= 256 ? 1 : 2;
 	struct ranking *ranking = &calibration->ranking[shape->cipher][integrity][shape->sequence][length_class];
 

@@ -9,8 +9,12 @@
  *      PDCP                        | clear prefix: header, SDAP    | text (ciphered) | MAC-I 4 (ciphered; NR with integrity)
  *                                                                  ^ text[i]
  *
+ *      MIKEY                                                        | message: clear | key data (ciphered) | 1 | MAC 20 |
+ *
  * The clear prefix is covered by the MAC and not ciphered. The first 16 * head_blocks octets of the text (or all of it, when it
  * is shorter) are the UE's private head: plaintext that lies in the packet already. The rest of the plaintext is shape->message.
+ * MIKEY's text is a whole message, of which T and the beginning of the B-TID are the UE's own and lie in the packet already: they stand too far
+ * behind for a private head.
  */
 #ifndef FAN_ENGINE_H
 #define FAN_ENGINE_H
@@ -22,7 +26,25 @@ enum fan_sequence {
 	FAN_CIPHER_THEN_MAC, /* NAS: MAC over clear prefix and ciphertext, stored before the prefix (TS 24.301 4.4.4, 4.4.5) */
 	FAN_MAC_THEN_CIPHER, /* NR PDCP: MAC over prefix and plaintext, then text and MAC-I are ciphered (TS 38.323 5.8, 5.9) */
 	FAN_CIPHER_ONLY,     /* LTE PDCP DRB, NR PDCP DRB without integrity */
+	/* MBMS: keys of each message from K_enc || K_int and the message's own RAND, AES-CM-128 over the key data, HMAC-SHA-1-160 over all of it but
+	 * the MAC (RFC 3830 4.1.4, 4.2.3, 4.2.4). */
+	FAN_MIKEY,
 };
+
+/* Where in a MIKEY message stands what an engine has to know. CSB-ID is at octet 4; the MAC is at the end. */
+struct fan_mikey_places {
+	uint16_t counter_at; /* T, 4 octets: COUNT, which the packet has already */
+	uint16_t rand_at;    /* 16 octets */
+	uint16_t name_at;    /* FAN_B_TID_NAME_BYTES octets, which the packet has already */
+	uint16_t secret_at;  /* the key data */
+	uint16_t secret_bytes;
+};
+
+#define FAN_MIKEY_CSB_ID_AT 4
+#define FAN_MIKEY_RAND_BYTES 16
+#define FAN_MIKEY_MAC_BYTES 20
+#define FAN_MIKEY_SECRET_BYTES_MAX 64
+#define FAN_MIKEY_TEXT_BYTES_MAX 1024
 
 #define FAN_CLEAR_BYTES_MAX 16
 /* An engine may read this many octets past the end of shape->message, and may touch (read, and write the same value back) no
@@ -32,16 +54,31 @@ enum fan_sequence {
 
 /* What all UEs of a batch share. Immutable while any batch refers to it. */
 struct fan_shape {
-	uint8_t cipher;         /* 0..3 */
-	uint8_t integrity;      /* 0..3; not looked at for FAN_CIPHER_ONLY */
-	uint8_t sequence;       /* enum fan_sequence */
-	uint8_t clear_bytes;    /* 0..FAN_CLEAR_BYTES_MAX */
-	uint8_t head_blocks;    /* 0..FAN_HEAD_BLOCKS_MAX */
-	uint16_t text_bytes;    /* 1..FAN_PDU_BYTES_MAX - clear_bytes */
-	const uint8_t *message; /* text_bytes of plaintext, FAN_MESSAGE_SLACK_BYTES readable behind it */
+	uint8_t cipher;                /* 0..3 */
+	uint8_t integrity;             /* 0..3; not looked at for FAN_CIPHER_ONLY */
+	uint8_t sequence;              /* enum fan_sequence */
+	uint8_t clear_bytes;           /* 0..FAN_CLEAR_BYTES_MAX */
+	uint8_t head_blocks;           /* 0..FAN_HEAD_BLOCKS_MAX */
+	uint16_t text_bytes;           /* 1..FAN_PDU_BYTES_MAX - clear_bytes; FAN_MIKEY: 1..FAN_MIKEY_TEXT_BYTES_MAX */
+	const uint8_t *message;        /* text_bytes of plaintext, FAN_MESSAGE_SLACK_BYTES readable behind it */
+	struct fan_mikey_places mikey; /* FAN_MIKEY: clear_bytes and head_blocks are 0 then, and the algorithms not looked at */
 };
 
-/* Whether a shape is one at all: every field in its range. Which of these it serves an engine says itself (takes). */
+/* Whether a shape is one of FAN_MIKEY: its places lie in the message, in this order, and none in another. */
+static inline bool
+fan_shape_is_mikey(const struct fan_shape *shape)
+{
+	const struct fan_mikey_places *const at = &shape->mikey;
+
+	return shape->sequence == FAN_MIKEY && shape->clear_bytes == 0 && shape->head_blocks == 0 &&
+	       shape->text_bytes <= FAN_MIKEY_TEXT_BYTES_MAX && at->counter_at >= FAN_MIKEY_CSB_ID_AT + 4 &&
+	       at->rand_at >= at->counter_at + 4 && at->name_at >= at->rand_at + FAN_MIKEY_RAND_BYTES &&
+	       at->secret_at >= at->name_at + FAN_B_TID_NAME_BYTES && at->secret_bytes >= 1 &&
+	       at->secret_bytes <= FAN_MIKEY_SECRET_BYTES_MAX &&
+	       shape->text_bytes >= at->secret_at + at->secret_bytes + FAN_MIKEY_MAC_BYTES;
+}
+
+/* Whether a shape is one at all of the others: every field in its range. Which of these it serves an engine says itself (takes). */
 static inline bool
 fan_shape_check(const struct fan_shape *shape)
 {

@@ -47,7 +47,7 @@ fan_header_trace(struct fan_header *header, enum fan_kind kind, unsigned clear_b
 	for (unsigned i = 0; i < FAN_HEADER_BYTES_MAX; i++)
 		source[i] = i % FAN_HEADER_HALF;
 	trace_octets(source + FAN_HEADER_BYTES_MAX - header->byte_count, RTE_ETHER_ADDR_LEN, FAN_HOP_OCTET(ethernet));
-	if (fan_kind_is_plain(kind))
+	if (!fan_kind_is_nas(kind) && !fan_kind_is_bearer(kind))
 		return;
 	if (ipv6) {
 		trace_octets(ip + offsetof(struct rte_ipv6_hdr, dst_addr), 16, FAN_HOP_OCTET(address));

@@ -4,6 +4,7 @@
 
 #include "../context/count.h"
 #include "header_source.h"
+#include "mikey.h"
 
 #include <rte_ip.h>
 #include <rte_udp.h>
@@ -101,15 +102,24 @@ encode_ciot(struct fan_plan *plan, const struct fan_message *message, uint8_t be
 	return encode_octets(plan, message, lead, sizeof(lead), bearer_id);
 }
 
+static int
+check_marked(const struct fan_message *message, enum fan_profile profile)
+{
+	return message->group_keys
+		       ? 0
+		       : fan_fail(FAN_E_INVALID, "%s carries keys of groups alone, which the message is not marked to be",
+				  fan_profile_name(profile));
+}
+
 /* Keys go to UEs as keys and in the form that they are for: text that a sender made would else be taken for keys. */
 static int
 check_keys(const struct fan_message *message, enum fan_profile profile)
 {
 	const bool eps = profile == FAN_PROFILE_EPS_NAS_KEY;
+	const int error = check_marked(message, profile);
 
-	if (!message->group_keys)
-		return fan_fail(FAN_E_INVALID, "%s carries keys of groups alone, which the message is not marked to be",
-				fan_profile_name(profile));
+	if (error != 0)
+		return error;
 	/* Version 1 of an entry; MBS decision 5, security information update (TS 24.501 9.11.4.31). */
 	if (eps ? message->bytes[0] >> 4 != 1 : (message->bytes[0] & 7) != 5)
 		return fan_fail(FAN_E_INVALID, "%s carries %s", fan_profile_name(profile),
@@ -151,6 +161,24 @@ encode_keys(struct fan_plan *plan, const struct fan_message *message, uint8_t be
 	return plan->kind == FAN_KIND_EPS_NAS ? encode_eps_keys(plan, message) : encode_5gs_keys(plan, message, bearer_id);
 }
 
+/* An MSK in a MIKEY message, in which T and B-TID are left to write_msk(). */
+static int
+encode_msk(struct fan_plan *plan, const struct fan_message *message, const struct fan_context_table *table)
+{
+	const char *const domain = table != NULL && table->domain[0] != '\0' ? table->domain : NULL;
+	int error = check_marked(message, (enum fan_profile)plan->profile);
+
+	if (error == 0)
+		error = fan_mikey_places_find(&plan->shape.mikey, message->bytes, message->byte_count, domain);
+	if (error == 0)
+		error = set_text_bytes(plan, message->byte_count, message->byte_count);
+	if (error != 0)
+		return error;
+	plan->table = table;
+	memcpy(plan->text, message->bytes, message->byte_count);
+	return 0;
+}
+
 /* DOWNLINK NAS TRANSPORT (TS 24.301 8.2.12) or DL NAS TRANSPORT with an SMS payload container (TS 24.501 8.2.11). */
 static int
 encode_sms(struct fan_plan *plan, const struct fan_sms_part *part)
@@ -188,7 +216,7 @@ static int
 choose_source(uint8_t source[4], const struct fan_plan *plan, const struct fan_message *message, const struct fan_link *link)
 {
 	static const uint8_t nowhere[4], behind_gateway[4] = { 192, 0, 2, 1 };
-	const bool plain = fan_kind_is_plain(plan->kind), given = memcmp(message->source_ipv4, nowhere, sizeof(nowhere)) != 0;
+	const bool plain = !fan_kind_is_bearer(plan->kind), given = memcmp(message->source_ipv4, nowhere, sizeof(nowhere)) != 0;
 
 	if (plain && !given && link->ipv6)
 		return fan_fail(FAN_E_INVALID,
@@ -264,14 +292,12 @@ write_prefix(const struct fan_plan *plan, struct fan_header *header, int sdap_qf
 {
 	uint8_t *prefix = header->octets + FAN_HEADER_BYTES_MAX - prefix_bytes(plan);
 
-	if (fan_kind_is_plain(plan->kind))
-		return;
 	if (plan->kind == FAN_KIND_EPS_NAS) {
 		prefix[0] = 0x27; /* integrity protected and ciphered, EMM */
 	} else if (plan->kind == FAN_KIND_5GS_NAS) {
 		prefix[0] = 0x7e;
 		prefix[1] = 0x02;
-	} else {
+	} else if (fan_kind_is_bearer(plan->kind)) {
 		prefix[0] = 0x80; /* D/C: data */
 		if (plan->sdap_bytes != 0)
 			header->octets[FAN_HEADER_BYTES_MAX - 1] = (uint8_t)sdap_qfi; /* RDI 0, RQI 0 */
@@ -291,6 +317,8 @@ application_of(enum fan_kind kind)
 		return FAN_GTPU_NR;
 	case FAN_KIND_SGI:
 		return FAN_NO_TRANSPORT;
+	case FAN_KIND_MBMS:
+		return FAN_PACKET;
 	default:
 		return FAN_GTPU;
 	}
@@ -323,13 +351,31 @@ make_headers(struct fan_plan *plan, const struct fan_link *link, int sdap_qfi)
 	return 0;
 }
 
+/* As the header of a packet has them: from this host, and of IPv4, whatever the link's own addresses are. */
+static int
+make_packet_header(struct fan_plan *plan, const struct fan_message *message, const struct fan_link *link)
+{
+	struct fan_link own = *link;
+	int error;
+
+	own.ipv6 = false;
+	error = choose_source(own.address, plan, message, link);
+	return error != 0 ? error : make_headers(plan, &own, -1);
+}
+
+/* Where the places of a MIKEY message lie with identities that are short. */
+static const struct fan_mikey_places usual_places = { 27, 33, 60, 100, 26 };
+
 void
 fan_shape_init(struct fan_shape *shape, struct fan_protection protection)
 {
 	shape->cipher = protection.cipher;
 	shape->integrity = protection.integrity;
 	shape->sequence = FAN_MAC_THEN_CIPHER;
-	if (fan_kind_is_nas(protection.kind))
+	shape->mikey = usual_places;
+	if (protection.kind == FAN_KIND_MBMS)
+		shape->sequence = FAN_MIKEY;
+	else if (fan_kind_is_nas(protection.kind))
 		shape->sequence = FAN_CIPHER_THEN_MAC;
 	else if (protection.integrity == FAN_INTEGRITY_NONE)
 		shape->sequence = FAN_CIPHER_ONLY;
@@ -343,6 +389,8 @@ init_shape(struct fan_plan *plan, struct fan_protection protection, const struct
 
 	fan_shape_init(shape, protection);
 	shape->message = plan->text;
+	if (shape->sequence == FAN_MIKEY)
+		return;
 	shape->clear_bytes = 1; /* NAS: the SN */
 	if (shape->sequence == FAN_CIPHER_THEN_MAC)
 		return;
@@ -352,9 +400,11 @@ init_shape(struct fan_plan *plan, struct fan_protection protection, const struct
 }
 
 static int
-encode(struct fan_plan *plan, const struct fan_message *message, const struct fan_sms_part *part, uint8_t bearer_id,
+encode(struct fan_plan *plan, const struct fan_message *message, const struct fan_sms_part *part, const struct fan_form *form,
        const struct fan_link *link)
 {
+	const uint8_t bearer_id = form->protection.bearer_id;
+
 	switch (plan->profile) {
 	case FAN_PROFILE_EPS_NAS_NIDD:
 		return encode_nidd(plan, message, bearer_id);
@@ -369,27 +419,32 @@ encode(struct fan_plan *plan, const struct fan_message *message, const struct fa
 		return encode_sms(plan, part);
 	case FAN_PROFILE_SGI_IP:
 		return encode_ip(plan, message, link);
+	case FAN_PROFILE_MBMS_MSK:
+		return encode_msk(plan, message, form->table);
 	default:
 		return message->raw ? encode_raw(plan, message) : encode_ip(plan, message, link);
 	}
 }
 
 static int
-make_plan(struct fan_plan *plan, const struct fan_message *message, const struct fan_sms_part *part, enum fan_profile profile,
-	  struct fan_protection protection, const struct fan_link *link)
+make_plan(struct fan_plan *plan, const struct fan_message *message, const struct fan_sms_part *part,
+	  const struct fan_form *form, const struct fan_link *link)
 {
+	const enum fan_profile profile = (enum fan_profile)form->profile;
 	int error;
 
-	plan->kind = protection.kind;
-	plan->profile = (uint8_t)profile;
+	plan->kind = form->protection.kind;
+	plan->profile = form->profile;
 	plan->secret = message->group_keys;
-	init_shape(plan, protection, message);
+	init_shape(plan, form->protection, message);
 	if (message->group_keys && fan_kind_is_plain(plan->kind))
 		return fan_fail(FAN_E_INVALID, "%s would carry keys of groups in the clear", fan_profile_name(profile));
-	error = encode(plan, message, part, protection.bearer_id, link);
+	error = encode(plan, message, part, form, link);
 	if (error != 0)
 		return error;
 	memcpy(plan->head_octets, plan->text, 16U * plan->shape.head_blocks);
+	if (plan->kind == FAN_KIND_MBMS)
+		return make_packet_header(plan, message, link);
 	return make_headers(plan, link, message->sdap_qfi);
 }
 
@@ -423,8 +478,7 @@ make_parts(struct fan_plans *plans, const struct fan_message *message, const str
 		return fan_fail(FAN_E_MEMORY, "no memory for %u plans of %zu octets", plans->part_count, sizeof(*plans->part));
 	memset(plans->part, 0, plans->part_count * sizeof(*plans->part));
 	for (unsigned i = 0; error == 0 && i < plans->part_count; i++) {
-		error = make_plan(&plans->part[i], message, sms != NULL ? &sms->parts[i] : NULL, profile, form->protection,
-				  link);
+		error = make_plan(&plans->part[i], message, sms != NULL ? &sms->parts[i] : NULL, form, link);
 		if (plans->part[i].frame_bytes_max > plans->frame_bytes_max)
 			plans->frame_bytes_max = plans->part[i].frame_bytes_max;
 	}

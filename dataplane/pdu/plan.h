@@ -7,6 +7,7 @@
 #ifndef FAN_PLAN_H
 #define FAN_PLAN_H
 
+#include "../context/table.h"
 #include "../engine/engine.h"
 #include "sms.h"
 #include "transport.h"
@@ -27,6 +28,7 @@ struct fan_plan {
 	uint8_t trailer_bytes;                         /* MAC-I behind the text */
 	uint8_t sdap_bytes;                            /* of the clear prefix */
 	bool secret;                                   /* the text holds keys: it is wiped */
+	const struct fan_context_table *table;         /* mbms-msk: which has the names of its UEs */
 	uint16_t frame_bytes_max;                      /* longest frame of any UE, from Ethernet up */
 	uint8_t head_octets[FAN_HEAD_BLOCKS_MAX * 16]; /* template of the private head */
 	uint32_t ipv4_sum, udp_sum;                    /* FAN_HEAD_IP: ones' complement sums without the destination address */
@@ -52,6 +54,8 @@ struct fan_plans {
 struct fan_form {
 	uint8_t profile; /* enum fan_profile */
 	struct fan_protection protection;
+	const struct fan_context_table
+		*table; /* whose contexts it goes to, of mbms-msk; there NULL only to know whether it can be encoded */
 };
 
 /*

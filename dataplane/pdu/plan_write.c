@@ -182,6 +182,28 @@ write_plain(uint8_t *text, struct rte_mbuf *frame, const struct fan_plan *plan, 
 	return header->frame_bytes;
 }
 
+/* A MIKEY message in a packet to the UE's own address: T, and what its B-TID begins with, stand in the message. */
+static inline uint32_t
+write_msk(uint8_t *text, struct rte_mbuf *frame, const struct fan_plan *plan, const struct fan_context *context, uint32_t count,
+	  const struct fan_hop *hops)
+{
+	const struct fan_header *header = &plan->header[0];
+	uint8_t *ip = text - FAN_HEADER_BYTES_MAX + header->ip_at, *udp = ip + sizeof(struct rte_ipv4_hdr);
+	const rte_be16_t port = rte_cpu_to_be_16(context->packet.udp_port);
+	const rte_be32_t counter = rte_cpu_to_be_32(count);
+	uint16_t half[2], checksum;
+
+	(void)write_plain(text, frame, plan, context, hops);
+	memcpy(half, context->packet.ipv4, sizeof(half));
+	checksum = fold_complement(header->ipv4_sum + half[0] + half[1]);
+	memcpy(ip + offsetof(struct rte_ipv4_hdr, hdr_checksum), &checksum, sizeof(checksum));
+	memcpy(ip + offsetof(struct rte_ipv4_hdr, dst_addr), context->packet.ipv4, 4);
+	memcpy(udp + offsetof(struct rte_udp_hdr, dst_port), &port, sizeof(port));
+	memcpy(text + plan->shape.mikey.counter_at, &counter, sizeof(counter));
+	memcpy(text + plan->shape.mikey.name_at, plan->table->names[context - plan->table->slots], FAN_B_TID_NAME_BYTES);
+	return header->frame_bytes;
+}
+
 INLINE void
 write_sms_head(uint8_t *text, const struct fan_plan *plan, uint32_t number)
 {
@@ -236,6 +258,8 @@ fan_plan_write_burst_portable(struct fan_batch *batch, struct rte_mbuf **frames,
 			bytes += write_nas(text, frames[i], plan, context, batch->count[i], link, hops);
 		else if (fan_kind_is_plain(plan->kind))
 			bytes += write_plain(text, frames[i], plan, context, hops);
+		else if (plan->kind == FAN_KIND_MBMS)
+			bytes += write_msk(text, frames[i], plan, context, batch->count[i], hops);
 		else
 			bytes += write_bearer(text, frames[i], plan, context, batch->count[i], number, link, hops);
 		write_private_head(text, plan, context, number, plan->head);
@@ -322,8 +346,8 @@ fan_plan_write_burst(struct fan_batch *batch, struct rte_mbuf **frames, const ui
 		     const struct fan_link *link, const struct fan_hop *hops, unsigned first, unsigned end)
 {
 #ifdef __x86_64__
-	/* CPUs that permute octets have all else of TARGET. */
-	if (__builtin_cpu_supports("avx512vbmi"))
+	/* CPUs that permute octets have all else of TARGET. What an MSK takes is little beside its hashes. */
+	if (__builtin_cpu_supports("avx512vbmi") && plan->kind != FAN_KIND_MBMS)
 		return write_burst_by_permutation(batch, frames, numbers, plan, hops, first, end);
 #endif
 	return fan_plan_write_burst_portable(batch, frames, numbers, plan, link, hops, first, end);

@@ -216,6 +216,8 @@ fan_header_make(struct fan_header *header, const struct fan_link *link, enum fan
 		return make_without_transport(header, link, pdu_bytes);
 	if (application == FAN_GTPU || application == FAN_GTPU_NR) {
 		put_gtpu(&writer, header, application == FAN_GTPU_NR, pdu_bytes);
+	} else if (application == FAN_PACKET) {
+		port = FAN_PORT_MIKEY;
 	} else {
 		FAN_REQUIRE(id_bytes != NULL);
 		port = application == FAN_S1AP ? FAN_PORT_S1AP : FAN_PORT_NGAP;
@@ -245,12 +247,12 @@ fan_hop_make(struct fan_hop *hop, const struct fan_next_hop *next_hop)
 }
 
 void
-fan_udp_checksum_fill(struct rte_mbuf *frame, const struct fan_link *link)
+fan_udp_checksum_fill(struct rte_mbuf *frame, const struct fan_link *link, bool ipv6)
 {
-	const size_t ip_bytes = link->ipv6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
+	const size_t ip_bytes = ipv6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
 	const void *ip = rte_pktmbuf_mtod_offset(frame, const void *, fan_link_bytes(link));
 	struct rte_udp_hdr *udp = rte_pktmbuf_mtod_offset(frame, struct rte_udp_hdr *, fan_link_bytes(link) + ip_bytes);
 
 	udp->dgram_cksum = 0;
-	udp->dgram_cksum = link->ipv6 ? rte_ipv6_udptcp_cksum(ip, udp) : rte_ipv4_udptcp_cksum(ip, udp);
+	udp->dgram_cksum = ipv6 ? rte_ipv6_udptcp_cksum(ip, udp) : rte_ipv4_udptcp_cksum(ip, udp);
 }

@@ -87,7 +87,8 @@ struct fan_header {
 	uint8_t id_bytes[2];
 };
 
-enum fan_application { FAN_GTPU, FAN_GTPU_NR, FAN_S1AP, FAN_NGAP, FAN_NO_TRANSPORT };
+/* FAN_PACKET: the PDU is the payload of the UDP datagram itself, whose destination is the UE's own. */
+enum fan_application { FAN_GTPU, FAN_GTPU_NR, FAN_S1AP, FAN_NGAP, FAN_NO_TRANSPORT, FAN_PACKET };
 
 /* Ethernet type and IP version differ with the link; UDP ports are the application's own on both sides, but for a source port of the link's. */
 #define FAN_PORT_GTPU 2152
@@ -112,7 +113,7 @@ fan_aper_bytes(uint64_t value)
 /* Out: *hop from a provisioned next hop. */
 void fan_hop_make(struct fan_hop *hop, const struct fan_next_hop *next_hop);
 
-/* Fills the outer UDP checksum of a finished frame, which has a transport. */
-void fan_udp_checksum_fill(struct rte_mbuf *frame, const struct fan_link *link);
+/* Fills the outer UDP checksum of a finished frame, which has a transport over IPv4 or IPv6. */
+void fan_udp_checksum_fill(struct rte_mbuf *frame, const struct fan_link *link, bool ipv6);
 
 #endif

@@ -288,6 +288,8 @@ fan_engine_serving(const struct fanfare *fanfare, enum fan_kind kind, uint8_t ci
 	const char *name;
 
 	fan_shape_init(&shape, protection);
+	if (shape.sequence == FAN_MIKEY)
+		shape.clear_bytes = 0;
 	name = fan_dataplane_engine_for(fanfare->dataplane, NULL, 0, &shape);
 	return name != NULL ? name : "none";
 }

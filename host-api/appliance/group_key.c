@@ -342,7 +342,8 @@ fan_group_key_not_held(const struct fan_group *group, void (*each)(void *user, f
 		return;
 	fanfare->in_callback = true;
 	for (unsigned i = 0; i < group->able.set_count; i++)
-		tell_set(&telling, &group->able.sets[i], true);
+		if (fan_key_has_form((enum fan_profile)group->able.sets[i].profile))
+			tell_set(&telling, &group->able.sets[i], true);
 	for (unsigned i = 0; i < group->members.set_count; i++)
 		tell_set(&telling, &group->members.sets[i], false);
 	fanfare->in_callback = nested;

@@ -56,6 +56,9 @@ write_form(uint8_t out[ROW_BYTES_MAX], const struct fan_keyring *ring, unsigned 
 static enum fan_profile
 profile_of(const struct fan_message *message)
 {
+	/* MIKEY, version 1, and what follows the common header. */
+	if (message->byte_count > 2 && memcmp(message->bytes, "\x01\x00\x15", 3) == 0)
+		return FAN_PROFILE_MBMS_MSK;
 	return message->bytes[0] >> 4 == 1 ? FAN_PROFILE_EPS_NAS_KEY : FAN_PROFILE_5GS_NAS_KEY;
 }
 
@@ -68,7 +71,8 @@ is_current(const struct fan_group *group, const struct fan_message *message)
 	int octet_count;
 	bool is;
 
-	if (group->keys == NULL || !group->keys->keys.has_current || (form == 1 && !group->keys->kept.has_session))
+	if (form >= FAN_KEY_FORMS || group->keys == NULL || !group->keys->keys.has_current ||
+	    (form == 1 && !group->keys->kept.has_session))
 		return false;
 	octet_count = write_form(octets, group->keys, form);
 	is = octet_count > 0 && (size_t)octet_count == message->byte_count &&

@@ -463,7 +463,7 @@ fan_keyring_on_joining(struct fan_record_group_key *record, const struct fan_gro
 {
 	const struct fan_keyring *const ring = group->keys;
 
-	if (ring == NULL || !fan_profile_is_key(profile))
+	if (ring == NULL || !fan_key_has_form(profile))
 		return NULL;
 	*record = ring->kept;
 	record->to_send |= (uint8_t)(1U << fan_key_form(profile));
@@ -475,6 +475,7 @@ static bool
 makes_due(const struct fan_group *group, unsigned table, uint32_t slot)
 {
 	return group->keys != NULL && group->keys->kept.rekey_on_removal && !group->keys->kept.is_due &&
+	       group->fanfare->dataplane->tables[table].protection.kind != FAN_KIND_MBMS &&
 	       fan_members_has(&group->able, (uint16_t)table, slot);
 }
 
@@ -515,7 +516,7 @@ fan_keyring_joined(struct fan_group *group, const struct fan_members *able, enum
 {
 	struct fan_keyring *const ring = group->keys;
 
-	if (ring == NULL || !fan_profile_is_key(profile))
+	if (ring == NULL || !fan_key_has_form(profile))
 		return;
 	group->fanfare->keyrings_stirred = true;
 	ring->kept.to_send |= (uint8_t)(1U << fan_key_form(profile));
@@ -680,12 +681,16 @@ write_fresh(struct fan_keyring *ring, bool last)
 uint64_t
 fan_keyring_count(const struct fanfare *fanfare, const struct fan_members *members)
 {
-	uint64_t count = fan_members_count(members);
+	uint64_t count = 0;
 
-	for (unsigned i = 0; fanfare->gone_count > 0 && i < members->set_count; i++) {
-		const roaring_bitmap_t *gone = fanfare->removals[members->sets[i].table].gone;
+	for (unsigned i = 0; i < members->set_count; i++) {
+		const struct fan_member_set *const set = &members->sets[i];
+		const roaring_bitmap_t *const gone = fanfare->removals[set->table].gone;
 
-		count -= gone != NULL ? roaring_bitmap_and_cardinality(members->sets[i].slots, gone) : 0;
+		if (!fan_key_has_form((enum fan_profile)set->profile))
+			continue;
+		count += roaring_bitmap_get_cardinality(set->slots);
+		count -= gone != NULL ? roaring_bitmap_and_cardinality(set->slots, gone) : 0;
 	}
 	return count;
 }
@@ -706,7 +711,7 @@ static void
 end_proofs(struct fan_keyring *ring)
 {
 	if (ring->proof_count > 0 && ring->kept.to_send == 0 &&
-	    fan_members_count(&ring->held) == fan_members_count(&ring->group->able))
+	    fan_keyring_count(ring->group->fanfare, &ring->held) == fan_keyring_count(ring->group->fanfare, &ring->group->able))
 		forget_proofs(ring);
 }
 

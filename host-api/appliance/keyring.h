@@ -74,6 +74,13 @@ fan_key_form(enum fan_profile profile)
 	return (unsigned)profile - FAN_PROFILE_EPS_NAS_KEY;
 }
 
+/* Whether those under a profile take the group's key: members of MBMS are able to take MSKs, which are no business of this room. */
+static inline bool
+fan_key_has_form(enum fan_profile profile)
+{
+	return fan_key_form(profile) < FAN_KEY_FORMS;
+}
+
 static inline int64_t
 fan_key_end_s(const struct fan_record_group_key *kept)
 {

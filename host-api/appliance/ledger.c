@@ -1011,7 +1011,7 @@ resume(struct fan_context *context, enum fan_kind kind, const struct fan_record_
 	if (fan_kind_is_nas(kind)) {
 		context->nas.transaction = ue.transaction;
 		context->nas.rp_reference = ue.rp_reference;
-	} else {
+	} else if (fan_kind_is_bearer(kind)) {
 		/* It rises with COUNT, and is stored as what it is ahead (registry.c). */
 		context->drb.nru_sn = (context->drb.nru_sn + ue.count) & 0xffffff;
 	}

@@ -95,6 +95,9 @@ fan_protector_open(struct fan_protector **out, const char *engine, enum fan_kind
 		error = fan_fail(FAN_E_INVALID, "unknown kind of protection %d", (int)kind);
 	if (error == 0 && fan_kind_is_plain(kind))
 		error = fan_fail(FAN_E_INVALID, "sgi-ip is not protected: there is nothing for a protector to do");
+	if (error == 0 && kind == FAN_KIND_MBMS)
+		error = fan_fail(FAN_E_INVALID,
+				 "a MIKEY message has no clear prefix and no head, which a protector's layout says");
 	if (error == 0)
 		error = fan_context_table_init(&protector->table, protection, contexts_max);
 	if (error == 0)

@@ -175,11 +175,13 @@ reserve_uplink(struct fan_receipts *receipts, unsigned table, uint32_t slot)
 	return 0;
 }
 
-/* Contexts that nothing acknowledges. */
+/* Contexts that no receipt can name: they have neither ids nor a tunnel. */
 static bool
-is_plain(const struct fan_receipts *receipts, unsigned table)
+is_nameless(const struct fan_receipts *receipts, unsigned table)
 {
-	return fan_kind_is_plain((enum fan_kind)receipts->dataplane->tables[table].protection.kind);
+	const enum fan_kind kind = (enum fan_kind)receipts->dataplane->tables[table].protection.kind;
+
+	return !fan_kind_is_nas(kind) && !fan_kind_is_bearer(kind);
 }
 
 static int
@@ -203,7 +205,7 @@ fan_receipts_enter(struct fan_receipts *receipts, unsigned table, uint32_t slot,
 	size_t at;
 	int error;
 
-	if (receipts == NULL || is_plain(receipts, table))
+	if (receipts == NULL || is_nameless(receipts, table))
 		return 0;
 	error = note_uplink(receipts, table, slot, uplink_teid);
 	if (error != 0)
@@ -249,7 +251,7 @@ fan_receipts_leave(struct fan_receipts *receipts, unsigned table, uint32_t slot)
 	struct fan_places *part;
 	size_t at;
 
-	if (receipts == NULL || is_plain(receipts, table) ||
+	if (receipts == NULL || is_nameless(receipts, table) ||
 	    (!fan_kind_is_nas((enum fan_kind)receipts->dataplane->tables[table].protection.kind) &&
 	     slot >= receipts->uplink[table].slots))
 		return;

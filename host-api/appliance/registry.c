@@ -335,6 +335,8 @@ compose(const struct fanfare *fanfare, struct fan_record_ue *record, unsigned ta
 	record->capabilities = addition->capabilities;
 	record->reachable = (contexts->slots[record->slot].flags & FAN_CONTEXT_UNREACHABLE) == 0;
 	fan_context_tell(contexts, &record->ue, record->slot);
+	if (contexts->names != NULL)
+		fan_context_tell_b_tid(contexts, record->b_tid, record->slot);
 	record->messages_before = fanfare->dataplane->flights.accepted;
 	record->ue.emergency = addition->emergency;
 	record->ue.uplink_teid = addition->uplink_teid;
@@ -344,7 +346,8 @@ compose(const struct fanfare *fanfare, struct fan_record_ue *record, unsigned ta
 	record->ue.area = place.area;
 	record->ue.broadcast_id = place.broadcast_id;
 	/* The NR-U SN rises with COUNT (ledger.c). */
-	record->ue.nru_sn = (record->ue.nru_sn - record->ue.count) & 0xffffff;
+	if (fan_kind_is_bearer(record->ue.kind))
+		record->ue.nru_sn = (record->ue.nru_sn - record->ue.count) & 0xffffff;
 }
 
 int

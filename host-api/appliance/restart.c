@@ -6,6 +6,7 @@
  * Records of members may name slots that hold no UE: a UE's own record is deleted when it is removed, and those of its groups only before
  * its slot is given to another (removal.c). Such slots are free from here on, so the records are put right before anything else happens.
  */
+#define _GNU_SOURCE
 #include "registry.h"
 
 #include "ledger.h"
@@ -107,6 +108,18 @@ restore_place(struct fanfare *fanfare, unsigned table, const struct fan_record_u
 	return fan_whereabouts_set(&fanfare->whereabouts, table, &fanfare->dataplane->tables[table], ue->slot, &place);
 }
 
+static int
+restore_context(struct fanfare *fanfare, struct fan_context_table *table, const struct fan_record_ue *record)
+{
+	struct fan_ue ue = record->ue;
+	int error;
+
+	ue.b_tid = record->b_tid;
+	error = fan_context_restore(table, &fanfare->keys, record->slot, &ue);
+	explicit_bzero(&ue, sizeof(ue));
+	return error;
+}
+
 /* UEs come table by table. */
 static int
 restore_ue(void *user, const struct fan_record *record)
@@ -126,7 +139,7 @@ restore_ue(void *user, const struct fan_record *record)
 	}
 	if (record->ue.ue.next_hop >= dataplane->hop_count)
 		return misfit("a UE's next hop is missing");
-	error = fan_context_restore(&dataplane->tables[restart->table], &fanfare->keys, record->ue.slot, &record->ue.ue);
+	error = restore_context(fanfare, &dataplane->tables[restart->table], &record->ue);
 	if (error == 0 && !record->ue.reachable)
 		fan_context_flag(&dataplane->tables[restart->table].slots[record->ue.slot], FAN_CONTEXT_UNREACHABLE, true);
 	if (error == 0)

@@ -249,7 +249,7 @@ check_place(const struct fanfare *fanfare, const struct fan_ue *ue)
 {
 	if (ue->next_hop >= fanfare->dataplane->hop_count)
 		return fan_fail(FAN_E_INVALID, "next hop %u: %u are known", ue->next_hop, fanfare->dataplane->hop_count);
-	if (!fan_kind_is_nas(ue->kind) && !fan_kind_is_plain(ue->kind) && ue->teid == 0)
+	if (fan_kind_is_bearer(ue->kind) && ue->teid == 0)
 		return fan_fail(FAN_E_INVALID, "TEID 0 is reserved (TS 29.281 5.1)");
 	return 0;
 }
@@ -463,6 +463,7 @@ change_place(struct fan_record_ue *record, const void *value)
 		record->ue.teid = ue->teid;
 		record->ue.uplink_teid = ue->uplink_teid;
 		memcpy(record->ue.ipv4, ue->ipv4, sizeof(record->ue.ipv4));
+		record->ue.udp_port = ue->udp_port;
 	}
 }
 

@@ -228,6 +228,12 @@ read_contexts(struct check *check)
 	if (file == NULL)
 		return fan_command_fail(check->command, FAN_EXIT_USAGE, "--contexts %s: %s", path, strerror(errno));
 	while ((got = fan_contexts_csv_read(file, &row, &line_number, wrong, sizeof(wrong))) > 0) {
+		if (row.profile == FAN_PROFILE_MBMS_MSK) {
+			(void)snprintf(wrong, sizeof(wrong), "line %lu: mbms-msk, of which the file has no B-TIDs",
+				       line_number);
+			got = -1;
+			break;
+		}
 		if (check->ue_count == UINT32_MAX / 4 || !add_row(check, &row, line_number)) {
 			exit_code = fan_command_fail(check->command, FAN_EXIT_FAILED, "--contexts %s: no memory beyond %u UEs",
 						     path, check->ue_count);

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #define DEFAULT_TEXT "Fanfare test message. One text, one key per UE, no action needed."
@@ -311,6 +312,41 @@ read_message_bytes(uint8_t **bytes, size_t *byte_count, const struct fan_command
 	return *bytes != NULL ? FAN_EXIT_OK : fan_command_fail(command, FAN_EXIT_FAILED, "--text: no memory");
 }
 
+#define MSK_BYTES 16
+
+/* Of mbms-msk the message is the MSK: drawn, where none is given. In/Out: *bytes, *byte_count. */
+static int
+make_msk(uint8_t **bytes, size_t *byte_count, const struct fan_command *command, const struct chosen *chosen)
+{
+	struct fan_msk msk;
+	uint8_t *octets;
+	int written;
+
+	fan_msk_init(&msk);
+	memcpy(msk.domain, "\x00\xf1\x10", sizeof(msk.domain)); /* the test network 001 01 */
+	msk.group = msk.number = msk.mtk_first = 1;
+	msk.mtk_last = UINT16_MAX;
+	msk.bm_sc = FAN_POPULATION_BM_SC;
+	msk.bsf = FAN_POPULATION_BSF;
+	if (chosen->message_file == NULL && chosen->text == NULL)
+		written = getrandom(msk.key, sizeof(msk.key), 0) == sizeof(msk.key) ? 0 : FAN_E_IO;
+	else
+		written = *byte_count == MSK_BYTES ? 0 : FAN_E_INVALID;
+	if (written == FAN_E_INVALID)
+		return fan_command_fail(command, FAN_EXIT_USAGE, "--profile mbms-msk: the message is an MSK, of %d octets",
+					MSK_BYTES);
+	if (chosen->message_file != NULL || chosen->text != NULL)
+		memcpy(msk.key, *bytes, sizeof(msk.key));
+	octets = malloc(FAN_MSK_BYTES_MAX);
+	if (written == 0)
+		written = octets == NULL ? FAN_E_MEMORY : fan_msk_write(octets, &msk);
+	explicit_bzero(&msk, sizeof(msk));
+	free(*bytes);
+	*bytes = octets;
+	*byte_count = written > 0 ? (size_t)written : 0;
+	return written > 0 ? FAN_EXIT_OK : fan_command_fail(command, FAN_EXIT_FAILED, "no MSK could be made");
+}
+
 static void
 set_message_options(struct fan_message *message, const struct chosen *chosen)
 {
@@ -525,12 +561,15 @@ prepare(const struct fan_command *command, struct fan_fanout_request *request, u
 		exit_code = check_engines(command, chosen->engines);
 	if (exit_code == FAN_EXIT_OK)
 		exit_code = read_message_bytes(bytes, &byte_count, command, chosen);
+	if (exit_code == FAN_EXIT_OK && request->population.options.weight[FAN_PROFILE_MBMS_MSK] > 0)
+		exit_code = make_msk(bytes, &byte_count, command, chosen);
 	if (exit_code != FAN_EXIT_OK)
 		return exit_code;
 	fan_message_init(&request->message, *bytes, byte_count);
 	set_message_options(&request->message, chosen);
-	request->message.group_keys = request->population.options.weight[FAN_PROFILE_EPS_NAS_KEY] > 0 ||
-				      request->population.options.weight[FAN_PROFILE_5GS_NAS_KEY] > 0;
+	for (unsigned i = 0; i < FAN_PROFILE_COUNT; i++)
+		request->message.group_keys = request->message.group_keys || (fan_profile_is_key((enum fan_profile)i) &&
+									      request->population.options.weight[i] > 0);
 	exit_code = check_contradictions(command, request, chosen);
 	if (exit_code == FAN_EXIT_OK)
 		exit_code = check_message(command, request);

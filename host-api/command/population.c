@@ -43,7 +43,7 @@ refuse_profile(const struct fan_command *command, const char *name)
 	return fan_command_fail(
 		command, FAN_EXIT_USAGE,
 		"--profile %s: no such profile; there are eps-nas-nidd, eps-nas-sms, 5gs-nas-sms, 5gs-nas-ciot, "
-		"lte-pdcp-12, lte-pdcp-18, nr-pdcp-12, nr-pdcp-18, eps-nas-key, 5gs-nas-key, sgi-ip",
+		"lte-pdcp-12, lte-pdcp-18, nr-pdcp-12, nr-pdcp-18, eps-nas-key, 5gs-nas-key, sgi-ip, mbms-msk",
 		name);
 }
 

@@ -50,13 +50,18 @@ static const struct column columns_known[] = {
 	{ "k_amf", PARENT_DIGITS, PARENT_DIGITS, 0, 0 },
 	{ "k_enb", PARENT_DIGITS, PARENT_DIGITS, 0, 0 },
 	{ "k_gnb", PARENT_DIGITS, PARENT_DIGITS, 0, 0 },
+	{ "muk", PARENT_DIGITS, PARENT_DIGITS, 0, 0 },
+	{ "b_tid", FAN_B_TID_NAME_BYTES + 2, FAN_B_TID_BYTES_MAX, 0, 0 },
+	{ "udp_port", 1, UINT16_MAX, PLACE(udp_port) },
 	{ .name = NULL },
 };
 
 #define COLUMN_COUNT (sizeof(columns_known) / sizeof(columns_known[0]) - 1)
 #define COLUMN_REACHABLE 12
 #define COLUMN_PLMN 16
-#define COLUMN_PARENTS 17 /* the first of the keys, which stand in the order of enum fan_parent_key */
+#define COLUMN_PARENTS 17 /* the first of the keys, which stand in the order of enum fan_parent_key, and behind them: */
+#define COLUMN_MUK 21
+#define COLUMN_B_TID 22
 
 static_assert(COLUMN_COUNT == FAN_CONTEXT_COLUMNS_MAX, "a file may have each once");
 
@@ -135,19 +140,22 @@ is_printable(const char *text, size_t text_bytes)
 }
 
 static int
-take_parent(struct fan_context_row *row, enum fan_parent_key which, const char *text, size_t text_bytes)
+take_parent(struct fan_context_row *row, unsigned column, const char *text, size_t text_bytes)
 {
 	bool good = text_bytes == PARENT_DIGITS;
 
 	row->parents++;
-	row->which = which;
+	row->which = (enum fan_parent_key)(column - COLUMN_PARENTS);
+	row->is_muk = column == COLUMN_MUK;
 	for (size_t i = 0; good && i < text_bytes; i++) {
 		const char *digit = text[i] == '\0' ? NULL : strchr(lower_hex, text[i]);
 
 		good = digit != NULL;
 		row->parent[i / 2] = (uint8_t)(row->parent[i / 2] << 4 | (good ? digit - lower_hex : 0));
 	}
-	return good ? 0 : fan_fail(FAN_E_INVALID, "a key that others hang under is %d lower-case hex digits", PARENT_DIGITS);
+	return good ? 0
+		    : fan_fail(FAN_E_INVALID, "a MUK, or a key that others hang under, is %d lower-case hex digits",
+			       PARENT_DIGITS);
 }
 
 static int
@@ -164,13 +172,15 @@ take_plmn(struct fan_context_row *row, const char *text, size_t text_bytes)
 static int
 take_value(struct fan_context_row *row, unsigned column, const char *text, size_t text_bytes)
 {
-	char *place = strcmp(columns_known[column].name, "group") == 0 ? row->gid : row->identity;
+	char *place = column == COLUMN_B_TID                             ? row->b_tid
+		      : strcmp(columns_known[column].name, "group") == 0 ? row->gid
+									 : row->identity;
 	const struct column *known = &columns_known[column];
 
 	if (text_bytes == 0)
 		return 0;
-	if (column >= COLUMN_PARENTS)
-		return take_parent(row, (enum fan_parent_key)(column - COLUMN_PARENTS), text, text_bytes);
+	if (column >= COLUMN_PARENTS && column <= COLUMN_MUK)
+		return take_parent(row, column, text, text_bytes);
 	if (column == COLUMN_PLMN)
 		return take_plmn(row, text, text_bytes);
 	if (known->bytes > 0)
@@ -180,6 +190,8 @@ take_value(struct fan_context_row *row, unsigned column, const char *text, size_
 				(long long)known->maximum);
 	memcpy(place, text, text_bytes);
 	place[text_bytes] = '\0';
+	if (column == COLUMN_B_TID)
+		row->ue.b_tid = row->b_tid;
 	return 0;
 }
 
@@ -243,6 +255,17 @@ fields_bytes(const char *line, size_t line_bytes, unsigned fields)
 	return line_bytes;
 }
 
+/* In GBA_ME the MUK is Ks_NAF, and Ks_int_NAF in GBA_U (TS 33.246 6.1): there is nothing to be derived. */
+static int
+take_muk(struct fan_context_row *row)
+{
+	if (row->ue.kind != FAN_KIND_MBMS)
+		return fan_fail(FAN_E_INVALID, "a MUK is of mbms-msk alone");
+	memcpy(row->ue.k_enc, row->parent, FAN_KEY_BYTES);
+	memcpy(row->ue.k_int, row->parent + FAN_KEY_BYTES, FAN_KEY_BYTES);
+	return 0;
+}
+
 /* The keys, once all is read: those that were given, or what one that they hang under makes of them. */
 static int
 settle_keys(struct fan_context_row *row, char *field, size_t field_bytes)
@@ -252,17 +275,19 @@ settle_keys(struct fan_context_row *row, char *field, size_t field_bytes)
 	if (row->parents == 0 && !row->fixed.keyless)
 		return 0;
 	(void)snprintf(field, field_bytes, "%s",
-		       row->parents == 0 ? "k_enc" : columns_known[COLUMN_PARENTS + (unsigned)row->which].name);
+		       row->parents == 0 ? "k_enc"
+		       : row->is_muk     ? columns_known[COLUMN_MUK].name
+					 : columns_known[COLUMN_PARENTS + (unsigned)row->which].name);
 	if (row->parents == 0)
 		error = fan_fail(FAN_E_INVALID,
 				 "a key is 32 lower-case hex digits; or give the one that it hangs under: k_asme, k_amf, "
-				 "k_enb or k_gnb");
+				 "k_enb or k_gnb, or a muk");
 	else if (row->parents > 1)
 		error = fan_fail(FAN_E_INVALID, "a context's keys hang under one key: give one");
 	else if (!row->fixed.keyless)
 		error = fan_fail(FAN_E_INVALID, "stands in the place of k_enc and k_int, which are empty then");
 	else
-		error = fan_ue_derive(&row->ue, row->which, row->parent);
+		error = row->is_muk ? take_muk(row) : fan_ue_derive(&row->ue, row->which, row->parent);
 	explicit_bzero(row->parent, sizeof(row->parent));
 	if (error == 0)
 		field[0] = '\0';

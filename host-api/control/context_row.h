@@ -9,7 +9,7 @@
 #include "contexts_csv.h"
 #include "protocol.h"
 
-#define FAN_CONTEXT_COLUMNS_MAX 21 /* behind those of contexts_csv.h */
+#define FAN_CONTEXT_COLUMNS_MAX 24 /* behind those of contexts_csv.h */
 
 /* What columns stand behind the fixed ones. */
 struct fan_context_columns {
@@ -19,12 +19,14 @@ struct fan_context_columns {
 
 struct fan_context_row {
 	struct fan_contexts_row fixed;
-	struct fan_ue ue; /* all but next_hop; its identity is the one below, so that a row may not be copied */
+	struct fan_ue ue;                     /* all but next_hop; its texts are those below, so that a row may not be copied */
 	uint8_t parent[FAN_PARENT_KEY_BYTES]; /* while it is read */
 	unsigned parents;                     /* that it has: 0 or 1, unless it is wrong; then this is the last of them: */
 	enum fan_parent_key which;
+	bool is_muk; /* it is no such key, but the UE's MUK */
 	char identity[FAN_IDENTITY_BYTES];
-	char gid[256]; /* "": no group */
+	char b_tid[FAN_B_TID_BYTES_MAX + 1]; /* ue.b_tid is this, or NULL */
+	char gid[256];                       /* "": no group */
 };
 
 /* Reads a header. Out: *columns. INVALID. */

@@ -123,7 +123,7 @@ put_protection(char *to, const struct fan_contexts_row *row)
 static char *
 put_place(char *to, const struct fan_contexts_row *row, bool nas)
 {
-	if (!nas && !is_plain(row))
+	if (fan_kind_is_bearer(fan_profile_kind(row->profile)))
 		to = put_number(to, row->teid);
 	*to++ = ',';
 	if (nas)
@@ -315,6 +315,10 @@ get_integrity(const struct reading *reading, uint8_t *integrity, enum fan_kind k
 	uint64_t number;
 	bool none = reading->byte_count[FIELD_INTEGRITY] == 4 && memcmp(reading->text[FIELD_INTEGRITY], "none", 4) == 0;
 
+	if (kind == FAN_KIND_MBMS) {
+		*integrity = FAN_INTEGRITY_HMAC_SHA_1;
+		return get_number(reading, &number, FIELD_INTEGRITY, FAN_INTEGRITY_HMAC_SHA_1, FAN_INTEGRITY_HMAC_SHA_1);
+	}
 	if (!none && is_lte_pdcp(kind))
 		return refuse(reading, FIELD_INTEGRITY, "none for LTE bearers");
 	if (none && fan_kind_is_nas(kind))
@@ -334,7 +338,8 @@ get_protection(const struct reading *reading, struct fan_contexts_row *row, enum
 {
 	uint64_t number;
 
-	if (!get_number(reading, &number, FIELD_CIPHER, 0, FAN_ALGORITHM_MAX))
+	if (!get_number(reading, &number, FIELD_CIPHER, kind == FAN_KIND_MBMS ? 2 : 0,
+			kind == FAN_KIND_MBMS ? 2 : FAN_ALGORITHM_MAX))
 		return false;
 	row->cipher = (uint8_t)number;
 	if (!get_integrity(reading, &row->integrity, kind))
@@ -370,7 +375,7 @@ get_counters(const struct reading *reading, struct fan_contexts_row *row, enum f
 {
 	uint64_t count, bearer, direction;
 	uint64_t bearer_first = kind == FAN_KIND_5GS_NAS ? 1 : 0; /* 1: 3GPP access, 2: non-3GPP (TS 33.501 6.4.2.2) */
-	uint64_t bearer_last = kind == FAN_KIND_EPS_NAS ? 0 : kind == FAN_KIND_5GS_NAS ? 2 : 31;
+	uint64_t bearer_last = kind == FAN_KIND_EPS_NAS || kind == FAN_KIND_MBMS ? 0 : kind == FAN_KIND_5GS_NAS ? 2 : 31;
 
 	if (!get_number(reading, &count, FIELD_COUNT, 0, fan_kind_is_nas(kind) ? 0xffffff : UINT32_MAX) ||
 	    !get_number(reading, &bearer, FIELD_BEARER, bearer_first, bearer_last) ||
@@ -415,10 +420,12 @@ is_unicast(const uint8_t address[4])
 }
 
 static bool
-get_plain_place(const struct reading *reading, struct fan_contexts_row *row)
+get_packet_place(const struct reading *reading, struct fan_contexts_row *row)
 {
-	if (!get_empty(reading, FIELD_TEID, "empty for sgi-ip") || !get_empty(reading, FIELD_MME_UE_ID, "empty for sgi-ip") ||
-	    !get_empty(reading, FIELD_RAN_UE_ID, "empty for sgi-ip"))
+	static const char rule[] = "empty for sgi-ip and mbms-msk";
+
+	if (!get_empty(reading, FIELD_TEID, rule) || !get_empty(reading, FIELD_MME_UE_ID, rule) ||
+	    !get_empty(reading, FIELD_RAN_UE_ID, rule))
 		return false;
 	return (get_address(reading, AF_INET, row->ue_ip, FIELD_UE_IP) && is_unicast(row->ue_ip)) ||
 	       refuse(reading, FIELD_UE_IP, "a unicast IPv4 address");
@@ -427,9 +434,9 @@ get_plain_place(const struct reading *reading, struct fan_contexts_row *row)
 static bool
 get_place(const struct reading *reading, struct fan_contexts_row *row, enum fan_kind kind)
 {
-	if (fan_kind_is_plain(kind))
-		return get_plain_place(reading, row);
-	return fan_kind_is_nas(kind) ? get_nas_place(reading, row, kind == FAN_KIND_5GS_NAS) : get_bearer_place(reading, row);
+	if (fan_kind_is_nas(kind))
+		return get_nas_place(reading, row, kind == FAN_KIND_5GS_NAS);
+	return fan_kind_is_bearer(kind) ? get_bearer_place(reading, row) : get_packet_place(reading, row);
 }
 
 static bool

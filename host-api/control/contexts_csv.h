@@ -24,12 +24,12 @@ struct fan_contexts_row {
 	uint32_t ue;
 	char imsi[16]; /* 6..15 digits and a closing zero */
 	enum fan_profile profile;
-	uint8_t cipher, integrity; /* integrity 0..3 or FAN_INTEGRITY_NONE */
+	uint8_t cipher, integrity; /* integrity 0..3, FAN_INTEGRITY_HMAC_SHA_1 or FAN_INTEGRITY_NONE */
 	uint8_t k_enc[FAN_KEY_BYTES], k_int[FAN_KEY_BYTES];
 	uint32_t count;
 	uint8_t bearer;
 	uint32_t teid;        /* bearers */
-	uint8_t ue_ip[4];     /* bearers */
+	uint8_t ue_ip[4];     /* bearers, and packets to the UE itself */
 	uint64_t mme_ue_id;   /* NAS */
 	uint32_t ran_ue_id;   /* NAS */
 	bool ipv6;            /* of next_hop */

@@ -17,6 +17,7 @@ static const char *const kind_names[FAN_KIND_COUNT] = {
 	[FAN_KIND_NR_PDCP_12] = "nr-pdcp-12",
 	[FAN_KIND_NR_PDCP_18] = "nr-pdcp-18",
 	[FAN_KIND_SGI] = "sgi",
+	[FAN_KIND_MBMS] = "mbms",
 };
 
 const char *

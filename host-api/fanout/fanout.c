@@ -309,6 +309,9 @@ find_ue(void *user, struct fan_ue_subscriber *subscriber, struct fan_ue_state **
 		.sdap = fanout->reception.sdap_qfi >= 0,
 		.raw = fanout->reception.raw,
 		.first_count = ue->count,
+		.udp_port = ue->udp_port,
+		.bm_sc = FAN_POPULATION_BM_SC,
+		.b_tid = ue->b_tid,
 	};
 	memcpy(subscriber->k_enc, ue->k_enc, sizeof(subscriber->k_enc));
 	memcpy(subscriber->k_int, ue->k_int, sizeof(subscriber->k_int));

@@ -220,6 +220,8 @@ fan_population_integrity(const struct fan_population *population, enum fan_profi
 {
 	enum fan_kind kind = fan_profile_kind(profile);
 
+	if (kind == FAN_KIND_MBMS)
+		return FAN_INTEGRITY_HMAC_SHA_1;
 	return kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18 || fan_kind_is_plain(kind)
 		       ? FAN_INTEGRITY_NONE
 		       : population->options.integrity;
@@ -228,7 +230,9 @@ fan_population_integrity(const struct fan_population *population, enum fan_profi
 uint8_t
 fan_population_cipher(const struct fan_population *population, enum fan_profile profile)
 {
-	return fan_kind_is_plain(fan_profile_kind(profile)) ? 0 : population->options.cipher;
+	const enum fan_kind kind = fan_profile_kind(profile);
+
+	return kind == FAN_KIND_MBMS ? 2 : fan_kind_is_plain(kind) ? 0 : population->options.cipher;
 }
 
 static void
@@ -279,6 +283,17 @@ fill_bearer(struct fan_ue *ue, uint64_t numbers, uint32_t local)
 	ue->nru_sn = (uint32_t)(numbers >> 32) & 0xffffff;
 }
 
+/* Twenty-two digits of base64 that say who it is, and name no RAND that was ever drawn. */
+static void
+fill_mbms(struct fan_population_ue *out)
+{
+	(void)snprintf(out->b_tid, sizeof(out->b_tid), "%022u==@" FAN_POPULATION_BSF, out->ue.ue);
+	out->ue.b_tid = out->b_tid;
+	out->ue.udp_port = FAN_PORT_MIKEY;
+	out->ue.count_reserved = UINT32_MAX;
+	fill_address(&out->ue);
+}
+
 /* COUNT, keys and place of a UE that Fanfare protects something for. */
 static void
 fill_protected(struct fan_population_ue *out, const struct fan_population *population, uint32_t index, uint32_t local)
@@ -291,6 +306,8 @@ fill_protected(struct fan_population_ue *out, const struct fan_population *popul
 		fill_key(ue->k_int, population, index, WORD_K_INT);
 	if (is_nas(ue->kind))
 		fill_nas(ue, random_word(population, index, WORD_NUMBERS), out->profile, local);
+	else if (ue->kind == FAN_KIND_MBMS)
+		fill_mbms(out);
 	else
 		fill_bearer(ue, random_word(population, index, WORD_NUMBERS), local);
 }
@@ -380,10 +397,16 @@ find_bearer(const struct fan_population *population, const struct fan_ue_address
 {
 	int64_t index = address->teid == 0 ? -1 : index_of(population, hop, local_from_teid(address->teid));
 
-	if (index >= 0 && (is_nas(fan_profile_kind(fan_population_profile(population, (uint32_t)index))) ||
-			   fan_kind_is_plain(fan_profile_kind(fan_population_profile(population, (uint32_t)index)))))
+	if (index >= 0 && !fan_kind_is_bearer(fan_profile_kind(fan_population_profile(population, (uint32_t)index))))
 		return -1;
 	return index;
+}
+
+/* Whether it comes in a packet to the UE's own address. */
+static bool
+is_packet(enum fan_kind kind)
+{
+	return !is_nas(kind) && !fan_kind_is_bearer(kind);
 }
 
 /* The UE's own address leads to it, and its next hop must be the one that the link carried the frame to. */
@@ -395,7 +418,7 @@ find_plain(const struct fan_population *population, const struct fan_ue_address 
 	struct fan_next_hop next_hop;
 	uint32_t local;
 
-	if (index >= population->options.ues || !fan_kind_is_plain(fan_profile_kind(fan_population_profile(population, index))))
+	if (index >= population->options.ues || !is_packet(fan_profile_kind(fan_population_profile(population, index))))
 		return -1;
 	fan_population_next_hop(population, &next_hop, hop_of(population, index, &local));
 	return memcmp(next_hop.ethernet, address->ethernet, sizeof(next_hop.ethernet)) == 0 ? (int64_t)index : -1;
@@ -470,8 +493,7 @@ check_options(const struct fan_population_options *options, uint32_t *weight_sum
 			return fan_fail(FAN_E_INVALID, "profile %s: weight %u, 1 to %d", name, options->weight[i],
 					FAN_POPULATION_WEIGHT_MAX);
 		*weight_sum += options->weight[i];
-		if (options->weight[i] == 0 || kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18 ||
-		    fan_kind_is_plain(kind))
+		if (options->weight[i] == 0 || kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18 || is_packet(kind))
 			continue;
 		if (options->integrity == FAN_INTEGRITY_NONE && is_nas(kind))
 			return fan_fail(FAN_E_INVALID, "profile %s: NAS is always integrity protected, none is for PDCP alone",

@@ -26,10 +26,10 @@ struct fan_population_options {
 	uint32_t ues; /* 1..FAN_POPULATION_UES_MAX */
 	uint64_t seed;
 	uint32_t weight[FAN_PROFILE_COUNT]; /* 0..FAN_POPULATION_WEIGHT_MAX, not all 0 */
-	uint8_t cipher;                     /* sgi-ip has none whatever this says */
-	uint8_t integrity;                  /* 0..3 or FAN_INTEGRITY_NONE; LTE PDCP and sgi-ip have none whatever this says */
-	bool emergency;                     /* lets NAS and NR take integrity 0 */
-	bool ipv6;                          /* of the next hops */
+	uint8_t cipher;                     /* sgi-ip has none whatever this says, and mbms-msk its own */
+	uint8_t integrity; /* 0..3 or FAN_INTEGRITY_NONE; LTE PDCP and sgi-ip have none whatever this says, mbms-msk its own */
+	bool emergency;    /* lets NAS and NR take integrity 0 */
+	bool ipv6;         /* of the next hops */
 };
 
 /* Read-only once made: any number of threads may ask. */
@@ -41,9 +41,13 @@ struct fan_population {
 	uint16_t *place[FAN_PROFILE_COUNT]; /* owned by the first: where in the pattern each profile stands */
 };
 
+#define FAN_POPULATION_BM_SC "bmsc.mnc001.mcc001.pub.3gppnetwork.org"
+#define FAN_POPULATION_BSF "bsf.mnc001.mcc001.pub.3gppnetwork.org"
+
 struct fan_population_ue {
-	struct fan_ue ue;
+	struct fan_ue ue; /* ue.b_tid leads to the text below: a copy of this struct needs its own */
 	enum fan_profile profile;
+	char b_tid[FAN_B_TID_NAME_BYTES + sizeof("@" FAN_POPULATION_BSF)]; /* mbms-msk */
 };
 
 /* Errors: INVALID (names the value and its limit, or the profile that the algorithms do not fit), MEMORY. */
@@ -61,9 +65,9 @@ void fan_population_next_hop(const struct fan_population *population, struct fan
 /* UEs of a profile, and the index of the rank-th of them (rank from 0, rising index). */
 uint32_t fan_population_profile_ues(const struct fan_population *population, enum fan_profile profile);
 uint32_t fan_population_profile_index(const struct fan_population *population, enum fan_profile profile, uint32_t rank);
-/* What a profile's contexts have for a cipher: the option, or 0 for sgi-ip. */
+/* What a profile's contexts have for a cipher: the option, or 0 for sgi-ip, and MIKEY's for mbms-msk. */
 uint8_t fan_population_cipher(const struct fan_population *population, enum fan_profile profile);
-/* What they have for integrity: the option, or none for LTE PDCP and sgi-ip. */
+/* What they have for integrity: the option, or none for LTE PDCP and sgi-ip, and MIKEY's for mbms-msk. */
 uint8_t fan_population_integrity(const struct fan_population *population, enum fan_profile profile);
 
 /* The UE behind an address of a frame, or -1. Takes any address: it comes from outside. */

@@ -143,6 +143,7 @@ expected_form(const struct fan_reception *reception, enum fan_profile profile)
 		return FAN_UE_CIOT;
 	case FAN_PROFILE_EPS_NAS_KEY:
 	case FAN_PROFILE_5GS_NAS_KEY:
+	case FAN_PROFILE_MBMS_MSK:
 		return FAN_UE_KEYS;
 	case FAN_PROFILE_SGI_IP:
 		return FAN_UE_IP;

@@ -558,17 +558,17 @@ fan_mikey_template(struct fan_mikey_template *out, const struct fan_mikey_head *
 	put_header(&pen, DATA_TYPE_PSK, PAYLOAD_EXT, head);
 	put_key_ids(&pen, head, msk->id, NULL);
 	put_time(&pen, PAYLOAD_RAND, head->counter);
-	out->counter_at = (uint16_t)(pen.at - out->octets - 4);
+	out->places.counter_at = (uint16_t)(pen.at - out->octets - 4);
 	put_number(&pen, PAYLOAD_ID, 1);
 	put_number(&pen, FAN_MIKEY_RAND_BYTES, 1);
-	out->rand_at = (uint16_t)(pen.at - out->octets);
+	out->places.rand_at = (uint16_t)(pen.at - out->octets);
 	put(&pen, head->rand, FAN_MIKEY_RAND_BYTES);
 	put_identity(&pen, PAYLOAD_ID, &user->idi);
 	put_identity(&pen, PAYLOAD_KEMAC, &user->idr);
-	out->name_at = (uint16_t)(pen.at - out->octets - user->idr.byte_count);
+	out->places.name_at = (uint16_t)(pen.at - out->octets - user->idr.byte_count);
 	put_kemac(&pen, MSK_DATA_BYTES);
-	out->secret_at = (uint16_t)(pen.at - out->octets);
-	out->secret_bytes = MSK_DATA_BYTES;
+	out->places.secret_at = (uint16_t)(pen.at - out->octets);
+	out->places.secret_bytes = MSK_DATA_BYTES;
 	put_msk_data(&pen, msk);
 	put_number(&pen, MAC_HMAC_SHA_1_160, 1);
 	memset(pen.at, 0, FAN_MIKEY_MAC_BYTES);
@@ -588,9 +588,9 @@ fan_mikey_write_msk(struct fan_mikey *mikey, uint8_t *octets, const struct fan_m
 	if (written != 0)
 		return written;
 	memcpy(octets, clear.octets, clear.octet_count);
-	pen.at = octets + clear.secret_at + clear.secret_bytes;
+	pen.at = octets + clear.places.secret_at + clear.places.secret_bytes;
 	written = derive_from_muk(mikey, &keys, user, head)
-			  ? seal(mikey, &pen, octets, clear.secret_bytes, &keys, head)
+			  ? seal(mikey, &pen, octets, clear.places.secret_bytes, &keys, head)
 			  : fan_fail(FAN_E_MEMORY, "OpenSSL could not derive keys from a MUK");
 	if (written < 0)
 		explicit_bzero(octets, clear.octet_count);

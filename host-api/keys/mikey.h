@@ -15,16 +15,14 @@
 #ifndef FAN_KEYS_MIKEY_H
 #define FAN_KEYS_MIKEY_H
 
-#include "../../dataplane/context/error.h"
+#include "../../dataplane/engine/engine.h"
 
 #include <stdbool.h>
 
 #define FAN_MIKEY_MUK_BYTES 32
 #define FAN_MIKEY_KEY_BYTES 16 /* MSK, MTK */
 #define FAN_MIKEY_SALT_BYTES 14
-#define FAN_MIKEY_RAND_BYTES 16
 #define FAN_MIKEY_DOMAIN_BYTES 3
-#define FAN_MIKEY_MAC_BYTES 20
 #define FAN_MIKEY_IDENTITY_BYTES_MAX 253 /* RFC 4282 2.2: what a NAI may have */
 /* HDR 10, EXT 19, T 6, RAND 18, IDi and IDr 4 and a NAI each, KEMAC 4 + 36 + 1 + 20. */
 #define FAN_MIKEY_BYTES_MAX (10 + 19 + 6 + 18 + 2 * (4 + FAN_MIKEY_IDENTITY_BYTES_MAX) + 61)
@@ -162,10 +160,7 @@ void fan_mikey_forget(struct fan_mikey_group *group);
 struct fan_mikey_template {
 	uint8_t octets[FAN_MIKEY_BYTES_MAX];
 	uint16_t octet_count;
-	uint16_t counter_at;              /* T, 4 octets */
-	uint16_t rand_at;                 /* RAND, FAN_MIKEY_RAND_BYTES octets */
-	uint16_t name_at;                 /* IDr */
-	uint16_t secret_at, secret_bytes; /* the key data; behind them one octet, and the MAC to the end */
+	struct fan_mikey_places places;
 };
 
 /* Out: what fan_mikey_write_msk() begins with. INVALID. In: user->muk is not looked at. */

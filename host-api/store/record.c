@@ -178,20 +178,32 @@ has_place(const struct fan_ue *ue)
 	return memcmp(ue->plmn, none, sizeof(none)) != 0 || ue->area != 0 || ue->broadcast_id != 0;
 }
 
-/* What came with version 5. */
+/* What came with later versions than the first, each where there is something to say, or behind it. */
 static void
-place_fields(struct codec *codec, struct fan_ue *ue)
+later_ue_fields(struct codec *codec, struct fan_record_ue *record)
 {
+	struct fan_ue *const ue = &record->ue;
+	const bool has_name = !codec->reading && record->b_tid[0] != '\0', goes_to_place = has_name || has_place(ue);
+
 	if (codec->reading) {
+		record->messages_before = 0;
 		memset(ue->plmn, 0, sizeof(ue->plmn));
 		ue->area = 0;
-		ue->broadcast_id = 0;
+		ue->broadcast_id = ue->udp_port = 0;
+		record->b_tid[0] = '\0';
 	}
-	if (!goes_on(codec, has_place(ue)))
+	if (!goes_on(codec, record->messages_before != 0 || goes_to_place))
+		return;
+	FIELD(codec, record->messages_before);
+	if (!goes_on(codec, goes_to_place))
 		return;
 	FIELD(codec, ue->plmn);
 	FIELD(codec, ue->area);
 	FIELD(codec, ue->broadcast_id);
+	if (!goes_on(codec, has_name))
+		return;
+	text(codec, record->b_tid, sizeof(record->b_tid));
+	FIELD(codec, ue->udp_port);
 }
 
 /* What the table's name says already is not stored. */
@@ -219,14 +231,10 @@ ue_fields(struct codec *codec, struct fan_record_ue *record)
 	FIELD(codec, ue->transactions_open);
 	FIELD(codec, ue->lease_until_ms);
 	FIELD(codec, ue->uplink_teid);
-	if (codec->reading)
-		record->messages_before = 0;
-	if (goes_on(codec, record->messages_before != 0 || has_place(ue)))
-		FIELD(codec, record->messages_before);
-	place_fields(codec, ue);
+	later_ue_fields(codec, record);
 	if (codec->reading) {
 		ue->struct_bytes = sizeof(*ue);
-		ue->identity = NULL;
+		ue->identity = ue->b_tid = NULL;
 		ue->kind = record->table.kind;
 		ue->cipher = record->table.cipher;
 		ue->integrity = record->table.integrity;

@@ -31,9 +31,9 @@
  *
  * Versions: what came with version 2 stands at the end of a record, and only where there is something to say: a record of version 1 is one
  * of version 2. Version 3 has records of whom a message is put off for, and no other;
- * version 4 the profiles that carry keys of groups, and COUNTs of these; version 5 further kinds and profiles, records of the keys of groups, of
- * octets that are keys, and of keys of other nodes that were used, where UEs are, policies of groups, and ways of messages. Whoever opens a store of
- * an earlier version makes it one of version 5, which programs before then refuse.
+ * version 4 the profiles that carry keys of groups, and COUNTs of these; version 5 further kinds and profiles, B-TIDs, records of the keys of
+ * groups, of octets that are keys, and of keys of other nodes that were used, where UEs are, policies of groups, and ways of messages. Whoever
+ * opens a store of an earlier version makes it one of version 5, which programs before then refuse.
  *
  * Errors: negative enum fan_error, with a line for fan_error_detail(). Threads: any, one at a time. A child of fork() does not use the handle.
  * Everything may block for as long as the disk takes.
@@ -100,6 +100,7 @@ struct fan_record_ue {
 	char identity[FAN_IDENTITY_BYTES]; /* 5 to 15 digits (IMSI), or local@domain (external identifier, TS 23.682 4.6.2) */
 	uint32_t capabilities;             /* the caller's bits */
 	bool reachable;
+	char b_tid[FAN_B_TID_BYTES_MAX + 1]; /* of MBMS, else "": ue.b_tid is not used */
 	struct fan_ue ue;
 	uint64_t messages_before; /* ids up to this one were given before it was added: they are of whoever had the slot then */
 };

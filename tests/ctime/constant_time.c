@@ -160,7 +160,8 @@ struct mikey_case {
 	struct fan_mikey_msk msk;
 	struct fan_mikey_user user;
 	struct fan_mikey_template template;
-	struct fan_mikey_burst_ue ue[MIKEY_UES];
+	struct fan_context context[MIKEY_UES];
+	struct fan_context *of[MIKEY_UES];
 	uint8_t octets[MIKEY_UES][FAN_MIKEY_BYTES_MAX];
 	uint8_t *out[MIKEY_UES];
 };
@@ -174,10 +175,22 @@ fill_mikey_case(struct mikey_case *test)
 	test->msk = (struct fan_mikey_msk){ .id = 1, .mtk_last = 9, .key = "an MSK of tests" };
 	test->user.idi = test->user.idr = (struct fan_mikey_identity){ names, sizeof(names) - 1 };
 	for (unsigned i = 0; i < MIKEY_UES; i++) {
-		memset(test->ue[i].muk, (int)i + 1, sizeof(test->ue[i].muk));
-		memcpy(test->ue[i].name, names, sizeof(test->ue[i].name));
-		test->ue[i].counter = 7;
+		memset(test->context[i].k_enc, (int)i + 1, FAN_KEY_BYTES);
+		memset(test->context[i].k_int, (int)i + 1, FAN_KEY_BYTES);
+		test->of[i] = &test->context[i];
 		test->out[i] = test->octets[i];
+	}
+}
+
+/* T and name, which are the template's own here. */
+static void
+place_own(struct mikey_case *test)
+{
+	const struct fan_mikey_places *const at = &test->template.places;
+
+	for (unsigned i = 0; i < MIKEY_UES; i++) {
+		memcpy(test->out[i] + at->counter_at, test->template.octets + at->counter_at, 4);
+		memcpy(test->out[i] + at->name_at, test->template.octets + at->name_at, FAN_B_TID_NAME_BYTES);
 	}
 }
 
@@ -186,19 +199,23 @@ static bool
 run_marked(struct fan_mikey_burst *burst, struct mikey_case *test)
 {
 	struct fan_mikey_template *const clear = &test->template;
-	const struct fan_mikey_burst_shape shape = { clear->octets,  clear->octet_count, clear->counter_at,  clear->rand_at,
-						     clear->name_at, clear->secret_at,   clear->secret_bytes };
+	const struct fan_shape shape = {
+		.sequence = FAN_MIKEY, .text_bytes = clear->octet_count, .message = clear->octets, .mikey = clear->places
+	};
 	bool good;
 
-	for (unsigned i = 0; i < MIKEY_UES; i++)
-		VALGRIND_MAKE_MEM_UNDEFINED(test->ue[i].muk, sizeof(test->ue[i].muk));
-	VALGRIND_MAKE_MEM_UNDEFINED(clear->octets + clear->secret_at, clear->secret_bytes);
-	good = fan_mikey_burst_run(burst, test->out, &shape, test->ue, MIKEY_UES) == 0;
+	place_own(test);
+	for (unsigned i = 0; i < MIKEY_UES; i++) {
+		VALGRIND_MAKE_MEM_UNDEFINED(test->context[i].k_enc, FAN_KEY_BYTES);
+		VALGRIND_MAKE_MEM_UNDEFINED(test->context[i].k_int, FAN_KEY_BYTES);
+	}
+	VALGRIND_MAKE_MEM_UNDEFINED(clear->octets + shape.mikey.secret_at, shape.mikey.secret_bytes);
+	good = fan_mikey_burst_run(burst, test->out, &shape, test->of, MIKEY_UES);
 	for (unsigned i = 0; i < MIKEY_UES; i++) {
 		uint8_t marks[2];
 
-		(void)VALGRIND_GET_VBITS(test->out[i] + shape.secret_at + shape.secret_bytes - 1, &marks[0], 1);
-		(void)VALGRIND_GET_VBITS(test->out[i] + shape.message_bytes - 1, &marks[1], 1);
+		(void)VALGRIND_GET_VBITS(test->out[i] + shape.mikey.secret_at + shape.mikey.secret_bytes - 1, &marks[0], 1);
+		(void)VALGRIND_GET_VBITS(test->out[i] + shape.text_bytes - 1, &marks[1], 1);
 		good = good && marks[0] == 0xff && marks[1] == 0xff;
 	}
 	VALGRIND_MAKE_MEM_DEFINED(test, sizeof(*test));
@@ -215,7 +232,7 @@ judge_mikey_burst(void)
 	unsigned wrong;
 
 	fill_mikey_case(&test);
-	if (fan_mikey_burst_open(&burst) != 0 || fan_mikey_open(&mikey) != 0 ||
+	if (fan_mikey_burst_open(&burst, NULL) != 0 || fan_mikey_open(&mikey) != 0 ||
 	    fan_mikey_template(&test.template, &test.head, &test.msk, &test.user) != 0) {
 		fprintf(stderr, "constant_time: %s\n", fan_error_detail());
 		return 2;
@@ -226,7 +243,8 @@ judge_mikey_burst(void)
 	for (unsigned i = 0; i < MIKEY_UES; i++) {
 		uint8_t wanted[FAN_MIKEY_BYTES_MAX];
 
-		memcpy(test.user.muk, test.ue[i].muk, sizeof(test.user.muk));
+		memcpy(test.user.muk, test.context[i].k_enc, FAN_KEY_BYTES);
+		memcpy(test.user.muk + FAN_KEY_BYTES, test.context[i].k_int, FAN_KEY_BYTES);
 		wrong += fan_mikey_write_msk(mikey, wanted, &test.head, &test.msk, &test.user) != test.template.octet_count ||
 			 memcmp(wanted, test.out[i], test.template.octet_count) != 0;
 	}

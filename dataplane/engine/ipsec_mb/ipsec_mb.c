@@ -25,6 +25,7 @@
 
 #include "expand_aes128.h"
 #include "library.h"
+#include "mikey_burst.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -60,6 +61,7 @@ struct ipsec_mb {
 	const struct fan_expand_aes128 *expand;
 	size_t mapped_bytes;
 	struct fan_finished finished;
+	struct fan_mikey_burst *mikey;
 
 	/* Arguments of the library, one entry per UE of a tile. */
 	const uint8_t *key[TILE_UES];
@@ -481,7 +483,7 @@ static bool
 takes(const struct fan_engine *engine, const struct fan_shape *shape)
 {
 	(void)engine;
-	return fan_shape_check(shape);
+	return fan_shape_check(shape) || fan_shape_is_mikey(shape);
 }
 
 static void
@@ -504,6 +506,10 @@ protect_batch(struct ipsec_mb *engine, const struct fan_batch *batch)
 {
 	if (!takes(&engine->engine, batch->shape) || batch->ue_count > FAN_BATCH_UES_MAX)
 		return FAN_BATCH_UNTOUCHED;
+	if (batch->shape->sequence == FAN_MIKEY)
+		return fan_mikey_burst_run(engine->mikey, batch->text, batch->shape, batch->context, batch->ue_count)
+			       ? FAN_BATCH_DONE
+			       : FAN_BATCH_UNTOUCHED;
 	save_heads(engine, batch);
 	for (unsigned first = 0; first < batch->ue_count; first += TILE_UES) {
 		unsigned left = batch->ue_count - first;
@@ -603,6 +609,7 @@ wipe(struct fan_engine *base)
 	explicit_bzero(engine->cbc_text, sizeof(engine->cbc_text));
 	explicit_bzero(engine->head_before, sizeof(engine->head_before));
 	explicit_bzero(engine->scratch_before, sizeof(engine->scratch_before));
+	fan_mikey_burst_wipe(engine->mikey);
 }
 
 static void
@@ -613,6 +620,7 @@ close_engine(struct fan_engine *base)
 
 	if (engine == NULL)
 		return;
+	fan_mikey_burst_close(engine->mikey);
 	mapped_bytes = engine->mapped_bytes;
 	explicit_bzero(engine, mapped_bytes);
 	munmap(engine, mapped_bytes);
@@ -665,6 +673,8 @@ open_engine(struct fan_engine **out, const char *device)
 	engine->mapped_bytes = mapped_bytes;
 	engine->expand = expand;
 	error = fan_ipsec_mb_library(&engine->library, (uint8_t *)engine + own_bytes);
+	if (error == 0)
+		error = fan_mikey_burst_open(&engine->mikey, engine->library);
 	if (error != 0) {
 		close_engine(&engine->engine);
 		return error;

@@ -17,15 +17,15 @@
 #define TILE_UES 32
 #define KEYS 3 /* of a message, from its UE's MUK */
 #define MUK_BYTES 32
-#define CSB_ID_AT 4
-#define RAND_BYTES 16
-#define MAC_BYTES 20
-#define LABEL_BYTES (4 + 1 + 4 + RAND_BYTES)
+#define MAC_BYTES FAN_MIKEY_MAC_BYTES
+#define LABEL_BYTES (4 + 1 + 4 + FAN_MIKEY_RAND_BYTES)
 #define BLOCK_BYTES 64 /* of SHA-1 */
 #define SALT_BYTES 14
 
 static_assert(KEYS * TILE_UES <= IMB_MAX_BURST_SIZE, "a tile's keys are one burst");
 static_assert(TILE_UES % FAN_EXPAND_STEP == 0, "schedules are written in whole steps");
+static_assert(offsetof(struct fan_context, k_enc) == 0 && offsetof(struct fan_context, k_int) == FAN_KEY_BYTES,
+	      "a MUK is one string of octets, with which a context begins");
 
 enum key { ENCR, SALT, AUTH };
 
@@ -41,7 +41,7 @@ struct second {
 	uint8_t rest[19];
 };
 
-/* One anonymous mapping, kept out of core dumps and wiped at close; so is the library's state behind it. */
+/* One anonymous mapping, kept out of core dumps and wiped at close; so is the library's state behind it, where that is its own. */
 struct fan_mikey_burst {
 	IMB_MGR *library;
 	const struct fan_expand_aes128 *expand;
@@ -62,9 +62,9 @@ struct fan_mikey_burst {
 
 /* UEs that go through side by side. */
 struct tile {
-	const struct fan_mikey_burst_shape *shape;
-	uint8_t *const *out;
-	const struct fan_mikey_burst_ue *ue;
+	const struct fan_shape *shape;
+	uint8_t *const *text;
+	struct fan_context *const *context;
 	unsigned ue_count;
 };
 
@@ -122,7 +122,7 @@ static bool
 derive_keys(struct fan_mikey_burst *burst, const struct tile *tile)
 {
 	for (unsigned i = 0; i < tile->ue_count; i++)
-		start_pads(burst, &burst->muk_pads[i], tile->ue[i].muk, MUK_BYTES);
+		start_pads(burst, &burst->muk_pads[i], (const uint8_t *)tile->context[i], MUK_BYTES);
 	for (unsigned k = 0; k < KEYS; k++)
 		for (unsigned i = 0; i < tile->ue_count; i++)
 			place_job(&burst->key_job[k][i], burst->second[k][i].a1, burst->label[k], LABEL_BYTES);
@@ -134,17 +134,17 @@ derive_keys(struct fan_mikey_burst *burst, const struct tile *tile)
 	return run_key_hmacs(burst, tile->ue_count);
 }
 
+/* All around T and name. */
 static void
 write_messages(const struct tile *tile)
 {
-	const struct fan_mikey_burst_shape *const shape = tile->shape;
+	const struct fan_shape *const shape = tile->shape;
+	const unsigned between = shape->mikey.counter_at + 4U, behind = shape->mikey.name_at + (unsigned)FAN_B_TID_NAME_BYTES;
 
 	for (unsigned i = 0; i < tile->ue_count; i++) {
-		const uint32_t counter = __builtin_bswap32(tile->ue[i].counter);
-
-		memcpy(tile->out[i], shape->message, shape->message_bytes);
-		memcpy(tile->out[i] + shape->counter_at, &counter, sizeof(counter));
-		memcpy(tile->out[i] + shape->name_at, tile->ue[i].name, FAN_MIKEY_BURST_NAME_BYTES);
+		memcpy(tile->text[i], shape->message, shape->mikey.counter_at);
+		memcpy(tile->text[i] + between, shape->message + between, shape->mikey.name_at - between);
+		memcpy(tile->text[i] + behind, shape->message + behind, shape->text_bytes - behind);
 	}
 }
 
@@ -152,14 +152,14 @@ write_messages(const struct tile *tile)
 static void
 write_iv(struct fan_mikey_burst *burst, const struct tile *tile, unsigned i)
 {
-	const uint8_t *const message = tile->out[i];
+	const uint8_t *const message = tile->text[i];
 	uint8_t *const iv = burst->iv[i];
 
 	memset(iv, 0, sizeof(burst->iv[i]));
 	memcpy(iv, burst->key[SALT][i], SALT_BYTES);
 	for (unsigned j = 0; j < 4; j++) {
-		iv[2 + j] ^= message[CSB_ID_AT + j];
-		iv[10 + j] ^= message[tile->shape->counter_at + j];
+		iv[2 + j] ^= message[FAN_MIKEY_CSB_ID_AT + j];
+		iv[10 + j] ^= message[tile->shape->mikey.counter_at + j];
 	}
 }
 
@@ -171,8 +171,8 @@ encipher(struct fan_mikey_burst *burst, const struct tile *tile)
 		IMB_JOB *const job = &burst->ctr_job[i];
 
 		write_iv(burst, tile, i);
-		job->src = job->dst = tile->out[i] + tile->shape->secret_at;
-		job->msg_len_to_cipher_in_bytes = tile->shape->secret_bytes;
+		job->src = job->dst = tile->text[i] + tile->shape->mikey.secret_at;
+		job->msg_len_to_cipher_in_bytes = tile->shape->mikey.secret_bytes;
 	}
 	return IMB_SUBMIT_CIPHER_BURST_NOCHECK(burst->library, burst->ctr_job, tile->ue_count, IMB_CIPHER_CNTR, IMB_DIR_ENCRYPT,
 					       IMB_KEY_128_BYTES) == tile->ue_count;
@@ -181,30 +181,20 @@ encipher(struct fan_mikey_burst *burst, const struct tile *tile)
 static bool
 append_macs(struct fan_mikey_burst *burst, const struct tile *tile)
 {
-	const size_t covered_bytes = tile->shape->message_bytes - (size_t)MAC_BYTES;
+	const size_t covered_bytes = tile->shape->text_bytes - (size_t)MAC_BYTES;
 
 	for (unsigned i = 0; i < tile->ue_count; i++) {
 		start_pads(burst, &burst->auth_pads[i], burst->key[AUTH][i], MAC_BYTES);
-		place_job(&burst->mac_job[i], tile->out[i] + covered_bytes, tile->out[i], covered_bytes);
+		place_job(&burst->mac_job[i], tile->text[i] + covered_bytes, tile->text[i], covered_bytes);
 	}
 	return run_hmacs(burst, burst->mac_job, tile->ue_count);
 }
 
 /* ---- Run --------------------------------------------------------------------------------------------------------------- */
 
-static bool
-check_shape(const struct fan_mikey_burst_shape *shape)
-{
-	return shape->message_bytes <= FAN_MIKEY_BURST_BYTES_MAX && shape->counter_at >= CSB_ID_AT + 4 &&
-	       shape->rand_at >= shape->counter_at + 4 && shape->name_at >= shape->rand_at + RAND_BYTES &&
-	       shape->secret_at >= shape->name_at + FAN_MIKEY_BURST_NAME_BYTES && shape->secret_bytes >= 1 &&
-	       shape->secret_bytes <= FAN_MIKEY_BURST_SECRET_BYTES_MAX &&
-	       shape->message_bytes >= shape->secret_at + shape->secret_bytes + MAC_BYTES;
-}
-
 /* constant || FF || CSB-ID || RAND, the same for all UEs (RFC 3830 4.1.4). */
 static void
-write_labels(struct fan_mikey_burst *burst, const struct fan_mikey_burst_shape *shape)
+write_labels(struct fan_mikey_burst *burst, const struct fan_shape *shape)
 {
 	static const uint8_t constants[KEYS][5] = { [ENCR] = { 0x15, 0x05, 0x33, 0xe1, 0xff },
 						    [SALT] = { 0x29, 0xb8, 0x89, 0x16, 0xff },
@@ -212,8 +202,8 @@ write_labels(struct fan_mikey_burst *burst, const struct fan_mikey_burst_shape *
 
 	for (unsigned k = 0; k < KEYS; k++) {
 		memcpy(burst->label[k], constants[k], sizeof(constants[k]));
-		memcpy(burst->label[k] + 5, shape->message + CSB_ID_AT, 4);
-		memcpy(burst->label[k] + 9, shape->message + shape->rand_at, RAND_BYTES);
+		memcpy(burst->label[k] + 5, shape->message + FAN_MIKEY_CSB_ID_AT, 4);
+		memcpy(burst->label[k] + 9, shape->message + shape->mikey.rand_at, FAN_MIKEY_RAND_BYTES);
 		for (unsigned i = 0; i < TILE_UES; i++)
 			memcpy(burst->second[k][i].label, burst->label[k], LABEL_BYTES);
 	}
@@ -221,32 +211,28 @@ write_labels(struct fan_mikey_burst *burst, const struct fan_mikey_burst_shape *
 
 /* What is ciphered in part or has no MAC must not be taken for a message. */
 static void
-spoil(uint8_t *const *out, const struct fan_mikey_burst_shape *shape, unsigned ue_count)
+spoil(uint8_t *const *text, const struct fan_shape *shape, unsigned ue_count)
 {
 	for (unsigned i = 0; i < ue_count; i++)
-		explicit_bzero(out[i], shape->message_bytes);
+		explicit_bzero(text[i] + shape->mikey.secret_at, (size_t)shape->text_bytes - shape->mikey.secret_at);
 }
 
-int
-fan_mikey_burst_run(struct fan_mikey_burst *burst, uint8_t *const *out, const struct fan_mikey_burst_shape *shape,
-		    const struct fan_mikey_burst_ue *ues, unsigned ue_count)
+bool
+fan_mikey_burst_run(struct fan_mikey_burst *burst, uint8_t *const *text, const struct fan_shape *shape,
+		    struct fan_context *const *context, unsigned ue_count)
 {
-	if (!check_shape(shape))
-		return fan_fail(FAN_E_INVALID, "places of a MIKEY message that do not lie in its %u octets",
-				shape->message_bytes);
 	write_labels(burst, shape);
 	for (unsigned done = 0; done < ue_count; done += TILE_UES) {
 		const unsigned left = ue_count - done;
-		const struct tile tile = { shape, out + done, ues + done, left < TILE_UES ? left : TILE_UES };
+		const struct tile tile = { shape, text + done, context + done, left < TILE_UES ? left : TILE_UES };
 
 		write_messages(&tile);
 		if (!derive_keys(burst, &tile) || !encipher(burst, &tile) || !append_macs(burst, &tile)) {
-			spoil(out, shape, done + tile.ue_count);
-			return fan_fail(FAN_E_IO, "ipsec-mb: the library did not finish its jobs: %s",
-					imb_get_strerror(imb_get_errno(burst->library)));
+			spoil(text, shape, done + tile.ue_count);
+			return false;
 		}
 	}
-	return 0;
+	return true;
 }
 
 void
@@ -300,14 +286,14 @@ set_job_constants(struct fan_mikey_burst *burst)
 }
 
 int
-fan_mikey_burst_open(struct fan_mikey_burst **out)
+fan_mikey_burst_open(struct fan_mikey_burst **out, struct IMB_MGR *library)
 {
 	const struct fan_expand_aes128 *const expand = fan_expand_aes128_choose();
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	const size_t own_bytes = (sizeof(struct fan_mikey_burst) + page - 1) / page * page;
-	const size_t mapped_bytes = own_bytes + imb_get_mb_mgr_size();
+	const size_t mapped_bytes = own_bytes + (library == NULL ? imb_get_mb_mgr_size() : 0);
 	struct fan_mikey_burst *burst;
-	int error;
+	int error = 0;
 
 	*out = NULL;
 	if (expand == NULL || !__builtin_cpu_supports("sse4.2"))
@@ -318,7 +304,9 @@ fan_mikey_burst_open(struct fan_mikey_burst **out)
 	(void)madvise(burst, mapped_bytes, MADV_DONTDUMP);
 	burst->mapped_bytes = mapped_bytes;
 	burst->expand = expand;
-	error = fan_ipsec_mb_library(&burst->library, (uint8_t *)burst + own_bytes);
+	burst->library = library;
+	if (library == NULL)
+		error = fan_ipsec_mb_library(&burst->library, (uint8_t *)burst + own_bytes);
 	if (error != 0) {
 		fan_mikey_burst_close(burst);
 		return error;

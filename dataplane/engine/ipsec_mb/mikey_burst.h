@@ -10,46 +10,25 @@
 #ifndef FAN_MIKEY_BURST_H
 #define FAN_MIKEY_BURST_H
 
-#include "../../context/error.h"
+#include "../engine.h"
 
-#include <assert.h>
-#include <stdint.h>
-
-#define FAN_MIKEY_BURST_NAME_BYTES 24 /* a B-TID up to its @: 16 octets in base64 */
-#define FAN_MIKEY_BURST_BYTES_MAX 1024
-#define FAN_MIKEY_BURST_SECRET_BYTES_MAX 64
-
-/* One cache line. */
-struct fan_mikey_burst_ue {
-	uint8_t muk[32];
-	uint8_t name[FAN_MIKEY_BURST_NAME_BYTES];
-	uint32_t counter; /* T: spent by the caller, never again under this MUK */
-	uint32_t spare;
-};
-
-static_assert(sizeof(struct fan_mikey_burst_ue) == 64, "a UE is one cache line");
-
-/* What all UEs share; struct fan_mikey_template has the same octets and places. CSB-ID stands at octet 4. */
-struct fan_mikey_burst_shape {
-	const uint8_t *message; /* the key data in clear; T, name and MAC hold anything */
-	uint16_t message_bytes; /* the last 20 are the MAC */
-	uint16_t counter_at, rand_at, name_at, secret_at, secret_bytes;
-};
-
-/* The library's state, and keys of the last tile. One thread. */
+/* Keys of the last tile. One thread. */
 struct fan_mikey_burst;
+struct IMB_MGR;
 
-/* UNSUPPORTED: this CPU has no AES-NI or SSE4.2; MEMORY. */
-int fan_mikey_burst_open(struct fan_mikey_burst **out);
+/* In: the library, ready for use, of whoever uses it in the same thread and outlives this; NULL: one of its own. UNSUPPORTED: this CPU has no AES-NI
+ * or SSE4.2; MEMORY. */
+int fan_mikey_burst_open(struct fan_mikey_burst **out, struct IMB_MGR *library);
 /* Wipes. NULL is ignored. */
 void fan_mikey_burst_close(struct fan_mikey_burst *burst);
 
 /*
- * Out: out[i], message_bytes of it, the message to ues[i]; nothing beside it is written. In: distinct buffers, any alignment; ue_count, 0 or more.
- * INVALID: a shape whose places do not lie in the message in this order. IO: the library failed, and no buffer holds anything to be sent. Does not block.
+ * In/Out: text[i], with the T and name of its UE; then text_bytes of it are the message to context[i], and nothing beside it is written. In: a shape
+ * that fan_shape_is_mikey(); distinct buffers, any alignment; ue_count, 0 or more. False: the library failed, and what was begun holds no key
+ * data. Does not block.
  */
-int fan_mikey_burst_run(struct fan_mikey_burst *burst, uint8_t *const *out, const struct fan_mikey_burst_shape *shape,
-			const struct fan_mikey_burst_ue *ues, unsigned ue_count);
+bool fan_mikey_burst_run(struct fan_mikey_burst *burst, uint8_t *const *text, const struct fan_shape *shape,
+			 struct fan_context *const *context, unsigned ue_count);
 /* Wipes what the last run left of keys. The next one may follow. */
 void fan_mikey_burst_wipe(struct fan_mikey_burst *burst);
 

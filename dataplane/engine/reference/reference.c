@@ -130,7 +130,7 @@ static bool
 takes_reference(const struct fan_engine *engine, const struct fan_shape *shape)
 {
 	(void)engine;
-	return fan_shape_check(shape) && shape->message != NULL;
+	return (fan_shape_check(shape) || fan_shape_is_mikey(shape)) && shape->message != NULL;
 }
 
 /* One PDU: where it lies and the inputs of the algorithms that are the UE's own. */
@@ -201,7 +201,10 @@ fan_reference_protect(const struct fan_shape *shape, const struct fan_context *c
 		.direction = context->bearer_direction >> 2 & 1,
 	};
 
-	protect_pdu(&pdu);
+	if (shape->sequence == FAN_MIKEY)
+		fan_reference_mikey(shape, context, text);
+	else
+		protect_pdu(&pdu);
 }
 
 static void

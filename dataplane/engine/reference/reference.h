@@ -27,6 +27,9 @@ void fan_reference_cipher(uint8_t *out, unsigned algorithm, const uint8_t key[FA
 uint32_t fan_reference_mac(unsigned algorithm, const uint8_t key[FAN_KEY_BYTES], uint32_t count, unsigned bearer,
 			   unsigned direction, const uint8_t *message, size_t bits);
 
+/* A MIKEY message to one UE (FAN_MIKEY). In: a shape that fan_shape_is_mikey(). In/Out: text, in which T and name lie already. */
+void fan_reference_mikey(const struct fan_shape *shape, const struct fan_context *context, uint8_t *text);
+
 /* One PDU of a batch, as the engine makes it: see the drawing in engine.h. In/Out: text, with the clear prefix before it and room for
  * the MAC. */
 void fan_reference_protect(const struct fan_shape *shape, const struct fan_context *context, uint32_t count, uint8_t *text);
