@@ -8,6 +8,7 @@ capture, since tshark takes one PDCP format at a time) down to the UDP payload. 
 import argparse
 import collections
 import csv
+import hmac
 import os
 import subprocess
 import sys
@@ -19,7 +20,8 @@ FIELDS = ("frame.number", "_ws.expert.message", "_ws.malformed", "ip.dst", "ipv6
           "nas_eps.esm.user_data_cont", "nas_5gs.security_header_type", "nas_5gs.seq_no", "nas_5gs.mm.message_type",
           "nas_5gs.mm.pld_cont_type", "nas_5gs.mm.pld_cont", "gsm_sms.sms_text", "gsm_sms.tp-mti", "gtp.teid",
           "gtp.message", "gtp.ext_hdr.next", "nrup.pdu_type", "nrup.seq_num", "pdcp-lte.seq-num", "pdcp-nr.seq-num",
-          "sdap.qfi")
+          "sdap.qfi", "mikey.type", "mikey.csb_id", "mikey.rand.data", "mikey.t.ts_type", "mikey.id.data",
+          "mikey.kemac.encr_alg", "mikey.kemac.key_data", "mikey.kemac.mac_alg", "mikey.kemac.mac")
 BETWEEN = "\x1e"  # several values of one field
 GOOD, NOT_PRESENT = "1", "3"  # what tshark says of a checksum
 
@@ -50,7 +52,7 @@ def tshark(options, hops):
       record = [hop, "*"] + clear + ["User plane", sn, "RoHC NOT compressed", "UDP (2)"]
       tables.append("uat:gtp_pdcp_%s_keys2:%s" % (kind, ",".join('"%s"' % value for value in record)))
   command = ["tshark", "-n", "-r", options.pcap, "-X", "lua_script:" + script, "-T", "fields", "-E", "separator=/t",
-             "-E", "occurrence=a", "-E", "aggregator=" + BETWEEN]
+             "-E", "occurrence=a", "-E", "aggregator=" + BETWEEN, "-d", "udp.port==2269,mikey"]
   for name, value in preferences.items():
     command += ["-o", "%s:%s" % (name, value)]
   for table in tables:
@@ -68,7 +70,7 @@ def tshark(options, hops):
 
 
 def key_of(row):
-  if row["profile"] == "sgi-ip":
+  if row["profile"] in ("sgi-ip", "mbms-msk"):
     return ("own", row["ue_ip"])
   if row["teid"]:
     return ("2152", row["next_hop"], int(row["teid"]))
@@ -137,7 +139,27 @@ class Check:
     for name in ("ip.checksum.status", "udp.checksum.status"):
       self.same(frame, name, [GOOD])
     self.same(frame, "ip.dst", [row["ue_ip"]])
-    self.same(frame, "udp.payload", [self.options.text.encode().hex()])
+    if row["profile"] == "mbms-msk":
+      self.msk(frame, row, int(row["count"]) + self.seen[key] - 1)
+    else:
+      self.same(frame, "udp.payload", [self.options.text.encode().hex()])
+
+  def msk(self, frame, row, count):
+    """An MSK in MIKEY: what is in clear, T among it, which tshark does not tell; and a MAC under the UE's own MUK (RFC 3830 4.1.2)."""
+    octets, domain = bytes.fromhex(frame["udp.payload"][0]), "mnc001.mcc001.pub.3gppnetwork.org"
+    self.same(frame, "mikey.type", ["0"])
+    self.same(frame, "mikey.t.ts_type", ["2"])
+    self.same(frame, "mikey.id.data", ["bmsc." + domain, "%022d==@bsf.%s" % (int(row["ue"]), domain)])
+    self.same(frame, "mikey.kemac.encr_alg", ["1"])
+    self.same(frame, "mikey.kemac.mac_alg", ["1"])
+    if octets[27:31] != count.to_bytes(4, "big"):
+      self.faults["T is %s, not %d" % (octets[27:31].hex(), count)].append(frame["frame.number"][0])
+    label = bytes.fromhex("2d22ac75ff") + octets[4:8] + bytes.fromhex(frame["mikey.rand.data"][0])
+    muk = bytes.fromhex(row["k_enc"] + row["k_int"])
+    key = hmac.digest(muk, hmac.digest(muk, label, "sha1") + label, "sha1")
+    self.same(frame, "mikey.kemac.mac", [hmac.digest(key, octets[:-20], "sha1").hex()])
+    if self.options.text.encode() in octets:
+      self.faults["the MSK is in clear"].append(frame["frame.number"][0])
 
   def bearer(self, frame, row, count):
     nr, bits = row["profile"].startswith("nr"), int(row["profile"][-2:])

@@ -51,6 +51,8 @@ seen "$long" '--plain --profile nr-pdcp-18 --mac-i --ipv6' --ues 80 --cipher 0 -
 seen "$short" '--plain --profile nr-pdcp-18 --mac-i --sdap 63' --ues 80 --cipher 0 --profile nr-pdcp-18 --sdap 63 --udp-checksum
 seen "$short" '--plain' --ues 80 --profile sgi-ip
 seen "$long" '--plain' --ues 80 --profile sgi-ip,eps-nas-nidd --cipher 0 --vlan 7 --dscp 10 --udp-checksum
+seen 'an MSK of a test' '' --ues 80 --profile mbms-msk
+seen 'an MSK of a test' '' --ues 80 --profile mbms-msk --vlan 7 --udp-checksum --engine reference
 seen "$long" '' --ues 400 --cipher 2 --udp-checksum
 seen "$short" '--ipv6' --ues 400 --cipher 1 --integrity 1 --ipv6
 exit $wrong
