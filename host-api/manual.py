@@ -71,12 +71,14 @@ def filled(text):
 
 
 def rows_of(lines):
-    """A table's rows, as dictionaries by the names of its columns; an empty first cell is that of the row before."""
+    """A table's rows, as dictionaries by the names of its columns; an empty first cell is that of the row before. A section whose keys are told elsewhere has a
+    row without one, which is left out."""
     cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))] for line in lines]
     names, before = cells[0], ""
     for row in cells[2:]:
         row[0] = before = row[0] or before
-        yield dict(zip(names, row))
+        if dict(zip(names, row)).get("key", "-"):
+            yield dict(zip(names, row))
 
 
 def is_needed(row):

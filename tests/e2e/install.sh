@@ -96,7 +96,7 @@ else
 	echo "install: the units were not checked: they need systemd-analyze (systemd)"
 fi
 # What a face may do is the same for all, but for address families, and no face may see keys or store.
-for unit in host-api/north/*.service; do
+for unit in host-api/north/fanfare-t8.service host-api/north/*.service; do
 	face=$(basename $unit .service)
 	sed -n '/^# From here on/,/^\[Install/p' $unit | grep -v ^RestrictAddressFamilies= >"$TMPDIR/sandbox.$face"
 	[ "$(wc -l <"$TMPDIR/sandbox.$face")" -gt 20 ] && cmp "$TMPDIR/sandbox.$face" "$TMPDIR/sandbox.fanfare-t8" || fail "$face has another sandbox than fanfare-t8"

@@ -92,31 +92,49 @@ fan_keys_triggers(const struct fan_keys_peer *peer)
 }
 
 static int
+refuse(const struct fan_keys_settings *settings, const struct fan_keys_peer *peer, const char *rule)
+{
+	return fan_fail(FAN_E_INVALID, "%s: [peer %s] %s", settings->file, peer->label, rule);
+}
+
+static const char *
+check_role(const struct fan_keys_peer *peer)
+{
+	if (peer->role == NULL || (strcmp(peer->role, "hss") != 0 && strcmp(peer->role, "mme") != 0))
+		return "role: takes hss or mme";
+	if (fan_keys_is_hss(peer))
+		return peer->triggers != NULL ? "triggers: are for an mme" : NULL;
+	return peer->triggers == NULL || read_triggers(peer->triggers) <= 0
+		       ? "triggers: takes first-message, notice and ask, blanks or commas between them"
+		       : NULL;
+}
+
+static const char *
+check_way(const struct fan_keys_settings *settings, const struct fan_keys_peer *peer)
+{
+	if ((peer->connect == NULL) != (peer->connect_port == 0))
+		return "connect and connect_port: give both";
+	if (peer->connect != NULL && strpbrk(peer->connect, ", \t") != NULL)
+		return "connect: takes one address";
+	return peer->plain && peer->connect == NULL && settings->node.port == 0 ? "plain: needs [keys] port, which is 0" : NULL;
+}
+
+static int
 check_peer(const struct fan_keys_settings *settings, const struct fan_keys_peer *peer)
 {
-#define REFUSE(rule, ...) fan_fail(FAN_E_INVALID, "%s: [peer %s] " rule, settings->file, peer->label __VA_OPT__(, ) __VA_ARGS__)
+	const char *rule = NULL;
+
 	if (peer->host == NULL)
-		return REFUSE("host: is needed: its Diameter identity");
-	if (peer->realm == NULL && fan_diameter_realm(peer->host) == NULL)
-		return REFUSE("realm: is needed, since the host has no domain");
-	if (peer->role == NULL || (strcmp(peer->role, "hss") != 0 && strcmp(peer->role, "mme") != 0))
-		return REFUSE("role: takes hss or mme");
-	if (peer->kek == NULL)
-		return REFUSE("kek: is needed: what serve calls the key-encryption key that this peer shares, [kek NAME]");
-	if (strlen(peer->kek) >= FAN_KEYS_NAME_BYTES)
-		return REFUSE("kek: has more than %d octets", FAN_KEYS_NAME_BYTES - 1);
-	if (fan_keys_is_hss(peer) && peer->triggers != NULL)
-		return REFUSE("triggers: are for an mme");
-	if (!fan_keys_is_hss(peer) && (peer->triggers == NULL || read_triggers(peer->triggers) <= 0))
-		return REFUSE("triggers: takes first-message, notice and ask, blanks or commas between them");
-	if ((peer->connect == NULL) != (peer->connect_port == 0))
-		return REFUSE("connect and connect_port: give both");
-	if (peer->connect != NULL && strpbrk(peer->connect, ", \t") != NULL)
-		return REFUSE("connect: takes one address");
-	if (peer->plain && peer->connect == NULL && settings->node.port == 0)
-		return REFUSE("plain: needs [keys] port, which is 0");
-	return 0;
-#undef REFUSE
+		rule = "host: is needed: its Diameter identity";
+	else if (peer->realm == NULL && fan_diameter_realm(peer->host) == NULL)
+		rule = "realm: is needed, since the host has no domain";
+	if (rule == NULL)
+		rule = check_role(peer);
+	if (rule == NULL && (peer->kek == NULL || strlen(peer->kek) >= FAN_KEYS_NAME_BYTES))
+		rule = "kek: is needed: a name of [keks] of serve, up to 31 octets";
+	if (rule == NULL)
+		rule = check_way(settings, peer);
+	return rule != NULL ? refuse(settings, peer, rule) : 0;
 }
 
 static int
