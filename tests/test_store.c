@@ -144,7 +144,7 @@ sample(enum fan_record_kind kind, uint32_t number)
 			ue->area = 0x123456;
 			ue->broadcast_id = 0xa123;
 		}
-		if (number % 4 >= 2) {
+		if (number % 8 == 7) {
 			(void)snprintf(record.ue.b_tid, sizeof(record.ue.b_tid), "%022u==@bsf.example.org", number);
 			ue->udp_port = 0x1234;
 		}
