@@ -688,6 +688,28 @@ int fan_group_remove(struct fan_group *group, fan_context_id id);
 /* Members under profiles of messages. */
 uint64_t fan_group_size(const struct fan_group *group);
 
+/* Which subscriptions may be members of a group, by the capabilities of contexts (fan_ue.capabilities): bits of services and of types of
+ * subscription, as the operator gives them. */
+struct fan_admission {
+	size_t struct_bytes; /* fan_admission_init() */
+	uint32_t all;        /* a member has all of these; 0: none is needed */
+	uint32_t any;        /* ... and one of these at the least; 0: none is needed */
+};
+
+static inline void
+fan_admission_init(struct fan_admission *admission)
+{
+	memset(admission, 0, sizeof(*admission));
+	admission->struct_bytes = sizeof(*admission);
+}
+
+/* From now on fan_group_add() and its neighbours answer INVALID, and add nobody, where a context lacks what the group needs. Takes some microseconds a
+ * member, as adding does then. Durable when it returns 0. INVALID: members do not fit, one of whom it names; UNSUPPORTED without a store, which
+ * alone keeps capabilities; BUSY in a batch; IO. Since version 4. */
+int fan_group_admission_set(struct fan_group *group, const struct fan_admission *admission);
+/* Out: *admission; of a group that needs nothing all is 0. */
+int fan_group_admission(const struct fan_group *group, struct fan_admission *admission);
+
 /* The next group in the order of GIDs behind `gid`; NULL: the first. NULL when there is none. */
 struct fan_group *fan_group_next(struct fanfare *fanfare, const char *gid);
 /* Calls `each` for every member, and, with the profile of keys, for every context that is able to take them. It may change the group, but not

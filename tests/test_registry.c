@@ -1284,6 +1284,83 @@ Test(registry, groups_are_walked_in_the_order_of_their_gids)
 }
 
 /* A group over several records of members, changed at their edges. */
+/* ---- Who may be a member ------------------------------------------------------------------------------------------------------ */
+
+static fan_context_id
+add_capable(unsigned number, uint32_t capabilities)
+{
+	char identity[FAN_IDENTITY_BYTES];
+	fan_context_id id;
+	struct fan_ue ue;
+
+	fan_ue_init(&ue, FAN_KIND_EPS_NAS);
+	name_ue(identity, number);
+	ue.cipher = ue.integrity = 2;
+	ue.k_enc[0] = ue.k_int[0] = (uint8_t)number;
+	ue.k_enc[1] = ue.k_int[1] = 0x77;
+	ue.count_reserved = 1000;
+	ue.bearer_id = 5;
+	ue.identity = identity;
+	ue.capabilities = capabilities;
+	done(fan_ue_add(fanfare, &id, &ue));
+	return id;
+}
+
+static int
+admit(struct fan_group *group, uint32_t all, uint32_t any)
+{
+	struct fan_admission admission;
+
+	fan_admission_init(&admission);
+	admission.all = all;
+	admission.any = any;
+	return fan_group_admission_set(group, &admission);
+}
+
+Test(registry, a_group_takes_the_subscriptions_that_it_asks_for)
+{
+	struct fan_admission admission;
+	struct fan_next_hop hop;
+	struct fan_group *group;
+	fan_context_id gold, silver, bare;
+	char identity[FAN_IDENTITY_BYTES];
+
+	open_appliance();
+	fan_next_hop_init(&hop);
+	hop.ethernet[0] = 2;
+	hop.address[0] = 10;
+	done(fan_next_hop_add(fanfare, &hop));
+	gold = add_capable(1, 0x10001);
+	silver = add_capable(2, 0x30001);
+	bare = add_capable(3, 1);
+	done(fan_group_create(fanfare, &group, VALLEY));
+	done(fan_group_add(group, bare, FAN_PROFILE_EPS_NAS_NIDD));
+	refused(admit(group, 0x10000, 0), FAN_E_INVALID, "1 memberships of " VALLEY " do not fit");
+	done(fan_group_remove(group, bare));
+	done(admit(group, 0x10000, 0));
+	refused(fan_group_add(group, bare, FAN_PROFILE_EPS_NAS_NIDD), FAN_E_INVALID, "may not be a member of " VALLEY);
+	refused(fan_group_add(group, bare, FAN_PROFILE_EPS_NAS_KEY), FAN_E_INVALID, "may not be a member of " VALLEY);
+	done(fan_group_add(group, gold, FAN_PROFILE_EPS_NAS_NIDD));
+	refused(admit(group, 0x10000, 0x60000), FAN_E_INVALID, "1 memberships");
+	reopen();
+	group = fan_group_find(fanfare, VALLEY);
+	fan_admission_init(&admission);
+	done(fan_group_admission(group, &admission));
+	cr_assert_eq(admission.all, 0x10000);
+	cr_assert_eq(fan_group_size(group), 1);
+	name_ue(identity, 2);
+	cr_assert_eq(fan_ue_lookup(fanfare, &silver, 1, identity), 1);
+	name_ue(identity, 1);
+	cr_assert_eq(fan_ue_lookup(fanfare, &gold, 1, identity), 1);
+	done(fan_group_remove(group, gold));
+	done(admit(group, 0x10000, 0x60000));
+	refused(fan_group_add(group, gold, FAN_PROFILE_EPS_NAS_NIDD), FAN_E_INVALID, "one of 0x60000");
+	done(fan_group_add(group, silver, FAN_PROFILE_EPS_NAS_NIDD));
+	done(admit(group, 0, 0));
+	done(fan_group_add(group, gold, FAN_PROFILE_EPS_NAS_NIDD));
+	close_appliance();
+}
+
 Test(registry, ranges_of_members_are_kept_exactly)
 {
 	enum { UES = 3 * FAN_MEMBERS_CONTEXTS };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "admission.h"
 #include "registry.h"
 
 #include <stdlib.h>
@@ -281,6 +282,8 @@ fan_group_add_list(struct fan_group *group, const fan_context_id *ids, size_t id
 		error = check_list(group, ids, id_count);
 	if (error == 0)
 		error = fan_profile_check(profile, &group->fanfare->dataplane->tables[fan_context_table_index(ids[0])]);
+	if (error == 0)
+		error = fan_admission_check(group, ids, id_count);
 	if (error != 0)
 		return error;
 	if (group->fanfare->store != NULL || (group->keys != NULL && fan_profile_is_key(profile))) {

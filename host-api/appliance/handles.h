@@ -9,6 +9,7 @@
  *	ue.c          next hops, UEs, their names and keys
  *	removal.c     UEs that go
  *	group.c       groups by name
+ *	admission.c   ... and who may be a member
  *	keyring.c     ... and the keys that their members share
  *	group_key.c   ... as fanfare.h has them
  *	key_message.c ... on their way to members
@@ -64,6 +65,7 @@ struct fan_group {
 	uint8_t gki_used[FAN_GROUP_GKI_COUNT / 8]; /* by a group of this GID, ever: bit Gki & 7 of octet Gki >> 3 */
 	struct fan_snapshot *snapshot; /* members as messages take them, made with the first; NULL: they have changed since */
 	uint64_t snapshot_removals;    /* removals that it heeds */
+	uint32_t needs_all, needs_any; /* capabilities of its members (admission.c) */
 	struct fan_policy *policy;     /* owned; NULL: unicast alone */
 	struct fan_members elsewhere;  /* members that go another way than unicast; its profiles are enum fan_way */
 	struct fan_snapshot *elsewhere_snapshot; /* the same as messages take them; NULL: they have changed since */

@@ -601,9 +601,10 @@ fan_registry_put_group(struct fanfare *fanfare, struct fan_group *group)
 	return fan_store_end(fanfare->store, error == 0 ? put_new_group(fanfare->store, group) : error);
 }
 
-/* What else the record has stays as it is. */
-int
-fan_registry_put_policy(struct fanfare *fanfare, const struct fan_group *group, const struct fan_policy *policy)
+/* What is not given stays as it is in the record. */
+static int
+change_group(struct fanfare *fanfare, const struct fan_group *group, const struct fan_policy *policy,
+	     const struct fan_admission *admission)
 {
 	struct fan_record record = group_record(group);
 	int error = fanfare->store == NULL ? 0 : fan_store_begin(fanfare->store);
@@ -611,10 +612,27 @@ fan_registry_put_policy(struct fanfare *fanfare, const struct fan_group *group, 
 	if (fanfare->store == NULL || error != 0)
 		return error;
 	error = fan_store_get(fanfare->store, &record);
-	record.group.policy = *policy;
+	if (policy != NULL)
+		record.group.policy = *policy;
+	if (admission != NULL) {
+		record.group.needs_all = admission->all;
+		record.group.needs_any = admission->any;
+	}
 	if (error == 0)
 		error = fan_store_put(fanfare->store, &record);
 	return fan_store_end(fanfare->store, error);
+}
+
+int
+fan_registry_put_policy(struct fanfare *fanfare, const struct fan_group *group, const struct fan_policy *policy)
+{
+	return change_group(fanfare, group, policy, NULL);
+}
+
+int
+fan_registry_put_admission(struct fanfare *fanfare, const struct fan_group *group, const struct fan_admission *admission)
+{
+	return change_group(fanfare, group, NULL, admission);
 }
 
 static int

@@ -63,6 +63,7 @@ int fan_registry_delete_ue(struct fanfare *fanfare, unsigned table, uint32_t slo
 
 int fan_registry_put_group(struct fanfare *fanfare, struct fan_group *group);
 /* Writes a group's policy into its record. */
+int fan_registry_put_admission(struct fanfare *fanfare, const struct fan_group *group, const struct fan_admission *admission);
 int fan_registry_put_policy(struct fanfare *fanfare, const struct fan_group *group, const struct fan_policy *policy);
 int fan_registry_delete_group(struct fanfare *fanfare, const struct fan_group *group);
 /* Some of a group's members, as they are and as they are to be. */

@@ -163,6 +163,10 @@ restore_group(void *user, const struct fan_record *record)
 
 	if (error == 0)
 		memcpy(group->gki_used, record->group.gki_used, sizeof(group->gki_used));
+	if (error == 0) {
+		group->needs_all = record->group.needs_all;
+		group->needs_any = record->group.needs_any;
+	}
 	if (error != 0 || record->group.policy.radios == 0)
 		return error;
 	group->policy = malloc(sizeof(*group->policy));

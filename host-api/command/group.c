@@ -13,6 +13,7 @@ struct chosen {
 	const char *profile, *file, *after, *radios, *plmn, *lte_areas, *nr_areas;
 	uint64_t limit, broadcast_id, period_s, broadcasts;
 	bool open;
+	uint64_t all, any;
 };
 
 #define AT(field) .offset = offsetof(struct chosen, field)
@@ -273,7 +274,57 @@ static const struct fan_command policy = {
 	.run = run_policy,
 };
 
-static const struct fan_command *const subcommands[] = { &create, &deletion, &add, &removal, &show, &list, &policy, NULL };
+/* ---- admission --------------------------------------------------------------------------------------------------------- */
+
+#define CAPABILITIES(option_name, option_help, field)                                                                          \
+	{                                                                                                                      \
+		.name = (option_name), .value = "BITS", .help = (option_help), .type = FAN_OPTION_NUMBER,                      \
+		.maximum = UINT32_MAX, AT(field)                                                                               \
+	}
+
+static const struct fan_option admission_options[] = {
+	FAN_CLIENT_OPTIONS,
+	CAPABILITIES("all", "capabilities of which a member has all (0)", all),
+	CAPABILITIES("any", "... and of which it has one at the least (0)", any),
+};
+
+static int
+run_admission(const struct fan_command *command, int argc, char **argv)
+{
+	struct chosen chosen = { .limit = 0 };
+	char **operands;
+	const int exit_code = fan_client_parse(command, &chosen, &operands, 2, 2, argc, argv);
+	json_t *params;
+
+	if (exit_code != FAN_EXIT_OK)
+		return exit_code < 0 ? FAN_EXIT_OK : exit_code;
+	params = json_pack("{s:s}", "gid", operands[1]);
+	if (strcmp(operands[0], "show") == 0)
+		return fan_client_run(command, &chosen.client, "group.admission.show", params, -1, NULL);
+	if (strcmp(operands[0], "set") == 0) {
+		(void)json_object_set_new(params, "all", json_integer((json_int_t)chosen.all));
+		(void)json_object_set_new(params, "any", json_integer((json_int_t)chosen.any));
+		return fan_client_run(command, &chosen.client, "group.admission.set", params, -1, NULL);
+	}
+	json_decref(params);
+	return fan_command_fail(command, FAN_EXIT_USAGE, "%s: takes set or show", operands[0]);
+}
+
+static const struct fan_command admission = {
+	.name = "group admission",
+	.summary = "Says which subscriptions may be members of a group, or shows it",
+	.operands = "set|show GID",
+	.mixes = true,
+	.text = "By the capabilities of their contexts, 32 bits that the file of UEs gives: 'group add', and imports into the group,\n"
+		"refuse who lacks them. Members that do not fit are taken out before.",
+	.options = admission_options,
+	.option_count = COUNT_OF(admission_options),
+	.operand = policy_operand,
+	.run = run_admission,
+};
+
+static const struct fan_command *const subcommands[] = { &create, &deletion, &add,       &removal, &show,
+							 &list,   &policy,   &admission, NULL };
 
 const struct fan_command fan_command_group = {
 	.name = "group",

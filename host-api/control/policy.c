@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Methods of groups' policies: which ways their messages may take. */
+/* Methods of groups' policies: which ways their messages may take, and which subscriptions may be members. */
 #include "daemon.h"
 #include "plmn.h"
 
@@ -193,7 +193,68 @@ run_show(struct fan_request *request)
 	return error == 0 ? describe(&request->result, group) : error;
 }
 
+/* ---- Admission --------------------------------------------------------------------------------------------------------- */
+
+struct admitting {
+	const char *gid;
+	int64_t all, any;
+};
+
+static const struct fan_param admission_params[] = {
+	{ "gid", FAN_PARAM_TEXT, true, 1, 255, AT(admitting, gid) },
+	{ "all", FAN_PARAM_NUMBER, false, 0, UINT32_MAX, AT(admitting, all) },
+	{ "any", FAN_PARAM_NUMBER, false, 0, UINT32_MAX, AT(admitting, any) },
+};
+
+static int
+describe_admission(json_t **result, const struct fan_group *group)
+{
+	struct fan_admission admission;
+	int error;
+
+	fan_admission_init(&admission);
+	error = fan_group_admission(group, &admission);
+	if (error == 0)
+		*result = json_pack("{s:s, s:I, s:I, s:I}", "gid", fan_group_gid(group), "all", (json_int_t)admission.all,
+				    "any", (json_int_t)admission.any, "members", (json_int_t)fan_group_size(group));
+	return error;
+}
+
+static int
+run_set_admission(struct fan_request *request)
+{
+	struct admitting values = { .gid = NULL };
+	struct fan_group *group = NULL;
+	struct fan_admission admission;
+	int error = fan_request_params(request, &values, admission_params, COUNT_OF(admission_params));
+
+	fan_admission_init(&admission);
+	admission.all = (uint32_t)values.all;
+	admission.any = (uint32_t)values.any;
+	if (error == 0)
+		group = fan_group_find(request->server->fanfare, values.gid);
+	if (error == 0)
+		error = group != NULL ? fan_group_admission_set(group, &admission) : FAN_E_NOT_FOUND;
+	return error == 0 ? describe_admission(&request->result, group) : error;
+}
+
+static int
+run_show_admission(struct fan_request *request)
+{
+	struct showing values = { NULL };
+	const struct fan_group *group = NULL;
+	int error = fan_request_params(request, &values, show_params, COUNT_OF(show_params));
+
+	if (error == 0)
+		group = fan_group_find(request->server->fanfare, values.gid);
+	if (error == 0 && group == NULL)
+		error = FAN_E_NOT_FOUND;
+	return error == 0 ? describe_admission(&request->result, group) : error;
+}
+
 const struct fan_method fan_policy_methods[] = {
+	{ "group.admission.set", FAN_ROLE_PROVISION, FAN_AFTER_BATCH, run_set_admission },
+	{ "group.admission.show", FAN_ROLE_READ, FAN_LOADED, run_show_admission },
 	{ "group.policy.set", FAN_ROLE_PROVISION, FAN_AFTER_BATCH, run_set },
 	{ "group.policy.show", FAN_ROLE_READ, FAN_LOADED, run_show },
 	{ .name = NULL },

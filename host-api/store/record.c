@@ -407,20 +407,27 @@ static void
 group_fields(struct codec *codec, struct fan_record_group *record)
 {
 	static const uint8_t none[sizeof(record->gki_used)];
+	const bool needs = !codec->reading && (record->needs_all != 0 || record->needs_any != 0);
 
 	if (codec->reading) {
 		record->gki = 0;
 		record->count_reserved = 0;
 		memset(record->gki_used, 0, sizeof(record->gki_used));
 		memset(&record->policy, 0, sizeof(record->policy));
+		record->needs_all = record->needs_any = 0;
 	}
-	if (!goes_on(codec, memcmp(record->gki_used, none, sizeof(none)) != 0 || record->policy.radios != 0))
+	if (!goes_on(codec, memcmp(record->gki_used, none, sizeof(none)) != 0 || record->policy.radios != 0 || needs))
 		return;
 	FIELD(codec, record->gki);
 	FIELD(codec, record->gki_used);
 	FIELD(codec, record->count_reserved);
-	if (goes_on(codec, record->policy.radios != 0))
-		policy_fields(codec, &record->policy);
+	if (!goes_on(codec, record->policy.radios != 0 || needs))
+		return;
+	policy_fields(codec, &record->policy);
+	if (!goes_on(codec, needs))
+		return;
+	FIELD(codec, record->needs_all);
+	FIELD(codec, record->needs_any);
 }
 
 static void

@@ -109,10 +109,11 @@ struct fan_record_group {
 	char gid[FAN_GROUP_BYTES];
 	/* ---- */
 	/* COUNTs of its group keys (group_counter.h). All zero: none was ever spent. */
-	uint8_t gki;              /* the key that COUNTs were last spent of; bit of it in gki_used */
-	uint8_t gki_used[32];     /* bit Gki & 7 of octet Gki >> 3 */
-	uint64_t count_reserved;  /* of that key: each COUNT below it may have been spent; 0..2^32 */
-	struct fan_policy policy; /* radios 0: none */
+	uint8_t gki;                   /* the key that COUNTs were last spent of; bit of it in gki_used */
+	uint8_t gki_used[32];          /* bit Gki & 7 of octet Gki >> 3 */
+	uint64_t count_reserved;       /* of that key: each COUNT below it may have been spent; 0..2^32 */
+	struct fan_policy policy;      /* radios 0: none */
+	uint32_t needs_all, needs_any; /* struct fan_admission */
 };
 
 #define FAN_MEMBERS_HELD                                                                                                       \

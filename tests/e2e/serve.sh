@@ -397,6 +397,20 @@ json 'len(o["result"]["messages"]) == 2 and o["result"]["next"] > 0 and "profile
 call message.show '{"id":"1"}'
 json 'o["error"]["code"] == -32602 and o["error"]["data"]["exit"] == 2'
 
+# ---- Who may be a member ------------------------------------------------------------------------------------------------------
+good group create gold@example.org
+good group admission set gold@example.org --all 65536 --json
+json 'o["all"] == 65536 and o["any"] == 0'
+member=$("$fanfare" ue list --limit 1 --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["contexts"][0]["identity"])')
+refused 2 "$member may not be a member of gold@example.org" group add gold@example.org "$member"
+good group admission set gold@example.org
+good group add gold@example.org "$member"
+refused 2 "1 memberships of gold@example.org do not fit, that of $member the first" group admission set gold@example.org --any 131072
+refused 2 'takes set or show' group admission get gold@example.org
+good group admission show gold@example.org --json
+json 'o["all"] == 0 and o["members"] == 1'
+good group delete gold@example.org
+
 # ---- Who may send ------------------------------------------------------------------------------------------------------------
 # no GID and no size of a message may pass that no rule is for, root's neither; a repetition costs nothing
 cat >>fanfare.ini <<'END'
