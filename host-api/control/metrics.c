@@ -214,6 +214,13 @@ describe_keys(const struct fan_key_metrics *keys)
 }
 
 static json_t *
+describe_relays(const struct fan_relays *relays)
+{
+	return json_pack("{s:I, s:I, s:I, s:I}", "sent", (json_int_t)relays->sent, "failed", (json_int_t)relays->failed,
+			 "answers", (json_int_t)relays->answers, "refused", (json_int_t)relays->refused);
+}
+
+static json_t *
 describe_appliance(struct fan_server *server)
 {
 	struct fan_metrics metrics;
@@ -224,14 +231,14 @@ describe_appliance(struct fan_server *server)
 	fan_health_init(&health);
 	(void)fan_health(server->fanfare, &health);
 	fan_metrics_read(server->fanfare, &metrics);
-	return json_pack("{s:I, s:I, s:I, s:I, s:b, s:I, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o}", "ues",
+	return json_pack("{s:I, s:I, s:I, s:I, s:b, s:I, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o}", "ues",
 			 (json_int_t)metrics.contexts, "groups", (json_int_t)metrics.groups, "messages_in_flight",
 			 (json_int_t)health.messages_in_flight, "tsc_hz", (json_int_t)fan_tsc_hz(), "link_up", metrics.link_up,
 			 "lost", (json_int_t)metrics.lost, "workers", describe_workers(server->fanfare), "messages",
 			 describe_messages(server->fanfare, &metrics), "next_hops", hops, "next_hop_count",
 			 (json_int_t)metrics.next_hops, "other_next_hops_sent", others, "store",
 			 describe_store(&metrics, &health), "census", describe_census(&metrics), "group_keys",
-			 describe_keys(&metrics.keys));
+			 describe_keys(&metrics.keys), "broadcast", describe_relays(&server->relays));
 }
 
 int

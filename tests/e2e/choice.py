@@ -170,6 +170,19 @@ wait_ms = {wait_ms}
 started = []  # processes
 
 
+def metrics():
+    """What `metrics` of the control socket says."""
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect(str(WORK / "socket"))
+        stream = control.makefile("rw")
+        for number, method, params in ((1, "hello", {"version": 1}), (2, "metrics", {})):
+            stream.write(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}) + "\n")
+            stream.flush()
+            while (answer := json.loads(stream.readline())).get("id") != number:
+                pass
+        return answer["result"]
+
+
 class Daemon:
     def __init__(self):
         self.log = open(WORK / "serve.log", "ab")
@@ -289,6 +302,9 @@ def main():
     for radio, relay in relays.items():
         check(relay.heard == [b"The river is rising."], f"{radio}: UEs heard {relay.heard}")
         check(relay.requests[0][115 if radio == "lte" else 47] == 6, f"{radio}: broadcasts {relay.requests[0]}")
+
+    counted = metrics()["broadcast"]
+    check(counted["sent"] >= 2 and counted["answers"] == 2 and counted["refused"] == 2 and counted["failed"] == 0, f"datagrams: {counted}")
 
     # Each area by a cell of its own; and one radio that refuses.
     relays["lte"].mode, relays["nr"].mode = "half", "refuse"
