@@ -456,6 +456,21 @@ Test(broadcast, an_answer_that_says_something_else_is_refused)
 	refuses(16, 1, "a number of one octet");
 }
 
+/* Each by itself, where nothing else is wrong. */
+Test(broadcast, an_answer_has_identifier_and_serial_number_once_and_nothing_behind_its_elements)
+{
+	static const uint8_t without_identifier[] = { 0x20, 36, 0, 9, 0, 0, 1, 0, 112, 0, 2, 0x61, 0x23 };
+	static const uint8_t without_serial[] = { 0x20, 36, 0, 9, 0, 0, 1, 0, 111, 0, 2, 0xa0, 1 };
+	static const uint8_t serial_twice[] = { 0x20, 36,  0, 21, 0,    0,    3, 0,   111, 0, 2,    0xa0, 1,
+						0,    112, 0, 2,  0x61, 0x23, 0, 112, 0,   2, 0x61, 0x23 };
+	static const uint8_t octet_behind[] = { 0x20, 36, 0, 16, 0, 0, 2, 0, 111, 0, 2, 0xa0, 1, 0, 112, 0, 2, 0x61, 0x23, 0 };
+
+	cr_assert_eq(read_copy(FAN_RADIO_LTE, without_identifier, sizeof(without_identifier)), FAN_E_INVALID);
+	cr_assert_eq(read_copy(FAN_RADIO_LTE, without_serial, sizeof(without_serial)), FAN_E_INVALID);
+	cr_assert_eq(read_copy(FAN_RADIO_LTE, serial_twice, sizeof(serial_twice)), FAN_E_INVALID);
+	cr_assert_eq(read_copy(FAN_RADIO_LTE, octet_behind, sizeof(octet_behind)), FAN_E_INVALID);
+}
+
 Test(broadcast, an_element_that_is_not_known_is_passed_over_where_it_says_so)
 {
 	uint8_t octets[] = { 0x20, 36, 0, 0x14, 0, 0, 3, 0, 111, 0, 2, 0xa0, 1, 0, 112, 0, 2, 0x61, 0x23, 0x12, 0x34, 0x40, 0 };

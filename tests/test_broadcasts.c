@@ -499,6 +499,7 @@ Test(broadcasts, a_message_behind_one_that_waits_does_not_overtake_it)
 	second = send_text(0);
 	for (unsigned i = 0; i < 20; i++)
 		cr_assert_eq(fan_poll(fanfare), 2);
+	cr_assert_not(fan_flight_find(fanfare, second)->handed, "workers have the second");
 	cr_assert_eq(status_of(second).result.created, 0);
 	cr_assert(status_of(second).durable);
 	done(complete(FAN_RADIO_LTE));
@@ -608,6 +609,25 @@ Test(broadcasts, a_member_changes_its_way_when_a_fact_does_and_that_lasts)
 	close_appliance();
 	open_kept();
 	sizes(8, 4, 0);
+	close_appliance();
+}
+
+Test(broadcasts, a_message_takes_the_ways_of_when_it_was_sent)
+{
+	fan_message_id first, second;
+
+	open_kept();
+	first = send_text(0);
+	move_to(0, AREA + 7, BROADCAST_ID);
+	done(complete(FAN_RADIO_LTE));
+	done(complete(FAN_RADIO_NR));
+	run_to_end();
+	counted(first, 2, 5, 5);
+	second = send_text(0);
+	done(complete(FAN_RADIO_LTE));
+	done(complete(FAN_RADIO_NR));
+	run_to_end();
+	counted(second, 3, 4, 5);
 	close_appliance();
 }
 
