@@ -13,9 +13,10 @@
 
 struct chosen {
 	struct fan_client_options client;
-	const char *session, *secrets, *file;
-	uint64_t cipher, integrity, tag_bytes, duration_min, overlap_s, gki, from, limit;
-	bool keep_on_removal, not_held;
+	const char *session, *secrets, *file, *domain, *bm_sc, *bsf;
+	uint64_t cipher, integrity, tag_bytes, duration_min, overlap_s, gki, from, limit, msk_group, msk_number, mtk_first,
+		mtk_last, csb_id, valid_for_s;
+	bool keep_on_removal, not_held, verify;
 };
 
 #define AT(field) .offset = offsetof(struct chosen, field)
@@ -31,7 +32,13 @@ parse(const struct fan_command *command, struct chosen *chosen, char ***operands
 				   .overlap_s = NOT_GIVEN,
 				   .gki = NOT_GIVEN,
 				   .from = NOT_GIVEN,
-				   .limit = NOT_GIVEN };
+				   .limit = NOT_GIVEN,
+				   .msk_group = NOT_GIVEN,
+				   .msk_number = NOT_GIVEN,
+				   .mtk_first = NOT_GIVEN,
+				   .mtk_last = NOT_GIVEN,
+				   .csb_id = NOT_GIVEN,
+				   .valid_for_s = NOT_GIVEN };
 	return fan_client_parse(command, chosen, operands, 1, 1, argc, argv);
 }
 
@@ -278,7 +285,101 @@ static const struct fan_command seal = {
 	.run = run_seal,
 };
 
-static const struct fan_command *const subcommands[] = { &set, &show, &rotate, &resend, &removal, &seal, NULL };
+/* ---- msk ---------------------------------------------------------------------------------------------------------------- */
+
+static const struct fan_option msk_options[] = {
+	FAN_CLIENT_OPTIONS,
+	{ .name = "domain", .value = "MCC-MNC", .help = "Key Domain ID; to be given", .type = FAN_OPTION_TEXT, AT(domain) },
+	{ .name = "key-group",
+	  .value = "N",
+	  .help = "first half of the MSK ID; to be given",
+	  NUMBER(0, UINT16_MAX),
+	  AT(msk_group) },
+	{ .name = "number",
+	  .value = "N",
+	  .help = "second half of the MSK ID; to be given",
+	  NUMBER(0, UINT16_MAX),
+	  AT(msk_number) },
+	{ .name = "mtk-first",
+	  .value = "N",
+	  .help = "first MTK ID that is taken under it; to be given",
+	  NUMBER(0, UINT16_MAX),
+	  AT(mtk_first) },
+	{ .name = "mtk-last",
+	  .value = "N",
+	  .help = "last one; below the first: it is used no more; to be given",
+	  NUMBER(0, UINT16_MAX),
+	  AT(mtk_last) },
+	{ .name = "bm-sc", .value = "FQDN", .help = "who sends it; to be given", .type = FAN_OPTION_TEXT, AT(bm_sc) },
+	{ .name = "bsf",
+	  .value = "DOMAIN",
+	  .help = "domain of the members' B-TIDs; to be given",
+	  .type = FAN_OPTION_TEXT,
+	  AT(bsf) },
+	{ .name = "csb", .value = "N", .help = "CSB ID (1)", NUMBER(0, UINT32_MAX), AT(csb_id) },
+	{ .name = "verify", .help = "members are to answer", .type = FAN_OPTION_FLAG, AT(verify) },
+	{ .name = "valid-for",
+	  .value = "SECONDS",
+	  .help = "not sent later (no limit)",
+	  NUMBER(1, UINT32_MAX / 1000),
+	  AT(valid_for_s) },
+	{ .name = "secrets",
+	  .value = "FILE|-",
+	  .help = "of mode 0600: a line msk = HEX; to be given",
+	  .type = FAN_OPTION_FILE,
+	  AT(secrets) },
+};
+
+static json_t *
+msk_params(const struct chosen *chosen, const char *gid)
+{
+	json_t *params = json_pack("{s:s, s:s, s:s, s:s, s:b}", "gid", gid, "domain", chosen->domain, "bm_sc", chosen->bm_sc,
+				   "bsf", chosen->bsf, "verify", chosen->verify);
+
+	put_number(params, "group", chosen->msk_group);
+	put_number(params, "number", chosen->msk_number);
+	put_number(params, "mtk_first", chosen->mtk_first);
+	put_number(params, "mtk_last", chosen->mtk_last);
+	put_number(params, "csb_id", chosen->csb_id);
+	if (chosen->valid_for_s != NOT_GIVEN)
+		put_number(params, "valid_for_ms", 1000 * chosen->valid_for_s);
+	return params;
+}
+
+static int
+run_msk(const struct fan_command *command, int argc, char **argv)
+{
+	struct chosen chosen;
+	char **operands;
+	int descriptor = -1, exit_code = parse(command, &chosen, &operands, argc, argv);
+
+	if (exit_code != FAN_EXIT_OK)
+		return exit_code < 0 ? FAN_EXIT_OK : exit_code;
+	if (chosen.domain == NULL || chosen.bm_sc == NULL || chosen.bsf == NULL || chosen.secrets == NULL ||
+	    chosen.msk_group == NOT_GIVEN || chosen.msk_number == NOT_GIVEN || chosen.mtk_first == NOT_GIVEN ||
+	    chosen.mtk_last == NOT_GIVEN)
+		return fan_command_fail(
+			command, FAN_EXIT_USAGE,
+			"--domain, --key-group, --number, --mtk-first, --mtk-last, --bm-sc, --bsf, --secrets: give all");
+	exit_code = open_secrets(command, &descriptor, chosen.secrets);
+	return exit_code != FAN_EXIT_OK ? exit_code
+					: fan_client_run(command, &chosen.client, "group.key.msk",
+							 msk_params(&chosen, operands[0]), descriptor, NULL);
+}
+
+static const struct fan_command msk = {
+	.name = "group-key msk",
+	.summary = "Sends an MSK of MBMS to members, to each under its own MUK",
+	.operands = "GID",
+	.mixes = true,
+	.text = "The key is the caller's, who makes MTKs and traffic of it. It goes to members under the profile mbms-msk, as a message:\n"
+		"'fanfare message show ID' says what became of it.",
+	.options = msk_options,
+	.option_count = COUNT_OF(msk_options),
+	.run = run_msk,
+};
+
+static const struct fan_command *const subcommands[] = { &set, &show, &rotate, &resend, &removal, &seal, &msk, NULL };
 
 const struct fan_command fan_command_group_key = {
 	.name = "group-key",

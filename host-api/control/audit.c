@@ -37,6 +37,7 @@ static const struct {
 	{ "ue.place", "de9496106e993f49da6991f8c34b3df2" },
 	{ "group.policy.set", "72fb30b4a56029319c18284b252577d5" },
 	{ "group.admission.set", "5d0cc1b0a6f34c2f8e5b1f0f5a8f7c21" },
+	{ "group.key.msk", "c1f7e2a95d0b4c7b8f0a6f5be1d3a942" },
 	{ "next_hop.relay", "c81e0a778d3c4ad3bfe0452156ee8443" },
 	{ "group.key.export", "28b274657f0141f3a955af4b37a9aef2" },
 };

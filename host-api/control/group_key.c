@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "../keys/group_key.h"
 #include "daemon.h"
+#include "plmn.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -11,7 +12,7 @@
 #define COUNT_OF(table) (sizeof(table) / sizeof((table)[0]))
 #define AT(struct_name, field) offsetof(struct struct_name, field)
 
-#define SECRETS_BYTES_MAX 1024 /* of a file of secrets: four lines */
+#define SECRETS_BYTES_MAX 1024 /* of a file of secrets: a line each */
 #define PAYLOAD_BASE64_MAX (4 * ((FAN_GROUP_PAYLOAD_BYTES_MAX + 2) / 3))
 
 /* ---- Secrets ------------------------------------------------------------------------------------------------------------ */
@@ -19,8 +20,8 @@
 /* What a file of secrets may have, to be wiped. */
 struct secrets {
 	uint8_t master[FAN_GROUP_MASTER_BYTES_MAX], signer[FAN_GROUP_SIGNER_BYTES], k_integ[FAN_KEY_BYTES],
-		k_conf[FAN_KEY_BYTES];
-	size_t master_bytes, signer_bytes, k_integ_bytes, k_conf_bytes; /* 0: none was given */
+		k_conf[FAN_KEY_BYTES], msk[FAN_KEY_BYTES];
+	size_t master_bytes, signer_bytes, k_integ_bytes, k_conf_bytes, msk_bytes; /* 0: none was given */
 };
 
 static const struct {
@@ -31,6 +32,7 @@ static const struct {
 	{ "signer", AT(secrets, signer), AT(secrets, signer_bytes), FAN_GROUP_SIGNER_BYTES, FAN_GROUP_SIGNER_BYTES },
 	{ "k_integ", AT(secrets, k_integ), AT(secrets, k_integ_bytes), FAN_KEY_BYTES, FAN_KEY_BYTES },
 	{ "k_conf", AT(secrets, k_conf), AT(secrets, k_conf_bytes), FAN_KEY_BYTES, FAN_KEY_BYTES },
+	{ "msk", AT(secrets, msk), AT(secrets, msk_bytes), FAN_KEY_BYTES, FAN_KEY_BYTES },
 };
 
 static int
@@ -65,7 +67,7 @@ take_line(struct secrets *secrets, char *line, unsigned number)
 			rest[strcspn(rest, "\r")] = '\0';
 			return take_secret(secrets, i, digits);
 		}
-	return fan_fail(FAN_E_INVALID, "secrets, line %u: takes master, signer, k_integ or k_conf = hex digits", number);
+	return fan_fail(FAN_E_INVALID, "secrets, line %u: takes master, signer, k_integ, k_conf or msk = hex digits", number);
 }
 
 /* A file that others may read is refused, but for one that has no name: what came by a pipe. */
@@ -261,6 +263,8 @@ run_set(struct fan_request *request)
 
 	if (error == 0 && values.secrets)
 		error = read_secrets(request, &secrets);
+	if (error == 0 && secrets.msk_bytes > 0)
+		error = fan_fail(FAN_E_INVALID, "secrets: an MSK is sent by group.key.msk");
 	if (error == 0)
 		error = set(group, &values, &secrets);
 	OPENSSL_cleanse(&secrets, sizeof(secrets));
@@ -382,6 +386,94 @@ run_without(struct fan_request *request)
 	return error;
 }
 
+/* ---- MSKs of MBMS ------------------------------------------------------------------------------------------------------- */
+
+struct multicast {
+	const char *gid, *domain, *bm_sc, *bsf;
+	int64_t group, number, mtk_first, mtk_last, csb_id, valid_for_ms;
+	bool verify;
+};
+
+static const struct fan_param msk_params[] = {
+	{ "gid", FAN_PARAM_TEXT, true, 1, 255, AT(multicast, gid) },
+	{ "domain", FAN_PARAM_TEXT, true, 6, FAN_PLMN_TEXT_BYTES - 1, AT(multicast, domain) },
+	{ "group", FAN_PARAM_NUMBER, true, 0, UINT16_MAX, AT(multicast, group) },
+	{ "number", FAN_PARAM_NUMBER, true, 0, UINT16_MAX, AT(multicast, number) },
+	{ "mtk_first", FAN_PARAM_NUMBER, true, 0, UINT16_MAX, AT(multicast, mtk_first) },
+	{ "mtk_last", FAN_PARAM_NUMBER, true, 0, UINT16_MAX, AT(multicast, mtk_last) },
+	{ "bm_sc", FAN_PARAM_TEXT, true, 1, FAN_B_TID_BYTES_MAX, AT(multicast, bm_sc) },
+	{ "bsf", FAN_PARAM_TEXT, true, 1, FAN_B_TID_BYTES_MAX, AT(multicast, bsf) },
+	{ "csb_id", FAN_PARAM_NUMBER, false, 0, UINT32_MAX, AT(multicast, csb_id) },
+	{ "valid_for_ms", FAN_PARAM_NUMBER, false, 0, UINT32_MAX, AT(multicast, valid_for_ms) },
+	{ "verify", FAN_PARAM_BOOLEAN, false, 0, 0, AT(multicast, verify) },
+};
+
+/* Out: octets[FAN_MSK_BYTES_MAX], to be wiped. Returns how many. */
+static int
+write_msk(uint8_t *octets, const struct multicast *values, const struct secrets *secrets)
+{
+	struct fan_msk msk;
+	int octet_count;
+
+	fan_msk_init(&msk);
+	if (secrets->msk_bytes == 0)
+		return fan_fail(FAN_E_INVALID, "secrets: needs msk = hex digits");
+	if (!fan_plmn_parse(msk.domain, values->domain))
+		return fan_fail(FAN_E_INVALID, "domain: takes MCC-MNC, as 262-01");
+	msk.group = (uint16_t)values->group;
+	msk.number = (uint16_t)values->number;
+	msk.mtk_first = (uint16_t)values->mtk_first;
+	msk.mtk_last = (uint16_t)values->mtk_last;
+	msk.csb_id = (uint32_t)values->csb_id;
+	msk.verify = values->verify;
+	msk.bm_sc = values->bm_sc;
+	msk.bsf = values->bsf;
+	memcpy(msk.key, secrets->msk, sizeof(msk.key));
+	octet_count = fan_msk_write(octets, &msk);
+	OPENSSL_cleanse(&msk, sizeof(msk));
+	return octet_count;
+}
+
+/* Out: *id, of a message that is durable. */
+static int
+send_msk(struct fan_request *request, fan_message_id *id, struct fan_group *group, const struct multicast *values,
+	 const struct secrets *secrets)
+{
+	struct fanfare *const fanfare = request->server->fanfare;
+	uint8_t octets[FAN_MSK_BYTES_MAX];
+	const int octet_count = write_msk(octets, values, secrets);
+	struct fan_message message;
+	int error = octet_count < 0 ? octet_count : 0;
+
+	if (error == 0) {
+		fan_message_init(&message, octets, (size_t)octet_count);
+		message.group_keys = true;
+		message.valid_for_ms = (uint32_t)values->valid_for_ms;
+		error = fan_send(fanfare, id, group, &message, NULL, NULL);
+	}
+	OPENSSL_cleanse(octets, sizeof(octets));
+	return error == 0 ? fan_sync(fanfare) : error;
+}
+
+static int
+run_msk(struct fan_request *request)
+{
+	struct multicast values = { .csb_id = 1 };
+	struct secrets secrets = { .msk_bytes = 0 };
+	fan_message_id id = 0;
+	int error = fan_request_params(request, &values, msk_params, COUNT_OF(msk_params));
+	struct fan_group *group = find(request, &error, values.gid);
+
+	if (error == 0)
+		error = read_secrets(request, &secrets);
+	if (error == 0)
+		error = send_msk(request, &id, group, &values, &secrets);
+	OPENSSL_cleanse(&secrets, sizeof(secrets));
+	if (error == 0)
+		request->result = json_pack("{s:s, s:I}", "gid", fan_group_gid(group), "id", (json_int_t)id);
+	return error;
+}
+
 /* ---- Sealing ------------------------------------------------------------------------------------------------------------ */
 
 struct sealing {
@@ -448,6 +540,7 @@ const struct fan_method fan_group_key_methods[] = {
 	{ "group.key.set", FAN_ROLE_PROVISION, FAN_AFTER_BATCH, run_set },
 	{ "group.key.rotate", FAN_ROLE_PROVISION, FAN_AFTER_BATCH, run_rotate },
 	{ "group.key.send", FAN_ROLE_PROVISION, FAN_AFTER_BATCH, run_send },
+	{ "group.key.msk", FAN_ROLE_PROVISION, FAN_AFTER_BATCH, run_msk },
 	{ "group.key.remove", FAN_ROLE_PROVISION, FAN_AFTER_BATCH, run_remove },
 	{ "group.key.seal", FAN_ROLE_SEND, FAN_AFTER_BATCH, run_seal },
 	{ "group.key.show", FAN_ROLE_READ, FAN_LOADED, run_show },
