@@ -24,11 +24,11 @@ verilated_into = mkdir -p $(1) && verilator --cc -O3 --x-assign unique --x-initi
 verilate = $(verilated_into) --assert $(MODEL_WARNINGS) -Irtl $(verilate_vlt)
 # Verilated code is generated: its warnings are nobody's.
 VERILATOR_ROOT := $(shell verilator --getenv VERILATOR_ROOT 2>/dev/null)
-cxx_flags := -std=gnu++17 $(BENCH_OPT) -Wall -Wextra -Wshadow -Wno-missing-field-initializers -isystem $(VERILATOR_ROOT)/include \
+cxx_flags := -std=gnu++17 $(BENCH_OPT) -Wall -Wextra -Wno-missing-field-initializers -isystem $(VERILATOR_ROOT)/include \
 	-isystem $(VERILATOR_ROOT)/include/vltstd
 c_flags := -std=gnu11 -O2 -Wall -Wextra -DFAN_SOURCE_DIR='"$(abspath $(ROOT))"'
 
-reference_c := $(addprefix dataplane/engine/reference/,reference.c aes128.c snow3g.c zuc.c) dataplane/context/error.c \
+reference_c := $(addprefix dataplane/engine/reference/,reference.c aes128.c hmac_sha1.c mikey.c snow3g.c zuc.c) dataplane/context/error.c \
 	tests/batch.c tests/vectors.c
 reference_o := $(reference_c:%.c=$(B)/%.o)
 
