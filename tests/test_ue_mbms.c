@@ -230,6 +230,122 @@ Test(ue_mbms, a_member_opens_the_traffic_and_one_that_was_left_out_of_the_next_m
 	close_network(network);
 }
 
+/* ---- Multicast sessions of 5GS -------------------------------------------------------------------------------------------- */
+
+static const uint8_t tmgi[FAN_MBMS_TMGI_BYTES] = { 0xa1, 0xa2, 0xa3, 0x00, 0xf1, 0x10 };
+
+static enum fan_ue_mbms_verdict
+take_container(struct fan_ue_mbms *ue, const uint8_t *octets, size_t octet_count)
+{
+	uint8_t *copy = malloc(octet_count + 1);
+	enum fan_ue_mbms_verdict verdict;
+
+	memcpy(copy, octets, octet_count);
+	verdict = fan_ue_mbms_take_container(ue, tmgi, copy, octet_count);
+	free(copy);
+	return verdict;
+}
+
+Test(ue_mbms, a_container_brings_the_msks_that_mtks_come_under)
+{
+	struct network *network = open_network();
+	uint8_t container[FAN_MBMS_CONTAINER_BYTES_MAX], packet[256] __attribute__((aligned(4)));
+	struct fan_mbms_msk *msks;
+	uint32_t first, second;
+	size_t packet_bytes;
+
+	cr_assert_eq(fan_mbms_container_write(container, network->mbms, tmgi), FAN_E_NOT_FOUND);
+	first = draw_msk(network);
+	cr_assert_eq(fan_mbms_container_write(container, network->mbms, tmgi), 10 + 24);
+	cr_assert_arr_eq(container, "\x05\x08\x06\xa1\xa2\xa3\x00\xf1\x10\x01\x00\x00\xf1\x10\x00\x01\x00\x01", 18);
+	(void)fan_mbms_msks(network->mbms, &msks);
+	cr_assert_arr_eq(container + 18, msks[0].msk.key, 16);
+	for (unsigned i = 0; i < UES; i++)
+		cr_assert_eq(take_container(network->ue[i], container, 34), FAN_UE_MBMS_ACCEPTED);
+	cr_assert_eq(fan_mbms_msk_use(network->mbms, first), 0);
+	packet_bytes = send_traffic(network, packet, "to all three");
+	for (unsigned i = 0; i < UES; i++)
+		cr_assert(ue_opens(network->ue[i], packet, packet_bytes, "to all three"), "UE %u", i);
+	/* Both keys at a time; one that is left out has the first alone. */
+	second = draw_msk(network);
+	cr_assert_eq(fan_mbms_container_write(container, network->mbms, tmgi), FAN_MBMS_CONTAINER_BYTES_MAX);
+	for (unsigned i = 0; i < UES - 1; i++)
+		cr_assert_eq(take_container(network->ue[i], container, FAN_MBMS_CONTAINER_BYTES_MAX), FAN_UE_MBMS_ACCEPTED);
+	cr_assert_eq(fan_mbms_msk_use(network->mbms, second), 0);
+	packet_bytes = send_traffic(network, packet, "to two");
+	for (unsigned i = 0; i < UES; i++)
+		cr_assert_eq(ue_opens(network->ue[i], packet, packet_bytes, "to two"), i < UES - 1, "UE %u", i);
+	/* A revoked one is not handed out again. */
+	cr_assert_eq(fan_mbms_msk_revoke(network->mbms, first), 0);
+	cr_assert_eq(fan_mbms_container_write(container, network->mbms, tmgi), 34);
+	cr_assert_eq(container[17], (uint8_t)second);
+	close_network(network);
+}
+
+Test(ue_mbms, a_container_that_comes_again_takes_no_mtk_twice)
+{
+	struct network *network = open_network();
+	struct fan_srtp_stream stream = { .ssrc = 9 };
+	uint8_t container[FAN_MBMS_CONTAINER_BYTES_MAX];
+	const uint32_t msk_id = draw_msk(network);
+	const size_t container_bytes = (size_t)fan_mbms_container_write(container, network->mbms, tmgi);
+	size_t mtk_bytes;
+
+	cr_assert_eq(take_container(network->ue[0], container, container_bytes), FAN_UE_MBMS_ACCEPTED);
+	cr_assert_eq(fan_mbms_msk_use(network->mbms, msk_id), 0);
+	mtk_bytes = (size_t)fan_mbms_mtk_draw(network->mbms, network->octets, &stream);
+	cr_assert_eq(take(network->ue[0], network->octets, mtk_bytes), FAN_UE_MBMS_ACCEPTED);
+	cr_assert_eq(take_container(network->ue[0], container, container_bytes), FAN_UE_MBMS_ACCEPTED);
+	cr_assert_eq(take(network->ue[0], network->octets, mtk_bytes), FAN_UE_MBMS_REPLAY);
+	close_network(network);
+}
+
+Test(ue_mbms, an_mtk_in_a_container_has_no_salt)
+{
+	static const uint8_t contents[] = "\x05\x08\x06\xa1\xa2\xa3\x00\xf1\x10\x01\x01\x00\xf1\x10\x00\x01\x00\x05"
+					  "an MSK of tests\0\x00\x07"
+					  "an MTK of tests";
+	struct fan_ue_mbms *ue = open_ue((const uint8_t[32]){ 1 }, 1);
+	uint8_t key[FAN_UE_MBMS_STREAM_KEY_BYTES], wanted[FAN_UE_MBMS_STREAM_KEY_BYTES] = "an MTK of tests";
+
+	cr_assert_eq(take_container(ue, contents, sizeof(contents)), FAN_UE_MBMS_ACCEPTED);
+	cr_assert(fan_ue_mbms_stream_key(ue, key, (const uint8_t[]){ 0, 1, 0, 5, 0, 7 }));
+	cr_assert_arr_eq(key, wanted, sizeof(key));
+	fan_ue_mbms_close(ue);
+}
+
+Test(ue_mbms, containers_that_are_refused_change_nothing)
+{
+	struct network *network = open_network();
+	uint8_t container[FAN_MBMS_CONTAINER_BYTES_MAX + 1], other[FAN_MBMS_CONTAINER_BYTES_MAX + 1];
+	uint8_t packet[256] __attribute__((aligned(4)));
+	struct fan_ue_mbms *ue = network->ue[0];
+	const uint32_t msk_id = draw_msk(network);
+	const size_t octet_count = (size_t)fan_mbms_container_write(container, network->mbms, tmgi);
+	static const struct {
+		uint8_t at, value;
+		enum fan_ue_mbms_verdict verdict;
+	} wrong[] = {
+		{ 0, 0x04, FAN_UE_MBMS_MALFORMED }, { 1, 0x09, FAN_UE_MBMS_MALFORMED }, { 2, 7, FAN_UE_MBMS_MALFORMED },
+		{ 3, 0xa0, FAN_UE_MBMS_NOT_MINE },  { 9, 0, FAN_UE_MBMS_MALFORMED },    { 9, 2, FAN_UE_MBMS_MALFORMED },
+		{ 9, 3, FAN_UE_MBMS_MALFORMED },    { 10, 2, FAN_UE_MBMS_MALFORMED },   { 10, 1, FAN_UE_MBMS_MALFORMED },
+		{ 11, 1, FAN_UE_MBMS_NOT_JOINED },  { 15, 2, FAN_UE_MBMS_NOT_JOINED },
+	};
+
+	for (size_t cut = 0; cut < octet_count; cut++)
+		cr_assert_eq(take_container(ue, container, cut), FAN_UE_MBMS_MALFORMED, "%zu octets", cut);
+	container[octet_count] = 0;
+	cr_assert_eq(take_container(ue, container, octet_count + 1), FAN_UE_MBMS_MALFORMED);
+	for (unsigned i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		memcpy(other, container, sizeof(other));
+		other[wrong[i].at] = wrong[i].value;
+		cr_assert_eq(take_container(ue, other, octet_count), wrong[i].verdict, "row %u", i);
+	}
+	cr_assert_eq(fan_mbms_msk_use(network->mbms, msk_id), 0);
+	cr_assert_not(ue_opens(ue, packet, send_traffic(network, packet, "nobody has it"), "nobody has it"));
+	close_network(network);
+}
+
 Test(ue_mbms, an_answer_is_given_when_it_is_asked_for_and_verifies_the_message)
 {
 	struct network *network = open_network();

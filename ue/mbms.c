@@ -257,14 +257,11 @@ open_kemac(uint8_t *plain, struct keys *keys, const struct message *message, con
 /* ---- MSK messages ------------------------------------------------------------------------------------------------------ */
 
 static struct service *
-find_service(struct fan_ue_mbms *ue, const struct message *message)
+find_service(struct fan_ue_mbms *ue, const uint8_t *domain, uint16_t group)
 {
-	for (unsigned i = 0; i < ue->service_count; i++) {
-		struct service *service = &ue->service[i];
-
-		if (memcmp(service->domain, message->domain, 3) == 0 && service->group == fan_ue_octets_load16(message->msk_id))
-			return service;
-	}
+	for (unsigned i = 0; i < ue->service_count; i++)
+		if (ue->service[i].group == group && memcmp(ue->service[i].domain, domain, 3) == 0)
+			return &ue->service[i];
 	return NULL;
 }
 
@@ -452,6 +449,88 @@ take_mtk(struct service *service, const struct message *message)
 	return verdict;
 }
 
+/* ---- Received MBS containers ------------------------------------------------------------------------------------------- */
+
+#define SETS_MAX 2
+
+struct key_set {
+	struct service *service;
+	struct msk msk;
+	struct mtk mtk;
+};
+
+/* MTK indication 1, key domain 3, MSK ID 4, MSK 16; with 1 there, MTK ID 2, MTK 16. */
+static enum fan_ue_mbms_verdict
+read_key_set(struct key_set *set, struct fan_ue_mbms *ue, struct fan_ue_octets *octets)
+{
+	const uint8_t *msk = fan_ue_octets_take(octets, 24), *mtk = NULL;
+
+	*set = (struct key_set){ .msk = { .first = 1, .last = UINT16_MAX } };
+	if (!msk || msk[0] > 1)
+		return FAN_UE_MBMS_MALFORMED;
+	if (msk[0] == 1 && !(mtk = fan_ue_octets_take(octets, 18)))
+		return FAN_UE_MBMS_MALFORMED;
+	set->service = find_service(ue, msk + 1, fan_ue_octets_load16(msk + 4));
+	if (!set->service)
+		return FAN_UE_MBMS_NOT_JOINED;
+	set->msk.id = fan_ue_octets_load32(msk + 4);
+	memcpy(set->msk.key, msk + 8, sizeof(set->msk.key));
+	if (mtk) {
+		set->mtk.present = true;
+		set->mtk.id = fan_ue_octets_load16(mtk);
+		memcpy(set->mtk.key_and_salt, mtk + 2, 16);
+	}
+	return place_of(set->service, set->msk.id) ? FAN_UE_MBMS_ACCEPTED : FAN_UE_MBMS_FULL;
+}
+
+static void
+keep_key_set(const struct key_set *set)
+{
+	struct msk *place = place_of(set->service, set->msk.id);
+
+	if (!place)
+		return;
+	keep_msk(place, &set->msk);
+	if (!set->mtk.present || set->mtk.id < place->id_next)
+		return;
+	place->id_next = (uint64_t)set->mtk.id + 1;
+	place->newest = (place->newest + 1) % MTKS;
+	place->mtk[place->newest] = set->mtk;
+}
+
+/* Whether the sets of one service need no more places than there are. */
+static bool
+fit(const struct key_set *sets, int count)
+{
+	return count < 2 || sets[0].service != sets[1].service || sets[0].msk.id == sets[1].msk.id ||
+	       place_of(sets[0].service, sets[0].msk.id) != place_of(sets[1].service, sets[1].msk.id) ||
+	       (!sets[0].service->msk[0].present && !sets[0].service->msk[1].present);
+}
+
+enum fan_ue_mbms_verdict
+fan_ue_mbms_take_container(struct fan_ue_mbms *ue, const uint8_t *tmgi, const uint8_t *contents, size_t octet_count)
+{
+	struct fan_ue_octets octets = { contents, octet_count };
+	const uint8_t *head = fan_ue_octets_take(&octets, 10);
+	enum fan_ue_mbms_verdict verdict = FAN_UE_MBMS_ACCEPTED;
+	struct key_set sets[SETS_MAX];
+
+	if (!head || memcmp(head, "\x05\x08\x06", 3) != 0 || head[9] < 1 || head[9] > SETS_MAX)
+		return FAN_UE_MBMS_MALFORMED;
+	if (memcmp(head + 3, tmgi, 6) != 0)
+		return FAN_UE_MBMS_NOT_MINE;
+	for (int i = 0; i < head[9] && verdict == FAN_UE_MBMS_ACCEPTED; i++)
+		verdict = read_key_set(&sets[i], ue, &octets);
+	if (verdict == FAN_UE_MBMS_ACCEPTED && octets.left > 0)
+		verdict = FAN_UE_MBMS_MALFORMED;
+	if (verdict == FAN_UE_MBMS_ACCEPTED && !fit(sets, head[9]))
+		verdict = FAN_UE_MBMS_FULL;
+	for (int i = 0; i < head[9] && verdict == FAN_UE_MBMS_ACCEPTED; i++)
+		keep_key_set(&sets[i]);
+	OPENSSL_cleanse(sets, sizeof(sets));
+	return verdict;
+}
+
 /* ---- The UE ------------------------------------------------------------------------------------------------------------ */
 
 static bool
@@ -519,7 +598,7 @@ fan_ue_mbms_take(struct fan_ue_mbms *ue, uint8_t *answer, size_t *answer_bytes, 
 	of_mtk = is_in_order(&message, "ETK") && message.mtk_id.at;
 	if (!of_mtk && (!is_in_order(&message, "ETRIIK") || message.mtk_id.at))
 		return FAN_UE_MBMS_MALFORMED;
-	service = find_service(ue, &message);
+	service = find_service(ue, message.domain, fan_ue_octets_load16(message.msk_id));
 	if (!service)
 		return FAN_UE_MBMS_NOT_JOINED;
 	return of_mtk ? take_mtk(service, &message) : take_msk(ue, service, answer, answer_bytes, &message);

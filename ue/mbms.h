@@ -45,6 +45,14 @@ bool fan_ue_mbms_join(struct fan_ue_mbms *ue, const uint8_t domain[3], uint16_t 
 enum fan_ue_mbms_verdict fan_ue_mbms_take(struct fan_ue_mbms *ue, uint8_t *answer, size_t *answer_bytes, const uint8_t *octets,
 					  size_t octet_count);
 
+/*
+ * Takes the contents of a Received MBS container (TS 24.501 9.11.4.31) for a session that the UE has joined, all of it or nothing: MSKs, which take every
+ * MTK ID from 1 on, and MTKs without salt. In: tmgi, 6 octets, of that session. It comes in the UE's own NAS message, which is protected: nothing of it has
+ * a MAC of its own. NOT_MINE: another TMGI.
+ */
+enum fan_ue_mbms_verdict fan_ue_mbms_take_container(struct fan_ue_mbms *ue, const uint8_t *tmgi, const uint8_t *contents,
+						    size_t octet_count);
+
 /* Who a UE is to its BM-SC. */
 struct fan_ue_mbms_name {
 	const uint8_t *muk; /* 32 octets */

@@ -327,3 +327,39 @@ fan_mbms_mtk_draw(struct fan_mbms *mbms, uint8_t *octets, struct fan_srtp_stream
 	explicit_bzero(&mtk, sizeof(mtk));
 	return written;
 }
+
+/* ---- Multicast sessions of 5GS ------------------------------------------------------------------------------------------- */
+
+/* Without MTK: key domain, MSK ID, MSK. */
+static uint8_t *
+put_key_set(uint8_t *at, const struct fan_mbms *mbms, const struct fan_mikey_msk *msk)
+{
+	*at++ = 0;
+	memcpy(at, mbms->options.domain, FAN_MIKEY_DOMAIN_BYTES);
+	at += FAN_MIKEY_DOMAIN_BYTES;
+	for (int shift = 24; shift >= 0; shift -= 8)
+		*at++ = (uint8_t)(msk->id >> shift);
+	memcpy(at, msk->key, FAN_MIKEY_KEY_BYTES);
+	return at + FAN_MIKEY_KEY_BYTES;
+}
+
+int
+fan_mbms_container_write(uint8_t *octets, const struct fan_mbms *mbms, const uint8_t tmgi[FAN_MBMS_TMGI_BYTES])
+{
+	uint8_t *const count = octets + 3 + FAN_MBMS_TMGI_BYTES, *at = count + 1;
+
+	octets[0] = 5;      /* no rejection cause, no service area, decision 5: security information update */
+	octets[1] = 1 << 3; /* a security container; neither timers nor IP addresses */
+	octets[2] = FAN_MBMS_TMGI_BYTES;
+	memcpy(octets + 3, tmgi, FAN_MBMS_TMGI_BYTES);
+	*count = 0;
+	for (unsigned i = 0; i < mbms->msk_count; i++) {
+		const struct fan_mikey_msk *msk = &mbms->msks[i].msk;
+
+		if (msk->mtk_first > msk->mtk_last)
+			continue;
+		at = put_key_set(at, mbms, msk);
+		++*count;
+	}
+	return *count > 0 ? (int)(at - octets) : fan_fail(FAN_E_NOT_FOUND, "the service has no MSK: draw one");
+}

@@ -100,4 +100,17 @@ enum fan_mikey_verdict fan_mbms_verified(struct fan_mbms *mbms, const struct fan
  */
 int fan_mbms_mtk_draw(struct fan_mbms *mbms, uint8_t *octets, struct fan_srtp_stream *stream);
 
+/* ---- Multicast sessions of 5GS (TS 33.501 Annex W) ------------------------------------------------------------------------ */
+
+#define FAN_MBMS_TMGI_BYTES 6 /* service identifier 3, PLMN 3 */
+#define FAN_MBMS_CONTAINER_BYTES_MAX (10 + FAN_MIKEY_MSKS_MAX * 24)
+
+/*
+ * The contents of a Received MBS container (TS 24.501 9.11.4.31) that brings the MSKs that are held, but for those revoked, to members of a session
+ * of 5GS: under a member's own NAS context, where MIKEY has a MUK. MTKs follow in MIKEY under these MSKs: the container could bring one, and has no
+ * room for the salt that ours have. Such a container has no interval either: a UE takes each MTK ID from 1 on. Out: octets[FAN_MBMS_CONTAINER_BYTES_MAX],
+ * to be wiped. Returns how many, or NOT_FOUND: there is no MSK.
+ */
+int fan_mbms_container_write(uint8_t *octets, const struct fan_mbms *mbms, const uint8_t tmgi[FAN_MBMS_TMGI_BYTES]);
+
 #endif
