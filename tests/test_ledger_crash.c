@@ -798,7 +798,7 @@ static void
 set_the_clock_over_results(void)
 {
 	const struct fan_ue ue = make_ue(FAN_KIND_EPS_NAS, 0);
-	struct fan_message_status status;
+	static struct fan_message_status status; /* a large one */
 
 	open_appliance();
 	provision(&ue, FAN_PROFILE_EPS_NAS_NIDD);

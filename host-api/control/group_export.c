@@ -67,7 +67,7 @@ describe_key(const struct fan_exported_key *key)
 static int
 run_export(struct fan_request *request)
 {
-	struct asking values = { NULL };
+	struct asking values = { .gid = NULL };
 	struct fan_exported_key key;
 	struct fan_group *group;
 	const char *file;

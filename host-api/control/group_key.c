@@ -522,7 +522,7 @@ seal(struct fan_request *request, struct fan_group *group, const char *sender, c
 static int
 run_seal(struct fan_request *request)
 {
-	struct sealing values = { NULL };
+	struct sealing values = { .gid = NULL };
 	uint8_t payload[FAN_GROUP_PAYLOAD_BYTES_MAX + 2];
 	int error = fan_request_params(request, &values, seal_params, COUNT_OF(seal_params));
 	struct fan_group *group = find(request, &error, values.gid);
