@@ -27,7 +27,7 @@ get(struct reader *reader, unsigned bit_count)
 		return 0;
 	}
 	for (; bit_count > 0; bit_count--, reader->bits++)
-		value = value << 1 | (reader->octets[reader->bits / 8] >> (7 - reader->bits % 8) & 1U);
+		value = value << 1 | ((unsigned)reader->octets[reader->bits / 8] >> (7 - reader->bits % 8) & 1U);
 	return value;
 }
 
