@@ -404,11 +404,10 @@ static int
 read_copy(enum fan_radio radio, const uint8_t *octets, size_t octet_count)
 {
 	struct fan_answer answer;
-	uint8_t *copy = malloc(octet_count + 1);
+	uint8_t *copy = malloc(octet_count > 0 ? octet_count : 1);
 	int error;
 
 	memcpy(copy, octets, octet_count);
-	copy = realloc(copy, octet_count > 0 ? octet_count : 1);
 	error = fan_answer_read(&answer, radio, copy, octet_count);
 	free(copy);
 	return error;

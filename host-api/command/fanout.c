@@ -335,7 +335,7 @@ make_msk(uint8_t **bytes, size_t *byte_count, const struct fan_command *command,
 	if (written == FAN_E_INVALID)
 		return fan_command_fail(command, FAN_EXIT_USAGE, "--profile mbms-msk: the message is an MSK, of %d octets",
 					MSK_BYTES);
-	if (chosen->message_file != NULL || chosen->text != NULL)
+	if ((chosen->message_file != NULL || chosen->text != NULL) && *bytes != NULL)
 		memcpy(msk.key, *bytes, sizeof(msk.key));
 	octets = malloc(FAN_MSK_BYTES_MAX);
 	if (written == 0)

@@ -744,9 +744,15 @@ static void
 take_done(struct fan_courier *courier, struct errand *errand, uint64_t nodes)
 {
 	struct group *group = errand->group;
-	struct standing *standing = group != NULL ? &group->standings[errand->peer] : NULL;
+	struct standing *standing;
 
-	if (standing != NULL && errand->step != STEP_ASKING) {
+	/* A listing is of no group. */
+	if (group == NULL) {
+		end_errand(errand);
+		return;
+	}
+	standing = &group->standings[errand->peer];
+	if (errand->step != STEP_ASKING) {
 		standing->wait_ms = 0;
 		standing->next_ms = 0;
 	}
@@ -786,7 +792,7 @@ take_failure(struct fan_courier *courier, struct errand *errand, uint32_t result
 
 	fan_log(FAN_LOG_NOTE, NULL, "%s does not take it: group=%s result=%u", peer_of(courier, errand->peer)->label,
 		errand->group != NULL ? errand->group->gid : "-", result);
-	if (permanent && errand->step == STEP_LISTING) {
+	if (permanent && errand->group == NULL) {
 		end_errand(errand);
 		return;
 	}
@@ -929,7 +935,7 @@ fan_courier_open(struct fan_courier **opened, const struct fan_keys_settings *se
 	(void)pthread_mutex_init(&courier->lock, NULL);
 	courier->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	courier->events = calloc(courier->event_room, sizeof(*courier->events));
-	courier->order = calloc(FAN_COURIER_GROUPS_MAX, sizeof(*courier->order));
+	courier->order = calloc(FAN_COURIER_GROUPS_MAX, sizeof(struct group *));
 	error = courier->bell < 0 || courier->events == NULL || courier->order == NULL ? fan_fail(FAN_E_MEMORY, "no memory")
 										       : 0;
 	if (error == 0 && pthread_create(&courier->thread, NULL, run, courier) != 0)
