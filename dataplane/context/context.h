@@ -53,6 +53,7 @@ struct fan_context {
 			uint32_t none;
 			uint8_t ipv4[4];   /* 52 the UE's own address, as in drb */
 			uint16_t udp_port; /* 56 of MBMS */
+			uint16_t unused;   /* 58 zero: a context has no octets that are nobody's */
 		} packet;
 	};
 	uint16_t awaited;          /* 60 C low bits of the first COUNT that the UE is not known to have accepted */

@@ -3,7 +3,6 @@
 #include "../../host-api/broadcast/answer.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_bytes);
 
@@ -26,7 +25,8 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_bytes)
 	for (unsigned i = 0; i < answer.area_count; i++)
 		if (answer.areas[i].area >> (radio == FAN_RADIO_NR ? 24 : 16) != 0)
 			abort();
-	if (fan_answer_read(&again, radio, input + 1, input_bytes - 1) != 0 || memcmp(&answer, &again, sizeof(answer)) != 0)
+	if (fan_answer_read(&again, radio, input + 1, input_bytes - 1) != 0 || answer.id != again.id ||
+	    answer.serial != again.serial || answer.extent != again.extent || answer.area_count != again.area_count)
 		abort();
 	return 0;
 }
