@@ -246,6 +246,7 @@ message_fields_of_version_2(struct codec *codec, struct fan_record_message *reco
 {
 	if (codec->reading) {
 		record->message.reference = NULL;
+		record->message.group_keys = false;
 		memset(&record->recipient, 0, sizeof(record->recipient));
 	}
 	if (!goes_on(codec,
@@ -264,8 +265,6 @@ message_fields_of_version_5(struct codec *codec, struct fan_message *message)
 {
 	uint32_t byte_count = (uint32_t)message->byte_count;
 
-	if (codec->reading)
-		message->group_keys = false;
 	if (!goes_on(codec, message->group_keys))
 		return;
 	FIELD(codec, message->group_keys);
