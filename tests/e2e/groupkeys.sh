@@ -102,7 +102,7 @@ chmod 644 open
 refused 'chmod 600' group-key set $gid --session A1A2A3-262-01-BEEF --secrets open
 (umask 077 && printf 'master = 5a5a\n' >short && printf 'mister = 5a5a\n' >misnamed)
 refused 'master takes 16 to 64 octets' group-key set $gid --session A1A2A3-262-01-BEEF --secrets short
-refused 'takes master, signer, k_integ or k_conf' group-key set $gid --session A1A2A3-262-01-BEEF --secrets misnamed
+refused 'takes master, signer, k_integ, k_conf or msk' group-key set $gid --session A1A2A3-262-01-BEEF --secrets misnamed
 (umask 077 && cp open secrets)
 say group-key set $gid --session A1A2A3-262-01-BEEF --secrets secrets --duration 600 --json
 is gki 0
