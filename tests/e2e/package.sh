@@ -101,8 +101,8 @@ put -i /debs/fanfare_*.deb /debs/libfanfare0_*.deb /debs/libfanfare-dev_*.deb /d
 for user in fanfare fanfare-t8 fanfare-tsp fanfare-keys fanfare-web; do
 	[ "$(id -un "$user")/$(id -gn "$user")" = $user/$user ] || fail "no user $user"
 done
-[ "$(dpkg-query -W -f='${Conffiles}' fanfare | awk 'NF { print $1 }' | sort | tr '\n' ' ')" = '/etc/fanfare/fanfare.ini /etc/fanfare/t8.ini /etc/fanfare/tsp.ini /etc/fanfare/web.ini ' ] ||
-	fail "the conffiles are others than the four configurations: $(dpkg-query -W -f='${Conffiles}' fanfare)"
+[ "$(dpkg-query -W -f='${Conffiles}' fanfare | awk 'NF { print $1 }' | sort | tr '\n' ' ')" = '/etc/fanfare/fanfare.ini /etc/fanfare/keys.ini /etc/fanfare/t8.ini /etc/fanfare/tsp.ini /etc/fanfare/web.ini ' ] ||
+	fail "the conffiles are others than the five configurations: $(dpkg-query -W -f='${Conffiles}' fanfare)"
 fanfare serve --config /etc/fanfare/fanfare.ini --check >/dev/null || fail 'the configuration is refused'
 for face in t8 tsp web; do
 	runuser -u fanfare-$face -- fanfare $face --config /etc/fanfare/$face.ini --check >/dev/null || fail "the configuration of $face is refused"
