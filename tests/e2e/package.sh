@@ -104,7 +104,7 @@ done
 [ "$(dpkg-query -W -f='${Conffiles}' fanfare | awk 'NF { print $1 }' | sort | tr '\n' ' ')" = '/etc/fanfare/fanfare.ini /etc/fanfare/keys.ini /etc/fanfare/t8.ini /etc/fanfare/tsp.ini /etc/fanfare/web.ini ' ] ||
 	fail "the conffiles are others than the five configurations: $(dpkg-query -W -f='${Conffiles}' fanfare)"
 fanfare serve --config /etc/fanfare/fanfare.ini --check >/dev/null || fail 'the configuration is refused'
-for face in t8 tsp web; do
+for face in keys t8 tsp web; do
 	runuser -u fanfare-$face -- fanfare $face --config /etc/fanfare/$face.ini --check >/dev/null || fail "the configuration of $face is refused"
 done
 key=$(sha256sum </etc/fanfare/store.key)
