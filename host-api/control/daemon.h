@@ -166,6 +166,11 @@ int fan_request_params(struct fan_request *request, void *values, const struct f
  * more than limits.import_bytes. */
 int fan_request_descriptor(struct fan_request *request, int *descriptor);
 
+/* The group of a GID. In/Out: *error: where it is one already nothing is looked for. Returns NULL with *error, NOT_FOUND among others. */
+struct fan_group *fan_request_find_group(const struct fan_request *request, int *error, const char *gid);
+/* The same of a request whose one parameter is `gid`. Out: *error. */
+struct fan_group *fan_request_group(struct fan_request *request, int *error);
+
 /* Whether the rules of access let the client send something. In: *question, without what is said of the client and of the time; of these nothing is
  * left in it. Out: *rule, to be charged by fan_access_charge() once it is sent. As fan_access_judge(). */
 int fan_request_judge(struct fan_request *request, struct fan_access_rule **rule, struct fan_access_question *question);

@@ -15,19 +15,23 @@ static const struct fan_param gid_params[] = {
 	{ "gid", FAN_PARAM_TEXT, true, 1, 255, AT(by_gid, gid) },
 };
 
-/* The group that a request names; NULL with *error. */
-static struct fan_group *
-read_group(struct fan_request *request, int *error)
+struct fan_group *
+fan_request_find_group(const struct fan_request *request, int *error, const char *gid)
 {
-	struct by_gid values = { NULL };
-	struct fan_group *group = NULL;
+	struct fan_group *group = *error == 0 ? fan_group_find(request->server->fanfare, gid) : NULL;
 
-	*error = fan_request_params(request, &values, gid_params, COUNT_OF(gid_params));
-	if (*error == 0)
-		group = fan_group_find(request->server->fanfare, values.gid);
 	if (*error == 0 && group == NULL)
 		*error = FAN_E_NOT_FOUND;
 	return group;
+}
+
+struct fan_group *
+fan_request_group(struct fan_request *request, int *error)
+{
+	struct by_gid values = { NULL };
+
+	*error = fan_request_params(request, &values, gid_params, COUNT_OF(gid_params));
+	return fan_request_find_group(request, error, values.gid);
 }
 
 static json_t *
@@ -54,7 +58,7 @@ static int
 run_delete(struct fan_request *request)
 {
 	int error;
-	struct fan_group *group = read_group(request, &error);
+	struct fan_group *group = fan_request_group(request, &error);
 
 	if (error == 0)
 		fan_group_delete(group);
@@ -65,7 +69,7 @@ static int
 run_show(struct fan_request *request)
 {
 	int error;
-	const struct fan_group *group = read_group(request, &error);
+	const struct fan_group *group = fan_request_group(request, &error);
 
 	if (error == 0)
 		request->result = describe(group);

@@ -70,15 +70,13 @@ run_export(struct fan_request *request)
 	struct asking values = { .gid = NULL };
 	struct fan_exported_key key;
 	struct fan_group *group;
-	const char *file;
 	json_t *keys = json_array();
 	int error = fan_request_params(request, &values, export_params, COUNT_OF(export_params));
+	const char *file = error == 0 ? fan_configuration_kek(&request->server->configuration, values.kek) : NULL;
 
-	if (error == 0 && (file = fan_configuration_kek(&request->server->configuration, values.kek)) == NULL)
+	if (error == 0 && file == NULL)
 		error = fan_fail(FAN_E_INVALID, "kek %.31s: there is none of this name in [keks]", values.kek);
-	group = error == 0 ? fan_group_find(request->server->fanfare, values.gid) : NULL;
-	if (error == 0 && group == NULL)
-		error = FAN_E_NOT_FOUND;
+	group = fan_request_find_group(request, &error, values.gid);
 	if (error == 0 && fan_group_has_key(group)) {
 		error = fan_group_key_export(group, &key, file);
 		if (error == 0)
@@ -102,12 +100,9 @@ run_members(struct fan_request *request)
 	struct asking values = { .limit = 100 };
 	json_t *identities = json_array();
 	fan_context_id id;
-	struct fan_group *group;
 	int error = fan_request_params(request, &values, members_params, COUNT_OF(members_params));
+	struct fan_group *group = fan_request_find_group(request, &error, values.gid);
 
-	group = error == 0 ? fan_group_find(request->server->fanfare, values.gid) : NULL;
-	if (error == 0 && group == NULL)
-		error = FAN_E_NOT_FOUND;
 	id = (fan_context_id)values.after;
 	while (error == 0 && json_array_size(identities) < (size_t)values.limit && fan_group_able_next(group, &id)) {
 		struct fan_ue_status status;

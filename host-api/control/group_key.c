@@ -242,24 +242,13 @@ show(struct fan_request *request, const struct fan_group *group)
 
 /* ---- Methods ------------------------------------------------------------------------------------------------------------ */
 
-/* The group of a GID; NULL with *error. */
-static struct fan_group *
-find(struct fan_request *request, int *error, const char *gid)
-{
-	struct fan_group *group = *error == 0 ? fan_group_find(request->server->fanfare, gid) : NULL;
-
-	if (*error == 0 && group == NULL)
-		*error = FAN_E_NOT_FOUND;
-	return group;
-}
-
 static int
 run_set(struct fan_request *request)
 {
 	struct setting values = default_setting();
 	struct secrets secrets = { .master_bytes = 0 };
 	int error = fan_request_params(request, &values, set_params, COUNT_OF(set_params));
-	struct fan_group *group = find(request, &error, values.gid);
+	struct fan_group *group = fan_request_find_group(request, &error, values.gid);
 
 	if (error == 0 && values.secrets)
 		error = read_secrets(request, &secrets);
@@ -271,21 +260,12 @@ run_set(struct fan_request *request)
 	return error == 0 ? show(request, group) : error;
 }
 
-struct by_gid {
-	const char *gid;
-};
-
-static const struct fan_param gid_params[] = {
-	{ "gid", FAN_PARAM_TEXT, true, 1, 255, AT(by_gid, gid) },
-};
-
 /* A call that a group's name is enough for; then how its keys are. */
 static int
 call(struct fan_request *request, int (*change)(struct fan_group *group))
 {
-	struct by_gid values = { NULL };
-	int error = fan_request_params(request, &values, gid_params, COUNT_OF(gid_params));
-	struct fan_group *group = find(request, &error, values.gid);
+	int error;
+	struct fan_group *group = fan_request_group(request, &error);
 
 	if (error == 0 && change != NULL)
 		error = change(group);
@@ -371,7 +351,7 @@ run_without(struct fan_request *request)
 	struct listing values = { .limit = 100 };
 	json_t *members = json_array();
 	int error = fan_request_params(request, &values, without_params, COUNT_OF(without_params));
-	const struct fan_group *group = find(request, &error, values.gid);
+	const struct fan_group *group = fan_request_find_group(request, &error, values.gid);
 
 	walk.count = walk.seen = 0;
 	walk.room = (size_t)values.limit;
@@ -462,7 +442,7 @@ run_msk(struct fan_request *request)
 	struct secrets secrets = { .msk_bytes = 0 };
 	fan_message_id id = 0;
 	int error = fan_request_params(request, &values, msk_params, COUNT_OF(msk_params));
-	struct fan_group *group = find(request, &error, values.gid);
+	struct fan_group *group = fan_request_find_group(request, &error, values.gid);
 
 	if (error == 0)
 		error = read_secrets(request, &secrets);
@@ -525,7 +505,7 @@ run_seal(struct fan_request *request)
 	struct sealing values = { .gid = NULL };
 	uint8_t payload[FAN_GROUP_PAYLOAD_BYTES_MAX + 2];
 	int error = fan_request_params(request, &values, seal_params, COUNT_OF(seal_params));
-	struct fan_group *group = find(request, &error, values.gid);
+	struct fan_group *group = fan_request_find_group(request, &error, values.gid);
 	const int payload_bytes = error == 0 ? decode(payload, values.base64) : 0;
 
 	if (payload_bytes < 0)

@@ -158,38 +158,24 @@ static int
 run_set(struct fan_request *request)
 {
 	struct setting values = { .broadcasts = 1 };
-	struct fan_group *group = NULL;
+	struct fan_group *group;
 	struct fan_policy policy;
 	int error = fan_request_params(request, &values, set_params, COUNT_OF(set_params));
 
 	if (error == 0)
 		error = fill_policy(&policy, &values);
+	group = fan_request_find_group(request, &error, values.gid);
 	if (error == 0)
-		group = fan_group_find(request->server->fanfare, values.gid);
-	if (error == 0)
-		error = group != NULL ? fan_group_policy_set(group, &policy) : FAN_E_NOT_FOUND;
+		error = fan_group_policy_set(group, &policy);
 	return error == 0 ? describe(&request->result, group) : error;
 }
-
-struct showing {
-	const char *gid;
-};
-
-static const struct fan_param show_params[] = {
-	{ "gid", FAN_PARAM_TEXT, true, 1, 255, AT(showing, gid) },
-};
 
 static int
 run_show(struct fan_request *request)
 {
-	struct showing values = { NULL };
-	const struct fan_group *group = NULL;
-	int error = fan_request_params(request, &values, show_params, COUNT_OF(show_params));
+	int error;
+	const struct fan_group *group = fan_request_group(request, &error);
 
-	if (error == 0)
-		group = fan_group_find(request->server->fanfare, values.gid);
-	if (error == 0 && group == NULL)
-		error = FAN_E_NOT_FOUND;
 	return error == 0 ? describe(&request->result, group) : error;
 }
 
@@ -224,31 +210,24 @@ static int
 run_set_admission(struct fan_request *request)
 {
 	struct admitting values = { .gid = NULL };
-	struct fan_group *group = NULL;
 	struct fan_admission admission;
 	int error = fan_request_params(request, &values, admission_params, COUNT_OF(admission_params));
+	struct fan_group *group = fan_request_find_group(request, &error, values.gid);
 
 	fan_admission_init(&admission);
 	admission.all = (uint32_t)values.all;
 	admission.any = (uint32_t)values.any;
 	if (error == 0)
-		group = fan_group_find(request->server->fanfare, values.gid);
-	if (error == 0)
-		error = group != NULL ? fan_group_admission_set(group, &admission) : FAN_E_NOT_FOUND;
+		error = fan_group_admission_set(group, &admission);
 	return error == 0 ? describe_admission(&request->result, group) : error;
 }
 
 static int
 run_show_admission(struct fan_request *request)
 {
-	struct showing values = { NULL };
-	const struct fan_group *group = NULL;
-	int error = fan_request_params(request, &values, show_params, COUNT_OF(show_params));
+	int error;
+	const struct fan_group *group = fan_request_group(request, &error);
 
-	if (error == 0)
-		group = fan_group_find(request->server->fanfare, values.gid);
-	if (error == 0 && group == NULL)
-		error = FAN_E_NOT_FOUND;
 	return error == 0 ? describe_admission(&request->result, group) : error;
 }
 

@@ -152,14 +152,6 @@ repeat(struct fan_request *request, fan_message_id id)
 	return 0;
 }
 
-static int
-send_to_group(struct fan_server *server, fan_message_id *id, const char *gid, const struct fan_message *message)
-{
-	struct fan_group *group = fan_group_find(server->fanfare, gid);
-
-	return group == NULL ? FAN_E_NOT_FOUND : fan_send(server->fanfare, id, group, message, NULL, NULL);
-}
-
 /* Whether a message to one UE may take a profile: the one that is named; else those of its capabilities, of which a device trigger, which is a
  * short message, takes no others. */
 static bool
@@ -242,15 +234,11 @@ fan_request_judge(struct fan_request *request, struct fan_access_rule **rule, st
 	return error;
 }
 
-/* Whether the rules of access let this one send it. Out: *rule, to be charged for it. */
+/* Whether the rules of access let this one send it. In: group, NULL: to one UE. Out: *rule, to be charged for it. */
 static int
-judge(struct fan_request *request, struct fan_access_rule **rule, const struct sending *values,
+judge(struct fan_request *request, struct fan_access_rule **rule, const struct fan_group *group, const struct sending *values,
       const struct fan_message *message)
 {
-	struct fan_group *group = values->gid != NULL ? fan_group_find(request->server->fanfare, values->gid) : NULL;
-
-	if (values->gid != NULL && group == NULL)
-		return FAN_E_NOT_FOUND;
 	return fan_request_judge(request, rule,
 				 &(struct fan_access_question){ .sender = values->sender,
 								.gid = group != NULL ? fan_group_gid(group) : NULL,
@@ -265,16 +253,19 @@ send_it(struct fan_request *request, const struct sending *values, const struct 
 {
 	struct fan_server *server = request->server;
 	struct fan_access_rule *rule = NULL;
+	struct fan_group *group = NULL;
 	fan_message_id id = 0;
 	int error = reserve_send(server);
 
 	if (error == 0 && message->reference != NULL && fan_message_find(server->fanfare, &id, message->reference) == 0)
 		return repeat(request, id);
+	if (values->gid != NULL)
+		group = fan_request_find_group(request, &error, values->gid);
 	if (error == 0)
-		error = judge(request, &rule, values, message);
+		error = judge(request, &rule, group, values, message);
 	if (error == 0)
-		error = values->gid != NULL ? send_to_group(server, &id, values->gid, message)
-					    : send_to_ue(server, &id, values, message);
+		error = group != NULL ? fan_send(server->fanfare, &id, group, message, NULL, NULL)
+				      : send_to_ue(server, &id, values, message);
 	if (error != 0)
 		return error;
 	fan_access_charge(rule, (int64_t)fan_clock_ns(CLOCK_MONOTONIC));
