@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "../host-api/control/ini_file.h"
 #include "../host-api/north/tsp/settings.h"
 
 #include <criterion/criterion.h>
@@ -149,10 +150,10 @@ Test(tsp_settings, who_is_known)
 
 Test(tsp_settings, patterns)
 {
-	cr_assert_not(fan_setting_matches(NULL, "a@b"));
-	cr_assert_not(fan_setting_matches("", "a@b"));
-	cr_assert(fan_setting_matches("x, *@B", "a@b"));
-	cr_assert(fan_setting_matches("a@b", "a@b"));
-	cr_assert_not(fan_setting_matches("a@b x*", "aa@b"));
-	cr_assert_not(fan_setting_matches("*@b", "a@bc"));
+	cr_assert_not(fan_ini_matches(NULL, "a@b"));
+	cr_assert_not(fan_ini_matches("", "a@b"));
+	cr_assert(fan_ini_matches("x, *@B", "a@b"));
+	cr_assert(fan_ini_matches("a@b", "a@b"));
+	cr_assert_not(fan_ini_matches("a@b x*", "aa@b"));
+	cr_assert_not(fan_ini_matches("*@b", "a@bc"));
 }

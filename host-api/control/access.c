@@ -3,9 +3,7 @@
 #include "access.h"
 
 #include "ini_file.h"
-#include "params.h"
 
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,12 +158,10 @@ text_at(struct fan_access_rule *rule, const struct key *key)
 int
 fan_access_begin(struct fan_access *access, const char *name)
 {
-	static const char *const characters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
 	struct fan_access_rule *rules;
 
-	if (*name == '\0' || strlen(name) >= FAN_ACCESS_NAME_BYTES || strspn(name, characters) != strlen(name))
-		return fan_fail(FAN_E_INVALID, "takes a name of 1 to %d letters, digits, -, _ and . behind access",
-				FAN_ACCESS_NAME_BYTES - 1);
+	if (fan_ini_label(name, FAN_ACCESS_NAME_BYTES - 1, "access") != 0)
+		return FAN_E_INVALID;
 	for (unsigned i = 0; i < access->count; i++)
 		if (strcmp(access->rules[i].name, name) == 0)
 			return fan_fail(FAN_E_INVALID, "is there twice");
@@ -193,16 +189,6 @@ set_text(struct fan_access_rule *rule, const struct key *key, const char *value)
 	return error != 0 ? error : fan_ini_text(text_at(rule, key), value);
 }
 
-static int
-refuse_key(const char *name)
-{
-	const char *nearest = fan_nearest_name(name, keys, sizeof(keys[0]));
-
-	if (nearest != NULL)
-		return fan_fail(FAN_E_INVALID, "no such key, did you mean %s?", nearest);
-	return fan_fail(FAN_E_INVALID, "no such key in this section");
-}
-
 int
 fan_access_set(struct fan_access *access, const char *name, const char *value)
 {
@@ -220,7 +206,7 @@ fan_access_set(struct fan_access *access, const char *name, const char *value)
 						: fan_ini_number((uint64_t *)(void *)((char *)rule + keys[i].offset), value, 10,
 								 keys[i].minimum, keys[i].maximum);
 	}
-	return refuse_key(name);
+	return fan_ini_refuse_key(name, keys, sizeof(keys[0]));
 }
 
 int
@@ -274,32 +260,16 @@ fan_access_free(struct fan_access *access)
 
 /* ---- Judging ----------------------------------------------------------------------------------------------------------- */
 
-/* Whether a name is one of a list of patterns. */
-static bool
-is_listed(const char *list, const char *name)
-{
-	char pattern[TEXT_BYTES_MAX + 1];
-
-	while (name != NULL && list != NULL && *list != '\0') {
-		const size_t bytes = strcspn(list, ", \t");
-
-		(void)snprintf(pattern, sizeof(pattern), "%.*s", (int)bytes, list);
-		if (bytes > 0 && fnmatch(pattern, name, FNM_NOESCAPE | FNM_CASEFOLD) == 0)
-			return true;
-		list += bytes + (list[bytes] != '\0');
-	}
-	return false;
-}
-
 static bool
 is_for(const struct fan_access_rule *rule, const struct fan_access_question *question)
 {
 	if (rule->users != NULL &&
 	    !fan_principals_have(&rule->principals, question->user, question->groups, question->group_count))
 		return false;
-	if (rule->senders != NULL && !is_listed(rule->senders, question->sender))
+	if (rule->senders != NULL && !fan_ini_matches(rule->senders, question->sender))
 		return false;
-	return question->gid != NULL ? is_listed(rule->groups, question->gid) : is_listed(rule->ues, question->identity);
+	return question->gid != NULL ? fan_ini_matches(rule->groups, question->gid)
+				     : fan_ini_matches(rule->ues, question->identity);
 }
 
 static int64_t

@@ -360,15 +360,11 @@ refuse_key(const char *section, const char *key)
 {
 	const char *names[SETTING_COUNT + 1] = { NULL };
 	unsigned count = 0;
-	const char *nearest;
 
 	for (unsigned i = 0; i < SETTING_COUNT; i++)
 		if (strcmp(settings[i].section, section) == 0)
 			names[count++] = settings[i].key;
-	nearest = fan_nearest_name(key, names, sizeof(names[0]));
-	if (nearest != NULL)
-		return fan_fail(FAN_E_INVALID, "no such key, did you mean %s?", nearest);
-	return fan_fail(FAN_E_INVALID, "no such key in this section");
+	return fan_ini_refuse_key(key, names, sizeof(names[0]));
 }
 
 /* Digits alone. In/Out: *text, behind them. */

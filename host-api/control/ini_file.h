@@ -19,6 +19,12 @@ char *fan_ini_line(char *line, int room, FILE *stream, unsigned *number, bool *w
 int fan_ini_number(uint64_t *number, const char *text, int base, uint64_t minimum, uint64_t maximum);
 /* "yes" or "no". INVALID. */
 int fan_ini_flag(bool *flag, const char *text);
+/* The name of a section that stands in a file more than once, behind its word. INVALID: other than 1 to bytes_max letters, digits, - _ and . */
+int fan_ini_label(const char *label, size_t bytes_max, const char *word);
+/* For a key that is none of a section's. In: names, ended by NULL, and from one to the next `stride` octets. Returns INVALID, with the nearest one. */
+int fan_ini_refuse_key(const char *key, const void *names, size_t stride);
+/* Whether a name is among patterns (glob(7), blanks or commas between them), without regard to case. NULL, either, is none. */
+bool fan_ini_matches(const char *patterns, const char *name);
 /* A copy of a text in the place of what was there, which is freed. MEMORY. */
 int fan_ini_text(char **place, const char *text);
 

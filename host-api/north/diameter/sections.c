@@ -3,11 +3,9 @@
 #include "sections.h"
 
 #include "../../control/ini_file.h"
-#include "../../control/params.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fnmatch.h>
 #include <ini.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,26 +25,18 @@ is_name(const char *text)
 	       text[0] != '-' && strstr(text, "..") == NULL;
 }
 
-/* Calls `each` with every word of a list, blanks or commas between them, until one answers false. */
+/* Whether every word of a list is an address. */
 static bool
-every_word(const char *list, bool (*each)(const char *word, void *user), void *user)
+are_addresses(const char *list)
 {
 	char *copy = strdup(list), *rest = copy, *word;
 	bool all = copy != NULL;
-
-	while (all && (word = strsep(&rest, ", \t")) != NULL)
-		all = *word == '\0' || each(word, user);
-	free(copy);
-	return all;
-}
-
-static bool
-is_address(const char *word, void *user)
-{
 	uint8_t octets[16];
 
-	(void)user;
-	return inet_pton(AF_INET, word, octets) == 1 || inet_pton(AF_INET6, word, octets) == 1;
+	while (all && (word = strsep(&rest, ", \t")) != NULL)
+		all = *word == '\0' || inet_pton(AF_INET, word, octets) == 1 || inet_pton(AF_INET6, word, octets) == 1;
+	free(copy);
+	return all;
 }
 
 static int
@@ -60,7 +50,7 @@ check_text(const struct fan_setting *setting, const char *text)
 		return fan_fail(FAN_E_INVALID, "takes neither quotes nor backslashes");
 	if (setting->type == FAN_SETTING_NAME && !is_name(text))
 		return fan_fail(FAN_E_INVALID, "takes a name like scs1.example.org, of letters, digits, - and .");
-	if (setting->type == FAN_SETTING_ADDRESSES && !every_word(text, is_address, NULL))
+	if (setting->type == FAN_SETTING_ADDRESSES && !are_addresses(text))
 		return fan_fail(FAN_E_INVALID, "takes IPv4 and IPv6 addresses of this machine, blanks or commas between them");
 	return 0;
 }
@@ -80,6 +70,32 @@ set(void *base, const struct fan_setting *setting, const char *text)
 		return fan_ini_flag((bool *)place, text);
 	error = check_text(setting, text);
 	return error != 0 ? error : fan_ini_text((char **)(void *)place, text);
+}
+
+/* Of one peer, or of all sections that stand there once. In: base, the struct that their offsets are of. */
+static int
+set_defaults(const struct fan_sections *sections, void *base, bool of_peer)
+{
+	int error = 0;
+
+	for (const struct fan_setting *setting = sections->table; error == 0 && setting->key != NULL; setting++)
+		if (setting->standard != NULL && (strcmp(setting->section, sections->peers) == 0) == of_peer)
+			error = set(base, setting, setting->standard);
+	return error;
+}
+
+/* ---- Peers -------------------------------------------------------------------------------------------------------------- */
+
+static unsigned *
+count_in(const struct fan_sections *sections, void *settings)
+{
+	return (unsigned *)(void *)((char *)settings + sections->count_at);
+}
+
+static void *
+peer_at(const struct fan_sections *sections, void *settings, unsigned i)
+{
+	return (char *)settings + sections->peers_at + i * sections->peer_bytes;
 }
 
 /* ---- Reading ----------------------------------------------------------------------------------------------------------- */
@@ -120,20 +136,40 @@ label_of(const struct reading *reading)
 		       : NULL;
 }
 
+/* A new element of a label that no other has. NULL: INVALID. */
+static void *
+add_peer(const struct fan_sections *sections, void *settings, const char *label)
+{
+	unsigned *count = count_in(sections, settings);
+	char *element;
+
+	for (unsigned i = 0; i < *count; i++) {
+		if (strcmp(peer_at(sections, settings, i), label) != 0)
+			continue;
+		(void)fan_fail(FAN_E_INVALID, "is there twice");
+		return NULL;
+	}
+	if (*count == FAN_DIAMETER_PEERS_MAX) {
+		(void)fan_fail(FAN_E_INVALID, "more than %d sections [%s NAME]", FAN_DIAMETER_PEERS_MAX, sections->peers);
+		return NULL;
+	}
+	element = peer_at(sections, settings, (*count)++);
+	(void)snprintf(element, FAN_SECTION_LABEL_BYTES, "%s", label);
+	return element;
+}
+
 static int
 begin_peer(struct reading *reading, const char *label)
 {
-	static const char *const characters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
-	const struct fan_setting *table = reading->sections->table;
+	const struct fan_sections *sections = reading->sections;
 
-	if (*label == '\0' || strlen(label) >= FAN_SECTION_LABEL_BYTES || strspn(label, characters) != strlen(label))
-		return fan_fail(FAN_E_INVALID, "takes a name of 1 to %d letters, digits, -, _ and . behind %s",
-				FAN_SECTION_LABEL_BYTES - 1, reading->sections->peers);
-	reading->element = reading->sections->begin(reading->settings, label);
-	for (unsigned i = 0; table[i].key != NULL; i++)
-		if (strcmp(table[i].section, reading->sections->peers) == 0)
+	if (fan_ini_label(label, FAN_SECTION_LABEL_BYTES - 1, sections->peers) != 0)
+		return FAN_E_INVALID;
+	reading->element = add_peer(sections, reading->settings, label);
+	for (unsigned i = 0; sections->table[i].key != NULL; i++)
+		if (strcmp(sections->table[i].section, sections->peers) == 0)
 			reading->given[i] = false;
-	return reading->element != NULL ? 0 : FAN_E_INVALID;
+	return reading->element != NULL ? set_defaults(sections, reading->element, true) : FAN_E_INVALID;
 }
 
 /* "tsp, limits" */
@@ -194,15 +230,11 @@ refuse_key(const struct fan_setting *table, const char *section, const char *key
 {
 	const char *names[FAN_SECTION_KEYS_MAX + 1] = { NULL };
 	unsigned count = 0;
-	const char *nearest;
 
 	for (unsigned i = 0; table[i].key != NULL; i++)
 		if (strcmp(table[i].section, section) == 0)
 			names[count++] = table[i].key;
-	nearest = fan_nearest_name(key, names, sizeof(names[0]));
-	if (nearest != NULL)
-		return fan_fail(FAN_E_INVALID, "no such key, did you mean %s?", nearest);
-	return fan_fail(FAN_E_INVALID, "no such key in this section");
+	return fan_ini_refuse_key(key, names, sizeof(names[0]));
 }
 
 static int
@@ -243,24 +275,13 @@ take(void *user, const char *section, const char *key, const char *value)
 
 /* ---- The whole --------------------------------------------------------------------------------------------------------- */
 
-static int
-set_defaults(const struct fan_sections *sections, void *settings)
-{
-	int error = 0;
-
-	for (const struct fan_setting *setting = sections->table; error == 0 && setting->key != NULL; setting++)
-		if (setting->standard != NULL && strcmp(setting->section, sections->peers) != 0)
-			error = set(settings, setting, setting->standard);
-	return error;
-}
-
 int
 fan_sections_read(const struct fan_sections *sections, void *settings, const char *file, FILE *stream)
 {
 	struct reading reading = { .sections = sections, .settings = settings, .file = file, .stream = stream };
 	int line;
 
-	if (set_defaults(sections, settings) != 0)
+	if (set_defaults(sections, settings, false) != 0)
 		return fan_fail(FAN_E_MEMORY, "%s: no memory", file);
 	line = ini_parse_stream(read_line, &reading, take, &reading);
 	if (reading.error != 0)
@@ -332,8 +353,9 @@ fan_diameter_settings_finish(struct fan_diameter_settings *settings, const char 
 		       : check_tls(settings, file, section);
 }
 
-void
-fan_section_free(const struct fan_sections *sections, void *base, const char *section)
+/* In: base, the settings, or an element. */
+static void
+free_section(const struct fan_sections *sections, void *base, const char *section)
 {
 	for (const struct fan_setting *setting = sections->table; setting->key != NULL; setting++) {
 		char *text;
@@ -344,6 +366,15 @@ fan_section_free(const struct fan_sections *sections, void *base, const char *se
 		memcpy(&text, (char *)base + setting->offset, sizeof(text));
 		free(text);
 	}
+}
+
+void
+fan_sections_free(const struct fan_sections *sections, void *settings)
+{
+	for (unsigned i = 0; sections->names[i] != NULL; i++)
+		free_section(sections, settings, sections->names[i]);
+	for (unsigned i = 0; i < *count_in(sections, settings); i++)
+		free_section(sections, peer_at(sections, settings, i), sections->peers);
 }
 
 /* ---- What is in force -------------------------------------------------------------------------------------------------- */
@@ -371,34 +402,28 @@ print_setting(const void *base, const struct fan_setting *setting, FILE *out)
 	(void)fputc('\n', out);
 }
 
-void
-fan_section_print(const struct fan_sections *sections, const void *base, const char *section, FILE *out)
+/* Without its heading. */
+static void
+print_section(const struct fan_sections *sections, const void *base, const char *section, FILE *out)
 {
 	for (const struct fan_setting *setting = sections->table; setting->key != NULL; setting++)
 		if (strcmp(setting->section, section) == 0)
 			print_setting(base, setting, out);
 }
 
-struct wanted {
-	const char *name;
-	bool found;
-};
-
-static bool
-look(const char *pattern, void *user)
+void
+fan_sections_print(const struct fan_sections *sections, const void *settings, FILE *out)
 {
-	struct wanted *wanted = user;
+	const char *peers = (const char *)settings + sections->peers_at;
+	unsigned count;
 
-	wanted->found |= fnmatch(pattern, wanted->name, FNM_NOESCAPE | FNM_CASEFOLD) == 0;
-	return !wanted->found;
-}
-
-bool
-fan_setting_matches(const char *patterns, const char *name)
-{
-	struct wanted wanted = { .name = name };
-
-	if (patterns != NULL)
-		(void)every_word(patterns, look, &wanted);
-	return wanted.found;
+	memcpy(&count, (const char *)settings + sections->count_at, sizeof(count));
+	for (unsigned i = 0; sections->names[i] != NULL; i++) {
+		(void)fprintf(out, "%s[%s]\n", i > 0 ? "\n" : "", sections->names[i]);
+		print_section(sections, settings, sections->names[i], out);
+	}
+	for (unsigned i = 0; i < count; i++, peers += sections->peer_bytes) {
+		(void)fprintf(out, "\n[%s %s]\n", sections->peers, peers);
+		print_section(sections, peers, sections->peers, out);
+	}
 }

@@ -43,9 +43,10 @@ struct fan_sections {
 	const struct fan_setting *table; /* ended by a key NULL, up to FAN_SECTION_KEYS_MAX rows */
 	const char *const *names;        /* of the sections that stand there once, ended by NULL */
 	const char *peers;               /* of that which stands there for each peer */
-	/* A new element, which the keys that follow are set in; label fits FAN_SECTION_LABEL_BYTES. NULL: the label is taken, or there is no room,
-	 * which it has recorded. */
-	void *(*begin)(void *settings, const char *label);
+	/* In the settings: an array of FAN_DIAMETER_PEERS_MAX elements, each of which begins with char label[FAN_SECTION_LABEL_BYTES], and an unsigned, how many
+	 * of them the file has. */
+	size_t peers_at, count_at;
+	size_t peer_bytes; /* of an element */
 };
 
 /* What every face has in the section of its own name. Texts are owned, NULL where nothing was given. */
@@ -91,12 +92,9 @@ bool fan_diameter_host_is(const char *own, const char *host, size_t host_bytes);
 /* A text by default. NULL changes nothing. INVALID: there is none at all; MEMORY. */
 int fan_setting_default(char **place, const char *text);
 
-/* Frees the texts of one section, in `base`: the settings, or an element. */
-void fan_section_free(const struct fan_sections *sections, void *base, const char *section);
-/* Prints a section without its heading, so that it could be read again. */
-void fan_section_print(const struct fan_sections *sections, const void *base, const char *section, FILE *out);
-
-/* Whether a name is among patterns (glob(7), blanks or commas between them), without regard to case. NULL has none. */
-bool fan_setting_matches(const char *patterns, const char *name);
+/* Frees the texts of all sections, which are not to be looked at any more. */
+void fan_sections_free(const struct fan_sections *sections, void *settings);
+/* Prints what is in force, defaults included, as a file that would say the same. */
+void fan_sections_print(const struct fan_sections *sections, const void *settings, FILE *out);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "../../../dataplane/context/clock.h"
 #include "../../control/caller.h"
+#include "../../control/ini_file.h"
 #include "../../control/log.h"
 
 #include <poll.h>
@@ -232,7 +233,7 @@ peer_of(const struct fan_courier *courier, unsigned peer)
 static bool
 may_have(const struct fan_courier *courier, unsigned peer, const struct group *group)
 {
-	return fan_setting_matches(peer_of(courier, peer)->groups, group->gid);
+	return fan_ini_matches(peer_of(courier, peer)->groups, group->gid);
 }
 
 /* The first message to a group, and its members' MMEs: what makes the keys go there without anybody's asking. */

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "settings.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -32,30 +33,15 @@ static const struct fan_setting settings_table[] = {
 	{ .key = NULL },
 };
 
-static void *
-begin_peer(void *user, const char *label)
-{
-	struct fan_keys_settings *settings = user;
-	struct fan_keys_peer *peer = &settings->peers[settings->peer_count];
-
-	if (settings->peer_count == FAN_DIAMETER_PEERS_MAX) {
-		(void)fan_fail(FAN_E_INVALID, "more than %d peers", FAN_DIAMETER_PEERS_MAX);
-		return NULL;
-	}
-	for (unsigned i = 0; i < settings->peer_count; i++) {
-		if (strcmp(settings->peers[i].label, label) != 0)
-			continue;
-		(void)fan_fail(FAN_E_INVALID, "is there twice");
-		return NULL;
-	}
-	(void)snprintf(peer->label, sizeof(peer->label), "%s", label);
-	peer->keys = peer->members = true;
-	settings->peer_count++;
-	return peer;
-}
-
 static const char *const names[] = { "keys", "limits", NULL };
-static const struct fan_sections sections = { .table = settings_table, .names = names, .peers = "peer", .begin = begin_peer };
+static const struct fan_sections sections = { .table = settings_table,
+					      .names = names,
+					      .peers = "peer",
+					      .peers_at = offsetof(struct fan_keys_settings, peers),
+					      .count_at = offsetof(struct fan_keys_settings, peer_count),
+					      .peer_bytes = sizeof(struct fan_keys_peer) };
+
+static_assert(offsetof(struct fan_keys_peer, label) == 0, "a peer begins with its label");
 
 bool
 fan_keys_is_hss(const struct fan_keys_peer *peer)
@@ -192,10 +178,7 @@ fan_keys_settings_read(struct fan_keys_settings *settings, const char *file)
 void
 fan_keys_settings_free(struct fan_keys_settings *settings)
 {
-	for (unsigned i = 0; names[i] != NULL; i++)
-		fan_section_free(&sections, settings, names[i]);
-	for (unsigned i = 0; i < settings->peer_count; i++)
-		fan_section_free(&sections, &settings->peers[i], sections.peers);
+	fan_sections_free(&sections, settings);
 	free(settings->file);
 	*settings = (struct fan_keys_settings){ .file = NULL };
 }
@@ -203,12 +186,5 @@ fan_keys_settings_free(struct fan_keys_settings *settings)
 void
 fan_keys_settings_print(const struct fan_keys_settings *settings, FILE *out)
 {
-	for (unsigned i = 0; names[i] != NULL; i++) {
-		(void)fprintf(out, "%s[%s]\n", i > 0 ? "\n" : "", names[i]);
-		fan_section_print(&sections, settings, names[i], out);
-	}
-	for (unsigned i = 0; i < settings->peer_count; i++) {
-		(void)fprintf(out, "\n[peer %s]\n", settings->peers[i].label);
-		fan_section_print(&sections, &settings->peers[i], sections.peers, out);
-	}
+	fan_sections_print(&sections, settings, out);
 }

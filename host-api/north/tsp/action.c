@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "action.h"
 
+#include "../../control/ini_file.h"
+
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +43,7 @@ check_target(char *why, const struct fan_tsp_action *action, const struct fan_se
 		return refuse(why, FAN_TSP_INVALID_TARGET, "neither External-Identifier nor MSISDN");
 	if (action->msisdn && settings->tsp.msisdn_domain == NULL)
 		return refuse(why, FAN_TSP_INVALID_TARGET, "MSISDNs are not served here: name an External-Identifier");
-	if (!fan_setting_matches(action->group ? action->scs->groups : action->scs->ues, action->target))
+	if (!fan_ini_matches(action->group ? action->scs->groups : action->scs->ues, action->target))
 		return refuse(why, FAN_TSP_NOT_AUTHORISED, "this SCS may not address this %s", action->group ? "group" : "UE");
 	return FAN_TSP_SUCCESS;
 }

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "settings.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -32,26 +33,15 @@ static const struct fan_setting settings_table[] = {
 	{ .key = NULL },
 };
 
-static void *
-begin_scs(void *user, const char *label)
-{
-	struct fan_settings *settings = user;
-	struct fan_scs *scs = &settings->scs[settings->scs_count];
-
-	if (fan_settings_label(settings, label) != NULL)
-		(void)fan_fail(FAN_E_INVALID, "is there twice");
-	else if (settings->scs_count == FAN_DIAMETER_PEERS_MAX)
-		(void)fan_fail(FAN_E_INVALID, "more than %d SCSs", FAN_DIAMETER_PEERS_MAX);
-	else {
-		(void)snprintf(scs->label, sizeof(scs->label), "%s", label);
-		settings->scs_count++;
-		return scs;
-	}
-	return NULL;
-}
-
 static const char *const names[] = { "tsp", "limits", NULL };
-static const struct fan_sections sections = { .table = settings_table, .names = names, .peers = "scs", .begin = begin_scs };
+static const struct fan_sections sections = { .table = settings_table,
+					      .names = names,
+					      .peers = "scs",
+					      .peers_at = offsetof(struct fan_settings, scs),
+					      .count_at = offsetof(struct fan_settings, scs_count),
+					      .peer_bytes = sizeof(struct fan_scs) };
+
+static_assert(offsetof(struct fan_scs, label) == 0, "a peer begins with its label");
 
 static int
 finish_scs(struct fan_settings *settings, struct fan_scs *scs)
@@ -116,10 +106,7 @@ fan_settings_read(struct fan_settings *settings, const char *file)
 void
 fan_settings_free(struct fan_settings *settings)
 {
-	for (unsigned i = 0; names[i] != NULL; i++)
-		fan_section_free(&sections, settings, names[i]);
-	for (unsigned i = 0; i < settings->scs_count; i++)
-		fan_section_free(&sections, &settings->scs[i], sections.peers);
+	fan_sections_free(&sections, settings);
 	free(settings->file);
 	*settings = (struct fan_settings){ .file = NULL };
 }
@@ -127,14 +114,7 @@ fan_settings_free(struct fan_settings *settings)
 void
 fan_settings_print(const struct fan_settings *settings, FILE *out)
 {
-	for (unsigned i = 0; names[i] != NULL; i++) {
-		(void)fprintf(out, "%s[%s]\n", i > 0 ? "\n" : "", names[i]);
-		fan_section_print(&sections, settings, names[i], out);
-	}
-	for (unsigned i = 0; i < settings->scs_count; i++) {
-		(void)fprintf(out, "\n[scs %s]\n", settings->scs[i].label);
-		fan_section_print(&sections, &settings->scs[i], sections.peers, out);
-	}
+	fan_sections_print(&sections, settings, out);
 }
 
 /* ---- Who may what ------------------------------------------------------------------------------------------------------ */
