@@ -5,27 +5,10 @@
 # and opens what is sealed under them. Who acknowledges the COUNT of its key is known to have it, across a kill -9. A member is removed: the
 # others get the next key, and it cannot read the next message with all that it has.
 set -u
-. "$(dirname "$0")/judge.bash"
+. "$(dirname "$0")/captured.bash" groupkeys
 
-here=$(realpath "$(dirname "$0")")
-fanfare=$(realpath "${FANFARE:-build/fanfare}")
-[ -x "$fanfare" ] || { echo "no program at $fanfare"; exit 77; }
-/usr/bin/python3 -c 'import cryptography' 2>/dev/null || { echo "python3-cryptography is not installed"; exit 77; }
-work=$(mktemp -d "${TMPDIR:-/tmp}/fanfare-groupkeys.XXXXXX") || exit
-daemon=
-trap '[ -z "$daemon" ] || kill -9 "$daemon" 2>/dev/null; rm -rf "$work"' EXIT
-cd "$work" || exit
-export PYTHONDONTWRITEBYTECODE=1 FANFARE_SOCKET=$work/socket
 gid=flood@example.org text='The river is rising.'
 
-say() { timeout 60 "$fanfare" "$@" >said 2>&1 || fault "fanfare $*: $(cat said)"; }
-# refused TEXT ARGUMENT...: a command that fails and says why
-refused() {
-	local text=$1
-	shift
-	timeout 60 "$fanfare" "$@" >said 2>&1 && fault "fanfare $* is not refused: $(cat said)"
-	grep -qF -- "$text" said || fault "fanfare $* does not say '$text': $(cat said)"
-}
 # is NAME VALUE: what the last answer in JSON has
 is() {
 	local found
@@ -36,32 +19,6 @@ is() {
 is_so() {
 	"$fanfare" group-key show $gid --json | /usr/bin/python3 -c 'import json, sys; sys.exit(json.dumps(json.load(sys.stdin)[sys.argv[1]]) != sys.argv[2])' "$@"
 }
-# start NAME: a daemon whose frames go to NAME.pcap
-start() {
-	cat >fanfare.ini <<END
-[serve]
-socket = $work/socket
-[dataplane]
-egress = net_null
-capture = $work/$1.pcap
-[next_hops]
-default_ethernet = 02:00:00:00:00:01
-[store]
-directory = $work/store
-key_file = $work/kek
-create = yes
-END
-	"$fanfare" serve --config fanfare.ini >>serve.log 2>&1 &
-	daemon=$!
-	until_so 30 sh -c "'$fanfare' status | grep -q ready" || cat serve.log
-}
-stop() {
-	say stop
-	wait "$daemon"
-	daemon=
-}
-# quiet: all messages have ended
-quiet() { until_so 30 sh -c "'$fanfare' status | grep -Eq 'messages_in_flight +0'"; }
 # members FILE ARGUMENT...: what the UEs have after these captures
 members() {
 	local out=$1
@@ -78,7 +35,6 @@ seal() {
 	/usr/bin/python3 -c 'import json; print(json.load(open("said"))["pdu"])' >"$1"
 }
 
-(umask 077 && head -c 32 /dev/urandom >kek)
 printf %s "$text" >message
 say population --ues 12 --profile eps-nas-nidd,5gs-nas-ciot --seed 7 --output ues.csv
 awk -F, '$3 == "eps-nas-nidd" { print $2 }' ues.csv >eps
