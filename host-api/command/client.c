@@ -90,6 +90,20 @@ fan_client_run(const struct fan_command *command, const struct fan_client_option
 	return exit_code != FAN_EXIT_OK ? exit_code : fan_client_show(command, options, result, columns);
 }
 
+const struct fan_option fan_client_options_alone[2] = { FAN_CLIENT_OPTIONS };
+
+int
+fan_client_by_gid(const struct fan_command *command, const char *method, int argc, char **argv)
+{
+	struct fan_client_options options = { .socket = NULL };
+	char **operands;
+	const int exit_code = fan_client_parse(command, &options, &operands, 1, 1, argc, argv);
+
+	if (exit_code != FAN_EXIT_OK)
+		return exit_code < 0 ? FAN_EXIT_OK : exit_code;
+	return fan_client_run(command, &options, method, json_pack("{s:s}", "gid", operands[0]), -1, NULL);
+}
+
 /* Into memory, for the daemon reads regular files alone; it is never on a disk. */
 static int
 copy_stdin(void)

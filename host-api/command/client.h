@@ -44,6 +44,15 @@ int fan_client_show(const struct fan_command *command, const struct fan_client_o
 int fan_client_run(const struct fan_command *command, const struct fan_client_options *options, const char *method,
 		   json_t *params, int descriptor, const char *const *columns);
 
+/* For commands that take a GID alone, beside the options of every client: their `run` calls this, with the method that takes a GID. */
+int fan_client_by_gid(const struct fan_command *command, const char *method, int argc, char **argv);
+extern const struct fan_option fan_client_options_alone[2];
+#define FAN_CLIENT_BY_GID(command_name, command_summary, command_run)                                                          \
+	{                                                                                                                      \
+		.name = (command_name), .summary = (command_summary), .operands = "GID", .mixes = true,                        \
+		.options = fan_client_options_alone, .option_count = 2, .run = (command_run)                                   \
+	}
+
 /* The id of a message, which an operand is to be. Returns an exit code, with a line printed unless it is 0. */
 int fan_client_read_id(const struct fan_command *command, uint64_t *id, const char *text);
 

@@ -18,48 +18,27 @@ struct chosen {
 
 #define AT(field) .offset = offsetof(struct chosen, field)
 
-static const struct fan_option client_options[] = { FAN_CLIENT_OPTIONS };
-
-/* A method that takes a GID alone. */
-static int
-ask(const struct fan_command *command, const char *method, int argc, char **argv)
-{
-	struct chosen chosen = { .limit = 100 };
-	char **operands;
-	const int exit_code = fan_client_parse(command, &chosen, &operands, 1, 1, argc, argv);
-
-	if (exit_code != FAN_EXIT_OK)
-		return exit_code < 0 ? FAN_EXIT_OK : exit_code;
-	return fan_client_run(command, &chosen.client, method, json_pack("{s:s}", "gid", operands[0]), -1, NULL);
-}
-
 static int
 run_create(const struct fan_command *command, int argc, char **argv)
 {
-	return ask(command, "group.create", argc, argv);
+	return fan_client_by_gid(command, "group.create", argc, argv);
 }
 
 static int
 run_delete(const struct fan_command *command, int argc, char **argv)
 {
-	return ask(command, "group.delete", argc, argv);
+	return fan_client_by_gid(command, "group.delete", argc, argv);
 }
 
 static int
 run_show(const struct fan_command *command, int argc, char **argv)
 {
-	return ask(command, "group.show", argc, argv);
+	return fan_client_by_gid(command, "group.show", argc, argv);
 }
 
-#define BY_GID(command_name, command_summary, command_run)                                                                     \
-	{                                                                                                                      \
-		.name = (command_name), .summary = (command_summary), .operands = "GID", .mixes = true,                        \
-		.options = client_options, .option_count = COUNT_OF(client_options), .run = (command_run)                      \
-	}
-
-static const struct fan_command create = BY_GID("group create", "Makes a group without members", run_create);
-static const struct fan_command deletion = BY_GID("group delete", "Deletes a group; its members stay", run_delete);
-static const struct fan_command show = BY_GID("group show", "Shows how many members a group has", run_show);
+static const struct fan_command create = FAN_CLIENT_BY_GID("group create", "Makes a group without members", run_create);
+static const struct fan_command deletion = FAN_CLIENT_BY_GID("group delete", "Deletes a group; its members stay", run_delete);
+static const struct fan_command show = FAN_CLIENT_BY_GID("group show", "Shows how many members a group has", run_show);
 
 /* ---- list -------------------------------------------------------------------------------------------------------------- */
 

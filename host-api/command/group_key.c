@@ -183,51 +183,31 @@ static const struct fan_command show = {
 
 /* ---- rotate, send, remove ------------------------------------------------------------------------------------------------ */
 
-static const struct fan_option client_options[] = { FAN_CLIENT_OPTIONS };
-
-/* A method that takes a GID alone. */
-static int
-ask(const struct fan_command *command, const char *method, int argc, char **argv)
-{
-	struct chosen chosen;
-	char **operands;
-	const int exit_code = parse(command, &chosen, &operands, argc, argv);
-
-	if (exit_code != FAN_EXIT_OK)
-		return exit_code < 0 ? FAN_EXIT_OK : exit_code;
-	return fan_client_run(command, &chosen.client, method, json_pack("{s:s}", "gid", operands[0]), -1, NULL);
-}
-
 static int
 run_rotate(const struct fan_command *command, int argc, char **argv)
 {
-	return ask(command, "group.key.rotate", argc, argv);
+	return fan_client_by_gid(command, "group.key.rotate", argc, argv);
 }
 
 static int
 run_send(const struct fan_command *command, int argc, char **argv)
 {
-	return ask(command, "group.key.send", argc, argv);
+	return fan_client_by_gid(command, "group.key.send", argc, argv);
 }
 
 static int
 run_remove(const struct fan_command *command, int argc, char **argv)
 {
-	return ask(command, "group.key.remove", argc, argv);
+	return fan_client_by_gid(command, "group.key.remove", argc, argv);
 }
 
-#define BY_GID(command_name, command_summary, command_run)                                                                     \
-	{                                                                                                                      \
-		.name = (command_name), .summary = (command_summary), .operands = "GID", .mixes = true,                        \
-		.options = client_options, .option_count = COUNT_OF(client_options), .run = (command_run)                      \
-	}
-
-static const struct fan_command rotate = BY_GID("group-key rotate", "Makes the next key the current one, and sends it",
-						run_rotate);
-static const struct fan_command resend = BY_GID("group-key send", "Sends the current key again to those who are without it",
-						run_send);
-static const struct fan_command removal = BY_GID("group-key remove", "Forgets a group's keys, here and at its members of EPS",
-						 run_remove);
+static const struct fan_command rotate = FAN_CLIENT_BY_GID("group-key rotate",
+							   "Makes the next key the current one, and sends it", run_rotate);
+static const struct fan_command resend = FAN_CLIENT_BY_GID("group-key send",
+							   "Sends the current key again to those who are without it", run_send);
+static const struct fan_command removal = FAN_CLIENT_BY_GID("group-key remove",
+							    "Forgets a group's keys, here and at its members of EPS",
+							    run_remove);
 
 /* ---- seal --------------------------------------------------------------------------------------------------------------- */
 
