@@ -6,12 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Records are large, and a step has several. */
@@ -454,4 +456,22 @@ fan_test_step_of(struct fan_store *store)
 			return not_whole("message", i);
 	}
 	return n;
+}
+
+/* ---- Lives --------------------------------------------------------------------------------------------------------------------------- */
+
+void
+fan_test_live(void (*life)(void))
+{
+	const pid_t child = fork();
+	int status;
+
+	cr_assert_geq(child, 0);
+	if (child == 0) {
+		life();
+		_exit(0);
+	}
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_assert(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL), "a life ended with status %#x",
+		  (unsigned)status);
 }

@@ -31,6 +31,9 @@ void fan_test_store_tear_down(void);
 struct fan_options fan_test_store_options(void);
 void fan_test_write_file(const char *path, const void *octets, size_t octet_count, mode_t mode);
 
+/* A life of an appliance, in a child: it ends as `life` ends, or is killed. Fails the test when it ends otherwise. */
+void fan_test_live(void (*life)(void));
+
 /* From the write-th write or sync on (1 is the next), `times` of them fail with that errno; times 0: none does. */
 void fan_test_disk_fail(unsigned write, unsigned times, int error);
 

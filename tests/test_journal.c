@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -232,23 +231,6 @@ expect_covered(bool still)
 	}
 }
 
-/* A life in a child: it ends as `life` ends, or when it calls die(). */
-static void
-live(void (*life)(void))
-{
-	const pid_t child = fork();
-	int status;
-
-	cr_assert_geq(child, 0);
-	if (child == 0) {
-		life();
-		_exit(0);
-	}
-	cr_assert_eq(waitpid(child, &status, 0), child);
-	cr_assert(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL), "a life ended with status %#x",
-		  (unsigned)status);
-}
-
 static void
 die(void)
 {
@@ -304,10 +286,10 @@ look_and_die(void)
 Test(journal, counts_at_rest_do_not_move_however_often_a_process_dies)
 {
 	share();
-	live(begin_and_send_at_rest);
+	fan_test_live(begin_and_send_at_rest);
 	cr_assert_eq(seen->count[UES - 1], FIRST_COUNT + 3);
 	for (unsigned i = 0; i < 10; i++)
-		live(look_and_die);
+		fan_test_live(look_and_die);
 }
 
 /* Sends some messages, which end, and dies before any block rests. */
@@ -344,7 +326,7 @@ Test(journal, no_count_comes_again_and_few_are_skipped)
 {
 	share();
 	for (unsigned i = 0; i < 20; i++)
-		live(send_some_and_die);
+		fan_test_live(send_some_and_die);
 }
 
 static void
@@ -364,7 +346,7 @@ send_many(void)
 Test(journal, what_is_on_the_disk_covers_every_count_all_the_time)
 {
 	share();
-	live(send_many);
+	fan_test_live(send_many);
 	for (unsigned i = 0; i < UES; i++)
 		cr_assert_eq(seen->count[i], FIRST_COUNT + 100, "UE %u", i);
 }
@@ -397,7 +379,7 @@ Test(journal, no_mixture_of_crashes_and_losses_pushes_a_ue_out_of_its_window)
 {
 	share();
 	for (unsigned i = 0; i < 24; i++)
-		live(burn);
+		fan_test_live(burn);
 	cr_assert(seen->count[0] >= FIRST_COUNT + 200, "its window is used up: %u", seen->count[0]);
 	cr_assert_leq(seen->count[0], FIRST_COUNT + 200 + FAN_MARK_MAX, "COUNTs that it could still follow are skipped");
 	cr_assert_eq(seen->count[1], FIRST_COUNT, "unreachable: nothing was spent");
@@ -439,10 +421,10 @@ look_at_windows(void)
 Test(journal, an_acknowledgement_that_opens_a_used_up_window_counts_once_it_is_durable)
 {
 	share();
-	live(use_up_windows);
+	fan_test_live(use_up_windows);
 	cr_assert_eq(seen->count[5], FIRST_COUNT + 201);
 	cr_assert_eq(seen->count[6], FIRST_COUNT + 200);
-	live(look_at_windows);
+	fan_test_live(look_at_windows);
 }
 
 static void
@@ -470,8 +452,8 @@ look_at_bearers(void)
 Test(journal, nr_u_sn_goes_on_with_count)
 {
 	share();
-	live(send_to_bearers);
-	live(look_at_bearers);
+	fan_test_live(send_to_bearers);
+	fan_test_live(look_at_bearers);
 }
 
 /* ---- Events ------------------------------------------------------------------------------------------------------------------------ */
@@ -498,7 +480,7 @@ hear_events(void)
 Test(journal, an_event_tells_of_each_window_once)
 {
 	share();
-	live(hear_events);
+	fan_test_live(hear_events);
 }
 
 /* ---- Messages ------------------------------------------------------------------------------------------------------------------------ */
@@ -585,8 +567,8 @@ go_on(void)
 Test(journal, messages_go_on_after_a_crash)
 {
 	share();
-	live(send_into_a_full_port);
-	live(go_on);
+	fan_test_live(send_into_a_full_port);
+	fan_test_live(go_on);
 }
 
 /* ---- What became of each member ------------------------------------------------------------------------------------------------- */
@@ -712,8 +694,8 @@ remove_some(void)
 Test(journal, each_member_is_told_of_once)
 {
 	share();
-	live(ask_for_results);
-	live(remove_some);
+	fan_test_live(ask_for_results);
+	fan_test_live(remove_some);
 }
 
 /* Of those that had not ended when the process died, no result is lost, and none is better than what happened. */
@@ -732,8 +714,8 @@ ask_after_a_crash(void)
 Test(journal, each_member_is_told_of_once_after_a_crash)
 {
 	share();
-	live(send_into_a_full_port);
-	live(ask_after_a_crash);
+	fan_test_live(send_into_a_full_port);
+	fan_test_live(ask_after_a_crash);
 }
 
 /* A process dies in the middle of one message after the other. */
@@ -770,8 +752,8 @@ Test(journal, results_are_put_together_from_several_lives)
 {
 	share();
 	for (unsigned i = 0; i < 3; i++)
-		live(send_in_pieces);
-	live(ask_after_pieces);
+		fan_test_live(send_in_pieces);
+	fan_test_live(ask_after_pieces);
 }
 
 /* A member is told of as served or as cancelled, and so often as the message counts it. */
@@ -828,7 +810,7 @@ cancel_in_the_middle(void)
 Test(journal, results_of_what_was_cancelled_add_up)
 {
 	share();
-	live(cancel_in_the_middle);
+	fan_test_live(cancel_in_the_middle);
 }
 
 /* As version 1 had it, of all messages: what is not known is not made up. */
@@ -866,9 +848,9 @@ ask_what_is_not_known(void)
 Test(journal, results_of_version_1_are_not_made_up)
 {
 	share();
-	live(send_into_a_full_port);
+	fan_test_live(send_into_a_full_port);
 	forget_that_served_is_kept();
-	live(ask_what_is_not_known);
+	fan_test_live(ask_what_is_not_known);
 }
 
 static void
@@ -913,8 +895,8 @@ find_one_ue_served(void)
 Test(journal, a_message_to_one_ue_goes_on_after_a_crash)
 {
 	share();
-	live(send_to_ues_behind_others);
-	live(find_one_ue_served);
+	fan_test_live(send_to_ues_behind_others);
+	fan_test_live(find_one_ue_served);
 }
 
 static void
@@ -946,8 +928,8 @@ find_it_cancelled(void)
 Test(journal, what_was_cancelled_stays_cancelled)
 {
 	share();
-	live(cancel_and_die);
-	live(find_it_cancelled);
+	fan_test_live(cancel_and_die);
+	fan_test_live(find_it_cancelled);
 }
 
 static void
@@ -972,8 +954,8 @@ find_all_sent(void)
 Test(journal, a_close_loses_no_message)
 {
 	share();
-	live(send_and_close);
-	live(find_all_sent);
+	fan_test_live(send_and_close);
+	fan_test_live(find_all_sent);
 }
 
 static void
@@ -1002,9 +984,9 @@ find_it_expired(void)
 Test(journal, what_is_late_after_a_crash_is_reported_and_not_sent)
 {
 	share();
-	live(send_with_little_time);
+	fan_test_live(send_with_little_time);
 	seen->frames = 0;
-	live(find_it_expired);
+	fan_test_live(find_it_expired);
 	cr_assert_eq(seen->frames, 0);
 }
 
@@ -1079,9 +1061,9 @@ find_what_is_durable_alone(void)
 Test(journal, a_reference_is_sent_once_whatever_ends_the_process)
 {
 	share();
-	live(send_referred_and_die);
-	live(find_referred);
-	live(find_what_is_durable_alone);
+	fan_test_live(send_referred_and_die);
+	fan_test_live(find_referred);
+	fan_test_live(find_what_is_durable_alone);
 }
 
 static void
@@ -1110,7 +1092,7 @@ refer_on_a_full_disk(void)
 Test(journal, what_was_cancelled_before_it_was_durable_leaves_its_reference_free)
 {
 	share();
-	live(refer_on_a_full_disk);
+	fan_test_live(refer_on_a_full_disk);
 }
 
 static void
@@ -1136,7 +1118,7 @@ refuse_references(void)
 Test(journal, a_reference_is_printable)
 {
 	share();
-	live(refuse_references);
+	fan_test_live(refuse_references);
 }
 
 static void
@@ -1171,7 +1153,7 @@ forget(void)
 Test(journal, results_are_forgotten_after_their_time)
 {
 	share();
-	live(forget);
+	fan_test_live(forget);
 }
 
 /* ---- A disk that fails --------------------------------------------------------------------------------------------------------------- */
@@ -1220,7 +1202,7 @@ send_on_a_full_disk(void)
 Test(journal, nothing_is_accepted_or_spent_on_a_full_disk)
 {
 	share();
-	live(send_on_a_full_disk);
+	fan_test_live(send_on_a_full_disk);
 }
 
 /* The disk fails at each write in turn while marks run out and blocks rest; then the process dies. */
@@ -1268,5 +1250,5 @@ Test(journal, a_disk_that_fails_anywhere_costs_no_count)
 {
 	share();
 	for (unsigned i = 0; i < 8; i++)
-		live(fail_here_and_there);
+		fan_test_live(fail_here_and_there);
 }

@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -706,17 +705,7 @@ die(void)
 static void
 live(void (*life)(void))
 {
-	const pid_t child = fork();
-	int status;
-
-	cr_assert_geq(child, 0);
-	if (child == 0) {
-		life();
-		_exit(0);
-	}
-	cr_assert_eq(waitpid(child, &status, 0), child);
-	cr_assert(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL), "a life ended with status %#x",
-		  (unsigned)status);
+	fan_test_live(life);
 	cr_assert_eq(seen->failed, 0, "see line %d", seen->failed);
 }
 
