@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "context_row.h"
 
+#include "../keys/plmn.h"
 #include "params.h"
-#include "plmn.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "../keys/group_key.h"
+#include "../keys/plmn.h"
 #include "daemon.h"
-#include "plmn.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Methods of groups' policies: which ways their messages may take, and which subscriptions may be members. */
+#include "../keys/plmn.h"
 #include "daemon.h"
-#include "plmn.h"
 
 #include <stdlib.h>
 #include <string.h>

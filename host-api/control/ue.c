@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "../keys/plmn.h"
 #include "import.h"
 #include "job.h"
-#include "plmn.h"
 
 #include <stdlib.h>
 #include <string.h>

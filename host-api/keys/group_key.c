@@ -3,6 +3,7 @@
 #include "group_key.h"
 
 #include "kdf.h"
+#include "plmn.h"
 
 #include <assert.h>
 #include <openssl/evp.h>
@@ -52,33 +53,13 @@ read_hex(uint8_t *out, const char *hex, size_t octet_count)
 	return true;
 }
 
-static bool
-read_digits(uint8_t *out, const char *text, size_t digit_count)
-{
-	for (size_t i = 0; i < digit_count; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return false;
-		out[i] = (uint8_t)(text[i] - '0');
-	}
-	return true;
-}
-
-/* MCC-MNC- into three octets (TS 24.008 10.5.1.13). Returns how many characters it took, 0 when it is not that. */
+/* MCC-MNC- into three octets. Returns how many characters it took, 0 when it is not that. */
 static size_t
 read_plmn(uint8_t plmn[3], const char *text)
 {
-	uint8_t mcc[3], mnc[3] = { 0, 0, 0xf };
-	size_t mnc_digits;
+	const size_t characters = fan_plmn_read(plmn, text);
 
-	if (!read_digits(mcc, text, 3) || text[3] != '-')
-		return 0;
-	mnc_digits = strcspn(text + 4, "-");
-	if (mnc_digits < 2 || mnc_digits > 3 || !read_digits(mnc, text + 4, mnc_digits) || text[4 + mnc_digits] != '-')
-		return 0;
-	plmn[0] = (uint8_t)(mcc[1] << 4 | mcc[0]);
-	plmn[1] = (uint8_t)(mnc[2] << 4 | mcc[2]);
-	plmn[2] = (uint8_t)(mnc[1] << 4 | mnc[0]);
-	return 4 + mnc_digits + 1;
+	return characters > 0 && text[characters] == '-' ? characters + 1 : 0;
 }
 
 /* SSSSSSSS-MCC-MNC-LL.. */
@@ -160,7 +141,8 @@ gid_is_valid(const struct fan_group_gid *gid)
 int
 fan_group_gid_read(char text[FAN_GROUP_GID_OCTETS_MAX + 1], const struct fan_group_gid *gid)
 {
-	const uint8_t *const octets = gid->octets, *const plmn = octets + 5;
+	const uint8_t *const octets = gid->octets;
+	char plmn[FAN_PLMN_TEXT_BYTES];
 	int at;
 
 	text[0] = '\0';
@@ -171,10 +153,8 @@ fan_group_gid_read(char text[FAN_GROUP_GID_OCTETS_MAX + 1], const struct fan_gro
 		text[gid->octet_count - 1U] = '\0';
 		return 0;
 	}
-	at = sprintf(text, "%02X%02X%02X%02X-%x%x%x-%x%x", octets[1], octets[2], octets[3], octets[4], plmn[0] & 0xfU,
-		     plmn[0] >> 4, plmn[1] & 0xfU, plmn[2] & 0xfU, plmn[2] >> 4);
-	if (plmn[1] >> 4 != 0xf)
-		at += sprintf(text + at, "%x", plmn[1] >> 4);
+	fan_plmn_write(plmn, octets + 5);
+	at = sprintf(text, "%02X%02X%02X%02X-%s", octets[1], octets[2], octets[3], octets[4], plmn);
 	text[at++] = '-';
 	for (unsigned i = 8; i < gid->octet_count; i++)
 		at += sprintf(text + at, "%02X", octets[i]);
