@@ -41,12 +41,6 @@ available_radios(const struct fan_broadcasts *broadcasts)
 	return (uint8_t)available;
 }
 
-static enum fan_way
-way_of(unsigned radio)
-{
-	return radio == FAN_RADIO_LTE ? FAN_WAY_BROADCAST_LTE : FAN_WAY_BROADCAST_NR;
-}
-
 static bool
 any_of_way(const struct fan_members *elsewhere, enum fan_way way)
 {
@@ -177,12 +171,13 @@ fan_airing_prepare(struct fan_group *group, const struct fan_message *message, f
 {
 	struct fan_broadcasts *const broadcasts = &group->fanfare->broadcasts;
 	struct fan_airing *airing;
-	unsigned radios = 0;
+	unsigned radios = 0, available;
 
 	if (group->policy == NULL || message->group_keys || message->device_trigger)
 		return NULL;
+	available = available_radios(broadcasts);
 	for (unsigned radio = 0; radio < FAN_RADIO_COUNT; radio++)
-		if ((available_radios(broadcasts) >> radio & 1) != 0 && any_of_way(&group->elsewhere, way_of(radio)))
+		if ((available >> radio & 1) != 0 && any_of_way(&group->elsewhere, fan_way_of_radio((enum fan_radio)radio)))
 			radios |= 1U << radio;
 	airing = radios != 0 ? calloc(1, sizeof(*airing)) : NULL;
 	if (airing == NULL)
@@ -226,13 +221,14 @@ divide(struct fan_airing *airing, struct fan_members *rest, const struct fan_mem
 	int error = fan_members_snapshot(rest, members);
 
 	for (unsigned radio = 0; error == 0 && radio < FAN_RADIO_COUNT; radio++) {
-		struct fan_members *served = &airing->served[way_of(radio)];
+		const enum fan_way way = fan_way_of_radio((enum fan_radio)radio);
+		struct fan_members *served = &airing->served[way];
 
 		if ((airing->completed >> radio & 1) == 0)
 			continue;
 		error = fan_members_snapshot(served, members);
 		if (error == 0)
-			error = fan_members_keep(served, &airing->away->members, way_of(radio));
+			error = fan_members_keep(served, &airing->away->members, way);
 		for (unsigned i = 0; error == 0 && i < served->set_count; i++)
 			error = fan_members_subtract(rest, served->sets[i].table, served->sets[i].slots);
 	}

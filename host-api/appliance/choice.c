@@ -44,7 +44,7 @@ fan_way_choose(const struct fan_way_facts *facts, const struct fan_policy *polic
 		return FAN_WAY_UNICAST;
 	if (facts->broadcast_id != policy->broadcast_id || (!policy->open && !facts->key_held) || !is_in_area(facts, policy))
 		return FAN_WAY_UNICAST;
-	return facts->radio == FAN_RADIO_LTE ? FAN_WAY_BROADCAST_LTE : FAN_WAY_BROADCAST_NR;
+	return fan_way_of_radio((enum fan_radio)facts->radio);
 }
 
 /* ---- Policies ------------------------------------------------------------------------------------------------------------------ */
@@ -93,8 +93,8 @@ fan_policy_check(const struct fan_policy *policy)
 
 /* ---- Members that go another way ------------------------------------------------------------------------------------------------ */
 
-static uint8_t
-radio_of(enum fan_kind kind)
+enum fan_radio
+fan_radio_of_kind(enum fan_kind kind)
 {
 	switch (kind) {
 	case FAN_KIND_EPS_NAS:
@@ -114,7 +114,8 @@ static enum fan_way
 way_of(const struct fan_group *group, unsigned table, uint32_t slot)
 {
 	const struct fanfare *fanfare = group->fanfare;
-	struct fan_way_facts facts = { .radio = radio_of((enum fan_kind)fanfare->dataplane->tables[table].protection.kind),
+	struct fan_way_facts facts = { .radio = (uint8_t)fan_radio_of_kind(
+					       (enum fan_kind)fanfare->dataplane->tables[table].protection.kind),
 				       .key_held = fan_keyring_is_proved(group, table, slot) };
 	struct fan_ue_place place;
 

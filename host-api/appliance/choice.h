@@ -25,6 +25,15 @@ struct fan_way_facts {
 /* In: available, bits 1 << enum fan_radio. */
 enum fan_way fan_way_choose(const struct fan_way_facts *facts, const struct fan_policy *policy, uint8_t available);
 
+/* By whose cells UEs with a context of a kind are served; FAN_RADIO_COUNT: it tells nothing of that. */
+enum fan_radio fan_radio_of_kind(enum fan_kind kind);
+/* The way of a broadcast on a radio. */
+static inline enum fan_way
+fan_way_of_radio(enum fan_radio radio)
+{
+	return radio == FAN_RADIO_LTE ? FAN_WAY_BROADCAST_LTE : FAN_WAY_BROADCAST_NR;
+}
+
 #define FAN_RADIOS_ALL ((1U << FAN_RADIO_COUNT) - 1)
 
 /* INVALID: names the field and its range. */

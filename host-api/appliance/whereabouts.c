@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "whereabouts.h"
 
+#include "choice.h"
+
 #include <string.h>
 #include <sys/mman.h>
 
@@ -19,8 +21,7 @@ static_assert(sizeof(struct fan_whereabout) == 8, "10 M UEs take 80 MB");
 static uint32_t
 area_max(enum fan_kind kind)
 {
-	return kind == FAN_KIND_EPS_NAS || kind == FAN_KIND_LTE_PDCP_12 || kind == FAN_KIND_LTE_PDCP_18 ? AREA_MAX_16
-													: AREA_MAX_24;
+	return fan_radio_of_kind(kind) == FAN_RADIO_LTE ? AREA_MAX_16 : AREA_MAX_24;
 }
 
 int
