@@ -604,20 +604,29 @@ is_pending(const struct fanfare *fanfare, fan_message_id id)
 	return false;
 }
 
+/* Whether a key is still to be sent, or the disk does not know yet that it was. */
+static bool
+is_sending(const struct fan_keyring *ring)
+{
+	bool pending = ring->whole != 0 || ring->joined.set_count > 0;
+
+	for (unsigned form = 0; ring->group->fanfare->store != NULL && form < FAN_KEY_FORMS; form++)
+		pending = pending || is_pending(ring->group->fanfare, ring->sent[form]);
+	return pending;
+}
+
 /* Once the messages are durable, a crash needs to send nothing. */
 static int
 note_sent(struct fan_keyring *ring)
 {
-	struct fan_record_group_key kept = ring->kept;
-	bool pending = ring->whole != 0 || ring->joined.set_count > 0;
-	int error = 0;
+	struct fan_record_group_key kept;
+	int error;
 
-	for (unsigned form = 0; ring->group->fanfare->store != NULL && form < FAN_KEY_FORMS; form++)
-		pending = pending || is_pending(ring->group->fanfare, ring->sent[form]);
-	if (!pending && kept.to_send != 0) {
-		kept.to_send = 0;
-		error = write_kept(ring, &kept);
-	}
+	if (ring->kept.to_send == 0 || is_sending(ring))
+		return 0;
+	kept = ring->kept;
+	kept.to_send = 0;
+	error = write_kept(ring, &kept);
 	OPENSSL_cleanse(&kept, sizeof(kept));
 	return error;
 }
@@ -716,20 +725,24 @@ end_proofs(struct fan_keyring *ring)
 }
 
 /* The key before is over, and not by its own time. */
+static bool
+overlap_has_ended(const struct fan_record_group_key *kept)
+{
+	return kept->has_previous && !fan_key_replaces_at_once(kept) && fan_key_now_s() >= kept->previous_end_s;
+}
+
+/* In: a ring whose overlap has ended. */
 static int
 end_overlap(struct fan_keyring *ring)
 {
 	struct fan_record_group_key kept = ring->kept;
-	int error = 0;
+	int error = fan_keyring_send_deletion(ring->group, &kept.previous_gki, 1);
 
-	if (kept.has_previous && !fan_key_replaces_at_once(&kept) && fan_key_now_s() >= kept.previous_end_s) {
-		error = fan_keyring_send_deletion(ring->group, &kept.previous_gki, 1);
-		if (error == 0)
-			error = fan_journal_sync(ring->group->fanfare);
-		kept.has_previous = false;
-		if (error == 0)
-			error = write_kept(ring, &kept);
-	}
+	if (error == 0)
+		error = fan_journal_sync(ring->group->fanfare);
+	kept.has_previous = false;
+	if (error == 0)
+		error = write_kept(ring, &kept);
 	OPENSSL_cleanse(&kept, sizeof(kept));
 	return error;
 }
@@ -746,7 +759,7 @@ serve(struct fan_keyring *ring)
 		error = fan_keyring_renew(ring->group);
 	if (error == 0 && !fanfare->draining && ring->keys.has_current)
 		error = fan_keyring_send(ring);
-	if (error == 0 && !fanfare->draining)
+	if (error == 0 && !fanfare->draining && overlap_has_ended(&ring->kept))
 		error = end_overlap(ring);
 	if (error == 0)
 		error = note_sent(ring);
